@@ -1,0 +1,157 @@
+"""Batches to packed rows: whole sequences side by side in few fixed rows, first-fit decreasing, exactly the same batch.
+
+A plan says for every step which token of the table lies in which slot. Everything here is a pure function of the
+data, the batch size and the order seed, and is vectorised over batches, so the shapes are known before compiling.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxtune.data.tokens import TokenTable
+
+REFERENCE_BATCHES = 16_384
+
+
+class Plan(NamedTuple):
+    """Steps of one trial, ready for the device."""
+
+    source: np.ndarray  # int32 [step, row, slot], index into the token table; 0 is padding
+    segments: np.ndarray  # int16 [step, row, slot], 1 + the sequence's place in its batch; 0 is padding
+    first: np.ndarray  # int32 [step, sequence], flat slot of the first token
+    example: np.ndarray  # int32 [step, sequence]
+    weight: np.ndarray  # float32 [step, sequence], 0 where the last batch is short
+    rows: np.ndarray  # int32 [step], rows in use
+
+
+class Placement(NamedTuple):
+    """Where each sequence of each batch lies, and how many rows that takes."""
+
+    row: np.ndarray  # [batch, sequence]
+    offset: np.ndarray  # [batch, sequence]
+    rows: np.ndarray  # [batch]
+
+
+class Shape(NamedTuple):
+    """The compiled row shapes of a task: `ladder[-1]` rows hold every batch, the smaller rungs hold most."""
+
+    slots: int
+    ladder: tuple[int, ...]
+    packed: bool
+
+
+def batch_indices(order: np.ndarray, batch_size: int) -> np.ndarray:
+    """An epoch's order cut into batches [batch, sequence]; -1 fills the last one up."""
+    num_batches = -(-len(order) // batch_size)
+    padded = np.full(num_batches * batch_size, -1, np.int32)
+    padded[: len(order)] = order
+    return padded.reshape(num_batches, batch_size)
+
+
+def epoch_order(order_seed: int, epoch: int, num_examples: int) -> np.ndarray:
+    """The order of one epoch: a pure function of (order_seed, epoch)."""
+    return np.random.default_rng([order_seed, epoch]).permutation(num_examples).astype(np.int32)
+
+
+def trial_batches(order_seed: int, num_examples: int, batch_size: int, num_steps: int) -> np.ndarray:
+    """The batches of a whole run [step, sequence], epoch after epoch; short last batches are kept."""
+    steps_per_epoch = -(-num_examples // batch_size)
+    epochs = -(-num_steps // steps_per_epoch)
+    batches = [
+        batch_indices(epoch_order(order_seed, epoch, num_examples), batch_size)
+        for epoch in range(epochs)
+    ]
+    return np.concatenate(batches)[:num_steps]
+
+
+def place(lengths: np.ndarray, slots: int) -> Placement:
+    """First-fit decreasing for many batches at once: `lengths` [batch, sequence], 0 for none; rows of `slots` places."""
+    num_batches, size = lengths.shape
+    by_length = np.argsort(-lengths, axis=1, kind="stable")
+    space = np.full((num_batches, size), slots, np.int32)
+    row, offset = np.zeros_like(lengths), np.zeros_like(lengths)
+    batch = np.arange(num_batches)
+    for rank in range(size):
+        sequence = by_length[:, rank]
+        length = lengths[batch, sequence]
+        target = (space >= length[:, None]).argmax(axis=1)
+        row[batch, sequence] = target
+        offset[batch, sequence] = slots - space[batch, target]
+        space[batch, target] -= length
+    return Placement(row, offset, (space < slots).sum(axis=1).astype(np.int32))
+
+
+def one_per_row(lengths: np.ndarray) -> Placement:
+    """The padded layout that packing is compared with."""
+    row = np.broadcast_to(np.arange(lengths.shape[1], dtype=lengths.dtype), lengths.shape)
+    rows = np.full(len(lengths), lengths.shape[1], np.int32)
+    return Placement(row, np.zeros_like(lengths), rows)
+
+
+def choose_shape(lengths: np.ndarray, batch_size: int, hidden_size: int, packed: bool = True) -> Shape:
+    """The row width that costs least on sampled batches, and the row counts to compile.
+
+    The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest (measured on CPU,
+    benchmarks/README.md). The ladder holds the median, the 90 % point and the largest of the sampled batches; a run
+    that meets a larger one gets a rung of its own (`extended`).
+    """
+    longest = -(-int(lengths.max()) // 8) * 8
+    if not packed:
+        return Shape(longest, (batch_size,), packed=False)
+    rng = np.random.default_rng(0)
+    sample = rng.choice(lengths, size=(REFERENCE_BATCHES, batch_size))
+    widths = range(longest, 4 * longest + 1, max(8, longest // 32 * 8))
+
+    def cost(width: int) -> float:
+        rows = place(sample[:256], width).rows
+        return float(rows.mean()) * width * (1 + width / (2 * hidden_size))
+
+    slots = min(widths, key=cost)
+    rows = place(sample, slots).rows
+    ladder = sorted({int(np.quantile(rows, q, method="higher")) for q in (0.5, 0.9, 1.0)})
+    return Shape(slots, tuple(ladder), packed=True)
+
+
+def extended(shape: Shape, rows_needed: int) -> Shape:
+    """The shape with a top rung that holds `rows_needed`, where the ladder does not."""
+    if rows_needed <= shape.ladder[-1]:
+        return shape
+    return shape._replace(ladder=(*shape.ladder, rows_needed + rows_needed % 2))
+
+
+def rows_needed(table: TokenTable, batches: np.ndarray, shape: Shape) -> np.ndarray:
+    """Rows each batch takes [batch]."""
+    return _placed(_lengths(table, batches), shape).rows
+
+
+def make_plan(table: TokenTable, batches: np.ndarray, shape: Shape) -> Plan:
+    """Lays batches [step, sequence] (-1 for none) into rows of `shape`."""
+    lengths = _lengths(table, batches)
+    placement = _placed(lengths, shape)
+    row_count = shape.ladder[-1]
+    cells = np.arange(len(batches))[:, None] * row_count + placement.row
+    first_slot = cells * shape.slots + placement.offset  # in the flattened [step, row, slot]
+    present = batches >= 0
+    starts, counts = table.starts[batches[present]], lengths[present]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    where = np.repeat(first_slot[present], counts) + within
+    source = np.zeros(len(batches) * row_count * shape.slots, np.int32)
+    segments = np.zeros(source.shape, np.int16)
+    source[where] = np.repeat(starts, counts) + within
+    segments[where] = np.repeat(1 + np.nonzero(present)[1], counts)
+    return Plan(
+        source=source.reshape(-1, row_count, shape.slots),
+        segments=segments.reshape(-1, row_count, shape.slots),
+        first=(placement.row * shape.slots + placement.offset).astype(np.int32),
+        example=np.maximum(batches, 0).astype(np.int32),
+        weight=present.astype(np.float32),
+        rows=placement.rows,
+    )
+
+
+def _lengths(table: TokenTable, batches: np.ndarray) -> np.ndarray:
+    return np.where(batches >= 0, table.lengths[batches], 0).astype(np.int32)
+
+
+def _placed(lengths: np.ndarray, shape: Shape) -> Placement:
+    return place(lengths, shape.slots) if shape.packed else one_per_row(lengths)

@@ -1,0 +1,39 @@
+"""Dropout whose mask is a hash of (key, element index): exact under vmap, and cheap on CPU and GPU.
+
+A mask drawn by `jax.random.bernoulli` costs about twenty rounds of threefry per element, which on a CPU is a third of
+a training step. Here an element costs two rounds of a 32-bit integer mixer (multiply and xor-shift) that fuse with
+the scaling. The element index runs over the array in row-major order, so adding rows at the end changes no mask.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from jaxtune.shapes import Array, Float, Int, Key
+
+
+def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
+    """Zeroes elements with probability `rate` and scales the others by 1/(1-rate); identity without a key."""
+    if key is None or rate == 0.0:
+        return x
+    threshold = jnp.uint32(round(rate * 2**32))
+    keep = random_bits(key, x.shape) >= threshold
+    return jnp.where(keep, x * jnp.asarray(1.0 / (1.0 - rate), x.dtype), jnp.zeros((), x.dtype))
+
+
+def random_bits(key: Key, shape: tuple[int, ...]) -> Int[Array, "..."]:
+    """uint32 bits of the given shape, a pure function of the key's data and the row-major index."""
+    words = jax.random.key_data(key)
+    index = jnp.zeros(shape, jnp.uint32)
+    stride = 1
+    for axis in reversed(range(len(shape))):
+        index += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
+        stride *= shape[axis]
+    # The second word enters between two rounds: keys that differ in either word give unrelated streams.
+    return _mix(_mix(index ^ words[0]) + words[1])
+
+
+def _mix(x: Int[Array, "..."]) -> Int[Array, "..."]:
+    """A bijective 32-bit mixer (xor-shift, multiply; constants of the low-bias 'lowbias32' family)."""
+    x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
+    x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
+    return x ^ (x >> 16)

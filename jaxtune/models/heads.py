@@ -1,0 +1,83 @@
+"""What sits on the encoder: the sequence classifier and the masked-language-model head."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxtune.models.dropout import dropout
+from jaxtune.models.encoder import Encoder, EncoderConfig, Rows, activate, layer_norm, linear
+from jaxtune.shapes import Array, Float, Hidden, Int, Key, Logits
+
+
+class ClassifierHead(nnx.Module):
+    """Dense-tanh on the first token, then a linear map to labels.
+
+    The dense layer is BERT's and ALBERT's pre-trained pooler; RoBERTa's classifier has a fresh one, with dropout before it.
+    """
+
+    def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
+        self.config = config
+        self.pooler = linear(config, config.hidden_size, config.hidden_size, rngs)
+        # The last product is tiny and decides the loss: float32 whatever the encoder computes in.
+        full = dataclasses.replace(config, dtype="float32")
+        self.classifier = linear(full, config.hidden_size, num_labels, rngs)
+
+    def __call__(self, first: Float[Array, "sequence hidden"], key: Key | None) -> Logits:
+        rate = self.config.classifier_dropout
+        input_key, pooled_key = (None, None) if key is None else jax.random.split(key)
+        if self.config.family == "roberta":
+            first = dropout(input_key, first, rate)
+        pooled = jnp.tanh(self.pooler(first))
+        return self.classifier(dropout(pooled_key, pooled, rate))
+
+
+class SequenceClassifier(nnx.Module):
+    """An encoder with a classification (or, with one label, regression) head."""
+
+    def __init__(self, config: EncoderConfig, num_labels: int, *, key: Key):
+        encoder_key, head_key = jax.random.split(key)
+        self.encoder = Encoder(config, key=encoder_key)
+        self.head = ClassifierHead(config, num_labels, rngs=nnx.Rngs(head_key))
+
+    def __call__(self, rows: Rows, key: Key | None = None) -> Logits:
+        """One row of logits for every sequence in `rows.first`."""
+        encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
+        states = self.encoder(rows, encoder_key)
+        first = states.reshape(-1, states.shape[-1])[rows.first]
+        return self.head(first, head_key)
+
+
+class MaskedLMHead(nnx.Module):
+    """Dense, activation, LayerNorm, then the transposed word embeddings and a bias of the head's own."""
+
+    def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        self.dense = linear(config, config.hidden_size, config.embedding_size, rngs)
+        self.norm = layer_norm(config, config.embedding_size, rngs)
+        self.bias = nnx.Param(jnp.zeros(config.vocab_size))
+
+    def __call__(
+        self, states: Float[Array, "masked hidden"], embedding: Float[Array, "vocabulary embedding"]
+    ) -> Float[Array, "masked vocabulary"]:
+        states = self.norm(activate(self.config, self.dense(states)))
+        logits = states @ embedding.astype(states.dtype).T
+        return logits.astype(jnp.float32) + self.bias[...]
+
+
+class MaskedLM(nnx.Module):
+    """An encoder with its pre-training head."""
+
+    def __init__(self, config: EncoderConfig, *, key: Key):
+        encoder_key, head_key = jax.random.split(key)
+        self.encoder = Encoder(config, key=encoder_key)
+        self.head = MaskedLMHead(config, rngs=nnx.Rngs(head_key))
+
+    def __call__(
+        self, rows: Rows, slots: Int[Array, " masked"], key: Key | None = None
+    ) -> Float[Array, "masked vocabulary"]:
+        """Logits at the given flat slots (row * slots + slot) only: the vocabulary product is the costly part."""
+        states: Hidden = self.encoder(rows, key)
+        chosen = states.reshape(-1, states.shape[-1])[slots]
+        return self.head(chosen, self.encoder.word.embedding[...])

@@ -1,0 +1,180 @@
+"""The optimiser as one visible optax chain, with bias correction as a link of its own.
+
+The study needs Adam with the correction switched on and off under otherwise equal arithmetic, so `optax.scale_by_adam`
+is split in two: `scale_by_moments` and `scale_by_bias_correction`. Every number may be a traced value, so trials with
+different settings share one compiled program.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from jaxtune.models.names import path_of
+from jaxtune.shapes import Array, Float, Int
+
+SCHEDULES = ("linear", "cosine", "constant")
+
+
+class Hyper(NamedTuple):
+    """One trial's optimiser settings; every field is a scalar that may be traced and may differ between trials."""
+
+    learning_rate: ArrayLike  # peak
+    bias_correction: ArrayLike  # bool
+    adam_b1: ArrayLike
+    adam_b2: ArrayLike
+    adam_eps: ArrayLike
+    weight_decay: ArrayLike
+    max_grad_norm: ArrayLike  # infinity switches clipping off
+    warmup_ratio: ArrayLike  # share of all steps
+
+
+class ScaleByMomentsState(NamedTuple):
+    """First and second moments of the gradients, without any correction."""
+
+    mu: optax.Updates
+    nu: optax.Updates
+
+
+class ScaleByBiasCorrectionState(NamedTuple):
+    """How many updates have been made."""
+
+    count: Int[Array, ""]
+
+
+def scale_by_moments(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> optax.GradientTransformation:
+    """Scales by uncorrected Adam moments: m / (sqrt(v) + eps), m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2.
+
+    Differs from `optax.scale_by_adam` in that neither moment is divided by 1-b^t. Alone it is BERT's original
+    optimiser (Devlin et al., no bias correction); `scale_by_bias_correction` after it gives Adam.
+    """
+
+    def init_fn(params: optax.Params) -> ScaleByMomentsState:
+        zeros = optax.tree.zeros_like
+        return ScaleByMomentsState(mu=zeros(params), nu=zeros(params))
+
+    def update_fn(updates, state, params=None):
+        del params
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
+        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, updates)
+        updates = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), mu, nu)
+        return updates, ScaleByMomentsState(mu=mu, nu=nu)
+
+    return optax.GradientTransformation(init_fn, update_fn)
+
+
+def scale_by_bias_correction(
+    b1: ArrayLike, b2: ArrayLike, enabled: ArrayLike = True
+) -> optax.GradientTransformation:
+    """Scales the t-th update by sqrt(1-b2^t) / (1-b1^t) where `enabled` (may be traced), else leaves it as it is.
+
+    Equation (1) of Mosbach et al. (2021), and `correct_bias` of the AdamW their code uses: the correction is a factor on
+    the step, so eps is added to the UNCORRECTED sqrt(v). `optax.scale_by_adam(eps=e)` corrects v first and therefore
+    equals this chain with an eps of e * sqrt(1-b2^t), which matters while sqrt(v) is near eps.
+    """
+
+    def init_fn(params: optax.Params) -> ScaleByBiasCorrectionState:
+        del params
+        return ScaleByBiasCorrectionState(count=jnp.zeros((), jnp.int32))
+
+    def update_fn(updates, state, params=None):
+        del params
+        count = optax.safe_increment(state.count)
+        factor = jnp.where(enabled, correction_factor(b1, b2, count), 1.0)
+        return jax.tree.map(lambda u: u * factor, updates), ScaleByBiasCorrectionState(count)
+
+    return optax.GradientTransformation(init_fn, update_fn)
+
+
+def correction_factor(b1: ArrayLike, b2: ArrayLike, count: ArrayLike) -> Float[Array, "..."]:
+    """sqrt(1-b2^t) / (1-b1^t) for the t-th update, t from 1."""
+    t = jnp.asarray(count, jnp.float32)
+    # -expm1(t log b) keeps the digits that 1 - b^t loses in float32 while b^t is near 1.
+    return jnp.sqrt(-jnp.expm1(t * jnp.log(b2))) / -jnp.expm1(t * jnp.log(b1))
+
+
+def clip_by_global_norm(max_norm: ArrayLike) -> optax.GradientTransformation:
+    """Scales the whole gradient down to `max_norm` where its L2 norm exceeds it; infinity leaves it as it is.
+
+    As `optax.clip_by_global_norm`, with a bound that may be traced.
+    """
+    return optax.stateless(lambda g, _: _scale_tree(g, _shrink(optax.tree.norm(g), max_norm)))
+
+
+def clip_each_tensor(max_norm: ArrayLike) -> optax.GradientTransformation:
+    """Clips every tensor by its own L2 norm, as the original BertAdam did; stacked layers count as tensors of their own."""
+
+    def clip(key_path, g):
+        axes = tuple(range(1, g.ndim)) if is_stacked(path_of(key_path), g.ndim) else None
+        return g * _shrink(jnp.sqrt(jnp.sum(g * g, axis=axes, keepdims=True)), max_norm)
+
+    return optax.stateless(lambda g, _: jax.tree_util.tree_map_with_path(clip, g))
+
+
+def _shrink(norm: Float[Array, "..."], max_norm: ArrayLike) -> Float[Array, "..."]:
+    # 1e-6 as in torch's clip_grad_norm_, which the paper's code calls.
+    return jnp.minimum(1.0, max_norm / (norm + 1e-6))
+
+
+def _scale_tree(tree: optax.Updates, factor: Float[Array, ""]) -> optax.Updates:
+    return jax.tree.map(lambda leaf: leaf * factor, tree)
+
+
+def schedule_value(
+    kind: str, learning_rate: ArrayLike, warmup_ratio: ArrayLike, num_steps: int, step: ArrayLike
+) -> Float[Array, ""]:
+    """The learning rate of update `step` (from 0): linear warm-up over floor(ratio * num_steps) steps, then the decay.
+
+    The first update of a warm-up has rate 0, as in Hugging Face's schedules. "linear" falls to 0 at `num_steps`,
+    "cosine" follows half a cosine to 0, "constant" stays.
+    """
+    step = jnp.asarray(step, jnp.float32)
+    # The margin keeps floor(0.1 * 70) at 7: in float32 the product may fall just below the integer.
+    warmup = jnp.floor(jnp.asarray(warmup_ratio, jnp.float32) * num_steps + 1e-3)
+    progress = (step - warmup) / jnp.maximum(1.0, num_steps - warmup)
+    decays = {
+        "linear": 1.0 - progress,
+        "cosine": 0.5 * (1.0 + jnp.cos(jnp.pi * progress)),
+        "constant": jnp.ones_like(progress),
+    }
+    rising = step / jnp.maximum(1.0, warmup)
+    return learning_rate * jnp.where(step < warmup, rising, jnp.maximum(0.0, decays[kind]))
+
+
+def decay_mask(params: optax.Params) -> optax.Params:
+    """True for the tensors that weight decay applies to: matrices and embeddings, no bias and no LayerNorm."""
+
+    def decays(key_path, _):
+        return path_of(key_path).rsplit("/", 1)[1] in ("kernel", "embedding")
+
+    return jax.tree_util.tree_map_with_path(decays, params)
+
+
+def is_stacked(path: str, ndim: int) -> bool:
+    """Whether a tensor holds one slice per layer: block kernels of 3 axes, block biases and scales of 2."""
+    return "/layers/" in path and ndim == (3 if path.endswith("kernel") else 2)
+
+
+def make_optimizer(
+    hyper: Hyper, num_steps: int, schedule: str = "linear", clip_per_tensor: bool = False
+) -> optax.GradientTransformation:
+    """AdamW as the paper runs it: clip, moments, bias correction, decoupled decay, scheduled learning rate.
+
+    Decay uses the parameters BEFORE the step; Hugging Face's AdamW decays the updated ones, which differs by
+    learning_rate^2 * weight_decay * update. Neither scales the decay by the bias correction. `optax.adamw` differs in the
+    place of eps (see `scale_by_bias_correction`) and has no switch for the correction.
+    """
+    clip = clip_each_tensor if clip_per_tensor else clip_by_global_norm
+
+    def rate(count):
+        return schedule_value(schedule, hyper.learning_rate, hyper.warmup_ratio, num_steps, count)
+
+    return optax.chain(
+        clip(hyper.max_grad_norm),
+        scale_by_moments(hyper.adam_b1, hyper.adam_b2, hyper.adam_eps),
+        scale_by_bias_correction(hyper.adam_b1, hyper.adam_b2, hyper.bias_correction),
+        optax.add_decayed_weights(hyper.weight_decay, mask=decay_mask),
+        optax.scale_by_learning_rate(rate),
+    )

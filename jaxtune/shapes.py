@@ -1,0 +1,24 @@
+"""Axis names used in every array type of the project.
+
+    trial     fine-tuning runs stacked in one group
+    step      optimiser steps
+    example   sentences or sentence pairs of a data split
+    sequence  the examples of one batch
+    row slot  the rows a batch is packed into, and the token places of a row
+    layer     transformer blocks
+    head      attention heads
+    hidden    model width
+    label     classes (1 for regression)
+
+Model and step code is written for ONE trial: the trial axis is added by vmap and appears in no model type.
+"""
+
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+Key = PRNGKeyArray
+Hidden = Float[Array, "row slot hidden"]
+RowInts = Int[Array, "row slot"]
+Logits = Float[Array, "sequence label"]
+Scalar = Float[Array, ""]
+
+__all__ = ["Array", "Bool", "Float", "Hidden", "Int", "Key", "Logits", "RowInts", "Scalar"]

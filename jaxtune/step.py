@@ -1,0 +1,150 @@
+"""One optimiser step and one evaluation of ONE trial: pure functions of arrays, with no vmap, mesh or I/O."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxtune.models.encoder import Rows
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.optim import Hyper, make_optimizer
+from jaxtune.shapes import Array, Float, Int, Key, Logits, Scalar
+
+LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
+
+
+class Tokens(NamedTuple):
+    """A split on the device: flat token arrays and one label per example."""
+
+    ids: Int[Array, " token"]
+    token_types: Int[Array, " token"]
+    positions: Int[Array, " token"]
+    labels: Int[Array, " example"] | Float[Array, " example"]
+
+
+class StepPlan(NamedTuple):
+    """What one step reads: `jaxtune.data.packing.Plan` without its step axis."""
+
+    source: Int[Array, "row slot"]
+    segments: Int[Array, "row slot"]
+    first: Int[Array, " sequence"]
+    example: Int[Array, " sequence"]
+    weight: Float[Array, " sequence"]
+    rows: Int[Array, ""]
+
+
+class Batch(NamedTuple):
+    """One batch in rows, with labels and a weight of 0 for the places that a short batch leaves empty."""
+
+    rows: Rows
+    labels: Int[Array, " sequence"] | Float[Array, " sequence"]
+    weights: Float[Array, " sequence"]
+
+
+class TrialState(NamedTuple):
+    """Everything a step changes."""
+
+    model: SequenceClassifier
+    optimizer: optax.OptState
+
+
+def gather_batch(tokens: Tokens, plan: StepPlan, num_rows: int) -> Batch:
+    """The batch of a plan, from its first `num_rows` rows (the others are empty)."""
+    source = plan.source[:num_rows]
+    rows = Rows(
+        token_ids=tokens.ids[source],
+        segments=plan.segments[:num_rows],
+        positions=tokens.positions[source],
+        token_types=tokens.token_types[source],
+        first=plan.first,
+    )
+    return Batch(rows, tokens.labels[plan.example], plan.weight)
+
+
+def loss_of_logits(
+    logits: Logits,
+    labels: Int[Array, " sequence"] | Float[Array, " sequence"],
+    weights: Float[Array, " sequence"],
+) -> Scalar:
+    """Mean over the batch's examples: cross-entropy in nats, or squared error where there is one label."""
+    if logits.shape[-1] == 1:
+        losses = jnp.square(logits[:, 0] - labels)
+    else:
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return jnp.sum(losses * weights) / jnp.sum(weights)
+
+
+def loss_and_gradients(
+    model: SequenceClassifier, batch: Batch, key: Key | None
+) -> tuple[Scalar, SequenceClassifier]:
+    """The training loss and its gradient for every parameter; without a key, dropout is off."""
+
+    def loss(model: SequenceClassifier) -> Scalar:
+        return loss_of_logits(model(batch.rows, key), batch.labels, batch.weights)
+
+    return jax.value_and_grad(loss)(model)
+
+
+def apply_gradients(
+    state: TrialState,
+    gradients: SequenceClassifier,
+    hyper: Hyper,
+    num_steps: int,
+    schedule: str = "linear",
+    clip_per_tensor: bool = False,
+) -> TrialState:
+    """One update of the chain in `jaxtune.optim`."""
+    optimizer = make_optimizer(hyper, num_steps, schedule, clip_per_tensor)
+    updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.model)
+    return TrialState(optax.apply_updates(state.model, updates), optimizer_state)
+
+
+def train_step(
+    state: TrialState, hyper: Hyper, batch: Batch, key: Key | None, num_steps: int
+) -> tuple[TrialState, Scalar]:
+    """A whole step with the default schedule, as one reads it in the paper; returns the loss before the update."""
+    loss, gradients = loss_and_gradients(state.model, batch, key)
+    return apply_gradients(state, gradients, hyper, num_steps), loss
+
+
+def eval_step(model: SequenceClassifier, batch: Batch) -> Logits:
+    """Logits without dropout."""
+    return model(batch.rows)
+
+
+def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
+    """L2 norms before clipping, in the order of `gradient_norm_names`.
+
+    Per block and tensor kind the weight matrix alone, as the paper plots it; `layer` is the whole block; embeddings,
+    pooler and classifier are whole modules; `all` is the norm that clipping acts on. ALBERT's shared block counts once.
+    """
+    encoder, head = gradients.encoder, gradients.head
+    layers = encoder.layers
+    shared = encoder.config.shared_block
+
+    def per_layer(leaf: Float[Array, "..."]) -> Float[Array, " layer"]:
+        return jnp.sum(jnp.square(leaf)).reshape(1) if shared else _square_sums(leaf)
+
+    kinds = [per_layer(getattr(layers, kind).kernel[...]) for kind in LAYER_KINDS]
+    blocks = sum(per_layer(leaf) for leaf in jax.tree.leaves(layers))
+    embeddings = [encoder.word, encoder.position, encoder.token_type, encoder.norm]
+    modules = [_square_sum(module) for module in (embeddings, head.pooler, head.classifier)]
+    every = _square_sum(gradients)
+    return jnp.sqrt(jnp.concatenate([*kinds, blocks, jnp.stack([*modules, every])]))
+
+
+def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
+    """Names for `gradient_norms`: `layer_00/query` ... `layer_23/layer`, embeddings, pooler, classifier, all."""
+    config = model.encoder.config
+    layers = range(1 if config.shared_block else config.num_layers)
+    per_layer = [f"layer_{i:02d}/{kind}" for kind in (*LAYER_KINDS, "layer") for i in layers]
+    return (*per_layer, "embeddings", "pooler", "classifier", "all")
+
+
+def _square_sums(leaf: Float[Array, "layer ..."]) -> Float[Array, " layer"]:
+    return jnp.sum(jnp.square(leaf), axis=tuple(range(1, leaf.ndim)))
+
+
+def _square_sum(tree: object) -> Float[Array, ""]:
+    return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)), jnp.zeros(()))

@@ -1,0 +1,85 @@
+"""Settings to trials, and trials to groups that run as one program."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from jaxtune.config import SEED_FIELDS, TRACED_FIELDS, Settings, SweepConfig, seed_list
+from jaxtune.optim import Hyper
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeds:
+    """The three random streams of a trial; `seed` is its number within the arm where the streams are crossed."""
+
+    seed: int
+    init_seed: int
+    order_seed: int
+    dropout_seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One fine-tuning run. `number` counts over the sweep, `arm` is a readable name of what was swept."""
+
+    number: int
+    arm: str
+    seeds: Seeds
+    config: SweepConfig
+
+    @property
+    def hyper(self) -> Hyper:
+        """The traced settings; no clipping is an infinite bound."""
+        values = {name: getattr(self.config, name) for name in TRACED_FIELDS}
+        if values["max_grad_norm"] is None:
+            values["max_grad_norm"] = np.inf
+        return Hyper(**values)
+
+
+def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
+    """The seeds of an arm: one number for all three streams, or every combination of a crossed design.
+
+    In a crossed design dropout follows the data order unless `dropout_seeds` are given, as in Dodge et al. (2020).
+    """
+    if config.init_seeds is None or config.order_seeds is None:
+        plain = range(config.num_seeds) if config.seeds is None else seed_list(config.seeds)
+        return tuple(Seeds(seed, seed, seed, seed) for seed in plain)
+    crossed = [
+        (init, order, dropout)
+        for init in seed_list(config.init_seeds)
+        for order in seed_list(config.order_seeds)
+        for dropout in (seed_list(config.dropout_seeds) if config.dropout_seeds else (order,))
+    ]
+    return tuple(Seeds(number, *streams) for number, streams in enumerate(crossed))
+
+
+def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
+    """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all` without a grid."""
+
+    def readable(value: Any) -> str:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return " ".join(f"{name}={readable(getattr(config, name))}" for name in grid) or "all"
+
+
+def make_trials(settings: Settings) -> tuple[Trial, ...]:
+    """All arms x seeds, numbered arm by arm."""
+    pairs = [
+        (arm_name(arm, settings.grid), seeds, arm)
+        for arm in settings.arms
+        for seeds in seeds_of(arm)
+    ]
+    return tuple(Trial(number, *pair) for number, pair in enumerate(pairs))
+
+
+def program_config(config: SweepConfig) -> SweepConfig:
+    """The config with traced values and seeds removed: trials that agree in it share one compiled program."""
+    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    shared = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
+    return dataclasses.replace(config, **shared)
+
+
+def waves(trials: tuple[Trial, ...], group_size: int) -> list[tuple[Trial, ...]]:
+    """Groups of at most `group_size` trials, run one after another by the same program."""
+    return [trials[start : start + group_size] for start in range(0, len(trials), group_size)]

@@ -1,0 +1,300 @@
+"""Readers of the nine GLUE tasks and of custom files: real layouts, real counts, every error."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxtune.data.tasks import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
+from jaxtune.errors import UserError
+
+DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+PAIR = "index|sentence1|sentence2|label"
+MRPC = "Quality|#1 ID|#2 ID|#1 String|#2 String"
+QNLI = "index|question|sentence|label"
+QQP = "id|qid1|qid2|question1|question2|is_duplicate"
+STSB = "index|genre|filename|year|old_index|source1|source2|sentence1|sentence2|score"
+MNLI = (
+    "index|promptID|pairID|genre|sentence1_binary_parse|sentence2_binary_parse|sentence1_parse|"
+    "sentence2_parse|sentence1|sentence2|label1|gold_label"
+)
+MNLI_ROW = "0|31|31n|fiction|( a )|( b )|(R a)|(R b)|A man|Nobody|entailment|{}"
+# task: folder, header (| for tab), row, labels as written, their classes
+LAYOUTS = {
+    "rte": ("RTE", PAIR, "7|A man|Nobody|{}", "not_entailment entailment", [1, 0]),
+    "mrpc": ("MRPC", MRPC, "{}|1|2|A man|Nobody", "1 0", [1, 0]),
+    "cola": ("CoLA", "", "gj04|{}|*|A man", "0 1", [0, 1]),
+    "qnli": ("QNLI", QNLI, "7|A man|Nobody|{}", "entailment not_entailment", [0, 1]),
+    "sst2": ("SST-2", "sentence|label", "A man|{}", "1 0", [1, 0]),
+    "stsb": ("STS-B", STSB, "0|m|M|2012|0001|n|n|A man|Nobody|{}", "5.000 0.2", [5, 0.2]),
+    "wnli": ("WNLI", PAIR, "7|A man|Nobody|{}", "1 0", [1, 0]),
+    "mnli": ("MNLI", MNLI, MNLI_ROW, "contradiction entailment neutral", [2, 0, 1]),
+    "qqp": ("QQP", QQP, "1|2|3|A man|Nobody|{}", "1 0", [1, 0]),
+}
+
+
+def tabbed(*lines: str) -> str:
+    return "\n".join(line.replace("|", "\t") for line in lines)
+
+
+def table(name: str) -> str:
+    _, header, row, labels, _ = LAYOUTS[name]
+    rows = [row.format(label) for label in labels.split()]
+    return tabbed(*([header] if header else []), *rows) + "\n"
+
+
+def write_task(root: Path, name: str, train: str | bytes = "", dev: str | bytes = "") -> Path:
+    """Write both splits of a task below `root`, well-formed where not given; return the folder."""
+    folder = root / LAYOUTS[name][0]
+    folder.mkdir(parents=True, exist_ok=True)
+    dev_name = "dev_matched.tsv" if name == "mnli" else "dev.tsv"
+    for file, content in (("train.tsv", train or table(name)), (dev_name, dev or table(name))):
+        data = content if isinstance(content, bytes) else content.encode()
+        (folder / file).write_bytes(data)
+    return folder
+
+
+def rte(*rows: str) -> str:
+    return tabbed(PAIR, *rows)
+
+
+@pytest.mark.parametrize("name", GLUE_TASKS)
+def test_tsv_layout(tmp_path: Path, name: str) -> None:
+    dev = table(name)
+    if name == "mnli":
+        dev = dev.replace("label1", tabbed("label1|label2|label3|label4|label5"))
+        dev = dev.replace("Nobody\tentailment", "Nobody" + "\tneutral" * 5)
+    folder = write_task(tmp_path, name, dev=dev)
+    data = read_glue_folder(name, tmp_path)
+    classes = LAYOUTS[name][-1]
+    assert [file.parent for file in data.files] == [folder, folder]
+    assert read_glue_folder(name, folder).files == data.files
+    for split in (data.train, data.dev):
+        assert len(split) == len(classes)
+        assert split.first == ["A man"] * len(split)
+        single = len(data.task.text_columns) == 1
+        assert split.second == (None if single else ["Nobody"] * len(split))
+        assert split.labels.dtype == (np.float32 if name == "stsb" else np.int32)
+        np.testing.assert_array_equal(split.labels, np.array(classes, split.labels.dtype))
+
+
+def test_primary_metric_and_number_of_labels() -> None:
+    found = {task.name: (task.primary_metric, task.num_labels) for task in GLUE_TASKS.values()}
+    accuracy = dict.fromkeys(("rte", "qnli", "sst2", "wnli"), ("accuracy", 2))
+    others = {"cola": ("matthews", 2), "stsb": ("pearson", 1), "mnli": ("accuracy", 3)}
+    assert found == accuracy | others | dict.fromkeys(("mrpc", "qqp"), ("f1", 2))
+    assert list(found) == list(GLUE_TASKS)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@pytest.mark.parametrize(
+    ("name", "label", "train", "dev"),
+    [
+        ("rte", 0, (2490, 1249), (277, 146)),
+        ("mrpc", 1, (3668, 2474), (408, 279)),
+        ("cola", 1, (8551, 6023), (1043, 721)),
+        ("qnli", 0, (9833, 4920), (5463, 2702)),
+    ],
+)
+def test_real_counts(name: str, label: int, train: tuple, dev: tuple) -> None:
+    data = read_glue_folder(name, DATA / "glue")
+    for split, (size, count) in ((data.train, train), (data.dev, dev)):
+        assert len(split) == len(split.labels) == size
+        assert np.sum(split.labels == label) == count
+
+
+def test_bytes_that_trip_other_readers(tmp_path: Path) -> None:
+    rows = ['1|" He said|a\u2028b\x85c\x0cd|entailment', '2|"|caf\u00e9 "|not_entailment']
+    write_task(tmp_path, "rte", train="\ufeff" + rte(*rows).replace("\n", "\r\n"))
+    train = read_glue_folder("rte", tmp_path).train
+    assert (train.first, train.labels.tolist()) == (['" He said', '"'], [0, 1])
+    assert train.second == ["a\u2028b\x85c\x0cd", 'caf\u00e9 "']
+
+
+def test_qqp_drops_broken_rows_and_keeps_empty_questions(tmp_path: Path) -> None:
+    broken = "9\t8\t7\tHow can I\n?\tWhy\t0\n4\t5\t6\tHow?\t\t1\n"
+    write_task(tmp_path, "qqp", train=table("qqp") + broken)
+    assert read_glue_folder("qqp", tmp_path).train.second == ["Nobody", "Nobody", ""]
+
+
+GOOD = "1|a|b|entailment"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (rte(GOOD, "2|a|b"), "line 3 has 3 fields instead of 4"),
+        (rte(GOOD, "2|a|b|c|entailment"), "line 3 has 5 fields instead of 4"),
+        (rte(GOOD, "", GOOD), "line 3 has 1 fields instead of 4"),
+        (rte(GOOD, "2|a|b|maybe"), "line 3 has the label 'maybe': use one of entailment, not"),
+        (rte(GOOD, "2|a|b|-1"), "line 3 has the label '-1' .*hidden labels of GLUE's test split"),
+        (rte("1|a||entailment"), "line 2 has an empty sentence"),
+        (rte("1| |b|entailment"), "line 2 has an empty sentence"),
+        ("index\tsentence1\tsentence2\n0\ta\tb", "line 1 has no column 'label': .* sentence2"),
+        (rte(GOOD, "2|a\0|b|entailment"), "line 3 holds a NUL byte"),
+        (rte(GOOD).encode("utf-16"), "line 1 holds a NUL byte: save the file as UTF-8"),
+        (rte(GOOD).encode() + b"\n2\tcaf\xe9\tb\tentailment", "line 3 is not UTF-8"),
+        (b"\xef\xbb\xbf" + b"i\n\n\xff", "line 3 is not UTF-8"),
+        (b"\xef\xbb\xbf\n", "is empty"),
+        (rte() + "\n", "has no examples"),
+        (rte(GOOD, GOOD), "has a single label in its 2 examples"),
+    ],
+)
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_tsv_errors(tmp_path: Path, split: str, content: str | bytes, expected: str) -> None:
+    folder = write_task(tmp_path, "rte", **{split: content})
+    file = re.escape(str(folder / f"{split}.tsv"))
+    with pytest.raises(UserError, match=f"{file}.* ?{expected}"):
+        read_glue_folder("rte", tmp_path)
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "1e39", "high", ""])
+def test_bad_scores(tmp_path: Path, score: str) -> None:
+    folder = write_task(tmp_path, "stsb", dev=table("stsb").replace("0.2", score))
+    with pytest.raises(UserError, match=f"{folder}/dev.tsv, line 3 has the score '{score}'"):
+        read_glue_folder("stsb", tmp_path)
+
+
+def test_missing_files_and_unknown_task(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"MNLI/train\.tsv does not .* MNLI/dev_matched\.tsv"):
+        read_glue_folder("mnli", tmp_path)
+    (write_task(tmp_path, "rte") / "dev.tsv").unlink()
+    with pytest.raises(UserError, match=r"RTE/dev\.tsv does not exist"):
+        read_glue_folder("rte", tmp_path)
+    with pytest.raises(UserError, match="'snli' is not a GLUE task: choose one of rte, mrpc"):
+        read_glue_folder("snli", tmp_path)
+
+
+def fake_hub(monkeypatch: pytest.MonkeyPatch, name: str, labels: list) -> None:
+    import datasets
+
+    task = GLUE_TASKS[name]
+    names = task.label_names
+    label = datasets.ClassLabel(names=list(names)) if names else datasets.Value("float32")
+    columns = {c: [f"{c} {i}" for i in range(len(labels))] for c in task.text_columns}
+    split = datasets.Dataset.from_dict(columns | {"idx": labels, "label": labels})
+    split = split.cast_column("label", label)
+    dev = "validation_matched" if name == "mnli" else "validation"
+    splits = {("nyu-mll/glue", name): datasets.DatasetDict({"train": split, dev: split})}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *given: splits[given])
+
+
+@pytest.mark.parametrize("name", GLUE_TASKS)
+def test_hub(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    classes = LAYOUTS[name][-1]
+    fake_hub(monkeypatch, name, classes)
+    data = read_glue_hub(name)
+    assert data.files == ()
+    for split in (data.train, data.dev):
+        columns = [split.first] if split.second is None else [split.first, split.second]
+        assert columns == [[f"{c} {i}" for i in range(len(split))] for c in data.task.text_columns]
+        np.testing.assert_array_equal(split.labels, np.array(classes, split.labels.dtype))
+
+
+def test_hub_hidden_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_hub(monkeypatch, "rte", [0, -1])
+    with pytest.raises(UserError, match=r"glue rte train, line 2 has the label '-1' .*test split"):
+        read_glue_hub("rte")
+
+
+def test_hub_offline(tmp_path: Path) -> None:
+    code = "from jaxtune.data.tasks import read_glue_hub as r\ntry: r('mnli')\n"
+    code += "except ValueError as e: print(type(e).__name__, e)"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert re.match(
+        r"UserError cannot load nyu-mll/glue mnli .*Offline.* DIR/MNLI/train\.tsv and "
+        r"DIR/MNLI/dev_matched\.tsv, and pass --data_dir DIR\n$",
+        run.stdout,
+    )
+
+
+CSV = 'a,b,y\n"one, ""two""\nlines",x,pos\n\nother,z,neg\n'
+
+
+def custom(
+    root: Path, suffix: str, train: str, dev: str = "", text: str = "a b", regression: bool = False
+) -> Dataset:
+    files = root / f"train{suffix}", root / f"dev{suffix}"
+    for file, content in zip(files, (train, dev or train), strict=True):
+        file.write_text(content, encoding="utf-8", newline="")
+    return read_custom(*files, text.split(), "y", regression)
+
+
+def test_custom_csv_with_quoting(tmp_path: Path) -> None:
+    data = custom(tmp_path, ".csv", "\ufeff" + CSV)
+    assert data.train.first == ['one, "two"\nlines', "other"]
+    assert data.train.second == ["x", "z"]
+    assert data.train.labels.tolist() == [1, 0]
+    assert data.task.label_names == ("neg", "pos")
+    assert data.task.metrics == ("accuracy", "f1", "matthews")
+    assert data.files == (tmp_path / "train.csv", tmp_path / "dev.csv")
+
+
+def test_custom_tsv_with_one_text_column(tmp_path: Path) -> None:
+    data = custom(tmp_path, ".TSV", "y\ta\r\n10\tone\r\n9\ttwo\r\n9\tthree", text="a")
+    assert (data.train.first, data.train.second) == (["one", "two", "three"], None)
+    assert data.task.label_names == ("10", "9")
+
+
+def test_custom_jsonl(tmp_path: Path) -> None:
+    rows = [{"a": f"t\u2028{i}", "y": y, "meta": [i]} for i, y in enumerate([2, 0, True])]
+    text = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    data = custom(tmp_path, ".jsonl", text, text="a")
+    assert data.train.first == ["t\u20280", "t\u20281", "t\u20282"]
+    assert data.task.label_names == ("0", "2", "true")
+    assert data.task.metrics == ("accuracy",)
+    assert data.train.labels.tolist() == [1, 0, 2]
+
+
+def test_custom_regression(tmp_path: Path) -> None:
+    data = custom(tmp_path, ".csv", "a,y\nt,1.5\nu,-2\n", text="a", regression=True)
+    assert data.train.labels.dtype == np.float32
+    assert data.train.labels.tolist() == [1.5, -2]
+    assert (data.task.num_labels, data.task.metrics) == (1, ("pearson", "spearman"))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dev", "expected"),
+    [
+        (".csv", "a,b,y\nt,u,pos\nt,u,x\n", "line 3 has the label 'x': use one of neg, pos"),
+        (".csv", 'a,b,y\n"t\nt",u,pos\nt,u,\n', "line 4 has the label ''"),
+        (".csv", "a,y\nt,pos\n", "line 1 has no column 'b': it names a, y"),
+        (".csv", 'a,b,y\n"t\nt",u,pos\nt,pos\n', "line 4 has 2 fields instead of 3"),
+        (".csv", 'a,b,y\nt,u,pos\n"t,u,neg\nt,u,pos\n', "line 3 is no CSV .*fix its quotes"),
+        (".csv", 'a,b,y\n"t"t,u,pos\n', "line 2 is no CSV"),
+        (".csv", "a,b,y\n ,u,pos\n", "line 2 has an empty sentence"),
+        (".csv", "a,b,y\n", "has no examples"),
+        (".csv", "a,b,y\nt,u,pos\nt,v,pos\n", "has a single label in its 2 examples"),
+        (".jsonl", '{"a": "t", "b": "u", "y": "pos"}\n[1]', "line 2 is not a JSON object"),
+        (".jsonl", '\n{"a": ', "line 2 is not a JSON object"),
+        (".jsonl", '{"a": "t", "y": "pos"}', "line 1 has no text or number in column 'b'"),
+        (".jsonl", '{"a": null, "b": "u", "y": "pos"}', "line 1 has no text or number in .*'a'"),
+    ],
+)
+def test_custom_errors(tmp_path: Path, suffix: str, dev: str, expected: str) -> None:
+    train = '{"a": "t", "b": "u", "y": "pos"}\n{"a": "t", "b": "u", "y": "neg"}'
+    with pytest.raises(UserError, match=f"dev{suffix}.* ?{expected}"):
+        custom(tmp_path, suffix, CSV if suffix == ".csv" else train, dev)
+
+
+def test_custom_misuse(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train\.txt has an unknown suffix: give a \.csv"):
+        custom(tmp_path, ".txt", CSV)
+    with pytest.raises(UserError, match="text_columns names 3 columns: name one or two"):
+        custom(tmp_path, ".csv", CSV, text="a b y")
+    with pytest.raises(UserError, match=r"cannot read .*gone\.csv \(No such file"):
+        read_custom(tmp_path / "gone.csv", tmp_path / "gone.csv", ("a",), "y", False)
+    with pytest.raises(UserError, match=r"train\.csv, line 2 has the score 'nan'"):
+        custom(tmp_path, ".csv", "a,y\nt,nan\n", text="a", regression=True)
