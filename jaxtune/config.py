@@ -16,7 +16,19 @@ import yaml
 from jaxtune.errors import UserError
 
 QUICKSTART = Path(__file__).parent / "miniature" / "quickstart.yaml"
-TASKS = ("rte", "mrpc", "cola", "qnli", "sst2", "stsb", "wnli", "mnli", "qqp", "custom", "miniature")
+TASKS = (
+    "rte",
+    "mrpc",
+    "cola",
+    "qnli",
+    "sst2",
+    "stsb",
+    "wnli",
+    "mnli",
+    "qqp",
+    "custom",
+    "miniature",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +148,15 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 COMMAND_FIELDS = ("out", "dry_run", "overwrite")
 # Flags take YAML's spelling of these, which tyro does not know.
 YAML_WORDS = {"true": "True", "false": "False", "null": "None"}
-_NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, "save_params", "trials_per_device", "model", "task")
+_NOT_SWEPT = (
+    *SEED_FIELDS,
+    *COMMAND_FIELDS,
+    "save_params",
+    "trials_per_device",
+    "model",
+    "task",
+    "text_columns",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,23 +181,19 @@ class Settings:
 
 def parse(argv: Sequence[str]) -> Settings:
     """Command line to settings; raises UserError for contradictions and exits with status 2 on wrong usage."""
-    argv, files = _take_configs([YAML_WORDS.get(word, word) for word in argv])
-    flags, grid = _take_grid(argv)
-    names = {word.lstrip("-").split("=")[0] for word in flags if word.startswith("--")}
-    if not files and not names & {"model", "task"}:
+    argv, files = _take_configs([_spelled(word) for word in argv])
+    last = _take_grid(argv)
+    if not files and not _names(last[0]) & {"model", "task"}:
         files = [QUICKSTART]
-    file_flags: list[str] = []
-    file_grid: dict[str, list[str]] = {}
-    for file in files:
-        more_flags, more_grid = _read_yaml(file)
-        file_flags += more_flags
-        file_grid |= more_grid
-    grid = file_grid | grid
-    base = _parse_flags([*file_flags, *flags])
-    arms = tuple(
-        _parse_flags([*file_flags, *flags, *itertools.chain(*pairs)])
-        for pairs in itertools.product(*([(f"--{name}", v) for v in values] for name, values in grid.items()))
-    )
+    flags: list[str] = []
+    grid: dict[str, list[str]] = {}
+    for more_flags, more_grid in [*map(_read_yaml, files), last]:
+        flags += more_flags
+        # Later wins: a plain value ends what an earlier source swept.
+        grid = {name: grid[name] for name in grid if name not in _names(more_flags)} | more_grid
+    base = _parse_flags(flags)
+    choices = [[f"--{name}={value}" for value in values] for name, values in grid.items()]
+    arms = tuple(_parse_flags([*flags, *choice]) for choice in itertools.product(*choices))
     swept = {name: tuple(dict.fromkeys(getattr(arm, name) for arm in arms)) for name in grid}
     settings = Settings(base, swept, tuple(dict.fromkeys(arms)))
     for arm in settings.arms:
@@ -191,12 +207,28 @@ def seed_list(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
         if not match:
-            raise UserError(f"Seeds {text!r} cannot be read at {part!r}; give numbers and ranges such as 0-31,77.")
+            raise UserError(
+                f"Seeds {text!r} cannot be read at {part!r}; give numbers and ranges such as 0-31,77."
+            )
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
-            raise UserError(f"Seeds {text!r} hold the empty range {part!r}; give the smaller number first.")
+            raise UserError(
+                f"Seeds {text!r} hold the empty range {part!r}; give the smaller number first."
+            )
+        if last >= 2**32:
+            raise UserError(f"Seeds {text!r} hold {last}; the largest seed is {2**32 - 1}.")
         seeds |= dict.fromkeys(range(first, last + 1))
     return tuple(seeds)
+
+
+def _spelled(word: str) -> str:
+    """A word of the command line with YAML's true, false and null as tyro spells them, after `=` too."""
+    head, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return head + equals + YAML_WORDS.get(value, value)
+
+
+def _names(flags: list[str]) -> set[str]:
+    return {word[2:].split("=")[0].replace("-", "_") for word in flags if word.startswith("--")}
 
 
 def _parse_flags(flags: list[str]) -> SweepConfig:
@@ -227,6 +259,8 @@ def _take_configs(argv: list[str]) -> tuple[list[str], list[Path]]:
             files.append(Path(word))
         else:
             rest.append(word)
+    if "--config" in argv and not files:
+        raise UserError("--config has no file; give one or more YAML files after it.")
     return rest, files
 
 
@@ -238,19 +272,26 @@ def _take_grid(argv: list[str]) -> tuple[list[str], dict[str, list[str]]]:
     for word in argv:
         if word.startswith("--grid."):
             name, _, value = word.removeprefix("--grid.").partition("=")
-            values = grid.setdefault(_swept_field(name.replace("-", "_")), [value] if value else [])
+            values = grid.setdefault(_swept_field(name), [value] if value else [])
         elif word.startswith("--"):
             values = rest
             rest.append(word)
         else:
             values.append(word)
-    for name, swept in grid.items():
-        if not swept:
-            raise UserError(f"--grid.{name} has no values; give them after it, such as --grid.{name} 1 2.")
+    _check_values(grid)
     return rest, grid
 
 
+def _check_values(grid: dict[str, list[str]]) -> None:
+    for name, values in grid.items():
+        if not values:
+            raise UserError(
+                f"--grid.{name} has no values; give them after it, such as --grid.{name} 1 2."
+            )
+
+
 def _swept_field(name: str) -> str:
+    name = name.replace("-", "_")
     fields = [field.name for field in dataclasses.fields(SweepConfig)]
     if name not in fields or name in _NOT_SWEPT:
         accepted = ", ".join(field for field in fields if field not in _NOT_SWEPT)
@@ -263,23 +304,24 @@ def _read_yaml(file: Path) -> tuple[list[str], dict[str, list[str]]]:
     try:
         loaded = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"The config file {file} cannot be read: {' '.join(str(error).split())}.") from error
+        raise UserError(
+            f"The config file {file} cannot be read: {' '.join(str(error).split())}."
+        ) from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("grid") or {}, dict):
         raise UserError(f"The config file {file} is no mapping of field names to values.")
     grid = {
-        _swept_field(name): [_word(value) for value in (values if isinstance(values, list) else [values])]
+        _swept_field(str(name)): [
+            str(value) for value in (values if isinstance(values, list) else [values])
+        ]
         for name, values in (loaded.pop("grid", None) or {}).items()
     }
-    flags = [
-        word
-        for name, value in loaded.items()
-        for word in (f"--{name}", *map(_word, value if isinstance(value, list) else [value]))
-    ]
+    _check_values(grid)
+    flags = []
+    for name, value in loaded.items():
+        flags += (
+            [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
+        )
     return flags, grid
-
-
-def _word(value: Any) -> str:
-    return str(value)
 
 
 def _check(config: SweepConfig) -> None:
@@ -292,21 +334,31 @@ def _check(config: SweepConfig) -> None:
             raise UserError(f"{name} is {value}; give a number of at least 1.")
     if config.model is None or config.task is None:
         missing = "model" if config.model is None else "task"
-        raise UserError(f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep --help).")
+        raise UserError(
+            f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep --help)."
+        )
     if config.task not in TASKS:
         raise UserError(f"The task {config.task!r} is unknown; accepted are {', '.join(TASKS)}.")
     if config.task == "custom" and not (config.train_file and config.dev_file):
         raise UserError("Task custom needs --train_file and --dev_file.")
     if (config.init_seeds is None) != (config.order_seeds is None):
-        raise UserError("init_seeds and order_seeds are crossed with each other; give both or neither.")
+        raise UserError(
+            "init_seeds and order_seeds are crossed with each other; give both or neither."
+        )
     if config.seeds is not None and config.init_seeds is not None:
         raise UserError("seeds and init_seeds contradict each other; give one of them.")
     if config.dropout_seeds is not None and config.init_seeds is None:
-        raise UserError("dropout_seeds belong to a crossed design; give init_seeds and order_seeds too.")
+        raise UserError(
+            "dropout_seeds belong to a crossed design; give init_seeds and order_seeds too."
+        )
     if not 0.0 <= config.warmup_ratio <= 1.0:
-        raise UserError(f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1.")
+        raise UserError(
+            f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
+        )
     if config.dropout is not None and not 0.0 <= config.dropout < 1.0:
-        raise UserError(f"dropout is {config.dropout}; give a rate from 0 up to, but not including, 1.")
+        raise UserError(
+            f"dropout is {config.dropout}; give a rate from 0 up to, but not including, 1."
+        )
     for seeds in (config.seeds, config.init_seeds, config.order_seeds, config.dropout_seeds):
         if seeds is not None:
             seed_list(seeds)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,10 @@ import numpy as np
 from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
 from jaxtune.data.tokens import TokenTable
 from jaxtune.group import GroupProgram, Records
+from jaxtune.logs import Recorder, StepRecords
 from jaxtune.metrics import evaluate, has_failed, is_constant_prediction, trivial_floor
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.prepare import Prepared
 from jaxtune.optim import Hyper, schedule_value
 from jaxtune.step import Tokens, TrialState, gradient_norm_names
 from jaxtune.trials import Trial
@@ -23,35 +25,22 @@ from jaxtune.trials import Trial
 SECONDS_PER_DISPATCH = 0.5
 
 
-@dataclasses.dataclass(frozen=True)
-class PreparedTask:
-    """A task as the programs see it: tokenised, laid out, on the devices."""
+class OnDevice(NamedTuple):
+    """A task's data where the programs read it, the same on every device."""
 
-    name: str
-    metrics: tuple[str, ...]
-    num_labels: int
-    train: TokenTable
-    dev: TokenTable
+    train: Tokens
+    dev: Tokens
     eval_plan: Plan
-    pretrained: SequenceClassifier
-    fresh: tuple[str, ...]  # modules of the head that hold no pre-trained weights
 
 
-class Recorder(Protocol):
-    """What the engine tells while a group runs (`jaxtune.logs`, `jaxtune.progress`)."""
+def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
+    """Copies the data once, for all groups of a program."""
 
-    def steps(self, trials: Sequence[Trial], start: int, records: "StepRecords") -> None: ...
+    def tokens(table: TokenTable) -> Tokens:
+        return Tokens(table.ids, table.token_types, table.positions, table.labels)
 
-    def evaluation(self, trials: Sequence[Trial], step: int, metrics: list[dict[str, float]]) -> None: ...
-
-
-class StepRecords(NamedTuple):
-    """Consecutive steps of a group on the host."""
-
-    loss: np.ndarray  # [trial, step]
-    learning_rate: np.ndarray  # [trial, step]
-    norms: np.ndarray  # [trial, step, norm]
-    norm_names: tuple[str, ...]
+    tables = OnDevice(tokens(task.train), tokens(task.dev), task.eval_plan)
+    return program.place(tables, per_trial=False)
 
 
 @dataclasses.dataclass
@@ -93,18 +82,19 @@ class GroupRun:
     def __init__(
         self,
         program: GroupProgram,
-        task: PreparedTask,
-        tokens: tuple[Tokens, Tokens, Plan],
+        task: Prepared,
+        tables: OnDevice,
         trials: Sequence[Trial],
         shape: Shape,
-        recorder: Recorder,
+        recorders: Sequence[Recorder],
     ):
         self.program = program
         self.task = task
-        self.train_tokens, self.dev_tokens, self.eval_plan = tokens
+        self.tables = tables
         self.trials = list(trials)
+        self.numbers = [trial.number for trial in trials]
         self.shape = shape
-        self.recorder = recorder
+        self.recorders = recorders
         config = trials[0].config
         self.eval_every = config.eval_every or steps_per_epoch(len(task.train), config.batch_size)
         self.save = config.save_params
@@ -128,6 +118,13 @@ class GroupRun:
             finite=np.ones(count, bool),
         )
 
+    @property
+    def num_tokens(self) -> int:
+        """Real tokens that the group's trials train on, padding and idle lanes not counted."""
+        lengths = self.task.train.lengths
+        parts = self.batches[: len(self.trials)]
+        return sum(int(lengths[batches[batches >= 0]].sum()) for batches in parts)
+
     def run(self) -> list[TrialResult]:
         """Trains and evaluates the group; a trial that diverges is a result like any other."""
         began = time.monotonic()
@@ -139,7 +136,7 @@ class GroupRun:
         late: Callable[[], None] | None = None
         step = 0
         for count, plan in self._dispatches():
-            arguments = (plan, self.train_tokens, np.int32(step), np.int32(count))
+            arguments = (plan, self.tables.train, np.int32(step), np.int32(count))
             state, records = program.train(state, hyper, keys, *arguments)
             if late:
                 late()
@@ -156,7 +153,7 @@ class GroupRun:
 
     def _start(self) -> TrialState:
         keys = self.program.place(_stream_keys(trial.seeds.init_seed for trial in self.lanes))
-        return self.program.start(self.task.pretrained, self.task.fresh, keys)
+        return self.program.start(self.task.model, self.task.fresh, keys)
 
     def _dispatches(self) -> Iterator[tuple[int, Any]]:
         """Steps per dispatch and their plan on the devices, cut at evaluations; grows until a dispatch takes long enough.
@@ -190,15 +187,17 @@ class GroupRun:
             rates = learning_rates(self.trials, self.program.recipe.num_steps, start, count)
             loss = on_host.loss[places]
             self.running.losses.append(loss)
-            names = gradient_norm_names(self.task.pretrained)
+            names = gradient_norm_names(self.task.model)
             report = StepRecords(loss, rates, on_host.norms[places], names)
-            self.recorder.steps(self.trials, start, report)
+            for recorder in self.recorders:
+                recorder.steps(self.numbers, start, report)
 
         return read
 
     def _evaluate(self, models: SequenceClassifier, step: int) -> np.ndarray:
         """Scores the dev set; returns which lanes improved on their best."""
-        outcome = jax.device_get(self.program.evaluate(models, self.dev_tokens, self.eval_plan))
+        tables = self.tables
+        outcome = jax.device_get(self.program.evaluate(models, tables.dev, tables.eval_plan))
         running, count = self.running, len(self.trials)
         running.logits = outcome.logits[:count]
         running.finite &= outcome.finite[:count]
@@ -209,7 +208,8 @@ class GroupRun:
         improved = scores > running.best
         running.best = np.where(improved, scores, running.best)
         running.best_step = np.where(improved, step, running.best_step)
-        self.recorder.evaluation(self.trials, step, running.evaluations)
+        for recorder in self.recorders:
+            recorder.evaluation(self.numbers, step, running.evaluations)
         return np.resize(improved, self.program.group_size)
 
     def _results(

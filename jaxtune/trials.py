@@ -1,11 +1,19 @@
 """Settings to trials, and trials to groups that run as one program."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
 
-from jaxtune.config import SEED_FIELDS, TRACED_FIELDS, Settings, SweepConfig, seed_list
+from jaxtune.config import (
+    COMMAND_FIELDS,
+    SEED_FIELDS,
+    TRACED_FIELDS,
+    Settings,
+    SweepConfig,
+    seed_list,
+)
 from jaxtune.optim import Hyper
 
 
@@ -36,6 +44,13 @@ class Trial:
             values["max_grad_norm"] = np.inf
         return Hyper(**values)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every hyper-parameter, as written beside the trial's result."""
+        values = dataclasses.asdict(self.config)
+        named_apart = (*SEED_FIELDS, *COMMAND_FIELDS, "model", "task")
+        return {name: value for name, value in values.items() if name not in named_apart}
+
 
 def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
     """The seeds of an arm: one number for all three streams, or every combination of a crossed design.
@@ -58,19 +73,24 @@ def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
     """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all` without a grid."""
 
     def readable(value: Any) -> str:
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return (
+            "null"
+            if value is None
+            else str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
+        )
 
     return " ".join(f"{name}={readable(getattr(config, name))}" for name in grid) or "all"
 
 
 def make_trials(settings: Settings) -> tuple[Trial, ...]:
-    """All arms x seeds, numbered arm by arm."""
-    pairs = [
-        (arm_name(arm, settings.grid), seeds, arm)
-        for arm in settings.arms
-        for seeds in seeds_of(arm)
-    ]
-    return tuple(Trial(number, *pair) for number, pair in enumerate(pairs))
+    """All seeds x arms, numbered seed by seed: more seeds later keep the numbers, and a part is a part of every arm."""
+    pairs = itertools.product(seeds_of(settings.base), settings.arms)
+    return tuple(
+        Trial(number, arm_name(arm, settings.grid), seeds, arm)
+        for number, (seeds, arm) in enumerate(pairs)
+    )
 
 
 def program_config(config: SweepConfig) -> SweepConfig:

@@ -17,7 +17,9 @@ class Plan(NamedTuple):
     """Steps of one trial, ready for the device."""
 
     source: np.ndarray  # int32 [step, row, slot], index into the token table; 0 is padding
-    segments: np.ndarray  # int16 [step, row, slot], 1 + the sequence's place in its batch; 0 is padding
+    segments: (
+        np.ndarray
+    )  # int16 [step, row, slot], 1 + the sequence's place in its batch; 0 is padding
     first: np.ndarray  # int32 [step, sequence], flat slot of the first token
     example: np.ndarray  # int32 [step, sequence]
     weight: np.ndarray  # float32 [step, sequence], 0 where the last batch is short
@@ -53,7 +55,9 @@ def epoch_order(order_seed: int, epoch: int, num_examples: int) -> np.ndarray:
     return np.random.default_rng([order_seed, epoch]).permutation(num_examples).astype(np.int32)
 
 
-def trial_batches(order_seed: int, num_examples: int, batch_size: int, num_steps: int) -> np.ndarray:
+def trial_batches(
+    order_seed: int, num_examples: int, batch_size: int, num_steps: int
+) -> np.ndarray:
     """The batches of a whole run [step, sequence], epoch after epoch; short last batches are kept."""
     steps_per_epoch = -(-num_examples // batch_size)
     epochs = -(-num_steps // steps_per_epoch)
@@ -88,7 +92,9 @@ def one_per_row(lengths: np.ndarray) -> Placement:
     return Placement(row, np.zeros_like(lengths), rows)
 
 
-def choose_shape(lengths: np.ndarray, batch_size: int, hidden_size: int, packed: bool = True) -> Shape:
+def choose_shape(
+    lengths: np.ndarray, batch_size: int, hidden_size: int, packed: bool = True
+) -> Shape:
     """The row width that costs least on sampled batches, and the row counts to compile.
 
     The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest (measured on CPU,
@@ -142,7 +148,7 @@ def make_plan(table: TokenTable, batches: np.ndarray, shape: Shape) -> Plan:
     return Plan(
         source=source.reshape(-1, row_count, shape.slots),
         segments=segments.reshape(-1, row_count, shape.slots),
-        first=(placement.row * shape.slots + placement.offset).astype(np.int32),
+        first=np.where(present, placement.row * shape.slots + placement.offset, 0).astype(np.int32),
         example=np.maximum(batches, 0).astype(np.int32),
         weight=present.astype(np.float32),
         rows=placement.rows,
@@ -154,4 +160,7 @@ def _lengths(table: TokenTable, batches: np.ndarray) -> np.ndarray:
 
 
 def _placed(lengths: np.ndarray, shape: Shape) -> Placement:
+    longest = lengths.max(initial=0)
+    if longest > shape.slots:
+        raise ValueError(f"A sequence of {longest} tokens does not fit a row of {shape.slots}.")
     return place(lengths, shape.slots) if shape.packed else one_per_row(lengths)

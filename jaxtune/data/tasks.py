@@ -190,7 +190,7 @@ def _examples(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
     return Examples([text[0] for text in texts], second, np.array(labels, dtype))
 
 
-def _label(where: str, text: str, names: tuple[str, ...] | None) -> float:
+def _label(where: str, text: str, names: tuple[str, ...] | None) -> int | float:
     if names is None:
         return _score(where, text)
     if text in names:

@@ -9,6 +9,15 @@ import numpy as np
 from jaxtune.data.tasks import Examples
 from jaxtune.errors import UserError
 
+VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
+SPECIAL_TOKENS = {
+    "pad_token": ("[PAD]", "<pad>"),
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "mask_token": ("[MASK]", "<mask>"),
+    "unk_token": ("[UNK]", "<unk>"),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenTable:
@@ -25,11 +34,17 @@ class TokenTable:
         return len(self.lengths)
 
     def take(self, examples: np.ndarray) -> "TokenTable":
-        """The table restricted to some examples (the tokens of the others stay in the flat arrays)."""
-        return dataclasses.replace(
-            self,
-            starts=self.starts[examples],
-            lengths=self.lengths[examples],
+        """The table of some examples, in the order given, without the tokens of the others."""
+        lengths = self.lengths[examples]
+        starts = _starts(lengths)
+        tokens = np.repeat(self.starts[examples] - starts, lengths) + np.arange(lengths.sum()) + 1
+        tokens = np.concatenate([[0], tokens])
+        return TokenTable(
+            ids=self.ids[tokens],
+            token_types=self.token_types[tokens],
+            positions=self.positions[tokens],
+            starts=starts,
+            lengths=lengths,
             labels=self.labels[examples],
         )
 
@@ -44,28 +59,59 @@ def load_tokenizer(folder: Path) -> Any:
     """The checkpoint's tokenizer; raises UserError where the folder has none or it lacks a padding token."""
     from transformers import AutoTokenizer
 
+    # Asked first: without a vocabulary transformers makes a tokenizer that knows no word.
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
+        raise UserError(
+            f"{folder} has no tokenizer; put one of {', '.join(VOCABULARY_FILES)} there."
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder} has no tokenizer that transformers can load ({error}).") from error
+    except Exception as error:  # a broken file raises whatever its parser trips over
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{folder} has no tokenizer that transformers can load ({reason})."
+        ) from error
+    _name_special_tokens(tokenizer)
     if tokenizer.pad_token_id is None:
-        raise UserError(f"The tokenizer in {folder} has no padding token; add one (pad_token) to it.")
+        raise UserError(
+            f"The tokenizer in {folder} has no padding token; add one (pad_token) to it."
+        )
     return tokenizer
+
+
+def _name_special_tokens(tokenizer: Any) -> None:
+    """A bare tokenizer.json does not say which token is for padding or masking; the usual spellings do."""
+    vocabulary = tokenizer.get_vocab()
+    for role, spellings in SPECIAL_TOKENS.items():
+        known = [token for token in spellings if token in vocabulary]
+        if known and getattr(tokenizer, role) is None:
+            setattr(tokenizer, role, known[0])
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
     """The files of a folder that decide how text is cut."""
-    names = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model")
+    names = (
+        *VOCABULARY_FILES,
+        "merges.txt",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+    )
     return [folder / name for name in names if (folder / name).exists()]
 
 
 def tokenize(
-    tokenizer: Any, examples: Examples, max_length: int, vocab_size: int, use_token_types: bool = True
+    tokenizer: Any,
+    examples: Examples,
+    max_length: int,
+    vocab_size: int,
+    use_token_types: bool = True,
 ) -> TokenTable:
     """Cuts every example (longest-first truncation at `max_length` tokens, special tokens included).
 
     Raises UserError where the tokenizer gives an id that the model's embedding does not have.
     """
+    _check_room(tokenizer, max_length, 1 if examples.second is None else 2)
     encoded = tokenizer(
         examples.first,
         examples.second,
@@ -75,25 +121,65 @@ def tokenize(
         return_attention_mask=False,
         verbose=False,
     )
-    sequences = encoded["input_ids"]
-    lengths = np.array([len(ids) for ids in sequences], np.int32)
-    ids = _flat(sequences, tokenizer.pad_token_id)
-    if ids.max() >= vocab_size:
+    types = encoded["token_type_ids"] if use_token_types else None
+    table = _table(encoded["input_ids"], types, tokenizer.pad_token_id, examples.labels)
+    if table.ids.max() >= vocab_size:
         raise UserError(
-            f"The tokenizer gives id {ids.max()}, but the model has {vocab_size} embedding rows; "
+            f"The tokenizer gives id {table.ids.max()}, but the model has {vocab_size} embedding rows; "
             "give a model and tokenizer that belong together."
         )
-    types = _flat(encoded["token_type_ids"], 0)
-    starts = 1 + np.cumsum(lengths, dtype=np.int32) - lengths
-    positions = np.arange(len(ids), dtype=np.int32) - np.concatenate([[0], np.repeat(starts, lengths)])
+    return table
+
+
+def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenTable:
+    """Unlabelled texts, cut into pieces of at most `max_length` tokens; nothing is dropped."""
+    _check_room(tokenizer, max_length, 1)
+    encoded = tokenizer(
+        texts,
+        truncation=True,
+        max_length=max_length,
+        return_overflowing_tokens=True,
+        return_token_type_ids=False,
+        return_attention_mask=False,
+        verbose=False,
+    )
+    sequences = encoded["input_ids"]
+    return _table(sequences, None, tokenizer.pad_token_id, np.zeros(len(sequences), np.int32))
+
+
+def _check_room(tokenizer: Any, max_length: int, sentences: int) -> None:
+    """Without room for special tokens tokenizers do not cut at all, silently."""
+    least = tokenizer.num_special_tokens_to_add(pair=sentences == 2) + sentences
+    if max_length < least:
+        raise UserError(
+            f"max_length is {max_length}; this tokenizer needs at least {least}: its special tokens and a word "
+            "of every sentence."
+        )
+
+
+def _table(
+    sequences: list[list[int]],
+    token_types: list[list[int]] | None,
+    padding: int,
+    labels: np.ndarray,
+) -> TokenTable:
+    lengths = np.array([len(ids) for ids in sequences], np.int32)
+    ids = _flat(sequences, padding)
+    starts = _starts(lengths)
+    positions = np.arange(len(ids)) - np.concatenate([[0], np.repeat(starts, lengths)])
     return TokenTable(
         ids=ids,
-        token_types=types if use_token_types else np.zeros_like(types),
+        token_types=np.zeros_like(ids) if token_types is None else _flat(token_types, 0),
         positions=positions.astype(np.int32),
         starts=starts,
         lengths=lengths,
-        labels=examples.labels,
+        labels=labels,
     )
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    """Where sequences laid end to end begin, after the one padding token."""
+    return 1 + np.cumsum(lengths, dtype=np.int32) - lengths
 
 
 def _flat(sequences: list[list[int]], padding: int) -> np.ndarray:

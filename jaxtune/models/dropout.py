@@ -7,8 +7,9 @@ the scaling. The element index runs over the array in row-major order, so adding
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import UInt32
 
-from jaxtune.shapes import Array, Float, Int, Key
+from jaxtune.shapes import Array, Float, Key
 
 
 def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
@@ -20,7 +21,7 @@ def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array
     return jnp.where(keep, x * jnp.asarray(1.0 / (1.0 - rate), x.dtype), jnp.zeros((), x.dtype))
 
 
-def random_bits(key: Key, shape: tuple[int, ...]) -> Int[Array, "..."]:
+def random_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
     """uint32 bits of the given shape, a pure function of the key's data and the row-major index."""
     words = jax.random.key_data(key)
     index = jnp.zeros(shape, jnp.uint32)
@@ -32,7 +33,7 @@ def random_bits(key: Key, shape: tuple[int, ...]) -> Int[Array, "..."]:
     return _mix(_mix(index ^ words[0]) + words[1])
 
 
-def _mix(x: Int[Array, "..."]) -> Int[Array, "..."]:
+def _mix(x: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     """A bijective 32-bit mixer (xor-shift, multiply; constants of the low-bias 'lowbias32' family)."""
     x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
     x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)

@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 
-from jaxtune.models.encoder import Encoder
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.names import path_of
 from jaxtune.shapes import Array, Float
 
 
@@ -29,9 +29,9 @@ def restore_embedding(
 def with_embedding(
     model: SequenceClassifier, embedding: Float[Array, "vocabulary embedding"] | np.ndarray
 ) -> SequenceClassifier:
-    """A copy of the model with another word-embedding table."""
-    leaves, structure = jax.tree.flatten(model)
-    copy: SequenceClassifier = jax.tree.unflatten(structure, leaves)
-    encoder: Encoder = copy.encoder
-    encoder.word.embedding[...] = embedding
-    return copy
+    """The model with another word-embedding table."""
+
+    def replaced(key_path, leaf):
+        return embedding if path_of(key_path) == "encoder/word/embedding" else leaf
+
+    return jax.tree_util.tree_map_with_path(replaced, model)

@@ -1,0 +1,57 @@
+"""Where a sweep's numbers come from: versions, devices, command, commit, and checksums of everything that was read."""
+
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import jaxtune
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "transformers", "tokenizers", "datasets", "numpy")
+
+
+def describe(argv: list[str], precision: str, files: Iterable[Path]) -> dict[str, Any]:
+    """The manifest without its group plan."""
+    devices = jax.devices()
+    return {
+        "jaxtune": jaxtune.__version__,
+        "commit": _commit(),
+        "command": ["python", "-m", "jaxtune.sweep", *argv],
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "devices": [f"{device.platform}:{device.device_kind}" for device in devices],
+        "processes": jax.process_count(),
+        "precision": precision,
+        "prng": "threefry2x32 keys; dropout masks hashed from them",
+        "sha256": {str(file): sha256(file) for file in files},
+    }
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _commit() -> str | None:
+    """The commit of the checkout this package runs from, if it runs from one."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    inside = Path(__file__).parents[1] / ".git"
+    return done.stdout.strip() if done.returncode == 0 and inside.exists() else None
+
+

@@ -1,0 +1,157 @@
+"""What a sweep is going to run: which trials share a compiled program, in which shapes and groups."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxtune.config import SweepConfig
+from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
+from jaxtune.engine import TrialResult, learning_rates, steps_per_epoch
+from jaxtune.group import GroupProgram, Recipe, make_mesh
+from jaxtune.metrics import trivial_floor
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.names import paths
+from jaxtune.models.pretrained import num_parameters
+from jaxtune.models.vocabulary import restore_embedding
+from jaxtune.prepare import Prepared, prepare
+from jaxtune.trials import Trial, program_config, waves
+
+MOST_STEPS_PER_DISPATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramPlan:
+    """Trials that share one compiled program: the same model, data, shapes and number of steps."""
+
+    config: SweepConfig
+    task: Prepared
+    shape: Shape
+    trials: tuple[Trial, ...]
+
+    @property
+    def num_steps(self) -> int:
+        """Optimiser steps of each trial."""
+        return num_steps_of(self.config, len(self.task.train))
+
+    @cached_property
+    def devices(self) -> Sequence[jax.Device]:
+        """No more devices than trials."""
+        return jax.devices()[: len(self.trials)]
+
+    @property
+    def group_size(self) -> int:
+        """Trials that run at once; one per device on CPU, where stacking them gains nothing (benchmarks/README.md)."""
+        per_device = self.config.trials_per_device or 1
+        fill = math.ceil(len(self.trials) / len(self.devices))
+        return min(per_device, fill) * len(self.devices)
+
+    @property
+    def groups(self) -> list[tuple[Trial, ...]]:
+        """The waves, in order."""
+        return waves(self.trials, self.group_size)
+
+    @property
+    def trivial(self) -> float:
+        """The score of the best constant prediction."""
+        return trivial_floor(self.task.metrics[0], self.task.dev.labels, self.task.num_labels)
+
+    def compile(self) -> GroupProgram:
+        """The group program (XLA compiles at the first call)."""
+        recipe = Recipe(
+            num_steps=self.num_steps,
+            schedule=self.config.schedule,
+            clip_per_tensor=self.config.clip_per_tensor,
+            log_every=self.config.log_every,
+            ladder=self.shape.ladder,
+            eval_rows=self.task.eval_shape.ladder[-1],
+            steps_per_dispatch=min(MOST_STEPS_PER_DISPATCH, self.num_steps),
+        )
+        return GroupProgram(recipe, make_mesh(self.devices), self.group_size)
+
+    def full_params(
+        self, result: TrialResult, kind: str, model: SequenceClassifier
+    ) -> dict[str, np.ndarray]:
+        """A trial's parameters by path, with every word's embedding row, as a run on the full vocabulary leaves them."""
+        steps = result.best_step if kind == "best" else self.num_steps
+        rates = learning_rates([result.trial], self.num_steps, 0, steps)[0]
+        decay = float(np.prod(1.0 - rates.astype(np.float64) * result.trial.config.weight_decay))
+        task = self.task
+        full = restore_embedding(model, task.full_embedding, task.kept_words, decay)
+        return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
+
+    def describe(self) -> dict[str, Any]:
+        """The plan as the manifest keeps it."""
+        train, width = self.task.train, self.shape.slots
+        per_step = float(train.lengths.mean()) * self.config.batch_size
+        return {
+            "trials": len(self.trials),
+            "group_size": self.group_size,
+            "devices": len(self.devices),
+            "groups": [[trial.number for trial in group] for group in self.groups],
+            "steps": self.num_steps,
+            "parameters": num_parameters(self.task.model),
+            "vocabulary": [len(self.task.kept_words), len(self.task.full_embedding)],
+            "row_slots": width,
+            "rows": list(self.shape.ladder),
+            "real_tokens_per_step": round(per_step, 1),
+            "packed_slots_per_step": [rows * width for rows in self.shape.ladder],
+        }
+
+
+def make_plans(trials: Iterable[Trial]) -> list[ProgramPlan]:
+    """Groups trials by program and row shape, in order of their first trial."""
+    plans: dict[tuple[SweepConfig, Shape], list[Trial]] = {}
+    prepared: dict[SweepConfig, Prepared] = {}
+    for trial in trials:
+        config = program_config(trial.config)
+        task = prepared.get(config) or prepared.setdefault(config, prepare(config))
+        plans.setdefault((config, _shape_of(trial, task)), []).append(trial)
+    return [
+        ProgramPlan(config, prepared[config], shape, tuple(members))
+        for (config, shape), members in plans.items()
+    ]
+
+
+def num_steps_of(config: SweepConfig, num_examples: int) -> int:
+    """`max_steps`, or as many as the epochs take."""
+    return config.max_steps or config.num_epochs * steps_per_epoch(num_examples, config.batch_size)
+
+
+def _shape_of(trial: Trial, task: Prepared) -> Shape:
+    """The task's shape, with a larger top rung where this trial's own order needs one.
+
+    The shape depends on the trial and the data alone, never on the trials beside it: so do its numbers. Several trials
+    on one device all take the top rung, for the same reason.
+    """
+    config = trial.config
+    steps = num_steps_of(config, len(task.train))
+    order = trial.seeds.order_seed
+    batches = trial_batches(order, len(task.train), config.batch_size, steps)
+    shape = extended(task.shape, int(rows_needed(task.train, batches, task.shape).max()))
+    if (config.trials_per_device or 1) > 1:
+        return shape._replace(ladder=shape.ladder[-1:])
+    return shape
+
+
+def plan_lines(plans: Sequence[ProgramPlan]) -> list[str]:
+    """A readable plan, a line per program and a total."""
+    lines = []
+    for number, plan in enumerate(plans, 1):
+        facts = plan.describe()
+        arms = list(dict.fromkeys(trial.arm for trial in plan.trials))
+        slots = " or ".join(str(n) for n in facts["packed_slots_per_step"])
+        lines += [
+            f"program {number}: {facts['trials']} trials in {len(arms)} arms, {facts['steps']} steps each",
+            f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of {facts['vocabulary'][1]:,} words in use",
+            f"  {facts['real_tokens_per_step']:.0f} tokens a step, packed into {slots} slots",
+            f"  {facts['group_size']} trials at once on {facts['devices']} devices, {len(facts['groups'])} groups",
+        ]
+    total = sum(plan.num_steps * len(plan.trials) for plan in plans)
+    trials = sum(len(plan.trials) for plan in plans)
+    return [*lines, f"in all: {trials} trials, {total:,} trial-steps"]
+

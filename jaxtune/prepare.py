@@ -1,0 +1,144 @@
+"""A config to what the programs need: examples read and tokenised, rows shaped, weights loaded, plans made."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxtune.config import SweepConfig
+from jaxtune.data.packing import (
+    Plan,
+    Shape,
+    batch_indices,
+    choose_shape,
+    extended,
+    make_plan,
+    rows_needed,
+)
+from jaxtune.data.tasks import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
+from jaxtune.data.tokens import (
+    TokenTable,
+    compact,
+    load_tokenizer,
+    tokenize,
+    tokenizer_files,
+)
+from jaxtune.errors import UserError
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.pretrained import (
+    load_classifier,
+    locate,
+    random_classifier,
+    read_config,
+    weight_files,
+    with_dropout,
+)
+from jaxtune.models.vocabulary import compact_embedding
+
+EVAL_BATCH_SIZE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """One task and model, ready to train; shared by all trials of a program."""
+
+    metrics: tuple[str, ...]  # primary first
+    num_labels: int
+    train: TokenTable
+    dev: TokenTable
+    shape: Shape  # of training batches
+    eval_shape: Shape
+    eval_plan: Plan  # the dev set in file order
+    model: SequenceClassifier  # with the embedding rows in use
+    fresh: tuple[str, ...]  # modules of the head without pre-trained weights
+    full_embedding: np.ndarray  # all rows, for giving the unused ones back
+    kept_words: np.ndarray  # ids of the rows in use
+    files: tuple[Path, ...]  # weights, tokenizer, data: for checksums
+
+
+def prepare(config: SweepConfig) -> Prepared:
+    """Everything that does not depend on a seed; raises UserError for input that cannot be used."""
+    assert config.model is not None
+    folder = locate(config.model)
+    encoder_config, _ = read_config(folder)
+    encoder_config = dataclasses.replace(
+        with_dropout(encoder_config, config.dropout), dtype=config.precision
+    )
+    dataset = read_dataset(config)
+    tokenizer = load_tokenizer(folder)
+    max_length = min(config.max_length, encoder_config.max_length)
+    train, dev = (
+        tokenize(tokenizer, part, max_length, encoder_config.vocab_size, config.use_token_types)
+        for part in (dataset.train, dataset.dev)
+    )
+    train = train.take(subset(config, len(train)))
+    if config.batch_size > len(train):
+        raise UserError(
+            f"batch_size {config.batch_size} is larger than the {len(train)} training examples; give at most that."
+        )
+    (train, dev), vocabulary = compact([train, dev])
+    labels = dataset.task.num_labels
+    if config.random_weights:
+        model, fresh = random_classifier(encoder_config, labels)
+    else:
+        model, fresh = load_classifier(folder, encoder_config, labels)
+    width = encoder_config.hidden_size
+    eval_shape, eval_plan = plan_evaluation(dev, width, config.packing)
+    weights = [] if config.random_weights else weight_files(folder)
+    return Prepared(
+        metrics=dataset.task.metrics,
+        num_labels=labels,
+        train=train,
+        dev=dev,
+        shape=choose_shape(train.lengths, config.batch_size, width, config.packing),
+        eval_shape=eval_shape,
+        eval_plan=eval_plan,
+        model=compact_embedding(model, vocabulary.kept),
+        fresh=fresh,
+        full_embedding=np.asarray(jax.device_get(model.encoder.word.embedding[...])),
+        kept_words=vocabulary.kept,
+        files=(folder / "config.json", *weights, *tokenizer_files(folder), *dataset.files),
+    )
+
+
+def read_dataset(config: SweepConfig) -> Dataset:
+    """The task's examples, from wherever the config says they are."""
+    if config.task == "miniature":
+        from jaxtune.miniature.task import read_miniature
+
+        return read_miniature()
+    if config.task in GLUE_TASKS:
+        if config.data_dir is None:
+            return read_glue_hub(config.task)
+        return read_glue_folder(config.task, Path(config.data_dir))
+    assert config.train_file is not None and config.dev_file is not None
+    return read_custom(
+        Path(config.train_file),
+        Path(config.dev_file),
+        config.text_columns,
+        config.label_column,
+        config.regression,
+    )
+
+
+def subset(config: SweepConfig, num_examples: int) -> np.ndarray:
+    """The training examples in use, in file order: all, or a random `train_examples` of them."""
+    if config.train_examples is None:
+        return np.arange(num_examples)
+    if config.train_examples > num_examples:
+        raise UserError(
+            f"train_examples is {config.train_examples}, but there are {num_examples}; give at most that."
+        )
+    chosen = np.random.default_rng(config.subset_seed).permutation(num_examples)
+    return np.sort(chosen[: config.train_examples])
+
+
+def plan_evaluation(dev: TokenTable, hidden_size: int, packed: bool) -> tuple[Shape, Plan]:
+    """The dev set in its own order, every example once, in equal batches of rows."""
+    size = min(EVAL_BATCH_SIZE, len(dev))
+    batches = batch_indices(np.arange(len(dev)), size)
+    shape = choose_shape(dev.lengths, size, hidden_size, packed)
+    most = int(rows_needed(dev, batches, shape).max())
+    shape = extended(shape._replace(ladder=(most,)), most)
+    return shape, make_plan(dev, batches, shape)

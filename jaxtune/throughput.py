@@ -1,0 +1,55 @@
+"""How fast a sweep ran: seeds per hour, real tokens per second, time spent compiling, peak memory."""
+
+import contextlib
+import resource
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+_COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
+
+
+class Meter:
+    """Adds up the groups of a sweep."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.compile_seconds = 0.0
+        self.trials = 0
+        self.tokens = 0
+        jax.monitoring.register_event_duration_secs_listener(self._on_event)
+
+    @contextlib.contextmanager
+    def measuring(self, num_tokens: int, num_trials: int) -> Iterator[None]:
+        """Times one group; its tokens and trials count once it is finished."""
+        began = time.monotonic()
+        yield
+        self.seconds += time.monotonic() - began
+        self.tokens += num_tokens
+        self.trials += num_trials
+
+    def totals(self) -> dict[str, Any]:
+        """`seeds_per_hour` and `tokens_per_second` include compilation and evaluation; bytes and seconds as named."""
+        per_second = 1 / self.seconds if self.seconds else 0.0
+        return {
+            "trials": self.trials,
+            "seconds": round(self.seconds, 3),
+            "seeds_per_hour": round(3600 * self.trials * per_second, 1),
+            "tokens_per_second": round(self.tokens * per_second, 1),
+            "compile_seconds": round(self.compile_seconds, 3),
+            "peak_memory_bytes": peak_memory(),
+        }
+
+    def _on_event(self, event: str, duration: float, **_: Any) -> None:
+        if event == _COMPILE_EVENT:
+            self.compile_seconds += duration
+
+
+def peak_memory() -> int:
+    """Of the first device where it keeps count, else of this process."""
+    statistics = jax.devices()[0].memory_stats()
+    if statistics and "peak_bytes_in_use" in statistics:
+        return statistics["peak_bytes_in_use"]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,169 @@
+"""Tiny random torch models in Hugging Face folders, and one ragged batch as both sides see it."""
+
+import atexit
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxtune.models.encoder import Rows
+from jaxtune.models.heads import MaskedLM, SequenceClassifier
+from jaxtune.models.names import CLASSIFIER, ENCODER
+from jaxtune.models.pretrained import _fill, load_masked_lm, read_config, read_tensors
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+FAMILIES = ("bert", "roberta", "albert")
+CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
+NUM_LABELS = 3
+LENGTHS = (7, 12, 5, 9, 3, 10)
+SLOTS = 12
+IGNORED = -100  # what torch's cross-entropy leaves out
+
+_ROOT = Path(tempfile.mkdtemp(prefix="jaxtune-hf-"))
+atexit.register(shutil.rmtree, _ROOT, ignore_errors=True)
+_NAMES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
+
+
+def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes: Any) -> Any:
+    """A torch model whose every parameter is random, biases and LayerNorms too, in evaluation mode."""
+    own: dict[str, Any] = {
+        "bert": {},
+        "roberta": {"type_vocab_size": 1, "max_position_embeddings": 2 + SLOTS, "pad_token_id": 1},
+        "albert": {"embedding_size": 16},
+    }[family]
+    settings = {
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": SLOTS,
+        "num_labels": NUM_LABELS,
+        "attn_implementation": "eager",
+    }
+    config = getattr(transformers, f"{_NAMES[family]}Config")(**settings | own | changes)
+    suffix = f"For{head}" if head else "Model"
+    model = getattr(transformers, _NAMES[family] + suffix)(config).eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            center = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
+            parameter.normal_(center, 0.15, generator=generator)
+    return model
+
+
+@functools.cache
+def make_folder(family: str, head: str = CLASSIFICATION, **changes: Any) -> Path:
+    """`make_model` saved once per session; tests must not write into it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{family}-", dir=_ROOT))
+    make_model(family, head, **changes).save_pretrained(folder)
+    return folder
+
+
+def load_torch(folder: Path, head: str = CLASSIFICATION) -> Any:
+    """The folder's torch model, in evaluation mode; a missing or unexpected tensor is an error."""
+    auto = getattr(transformers, f"AutoModelFor{head}" if head else "AutoModel")
+    model, info = auto.from_pretrained(
+        folder, attn_implementation="eager", output_loading_info=True
+    )
+    assert not any(info.values()), info
+    return model.eval()
+
+
+def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | MaskedLM:
+    """The folder's model with the head that it stores."""
+    config, _ = read_config(folder)
+    if head == MASKED_LM:
+        return load_masked_lm(folder, config)
+    skeleton = jax.eval_shape(
+        lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0))
+    )
+    modules = ENCODER[config.family] | CLASSIFIER[config.family]
+    return _fill(skeleton, read_tensors(folder, config), modules, (), folder)
+
+
+class Batch(NamedTuple):
+    """Sequences of several lengths with their labels and the places whose word is to be predicted."""
+
+    ids: list[np.ndarray]
+    types: list[np.ndarray]
+    labels: np.ndarray
+    masked: list[np.ndarray]
+
+
+def make_batch(family: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Batch:
+    """Random words that are no padding; a second segment where the family has one."""
+    random = np.random.default_rng(seed)
+    ids = [random.integers(3, 50, n) for n in lengths]
+    types = [(np.arange(n) > n // 2) * (family != "roberta") for n in lengths]
+    masked = [np.sort(random.choice(n, max(1, n // 4), replace=False)) for n in lengths]
+    return Batch(ids, types, random.integers(0, NUM_LABELS, len(lengths)), masked)
+
+
+def torch_inputs(batch: Batch, family: str) -> dict[str, Any]:
+    """One sequence per row, padded to the longest, with an attention mask."""
+    longest = max(map(len, batch.ids))
+    pad = 1 if family == "roberta" else 0
+
+    def padded(parts: list[np.ndarray], value: int) -> Any:
+        rows = [np.pad(part, (0, longest - len(part)), constant_values=value) for part in parts]
+        return torch.tensor(np.stack(rows), dtype=torch.long)
+
+    return {
+        "input_ids": padded(batch.ids, pad),
+        "token_type_ids": padded(batch.types, 0),
+        "attention_mask": padded([np.ones_like(part) for part in batch.ids], 0),
+    }
+
+
+def lm_labels(batch: Batch) -> Any:
+    """torch's masked-LM labels: the word itself at the masked places, elsewhere ignored."""
+    labels = np.full((len(batch.ids), max(map(len, batch.ids))), IGNORED)
+    for i, (ids, places) in enumerate(zip(batch.ids, batch.masked, strict=True)):
+        labels[i, places] = ids[places]
+    return torch.tensor(labels)
+
+
+def jax_rows(batch: Batch, layout: list[list[int]] | None = None, slots: int = SLOTS) -> Rows:
+    """The sequences laid into rows: `layout` lists each row's sequences, by default one per row."""
+    layout = layout or [[i] for i in range(len(batch.ids))]
+    table = {name: np.zeros((len(layout), slots), np.int32) for name in Rows._fields[:4]}
+    first = np.zeros(len(batch.ids), np.int32)
+    for row, members in enumerate(layout):
+        start = 0
+        for segment, i in enumerate(members, 1):
+            place = (row, slice(start, start + len(batch.ids[i])))
+            table["token_ids"][place] = batch.ids[i]
+            table["token_types"][place] = batch.types[i]
+            table["positions"][place] = np.arange(len(batch.ids[i]))
+            table["segments"][place] = segment
+            first[i] = row * slots + start
+            start += len(batch.ids[i])
+    return Rows(**{name: jnp.asarray(value) for name, value in table.items()}, first=jnp.asarray(first))
+
+
+def lm_targets(batch: Batch, rows: Rows) -> tuple[jax.Array, jax.Array]:
+    """Flat slots of the masked places and the words that belong there."""
+    starts = np.asarray(rows.first)
+    slots = [start + places for start, places in zip(starts, batch.masked, strict=True)]
+    words = [ids[places] for ids, places in zip(batch.ids, batch.masked, strict=True)]
+    return tuple(jnp.asarray(np.concatenate(part), jnp.int32) for part in (slots, words))
+
+
+def gradients(model: Any) -> dict[str, np.ndarray]:
+    """A torch model's gradients by name, tied parameters under each of their names."""
+    named = model.named_parameters(remove_duplicate=False)
+    return {name: p.grad.numpy() for name, p in named if p.grad is not None}
+
+
+def deviation(ours: np.ndarray, reference: np.ndarray) -> float:
+    """The largest difference over the largest reference value."""
+    return float(np.abs(ours - reference).max() / np.abs(reference).max())

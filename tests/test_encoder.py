@@ -1,0 +1,185 @@
+"""The encoder and its heads against torch: logits, every gradient, packed rows, dropout and bfloat16."""
+
+import dataclasses
+from typing import Any
+
+import hf
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import torch
+from hf import CLASSIFICATION, FAMILIES, MASKED_LM, deviation
+
+from jaxtune.models.encoder import Rows
+from jaxtune.models.heads import MaskedLM, SequenceClassifier
+from jaxtune.models.names import ALIASES
+from jaxtune.models.pretrained import num_parameters, to_tensors
+
+PACKED = [[5, 0, 4], [2, 1, 3]]  # the sequences of each row, in another order than the batch's
+CASES = [(family, head) for family in FAMILIES for head in (CLASSIFICATION, MASKED_LM)]
+
+
+def run_jax(model: Any, batch: hf.Batch, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Logits, and by Hugging Face name the gradients of the mean cross-entropy over sequences or masked places."""
+    places, words = hf.lm_targets(batch, rows)
+
+    @jax.jit
+    def run(model: SequenceClassifier | MaskedLM, rows: Rows) -> Any:
+        def loss(model: SequenceClassifier | MaskedLM) -> tuple[jax.Array, jax.Array]:
+            lm = isinstance(model, MaskedLM)
+            logits = model(rows, places) if lm else model(rows)
+            targets = words if lm else jnp.asarray(batch.labels, jnp.int32)
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+            return losses.mean(), logits
+
+        return jax.grad(loss, has_aux=True)(model)
+
+    gradients, logits = run(model, rows)
+    return np.asarray(logits), to_tensors(gradients)
+
+
+def run_torch(
+    model: Any, batch: hf.Batch, family: str, head: str
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The same from torch, one padded sequence per row; masked-LM logits of the masked places only."""
+    labels = hf.lm_labels(batch) if head == MASKED_LM else torch.tensor(batch.labels)
+    output = model(**hf.torch_inputs(batch, family), labels=labels)
+    output.loss.backward()
+    chosen = labels != hf.IGNORED if head == MASKED_LM else slice(None)
+    return output.logits[chosen].detach().numpy(), hf.gradients(model)
+
+
+def assert_same_gradients(ours: dict[str, np.ndarray], reference: dict[str, np.ndarray]) -> None:
+    """Every tensor to 1e-5 of its largest value.
+
+    The key biases shift all scores of a softmax row alike, so their exact gradient is 0 and both sides hold rounding
+    noise: there the bound is 1e-7 (float32's resolution) of the largest gradient of all.
+    """
+    noise = 1e-7 * max(np.abs(gradient).max() for gradient in reference.values())
+    for name, gradient in ours.items():
+        if name.endswith("key.bias"):
+            assert max(np.abs(gradient).max(), np.abs(reference[name]).max()) < noise, name
+        else:
+            assert deviation(gradient, reference[name]) < 1e-5, name
+
+
+@pytest.mark.parametrize(("family", "head"), CASES)
+def test_logits_and_every_gradient_agree_with_torch(family: str, head: str) -> None:
+    """Ragged sequences, padded with an attention mask in torch; every parameter of one side is one of the other."""
+    batch, folder = hf.make_batch(family), hf.make_folder(family, head)
+    logits, gradients = run_jax(hf.load_jax(folder, head), batch, hf.jax_rows(batch))
+    expected, reference = run_torch(hf.load_torch(folder, head), batch, family, head)
+    assert deviation(logits, expected) < 1e-5
+    assert set(gradients) == {name for name in reference if not ALIASES.search(name)}
+    assert_same_gradients(gradients, reference)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_key_bias_has_no_gradient(family: str) -> None:
+    """In float64 the key biases' gradient vanishes, which is why the float32 comparison leaves them out."""
+    model = hf.load_torch(hf.make_folder(family)).double()
+    _, gradients = run_torch(model, hf.make_batch(family), family, CLASSIFICATION)
+    largest = max(np.abs(gradient).max() for gradient in gradients.values())
+    biases = [g for name, g in gradients.items() if name.endswith("key.bias")]
+    assert biases
+    assert max(np.abs(g).max() for g in biases) < 1e-15 * largest
+
+
+@pytest.mark.parametrize(("family", "head"), CASES)
+def test_packed_rows_equal_one_sequence_per_row(family: str, head: str) -> None:
+    """Several sequences in a row change neither logits nor any gradient."""
+    batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family, head), head)
+    expected, reference = run_jax(model, batch, hf.jax_rows(batch))
+    logits, gradients = run_jax(model, batch, hf.jax_rows(batch, PACKED, slots=26))
+    assert deviation(logits, expected) < 1e-5
+    assert_same_gradients(gradients, reference)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_padding_content_is_never_read(family: str) -> None:
+    """Other words, positions and types in the padding leave the logits bitwise as they are."""
+    batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
+    rows = hf.jax_rows(batch)
+    filled = {
+        name: jnp.where(rows.segments == 0, value, getattr(rows, name))
+        for name, value in (("token_ids", 7), ("positions", 3))
+    }
+    np.testing.assert_array_equal(model(rows), model(rows._replace(**filled)))
+
+
+def test_albert_has_one_block() -> None:
+    """The shared block's parameters and gradient have no layer axis and count once."""
+    folder = hf.make_folder("albert")
+    model = hf.load_jax(folder)
+    assert model.encoder.layers.query.kernel.shape == (32, 32)
+    assert hf.load_jax(hf.make_folder("bert")).encoder.layers.query.kernel.shape == (3, 32, 32)
+    assert num_parameters(model) == sum(p.numel() for p in hf.load_torch(folder).parameters())
+
+
+def with_rates(model: Any, hidden: float, attention: float, classifier: float) -> Any:
+    """The model with other dropout rates, which its modules hold as static configuration."""
+    rates = {
+        "hidden_dropout": hidden,
+        "attention_dropout": attention,
+        "classifier_dropout": classifier,
+    }
+    return with_config(model, **rates)
+
+
+def with_config(model: Any, **changes: Any) -> Any:
+    config = dataclasses.replace(model.encoder.config, **changes)
+    new = jax.eval_shape(lambda: type(model)(config, hf.NUM_LABELS, key=jax.random.key(0)))
+    return jax.tree.unflatten(jax.tree.structure(new), jax.tree.leaves(model))
+
+
+# transformers' ALBERT has no dropout after its feed-forward (Google's has), so its hidden rate stays at the published 0.
+@pytest.mark.parametrize(("family", "hidden"), [("bert", 0.1), ("roberta", 0.1), ("albert", 0.0)])
+def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
+    """Means and spreads of the logits over many masks are torch's: no site is missing or has another rate."""
+    rates, draws = (hidden, 0.2, 0.3), 8000
+    names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    changes = dict(zip(names, rates, strict=False))
+    changes["classifier_dropout_prob" if family == "albert" else "classifier_dropout"] = rates[2]
+    folder = hf.make_folder(family, **changes)
+    batch = hf.make_batch(family, lengths=(6,))
+    model, rows = hf.load_jax(folder), hf.jax_rows(batch, slots=6)
+    keys = jax.random.split(jax.random.key(0), draws)
+    ours = np.asarray(jax.jit(jax.vmap(model, (None, 0)))(rows, keys))[:, 0]
+    inputs = {name: x.expand(draws, -1) for name, x in hf.torch_inputs(batch, family).items()}
+    torch.manual_seed(0)
+    with torch.no_grad():
+        theirs = hf.load_torch(folder).train()(**inputs).logits.numpy()
+    scale = theirs.std(0)
+    assert (scale > 0.05).all()
+    np.testing.assert_array_less(np.abs(ours.mean(0) - theirs.mean(0)), 5 * scale * np.sqrt(2 / draws))
+    assert ours.std(0) == pytest.approx(scale, rel=5 / np.sqrt(draws))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_key_is_deterministic(family: str) -> None:
+    """Without a key, rates do not matter; with one, the key decides."""
+    batch, plain = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
+    model, rows = with_rates(plain, 0.3, 0.3, 0.3), hf.jax_rows(batch)
+    np.testing.assert_array_equal(model(rows), plain(rows))
+    one, two = jax.random.split(jax.random.key(0))
+    np.testing.assert_array_equal(model(rows, one), model(rows, one))
+    assert deviation(np.asarray(model(rows, one)), np.asarray(model(rows, two))) > 1e-2
+    assert deviation(np.asarray(model(rows, one)), np.asarray(plain(rows))) > 1e-2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bfloat16_computes_near_float32(family: str) -> None:
+    """Products in bfloat16 give float32 logits within 3% and float32 gradients within 10%."""
+    batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
+    rows = hf.jax_rows(batch)
+    half = with_config(model, dtype="bfloat16")
+    expected, reference = run_jax(model, batch, rows)
+    logits, gradients = run_jax(half, batch, rows)
+    assert logits.dtype == np.float32
+    print("DEV", family, deviation(logits, expected))
+    for name, gradient in gradients.items():
+        assert gradient.dtype == np.float32
+        if not name.endswith("key.bias"):
+            print("DEV", name, deviation(gradient, reference[name]))
