@@ -1,3 +1,16 @@
 """Fine-tuning stability of BERT-like encoders, measured with many seeds in one compiled program."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxtune.results import Results
+
 __version__ = "0.1.0"
+
+
+def load_results(out: "str | Path") -> "Results":
+    """What a sweep left in OUT, as pandas frames and arrays; also of a sweep that still runs or was cut off."""
+    from jaxtune.results import load
+
+    return load(Path(out))

@@ -56,4 +56,7 @@ def load_params(folder: Path) -> dict[str, np.ndarray]:
     import orbax.checkpoint as ocp
 
     with ocp.StandardCheckpointer() as checkpointer:
-        return {path: np.asarray(value) for path, value in checkpointer.restore(folder.absolute()).items()}
+        return {
+            path: np.asarray(value)
+            for path, value in checkpointer.restore(folder.absolute()).items()
+        }

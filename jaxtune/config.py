@@ -16,19 +16,8 @@ import yaml
 from jaxtune.errors import UserError
 
 QUICKSTART = Path(__file__).parent / "miniature" / "quickstart.yaml"
-TASKS = (
-    "rte",
-    "mrpc",
-    "cola",
-    "qnli",
-    "sst2",
-    "stsb",
-    "wnli",
-    "mnli",
-    "qqp",
-    "custom",
-    "miniature",
-)
+GLUE = ("rte", "mrpc", "cola", "qnli", "sst2", "stsb", "wnli", "mnli", "qqp")
+TASKS = (*GLUE, "custom", "miniature")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,15 +137,8 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 COMMAND_FIELDS = ("out", "dry_run", "overwrite")
 # Flags take YAML's spelling of these, which tyro does not know.
 YAML_WORDS = {"true": "True", "false": "False", "null": "None"}
-_NOT_SWEPT = (
-    *SEED_FIELDS,
-    *COMMAND_FIELDS,
-    "save_params",
-    "trials_per_device",
-    "model",
-    "task",
-    "text_columns",
-)
+_APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
+_NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -309,18 +291,15 @@ def _read_yaml(file: Path) -> tuple[list[str], dict[str, list[str]]]:
         ) from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("grid") or {}, dict):
         raise UserError(f"The config file {file} is no mapping of field names to values.")
-    grid = {
-        _swept_field(str(name)): [
-            str(value) for value in (values if isinstance(values, list) else [values])
-        ]
-        for name, values in (loaded.pop("grid", None) or {}).items()
-    }
+    grid = {}
+    for name, values in (loaded.pop("grid", None) or {}).items():
+        words = map(str, values if isinstance(values, list) else [values])
+        grid[_swept_field(str(name))] = list(words)
     _check_values(grid)
-    flags = []
+    flags: list[str] = []
     for name, value in loaded.items():
-        flags += (
-            [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
-        )
+        several = isinstance(value, list)
+        flags += [f"--{name}", *map(str, value)] if several else [f"--{name}={value}"]
     return flags, grid
 
 

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
-from jaxtune.data.tokens import TokenTable
+from jaxtune.data.tokens import Tokens
 from jaxtune.group import GroupProgram, Records
 from jaxtune.logs import Recorder, StepRecords
 from jaxtune.metrics import evaluate, has_failed, is_constant_prediction, trivial_floor
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.prepare import Prepared
 from jaxtune.optim import Hyper, schedule_value
-from jaxtune.step import Tokens, TrialState, gradient_norm_names
+from jaxtune.prepare import Prepared
+from jaxtune.step import TrialState, gradient_norm_names
 from jaxtune.trials import Trial
 
 # A dispatch should take about this long: short enough for a live display, long enough to hide its own cost.
@@ -36,10 +36,7 @@ class OnDevice(NamedTuple):
 def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
     """Copies the data once, for all groups of a program."""
 
-    def tokens(table: TokenTable) -> Tokens:
-        return Tokens(table.ids, table.token_types, table.positions, table.labels)
-
-    tables = OnDevice(tokens(task.train), tokens(task.dev), task.eval_plan)
+    tables = OnDevice(task.train.as_tokens(), task.dev.as_tokens(), task.eval_plan)
     return program.place(tables, per_trial=False)
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxtune.data.packing import Plan
+from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import draw_fresh
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.shapes import Array, Bool, Float, Int, Key
 from jaxtune.step import (
     StepPlan,
-    Tokens,
     TrialState,
     apply_gradients,
     eval_step,
@@ -103,7 +103,7 @@ class GroupProgram:
         """Pre-trained weights under a head drawn from each trial's init key, and zero moments."""
 
         def one(pretrained: SequenceClassifier, key: Key) -> TrialState:
-            model = draw_fresh(pretrained, fresh, key)
+            model: Any = draw_fresh(pretrained, fresh, key)
             # The state's structure does not depend on the settings: any values do.
             optimizer = make_optimizer(Hyper(*(0.5,) * len(Hyper._fields)), self.recipe.num_steps)
             return TrialState(model, optimizer.init(model))
@@ -149,7 +149,7 @@ class GroupProgram:
 
         def step(i, carry):
             state, records = carry
-            step_plan = StepPlan(*(part[:, i] for part in plan))
+            step_plan = StepPlan._make(part[:, i] for part in plan)
             keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
             loss, gradients = self._gradients(state.model, tokens, step_plan, keys)
             norms = jax.lax.cond(
@@ -179,9 +179,7 @@ class GroupProgram:
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         return jax.lax.switch(rung, [partial(on_rung, rows) for rows in ladder], models, plan, keys)
 
-    def _apply(
-        self, state: TrialState, gradients: SequenceClassifier, hyper: Hyper
-    ) -> TrialState:
+    def _apply(self, state: TrialState, gradients: SequenceClassifier, hyper: Hyper) -> TrialState:
         recipe = self.recipe
         return apply_gradients(
             state, gradients, hyper, recipe.num_steps, recipe.schedule, recipe.clip_per_tensor
@@ -192,7 +190,7 @@ class GroupProgram:
             def logits_of(plan: StepPlan):
                 return eval_step(model, gather_batch(tokens, plan, self.recipe.eval_rows))
 
-            logits = jax.lax.map(logits_of, StepPlan(*plan))
+            logits = jax.lax.map(logits_of, StepPlan._make(plan))
             logits = logits.reshape(-1, logits.shape[-1])[: len(tokens.labels)]
             finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(model)])
             return Outcome(logits, jnp.all(finite))

@@ -56,9 +56,7 @@ class History:
             values = np.array([[scores[name]] for scores in metrics])
             self._add(trials, np.array([step]), f"dev/{name}", values)
 
-    def _add(
-        self, trials: Sequence[int], steps: np.ndarray, name: str, values: np.ndarray
-    ) -> None:
+    def _add(self, trials: Sequence[int], steps: np.ndarray, name: str, values: np.ndarray) -> None:
         numbers = np.repeat(trials, len(steps))
         self._columns.append((numbers, np.tile(steps, len(trials)), name, values.reshape(-1)))
 

@@ -3,7 +3,6 @@
 import hashlib
 import platform
 import subprocess
-import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -53,5 +52,3 @@ def _commit() -> str | None:
         return None
     inside = Path(__file__).parents[1] / ".git"
     return done.stdout.strip() if done.returncode == 0 and inside.exists() else None
-
-

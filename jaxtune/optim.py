@@ -81,7 +81,7 @@ def scale_by_bias_correction(
 
     def update_fn(updates, state, params=None):
         del params
-        count = optax.safe_increment(state.count)
+        count = jnp.asarray(optax.safe_increment(state.count))
         factor = jnp.where(enabled, correction_factor(b1, b2, count), 1.0)
         return jax.tree.map(lambda u: u * factor, updates), ScaleByBiasCorrectionState(count)
 
@@ -140,7 +140,8 @@ def schedule_value(
         "constant": jnp.ones_like(progress),
     }
     rising = step / jnp.maximum(1.0, warmup)
-    return learning_rate * jnp.where(step < warmup, rising, jnp.maximum(0.0, decays[kind]))
+    shape = jnp.where(step < warmup, rising, jnp.maximum(0.0, decays[kind]))
+    return jnp.asarray(learning_rate) * shape
 
 
 def decay_mask(params: optax.Params) -> optax.Params:
@@ -175,6 +176,6 @@ def make_optimizer(
         clip(hyper.max_grad_norm),
         scale_by_moments(hyper.adam_b1, hyper.adam_b2, hyper.adam_eps),
         scale_by_bias_correction(hyper.adam_b1, hyper.adam_b2, hyper.bias_correction),
-        optax.add_decayed_weights(hyper.weight_decay, mask=decay_mask),
+        optax.add_decayed_weights(jnp.asarray(hyper.weight_decay), mask=decay_mask),
         optax.scale_by_learning_rate(rate),
     )

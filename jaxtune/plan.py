@@ -154,4 +154,3 @@ def plan_lines(plans: Sequence[ProgramPlan]) -> list[str]:
     total = sum(plan.num_steps * len(plan.trials) for plan in plans)
     trials = sum(len(plan.trials) for plan in plans)
     return [*lines, f"in all: {trials} trials, {total:,} trial-steps"]
-

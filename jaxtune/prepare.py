@@ -112,7 +112,8 @@ def read_dataset(config: SweepConfig) -> Dataset:
         if config.data_dir is None:
             return read_glue_hub(config.task)
         return read_glue_folder(config.task, Path(config.data_dir))
-    assert config.train_file is not None and config.dev_file is not None
+    assert config.train_file is not None
+    assert config.dev_file is not None
     return read_custom(
         Path(config.train_file),
         Path(config.dev_file),

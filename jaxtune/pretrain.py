@@ -21,6 +21,7 @@ import optax
 import tyro
 
 from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
 from jaxtune.data.packing import (
     Shape,
     batch_indices,
@@ -30,20 +31,19 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.data.texts import read_texts
-from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize_chunks, tokenizer_files
+from jaxtune.data.tokens import Tokens
 from jaxtune.errors import UserError
+from jaxtune.masked_lm import masked_lm_loss, stacked
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.progress import ProgressLine, say, say_error
-from jaxtune.shapes import Key, Scalar
-from jaxtune.step import StepPlan, Tokens, gather_batch
+from jaxtune.shapes import Scalar
+from jaxtune.step import StepPlan
 
 STEPS_PER_DISPATCH = 25
 EVAL_EVERY = 500
-HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,28 +96,18 @@ class PretrainConfig:
     """Of the matrix products."""
 
 
-class Corpus(NamedTuple):
-    """Tokenised text and what masking needs to know of the vocabulary."""
-
-    train: TokenTable
-    held_out: TokenTable
-    words: np.ndarray  # ids that may be masked and drawn as replacements
-    mask_token: int
-    vocab_size: int
-    pad_token: int
-    tokenizer_files: list[Path]
-
-
 class State(NamedTuple):
     """Parameters and optimiser of the running stage."""
 
-    model: MaskedLM
+    model: Any  # a MaskedLM; optax's types know no modules
     optimizer: optax.OptState
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; the exit status."""
-    config = tyro.cli(PretrainConfig, args=argv, prog="python -m jaxtune.pretrain", use_underscores=True)
+    config = tyro.cli(
+        PretrainConfig, args=argv, prog="python -m jaxtune.pretrain", use_underscores=True
+    )
     try:
         pretrain(config)
     except UserError as error:
@@ -131,7 +121,10 @@ def pretrain(config: PretrainConfig) -> None:
     _check(config)
     if (config.out / "config.json").exists():
         raise UserError(f"{config.out} holds a model already; give another --out or remove it.")
-    corpus = read_corpus(config)
+    corpus = _corpus(config)
+    say(
+        f"{len(corpus.train):,} sequences, {int(corpus.train.lengths.sum()):,} tokens; {len(corpus.held_out):,} held out"
+    )
     shape = _shape(config, corpus)
     running = config.out / "checkpoints"
     checkpoints = RunCheckpoints(running)
@@ -170,7 +163,7 @@ def _run_stage(
         start, state = restored[0] - before, restored[1]
     batches = trial_batches(config.seed, len(corpus.train), config.batch_size, sum(config.steps))
     title = f"{config.layers[stage]:>2} layers, {num_parameters(model):,} parameters"
-    tokens = _on_device(corpus.train)
+    tokens = corpus.train.as_tokens()
     text = ""
     with ProgressLine(title, num_steps) as line:
         for step in range(start, num_steps, STEPS_PER_DISPATCH):
@@ -188,7 +181,9 @@ def _run_stage(
     return state.model
 
 
-def _programs(config: PretrainConfig, corpus: Corpus, shape: Shape, stage: int) -> tuple[Any, Any, Any]:
+def _programs(
+    config: PretrainConfig, corpus: Corpus, shape: Shape, stage: int
+) -> tuple[Any, Any, Any]:
     """The stage's compiled train and evaluate functions and its optimiser."""
     num_steps = config.steps[stage]
     hyper = Hyper(
@@ -205,16 +200,22 @@ def _programs(config: PretrainConfig, corpus: Corpus, shape: Shape, stage: int) 
     tx = make_optimizer(hyper, num_steps, "linear" if last else "constant")
     key = jax.random.key(config.seed)
 
-    def step(model: MaskedLM, tokens: Tokens, plan: StepPlan, number: Any) -> tuple[Scalar, MaskedLM]:
+    def step(model: Any, tokens: Tokens, plan: StepPlan, number: Any) -> tuple[Scalar, Any]:
         return jax.value_and_grad(
-            lambda m: masked_lm_loss(m, corpus, config, tokens, plan, jax.random.fold_in(key, number), True)[0]
+            lambda m: masked_lm_loss(
+                m, corpus, tokens, plan, jax.random.fold_in(key, number), config.mask_rate
+            )[0]
         )(model)
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def train(state: State, tokens: Tokens, plan: Any, start: Any, count: Any) -> tuple[State, Scalar]:
+    def train(
+        state: State, tokens: Tokens, plan: Any, start: Any, count: Any
+    ) -> tuple[State, Scalar]:
         def body(i, carry):
             state, total = carry
-            loss, gradients = step(state.model, tokens, StepPlan(*(part[i] for part in plan)), start + i)
+            loss, gradients = step(
+                state.model, tokens, StepPlan._make(part[i] for part in plan), start + i
+            )
             updates, optimizer = tx.update(gradients, state.optimizer, state.model)
             return State(optax.apply_updates(state.model, updates), optimizer), total + loss
 
@@ -224,7 +225,7 @@ def _programs(config: PretrainConfig, corpus: Corpus, shape: Shape, stage: int) 
     held_out_batches = batch_indices(np.arange(len(corpus.held_out)), config.batch_size)
     held_shape = extended(shape, int(rows_needed(corpus.held_out, held_out_batches, shape).max()))
     held_out_plan = make_plan(corpus.held_out, held_out_batches, held_shape)
-    held_out_tokens = _on_device(corpus.held_out)
+    held_out_tokens = corpus.held_out.as_tokens()
 
     @jax.jit
     def evaluate(model: MaskedLM) -> tuple[Scalar, Scalar]:
@@ -232,7 +233,13 @@ def _programs(config: PretrainConfig, corpus: Corpus, shape: Shape, stage: int) 
             plan, number = plan_and_number
             mask_key = jax.random.fold_in(jax.random.key(0), number)
             loss, correct = masked_lm_loss(
-                model, corpus, config, held_out_tokens, StepPlan(*plan), mask_key, False
+                model,
+                corpus,
+                held_out_tokens,
+                StepPlan._make(plan),
+                mask_key,
+                config.mask_rate,
+                False,
             )
             return loss, correct
 
@@ -243,91 +250,14 @@ def _programs(config: PretrainConfig, corpus: Corpus, shape: Shape, stage: int) 
     return train, evaluate, tx
 
 
-def masked_lm_loss(
-    model: MaskedLM,
-    corpus: Corpus,
-    config: PretrainConfig,
-    tokens: Tokens,
-    plan: StepPlan,
-    key: Key,
-    training: bool,
-) -> tuple[Scalar, Scalar]:
-    """Mean cross-entropy in nats over the masked words of a batch, and the share predicted right (Devlin et al., 3.1)."""
-    mask_key, kind_key, word_key, dropout_key = jax.random.split(key, 4)
-    rows = gather_batch(tokens, plan, plan.source.shape[0]).rows
-    targets = rows.token_ids.reshape(-1)
-    is_word = jnp.zeros(corpus.vocab_size, bool).at[corpus.words].set(True)
-    eligible = is_word[targets] & (rows.segments.reshape(-1) > 0)
-    chosen = eligible & jax.random.bernoulli(mask_key, config.mask_rate, targets.shape)
-    kind = jax.random.uniform(kind_key, targets.shape)
-    drawn = jnp.asarray(corpus.words)[jax.random.randint(word_key, targets.shape, 0, len(corpus.words))]
-    shown = jnp.where(kind < 0.8, corpus.mask_token, jnp.where(kind < 0.9, drawn, targets))
-    shown = jnp.where(chosen, shown, targets).reshape(rows.token_ids.shape)
-    # Room for the masked words: their expected number and a margin of six standard deviations.
-    expected = targets.size * config.mask_rate
-    room = min(targets.size, int(expected + 6 * expected**0.5) + 1)
-    slots = jnp.nonzero(chosen, size=room, fill_value=targets.size)[0]
-    present = slots < targets.size
-    slots = jnp.minimum(slots, targets.size - 1)
-    logits = model(rows._replace(token_ids=shown), slots, dropout_key if training else None)
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets[slots])
-    correct = logits.argmax(-1) == targets[slots]
-    count = jnp.maximum(1, present.sum())
-    return jnp.sum(losses * present) / count, jnp.sum(correct & present) / count
-
-
-def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM:
-    """A model of `config.num_layers` blocks: fresh, or the blocks of `model` repeated in order."""
-    if model is None:
-        return jax.jit(lambda: MaskedLM(config, key=key))()
-    repeats = config.num_layers // model.encoder.config.num_layers
-
-    def repeat(path, leaf):
-        in_layers = any(getattr(entry, "name", None) == "layers" for entry in path)
-        return jnp.concatenate([leaf] * repeats) if in_layers else leaf
-
-    leaves = jax.tree.leaves(jax.tree_util.tree_map_with_path(repeat, model))
-    skeleton = jax.eval_shape(lambda: MaskedLM(config, key=key))
-    return jax.tree.unflatten(jax.tree.structure(skeleton), leaves)
-
-
-def read_corpus(config: PretrainConfig) -> Corpus:
-    """Text, tokenised and split; the miniature brings its own sentences and tokenizer."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    held_out_texts: list[str] | None
+def _corpus(config: PretrainConfig) -> Corpus:
     if config.data == "miniature":
-        from jaxtune.miniature import language
-
-        folder = config.out
-        language.write_tokenizer(folder)
-        texts, held_out_texts = language.corpus(100_000, 100 + config.seed), language.corpus(1000, 99)
-    else:
-        if config.tokenizer is None:
-            raise UserError("--tokenizer is not given; name a folder with tokenizer.json (any BERT checkpoint's).")
-        folder = config.tokenizer
-        texts = read_texts(Path(config.data))
-        held_out_texts = read_texts(config.held_out) if config.held_out else None
-    tokenizer = load_tokenizer(folder)
-    say(f"{len(texts):,} paragraphs to tokenise")
-    train = tokenize_chunks(tokenizer, texts, config.max_length)
-    if held_out_texts is None:
-        mixed = np.random.default_rng(0).permutation(len(train))
-        size = min(HELD_OUT_MOST, max(1, int(len(train) * HELD_OUT_SHARE)))
-        held_out, train = train.take(mixed[:size]), train.take(mixed[size:])
-    else:
-        held_out = tokenize_chunks(tokenizer, held_out_texts, config.max_length)
-        held_out = held_out.take(np.arange(min(len(held_out), HELD_OUT_MOST)))
-    words = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids).astype(np.int32)
-    say(f"{len(train):,} sequences, {int(train.lengths.sum()):,} tokens; {len(held_out):,} held out")
-    return Corpus(
-        train,
-        held_out,
-        words,
-        tokenizer.mask_token_id,
-        len(tokenizer),
-        tokenizer.pad_token_id,
-        tokenizer_files(folder),
-    )
+        return miniature_corpus(config.out, config.seed, config.max_length)
+    if config.tokenizer is None:
+        raise UserError(
+            "--tokenizer is not given; name a folder with tokenizer files (any BERT checkpoint's)."
+        )
+    return read_corpus(Path(config.data), config.held_out, config.tokenizer, config.max_length)
 
 
 def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
@@ -360,10 +290,6 @@ def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> 
     )
 
 
-def _on_device(table: TokenTable) -> Tokens:
-    return jax.device_put(Tokens(table.ids, table.token_types, table.positions, table.labels))
-
-
 def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
     """The Hugging Face folder, with the settings that made it beside it."""
     encoder = model.encoder.config
@@ -388,19 +314,31 @@ def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
     for file in corpus.tokenizer_files:
         if file.parent != config.out:
             shutil.copy(file, config.out / file.name)
-    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "tokenizer", "held_out")}
-    (config.out / "pretraining.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    settings = {
+        k: v
+        for k, v in dataclasses.asdict(config).items()
+        if k not in ("out", "tokenizer", "held_out")
+    }
+    (config.out / "pretraining.json").write_text(
+        json.dumps(settings, indent=2) + "\n", encoding="utf-8"
+    )
     say(f"wrote {config.out}")
 
 
 def _check(config: PretrainConfig) -> None:
     if not len(config.layers) == len(config.steps) == len(config.learning_rates):
-        raise UserError("layers, steps and learning_rates differ in length; give one of each per stage.")
+        raise UserError(
+            "layers, steps and learning_rates differ in length; give one of each per stage."
+        )
     for shallow, deep in itertools.pairwise(config.layers):
         if deep % shallow:
-            raise UserError(f"{deep} layers are no multiple of {shallow}; each stage repeats the one before.")
+            raise UserError(
+                f"{deep} layers are no multiple of {shallow}; each stage repeats the one before."
+            )
     if config.hidden_size % config.num_heads:
-        raise UserError(f"hidden_size {config.hidden_size} is no multiple of num_heads {config.num_heads}.")
+        raise UserError(
+            f"hidden_size {config.hidden_size} is no multiple of num_heads {config.num_heads}."
+        )
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ class SweepProgress:
         self.num_done = num_done
         self._line = ProgressLine("trial-steps", total_steps)
         self._began = time.monotonic()
-        self._first: tuple[float, int] | None = None  # time and steps at the first report, when all is compiled
+        self._first: tuple[float, int] | None = (
+            None  # time and steps at the first report, when all is compiled
+        )
         self._steps = 0
         self._finished = 0
         self._failed = 0
@@ -132,7 +134,7 @@ class SweepProgress:
 
 def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """The table at the end of a sweep, a row per arm."""
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("arm", no_wrap=True)
     for name in ("n", "mean", "std", "min", "max", "failed", "95 % interval"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -147,7 +149,9 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
         )
     first = next(iter(summaries.values()))
     console.print(table)
-    say(f"{first['metric']} on the dev set after the last step; failed: at most {first['trivial']:.3f}.")
+    say(
+        f"{first['metric']} on the dev set after the last step; failed: at most {first['trivial']:.3f}."
+    )
 
 
 def _duration(seconds: float) -> str:

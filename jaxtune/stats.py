@@ -56,11 +56,11 @@ def conclusion(summaries: dict[str, dict[str, Any]]) -> str:
         (low_name, low), (high_name, high) = (high_name, high), (low_name, low)
     apart = low["failed_high"] < high["failed_low"]
     relation = (
-        "fails more often than" if apart else "was not shown to fail more or less often than (the intervals overlap)"
+        "fails more often than"
+        if apart
+        else "was not shown to fail more or less often than (the intervals overlap)"
     )
-    return (
-        f"[{high_name}] ({_failures(high)} failed) {relation} [{low_name}] ({_failures(low)}); {limits}."
-    )
+    return f"[{high_name}] ({_failures(high)} failed) {relation} [{low_name}] ({_failures(low)}); {limits}."
 
 
 def _gap(one: dict[str, Any], other: dict[str, Any]) -> float:

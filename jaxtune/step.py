@@ -1,26 +1,18 @@
 """One optimiser step and one evaluation of ONE trial: pure functions of arrays, with no vmap, mesh or I/O."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxtune.data.tokens import Tokens
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.shapes import Array, Float, Int, Key, Logits, Scalar
 
 LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
-
-
-class Tokens(NamedTuple):
-    """A split on the device: flat token arrays and one label per example."""
-
-    ids: Int[Array, " token"]
-    token_types: Int[Array, " token"]
-    positions: Int[Array, " token"]
-    labels: Int[Array, " example"] | Float[Array, " example"]
 
 
 class StepPlan(NamedTuple):
@@ -96,8 +88,11 @@ def apply_gradients(
 ) -> TrialState:
     """One update of the chain in `jaxtune.optim`."""
     optimizer = make_optimizer(hyper, num_steps, schedule, clip_per_tensor)
-    updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.model)
-    return TrialState(optax.apply_updates(state.model, updates), optimizer_state)
+    model: Any = state.model  # optax's types know no modules
+    updates: Any = gradients
+    updates, optimizer_state = optimizer.update(updates, state.optimizer, model)
+    updated: Any = optax.apply_updates(model, updates)
+    return TrialState(updated, optimizer_state)
 
 
 def train_step(

@@ -55,7 +55,8 @@ def out_folder(settings: Settings) -> Path:
     base = settings.base
     if base.out is not None:
         return Path(base.out)
-    assert base.model is not None and base.task is not None
+    assert base.model is not None
+    assert base.task is not None
     name = base.task if base.model == base.task else f"{base.task}-{Path(base.model).name}"
     return Path("runs") / name
 
@@ -103,7 +104,9 @@ def _write_provenance(
     write_json(out / "manifest.json", manifest | {"groups": [plan.describe() for plan in plans]})
 
 
-def _train(out: Path, plans: "Sequence[ProgramPlan]", num_trials: int, num_done: int) -> dict[str, Any]:
+def _train(
+    out: Path, plans: "Sequence[ProgramPlan]", num_trials: int, num_done: int
+) -> dict[str, Any]:
     """All groups of all programs; each leaves its results before the next begins. Returns the throughput."""
     from jaxtune.engine import GroupRun, put_on_devices
     from jaxtune.logs import History
@@ -131,7 +134,9 @@ def _train(out: Path, plans: "Sequence[ProgramPlan]", num_trials: int, num_done:
                 runs.close()
                 history.write(out / "history" / f"{group[0].number:05d}.parquet")
                 _keep(out, plan, results)
-                progress.finished([result.final[primary] for result in results], sum(r.failed for r in results))
+                progress.finished(
+                    [result.final[primary] for result in results], sum(r.failed for r in results)
+                )
             curves.write(out / "tb")
     return meter.totals()
 
@@ -146,7 +151,9 @@ def _keep(out: Path, plan: "ProgramPlan", results: "list[TrialResult]") -> None:
         for kind, model in result.params.items():
             folder = out / "params" / f"{result.trial.number:05d}" / kind
             save_params(folder, plan.full_params(result, kind, model))
-    append_rows(out, [trial_row(result, plan.task.metrics[0], plan.num_steps) for result in results])
+    append_rows(
+        out, [trial_row(result, plan.task.metrics[0], plan.num_steps) for result in results]
+    )
 
 
 def trial_row(result: "TrialResult", metric: str, num_steps: int) -> dict[str, Any]:

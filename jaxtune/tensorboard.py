@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from tensorboardX import SummaryWriter
-from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
+from tensorboardX.proto import plugin_hparams_pb2
 from tensorboardX.summary import hparams
 
 from jaxtune.logs import StepRecords
@@ -110,11 +110,17 @@ class ArmCurves:
 
 def _add_hparams(writer: SummaryWriter, settings: dict[str, Any], arm: str, metric: str) -> None:
     """The HParams plugin's three summaries, with the arm as the session group."""
-    known = {name: value for name, value in settings.items() if isinstance(value, str | bool | int | float)}
+    known = {
+        name: value
+        for name, value in settings.items()
+        if isinstance(value, str | bool | int | float)
+    }
     experiment, start, end = hparams(known, {metric: 0.0})
     plugin = start.value[0].metadata.plugin_data
-    content = HParamsPluginData.FromString(plugin.content)
+    generated: Any = plugin_hparams_pb2  # its names are made at import
+    content = generated.HParamsPluginData.FromString(plugin.content)
     content.session_start_info.group_name = arm
     plugin.content = content.SerializeToString()
+    assert writer.file_writer is not None
     for summary in (experiment, start, end):
         writer.file_writer.add_summary(summary)

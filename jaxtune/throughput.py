@@ -19,7 +19,8 @@ class Meter:
         self.compile_seconds = 0.0
         self.trials = 0
         self.tokens = 0
-        jax.monitoring.register_event_duration_secs_listener(self._on_event)
+        listener: Any = self._on_event
+        jax.monitoring.register_event_duration_secs_listener(listener)
 
     @contextlib.contextmanager
     def measuring(self, num_tokens: int, num_trials: int) -> Iterator[None]:
@@ -42,7 +43,7 @@ class Meter:
             "peak_memory_bytes": peak_memory(),
         }
 
-    def _on_event(self, event: str, duration: float, **_: Any) -> None:
+    def _on_event(self, event: str, duration: float, **_: str | int) -> None:
         if event == _COMPILE_EVENT:
             self.compile_seconds += duration
 

@@ -73,13 +73,9 @@ def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
     """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all` without a grid."""
 
     def readable(value: Any) -> str:
-        return (
-            "null"
-            if value is None
-            else str(value).lower()
-            if isinstance(value, bool)
-            else str(value)
-        )
+        if value is None:
+            return "null"
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
     return " ".join(f"{name}={readable(getattr(config, name))}" for name in grid) or "all"
 
@@ -95,8 +91,8 @@ def make_trials(settings: Settings) -> tuple[Trial, ...]:
 
 def program_config(config: SweepConfig) -> SweepConfig:
     """The config with traced values and seeds removed: trials that agree in it share one compiled program."""
-    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    shared = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
+    defaults = dataclasses.asdict(SweepConfig())
+    shared: dict[str, Any] = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
     return dataclasses.replace(config, **shared)
 
 

@@ -19,6 +19,7 @@ from jaxtune.models.pretrained import _fill, load_masked_lm, read_config, read_t
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+transformers.utils.logging.disable_progress_bar()
 
 FAMILIES = ("bert", "roberta", "albert")
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
@@ -83,9 +84,7 @@ def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | M
     config, _ = read_config(folder)
     if head == MASKED_LM:
         return load_masked_lm(folder, config)
-    skeleton = jax.eval_shape(
-        lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0))
-    )
+    skeleton = jax.eval_shape(lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0)))
     modules = ENCODER[config.family] | CLASSIFIER[config.family]
     return _fill(skeleton, read_tensors(folder, config), modules, (), folder)
 
@@ -147,7 +146,9 @@ def jax_rows(batch: Batch, layout: list[list[int]] | None = None, slots: int = S
             table["segments"][place] = segment
             first[i] = row * slots + start
             start += len(batch.ids[i])
-    return Rows(**{name: jnp.asarray(value) for name, value in table.items()}, first=jnp.asarray(first))
+    return Rows(
+        **{name: jnp.asarray(value) for name, value in table.items()}, first=jnp.asarray(first)
+    )
 
 
 def lm_targets(batch: Batch, rows: Rows) -> tuple[jax.Array, jax.Array]:

@@ -1,6 +1,7 @@
 """The encoder and its heads against torch: logits, every gradient, packed rows, dropout and bfloat16."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import hf
@@ -40,6 +41,13 @@ def run_jax(model: Any, batch: hf.Batch, rows: Rows) -> tuple[np.ndarray, dict[s
     return np.asarray(logits), to_tensors(gradients)
 
 
+@functools.cache
+def run_padded(family: str, head: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """`run_jax` with one sequence per row, shared by the tests."""
+    batch = hf.make_batch(family)
+    return run_jax(hf.load_jax(hf.make_folder(family, head), head), batch, hf.jax_rows(batch))
+
+
 def run_torch(
     model: Any, batch: hf.Batch, family: str, head: str
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -68,9 +76,9 @@ def assert_same_gradients(ours: dict[str, np.ndarray], reference: dict[str, np.n
 @pytest.mark.parametrize(("family", "head"), CASES)
 def test_logits_and_every_gradient_agree_with_torch(family: str, head: str) -> None:
     """Ragged sequences, padded with an attention mask in torch; every parameter of one side is one of the other."""
-    batch, folder = hf.make_batch(family), hf.make_folder(family, head)
-    logits, gradients = run_jax(hf.load_jax(folder, head), batch, hf.jax_rows(batch))
-    expected, reference = run_torch(hf.load_torch(folder, head), batch, family, head)
+    logits, gradients = run_padded(family, head)
+    model = hf.load_torch(hf.make_folder(family, head), head)
+    expected, reference = run_torch(model, hf.make_batch(family), family, head)
     assert deviation(logits, expected) < 1e-5
     assert set(gradients) == {name for name in reference if not ALIASES.search(name)}
     assert_same_gradients(gradients, reference)
@@ -91,7 +99,7 @@ def test_key_bias_has_no_gradient(family: str) -> None:
 def test_packed_rows_equal_one_sequence_per_row(family: str, head: str) -> None:
     """Several sequences in a row change neither logits nor any gradient."""
     batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family, head), head)
-    expected, reference = run_jax(model, batch, hf.jax_rows(batch))
+    expected, reference = run_padded(family, head)
     logits, gradients = run_jax(model, batch, hf.jax_rows(batch, PACKED, slots=26))
     assert deviation(logits, expected) < 1e-5
     assert_same_gradients(gradients, reference)
@@ -106,7 +114,8 @@ def test_padding_content_is_never_read(family: str) -> None:
         name: jnp.where(rows.segments == 0, value, getattr(rows, name))
         for name, value in (("token_ids", 7), ("positions", 3))
     }
-    np.testing.assert_array_equal(model(rows), model(rows._replace(**filled)))
+    run = jax.jit(lambda model, rows: model(rows))
+    np.testing.assert_array_equal(run(model, rows), run(model, rows._replace(**filled)))
 
 
 def test_albert_has_one_block() -> None:
@@ -118,17 +127,8 @@ def test_albert_has_one_block() -> None:
     assert num_parameters(model) == sum(p.numel() for p in hf.load_torch(folder).parameters())
 
 
-def with_rates(model: Any, hidden: float, attention: float, classifier: float) -> Any:
-    """The model with other dropout rates, which its modules hold as static configuration."""
-    rates = {
-        "hidden_dropout": hidden,
-        "attention_dropout": attention,
-        "classifier_dropout": classifier,
-    }
-    return with_config(model, **rates)
-
-
 def with_config(model: Any, **changes: Any) -> Any:
+    """The model with another static configuration, which all of its modules hold."""
     config = dataclasses.replace(model.encoder.config, **changes)
     new = jax.eval_shape(lambda: type(model)(config, hf.NUM_LABELS, key=jax.random.key(0)))
     return jax.tree.unflatten(jax.tree.structure(new), jax.tree.leaves(model))
@@ -153,7 +153,9 @@ def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
         theirs = hf.load_torch(folder).train()(**inputs).logits.numpy()
     scale = theirs.std(0)
     assert (scale > 0.05).all()
-    np.testing.assert_array_less(np.abs(ours.mean(0) - theirs.mean(0)), 5 * scale * np.sqrt(2 / draws))
+    np.testing.assert_array_less(
+        np.abs(ours.mean(0) - theirs.mean(0)), 5 * scale * np.sqrt(2 / draws)
+    )
     assert ours.std(0) == pytest.approx(scale, rel=5 / np.sqrt(draws))
 
 
@@ -161,25 +163,25 @@ def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
 def test_no_key_is_deterministic(family: str) -> None:
     """Without a key, rates do not matter; with one, the key decides."""
     batch, plain = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
-    model, rows = with_rates(plain, 0.3, 0.3, 0.3), hf.jax_rows(batch)
-    np.testing.assert_array_equal(model(rows), plain(rows))
-    one, two = jax.random.split(jax.random.key(0))
-    np.testing.assert_array_equal(model(rows, one), model(rows, one))
-    assert deviation(np.asarray(model(rows, one)), np.asarray(model(rows, two))) > 1e-2
-    assert deviation(np.asarray(model(rows, one)), np.asarray(plain(rows))) > 1e-2
+    rates = dict.fromkeys(("hidden_dropout", "attention_dropout", "classifier_dropout"), 0.3)
+    rows, run = hf.jax_rows(batch), jax.jit(lambda model, rows, key: model(rows, key))
+    model, expected = with_config(plain, **rates), run(plain, rows, None)
+    np.testing.assert_array_equal(run(model, rows, None), expected)
+    one, two = (np.asarray(run(model, rows, key)) for key in jax.random.split(jax.random.key(0)))
+    np.testing.assert_array_equal(run(model, rows, jax.random.split(jax.random.key(0))[0]), one)
+    assert min(deviation(one, two), deviation(one, np.asarray(expected))) > 0.01
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_bfloat16_computes_near_float32(family: str) -> None:
-    """Products in bfloat16 give float32 logits within 3% and float32 gradients within 10%."""
+    """Products in bfloat16 leave float32 logits and gradients within 5% (seen: 2.8% and 4.0%)."""
     batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
-    rows = hf.jax_rows(batch)
     half = with_config(model, dtype="bfloat16")
-    expected, reference = run_jax(model, batch, rows)
-    logits, gradients = run_jax(half, batch, rows)
+    expected, reference = run_padded(family, CLASSIFICATION)
+    with jax.numpy_dtype_promotion("standard"):  # flax's LayerNorm mixes dtypes
+        logits, gradients = run_jax(half, batch, hf.jax_rows(batch))
     assert logits.dtype == np.float32
-    print("DEV", family, deviation(logits, expected))
+    assert deviation(logits, expected) < 0.05
     for name, gradient in gradients.items():
         assert gradient.dtype == np.float32
-        if not name.endswith("key.bias"):
-            print("DEV", name, deviation(gradient, reference[name]))
+        assert name.endswith("key.bias") or deviation(gradient, reference[name]) < 0.05, name

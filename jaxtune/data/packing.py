@@ -17,9 +17,7 @@ class Plan(NamedTuple):
     """Steps of one trial, ready for the device."""
 
     source: np.ndarray  # int32 [step, row, slot], index into the token table; 0 is padding
-    segments: (
-        np.ndarray
-    )  # int16 [step, row, slot], 1 + the sequence's place in its batch; 0 is padding
+    segments: np.ndarray  # int16 [step, row, slot], 1 + place in the batch; 0 is padding
     first: np.ndarray  # int32 [step, sequence], flat slot of the first token
     example: np.ndarray  # int32 [step, sequence]
     weight: np.ndarray  # float32 [step, sequence], 0 where the last batch is short

@@ -4,10 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.data.tasks import Examples
 from jaxtune.errors import UserError
+from jaxtune.shapes import Array, Float, Int
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
 SPECIAL_TOKENS = {
@@ -17,6 +19,15 @@ SPECIAL_TOKENS = {
     "mask_token": ("[MASK]", "<mask>"),
     "unk_token": ("[UNK]", "<unk>"),
 }
+
+
+class Tokens(NamedTuple):
+    """A split as compiled programs read it: flat token arrays and one label per example."""
+
+    ids: Int[Array, " token"]
+    token_types: Int[Array, " token"]
+    positions: Int[Array, " token"]
+    labels: Int[Array, " example"] | Float[Array, " example"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +43,11 @@ class TokenTable:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def as_tokens(self) -> Tokens:
+        """The part that a plan points into."""
+        arrays = (self.ids, self.token_types, self.positions, self.labels)
+        return Tokens._make(jnp.asarray(array) for array in arrays)
 
     def take(self, examples: np.ndarray) -> "TokenTable":
         """The table of some examples, in the order given, without the tokens of the others."""
@@ -65,7 +81,7 @@ def load_tokenizer(folder: Path) -> Any:
             f"{folder} has no tokenizer; put one of {', '.join(VOCABULARY_FILES)} there."
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # a broken file raises whatever its parser trips over
         reason = " ".join(str(error).split())
         raise UserError(

@@ -76,7 +76,8 @@ VOCABULARY: tuple[str, ...] = (
 def _opposites() -> dict[str, tuple[str, ...]]:
     """Maps each word a flip may change to the words of the other number that may replace it."""
     singular, plural = DETERMINERS
-    opposites = dict.fromkeys(singular, plural) | dict.fromkeys(plural, singular)
+    opposites: dict[str, tuple[str, ...]] = dict.fromkeys(singular, plural)
+    opposites |= dict.fromkeys(plural, singular)
     verbs = [verb[:ING] for verb in (*TRANSITIVE_VERBS, *INTRANSITIVE_VERBS)]
     for one, many in (*zip(*AUXILIARIES, strict=True), *verbs):
         opposites |= {one: (many,), many: (one,)}

@@ -11,12 +11,14 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 from flax import nnx
 
 from jaxtune.models.dropout import dropout
 from jaxtune.shapes import Array, Float, Hidden, Int, Key, RowInts
 
 Family = Literal["bert", "roberta", "albert"]
+BlockKeys = jaxtyping.Key[Array, "3"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +31,9 @@ class EncoderConfig:
     num_layers: int
     num_heads: int
     intermediate_size: int
-    max_positions: int  # rows of the position table; RoBERTa's first `position_offset` are never used
+    max_positions: (
+        int  # rows of the position table; RoBERTa's first `position_offset` are never used
+    )
     type_vocab_size: int
     embedding_size: int  # equals hidden_size except for ALBERT
     activation: Literal["gelu", "gelu_new"]
@@ -39,7 +43,9 @@ class EncoderConfig:
     classifier_dropout: float
     pad_token_id: int
     init_std: float = 0.02
-    dtype: Literal["float32", "bfloat16"] = "float32"  # of the matrix products; parameters stay float32
+    dtype: Literal["float32", "bfloat16"] = (
+        "float32"  # of the matrix products; parameters stay float32
+    )
 
     @property
     def position_offset(self) -> int:
@@ -79,7 +85,11 @@ def normal(std: float) -> jax.nn.initializers.Initializer:
 def linear(config: EncoderConfig, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.Linear:
     """A dense layer, N(0, init_std) weights and zero bias, as BERT starts them."""
     return nnx.Linear(
-        size_in, size_out, kernel_init=normal(config.init_std), dtype=jnp.dtype(config.dtype), rngs=rngs
+        size_in,
+        size_out,
+        kernel_init=normal(config.init_std),
+        dtype=jnp.dtype(config.dtype),
+        rngs=rngs,
     )
 
 
@@ -114,7 +124,7 @@ class Block(nnx.Module):
         self.output = linear(config, config.intermediate_size, width, rngs)
         self.output_norm = layer_norm(config, width, rngs)
 
-    def __call__(self, x: Hidden, segments: RowInts, keys: Key | None) -> Hidden:
+    def __call__(self, x: Hidden, segments: RowInts, keys: BlockKeys | None) -> Hidden:
         config = self.config
         attention_key, output_key, feedforward_key = (None,) * 3 if keys is None else keys
         with jax.named_scope("attention"):

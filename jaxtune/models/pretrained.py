@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,11 @@ from jaxtune.shapes import Key
 Tensors = dict[str, np.ndarray]
 Model = TypeVar("Model", SequenceClassifier, MaskedLM)
 WEIGHTS = "model.safetensors"
-_ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_new", "gelu_pytorch_tanh": "gelu_new"}
+_ACTIVATIONS: dict[str, Literal["gelu", "gelu_new"]] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_new",
+}
 
 
 def locate(model: str) -> Path:
@@ -66,14 +70,22 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     raw = json.loads(path.read_text(encoding="utf-8"))
     family = raw.get("model_type")
     if family not in ENCODER:
-        raise UserError(f"{path} is of model type {family!r}; jaxtune has bert, roberta and albert.")
+        raise UserError(
+            f"{path} is of model type {family!r}; jaxtune has bert, roberta and albert."
+        )
     activation = raw.get("hidden_act", "gelu_new" if family == "albert" else "gelu")
     if activation not in _ACTIVATIONS:
-        raise UserError(f"{path} asks for hidden_act {activation!r}; accepted are {', '.join(_ACTIVATIONS)}.")
+        raise UserError(
+            f"{path} asks for hidden_act {activation!r}; accepted are {', '.join(_ACTIVATIONS)}."
+        )
     if raw.get("num_hidden_groups", 1) != 1 or raw.get("inner_group_num", 1) != 1:
-        raise UserError(f"{path} has several ALBERT layer groups; jaxtune has ALBERT's published form, with one.")
+        raise UserError(
+            f"{path} has several ALBERT layer groups; jaxtune has ALBERT's published form, with one."
+        )
     hidden_dropout = raw.get("hidden_dropout_prob", 0.0 if family == "albert" else 0.1)
-    classifier_dropout = raw.get("classifier_dropout_prob" if family == "albert" else "classifier_dropout")
+    classifier_dropout = raw.get(
+        "classifier_dropout_prob" if family == "albert" else "classifier_dropout"
+    )
     config = EncoderConfig(
         family=family,
         vocab_size=raw["vocab_size"],
@@ -99,7 +111,9 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
     """All three dropout rates set to `rate`; None keeps the checkpoint's own."""
     if rate is None:
         return config
-    return dataclasses.replace(config, hidden_dropout=rate, attention_dropout=rate, classifier_dropout=rate)
+    return dataclasses.replace(
+        config, hidden_dropout=rate, attention_dropout=rate, classifier_dropout=rate
+    )
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -133,11 +147,15 @@ def read_tensors(folder: Path, config: EncoderConfig) -> Tensors:
                 for name in opened.keys():  # noqa: SIM118 (the handle is no mapping)
                     tensors[canonical(name, config.family)] = opened.get_tensor(name)
         except SafetensorError as error:
-            raise UserError(f"{file} is no readable safetensors file ({error}); fetch it again.") from error
+            raise UserError(
+                f"{file} is no readable safetensors file ({error}); fetch it again."
+            ) from error
     return {name: tensor for name, tensor in tensors.items() if not ALIASES.search(name)}
 
 
-def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> tuple[SequenceClassifier, tuple[str, ...]]:
+def load_classifier(
+    folder: Path, config: EncoderConfig, num_labels: int
+) -> tuple[SequenceClassifier, tuple[str, ...]]:
     """The encoder's weights (and the pooler's, where the folder has one) under a new classification head.
 
     Returns the model and the paths of the head's modules that hold no pre-trained weights: `draw_fresh` fills them.
@@ -174,7 +192,13 @@ def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> S
     return jax.tree_util.tree_map_with_path(draw, model)
 
 
-def _fill(skeleton: Model, tensors: Tensors, modules: Mapping[str, str], fresh: tuple[str, ...], folder: Path) -> Model:
+def _fill(
+    skeleton: Model,
+    tensors: Tensors,
+    modules: Mapping[str, str],
+    fresh: tuple[str, ...],
+    folder: Path,
+) -> Model:
     """The skeleton's leaves from the tensors; every missing, extra and misshapen tensor is listed in one error."""
     layers = skeleton.encoder.config.num_layers
     problems: list[str] = []
@@ -205,10 +229,14 @@ def _fill(skeleton: Model, tensors: Tensors, modules: Mapping[str, str], fresh: 
 
     model = jax.tree_util.tree_map_with_path(leaf_value, skeleton)
     problems += [
-        f"{name} is not part of the model" for name in sorted(set(tensors) - used) if not OTHER_HEADS.match(name)
+        f"{name} is not part of the model"
+        for name in sorted(set(tensors) - used)
+        if not OTHER_HEADS.match(name)
     ]
     if problems:
-        raise UserError(f"The weights in {folder} do not fit its config.json: {'; '.join(problems)}.")
+        raise UserError(
+            f"The weights in {folder} do not fit its config.json: {'; '.join(problems)}."
+        )
     return model
 
 
@@ -229,7 +257,9 @@ def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:
     return tensors
 
 
-def write_folder(folder: Path, model: SequenceClassifier | MaskedLM, raw_config: dict[str, Any]) -> None:
+def write_folder(
+    folder: Path, model: SequenceClassifier | MaskedLM, raw_config: dict[str, Any]
+) -> None:
     """config.json and model.safetensors as transformers writes them (the tokenizer is the caller's)."""
     from safetensors.numpy import save_file
 
@@ -238,7 +268,9 @@ def write_folder(folder: Path, model: SequenceClassifier | MaskedLM, raw_config:
     (folder / "config.json").write_text(json.dumps(raw_config, indent=2) + "\n", encoding="utf-8")
 
 
-def random_classifier(config: EncoderConfig, num_labels: int) -> tuple[SequenceClassifier, tuple[str, ...]]:
+def random_classifier(
+    config: EncoderConfig, num_labels: int
+) -> tuple[SequenceClassifier, tuple[str, ...]]:
     """The architecture with random weights (the same every time), for speed and shape work without a checkpoint."""
     build = jax.jit(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
     return build(), ("head/classifier",)

@@ -1,0 +1,40 @@
+# `make sweep` and `make test` are all one needs; each makes .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: sweep test check format miniature clean
+
+sweep: $(VENV)/run
+	$(BIN)/python -m jaxtune.sweep --num_seeds 32
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyrefly check
+
+format: $(VENV)/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Repeats the packaged model, and the two that its failure rates are compared with (README).
+miniature: $(VENV)/run
+	for seed in 0 1 2; do $(BIN)/python -m jaxtune.pretrain --data miniature --seed $$seed --out build/miniature-$$seed; done
+
+$(VENV)/run: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+# torch first and by its exact version: a range would let pip choose a build with CUDA.
+$(VENV)/test: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/run
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,70 @@
+"""Text to pre-train on: tokenised, with a held-out part and what masking needs to know of the vocabulary."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxtune.data.texts import read_texts
+from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize_chunks, tokenizer_files
+
+HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
+MINIATURE_SENTENCES, MINIATURE_HELD_OUT_SEED = 100_000, 99
+
+
+class Corpus(NamedTuple):
+    """Tokenised text and what masking needs to know of the vocabulary."""
+
+    train: TokenTable
+    held_out: TokenTable
+    words: np.ndarray  # ids that may be masked and drawn as replacements
+    mask_token: int
+    vocab_size: int
+    pad_token: int
+    tokenizer_files: list[Path]
+
+
+def miniature_corpus(folder: Path, seed: int, max_length: int) -> Corpus:
+    """Sentences of the miniature's language, other ones for each seed; its tokenizer is written into `folder`."""
+    from jaxtune.miniature import language
+
+    folder.mkdir(parents=True, exist_ok=True)
+    language.write_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
+    train = language.corpus(MINIATURE_SENTENCES, 100 + seed)
+    held_out = language.corpus(HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED)
+    return _corpus(
+        tokenize_chunks(tokenizer, train, max_length),
+        tokenize_chunks(tokenizer, held_out, max_length),
+        tokenizer,
+        folder,
+    )
+
+
+def read_corpus(
+    data: Path, held_out_file: Path | None, tokenizer_folder: Path, max_length: int
+) -> Corpus:
+    """Text files; without a held-out file, a random 1 % of the sequences (at most 1,000) is held out."""
+    tokenizer = load_tokenizer(tokenizer_folder)
+    train = tokenize_chunks(tokenizer, read_texts(data), max_length)
+    if held_out_file is None:
+        mixed = np.random.default_rng(0).permutation(len(train))
+        size = min(HELD_OUT_MOST, max(1, int(len(train) * HELD_OUT_SHARE)))
+        held_out, train = train.take(mixed[:size]), train.take(mixed[size:])
+    else:
+        held_out = tokenize_chunks(tokenizer, read_texts(held_out_file), max_length)
+        held_out = held_out.take(np.arange(min(len(held_out), HELD_OUT_MOST)))
+    return _corpus(train, held_out, tokenizer, tokenizer_folder)
+
+
+def _corpus(train: TokenTable, held_out: TokenTable, tokenizer: Any, folder: Path) -> Corpus:
+    every = np.arange(len(tokenizer))
+    return Corpus(
+        train=train,
+        held_out=held_out,
+        words=np.setdiff1d(every, tokenizer.all_special_ids).astype(np.int32),
+        mask_token=tokenizer.mask_token_id,
+        vocab_size=len(tokenizer),
+        pad_token=tokenizer.pad_token_id,
+        tokenizer_files=tokenizer_files(folder),
+    )

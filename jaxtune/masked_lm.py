@@ -1,0 +1,63 @@
+"""Masked-language modelling: the loss, and growing a model's depth."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxtune.data.corpus import Corpus
+from jaxtune.data.tokens import Tokens
+from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.heads import MaskedLM
+from jaxtune.models.names import path_of
+from jaxtune.shapes import Key, Scalar
+from jaxtune.step import StepPlan, gather_batch
+
+
+def masked_lm_loss(
+    model: MaskedLM,
+    corpus: Corpus,
+    tokens: Tokens,
+    plan: StepPlan,
+    key: Key,
+    mask_rate: float,
+    training: bool = True,
+) -> tuple[Scalar, Scalar]:
+    """Mean cross-entropy in nats over the masked words of a batch, and the share predicted right (Devlin et al., 3.1)."""
+    mask_key, kind_key, word_key, dropout_key = jax.random.split(key, 4)
+    rows = gather_batch(tokens, plan, plan.source.shape[0]).rows
+    targets = rows.token_ids.reshape(-1)
+    is_word = jnp.zeros(corpus.vocab_size, bool).at[corpus.words].set(True)
+    eligible = is_word[targets] & (rows.segments.reshape(-1) > 0)
+    chosen = eligible & jax.random.bernoulli(mask_key, mask_rate, targets.shape)
+    kind = jax.random.uniform(kind_key, targets.shape)
+    drawn = jnp.asarray(corpus.words)[
+        jax.random.randint(word_key, targets.shape, 0, len(corpus.words))
+    ]
+    shown = jnp.where(kind < 0.8, corpus.mask_token, jnp.where(kind < 0.9, drawn, targets))
+    shown = jnp.where(chosen, shown, targets).reshape(rows.token_ids.shape)
+    # Room for the masked words: their expected number and a margin of six standard deviations.
+    expected = targets.size * mask_rate
+    room = min(targets.size, int(expected + 6 * expected**0.5) + 1)
+    slots = jnp.nonzero(chosen, size=room, fill_value=targets.size)[0]
+    present = slots < targets.size
+    slots = jnp.minimum(slots, targets.size - 1)
+    logits = model(rows._replace(token_ids=shown), slots, dropout_key if training else None)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets[slots])
+    correct = logits.argmax(-1) == targets[slots]
+    count = jnp.maximum(1, present.sum())
+    return jnp.sum(losses * present) / count, jnp.sum(correct & present) / count
+
+
+def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM:
+    """A model of `config.num_layers` blocks: fresh, or the blocks of `model` repeated in order."""
+    if model is None:
+        return jax.jit(lambda: MaskedLM(config, key=key))()
+    repeats = config.num_layers // model.encoder.config.num_layers
+
+    def repeat(path, leaf):
+        in_layers = path_of(path).startswith("encoder/layers/")
+        return jnp.concatenate([leaf] * repeats) if in_layers else leaf
+
+    leaves = jax.tree.leaves(jax.tree_util.tree_map_with_path(repeat, model))
+    skeleton = jax.eval_shape(lambda: MaskedLM(config, key=key))
+    return jax.tree.unflatten(jax.tree.structure(skeleton), leaves)

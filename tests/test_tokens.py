@@ -1,0 +1,276 @@
+"""Token tables against the tokenizers' own encodings, truncation, vocabulary compaction, and every error."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxtune.data.tasks import Examples, read_glue_folder
+from jaxtune.data.tokens import (
+    TokenTable,
+    compact,
+    load_tokenizer,
+    tokenize,
+    tokenize_chunks,
+    tokenizer_files,
+)
+from jaxtune.errors import UserError
+from jaxtune.miniature.language import corpus, write_tokenizer
+
+REAL = ("bert-uncased", "roberta", "albert-v2")
+ALL = ("miniature", *REAL)
+VOCAB_SIZE = 60_000
+FIRST = [
+    "the dog sleeps",
+    "two wolves that the chef feeds sing again",
+    "a",
+    "It's naïve — don't you think? 3.14%",
+]
+SECOND = ["a busy baker cooks", "dogs", "these mice near the captain swim quietly today", "No."]
+LABELS = np.array([1, 0, 0, 1], np.int32)
+PAIRS, SINGLES = Examples(FIRST, SECOND, LABELS), Examples(FIRST, None, LABELS)
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path, request: pytest.FixtureRequest):
+    """The folder of a tokenizer by name; the real ones need the real data."""
+
+    def folder(name: str) -> Path:
+        if name != "miniature":
+            return request.getfixturevalue("real_data") / "tokenizers" / name
+        write_tokenizer(tmp_path / name)
+        return tmp_path / name
+
+    return folder
+
+
+def examples_of(table: TokenTable, values: np.ndarray) -> list[list[int]]:
+    """A flat array of the table, cut into its examples."""
+    starts, ends = table.starts, table.starts + table.lengths
+    return [values[start:end].tolist() for start, end in zip(starts, ends, strict=True)]
+
+
+def encode(tokenizer: Any, examples: Examples, **how: Any) -> tuple[list, list]:
+    """Ids and token types, example by example, straight from the tokenizer."""
+    seconds = examples.second or [None] * len(examples)
+    encoded = [
+        tokenizer(first, second, return_token_type_ids=True, **how)
+        for first, second in zip(examples.first, seconds, strict=True)
+    ]
+    return [e["input_ids"] for e in encoded], [e["token_type_ids"] for e in encoded]
+
+
+@pytest.mark.parametrize("examples", [PAIRS, SINGLES], ids=["pairs", "singles"])
+@pytest.mark.parametrize("name", ALL)
+def test_tables_hold_the_tokenizers_own_encoding(folder_of, name, examples):
+    tokenizer = load_tokenizer(folder_of(name))
+    ids, types = encode(tokenizer, examples)
+    table = tokenize(tokenizer, examples, 128, VOCAB_SIZE)
+    assert examples_of(table, table.ids) == ids
+    assert examples_of(table, table.token_types) == types
+    assert examples_of(table, table.positions) == [list(range(len(one))) for one in ids]
+    assert (table.ids[0], table.token_types[0], table.positions[0]) == (
+        tokenizer.pad_token_id,
+        0,
+        0,
+    )
+    assert table.labels is LABELS
+    assert len(table) == len(ids)
+    arrays = (table.ids, table.token_types, table.positions, table.starts, table.lengths)
+    assert all(array.dtype == np.int32 for array in arrays)
+
+
+@pytest.mark.parametrize("examples", [PAIRS, SINGLES], ids=["pairs", "singles"])
+@pytest.mark.parametrize("name", ALL)
+def test_truncation_cuts_the_longest_sentence_first(folder_of, name, examples):
+    tokenizer = load_tokenizer(folder_of(name))
+    whole = encode(tokenizer, examples)[0]
+    for max_length in (6, 9):
+        table = tokenize(tokenizer, examples, max_length, VOCAB_SIZE)
+        how = {"truncation": "longest_first", "max_length": max_length}
+        ids, types = encode(tokenizer, examples, **how)
+        assert examples_of(table, table.ids) == ids
+        assert examples_of(table, table.token_types) == types
+        assert table.lengths.tolist() == [min(len(one), max_length) for one in whole]
+
+
+def test_the_short_sentence_of_a_pair_stays_whole(folder_of):
+    tokenizer = load_tokenizer(folder_of("miniature"))
+    pair = Examples(["dog " * 9, "dog wolf"], ["wolf sleeps", "mouse " * 9], LABELS[:2])
+    table = tokenize(tokenizer, pair, 8, VOCAB_SIZE)
+    texts = [
+        " ".join(tokenizer.convert_ids_to_tokens(ids)) for ids in examples_of(table, table.ids)
+    ]
+    assert texts[0] == "[CLS] dog dog dog [SEP] wolf sleeps [SEP]"
+    assert texts[1] == "[CLS] dog wolf [SEP] mouse mouse mouse [SEP]"
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("bert-uncased", 2), ("roberta", 1), ("albert-v2", 2)])
+def test_token_types_tell_sentences_apart_except_in_roberta(folder_of, name, kinds):
+    tokenizer = load_tokenizer(folder_of(name))
+    table = tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE)
+    assert set(table.token_types) == set(range(kinds))
+    without = tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE, use_token_types=False)
+    assert not without.token_types.any()
+    np.testing.assert_array_equal(without.ids, table.ids)
+
+
+def test_sentences_of_any_size_are_cut_to_fit(folder_of):
+    tokenizer = load_tokenizer(folder_of("bert-uncased"))
+    table = tokenize(
+        tokenizer, Examples(["word " * 2000, "word"], None, LABELS[:2]), 128, VOCAB_SIZE
+    )
+    assert table.lengths.tolist() == [128, 3]
+    for ids in examples_of(table, table.ids):
+        assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "examples", "max_length", "message"),
+    [
+        (100, PAIRS, 128, "the model has 100 embedding rows"),
+        (VOCAB_SIZE, PAIRS, 4, "max_length is 4; this tokenizer needs at least 5"),
+        (VOCAB_SIZE, SINGLES, 2, "max_length is 2; this tokenizer needs at least 3"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused(folder_of, vocab_size, examples, max_length, message):
+    tokenizer = load_tokenizer(folder_of("miniature"))
+    with pytest.raises(UserError, match=re.escape(message)):
+        tokenize(tokenizer, examples, max_length, vocab_size)
+
+
+def test_the_last_embedding_row_may_be_used(folder_of):
+    tokenizer = load_tokenizer(folder_of("miniature"))
+    most = int(tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE).ids.max())
+    tokenize(tokenizer, PAIRS, 128, most + 1)
+    with pytest.raises(UserError, match=f"gives id {most}, but the model has {most} embedding"):
+        tokenize(tokenizer, PAIRS, 128, most)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_bare_tokenizer_json_loads(tmp_path, folder_of, name):
+    full = tmp_path / "full"
+    shutil.copytree(folder_of(name), full)
+    model_type = name.split("-")[0]
+    (full / "config.json").write_text(json.dumps({"model_type": model_type}))
+    shutil.copy(full / "tokenizer.json", tmp_path)
+    bare, whole = load_tokenizer(tmp_path), load_tokenizer(full)
+    for role in ("pad", "cls", "sep", "mask", "unk"):
+        assert getattr(bare, f"{role}_token_id") == getattr(whole, f"{role}_token_id")
+    assert len(bare) == len(whole)
+    tables = [tokenize(one, PAIRS, 128, VOCAB_SIZE) for one in (bare, whole)]
+    np.testing.assert_array_equal(tables[0].ids, tables[1].ids)
+    np.testing.assert_array_equal(tables[0].token_types, tables[1].token_types)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "has no tokenizer; put one of tokenizer.json"),
+        ({"config.json": '{"model_type": "bert"}'}, "has no tokenizer; put one of tokenizer.json"),
+        ({"tokenizer.json": "{"}, "has no tokenizer that transformers can load"),
+        ({"tokenizer.json": "{}"}, "has no tokenizer that transformers can load"),
+        ({"tokenizer.json": "\0"}, "has no tokenizer that transformers can load"),
+    ],
+)
+def test_folders_without_a_usable_tokenizer_are_refused(tmp_path, files, message):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        load_tokenizer(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_is_refused_without_asking_the_hub(tmp_path):
+    with pytest.raises(UserError, match="nowhere has no tokenizer"):
+        load_tokenizer(tmp_path / "nowhere")
+
+
+def test_a_tokenizer_without_padding_is_refused(tmp_path):
+    write_tokenizer(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (tmp_path / name).read_text().replace("[PAD]", "[NIL]")
+        (tmp_path / name).write_text(text.replace('"pad_token"', '"some_token"'))
+    with pytest.raises(UserError, match="no padding token"):
+        load_tokenizer(tmp_path)
+
+
+def test_tokenizer_files_are_those_of_the_tokenizer(tmp_path):
+    write_tokenizer(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "special_tokens_map.json").write_text("{}")
+    names = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
+    assert {file.name for file in tokenizer_files(tmp_path)} == names
+
+
+def test_take_keeps_examples_in_the_order_given(folder_of):
+    table = tokenize(load_tokenizer(folder_of("miniature")), PAIRS, 128, VOCAB_SIZE)
+    for chosen in ([2, 0], [3, 3, 1], [], [0, 1, 2, 3]):
+        part = table.take(np.array(chosen, int))
+        for name in ("ids", "token_types", "positions"):
+            whole = examples_of(table, getattr(table, name))
+            assert examples_of(part, getattr(part, name)) == [whole[i] for i in chosen]
+            assert getattr(part, name)[0] == getattr(table, name)[0]
+            assert getattr(part, name).dtype == np.int32
+        assert len(part.ids) == 1 + part.lengths.sum()
+        np.testing.assert_array_equal(part.labels, LABELS[chosen])
+        assert part.starts.dtype == part.lengths.dtype == np.int32
+
+
+def test_compaction_changes_no_lookup(folder_of):
+    tokenizer = load_tokenizer(folder_of("miniature"))
+    whole = tokenize(tokenizer, SINGLES, 128, VOCAB_SIZE)
+    tables = [whole.take(np.array([0])), whole.take(np.array([1, 2]))]
+    compacted, (kept,) = compact(tables)
+    used = set(tables[0].ids) | set(tables[1].ids)
+    assert kept.tolist() == sorted(used)
+    assert kept.dtype == np.int32
+    assert tokenizer.pad_token_id in kept
+    embedding = np.random.default_rng(0).normal(size=(len(tokenizer), 3))
+    for before, after in zip(tables, compacted, strict=True):
+        assert after.ids.dtype == np.int32
+        np.testing.assert_array_equal(embedding[kept][after.ids], embedding[before.ids])
+        assert after.positions is before.positions
+
+
+def test_examples_that_are_left_out_keep_no_embedding_row(folder_of):
+    whole = tokenize(load_tokenizer(folder_of("miniature")), SINGLES, 128, VOCAB_SIZE)
+    assert len(compact([whole.take(np.array([2]))])[1].kept) == 4  # [PAD] [CLS] a [SEP]
+
+
+def test_rte_uses_less_than_half_of_the_vocabulary(folder_of, real_data):
+    tokenizer = load_tokenizer(folder_of("bert-uncased"))
+    data = read_glue_folder("rte", real_data / "glue")
+    tables = [tokenize(tokenizer, part, 128, len(tokenizer)) for part in (data.train, data.dev)]
+    (train, _), (kept,) = compact(tables)
+    assert (len(kept), len(tokenizer)) == (14_069, 30_522)
+    assert train.ids.max() < len(kept)
+    np.testing.assert_array_equal(kept[train.ids], tables[0].ids)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_long_paragraphs_are_cut_into_pieces_that_lose_nothing(folder_of, name):
+    tokenizer = load_tokenizer(folder_of(name))
+    texts = [" ".join(corpus(40, seed=1)), "dog", "the wolf sleeps"]
+    table = tokenize_chunks(tokenizer, texts, 12)
+    assert table.lengths.max() == 12
+    assert not table.token_types.any()
+    assert len(table.labels) == len(table) > 20
+    words = []
+    for ids, positions in zip(
+        examples_of(table, table.ids), examples_of(table, table.positions), strict=True
+    ):
+        assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+        assert positions == list(range(len(ids)))
+        words += ids[1:-1]
+    whole = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    assert words == [word for text in whole for word in text]
+
+
+def test_pieces_need_room_for_a_word(folder_of):
+    with pytest.raises(UserError, match="max_length is 2; this tokenizer needs at least 3"):
+        tokenize_chunks(load_tokenizer(folder_of("miniature")), ["dog"], 2)
