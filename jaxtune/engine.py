@@ -105,6 +105,8 @@ class GroupRun:
             )
             for trial in self.lanes
         ]
+        self.hyper = program.place(_stack_hypers([trial.hyper for trial in self.lanes]))
+        self.dropout_keys = program.place(_stream_keys(t.seeds.dropout_seed for t in self.lanes))
         count = len(trials)
         self.running = _Running(
             losses=[],
@@ -126,15 +128,12 @@ class GroupRun:
         """Trains and evaluates the group; a trial that diverges is a result like any other."""
         began = time.monotonic()
         program, num_steps = self.program, self.program.recipe.num_steps
-        state = self._start()
+        state = self.start_state()
         kept = jax.tree.map(jnp.copy, state.model) if self.save in ("best", "all") else None
-        hyper = program.place(_stack_hypers([trial.hyper for trial in self.lanes]))
-        keys = program.place(_stream_keys(t.seeds.dropout_seed for t in self.lanes))
         late: Callable[[], None] | None = None
         step = 0
-        for count, plan in self._dispatches():
-            arguments = (plan, self.tables.train, np.int32(step), np.int32(count))
-            state, records = program.train(state, hyper, keys, *arguments)
+        for count in self._dispatches():
+            state, records = program.train(*self.train_arguments(state, step, count))
             if late:
                 late()
             late = self._step_reader(step, count, records)
@@ -148,12 +147,26 @@ class GroupRun:
         seconds = (time.monotonic() - began) / len(self.trials)
         return self._results(state.model, kept, seconds)
 
-    def _start(self) -> TrialState:
+    def start_state(self) -> TrialState:
+        """The state before the first step."""
         keys = self.program.place(_stream_keys(trial.seeds.init_seed for trial in self.lanes))
         return self.program.start(self.task.model, self.task.fresh, keys)
 
-    def _dispatches(self) -> Iterator[tuple[int, Any]]:
-        """Steps per dispatch and their plan on the devices, cut at evaluations; grows until a dispatch takes long enough.
+    def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
+        """What the program's `train` takes for the next `count` steps."""
+        plan = self.program.place(self._plan(step, count))
+        return (
+            state,
+            self.hyper,
+            self.dropout_keys,
+            plan,
+            self.tables.train,
+            np.int32(step),
+            np.int32(count),
+        )
+
+    def _dispatches(self) -> Iterator[int]:
+        """Steps per dispatch, cut at evaluations; grows until a dispatch takes long enough.
 
         The cut changes no result: a step does the same arithmetic wherever a dispatch begins.
         """
@@ -162,7 +175,7 @@ class GroupRun:
         while step < num_steps:
             count = min(size, most, num_steps - step, self.eval_every - step % self.eval_every)
             began = time.monotonic()
-            yield count, self.program.place(self._plan(step, count))
+            yield count
             if time.monotonic() - began < SECONDS_PER_DISPATCH / 2:
                 size *= 2
             step += count

@@ -19,7 +19,7 @@ from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import draw_fresh
 from jaxtune.optim import Hyper, make_optimizer
-from jaxtune.shapes import Array, Bool, Float, Int, Key
+from jaxtune.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.step import (
     StepPlan,
     TrialState,
@@ -98,7 +98,7 @@ class GroupProgram:
         self.keep = self._compile(self._keep, shared=(), num_arguments=3, donate=(0,))
 
     def start(
-        self, pretrained: SequenceClassifier, fresh: tuple[str, ...], init_keys: Key
+        self, pretrained: SequenceClassifier, fresh: tuple[str, ...], init_keys: TrialKeys
     ) -> TrialState:
         """Pre-trained weights under a head drawn from each trial's init key, and zero moments."""
 
@@ -108,7 +108,7 @@ class GroupProgram:
             optimizer = make_optimizer(Hyper(*(0.5,) * len(Hyper._fields)), self.recipe.num_steps)
             return TrialState(model, optimizer.init(model))
 
-        def local(pretrained: SequenceClassifier, keys: Key) -> TrialState:
+        def local(pretrained: SequenceClassifier, keys: TrialKeys) -> TrialState:
             return self._across(partial(one, pretrained))(keys)
 
         return self._compile(local, shared=(0,), num_arguments=2)(pretrained, init_keys)
@@ -136,7 +136,7 @@ class GroupProgram:
         self,
         state: TrialState,
         hyper: Hyper,
-        dropout_keys: Key,
+        dropout_keys: TrialKeys,
         plan: Plan,
         tokens: Tokens,
         start: Int[Array, ""],
@@ -165,7 +165,7 @@ class GroupProgram:
         return jax.lax.fori_loop(0, count, step, (state, empty))
 
     def _gradients(
-        self, models: SequenceClassifier, tokens: Tokens, plan: StepPlan, keys: Key
+        self, models: SequenceClassifier, tokens: Tokens, plan: StepPlan, keys: TrialKeys
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
         """Loss and gradients on the smallest rung of the ladder that holds the batches of all local trials."""
 

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class StepRecords(NamedTuple):
     norm_names: tuple[str, ...]
 
 
+@runtime_checkable
 class Recorder(Protocol):
     """What the engine tells while a group runs; `trials` are the numbers of the group's trials."""
 

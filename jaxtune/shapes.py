@@ -13,12 +13,25 @@
 Model and step code is written for ONE trial: the trial axis is added by vmap and appears in no model type.
 """
 
+import jaxtyping
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 Key = PRNGKeyArray
+TrialKeys = jaxtyping.Key[Array, " trial"]
 Hidden = Float[Array, "row slot hidden"]
 RowInts = Int[Array, "row slot"]
 Logits = Float[Array, "sequence label"]
 Scalar = Float[Array, ""]
 
-__all__ = ["Array", "Bool", "Float", "Hidden", "Int", "Key", "Logits", "RowInts", "Scalar"]
+__all__ = [
+    "Array",
+    "Bool",
+    "Float",
+    "Hidden",
+    "Int",
+    "Key",
+    "Logits",
+    "RowInts",
+    "Scalar",
+    "TrialKeys",
+]

@@ -101,7 +101,7 @@ def test_vmap_over_keys_is_bitwise_one_by_one() -> None:
 def test_more_rows_leave_earlier_masks_alone(extra: int) -> None:
     few, more = (np.asarray(random_bits(SEED, (n, 9, 16))) for n in (4, 4 + extra))
     np.testing.assert_array_equal(few, more[:4])
-    assert len(np.unique(more)) > 0.999 * more.size
+    assert len(np.unique(more)) == more.size  # the mixer is a bijection of the index
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -9,8 +9,8 @@ import pytest
 from jaxtune.data.texts import read_texts
 from jaxtune.errors import UserError
 
-TEXT = "\ufeffone  two\r\n\n   \n  three é\u2028four \nlast"
-LINES = ["one  two", "three é\u2028four", "last"]
+TEXT = "\ufeffone  two\r\n\n   \n  three \u00e9\u2028four \nlast"
+LINES = ["one  two", "three \u00e9\u2028four", "last"]
 
 
 def write(path: Path, data: str | bytes) -> Path:

@@ -28,7 +28,7 @@ FIRST = [
     "the dog sleeps",
     "two wolves that the chef feeds sing again",
     "a",
-    "It's naïve — don't you think? 3.14%",
+    "It's na\u00efve \u2014 don't you think? 3.14%",
 ]
 SECOND = ["a busy baker cooks", "dogs", "these mice near the captain swim quietly today", "No."]
 LABELS = np.array([1, 0, 0, 1], np.int32)

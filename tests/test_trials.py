@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxtune.config import TRACED_FIELDS, parse
+from jaxtune.config import TRACED_FIELDS, parse, seed_list
+from jaxtune.errors import UserError
 from jaxtune.trials import Trial, arm_name, make_trials, program_config, seeds_of, waves
 
 
@@ -37,6 +38,37 @@ def streams(flags: str) -> list[tuple[int, int, int, int]]:
 )
 def test_seeds(flags, expected):
     assert streams(flags) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("0", (0,)),
+        ("0-3", (0, 1, 2, 3)),
+        ("0-2,77", (0, 1, 2, 77)),
+        ("5,3,4-4", (5, 3, 4)),
+        ("2,0-3,2", (2, 0, 1, 3)),
+        (" 1 , 3 - 4 ", (1, 3, 4)),
+        ("007,010-011", (7, 10, 11)),
+        ("4294967295", (2**32 - 1,)),
+    ],
+)
+def test_seed_lists(text, seeds):
+    assert seed_list(text) == seeds
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "a", "1,", ",1", "1,,2", "-1", "1-", "1-2-3", "3-1", "1.5", "0x1", "1 2"]
+)
+def test_other_seed_lists_are_refused(text):
+    with pytest.raises(UserError, match=f"Seeds '{text}' (cannot be read|hold the empty range)"):
+        seed_list(text)
+
+
+@pytest.mark.parametrize("text", ["4294967296", "0,4294967295-4294967296", "99999999999999999999"])
+def test_seeds_that_random_keys_would_fold_onto_others_are_refused(text):
+    with pytest.raises(UserError, match="the largest seed is 4294967295"):
+        seed_list(text)
 
 
 def test_the_default_is_32_seeds():

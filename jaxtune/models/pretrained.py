@@ -30,6 +30,15 @@ from jaxtune.shapes import Key
 Tensors = dict[str, np.ndarray]
 Model = TypeVar("Model", SequenceClassifier, MaskedLM)
 WEIGHTS = "model.safetensors"
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
 _ACTIVATIONS: dict[str, Literal["gelu", "gelu_new"]] = {
     "gelu": "gelu",
     "gelu_new": "gelu_new",
@@ -73,6 +82,8 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         raise UserError(
             f"{path} is of model type {family!r}; jaxtune has bert, roberta and albert."
         )
+    if lacking := sorted({*_SIZES, *(["embedding_size"] if family == "albert" else [])} - set(raw)):
+        raise UserError(f"{path} lacks {', '.join(lacking)}.")
     activation = raw.get("hidden_act", "gelu_new" if family == "albert" else "gelu")
     if activation not in _ACTIVATIONS:
         raise UserError(
@@ -82,10 +93,12 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         raise UserError(
             f"{path} has several ALBERT layer groups; jaxtune has ALBERT's published form, with one."
         )
-    hidden_dropout = raw.get("hidden_dropout_prob", 0.0 if family == "albert" else 0.1)
-    classifier_dropout = raw.get(
-        "classifier_dropout_prob" if family == "albert" else "classifier_dropout"
-    )
+    # Absent values are the defaults of transformers' config classes.
+    default_dropout = 0.0 if family == "albert" else 0.1
+    hidden_dropout = raw.get("hidden_dropout_prob", default_dropout)
+    classifier_dropout = raw.get("classifier_dropout")
+    if family == "albert":
+        classifier_dropout = raw.get("classifier_dropout_prob", 0.1)
     config = EncoderConfig(
         family=family,
         vocab_size=raw["vocab_size"],
@@ -99,9 +112,9 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         activation=_ACTIVATIONS[activation],
         layer_norm_eps=raw.get("layer_norm_eps", 1e-12),
         hidden_dropout=hidden_dropout,
-        attention_dropout=raw.get("attention_probs_dropout_prob", hidden_dropout),
+        attention_dropout=raw.get("attention_probs_dropout_prob", default_dropout),
         classifier_dropout=hidden_dropout if classifier_dropout is None else classifier_dropout,
-        pad_token_id=raw.get("pad_token_id", 0),
+        pad_token_id=raw.get("pad_token_id", 1 if family == "roberta" else 0),
         init_std=raw.get("initializer_range", 0.02),
     )
     return config, raw

@@ -1,0 +1,190 @@
+"""A trial's numbers depend on its own seeds and settings, and on nothing beside it."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from tiny import write_tiny_model
+
+from jaxtune.config import parse
+from jaxtune.engine import GroupRun, TrialResult, learning_rates, put_on_devices
+from jaxtune.group import GroupProgram, make_mesh
+from jaxtune.logs import History
+from jaxtune.plan import ProgramPlan, make_plans
+from jaxtune.trials import make_trials
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
+
+
+def plan_for(model: str, *flags: str) -> ProgramPlan:
+    """The single program of a small sweep over 100 sentences."""
+    common = ["--model", model, "--task", "miniature", "--max_steps", str(STEPS)]
+    common += ["--learning_rate", "1e-3", "--train_examples", "100", "--log_every", "2"]
+    (plan,) = make_plans(make_trials(parse([*common, *flags])))
+    return plan
+
+
+def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **recipe):
+    """Results by seed (and arm), run in waves of `group_size` on the first devices."""
+    program = plan.compile()
+    program = GroupProgram(
+        dataclasses.replace(program.recipe, **recipe),
+        make_mesh(jax.devices()[:num_devices]),
+        group_size,
+    )
+    tables = put_on_devices(program, plan.task)
+    trials = [t for t in plan.trials if seeds is None or t.seeds.seed in seeds]
+    if seeds is not None:
+        trials.sort(key=lambda trial: list(seeds).index(trial.seeds.seed))
+    results = {}
+    for start in range(0, len(trials), group_size):
+        group = trials[start : start + group_size]
+        history = History(plan.config.log_every)
+        for result in GroupRun(program, plan.task, tables, group, plan.shape, [history]).run():
+            results[(result.trial.seeds.seed, result.trial.arm)] = result
+    return results, program
+
+
+def assert_same(one: TrialResult, other: TrialResult):
+    assert np.array_equal(one.logits, other.logits)
+    assert one.train_loss == other.train_loss
+    assert one.final == other.final
+    for path, leaf in one.params.items():
+        jax.tree.map(np.testing.assert_array_equal, leaf, other.params[path])
+
+
+def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny):
+    plan = plan_for(tiny, "--num_seeds", "8", "--save_params", "final")
+    alone, _ = run(plan, num_devices=1, group_size=1, seeds=[5])
+    among, _ = run(plan, num_devices=1, group_size=1)
+    spread, _ = run(plan, num_devices=4, group_size=4)
+    assert_same(alone[5, "all"], among[5, "all"])
+    for key, result in among.items():
+        assert_same(result, spread[key])
+    assert len({result.train_loss for result in among.values()}) == 8
+
+
+def test_vmapped_trials_are_bitwise_the_same_with_other_neighbours_and_places(tiny):
+    plan = plan_for(tiny, "--num_seeds", "8", "--trials_per_device", "4")
+    first, _ = run(plan, 1, 4, seeds=[0, 1, 2, 3])
+    other, _ = run(plan, 1, 4, seeds=[7, 6, 5, 2])
+    assert_same(first[2, "all"], other[2, "all"])
+
+
+def test_group_sizes_agree_to_rounding(tiny):
+    plan = plan_for(tiny, "--num_seeds", "8", "--trials_per_device", "8")
+    eight, _ = run(plan, 1, 8)
+    two, _ = run(plan, 1, 2)
+    alone, _ = run(plan, 1, 1)
+    for key, result in eight.items():
+        np.testing.assert_allclose(result.logits, two[key].logits, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(result.logits, alone[key].logits, rtol=1e-4, atol=1e-6)
+
+
+def test_a_grid_of_traced_values_is_one_compiled_program(tiny):
+    grid = ["--grid.learning_rate", "1e-4", "1e-3", "--grid.bias_correction", "true", "false"]
+    plan = plan_for(tiny, "--num_seeds", "2", *grid)
+    results, program = run(plan, 1, 2)
+    assert len(results) == 8
+    assert program.train._cache_size() == 1
+    assert len({result.train_loss for result in results.values()}) == 8
+
+
+def test_a_swept_trial_equals_the_same_trial_unswept(tiny):
+    swept, _ = run(plan_for(tiny, "--num_seeds", "1", "--grid.learning_rate", "1e-4", "1e-3"), 1, 1)
+    plain, _ = run(plan_for(tiny, "--num_seeds", "1"), 1, 1)
+    assert_same(swept[0, "learning_rate=0.001"], plain[0, "all"])
+
+
+@pytest.mark.parametrize("most", [1, 4, 64])
+def test_dispatches_cut_anywhere_change_nothing(tiny, most):
+    plan = plan_for(tiny, "--num_seeds", "1")
+    whole, _ = run(plan, 1, 1)
+    cut, _ = run(plan, 1, 1, steps_per_dispatch=most)
+    assert_same(whole[0, "all"], cut[0, "all"])
+
+
+def test_evaluating_more_often_changes_nothing_but_the_best(tiny):
+    seldom, _ = run(plan_for(tiny, "--num_seeds", "1", "--eval_every", "6"), 1, 1)
+    often, _ = run(plan_for(tiny, "--num_seeds", "1", "--eval_every", "1"), 1, 1)
+    assert_same(seldom[0, "all"], often[0, "all"])
+    assert often[0, "all"].best >= seldom[0, "all"].best
+
+
+def test_packed_trains_as_padded_does(tiny):
+    packed = plan_for(tiny, "--num_seeds", "1", "--dropout", "0")
+    padded = plan_for(tiny, "--num_seeds", "1", "--dropout", "0", "--packing", "false")
+    assert packed.shape.ladder[-1] < padded.shape.ladder[-1]
+    one, other = run(packed, 1, 1)[0][0, "all"], run(padded, 1, 1)[0][0, "all"]
+    np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4, atol=1e-6)
+
+
+def test_every_rung_of_the_ladder_gives_the_same_step_to_rounding(tiny):
+    plan = plan_for(tiny, "--num_seeds", "1")
+    top = plan.shape.ladder[-1:]
+    laddered, _ = run(plan, 1, 1)
+    single, _ = run(plan, 1, 1, ladder=top)
+    assert len(plan.shape.ladder) > 1
+    np.testing.assert_allclose(
+        laddered[0, "all"].logits, single[0, "all"].logits, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_a_diverging_trial_is_a_result_and_leaves_its_neighbours_alone(tiny):
+    stable = ["--num_seeds", "2", "--trials_per_device", "4"]
+    wild = plan_for(tiny, *stable, "--grid.learning_rate", "1e-3", "1e38")
+    calm = plan_for(tiny, *stable, "--grid.learning_rate", "1e-3", "2e-3")
+    wild_results, _ = run(wild, 1, 4)
+    calm_results, _ = run(calm, 1, 4)
+    for seed in (0, 1):
+        diverged = wild_results[seed, "learning_rate=1e+38"]
+        assert diverged.diverged
+        assert diverged.failed
+        neighbour = wild_results[seed, "learning_rate=0.001"]
+        assert not neighbour.diverged
+        assert_same(neighbour, calm_results[seed, "learning_rate=0.001"])
+
+
+def test_idle_lanes_of_a_short_group_are_dropped(tiny):
+    plan = plan_for(tiny, "--num_seeds", "3")
+    full, _ = run(plan, 1, 1)
+    short, _ = run(plan, 4, 4)
+    assert set(full) == set(short)
+    for key, result in full.items():
+        assert_same(result, short[key])
+
+
+def test_four_devices_exchange_nothing(tiny):
+    plan = plan_for(tiny, "--num_seeds", "4")
+    program = plan.compile()
+    assert program.mesh.size == 4
+    tables = put_on_devices(program, plan.task)
+    group = GroupRun(program, plan.task, tables, plan.trials, plan.shape, [])
+    lowered = program.train.lower(*group.train_arguments(group.start_state(), 0, 1))
+    text = lowered.compile().as_text()
+    assert "fusion" in text
+    for collective in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
+        assert collective not in text
+
+
+def test_streams_are_separate(tiny):
+    """Changing one of the three seeds changes the trial; the data order is the order seed's alone."""
+    crossed = ["--init_seeds", "0,1", "--order_seeds", "0,1", "--dropout_seeds", "0,1"]
+    results, _ = run(plan_for(tiny, *crossed), 1, 1)
+    assert len(results) == 8
+    assert len({result.train_loss for result in results.values()}) == 8
+    plain, _ = run(plan_for(tiny, "--num_seeds", "2"), 1, 1)
+    assert_same(plain[1, "all"], results[7, "all"])
+
+
+def test_learning_rates_are_those_of_the_schedule(tiny):
+    plan = plan_for(tiny, "--num_seeds", "1", "--warmup_ratio", "0.5")
+    rates = learning_rates(plan.trials, STEPS, 0, STEPS)
+    expected = 1e-3 * np.array([[0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3]])
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
