@@ -65,7 +65,7 @@ def _use_all_cores() -> None:
     """One CPU device per core, where JAX runs on CPU: two trials side by side beat one on two cores."""
     import jax
 
-    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+    if jax.config.jax_num_cpu_devices < 0:  # unset, by the environment too
         jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 

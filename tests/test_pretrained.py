@@ -9,7 +9,6 @@ from typing import Any
 
 import hf
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
@@ -106,37 +105,21 @@ def test_legacy_layer_norm_names(tmp_path: Path) -> None:
     assert_encoder_is(hf.load_jax(folder), source)
 
 
+@pytest.mark.parametrize("head", [BARE, MASKED_LM])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_checkpoint_without_prefix(family: str) -> None:
-    """A bare model's names have no `bert.`; its pooler is BERT's and ALBERT's, not RoBERTa's head."""
-    folder = hf.make_folder(family, BARE)
-    assert not any(name.startswith(family) for name in load_file(folder / WEIGHTS))
+def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
+    """Bare models' names have no prefix and their pooler is BERT's and ALBERT's head; masked-LM ones have none."""
+    folder = hf.make_folder(family, head)
+    assert any(name.startswith(family) for name in load_file(folder / WEIGHTS)) == (head != BARE)
     model, fresh = load_classifier(folder, read_config(folder)[0], 2)
     assert_encoder_is(model, folder)
-    assert fresh == (BOTH_HEADS if family == "roberta" else BOTH_HEADS[1:])
+    assert fresh == (BOTH_HEADS if family == "roberta" or head == MASKED_LM else BOTH_HEADS[1:])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_masked_lm_checkpoint_has_no_pooler(family: str) -> None:
-    folder = hf.make_folder(family, MASKED_LM)
-    model, fresh = load_classifier(folder, read_config(folder)[0], 2)
-    assert_encoder_is(model, folder)
-    assert fresh == BOTH_HEADS
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_half_precision_checkpoint_is_read_as_float32(family: str, tmp_path: Path) -> None:
-    folder = edited(
-        hf.make_folder(family),
-        tmp_path,
-        lambda tensors: {n: t.astype(np.float16) for n, t in tensors.items()},
-    )
-    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(hf.load_jax(folder)))
-
-
-def test_bfloat16_checkpoint(tmp_path: Path) -> None:
-    """bfloat16, which numpy does not know, is read exactly too."""
-    hf.make_model("bert").bfloat16().save_pretrained(tmp_path)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_checkpoint_is_read_as_float32(dtype: Any, tmp_path: Path) -> None:
+    """Exactly, bfloat16 too, which numpy does not know."""
+    hf.make_model("bert").to(dtype).save_pretrained(tmp_path)
     model = hf.load_jax(tmp_path)
     expected = hf.load_torch(tmp_path).state_dict()
     for name, tensor in to_tensors(model).items():
@@ -231,9 +214,7 @@ def test_unusable_config_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         read_config(configured(hf.make_folder(family), tmp_path, **changes))
-
-
-def test_folder_without_config(tmp_path: Path) -> None:
+    (tmp_path / "config.json").unlink()
     with pytest.raises(UserError, match=r"no config\.json"):
         read_config(tmp_path)
 
@@ -316,10 +297,7 @@ def test_random_classifier_has_the_loaded_ones_structure(family: str) -> None:
         ("a/b/c", "There is no folder"),
     ],
 )
-def test_unknown_model_is_a_user_error(model: str, message: str) -> None:
+def test_unknown_model_is_a_user_error(model: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         locate(model)
-
-
-def test_a_folder_is_its_own_location(tmp_path: Path) -> None:
     assert locate(str(tmp_path)) == tmp_path

@@ -1,0 +1,283 @@
+"""The optimiser chain: closed forms, optax, torch and transformers, and every equivalence that a docstring states."""
+
+from fractions import Fraction
+from typing import Any
+
+import hf
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import torch
+
+from jaxtune.models.pretrained import to_tensors
+from jaxtune.optim import (
+    SCHEDULES,
+    Hyper,
+    clip_by_global_norm,
+    clip_each_tensor,
+    correction_factor,
+    decay_mask,
+    make_optimizer,
+    scale_by_bias_correction,
+    scale_by_moments,
+    schedule_value,
+)
+
+B1, B2, EPS = 0.9, 0.999, 1e-6
+# Gradients of many sizes: some far above eps, some far below.
+SIZES = np.array([1e2, 1.0, 1e-3, 1e-5, 1e-6, 1e-7])
+GRADIENTS = (np.random.default_rng(0).normal(size=(12, 6)) * SIZES).astype(np.float32)
+
+
+def run(tx: optax.GradientTransformation, gradients: np.ndarray = GRADIENTS) -> np.ndarray:
+    """The updates that a chain makes of a sequence of gradients."""
+    state, updates = tx.init({"x": jnp.zeros(gradients.shape[1])}), []
+    for gradient in gradients:
+        update, state = tx.update({"x": jnp.asarray(gradient)}, state)
+        updates.append(np.asarray(update["x"]))
+    return np.stack(updates)
+
+
+def chain(enabled: Any = True, eps: Any = EPS, b1: Any = B1, b2: Any = B2) -> Any:
+    moments = scale_by_moments(b1, b2, eps)
+    return optax.chain(moments, scale_by_bias_correction(b1, b2, enabled))
+
+
+def closed_form(enabled: bool) -> np.ndarray:
+    """Every update as an explicit weighted sum over the gradients so far, in float64."""
+    gradients, updates = GRADIENTS.astype(np.float64), []
+    for t in range(1, len(gradients) + 1):
+        age = np.arange(t)[::-1, None]
+        m = ((1 - B1) * B1**age * gradients[:t]).sum(0)
+        v = ((1 - B2) * B2**age * gradients[:t] ** 2).sum(0)
+        factor = np.sqrt(1 - B2**t) / (1 - B1**t) if enabled else 1.0
+        updates.append(factor * m / (np.sqrt(v) + EPS))
+    return np.stack(updates)
+
+
+def close(actual: Any, expected: np.ndarray, rel: float = 2e-6) -> None:
+    """To `rel` of each element, with a floor of float32 cancellation in sums of gradients of both signs."""
+    np.testing.assert_allclose(actual, expected, rtol=rel, atol=rel)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_updates_have_the_closed_form(enabled: bool) -> None:
+    """eps is added to the uncorrected sqrt(v), and disabled means moments alone, bit for bit."""
+    close(run(chain(enabled)), closed_form(enabled))
+    if not enabled:
+        np.testing.assert_array_equal(run(chain(False)), run(scale_by_moments(B1, B2, EPS)))
+
+
+def test_traced_switch_serves_both_in_one_program() -> None:
+    """One jitted program, and one vmapped one with traced b1, b2, eps, gives either form by its argument."""
+    traces = []
+
+    @jax.jit
+    def first_updates(enabled: Any, b1: Any, b2: Any, eps: Any) -> Any:
+        traces.append(1)
+        tx = chain(enabled, eps, b1, b2)
+        state, updates = tx.init(jnp.zeros(6)), []
+        for gradient in GRADIENTS:
+            update, state = tx.update(jnp.asarray(gradient), state)
+            updates.append(update)
+        return jnp.stack(updates)
+
+    both = jnp.array([True, False])
+    for enabled in both:
+        # A traced b2 is a float32: 1 - 0.999 then differs by 1.3e-5, and sqrt(v) by half of that.
+        expected = closed_form(bool(enabled))
+        close(first_updates(enabled, B1, B2, EPS), expected, 1e-6 if enabled else 7e-6)
+    assert len(traces) == 1
+    grouped = jax.vmap(first_updates, (0, None, None, None))(both, B1, B2, EPS)
+    for enabled, updates in zip(both, grouped, strict=True):
+        close(updates, first_updates(enabled, B1, B2, EPS), 1e-6)
+
+
+# optax loses digits of 1 - b^t for b near 1 (1e-5 at 0.999), so it is met with decay rates where it does not.
+LOW = {"b1": 0.5, "b2": 0.75}
+
+
+def run_optax(tx: optax.GradientTransformation, *args: Any) -> Any:
+    """`run` under the promotion rules that optax's own Adam needs."""
+    with jax.numpy_dtype_promotion("standard"):
+        return run(tx, *args)
+
+
+def test_chain_is_optax_adam_with_a_shrunken_eps() -> None:
+    """`scale_by_bias_correction`: optax's Adam equals this chain with an eps of e * sqrt(1-b2^t) at update t."""
+    expected = run_optax(optax.scale_by_adam(**LOW, eps=EPS))
+    updates = [
+        run(chain(eps=EPS * np.sqrt(1 - LOW["b2"] ** t), **LOW), GRADIENTS[:t])[-1]
+        for t in range(1, len(GRADIENTS) + 1)
+    ]
+    close(np.stack(updates), expected)
+    assert np.abs(run(chain(**LOW)) / expected - 1).max() > 0.3, "eps must matter for this to tell"
+
+
+def test_chain_is_optax_adam_where_eps_does_not_matter() -> None:
+    expected = run_optax(optax.scale_by_adam(**LOW, eps=1e-30))
+    close(run(chain(eps=1e-30, **LOW)), expected)
+
+
+@pytest.mark.parametrize(
+    ("b1", "b2"), [(0.9, 0.999), (0.9, 0.98), (0.9, 0.99), (0.0, 0.999), (0.95, 0.9999)]
+)
+def test_correction_factor_to_1e6(b1: float, b2: float) -> None:
+    """The float64 formula for t = 1 ... 5000; traced values count as the float32 numbers that they are."""
+    t = np.arange(1, 5001)
+    for factor, (x1, x2) in (
+        (correction_factor, (b1, b2)),
+        (jax.jit(correction_factor), (float(np.float32(b1)), float(np.float32(b2)))),
+    ):
+        expected = np.sqrt(1 - x2 ** t.astype(float)) / (1 - x1 ** t.astype(float))
+        np.testing.assert_allclose(factor(b1, b2, t), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("b2", "t", "value"), [(0.999, 1, 0.316), (0.999, 10, 0.153), (0.98, 1, 1.414)]
+)
+def test_correction_factor_known_values(b2: float, t: int, value: float) -> None:
+    assert float(correction_factor(0.9, b2, t)) == pytest.approx(value, abs=5e-4)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize(("num_steps", "ratio"), [(70, 0.1), (100, 0.06), (9, 0.1), (20, 0.0)])
+def test_schedules_are_transformers(kind: str, num_steps: int, ratio: float) -> None:
+    """First update at 0, the peak at the end of the warm-up, 0 at the last step; every value as transformers has it."""
+    warmup = int(ratio * num_steps)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    make = {
+        "linear": hf.transformers.get_linear_schedule_with_warmup,
+        "cosine": hf.transformers.get_cosine_schedule_with_warmup,
+        "constant": lambda o, w, _: hf.transformers.get_constant_schedule_with_warmup(o, w),
+    }[kind]
+    factor = make(optimizer, warmup, num_steps).lr_lambdas[0]
+    steps = np.arange(num_steps + 1)
+    expected = 3e-4 * np.array([factor(step) for step in steps])
+    values = np.asarray(schedule_value(kind, 3e-4, ratio, num_steps, steps))
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=3e-4 * 1e-7)
+    assert values[0] == (0 if warmup else np.float32(3e-4))
+    assert values.argmax() == warmup
+    assert values[warmup] == np.float32(3e-4)
+    assert kind == "constant" or values[-1] < 3e-11
+
+
+@pytest.mark.parametrize("ratio", ["0.1", "0.06", "0.05", "0.25", "0.01"])
+def test_warmup_is_the_floor_of_the_product(ratio: str) -> None:
+    """In exact arithmetic, for 1 to 2000 steps; for 0.1 that is also Python's int(0.1 * T)."""
+    steps = np.arange(501)
+    for num_steps in range(1, 2001):
+        rates = schedule_value("constant", 1.0, float(ratio), num_steps, steps)
+        warmup = int(np.sum(np.asarray(rates) < 1))
+        assert warmup == int(Fraction(ratio) * num_steps), num_steps
+        assert ratio != "0.1" or warmup == int(0.1 * num_steps)
+
+
+@pytest.mark.parametrize("head", [hf.CLASSIFICATION, hf.MASKED_LM])
+@pytest.mark.parametrize("family", hf.FAMILIES)
+def test_decay_covers_matrices_and_embeddings_only(family: str, head: str) -> None:
+    """By transformers' names: everything but biases and LayerNorms, stacked layers included."""
+    model = hf.load_jax(hf.make_folder(family, head), head)
+    mask = jax.tree.map(lambda p, m: jnp.full(p.shape, m), model, decay_mask(model))
+    for name, values in to_tensors(mask).items():
+        decayed = not (name.endswith("bias") or "norm" in name.lower())
+        assert values.all() if decayed else not values.any(), name
+
+
+def random_gradients(family: str) -> Any:
+    """A tree of gradients as a model has it, its tensors of very different norms."""
+    model = hf.load_jax(hf.make_folder(family))
+    random = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda p: jnp.asarray(random.normal(size=p.shape) * 10 ** random.uniform(-4, 0), p.dtype),
+        model,
+    )
+
+
+@pytest.mark.parametrize("bound", [0.01, 1.0, 1e6])
+def test_global_clipping_is_torchs_and_optaxs(bound: float) -> None:
+    """torch's clip_grad_norm_, and `optax.clip_by_global_norm` up to torch's 1e-6 in the denominator."""
+    tree = random_gradients("bert")
+    clipped, _ = clip_by_global_norm(bound).update(tree, optax.EmptyState())
+    parameters = {
+        name: torch.nn.Parameter(torch.zeros(x.shape)) for name, x in to_tensors(tree).items()
+    }
+    for name, gradient in to_tensors(tree).items():
+        parameters[name].grad = torch.tensor(gradient)
+    norm = torch.nn.utils.clip_grad_norm_(parameters.values(), bound)
+    assert bound > 100 or norm > 2 * bound
+    for name, gradient in to_tensors(clipped).items():
+        np.testing.assert_allclose(gradient, parameters[name].grad, rtol=2e-6, err_msg=name)
+    reference, _ = optax.clip_by_global_norm(bound).update(tree, optax.EmptyState())
+    for one, two in zip(jax.tree.leaves(clipped), jax.tree.leaves(reference), strict=True):
+        np.testing.assert_allclose(one, two, rtol=2e-6)
+
+
+@pytest.mark.parametrize("family", hf.FAMILIES)
+def test_per_tensor_clipping_counts_stacked_layers_apart(family: str) -> None:
+    """Every tensor by transformers' names is clipped by its own norm: scanned layers singly, ALBERT's block once."""
+    tree, bound = random_gradients(family), 0.5
+    clipped, _ = clip_each_tensor(bound).update(tree, optax.EmptyState())
+    before, changed = to_tensors(tree), 0
+    for name, gradient in to_tensors(clipped).items():
+        norm = np.linalg.norm(before[name].astype(np.float64))
+        factor = min(1.0, bound / (norm + 1e-6))
+        np.testing.assert_allclose(gradient, before[name] * factor, rtol=2e-6, err_msg=name)
+        changed += factor < 1
+    assert 0 < changed < len(before)
+
+
+@pytest.mark.parametrize("clip", [clip_by_global_norm, clip_each_tensor])
+def test_infinite_bound_is_off(clip: Any) -> None:
+    """Traced as it is in a program with clipped trials, infinity leaves every gradient bitwise as it is."""
+    tree = random_gradients("bert")
+    clipped = jax.jit(lambda bound, g: clip(bound).update(g, optax.EmptyState())[0])(jnp.inf, tree)
+    for one, two in zip(jax.tree.leaves(clipped), jax.tree.leaves(tree), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def run_optimizer(tx: optax.GradientTransformation, params: Any, num_steps: int) -> Any:
+    """Parameters after some updates by fixed random gradients."""
+    state, random = tx.init(params), np.random.default_rng(1)
+    for _ in range(num_steps):
+        gradients = jax.tree.map(
+            lambda p: jnp.asarray(random.normal(size=p.shape), p.dtype), params
+        )
+        updates, state = tx.update(gradients, state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+def test_whole_chain_is_optax_adamw_where_eps_does_not_matter() -> None:
+    """`make_optimizer`: with the correction on and clipping off, optax.adamw under the same schedule and mask."""
+    hyper = Hyper(1e-2, True, LOW["b1"], LOW["b2"], 1e-30, 0.1, np.inf, 0.1)
+    params = hf.load_jax(hf.make_folder("albert"))
+
+    def rate(count: Any) -> Any:
+        return schedule_value("linear", 1e-2, 0.1, 10, count)
+
+    reference = optax.adamw(rate, **LOW, eps=1e-30, weight_decay=0.1, mask=decay_mask)
+    ours = run_optimizer(make_optimizer(hyper, 10), params, 10)
+    with jax.numpy_dtype_promotion("standard"):
+        theirs = run_optimizer(reference, params, 10)
+    for one, two in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        close(one, np.asarray(two), 1e-6)
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_decay_before_the_step_differs_as_stated(corrected: bool) -> None:
+    """`make_optimizer`: decaying the updated parameters instead differs by learning_rate^2 * weight_decay * update."""
+    rate, decay = 0.1, 0.5
+    hyper = Hyper(rate, corrected, B1, B2, EPS, decay, np.inf, 0.0)
+    params = hf.load_jax(hf.make_folder("albert"))
+    plain = run_optimizer(make_optimizer(hyper._replace(weight_decay=0.0), 10), params, 1)
+    ours = run_optimizer(make_optimizer(hyper, 10), params, 1)
+    decays = jax.tree.leaves(decay_mask(params))
+    leaves = map(jax.tree.leaves, (params, plain, ours))
+    for decayed, start, stepped, end in zip(decays, *leaves, strict=True):
+        after = stepped * (1 - rate * decay) if decayed else stepped
+        update = (start - stepped) / rate
+        stated = rate**2 * decay * update if decayed else jnp.zeros_like(update)
+        close(after - end, np.asarray(stated), 1e-6)

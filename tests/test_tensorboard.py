@@ -1,0 +1,71 @@
+"""The TensorBoard files, read back with tensorboard's own loader."""
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+from tiny import write_tiny_model
+
+import jaxtune
+from jaxtune.sweep import main
+from jaxtune.tensorboard import run_name
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tb")
+    tiny = write_tiny_model(folder / "tiny")
+    flags = ["--max_steps", "5", "--train_examples", "64", "--log_every", "2", "--num_seeds", "2"]
+    grid = ["--grid.bias_correction", "false", "true", "--eval_every", "3"]
+    out = folder / "out"
+    model = ["--model", str(tiny), "--task", "miniature", "--out", str(out)]
+    assert main([*model, *flags, *grid]) == 0
+    return out
+
+
+def events(folder):
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
+
+
+def test_a_run_per_trial_with_the_values_of_the_history(swept):
+    results = jaxtune.load_results(swept)
+    for row in results.trials.to_dict("records"):
+        run = events(swept / "tb" / run_name(row["arm"]) / f"trial_{row['trial']:05d}")
+        tags = run.Tags()["scalars"]
+        for tag in ("train/loss", "train/learning_rate", "dev/accuracy", "grad_norm/layer_01"):
+            assert tag in tags
+        final = run.Scalars("dev/accuracy")[-1]
+        assert (final.step, final.value) == (5, pytest.approx(row["final"]))
+        own = results.history[results.history.trial == row["trial"]]
+        losses = own[own.name == "loss"].set_index("step").value
+        shown = {event.step: event.value for event in run.Scalars("train/loss")}
+        assert list(shown) == [0, 2, 4]
+        for step, value in shown.items():
+            assert value == pytest.approx(losses[step])
+
+
+def test_an_aggregate_run_per_arm(swept):
+    results = jaxtune.load_results(swept)
+    for arm, rows in results.trials.groupby("arm"):
+        run = events(swept / "tb" / run_name(arm) / "aggregate")
+        last = {tag: run.Scalars(tag)[-1] for tag in run.Tags()["scalars"]}
+        assert last["dev/accuracy/mean"].value == pytest.approx(rows.final.mean())
+        assert last["dev/accuracy/max"].value == pytest.approx(rows.final.max())
+        assert last["dev/trials_at_floor"].value == rows.failed.sum()
+        assert [event.step for event in run.Scalars("train/loss/mean")] == [0, 2, 4]
+
+
+def test_hparams_group_the_trials_of_an_arm(swept):
+    results = jaxtune.load_results(swept)
+    for row in results.trials.to_dict("records"):
+        run = events(swept / "tb" / run_name(row["arm"]) / f"trial_{row['trial']:05d}")
+        content = run.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+        start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
+        assert start.group_name == row["arm"]
+        assert start.hparams["bias_correction"].bool_value == row["bias_correction"]
+        assert start.hparams["learning_rate"].number_value == pytest.approx(2e-5)
+
+
+def test_run_names_stay_in_their_folder():
+    assert run_name("model=../../x y=1") == "model=.._.._x,y=1"
