@@ -7,7 +7,7 @@ summaries behind it are written to the trial's own writer.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tensorboardX import SummaryWriter
@@ -25,22 +25,34 @@ def run_name(arm: str) -> str:
     return "".join(c if c.isalnum() or c in "=.-_" else "," if c == " " else "_" for c in arm)
 
 
+class Run(NamedTuple):
+    """How a trial appears: its arm, its seed within the arm, and the settings worth a column of the HParams table."""
+
+    arm: str
+    seed: int
+    hparams: dict[str, Any]
+
+    @property
+    def path(self) -> str:
+        """`ARM/seed_007`: short, for TensorBoard's list of runs cuts long names."""
+        return f"{run_name(self.arm)}/seed_{self.seed:03d}"
+
+
 class TrialRuns:
-    """A recorder for the trials of one group; `runs` gives each trial's arm and settings by number."""
+    """A recorder for the trials of one group, by number."""
 
     def __init__(
         self,
         folder: Path,
-        runs: Mapping[int, tuple[str, dict[str, Any]]],
+        runs: Mapping[int, Run],
         metric: str,
         log_every: int,
     ):
         self.log_every = log_every
         self._writers: dict[int, SummaryWriter] = {}
-        for number, (arm, settings) in runs.items():
-            path = folder / run_name(arm) / f"trial_{number:05d}"
-            writer = SummaryWriter(str(path), write_to_disk=True)
-            _add_hparams(writer, settings, arm, f"dev/{metric}")
+        for number, run in runs.items():
+            writer = SummaryWriter(str(folder / run.path))
+            _add_hparams(writer, run, f"dev/{metric}")
             self._writers[number] = writer
 
     def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
@@ -85,7 +97,7 @@ class ArmCurves:
         """Training loss at logged steps."""
         for offset in range(-start % self.log_every, records.loss.shape[1], self.log_every):
             for lane, number in enumerate(trials):
-                curve = self._values[self.arms[number]]["train/loss"]
+                curve = self._values[self.arms[number]]["loss"]
                 curve[start + offset].append(float(records.loss[lane, offset]))
 
     def evaluation(
@@ -93,7 +105,7 @@ class ArmCurves:
     ) -> None:
         """The primary dev metric."""
         for number, scores in zip(trials, metrics, strict=True):
-            self._values[self.arms[number]][f"dev/{self.metric}"][step].append(scores[self.metric])
+            self._values[self.arms[number]][self.metric][step].append(scores[self.metric])
 
     def write(self, folder: Path) -> None:
         """One run per arm, over the trials seen by this command."""
@@ -102,24 +114,20 @@ class ArmCurves:
                 for tag, curve in curves.items():
                     for step, values in sorted(curve.items()):
                         for name in ("mean", "min", "max"):
-                            writer.add_scalar(f"{tag}/{name}", getattr(np, name)(values), step)
-                        if tag.startswith("dev/"):
+                            writer.add_scalar(f"arm/{tag}_{name}", getattr(np, name)(values), step)
+                        if tag == self.metric:
                             at_floor = sum(not value > self.trivial for value in values)
-                            writer.add_scalar("dev/trials_at_floor", at_floor, step)
+                            writer.add_scalar("arm/trials_at_floor", at_floor, step)
 
 
-def _add_hparams(writer: SummaryWriter, settings: dict[str, Any], arm: str, metric: str) -> None:
+def _add_hparams(writer: SummaryWriter, run: Run, metric: str) -> None:
     """The HParams plugin's three summaries, with the arm as the session group."""
-    known = {
-        name: value
-        for name, value in settings.items()
-        if isinstance(value, str | bool | int | float)
-    }
+    known = {k: v for k, v in run.hparams.items() if isinstance(v, str | bool | int | float)}
     experiment, start, end = hparams(known, {metric: 0.0})
     plugin = start.value[0].metadata.plugin_data
     generated: Any = plugin_hparams_pb2  # its names are made at import
     content = generated.HParamsPluginData.FromString(plugin.content)
-    content.session_start_info.group_name = arm
+    content.session_start_info.group_name = run.arm
     plugin.content = content.SerializeToString()
     assert writer.file_writer is not None
     for summary in (experiment, start, end):

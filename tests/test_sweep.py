@@ -16,10 +16,27 @@ from jaxtune.metrics import evaluate
 from jaxtune.miniature.task import read_miniature
 from jaxtune.sweep import main
 
-ROW_KEYS = (
-    "trial arm seed init_seed order_seed dropout_seed model task metric final best best_step "
-    "train_loss trivial failed diverged constant_prediction num_steps seconds"
-).split()
+ROW_KEYS = [
+    "trial",
+    "arm",
+    "seed",
+    "init_seed",
+    "order_seed",
+    "dropout_seed",
+    "model",
+    "task",
+    "metric",
+    "final",
+    "best",
+    "best_step",
+    "train_loss",
+    "trivial",
+    "failed",
+    "diverged",
+    "constant_prediction",
+    "num_steps",
+    "seconds",
+]
 
 
 @pytest.fixture(scope="module")

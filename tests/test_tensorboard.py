@@ -31,7 +31,7 @@ def events(folder):
 def test_a_run_per_trial_with_the_values_of_the_history(swept):
     results = jaxtune.load_results(swept)
     for row in results.trials.to_dict("records"):
-        run = events(swept / "tb" / run_name(row["arm"]) / f"trial_{row['trial']:05d}")
+        run = events(swept / "tb" / run_name(row["arm"]) / f"seed_{row['seed']:03d}")
         tags = run.Tags()["scalars"]
         for tag in ("train/loss", "train/learning_rate", "dev/accuracy", "grad_norm/layer_01"):
             assert tag in tags
@@ -50,16 +50,16 @@ def test_an_aggregate_run_per_arm(swept):
     for arm, rows in results.trials.groupby("arm"):
         run = events(swept / "tb" / run_name(arm) / "aggregate")
         last = {tag: run.Scalars(tag)[-1] for tag in run.Tags()["scalars"]}
-        assert last["dev/accuracy/mean"].value == pytest.approx(rows.final.mean())
-        assert last["dev/accuracy/max"].value == pytest.approx(rows.final.max())
-        assert last["dev/trials_at_floor"].value == rows.failed.sum()
-        assert [event.step for event in run.Scalars("train/loss/mean")] == [0, 2, 4]
+        assert last["arm/accuracy_mean"].value == pytest.approx(rows.final.mean())
+        assert last["arm/accuracy_max"].value == pytest.approx(rows.final.max())
+        assert last["arm/trials_at_floor"].value == rows.failed.sum()
+        assert [event.step for event in run.Scalars("arm/loss_mean")] == [0, 2, 4]
 
 
 def test_hparams_group_the_trials_of_an_arm(swept):
     results = jaxtune.load_results(swept)
     for row in results.trials.to_dict("records"):
-        run = events(swept / "tb" / run_name(row["arm"]) / f"trial_{row['trial']:05d}")
+        run = events(swept / "tb" / run_name(row["arm"]) / f"seed_{row['seed']:03d}")
         content = run.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
         start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
         assert start.group_name == row["arm"]

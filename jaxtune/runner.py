@@ -1,0 +1,181 @@
+"""Runs a planned sweep group by group, keeps what each leaves, and says what came out."""
+
+import difflib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtune.checkpoint import save_params
+from jaxtune.config import Settings
+from jaxtune.engine import GroupRun, TrialResult, put_on_devices
+from jaxtune.errors import UserError
+from jaxtune.logs import (
+    HISTORY,
+    History,
+    append_rows,
+    read_rows,
+    write_json,
+    write_predictions,
+    write_text,
+)
+from jaxtune.manifest import describe
+from jaxtune.plan import ProgramPlan, make_plans, plan_lines
+from jaxtune.progress import SweepProgress, say, show_arms
+from jaxtune.stats import by_arm, conclusion, summarise
+from jaxtune.tensorboard import ArmCurves, Run, TrialRuns
+from jaxtune.throughput import Meter
+from jaxtune.trials import Trial, make_trials
+
+# What one looks for first in the HParams table, after what was swept.
+RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
+NEXT = (
+    "Next, your own recipe: python -m jaxtune.sweep --model FOLDER_OR_HUB_ID --task rte "
+    "--grid.bias_correction true false --num_seeds 8"
+)
+
+
+def run_sweep(settings: Settings, argv: list[str]) -> None:
+    """Runs every trial that OUT does not hold yet; raises UserError before anything is written or compiled."""
+    out = out_folder(settings)
+    trials = make_trials(settings)
+    _claim(out, settings)
+    done = {row["trial"] for row in read_rows(out)}
+    plans = make_plans(trial for trial in trials if trial.number not in done)
+    if settings.base.dry_run:
+        say("\n".join(plan_lines(plans)))
+        return
+    throughput = None
+    if plans:
+        out.mkdir(parents=True, exist_ok=True)
+        _write_provenance(out, settings, argv, plans)
+        throughput = _train(out, plans, tuple(settings.grid), len(trials), len(done)).totals()
+    arms = _summarise(out, throughput)
+    show_arms(arms)
+    say(conclusion(arms))
+    say(f"\nResults: {out}   Curves: tensorboard --logdir {out / 'tb'}")
+    if settings.base.task == "miniature":
+        say(NEXT)
+
+
+def out_folder(settings: Settings) -> Path:
+    """`--out`, or a folder under runs/ named after task and model, so that the same command finds it again."""
+    base = settings.base
+    if base.out is not None:
+        return Path(base.out)
+    assert base.model is not None
+    assert base.task is not None
+    name = base.task if base.model == base.task else f"{base.task}-{Path(base.model).name}"
+    return Path("runs") / name
+
+
+def _claim(out: Path, settings: Settings) -> None:
+    """Refuses a folder with another sweep's results; `overwrite` removes them."""
+    path = out / "config.yaml"
+    if not path.exists():
+        return
+    if settings.base.overwrite:
+        if not settings.base.dry_run:
+            shutil.rmtree(out)
+        return
+    theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
+    lines = difflib.unified_diff(theirs.splitlines(), ours.splitlines(), n=0, lineterm="")
+    changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    if changes:
+        raise UserError(
+            f"{out} holds the results of another config ({'; '.join(changes)}); give another --out, or --overwrite true."
+        )
+
+
+def _write_provenance(
+    out: Path, settings: Settings, argv: list[str], plans: Sequence[ProgramPlan]
+) -> None:
+    write_text(out / "config.yaml", settings.as_yaml())
+    files = dict.fromkeys(file for plan in plans for file in plan.task.files)
+    manifest = describe(argv, settings.base.precision, files)
+    write_json(out / "manifest.json", manifest | {"groups": [plan.describe() for plan in plans]})
+
+
+def _train(
+    out: Path, plans: Sequence[ProgramPlan], swept: tuple[str, ...], num_trials: int, num_done: int
+) -> Meter:
+    """All groups of all programs; each leaves its results before the next begins."""
+    meter = Meter()
+    total_steps = sum(plan.num_steps * len(plan.trials) for plan in plans)
+    with SweepProgress(num_trials, num_done, total_steps) as progress:
+        for plan in plans:
+            program = plan.compile()
+            tables = put_on_devices(program, plan.task)
+            primary, log_every = plan.task.metrics[0], plan.config.log_every
+            arms = {trial.number: trial.arm for trial in plan.trials}
+            curves = ArmCurves(arms, primary, plan.trivial, log_every)
+            for group in plan.groups:
+                history = History(log_every)
+                shown = {trial.number: _shown(trial, swept) for trial in group}
+                runs = TrialRuns(out / "tb", shown, primary, log_every)
+                recorders = [history, runs, curves, progress]
+                run = GroupRun(program, plan.task, tables, group, plan.shape, recorders)
+                with meter.measuring(run.num_tokens, len(group)):
+                    results = run.run()
+                runs.close()
+                history.write(out / HISTORY / f"{group[0].number:05d}.parquet")
+                _keep(out, plan, results)
+                scores = [result.final[primary] for result in results]
+                progress.finished(scores, sum(result.failed for result in results))
+            curves.write(out / "tb")
+    return meter
+
+
+def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
+    """A trial's place in TensorBoard."""
+    names = dict.fromkeys((*swept, *RECIPE_FIELDS))
+    return Run(trial.arm, trial.seeds.seed, {name: trial.settings[name] for name in names})
+
+
+def _keep(out: Path, plan: ProgramPlan, results: Sequence[TrialResult]) -> None:
+    """A group's rows come last: a trial that has a row has everything else too."""
+    for result in results:
+        number = result.trial.number
+        write_predictions(out, number, result.logits)
+        for kind, model in result.params.items():
+            params = plan.full_params(result, kind, model)
+            save_params(out / "params" / f"{number:05d}" / kind, params)
+    rows = [trial_row(result, plan.task.metrics[0], plan.num_steps) for result in results]
+    append_rows(out, rows)
+
+
+def trial_row(result: TrialResult, metric: str, num_steps: int) -> dict[str, Any]:
+    """One line of trials.jsonl."""
+    trial, seeds = result.trial, result.trial.seeds
+    return {
+        "trial": trial.number,
+        "arm": trial.arm,
+        "seed": seeds.seed,
+        "init_seed": seeds.init_seed,
+        "order_seed": seeds.order_seed,
+        "dropout_seed": seeds.dropout_seed,
+        "model": trial.config.model,
+        "task": trial.config.task,
+        "metric": metric,
+        "final": result.final[metric],
+        "best": result.best,
+        "best_step": result.best_step,
+        "train_loss": result.train_loss,
+        "trivial": result.trivial,
+        "failed": result.failed,
+        "diverged": result.diverged,
+        "constant_prediction": result.constant_prediction,
+        "num_steps": num_steps,
+        "seconds": round(result.seconds, 3),
+    } | trial.settings
+
+
+def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Writes summary.json over every row that OUT holds; without new trials the throughput stays as it was."""
+    path = out / "summary.json"
+    if throughput is None and path.exists():
+        throughput = json.loads(path.read_text(encoding="utf-8"))["throughput"]
+    summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
+    write_json(path, {"arms": summaries, "throughput": throughput})
+    return summaries
