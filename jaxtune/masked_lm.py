@@ -44,8 +44,9 @@ def masked_lm_loss(
     logits = model(rows._replace(token_ids=shown), slots, dropout_key if training else None)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets[slots])
     correct = logits.argmax(-1) == targets[slots]
-    count = jnp.maximum(1, present.sum())
-    return jnp.sum(losses * present) / count, jnp.sum(correct & present) / count
+    count = jnp.maximum(1, present.sum()).astype(jnp.float32)
+    hits = (correct & present).sum()
+    return jnp.where(present, losses, 0.0).sum() / count, hits.astype(jnp.float32) / count
 
 
 def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM:

@@ -133,7 +133,7 @@ def schedule_value(
     "cosine" follows half a cosine to 0, "constant" stays.
     """
     step = jnp.asarray(step, jnp.float32)
-    # The margin keeps floor(0.1 * 70) at 7: in float32 the product may fall just below the integer.
+    # The margin keeps floor(0.26 * 450) at 117: in float32 the product may fall just below the integer.
     warmup = jnp.floor(jnp.asarray(warmup_ratio, jnp.float32) * num_steps + 1e-3)
     progress = (step - warmup) / jnp.maximum(1.0, num_steps - warmup)
     decays = {

@@ -132,8 +132,7 @@ def pretrain(config: PretrainConfig) -> None:
     done = 0
     for stage, steps in enumerate(config.steps):
         encoder = _encoder_config(config, corpus, config.layers[stage])
-        if done + steps > reached or stage == len(config.steps) - 1:
-            # Stages before the checkpoint's need not be rebuilt: its parameters replace them.
+        if done + steps >= reached:  # earlier stages are in the checkpoint's parameters
             model = stacked(model, encoder, jax.random.key(config.seed))
             model = _run_stage(config, corpus, shape, stage, done, model, checkpoints)
         done += steps
@@ -157,7 +156,8 @@ def _run_stage(
     train, evaluate, tx = _programs(config, corpus, shape, stage)
     state = State(model, tx.init(model))
     start = 0
-    if (latest := checkpoints.latest_step()) is not None and before < latest:
+    latest = checkpoints.latest_step() or 0
+    if before < latest <= before + num_steps:
         restored = checkpoints.restore_latest(state)
         assert restored is not None
         start, state = restored[0] - before, restored[1]
@@ -220,7 +220,7 @@ def _programs(
             return State(optax.apply_updates(state.model, updates), optimizer), total + loss
 
         state, total = jax.lax.fori_loop(0, count, body, (state, jnp.zeros(())))
-        return state, total / count
+        return state, total / count.astype(jnp.float32)
 
     held_out_batches = batch_indices(np.arange(len(corpus.held_out)), config.batch_size)
     held_shape = extended(shape, int(rows_needed(corpus.held_out, held_out_batches, shape).max()))
@@ -262,7 +262,8 @@ def _corpus(config: PretrainConfig) -> Corpus:
 
 def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
     """One row shape that holds every batch of the run."""
-    shape = choose_shape(corpus.train.lengths, config.batch_size, config.hidden_size)
+    lengths = np.concatenate([corpus.train.lengths, corpus.held_out.lengths])
+    shape = choose_shape(lengths, config.batch_size, config.hidden_size)
     batches = trial_batches(config.seed, len(corpus.train), config.batch_size, sum(config.steps))
     most = int(rows_needed(corpus.train, batches, shape).max())
     return shape._replace(ladder=(most,))

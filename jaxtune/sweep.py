@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtune.config import parse
 from jaxtune.errors import UserError
@@ -28,7 +29,8 @@ def _use_all_cores() -> None:
     """One CPU device per core, where JAX runs on CPU: two trials side by side beat one on two cores."""
     import jax
 
-    if jax.config.read("jax_num_cpu_devices") < 0:  # unset, by the environment too
+    config: Any = jax.config  # its fields are made at import
+    if config.jax_num_cpu_devices < 0:  # unset, by the environment too
         jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 

@@ -20,6 +20,7 @@ from jaxtune.models.pretrained import _fill, load_masked_lm, read_config, read_t
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 transformers.utils.logging.disable_progress_bar()
+torch.set_num_threads(1)  # the models are too small to share
 
 FAMILIES = ("bert", "roberta", "albert")
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""

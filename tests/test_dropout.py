@@ -81,6 +81,15 @@ def test_masks_are_no_shifts_of_each_other(name: str) -> None:
     assert np.abs(shifted).max() < 6.5  # the largest of 640,000
 
 
+@pytest.mark.parametrize("word", [0, 1])
+def test_both_words_of_a_key_matter(word: int) -> None:
+    """Masks of keys that share one word are uncorrelated element by element."""
+    words = np.full((50, 2), 12_345, np.uint32)
+    words[:, word] = np.arange(50)
+    x = standardised(masks(jax.random.wrap_key_data(jnp.asarray(words)), (16_384,)), 0.1)
+    assert np.abs((x @ x.T / 128)[np.triu_indices(50, 1)]).max() < BIG
+
+
 @pytest.mark.parametrize("lag", [(0, 1), (1, 0), (1, 1), (0, 2), (0, 64), (16, 0)])
 def test_neighbouring_elements_are_uncorrelated(lag: tuple[int, int]) -> None:
     x = standardised(masks(FAMILIES_OF_KEYS["steps"](4), (512, 768)), 0.1)

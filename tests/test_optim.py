@@ -164,10 +164,10 @@ def test_schedules_are_transformers(kind: str, num_steps: int, ratio: float) -> 
     assert kind == "constant" or values[-1] < 3e-11
 
 
-@pytest.mark.parametrize("ratio", ["0.1", "0.06", "0.05", "0.25", "0.01"])
+@pytest.mark.parametrize("ratio", ["0.1", "0.06", "0.05", "0.26", "0.01"])
 def test_warmup_is_the_floor_of_the_product(ratio: str) -> None:
     """In exact arithmetic, for 1 to 2000 steps; for 0.1 that is also Python's int(0.1 * T)."""
-    steps = np.arange(501)
+    steps = np.arange(521)
     for num_steps in range(1, 2001):
         rates = schedule_value("constant", 1.0, float(ratio), num_steps, steps)
         warmup = int(np.sum(np.asarray(rates) < 1))
@@ -196,10 +196,12 @@ def random_gradients(family: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("bound", [0.01, 1.0, 1e6])
+@pytest.mark.parametrize("bound", [1e-6, 0.01, 1.0, 1e6])
 def test_global_clipping_is_torchs_and_optaxs(bound: float) -> None:
     """torch's clip_grad_norm_, and `optax.clip_by_global_norm` up to torch's 1e-6 in the denominator."""
     tree = random_gradients("bert")
+    if bound == 1e-6:  # a norm of 2e-6, where that 1e-6 counts
+        tree = jax.tree.map(lambda g: g * (2e-6 / optax.tree.norm(tree)), tree)
     clipped, _ = clip_by_global_norm(bound).update(tree, optax.EmptyState())
     parameters = {
         name: torch.nn.Parameter(torch.zeros(x.shape)) for name, x in to_tensors(tree).items()
@@ -207,9 +209,11 @@ def test_global_clipping_is_torchs_and_optaxs(bound: float) -> None:
     for name, gradient in to_tensors(tree).items():
         parameters[name].grad = torch.tensor(gradient)
     norm = torch.nn.utils.clip_grad_norm_(parameters.values(), bound)
-    assert bound > 100 or norm > 2 * bound
+    assert bound > 100 or norm > 1.99 * bound
     for name, gradient in to_tensors(clipped).items():
         np.testing.assert_allclose(gradient, parameters[name].grad, rtol=2e-6, err_msg=name)
+    if bound == 1e-6:
+        return
     reference, _ = optax.clip_by_global_norm(bound).update(tree, optax.EmptyState())
     for one, two in zip(jax.tree.leaves(clipped), jax.tree.leaves(reference), strict=True):
         np.testing.assert_allclose(one, two, rtol=2e-6)
@@ -240,12 +244,12 @@ def test_infinite_bound_is_off(clip: Any) -> None:
 
 def run_optimizer(tx: optax.GradientTransformation, params: Any, num_steps: int) -> Any:
     """Parameters after some updates by fixed random gradients."""
-    state, random = tx.init(params), np.random.default_rng(1)
+    state, random, update = tx.init(params), np.random.default_rng(1), jax.jit(tx.update)
     for _ in range(num_steps):
         gradients = jax.tree.map(
             lambda p: jnp.asarray(random.normal(size=p.shape), p.dtype), params
         )
-        updates, state = tx.update(gradients, state, params)
+        updates, state = update(gradients, state, params)
         params = optax.apply_updates(params, updates)
     return params
 

@@ -17,12 +17,11 @@ from hf import BARE, CLASSIFICATION, FAMILIES, MASKED_LM
 from safetensors.numpy import load_file, save_file
 
 from jaxtune.errors import UserError
-from jaxtune.models import pretrained
+from jaxtune.models.names import paths
 from jaxtune.models.pretrained import (
     WEIGHTS,
     draw_fresh,
     load_classifier,
-    load_masked_lm,
     locate,
     num_parameters,
     random_classifier,
@@ -150,9 +149,8 @@ def test_all_misfits_are_in_one_error(tmp_path: Path) -> None:
 
 
 def test_masked_lm_needs_its_head() -> None:
-    folder = hf.make_folder("bert")
     with pytest.raises(UserError, match=r"cls\.predictions\.bias is missing"):
-        load_masked_lm(folder, read_config(folder)[0])
+        hf.load_jax(hf.make_folder("bert"), MASKED_LM)
 
 
 class Planted:
@@ -167,8 +165,7 @@ class Planted:
 
 def test_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
     shutil.copy(hf.make_folder("bert") / "config.json", tmp_path)
-    target = tmp_path / "executed"
-    content = pickle.dumps(Planted(target))
+    content = pickle.dumps(Planted(target := tmp_path / "executed"))
     (tmp_path / "pytorch_model.bin").write_bytes(content)
     with pytest.raises(UserError, match=r"pytorch_model\.bin is a pickle.*save_pretrained"):
         load_classifier(tmp_path, read_config(tmp_path)[0], 2)
@@ -231,7 +228,7 @@ def test_absent_values_have_transformers_defaults(family: str, tmp_path: Path) -
 
 
 def test_with_dropout_sets_every_rate() -> None:
-    config, _ = read_config(hf.make_folder("albert"))
+    config = read_config(hf.make_folder("albert"))[0]
     rates = ("hidden_dropout", "attention_dropout", "classifier_dropout")
     assert [getattr(with_dropout(config, 0.3), rate) for rate in rates] == [0.3] * 3
     assert with_dropout(config, None) is config
@@ -245,8 +242,8 @@ def test_fresh_head_is_normal_with_std_002(family: str) -> None:
     assert fresh == (BOTH_HEADS if family == "roberta" else BOTH_HEADS[1:])
     keys = jax.random.split(jax.random.key(0), 500)
     drawn = jax.jit(jax.vmap(lambda key: draw_fresh(model, fresh, key)))(keys)
-    before, after = pretrained.paths(model), pretrained.paths(drawn)
-    for path, leaf in after.items():
+    before = paths(model)
+    for path, leaf in paths(drawn).items():
         module, name = path.rsplit("/", 1)
         if module not in fresh:
             np.testing.assert_array_equal(leaf[7], before[path], err_msg=path)
@@ -284,8 +281,7 @@ def test_random_classifier_has_the_loaded_ones_structure(family: str) -> None:
     config, _ = read_config(folder)
     (one, _), (two, _) = random_classifier(config, 3), load_classifier(folder, config, 3)
     assert jax.tree.structure(one) == jax.tree.structure(two)
-    shapes = [[leaf.shape for leaf in jax.tree.leaves(model)] for model in (one, two)]
-    assert shapes[0] == shapes[1]
+    assert [x.shape for x in jax.tree.leaves(one)] == [x.shape for x in jax.tree.leaves(two)]
 
 
 @pytest.mark.parametrize(

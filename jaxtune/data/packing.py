@@ -10,7 +10,8 @@ import numpy as np
 
 from jaxtune.data.tokens import TokenTable
 
-REFERENCE_BATCHES = 16_384
+# Placing a batch takes about batch_size^2 comparisons: large batches, which vary less, are sampled less.
+SAMPLED_COMPARISONS = 4_000_000
 
 
 class Plan(NamedTuple):
@@ -103,7 +104,8 @@ def choose_shape(
     if not packed:
         return Shape(longest, (batch_size,), packed=False)
     rng = np.random.default_rng(0)
-    sample = rng.choice(lengths, size=(REFERENCE_BATCHES, batch_size))
+    num_sampled = max(64, SAMPLED_COMPARISONS // batch_size**2)
+    sample = rng.choice(lengths, size=(num_sampled, batch_size))
     widths = range(longest, 4 * longest + 1, max(8, longest // 32 * 8))
 
     def cost(width: int) -> float:

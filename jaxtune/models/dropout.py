@@ -29,7 +29,8 @@ def random_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
     for axis in reversed(range(len(shape))):
         index += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
         stride *= shape[axis]
-    # The second word enters between two rounds: keys that differ in either word give unrelated streams.
+    # The second word enters between two rounds: keys that differ in it give unrelated streams. Keys that share it (one
+    # pair in 2^32 of derived keys) permute each other's elements where their first words differ in low bits only.
     return _mix(_mix(index ^ words[0]) + words[1])
 
 

@@ -1,0 +1,75 @@
+"""Result files: complete or absent, readable by anyone."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxtune.logs import (
+    History,
+    StepRecords,
+    append_rows,
+    read_rows,
+    write_json,
+    write_predictions,
+)
+
+
+def records(steps: int, trials: int = 2) -> StepRecords:
+    values = np.arange(trials * steps, dtype=np.float32).reshape(trials, steps)
+    return StepRecords(values, values / 10, values[..., None] * np.ones(3), ("a", "b", "c"))
+
+
+def test_history_is_long_form_whatever_the_dispatches(tmp_path):
+    whole, parts = History(log_every=4), History(log_every=4)
+    every = records(10)
+    whole.steps([3, 7], 0, every)
+    for start, stop in ((0, 1), (1, 6), (6, 10)):
+        part = StepRecords(*(field[:, start:stop] for field in every[:3]), every.norm_names)
+        parts.steps([3, 7], start, part)
+    frames = []
+    for name, history in (("whole", whole), ("parts", parts)):
+        history.evaluation([3, 7], 10, [{"accuracy": 0.5}, {"accuracy": 0.75}])
+        history.write(tmp_path / f"{name}.parquet")
+        frame = pd.read_parquet(tmp_path / f"{name}.parquet").astype({"name": str})
+        frames.append(frame.sort_values(["name", "trial", "step"], ignore_index=True))
+    pd.testing.assert_frame_equal(*frames)
+    frame = frames[0]
+    assert list(frame.columns) == ["trial", "step", "name", "value"]
+    assert len(frame[frame.name == "loss"]) == 20
+    assert sorted(set(frame[frame.name == "grad_norm/b"].step)) == [0, 4, 8]
+    assert frame[(frame.name == "dev/accuracy") & (frame.trial == 7)].value.item() == 0.75
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_rows_survive_a_cut_last_line(tmp_path):
+    append_rows(tmp_path, [{"trial": 1, "final": 0.5}])
+    append_rows(tmp_path, [{"trial": 0, "final": float("nan")}])
+    with (tmp_path / "trials.jsonl").open("a") as file:
+        file.write('{"trial": 2, "fin')
+    assert read_rows(tmp_path) == [{"trial": 0, "final": None}, {"trial": 1, "final": 0.5}]
+
+
+def test_no_file_is_no_rows(tmp_path):
+    assert read_rows(tmp_path) == []
+
+
+def test_json_holds_no_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"x": [float("inf"), np.float32(2)], "y": (1, None)})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [None, 2.0], "y": [1, None]}
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", object())
+    assert (tmp_path / "a.json").read_text() == "1\n"
+
+
+def test_predictions(tmp_path):
+    logits = np.random.default_rng(0).normal(size=(5, 2))
+    write_predictions(tmp_path, 12, logits)
+    read = np.load(tmp_path / "predictions" / "00012.npy")
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, logits.astype(np.float32))

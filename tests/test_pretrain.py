@@ -1,0 +1,209 @@
+"""Masked-LM pre-training: the loss, growing depth, resuming, and what it writes."""
+
+import dataclasses
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxtune import pretrain
+from jaxtune.data import corpus as corpus_module
+from jaxtune.data.corpus import miniature_corpus, read_corpus
+from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
+from jaxtune.masked_lm import masked_lm_loss, stacked
+from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config
+from jaxtune.step import StepPlan
+
+TINY = {
+    "data": "miniature",
+    "layers": (1, 2),
+    "steps": (30, 20),
+    "learning_rates": (3e-3, 1e-3),
+    "hidden_size": 16,
+    "num_heads": 2,
+    "warmup_steps": 5,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_sentences():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus_module, "MINIATURE_SENTENCES", 4000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return miniature_corpus(tmp_path_factory.mktemp("corpus"), 0, 16)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("pretrain") / "out"
+    pretrain.pretrain(pretrain.PretrainConfig(out=out, **TINY))
+    return out
+
+
+def encoder_config(num_layers: int, vocab_size: int) -> EncoderConfig:
+    return EncoderConfig(
+        family="bert",
+        vocab_size=vocab_size,
+        hidden_size=16,
+        num_layers=num_layers,
+        num_heads=2,
+        intermediate_size=32,
+        max_positions=16,
+        type_vocab_size=2,
+        embedding_size=16,
+        activation="gelu",
+        layer_norm_eps=1e-12,
+        hidden_dropout=0.1,
+        attention_dropout=0.1,
+        classifier_dropout=0.1,
+        pad_token_id=0,
+    )
+
+
+def plan_of(table, size):
+    batches = batch_indices(np.arange(size), size)
+    shape = choose_shape(table.lengths, size, 16)
+    shape = extended(shape, int(rows_needed(table, batches, shape).max()))
+    return StepPlan._make(jnp.asarray(part[0]) for part in make_plan(table, batches, shape))
+
+
+def test_a_fresh_model_is_about_uniform(corpus):
+    """An untrained model with small weights knows nothing: ln(121) nats."""
+    model = stacked(None, encoder_config(2, corpus.vocab_size), jax.random.key(0))
+    plan = plan_of(corpus.train, 256)
+    tokens = corpus.train.as_tokens()
+    loss, accuracy = masked_lm_loss(model, corpus, tokens, plan, jax.random.key(1), 0.15, False)
+    assert float(loss) == pytest.approx(np.log(121), abs=0.1)
+    assert float(accuracy) < 0.1
+
+
+def test_masking_shares(corpus, monkeypatch):
+    """15 % of the words are predicted; of these 80 % are hidden, 10 % replaced; special tokens and padding never."""
+    seen = {}
+
+    class Spy:
+        def __call__(self, rows, slots, key):
+            seen.update(ids=rows.token_ids, slots=slots)
+            return jnp.zeros((len(slots), corpus.vocab_size))
+
+    plan = plan_of(corpus.train, 2048)
+    tokens = corpus.train.as_tokens()
+    unchecked = getattr(masked_lm_loss, "__wrapped__", masked_lm_loss)
+    unchecked(Spy(), corpus, tokens, plan, jax.random.key(0), 0.15)
+    original = np.asarray(tokens.ids[plan.source])
+    shown = np.asarray(seen["ids"])
+    words = np.isin(original, corpus.words) & (np.asarray(plan.segments) > 0)
+    hidden = (shown == corpus.mask_token).sum() / words.sum()
+    replaced = ((shown != original) & (shown != corpus.mask_token)).sum() / words.sum()
+    assert hidden == pytest.approx(0.12, abs=0.01)
+    assert replaced == pytest.approx(0.015 * (1 - 1 / len(corpus.words)), abs=0.005)
+    assert (shown[~words] == original[~words]).all()
+
+
+def test_stacking_repeats_the_blocks_in_order():
+    config = encoder_config(2, 50)
+    model = stacked(None, config, jax.random.key(0))
+    deep = stacked(model, dataclasses.replace(config, num_layers=6), jax.random.key(1))
+    kernel = deep.encoder.layers.query.kernel[...]
+    assert kernel.shape[0] == 6
+    np.testing.assert_array_equal(kernel[:2], model.encoder.layers.query.kernel[...])
+    np.testing.assert_array_equal(kernel[2:4], kernel[:2])
+    np.testing.assert_array_equal(deep.head.dense.kernel[...], model.head.dense.kernel[...])
+
+
+def test_the_folder_loads_as_any_checkpoint(trained):
+    config, raw = read_config(trained)
+    assert (config.num_layers, raw["architectures"]) == (2, ["BertForMaskedLM"])
+    assert not (trained / "checkpoints").exists()
+    load_masked_lm(trained, config)
+    _, fresh = load_classifier(trained, config, 2)
+    assert fresh == ("head/pooler", "head/classifier")
+
+
+def test_learning_lowers_the_held_out_loss(trained, corpus):
+    config, _ = read_config(trained)
+    model = load_masked_lm(trained, config)
+    plan = plan_of(corpus.held_out, 512)
+    tokens = corpus.held_out.as_tokens()
+    loss, _ = masked_lm_loss(model, corpus, tokens, plan, jax.random.key(1), 0.15, False)
+    assert float(loss) < 4.6  # ln 121 is 4.8
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_resumed_equals_undisturbed(trained, tmp_path, monkeypatch, stop_after):
+    """Cut off after some dispatch, the same command ends with the same weights."""
+    out = tmp_path / "out"
+    monkeypatch.setattr(pretrain, "EVAL_EVERY", 25)
+    saves = []
+
+    class Cut(Exception):
+        pass
+
+    save = pretrain.RunCheckpoints.save
+
+    def save_and_cut(self, step, tree):
+        save(self, step, tree)
+        saves.append(step)
+        if len(saves) == stop_after:
+            self.close()
+            raise Cut
+
+    monkeypatch.setattr(pretrain.RunCheckpoints, "save", save_and_cut)
+    config = pretrain.PretrainConfig(out=out, **TINY)
+    with pytest.raises(Cut):
+        pretrain.pretrain(config)
+    monkeypatch.setattr(pretrain.RunCheckpoints, "save", save)
+    pretrain.pretrain(config)
+    assert (out / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+
+
+def test_a_folder_with_a_model_is_not_overwritten(trained, capsys):
+    status = pretrain.main(["--data", "miniature", "--out", str(trained)])
+    assert status == 1
+    assert "holds a model already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--layers", "4", "6", "--steps", "1", "1", "--learning_rates", "1", "1"], "no multiple"),
+        (["--layers", "4", "--steps", "1", "1"], "differ in length"),
+        (["--hidden_size", "10"], "num_heads"),
+        (["--data", "missing.txt"], "--tokenizer is not given"),
+    ],
+)
+def test_mistakes(tmp_path, capsys, flags, says):
+    common = ["--data", "miniature", "--out", str(tmp_path / "out")]
+    assert pretrain.main([*common, *flags]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_text_files_with_a_real_tokenizer(real_data, tmp_path):
+    """The same command on plain text; a slice of a file, one stage."""
+    text = (real_data / "wikitext-2" / "wiki.test.raw").read_text(encoding="utf-8")
+    (tmp_path / "text.txt").write_text(text[:60_000], encoding="utf-8")
+    tokenizer = tmp_path / "tokenizer"
+    shutil.copytree(real_data / "tokenizers" / "bert-uncased", tokenizer)
+    out = tmp_path / "out"
+    flags = ["--layers", "1", "--steps", "3", "--learning_rates", "1e-3", "--max_length", "32"]
+    size = ["--hidden_size", "16", "--num_heads", "2", "--batch_size", "8", "--warmup_steps", "1"]
+    data = ["--data", str(tmp_path / "text.txt"), "--tokenizer", str(tokenizer)]
+    assert pretrain.main([*data, "--out", str(out), *flags, *size]) == 0
+    config, _ = read_config(out)
+    assert config.vocab_size == 30522
+    assert (out / "tokenizer.json").exists()
+
+
+def test_held_out_text_is_not_trained_on(tmp_path, corpus):
+    sentences = [f"the dog sleeps {i % 7}" for i in range(300)]
+    (tmp_path / "text.txt").write_text("\n".join(sentences))
+    folder = corpus.tokenizer_files[0].parent
+    read = read_corpus(tmp_path / "text.txt", None, folder, 16)
+    assert (len(read.train), len(read.held_out)) == (297, 3)
