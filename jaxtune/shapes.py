@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 Key = PRNGKeyArray
 TrialKeys = jaxtyping.Key[Array, " trial"]
-Hidden = Float[Array, "row slot hidden"]
+Hidden = Float[Array, "token hidden"]  # token = row * slots + slot
 RowInts = Int[Array, "row slot"]
 Logits = Float[Array, "sequence label"]
 Scalar = Float[Array, ""]

@@ -275,9 +275,8 @@ def test_num_parameters_is_torchs(family: str) -> None:
         assert num_parameters(hf.load_jax(folder, head)) == expected
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_random_classifier_has_the_loaded_ones_structure(family: str) -> None:
-    folder = hf.make_folder(family)
+def test_random_classifier_has_the_loaded_ones_structure() -> None:
+    folder = hf.make_folder("roberta")
     config, _ = read_config(folder)
     (one, _), (two, _) = random_classifier(config, 3), load_classifier(folder, config, 3)
     assert jax.tree.structure(one) == jax.tree.structure(two)

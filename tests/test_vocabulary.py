@@ -25,7 +25,7 @@ def table(model: Any) -> np.ndarray:
     return np.asarray(model.encoder.word.embedding)
 
 
-@pytest.mark.parametrize("family", hf.FAMILIES)
+@pytest.mark.parametrize("family", ["bert", "albert"])
 def test_renumbered_words_give_equal_logits_and_gradients(family: str) -> None:
     """Bitwise equal logits; the gradient of the full table is the compact one's rows, and 0 elsewhere."""
     model = hf.load_jax(hf.make_folder(family))

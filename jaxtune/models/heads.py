@@ -45,8 +45,7 @@ class SequenceClassifier(nnx.Module):
         """One row of logits for every sequence in `rows.first`."""
         encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
         states = self.encoder(rows, encoder_key)
-        first = states.reshape(-1, states.shape[-1])[rows.first]
-        return self.head(first, head_key)
+        return self.head(states[rows.first], head_key)
 
 
 class MaskedLMHead(nnx.Module):
@@ -79,5 +78,4 @@ class MaskedLM(nnx.Module):
     ) -> Float[Array, "masked vocabulary"]:
         """Logits at the given flat slots (row * slots + slot) only: the vocabulary product is the costly part."""
         states: Hidden = self.encoder(rows, key)
-        chosen = states.reshape(-1, states.shape[-1])[slots]
-        return self.head(chosen, self.encoder.word.embedding[...])
+        return self.head(states[slots], self.encoder.word.embedding[...])
