@@ -236,12 +236,11 @@ def test_chosen_shapes_fit_their_data(batch_size, low, high):
     assert shape.packed
     assert shape.slots >= lengths.max()
     assert shape.slots % 8 == 0
-    assert 1 <= len(shape.ladder) <= 3
+    assert 1 <= len(shape.ladder) <= MOST_RUNGS
     assert list(shape.ladder) == sorted(set(shape.ladder))
     fresh = np.random.default_rng(2).choice(lengths, size=(2000, batch_size))
     rows = place(fresh, shape.slots).rows
     assert (rows <= shape.ladder[-1]).mean() > 0.998
-    assert (rows <= shape.ladder[0]).mean() > 0.45
 
 
 def test_the_shape_ignores_the_state_of_global_random_numbers():
