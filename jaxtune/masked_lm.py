@@ -1,16 +1,24 @@
-"""Masked-language modelling: the loss, and growing a model's depth."""
+"""Masked-language modelling: the loss, its compiled program, and growing a model's depth."""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxtune.data.corpus import Corpus
+from jaxtune.data.packing import Shape, batch_indices, make_plan, rows_needed
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.names import path_of
 from jaxtune.shapes import Key, Scalar
 from jaxtune.step import StepPlan, gather_batch
+
+HELD_OUT_BATCH = 64
 
 
 def masked_lm_loss(
@@ -62,3 +70,66 @@ def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM
     leaves = jax.tree.leaves(jax.tree_util.tree_map_with_path(repeat, model))
     skeleton = jax.eval_shape(lambda: MaskedLM(config, key=key))
     return jax.tree.unflatten(jax.tree.structure(skeleton), leaves)
+
+
+class State(NamedTuple):
+    """Parameters and optimiser of a stage."""
+
+    model: Any  # a MaskedLM; optax's types know no modules
+    optimizer: optax.OptState
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaskedLMProgram:
+    """Training and evaluation of one depth; a step is a pure function of (state, step number)."""
+
+    corpus: Corpus
+    shape: Shape  # holds every batch of the run
+    optimizer: optax.GradientTransformation
+    mask_rate: float
+    key: Key
+
+    def start(self, model: MaskedLM) -> State:
+        """Zero moments."""
+        untyped: Any = model
+        return State(model, self.optimizer.init(untyped))
+
+    @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def train(
+        self, state: State, tokens: Tokens, plan: Any, start: Any, count: Any
+    ) -> tuple[State, Scalar]:
+        """`count` steps from number `start` on, and their mean loss."""
+
+        def body(i, carry):
+            state, total = carry
+            step_plan = StepPlan._make(part[i] for part in plan)
+            key = jax.random.fold_in(self.key, start + i)
+            loss, gradients = jax.value_and_grad(
+                lambda model: masked_lm_loss(
+                    model, self.corpus, tokens, step_plan, key, self.mask_rate
+                )[0]
+            )(state.model)
+            updates, optimizer = self.optimizer.update(gradients, state.optimizer, state.model)
+            return State(optax.apply_updates(state.model, updates), optimizer), total + loss
+
+        state, total = jax.lax.fori_loop(0, count, body, (state, jnp.zeros(())))
+        return state, total / jnp.asarray(count, jnp.float32)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def evaluate(self, model: MaskedLM) -> tuple[Scalar, Scalar]:
+        """Loss in nats and accuracy on the held-out sequences, under the same masks every time."""
+        held_out = self.corpus.held_out
+        tokens = held_out.as_tokens()
+        batches = batch_indices(np.arange(len(held_out)), HELD_OUT_BATCH)
+        most = int(rows_needed(held_out, batches, self.shape).max())
+        plan = make_plan(held_out, batches, self.shape._replace(ladder=(most,)))
+
+        def one(plan_and_number):
+            step_plan, number = plan_and_number
+            key = jax.random.fold_in(jax.random.key(0), number)
+            return masked_lm_loss(
+                model, self.corpus, tokens, StepPlan._make(step_plan), key, self.mask_rate, False
+            )
+
+        losses, accuracies = jax.lax.map(one, (plan, jnp.arange(len(batches))))
+        return losses.mean(), accuracies.mean()

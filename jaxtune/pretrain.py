@@ -5,17 +5,15 @@ Deep post-LayerNorm encoders do not leave the unigram plateau otherwise. The def
 """
 
 import dataclasses
-import functools
 import itertools
 import json
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import tyro
@@ -24,23 +22,18 @@ from jaxtune.checkpoint import RunCheckpoints
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
 from jaxtune.data.packing import (
     Shape,
-    batch_indices,
     choose_shape,
-    extended,
     make_plan,
     rows_needed,
     trial_batches,
 )
-from jaxtune.data.tokens import Tokens
 from jaxtune.errors import UserError
-from jaxtune.masked_lm import masked_lm_loss, stacked
+from jaxtune.masked_lm import MaskedLMProgram, stacked
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.progress import ProgressLine, say, say_error
-from jaxtune.shapes import Scalar
-from jaxtune.step import StepPlan
 
 STEPS_PER_DISPATCH = 25
 EVAL_EVERY = 500
@@ -96,13 +89,6 @@ class PretrainConfig:
     """Of the matrix products."""
 
 
-class State(NamedTuple):
-    """Parameters and optimiser of the running stage."""
-
-    model: Any  # a MaskedLM; optax's types know no modules
-    optimizer: optax.OptState
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; the exit status."""
     config = tyro.cli(
@@ -119,8 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def pretrain(config: PretrainConfig) -> None:
     """All stages, then the folder."""
     _check(config)
-    if (config.out / "config.json").exists():
-        raise UserError(f"{config.out} holds a model already; give another --out or remove it.")
+    _claim(config)
     corpus = _corpus(config)
     say(
         f"{len(corpus.train):,} sequences, {int(corpus.train.lengths.sum()):,} tokens; {len(corpus.held_out):,} held out"
@@ -142,6 +127,22 @@ def pretrain(config: PretrainConfig) -> None:
     shutil.rmtree(running)
 
 
+def _claim(config: PretrainConfig) -> None:
+    """Notes the settings in `out`; refuses a folder that holds a model or was begun with other settings."""
+    if (config.out / "config.json").exists():
+        raise UserError(f"{config.out} holds a model already; give another --out or remove it.")
+    apart = ("out", "tokenizer", "held_out")
+    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in apart}
+    text = json.dumps(settings, indent=2) + "\n"
+    path = config.out / "pretraining.json"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise UserError(
+            f"{config.out} was begun with other settings ({path.name}); give those again, or another --out."
+        )
+    config.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
 def _run_stage(
     config: PretrainConfig,
     corpus: Corpus,
@@ -153,8 +154,10 @@ def _run_stage(
 ) -> MaskedLM:
     """Trains one depth, from the checkpoint where there is one of this stage."""
     num_steps = config.steps[stage]
-    train, evaluate, tx = _programs(config, corpus, shape, stage)
-    state = State(model, tx.init(model))
+    program = MaskedLMProgram(
+        corpus, shape, _optimizer(config, stage), config.mask_rate, jax.random.key(config.seed)
+    )
+    state = program.start(model)
     start = 0
     latest = checkpoints.latest_step() or 0
     if before < latest <= before + num_steps:
@@ -171,20 +174,19 @@ def _run_stage(
             part = np.full((STEPS_PER_DISPATCH, config.batch_size), -1, np.int32)
             part[:count] = batches[before + step : before + step + count]
             plan = make_plan(corpus.train, part, shape)
-            state, loss = train(state, tokens, plan, np.int32(before + step), np.int32(count))
+            state, loss = program.train(state, tokens, plan, before + step, count)
             step += count
             if step % EVAL_EVERY < STEPS_PER_DISPATCH or step == num_steps:
-                text = "  held-out loss {:.3f}, accuracy {:.3f}".format(*evaluate(state.model))
+                text = "  held-out loss {:.3f}, accuracy {:.3f}".format(
+                    *program.evaluate(state.model)
+                )
                 checkpoints.save(before + step, state)
             line.update(step, f"loss {float(loss):.3f}{text}")
     say(f"{title}: step {num_steps},{text}")
     return state.model
 
 
-def _programs(
-    config: PretrainConfig, corpus: Corpus, shape: Shape, stage: int
-) -> tuple[Any, Any, Any]:
-    """The stage's compiled train and evaluate functions and its optimiser."""
+def _optimizer(config: PretrainConfig, stage: int) -> optax.GradientTransformation:
     num_steps = config.steps[stage]
     hyper = Hyper(
         learning_rate=config.learning_rates[stage],
@@ -197,57 +199,7 @@ def _programs(
         warmup_ratio=config.warmup_steps / num_steps,
     )
     last = stage == len(config.steps) - 1
-    tx = make_optimizer(hyper, num_steps, "linear" if last else "constant")
-    key = jax.random.key(config.seed)
-
-    def step(model: Any, tokens: Tokens, plan: StepPlan, number: Any) -> tuple[Scalar, Any]:
-        return jax.value_and_grad(
-            lambda m: masked_lm_loss(
-                m, corpus, tokens, plan, jax.random.fold_in(key, number), config.mask_rate
-            )[0]
-        )(model)
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def train(
-        state: State, tokens: Tokens, plan: Any, start: Any, count: Any
-    ) -> tuple[State, Scalar]:
-        def body(i, carry):
-            state, total = carry
-            loss, gradients = step(
-                state.model, tokens, StepPlan._make(part[i] for part in plan), start + i
-            )
-            updates, optimizer = tx.update(gradients, state.optimizer, state.model)
-            return State(optax.apply_updates(state.model, updates), optimizer), total + loss
-
-        state, total = jax.lax.fori_loop(0, count, body, (state, jnp.zeros(())))
-        return state, total / count.astype(jnp.float32)
-
-    held_out_batches = batch_indices(np.arange(len(corpus.held_out)), config.batch_size)
-    held_shape = extended(shape, int(rows_needed(corpus.held_out, held_out_batches, shape).max()))
-    held_out_plan = make_plan(corpus.held_out, held_out_batches, held_shape)
-    held_out_tokens = corpus.held_out.as_tokens()
-
-    @jax.jit
-    def evaluate(model: MaskedLM) -> tuple[Scalar, Scalar]:
-        def one(plan_and_number):
-            plan, number = plan_and_number
-            mask_key = jax.random.fold_in(jax.random.key(0), number)
-            loss, correct = masked_lm_loss(
-                model,
-                corpus,
-                held_out_tokens,
-                StepPlan._make(plan),
-                mask_key,
-                config.mask_rate,
-                False,
-            )
-            return loss, correct
-
-        numbers = jnp.arange(len(held_out_batches))
-        losses, correct = jax.lax.map(one, (held_out_plan, numbers))
-        return losses.mean(), correct.mean()
-
-    return train, evaluate, tx
+    return make_optimizer(hyper, num_steps, "linear" if last else "constant")
 
 
 def _corpus(config: PretrainConfig) -> Corpus:
@@ -315,14 +267,6 @@ def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
     for file in corpus.tokenizer_files:
         if file.parent != config.out:
             shutil.copy(file, config.out / file.name)
-    settings = {
-        k: v
-        for k, v in dataclasses.asdict(config).items()
-        if k not in ("out", "tokenizer", "held_out")
-    }
-    (config.out / "pretraining.json").write_text(
-        json.dumps(settings, indent=2) + "\n", encoding="utf-8"
-    )
     say(f"wrote {config.out}")
 
 

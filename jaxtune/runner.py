@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.checkpoint import save_params
-from jaxtune.config import Settings
 from jaxtune.engine import GroupRun, TrialResult, put_on_devices
 from jaxtune.errors import UserError
+from jaxtune.flags import Settings
 from jaxtune.logs import (
     HISTORY,
     History,

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jaxtune.config import parse
 from jaxtune.errors import UserError
+from jaxtune.flags import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,10 +10,10 @@ from jaxtune.config import (
     COMMAND_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
-    Settings,
     SweepConfig,
     seed_list,
 )
+from jaxtune.flags import Settings
 from jaxtune.optim import Hyper
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import jaxtune.config
-from jaxtune.config import Settings, SweepConfig, parse
+import jaxtune.flags
+from jaxtune.config import SweepConfig
 from jaxtune.errors import UserError
+from jaxtune.flags import Settings, parse
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 NEEDED = "model: m\ntask: rte\n"
@@ -254,7 +255,7 @@ def test_later_sources_override_what_a_file_sweeps(run, second, flags, expected)
 def test_the_quickstart_runs_only_without_config_model_and_task(run, tmp_path, monkeypatch):
     quickstart = tmp_path / "quickstart.yaml"
     quickstart.write_text("model: quick\ntask: cola\ngrid: {bias_correction: [false, true]}")
-    monkeypatch.setattr(jaxtune.config, "QUICKSTART", quickstart)
+    monkeypatch.setattr(jaxtune.flags, "QUICKSTART", quickstart)
     base, arms = (settings := parse(["--num_seeds", "3"])).base, settings.arms
     assert (base.model, base.task, base.num_seeds) == ("quick", "cola", 3)
     assert [arm.bias_correction for arm in arms] == [False, True]

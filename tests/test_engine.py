@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny import write_tiny_model
 
-from jaxtune.config import parse
 from jaxtune.engine import GroupRun, TrialResult, learning_rates, put_on_devices
+from jaxtune.flags import parse
 from jaxtune.group import GroupProgram, make_mesh
 from jaxtune.logs import History
 from jaxtune.plan import ProgramPlan, make_plans

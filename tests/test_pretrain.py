@@ -138,12 +138,12 @@ def test_learning_lowers_the_held_out_loss(trained, corpus):
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])
 def test_resumed_equals_undisturbed(trained, tmp_path, monkeypatch, stop_after):
-    """Cut off after some dispatch, the same command ends with the same weights."""
+    """CutError off after some dispatch, the same command ends with the same weights."""
     out = tmp_path / "out"
     monkeypatch.setattr(pretrain, "EVAL_EVERY", 25)
     saves = []
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     save = pretrain.RunCheckpoints.save
@@ -153,11 +153,11 @@ def test_resumed_equals_undisturbed(trained, tmp_path, monkeypatch, stop_after):
         saves.append(step)
         if len(saves) == stop_after:
             self.close()
-            raise Cut
+            raise CutError
 
     monkeypatch.setattr(pretrain.RunCheckpoints, "save", save_and_cut)
     config = pretrain.PretrainConfig(out=out, **TINY)
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         pretrain.pretrain(config)
     monkeypatch.setattr(pretrain.RunCheckpoints, "save", save)
     pretrain.pretrain(config)

@@ -54,7 +54,10 @@ def test_arms_keep_the_order_of_their_first_trial():
 @pytest.mark.parametrize(
     ("failures", "says"),
     [
-        ((27, 1), "[off] (27/32, 95 % interval 68% to 93% failed) fails more often than [on] (1/32"),
+        (
+            (27, 1),
+            "[off] (27/32, 95 % interval 68% to 93% failed) fails more often than [on] (1/32",
+        ),
         ((1, 27), "[on] (27/32, 95 % interval 68% to 93% failed) fails more often than [off]"),
         ((3, 1), "was not shown to fail more or less often"),
         ((0, 0), "was not shown to fail more or less often"),

@@ -116,7 +116,7 @@ def test_saved_params_reproduce_the_predictions(swept, tiny):
     import jax
     import jax.numpy as jnp
 
-    from jaxtune.config import parse
+    from jaxtune.flags import parse
     from jaxtune.models.names import path_of
     from jaxtune.models.pretrained import load_classifier, locate, read_config
     from jaxtune.prepare import prepare

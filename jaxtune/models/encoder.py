@@ -165,7 +165,8 @@ class Block(nnx.Module):
         split = (*segments.shape, config.num_heads, config.hidden_size // config.num_heads)
         # Heads before slots, once: the products below then need no transposes of their own.
         query, keys, value = (
-            project(x).reshape(split).swapaxes(1, 2) for project in (self.query, self.key, self.value)
+            project(x).reshape(split).swapaxes(1, 2)
+            for project in (self.query, self.key, self.value)
         )
         scores = query @ keys.swapaxes(2, 3) / math.sqrt(split[-1])
         # Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
