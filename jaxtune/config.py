@@ -49,6 +49,8 @@ class SweepConfig:
     """Tell sentence A from B by token types; false repeats the paper's code, which dropped them."""
     packing: bool = True
     """Lay several sequences side by side in a row; false pads one sequence per row. Same mathematics."""
+    compact_vocabulary: bool = True
+    """Train only the embedding rows of words in the data; the others are given back after. Same mathematics."""
 
     # Seeds
     num_seeds: int = 32
@@ -101,6 +103,10 @@ class SweepConfig:
     """Of the matrix products; parameters and moments stay float32."""
     trials_per_device: int | None = None
     """Trials stacked on each device; null chooses: one on CPU, what fits in memory elsewhere."""
+    remat: bool = False
+    """Recompute each block in the backward pass: more trials fit in memory, each a third slower."""
+    compile_cache: bool = True
+    """Keep compiled programs in the user's cache folder, so that the next sweep of this shape starts at once."""
     save_params: Literal["none", "best", "final", "all"] = "none"
     """Which parameters of each trial to keep in OUT/params; all is best and final."""
     random_weights: bool = False
@@ -124,7 +130,7 @@ TRACED_FIELDS = (
 )
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
-COMMAND_FIELDS = ("out", "dry_run", "overwrite")
+COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache")
 _APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 

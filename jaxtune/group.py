@@ -124,7 +124,7 @@ class GroupProgram:
         shared: tuple[int, ...],
         num_arguments: int,
         donate: tuple[int, ...] = (),
-    ) -> Callable[..., Any]:
+    ) -> jax.stages.Wrapped:
         specs = tuple(SHARED if i in shared else PER_TRIAL for i in range(num_arguments))
         # Trials never exchange anything, so there is no replication for check_vma to track.
         mapped = jax.shard_map(

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -61,22 +62,25 @@ class History:
         numbers = np.repeat(trials, len(steps))
         self._columns.append((numbers, np.tile(steps, len(trials)), name, values.reshape(-1)))
 
-    def write(self, path: Path) -> None:
-        """One Parquet file, complete or absent."""
+    def write(self, folder: Path) -> None:
+        """One Parquet file per trial, complete or absent, such as 00007.parquet."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         trial, step, name, value = zip(*self._columns, strict=True)
         names = np.repeat(np.array(name, object), [len(part) for part in trial])
+        trials = np.concatenate(trial)
         table = pa.table(
             {
-                "trial": pa.array(np.concatenate(trial), pa.int32()),
+                "trial": pa.array(trials, pa.int32()),
                 "step": pa.array(np.concatenate(step), pa.int32()),
                 "name": pa.array(names).dictionary_encode(),
                 "value": pa.array(np.concatenate(value), pa.float32()),
             }
         )
-        _replace(path, lambda part: pq.write_table(table, part))
+        for number in np.unique(trials).tolist():
+            own = table.filter(pa.array(trials == number))
+            _replace(folder / f"{number:05d}.parquet", partial(pq.write_table, own))
 
 
 def write_predictions(out: Path, trial: int, logits: np.ndarray) -> None:

@@ -2,16 +2,23 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxtune.backend import memory_limit
 from jaxtune.config import SweepConfig
 from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
-from jaxtune.engine import TrialResult, learning_rates, steps_per_epoch
+from jaxtune.engine import (
+    GroupRun,
+    TrialResult,
+    learning_rates,
+    put_on_devices,
+    steps_per_epoch,
+)
 from jaxtune.group import GroupProgram, Recipe, make_mesh
 from jaxtune.metrics import trivial_floor
 from jaxtune.models.heads import SequenceClassifier
@@ -22,6 +29,8 @@ from jaxtune.prepare import Prepared, prepare
 from jaxtune.trials import Trial, program_config, waves
 
 MOST_STEPS_PER_DISPATCH = 64
+# The rest is for the data, evaluation and fragmentation.
+MEMORY_SHARE = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +52,28 @@ class ProgramPlan:
         """No more devices than trials."""
         return jax.devices()[: len(self.trials)]
 
-    @property
+    @cached_property
     def group_size(self) -> int:
-        """Trials that run at once; one per device on CPU, where stacking them gains nothing (benchmarks/README.md)."""
-        per_device = self.config.trials_per_device or 1
+        """Trials that run at once: as many as asked for, else one per device on CPU, else what fits in memory."""
         fill = math.ceil(len(self.trials) / len(self.devices))
-        return min(per_device, fill) * len(self.devices)
+        asked = self.config.trials_per_device
+        limit = memory_limit(self.devices[0])
+        if asked is None and limit is not None and stacks_trials(self.config):
+            per_device = trials_that_fit(self._bytes_needed, limit, fill)
+        else:
+            per_device = min(asked or 1, fill)
+        return per_device * len(self.devices)
+
+    def _bytes_needed(self, per_device: int) -> int:
+        """Memory per device of the compiled training program."""
+        size = per_device * len(self.devices)
+        program = self.compile(size)
+        tables = put_on_devices(program, self.task)
+        run = GroupRun(program, self.task, tables, self.trials[:size], self.shape, [])
+        arguments = run.train_arguments(jax.eval_shape(run.start_state), 0, 1)
+        memory: Any = program.train.lower(*arguments).compile().memory_analysis()
+        held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
+        return held + memory.output_size_in_bytes - memory.alias_size_in_bytes
 
     @property
     def groups(self) -> list[tuple[Trial, ...]]:
@@ -60,8 +85,8 @@ class ProgramPlan:
         """The score of the best constant prediction."""
         return trivial_floor(self.task.metrics[0], self.task.dev.labels, self.task.num_labels)
 
-    def compile(self) -> GroupProgram:
-        """The group program (XLA compiles at the first call)."""
+    def compile(self, group_size: int) -> GroupProgram:
+        """The program for groups of this size (XLA compiles at the first call)."""
         recipe = Recipe(
             num_steps=self.num_steps,
             schedule=self.config.schedule,
@@ -71,7 +96,7 @@ class ProgramPlan:
             eval_rows=self.task.eval_shape.ladder[-1],
             steps_per_dispatch=min(MOST_STEPS_PER_DISPATCH, self.num_steps),
         )
-        return GroupProgram(recipe, make_mesh(self.devices), self.group_size)
+        return GroupProgram(recipe, make_mesh(self.devices), group_size)
 
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier
@@ -122,6 +147,24 @@ def num_steps_of(config: SweepConfig, num_examples: int) -> int:
     return config.max_steps or config.num_epochs * steps_per_epoch(num_examples, config.batch_size)
 
 
+def stacks_trials(config: SweepConfig) -> bool:
+    """Whether a device runs several trials at once. On CPU that gains nothing (benchmarks/README.md)."""
+    if config.trials_per_device is None:
+        return jax.default_backend() != "cpu"
+    return config.trials_per_device > 1
+
+
+def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int) -> int:
+    """The largest group per device, at most `wanted`, whose program needs at most 90 % of the memory; at least 1."""
+    size = wanted
+    while size > 1:
+        needed = bytes_needed(size)
+        if needed <= MEMORY_SHARE * limit:
+            return size
+        size = min(size - 1, int(size * MEMORY_SHARE * limit / needed))
+    return 1
+
+
 def _shape_of(trial: Trial, task: Prepared) -> Shape:
     """The task's shape, with a larger top rung where this trial's own order needs one.
 
@@ -133,7 +176,7 @@ def _shape_of(trial: Trial, task: Prepared) -> Shape:
     order = trial.seeds.order_seed
     batches = trial_batches(order, len(task.train), config.batch_size, steps)
     shape = extended(task.shape, int(rows_needed(task.train, batches, task.shape).max()))
-    if (config.trials_per_device or 1) > 1:
+    if stacks_trials(config):
         return shape._replace(ladder=shape.ladder[-1:])
     return shape
 

@@ -63,7 +63,9 @@ def prepare(config: SweepConfig) -> Prepared:
     folder = locate(config.model)
     encoder_config, _ = read_config(folder)
     encoder_config = dataclasses.replace(
-        with_dropout(encoder_config, config.dropout), dtype=config.precision
+        with_dropout(encoder_config, config.dropout),
+        dtype=config.precision,
+        remat=config.remat,
     )
     dataset = read_dataset(config)
     tokenizer = load_tokenizer(folder)
@@ -77,7 +79,9 @@ def prepare(config: SweepConfig) -> Prepared:
         raise UserError(
             f"batch_size {config.batch_size} is larger than the {len(train)} training examples; give at most that."
         )
-    (train, dev), vocabulary = compact([train, dev])
+    kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
+    if config.compact_vocabulary:
+        (train, dev), kept_words = compact([train, dev])
     labels = dataset.task.num_labels
     if config.random_weights:
         model, fresh = random_classifier(encoder_config, labels)
@@ -94,10 +98,10 @@ def prepare(config: SweepConfig) -> Prepared:
         shape=choose_shape(train.lengths, config.batch_size, width, config.packing),
         eval_shape=eval_shape,
         eval_plan=eval_plan,
-        model=compact_embedding(model, vocabulary.kept),
+        model=compact_embedding(model, kept_words),
         fresh=fresh,
         full_embedding=np.asarray(jax.device_get(model.encoder.word.embedding[...])),
-        kept_words=vocabulary.kept,
+        kept_words=kept_words,
         files=(folder / "config.json", *weights, *tokenizer_files(folder), *dataset.files),
     )
 

@@ -81,7 +81,7 @@ class SweepProgress:
         self._first: tuple[float, int] | None = (
             None  # time and steps at the first report, when all is compiled
         )
-        self._steps = 0
+        self._taken: dict[int, int] = {}
         self._finished = 0
         self._failed = 0
         self._scores: list[float] = []
@@ -100,7 +100,8 @@ class SweepProgress:
 
     def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
         """Moves the bar."""
-        self._steps += records.loss.size
+        for trial in trials:  # a group that is run again begins at 0
+            self._taken[trial] = start + records.loss.shape[1]
         self._first = self._first or (time.monotonic(), self._steps)
         self._show()
 
@@ -108,6 +109,10 @@ class SweepProgress:
         self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
     ) -> None:
         """Nothing to show before a trial ends."""
+
+    @property
+    def _steps(self) -> int:
+        return sum(self._taken.values())
 
     def finished(self, scores: Sequence[float], failed: int) -> None:
         """A group has ended with these final scores."""

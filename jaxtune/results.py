@@ -26,14 +26,12 @@ def load(out: Path) -> Results:
     if not rows:
         raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
     trials = pd.DataFrame(rows)
-    finished = set(trials["trial"])
-    files = sorted((out / HISTORY).glob("*.parquet"))
-    frames = [pd.read_parquet(file) for file in files]
-    history = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    curves = [pd.read_parquet(out / HISTORY / f"{n:05d}.parquet") for n in trials["trial"]]
+    history = pd.concat(curves, ignore_index=True).astype({"name": "category"})
     summary = out / "summary.json"
     return Results(
         trials=trials,
-        history=history[history["trial"].isin(finished)],
-        predictions={n: np.load(out / PREDICTIONS / f"{n:05d}.npy") for n in sorted(finished)},
+        history=history,
+        predictions={n: np.load(out / PREDICTIONS / f"{n:05d}.npy") for n in trials["trial"]},
         summary=json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {},
     )

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
+from jaxtune.backend import is_out_of_memory
 from jaxtune.checkpoint import save_params
-from jaxtune.engine import GroupRun, TrialResult, put_on_devices
+from jaxtune.engine import GroupRun, OnDevice, TrialResult, put_on_devices
 from jaxtune.errors import UserError
 from jaxtune.flags import Settings
+from jaxtune.group import GroupProgram
 from jaxtune.logs import (
     HISTORY,
     History,
@@ -23,8 +27,9 @@ from jaxtune.logs import (
 from jaxtune.manifest import describe
 from jaxtune.plan import ProgramPlan, make_plans, plan_lines
 from jaxtune.progress import SweepProgress, say, show_arms
+from jaxtune.results import load
 from jaxtune.stats import by_arm, conclusion, summarise
-from jaxtune.tensorboard import ArmCurves, Run, TrialRuns
+from jaxtune.tensorboard import Run, TrialRuns, write_arm_curves
 from jaxtune.throughput import Meter
 from jaxtune.trials import Trial, make_trials
 
@@ -105,26 +110,52 @@ def _train(
     total_steps = sum(plan.num_steps * len(plan.trials) for plan in plans)
     with SweepProgress(num_trials, num_done, total_steps) as progress:
         for plan in plans:
-            program = plan.compile()
+            pending, size = plan.trials, plan.group_size
+            program = plan.compile(size)
             tables = put_on_devices(program, plan.task)
-            primary, log_every = plan.task.metrics[0], plan.config.log_every
-            arms = {trial.number: trial.arm for trial in plan.trials}
-            curves = ArmCurves(arms, primary, plan.trivial, log_every)
-            for group in plan.groups:
-                history = History(log_every)
-                shown = {trial.number: _shown(trial, swept) for trial in group}
-                runs = TrialRuns(out / "tb", shown, primary, log_every)
-                recorders = [history, runs, curves, progress]
-                run = GroupRun(program, plan.task, tables, group, plan.shape, recorders)
-                with meter.measuring(run.num_tokens, len(group)):
-                    results = run.run()
-                runs.close()
-                history.write(out / HISTORY / f"{group[0].number:05d}.parquet")
-                _keep(out, plan, results)
-                scores = [result.final[primary] for result in results]
-                progress.finished(scores, sum(result.failed for result in results))
-            curves.write(out / "tb")
+            while pending:
+                group = pending[:size]
+                try:
+                    with meter.measuring(len(group)) as count:
+                        count.tokens += _run_group(
+                            out, plan, program, tables, group, swept, progress
+                        )
+                except jax.errors.JaxRuntimeError as error:
+                    if not is_out_of_memory(error) or size == len(plan.devices):
+                        raise
+                    size = max(1, size // len(plan.devices) // 2) * len(plan.devices)
+                    say(f"Out of memory: going on with groups of {size} trials.")
+                    program = plan.compile(size)
+                else:
+                    pending = pending[size:]
+    write_arm_curves(out / "tb", load(out))
     return meter
+
+
+def _run_group(
+    out: Path,
+    plan: ProgramPlan,
+    program: GroupProgram,
+    tables: OnDevice,
+    group: Sequence[Trial],
+    swept: tuple[str, ...],
+    progress: SweepProgress,
+) -> int:
+    """Trains one group and keeps what it leaves; returns the real tokens it trained on."""
+    primary, log_every = plan.task.metrics[0], plan.config.log_every
+    history = History(log_every)
+    shown = {trial.number: _shown(trial, swept) for trial in group}
+    runs = TrialRuns(out / "tb", shown, primary, log_every)
+    run = GroupRun(program, plan.task, tables, group, plan.shape, [history, runs, progress])
+    try:
+        results = run.run()
+    finally:
+        runs.close()
+    history.write(out / HISTORY)
+    _keep(out, plan, results, program.group_size)
+    scores = [result.final[primary] for result in results]
+    progress.finished(scores, sum(result.failed for result in results))
+    return run.num_tokens
 
 
 def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
@@ -133,7 +164,7 @@ def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
     return Run(trial.arm, trial.seeds.seed, {name: trial.settings[name] for name in names})
 
 
-def _keep(out: Path, plan: ProgramPlan, results: Sequence[TrialResult]) -> None:
+def _keep(out: Path, plan: ProgramPlan, results: Sequence[TrialResult], group_size: int) -> None:
     """A group's rows come last: a trial that has a row has everything else too."""
     for result in results:
         number = result.trial.number
@@ -141,11 +172,11 @@ def _keep(out: Path, plan: ProgramPlan, results: Sequence[TrialResult]) -> None:
         for kind, model in result.params.items():
             params = plan.full_params(result, kind, model)
             save_params(out / "params" / f"{number:05d}" / kind, params)
-    rows = [trial_row(result, plan.task.metrics[0], plan.num_steps) for result in results]
-    append_rows(out, rows)
+    metric, num_steps = plan.task.metrics[0], plan.num_steps
+    append_rows(out, [trial_row(r, metric, num_steps, group_size) for r in results])
 
 
-def trial_row(result: TrialResult, metric: str, num_steps: int) -> dict[str, Any]:
+def trial_row(result: TrialResult, metric: str, num_steps: int, group_size: int) -> dict[str, Any]:
     """One line of trials.jsonl."""
     trial, seeds = result.trial, result.trial.seeds
     return {
@@ -168,6 +199,7 @@ def trial_row(result: TrialResult, metric: str, num_steps: int) -> dict[str, Any
         "constant_prediction": result.constant_prediction,
         "num_steps": num_steps,
         "seconds": round(result.seconds, 3),
+        "group_size": group_size,
     } | trial.settings
 
 

@@ -4,17 +4,18 @@ tensorboardX's `add_hparams` opens a second writer, has no group name and shows 
 summaries behind it are written to the trial's own writer.
 """
 
-from collections import defaultdict
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from tensorboardX import SummaryWriter
 from tensorboardX.proto import plugin_hparams_pb2
 from tensorboardX.summary import hparams
 
 from jaxtune.logs import StepRecords
+from jaxtune.metrics import has_failed
+from jaxtune.results import Results
 
 # Tensor kinds within a layer are in the Parquet history; TensorBoard gets one curve per layer.
 SHOWN_NORMS = ("embeddings", "pooler", "classifier", "all")
@@ -51,6 +52,8 @@ class TrialRuns:
         self.log_every = log_every
         self._writers: dict[int, SummaryWriter] = {}
         for number, run in runs.items():
+            # What an interrupted attempt left would show every step twice.
+            shutil.rmtree(folder / run.path, ignore_errors=True)
             writer = SummaryWriter(str(folder / run.path))
             _add_hparams(writer, run, f"dev/{metric}")
             self._writers[number] = writer
@@ -81,43 +84,25 @@ class TrialRuns:
             writer.close()
 
 
-class ArmCurves:
-    """A recorder that gathers what the aggregate runs show: mean, min, max and failures over an arm's trials."""
-
-    def __init__(self, arms: Mapping[int, str], metric: str, trivial: float, log_every: int):
-        self.arms = arms
-        self.metric = metric
-        self.trivial = trivial
-        self.log_every = log_every
-        self._values: dict[str, dict[str, dict[int, list[float]]]] = defaultdict(
-            lambda: defaultdict(lambda: defaultdict(list))
-        )
-
-    def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
-        """Training loss at logged steps."""
-        for offset in range(-start % self.log_every, records.loss.shape[1], self.log_every):
-            for lane, number in enumerate(trials):
-                curve = self._values[self.arms[number]]["loss"]
-                curve[start + offset].append(float(records.loss[lane, offset]))
-
-    def evaluation(
-        self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
-    ) -> None:
-        """The primary dev metric."""
-        for number, scores in zip(trials, metrics, strict=True):
-            self._values[self.arms[number]][self.metric][step].append(scores[self.metric])
-
-    def write(self, folder: Path) -> None:
-        """One run per arm, over the trials seen by this command."""
-        for arm, curves in self._values.items():
-            with SummaryWriter(str(folder / run_name(arm) / "aggregate")) as writer:
-                for tag, curve in curves.items():
-                    for step, values in sorted(curve.items()):
-                        for name in ("mean", "min", "max"):
-                            writer.add_scalar(f"arm/{tag}_{name}", getattr(np, name)(values), step)
-                        if tag == self.metric:
-                            at_floor = sum(not value > self.trivial for value in values)
-                            writer.add_scalar("arm/trials_at_floor", at_floor, step)
+def write_arm_curves(folder: Path, results: Results) -> None:
+    """One run per arm over all its finished trials: mean, min and max of loss and dev metric, and trials at the floor."""
+    trials = results.trials
+    metric, trivial = trials["metric"][0], trials["trivial"][0]
+    shown = {"loss": "loss", f"dev/{metric}": metric}
+    curves = results.history[results.history["name"].isin(shown)]
+    curves = curves.merge(trials[["trial", "arm", "log_every"]], on="trial")
+    logged = (curves["name"] != "loss") | (curves["step"] % curves["log_every"] == 0)
+    for arm, rows in curves[logged].groupby("arm"):
+        run = folder / run_name(str(arm)) / "aggregate"
+        shutil.rmtree(run, ignore_errors=True)
+        with SummaryWriter(str(run)) as writer:
+            for (name, step), values in rows.groupby(["name", "step"], observed=True)["value"]:
+                for statistic in ("mean", "min", "max"):
+                    tag = f"arm/{shown[name]}_{statistic}"
+                    writer.add_scalar(tag, values.agg(statistic), step)
+                if name != "loss":
+                    failed = sum(has_failed(value, trivial) for value in values)
+                    writer.add_scalar("arm/trials_at_floor", failed, step)
 
 
 def _add_hparams(writer: SummaryWriter, run: Run, metric: str) -> None:

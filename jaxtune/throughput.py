@@ -23,13 +23,14 @@ class Meter:
         jax.monitoring.register_event_duration_secs_listener(listener)
 
     @contextlib.contextmanager
-    def measuring(self, num_tokens: int, num_trials: int) -> Iterator[None]:
-        """Times one group; its tokens and trials count once it is finished."""
+    def measuring(self, num_trials: int) -> Iterator["Meter"]:
+        """Times one group; its trials count once it is finished, its time in any case."""
         began = time.monotonic()
-        yield
-        self.seconds += time.monotonic() - began
-        self.tokens += num_tokens
-        self.trials += num_trials
+        try:
+            yield self
+            self.trials += num_trials
+        finally:
+            self.seconds += time.monotonic() - began
 
     def totals(self) -> dict[str, Any]:
         """`seeds_per_hour` and `tokens_per_second` include compilation and evaluation; bytes and seconds as named."""

@@ -32,7 +32,7 @@ def plan_for(model: str, *flags: str) -> ProgramPlan:
 
 def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **recipe):
     """Results by seed (and arm), run in waves of `group_size` on the first devices."""
-    program = plan.compile()
+    program = plan.compile(plan.group_size)
     program = GroupProgram(
         dataclasses.replace(program.recipe, **recipe),
         make_mesh(jax.devices()[:num_devices]),
@@ -162,7 +162,7 @@ def test_idle_lanes_of_a_short_group_are_dropped(tiny):
 
 def test_four_devices_exchange_nothing(tiny):
     plan = plan_for(tiny, "--num_seeds", "4")
-    program = plan.compile()
+    program = plan.compile(4)
     assert program.mesh.size == 4
     tables = put_on_devices(program, plan.task)
     group = GroupRun(program, plan.task, tables, plan.trials, plan.shape, [])
@@ -188,3 +188,42 @@ def test_learning_rates_are_those_of_the_schedule(tiny):
     rates = learning_rates(plan.trials, STEPS, 0, STEPS)
     expected = 1e-3 * np.array([[0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3]])
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
+def test_compacted_vocabulary_ends_with_the_same_weights(tiny):
+    """Full-vocabulary weights after the run: words in use trained alike, the others decayed alike."""
+    flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "0.1"]
+    few = ["--task", "custom", *custom_files(tiny), "--learning_rate", "1e-2"]
+    params = {}
+    for compacted in ("true", "false"):
+        plan = plan_for(tiny, *flags, *few, "--compact_vocabulary", compacted)
+        result = run(plan, 1, 1)[0][0, "all"]
+        params[compacted] = plan.full_params(result, "final", result.params["final"])
+        words = len(plan.task.kept_words)
+        assert words == 121 if compacted == "false" else words < 20
+    start = plan.task.full_embedding
+    assert not np.allclose(params["false"]["encoder/word/embedding"], start, rtol=1e-4)
+    for path, leaf in params["false"].items():
+        np.testing.assert_allclose(params["true"][path], leaf, rtol=1e-5, atol=1e-7, err_msg=path)
+
+
+def custom_files(folder: str) -> list[str]:
+    """A task of a few words only."""
+    paths = [f"{folder}/{name}.csv" for name in ("train", "dev")]
+    rows = [
+        "text,label",
+        "the dog sleeps,1",
+        "two dogs sleep,0",
+        "a dog sleeps,1",
+        "a chef cooks,0",
+    ]
+    for path in paths:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join([rows[0], *rows[1:] * 30]) + "\n")
+    return ["--train_file", paths[0], "--dev_file", paths[1]]
+
+
+def test_rematerialised_blocks_train_alike(tiny):
+    plain, _ = run(plan_for(tiny, "--num_seeds", "1"), 1, 1)
+    remat, _ = run(plan_for(tiny, "--num_seeds", "1", "--remat", "true"), 1, 1)
+    np.testing.assert_allclose(plain[0, "all"].logits, remat[0, "all"].logits, rtol=1e-4, atol=1e-6)

@@ -31,8 +31,9 @@ def test_history_is_long_form_whatever_the_dispatches(tmp_path):
     frames = []
     for name, history in (("whole", whole), ("parts", parts)):
         history.evaluation([3, 7], 10, [{"accuracy": 0.5}, {"accuracy": 0.75}])
-        history.write(tmp_path / f"{name}.parquet")
-        frame = pd.read_parquet(tmp_path / f"{name}.parquet").astype({"name": str})
+        history.write(tmp_path / name)
+        files = [tmp_path / name / f"{trial:05d}.parquet" for trial in (3, 7)]
+        frame = pd.concat(map(pd.read_parquet, files)).astype({"name": str})
         frames.append(frame.sort_values(["name", "trial", "step"], ignore_index=True))
     pd.testing.assert_frame_equal(*frames)
     frame = frames[0]
@@ -40,7 +41,7 @@ def test_history_is_long_form_whatever_the_dispatches(tmp_path):
     assert len(frame[frame.name == "loss"]) == 20
     assert sorted(set(frame[frame.name == "grad_norm/b"].step)) == [0, 4, 8]
     assert frame[(frame.name == "dev/accuracy") & (frame.trial == 7)].value.item() == 0.75
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_rows_survive_a_cut_last_line(tmp_path):

@@ -155,8 +155,10 @@ def test_a_missing_trial_is_run_again_with_the_same_result(swept, tiny, tmp_path
     flags = ["--num_seeds", "3", "--grid.bias_correction", "false", "true", "--save_params", "all"]
     assert main(command(tiny, out, *flags)) == 0
     rows = jaxtune.load_results(out).trials.to_dict("records")
+    assert (out / "tb" / "bias_correction=true" / "aggregate").is_dir()
     again = next(row for row in rows if row["trial"] == removed["trial"])
-    del removed["seconds"], again["seconds"]
+    for row in (removed, again):
+        del row["seconds"], row["group_size"]
     assert json.loads(json.dumps(again)) == removed
     kept = np.load(swept / "predictions" / f"{removed['trial']:05d}.npy")
     assert np.array_equal(kept, np.load(out / "predictions" / f"{removed['trial']:05d}.npy"))
@@ -241,6 +243,43 @@ def test_help_needs_no_heavy_imports():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--num_seeds" in done.stdout
+
+
+def test_out_of_memory_halves_the_group_and_goes_on(tiny, tmp_path, monkeypatch, capsys):
+    """The first group is refused memory twice; the trials end as they do in small groups from the start."""
+    import jax
+
+    from jaxtune.group import GroupProgram
+
+    start, refused = GroupProgram.start, []
+
+    def scarce(self, *arguments):
+        if self.group_size > 4:
+            refused.append(self.group_size)
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory (injected)")
+        return start(self, *arguments)
+
+    monkeypatch.setattr(GroupProgram, "start", scarce)
+    flags = ["--num_seeds", "6", "--trials_per_device", "4"]
+    assert main(command(tiny, tmp_path / "scarce", *flags)) == 0
+    assert refused == [8]
+    assert "groups of 4 trials" in capsys.readouterr().out
+    rows = jaxtune.load_results(tmp_path / "scarce").trials
+    assert len(rows) == 6
+    assert set(rows.group_size) == {4}
+
+
+def test_another_runtime_error_is_not_taken_for_memory(tiny, tmp_path, monkeypatch):
+    import jax
+
+    from jaxtune.group import GroupProgram
+
+    def broken(self, *arguments):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(GroupProgram, "start", broken)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        main(command(tiny, tmp_path / "out", "--num_seeds", "1"))
 
 
 def test_load_results_of_nothing(tmp_path):

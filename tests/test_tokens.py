@@ -225,7 +225,7 @@ def test_compaction_changes_no_lookup(folder_of):
     tokenizer = load_tokenizer(folder_of("miniature"))
     whole = tokenize(tokenizer, SINGLES, 128, VOCAB_SIZE)
     tables = [whole.take(np.array([0])), whole.take(np.array([1, 2]))]
-    compacted, (kept,) = compact(tables)
+    compacted, kept = compact(tables)
     used = set(tables[0].ids) | set(tables[1].ids)
     assert kept.tolist() == sorted(used)
     assert kept.dtype == np.int32
@@ -239,14 +239,14 @@ def test_compaction_changes_no_lookup(folder_of):
 
 def test_examples_that_are_left_out_keep_no_embedding_row(folder_of):
     whole = tokenize(load_tokenizer(folder_of("miniature")), SINGLES, 128, VOCAB_SIZE)
-    assert len(compact([whole.take(np.array([2]))])[1].kept) == 4  # [PAD] [CLS] a [SEP]
+    assert len(compact([whole.take(np.array([2]))])[1]) == 4  # [PAD] [CLS] a [SEP]
 
 
 def test_rte_uses_less_than_half_of_the_vocabulary(folder_of, real_data):
     tokenizer = load_tokenizer(folder_of("bert-uncased"))
     data = read_glue_folder("rte", real_data / "glue")
     tables = [tokenize(tokenizer, part, 128, len(tokenizer)) for part in (data.train, data.dev)]
-    (train, _), (kept,) = compact(tables)
+    (train, _), kept = compact(tables)
     assert (len(kept), len(tokenizer)) == (14_069, 30_522)
     assert train.ids.max() < len(kept)
     np.testing.assert_array_equal(kept[train.ids], tables[0].ids)

@@ -65,12 +65,6 @@ class TokenTable:
         )
 
 
-class Vocabulary(NamedTuple):
-    """The word ids in use, ascending: row i of a compacted embedding is word `kept[i]`."""
-
-    kept: np.ndarray
-
-
 def load_tokenizer(folder: Path) -> Any:
     """The checkpoint's tokenizer; raises UserError where the folder has none or it lacks a padding token."""
     from transformers import AutoTokenizer
@@ -202,11 +196,14 @@ def _flat(sequences: list[list[int]], padding: int) -> np.ndarray:
     return np.concatenate([[padding], *sequences]).astype(np.int32)
 
 
-def compact(tables: list[TokenTable]) -> tuple[list[TokenTable], Vocabulary]:
-    """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6)."""
+def compact(tables: list[TokenTable]) -> tuple[list[TokenTable], np.ndarray]:
+    """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6).
+
+    Returns the tables and the ids kept, ascending: row i of a compacted embedding is word `kept[i]`.
+    """
     kept = np.unique(np.concatenate([table.ids for table in tables]))
     renumbered = [
         dataclasses.replace(table, ids=np.searchsorted(kept, table.ids).astype(np.int32))
         for table in tables
     ]
-    return renumbered, Vocabulary(kept.astype(np.int32))
+    return renumbered, kept.astype(np.int32)

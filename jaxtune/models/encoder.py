@@ -31,9 +31,7 @@ class EncoderConfig:
     num_layers: int
     num_heads: int
     intermediate_size: int
-    max_positions: (
-        int  # rows of the position table; RoBERTa's first `position_offset` are never used
-    )
+    max_positions: int  # rows of the position table, RoBERTa's unused first ones included
     type_vocab_size: int
     embedding_size: int  # equals hidden_size except for ALBERT
     activation: Literal["gelu", "gelu_new"]
@@ -43,9 +41,8 @@ class EncoderConfig:
     classifier_dropout: float
     pad_token_id: int
     init_std: float = 0.02
-    dtype: Literal["float32", "bfloat16"] = (
-        "float32"  # of the matrix products; parameters stay float32
-    )
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters
+    remat: bool = False  # recompute each block in the backward pass
 
     @property
     def position_offset(self) -> int:
@@ -216,6 +213,8 @@ class Encoder(nnx.Module):
             block = self.layers if layer is None else layer
             return block(x, rows.segments, keys), None
 
+        if config.remat:
+            apply_block = jax.checkpoint(apply_block)
         layers = None if config.shared_block else self.layers
         return jax.lax.scan(apply_block, x, (layers, keys), length=config.num_layers)[0]
 

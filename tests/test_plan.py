@@ -1,0 +1,92 @@
+"""What shares a program, in which shapes, and how many trials a device takes."""
+
+import jax
+import pytest
+from tiny import write_tiny_model
+
+from jaxtune.flags import parse
+from jaxtune.plan import ProgramPlan, make_plans, num_steps_of, plan_lines, trials_that_fit
+from jaxtune.trials import make_trials
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
+
+
+def plans_for(model: str, *flags: str) -> list[ProgramPlan]:
+    common = ["--model", model, "--task", "miniature", "--train_examples", "100"]
+    return make_plans(make_trials(parse([*common, *flags])))
+
+
+@pytest.mark.parametrize(
+    ("per_trial", "limit", "wanted", "fits"),
+    [(10, 1000, 8, 8), (10, 100, 32, 9), (10, 1000, 90, 90), (10, 5, 4, 1), (100, 1000, 1, 1)],
+)
+def test_trials_that_fit(per_trial, limit, wanted, fits):
+    assert trials_that_fit(lambda size: per_trial * size, limit, wanted) == fits
+
+
+def test_trials_that_fit_where_memory_is_not_proportional():
+    """A fixed part and a jump: the answer fits and is near the best, 20, after few compilations."""
+
+    def needed(size: int) -> int:
+        return 200 + 10 * size + (100 if size > 20 else 0)
+
+    chosen = trials_that_fit(needed, 500, 64)
+    assert needed(chosen) <= 450
+    assert chosen >= 15
+
+
+def test_memory_of_the_compiled_program_grows_with_the_group(tiny):
+    (plan,) = plans_for(tiny, "--num_seeds", "16", "--trials_per_device", "4")
+    one, four = plan._bytes_needed(1), plan._bytes_needed(4)
+    parameters = sum(leaf.nbytes for leaf in jax.tree.leaves(plan.task.model))
+    assert one > 3 * parameters  # the model and two moments at least
+    assert four > one + 3 * 3 * parameters
+
+
+def test_a_memory_limit_decides_the_group_size(tiny, monkeypatch):
+    (plan,) = plans_for(tiny, "--num_seeds", "32")
+    monkeypatch.setattr("jaxtune.plan.stacks_trials", lambda config: True)
+    monkeypatch.setattr("jaxtune.plan.memory_limit", lambda device: 10 * plan._bytes_needed(1))
+    assert plan.group_size % len(plan.devices) == 0
+    assert 1 < plan.group_size // len(plan.devices) <= 8
+
+
+@pytest.mark.parametrize(
+    ("flags", "size"),
+    [
+        ("--num_seeds 32", 4),
+        ("--num_seeds 2", 2),
+        ("--num_seeds 32 --trials_per_device 3", 12),
+        ("--num_seeds 6 --trials_per_device 3", 8),
+    ],
+)
+def test_group_sizes_on_four_cpu_devices(tiny, flags, size):
+    (plan,) = plans_for(tiny, *flags.split())
+    assert plan.group_size == size
+
+
+def test_programs_differ_by_what_changes_shapes(tiny):
+    plans = plans_for(tiny, "--grid.batch_size", "8", "16", "--grid.learning_rate", "1e-4", "1e-3")
+    assert [len(plan.trials) for plan in plans] == [64, 64]
+    assert {plan.config.batch_size for plan in plans} == {8, 16}
+
+
+def test_stacked_trials_take_the_top_rung_only(tiny):
+    (alone,) = plans_for(tiny, "--num_seeds", "4")
+    (stacked,) = plans_for(tiny, "--num_seeds", "4", "--trials_per_device", "2")
+    assert len(alone.shape.ladder) > 1
+    assert stacked.shape.ladder == alone.shape.ladder[-1:]
+
+
+def test_steps():
+    config = parse(["--model", "m", "--task", "rte"]).base
+    assert num_steps_of(config, 2490) == 468
+
+
+def test_plan_lines_say_what_will_run(tiny):
+    text = "\n".join(plan_lines(plans_for(tiny, "--num_seeds", "5")))
+    assert "5 trials in 1 arms, 21 steps each" in text
+    assert "in all: 5 trials, 105 trial-steps" in text
