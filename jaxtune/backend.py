@@ -20,6 +20,19 @@ def set_up(compile_cache: bool = True) -> None:
         # Whoever writes here runs code as the reader: the user's own folder, closed to others.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
+    join_processes()
+
+
+def join_processes() -> None:
+    """Joins the other processes of a run, where the environment names their coordinator.
+
+    JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID; each process gets the same command, and
+    the trials are spread over the devices of all. One process that ends takes the others with it.
+    """
+    address = os.environ.get("JAX_COORDINATOR_ADDRESS")
+    if address is not None:
+        count, index = os.environ["JAX_NUM_PROCESSES"], os.environ["JAX_PROCESS_ID"]
+        jax.distributed.initialize(address, int(count), int(index))
 
 
 def cache_folder() -> Path:
@@ -28,9 +41,9 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "jaxtune"
 
 
-def memory_limit(device: jax.Device) -> int | None:
-    """Bytes that JAX may use on an accelerator; None where it does not say, as on CPU."""
-    statistics = device.memory_stats() or {}
+def memory_limit() -> int | None:
+    """Bytes that JAX may use on one of this process's accelerators; None where it does not say, as on CPU."""
+    statistics = jax.local_devices()[0].memory_stats() or {}
     return statistics.get("bytes_limit")
 
 

@@ -26,17 +26,18 @@ SECONDS_PER_DISPATCH = 0.5
 
 
 class OnDevice(NamedTuple):
-    """A task's data where the programs read it, the same on every device."""
+    """What all trials share, where the programs read it: the same on every device."""
 
     train: Tokens
     dev: Tokens
     eval_plan: Plan
+    model: SequenceClassifier  # what every trial starts from
 
 
 def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
     """Copies the data once, for all groups of a program."""
 
-    tables = OnDevice(task.train.as_tokens(), task.dev.as_tokens(), task.eval_plan)
+    tables = OnDevice(task.train.as_tokens(), task.dev.as_tokens(), task.eval_plan, task.model)
     return program.place(tables, per_trial=False)
 
 
@@ -150,7 +151,7 @@ class GroupRun:
     def start_state(self) -> TrialState:
         """The state before the first step."""
         keys = self.program.place(_stream_keys(trial.seeds.init_seed for trial in self.lanes))
-        return self.program.start(self.task.model, self.task.fresh, keys)
+        return self.program.start(self.tables.model, keys)
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""
@@ -176,7 +177,9 @@ class GroupRun:
             count = min(size, most, num_steps - step, self.eval_every - step % self.eval_every)
             began = time.monotonic()
             yield count
-            if time.monotonic() - began < SECONDS_PER_DISPATCH / 2:
+            # Several processes must cut alike, whatever their clocks say.
+            quick = time.monotonic() - began < SECONDS_PER_DISPATCH / 2
+            if quick or jax.process_count() > 1:
                 size *= 2
             step += count
 
@@ -192,7 +195,7 @@ class GroupRun:
 
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
-            on_host = jax.device_get(records)
+            on_host = self.program.fetch(records)
             places = (slice(len(self.trials)), slice(count))
             rates = learning_rates(self.trials, self.program.recipe.num_steps, start, count)
             loss = on_host.loss[places]
@@ -207,7 +210,7 @@ class GroupRun:
     def _evaluate(self, models: SequenceClassifier, step: int) -> np.ndarray:
         """Scores the dev set; returns which lanes improved on their best."""
         tables = self.tables
-        outcome = jax.device_get(self.program.evaluate(models, tables.dev, tables.eval_plan))
+        outcome = self.program.fetch(self.program.evaluate(models, tables.dev, tables.eval_plan))
         running, count = self.running, len(self.trials)
         running.logits = outcome.logits[:count]
         running.finite &= outcome.finite[:count]
@@ -232,7 +235,8 @@ class GroupRun:
         losses = np.concatenate(running.losses, axis=1)
         last_epoch = losses[:, -min(losses.shape[1], self._steps_per_epoch()) :]
         floor = trivial_floor(task.metrics[0], task.dev.labels, task.num_labels)
-        params = {"final": models if self.save in ("final", "all") else None, "best": kept}
+        saved = {"final": models if self.save in ("final", "all") else None, "best": kept}
+        params = {name: self.program.fetch(s) for name, s in saved.items() if s is not None}
         return [
             TrialResult(
                 trial=trial,
@@ -247,9 +251,8 @@ class GroupRun:
                 seconds=seconds,
                 logits=running.logits[i],
                 params={
-                    name: jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), stack)
+                    name: jax.tree.map(lambda leaf, i=i: leaf[i], stack)
                     for name, stack in params.items()
-                    if stack is not None
                 },
             )
             for i, trial in enumerate(self.trials)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxtune.data.packing import Plan
@@ -60,6 +61,7 @@ class Recipe:
     ladder: tuple[int, ...]  # row counts of the packed batches
     eval_rows: int
     steps_per_dispatch: int
+    fresh: tuple[str, ...]  # modules of the head that each trial draws anew
 
 
 def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -93,30 +95,28 @@ class GroupProgram:
         self.mesh = mesh
         self.group_size = group_size
         self._across = partial(across_trials, num_local=group_size // mesh.size)
+        self.start = self._compile(self._start, shared=(0,), num_arguments=2)
         self.train = self._compile(self._train, shared=(4, 5, 6), num_arguments=7, donate=(0,))
         self.evaluate = self._compile(self._evaluate, shared=(1, 2), num_arguments=3)
         self.keep = self._compile(self._keep, shared=(), num_arguments=3, donate=(0,))
 
-    def start(
-        self, pretrained: SequenceClassifier, fresh: tuple[str, ...], init_keys: TrialKeys
-    ) -> TrialState:
-        """Pre-trained weights under a head drawn from each trial's init key, and zero moments."""
-
-        def one(pretrained: SequenceClassifier, key: Key) -> TrialState:
-            model: Any = draw_fresh(pretrained, fresh, key)
-            # The state's structure does not depend on the settings: any values do.
-            optimizer = make_optimizer(Hyper(*(0.5,) * len(Hyper._fields)), self.recipe.num_steps)
-            return TrialState(model, optimizer.init(model))
-
-        def local(pretrained: SequenceClassifier, keys: TrialKeys) -> TrialState:
-            return self._across(partial(one, pretrained))(keys)
-
-        return self._compile(local, shared=(0,), num_arguments=2)(pretrained, init_keys)
-
     def place(self, tree: Any, per_trial: bool = True) -> Any:
-        """Host arrays to the devices: split along the trial axis, or a copy on each."""
+        """Host arrays, the same in every process, to the devices: split along the trial axis, or a copy on each."""
         sharding = NamedSharding(self.mesh, PER_TRIAL if per_trial else SHARED)
-        return jax.device_put(tree, sharding)
+
+        def spread(leaf: Any) -> jax.Array:
+            if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                return jax.random.wrap_key_data(spread(jax.random.key_data(leaf)))
+            host = np.asarray(leaf)
+            return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+        return jax.tree.map(spread, tree)
+
+    def fetch(self, tree: Any) -> Any:
+        """Device arrays to host arrays, whole in every process."""
+        if jax.process_count() > 1:
+            return multihost_utils.process_allgather(tree, tiled=True)
+        return jax.device_get(tree)
 
     def _compile(
         self,
@@ -131,6 +131,17 @@ class GroupProgram:
             function, mesh=self.mesh, in_specs=specs, out_specs=PER_TRIAL, check_vma=False
         )
         return jax.jit(mapped, donate_argnums=donate)
+
+    def _start(self, pretrained: SequenceClassifier, init_keys: TrialKeys) -> TrialState:
+        """Pre-trained weights under a head drawn from each trial's init key, and zero moments."""
+
+        def one(key: Key) -> TrialState:
+            model: Any = draw_fresh(pretrained, self.recipe.fresh, key)
+            # The state's structure does not depend on the settings: any values do.
+            optimizer = make_optimizer(Hyper(*(0.5,) * len(Hyper._fields)), self.recipe.num_steps)
+            return TrialState(model, optimizer.init(model))
+
+        return self._across(one)(init_keys)
 
     def _train(
         self,

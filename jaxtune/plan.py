@@ -49,15 +49,16 @@ class ProgramPlan:
 
     @cached_property
     def devices(self) -> Sequence[jax.Device]:
-        """No more devices than trials."""
-        return jax.devices()[: len(self.trials)]
+        """No more devices than trials, but those of every process."""
+        devices = jax.devices()
+        return devices if jax.process_count() > 1 else devices[: len(self.trials)]
 
     @cached_property
     def group_size(self) -> int:
         """Trials that run at once: as many as asked for, else one per device on CPU, else what fits in memory."""
         fill = math.ceil(len(self.trials) / len(self.devices))
         asked = self.config.trials_per_device
-        limit = memory_limit(self.devices[0])
+        limit = memory_limit()
         if asked is None and limit is not None and stacks_trials(self.config):
             per_device = trials_that_fit(self._bytes_needed, limit, fill)
         else:
@@ -95,6 +96,7 @@ class ProgramPlan:
             ladder=self.shape.ladder,
             eval_rows=self.task.eval_shape.ladder[-1],
             steps_per_dispatch=min(MOST_STEPS_PER_DISPATCH, self.num_steps),
+            fresh=self.task.fresh,
         )
         return GroupProgram(recipe, make_mesh(self.devices), group_size)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from jaxtune.backend import is_out_of_memory
 from jaxtune.checkpoint import save_params
@@ -45,23 +47,42 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
     """Runs every trial that OUT does not hold yet; raises UserError before anything is written or compiled."""
     out = out_folder(settings)
     trials = make_trials(settings)
-    _claim(out, settings)
-    done = {row["trial"] for row in read_rows(out)}
+    if writes():
+        _claim(out, settings)
+    done = _finished(out, trials)
     plans = make_plans(trial for trial in trials if trial.number not in done)
     if settings.base.dry_run:
         say("\n".join(plan_lines(plans)))
         return
     throughput = None
     if plans:
-        out.mkdir(parents=True, exist_ok=True)
-        _write_provenance(out, settings, argv, plans)
+        if writes():
+            out.mkdir(parents=True, exist_ok=True)
+            _write_provenance(out, settings, argv, plans)
         throughput = _train(out, plans, tuple(settings.grid), len(trials), len(done)).totals()
+    if not writes():
+        return
+    write_arm_curves(out / "tb", load(out))
     arms = _summarise(out, throughput)
     show_arms(arms)
     say(conclusion(arms))
     say(f"\nResults: {out}   Curves: tensorboard --logdir {out / 'tb'}")
     if settings.base.task == "miniature":
         say(NEXT)
+
+
+def writes() -> bool:
+    """Whether this process writes and speaks: the first one, where there are several."""
+    return jax.process_index() == 0
+
+
+def _finished(out: Path, trials: Sequence[Trial]) -> set[int]:
+    """Numbers of the trials that OUT holds, as the first process sees it."""
+    rows = {row["trial"] for row in read_rows(out)} if writes() else set()
+    done = np.array([trial.number in rows for trial in trials])
+    if jax.process_count() > 1:
+        done = multihost_utils.broadcast_one_to_all(done)
+    return {trial.number for trial, finished in zip(trials, done, strict=True) if finished}
 
 
 def out_folder(settings: Settings) -> Path:
@@ -128,7 +149,6 @@ def _train(
                     program = plan.compile(size)
                 else:
                     pending = pending[size:]
-    write_arm_curves(out / "tb", load(out))
     return meter
 
 
@@ -142,6 +162,10 @@ def _run_group(
     progress: SweepProgress,
 ) -> int:
     """Trains one group and keeps what it leaves; returns the real tokens it trained on."""
+    if not writes():
+        run = GroupRun(program, plan.task, tables, group, plan.shape, [])
+        run.run()
+        return run.num_tokens
     primary, log_every = plan.task.metrics[0], plan.config.log_every
     history = History(log_every)
     shown = {trial.number: _shown(trial, swept) for trial in group}

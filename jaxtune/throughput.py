@@ -51,7 +51,7 @@ class Meter:
 
 def peak_memory() -> int:
     """Of the first device where it keeps count, else of this process."""
-    statistics = jax.devices()[0].memory_stats()
+    statistics = jax.local_devices()[0].memory_stats()
     if statistics and "peak_bytes_in_use" in statistics:
         return statistics["peak_bytes_in_use"]
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -49,7 +49,7 @@ def test_memory_of_the_compiled_program_grows_with_the_group(tiny):
 def test_a_memory_limit_decides_the_group_size(tiny, monkeypatch):
     (plan,) = plans_for(tiny, "--num_seeds", "32")
     monkeypatch.setattr("jaxtune.plan.stacks_trials", lambda config: True)
-    monkeypatch.setattr("jaxtune.plan.memory_limit", lambda device: 10 * plan._bytes_needed(1))
+    monkeypatch.setattr("jaxtune.plan.memory_limit", lambda: 10 * plan._bytes_needed(1))
     assert plan.group_size % len(plan.devices) == 0
     assert 1 < plan.group_size // len(plan.devices) <= 8
 

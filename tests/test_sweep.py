@@ -249,17 +249,17 @@ def test_out_of_memory_halves_the_group_and_goes_on(tiny, tmp_path, monkeypatch,
     """The first group is refused memory twice; the trials end as they do in small groups from the start."""
     import jax
 
-    from jaxtune.group import GroupProgram
+    from jaxtune.engine import GroupRun
 
-    start, refused = GroupProgram.start, []
+    start, refused = GroupRun.start_state, []
 
-    def scarce(self, *arguments):
-        if self.group_size > 4:
-            refused.append(self.group_size)
+    def scarce(self):
+        if self.program.group_size > 4:
+            refused.append(self.program.group_size)
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory (injected)")
-        return start(self, *arguments)
+        return start(self)
 
-    monkeypatch.setattr(GroupProgram, "start", scarce)
+    monkeypatch.setattr(GroupRun, "start_state", scarce)
     flags = ["--num_seeds", "6", "--trials_per_device", "4"]
     assert main(command(tiny, tmp_path / "scarce", *flags)) == 0
     assert refused == [8]
@@ -272,12 +272,12 @@ def test_out_of_memory_halves_the_group_and_goes_on(tiny, tmp_path, monkeypatch,
 def test_another_runtime_error_is_not_taken_for_memory(tiny, tmp_path, monkeypatch):
     import jax
 
-    from jaxtune.group import GroupProgram
+    from jaxtune.engine import GroupRun
 
-    def broken(self, *arguments):
+    def broken(self):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
-    monkeypatch.setattr(GroupProgram, "start", broken)
+    monkeypatch.setattr(GroupRun, "start_state", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
         main(command(tiny, tmp_path / "out", "--num_seeds", "1"))
 

@@ -1,0 +1,137 @@
+"""Seeds per hour: jaxtune, its ablations, the Hugging Face Trainer and a plain PyTorch loop, in one run on one machine.
+
+python benchmarks/seeds_per_hour.py --model FOLDER --data_dir GLUE --tasks rte mrpc cola --out benchmarks/results/cpu.json
+On a GPU add --random_weights and any folder with config.json and tokenizer files. Every row is a process of its own; all take
+the same batches of the same examples. PyTorch rows need torch and accelerate.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SEEDS = 32  # of the sweep that seeds per hour are given for
+
+
+def jax_row(given: argparse.Namespace, task: str, devices: int, per_device: int, *flags: str):
+    """A command for `jax_rows.py`."""
+    common = ["--model", given.model, "--task", task, "--data_dir", given.data_dir]
+    if given.random_weights:
+        common += ["--random_weights", "true"]
+    own = ["--devices", str(devices), "--steps", str(given.steps), "--repeats", "3"]
+    sweep = [*common, "--trials_per_device", str(per_device), "--precision", given.precision]
+    return [str(HERE / "jax_rows.py"), *own, "--", *sweep, *flags]
+
+
+def torch_row(given: argparse.Namespace, task: str, row: str, *flags: str):
+    """A command for `torch_rows.py`."""
+    common = ["--model", given.model, "--task", task, "--data_dir", given.data_dir]
+    if given.random_weights:
+        common.append("--random_weights")
+    return [str(HERE / "torch_rows.py"), row, *common, "--steps", str(3 * given.steps), *flags]
+
+
+def rows_for(given: argparse.Namespace, task: str) -> dict[str, list[str]]:
+    """Name -> command. On a GPU, `stacked` trials share it; on CPU there is one trial per core."""
+    cores = len(os.sched_getaffinity(0))
+    devices, most = (1, given.stacked) if given.stacked else (cores, 1)
+    rows = {
+        "jaxtune as shipped": jax_row(given, task, devices, most),
+        "without packing": jax_row(given, task, devices, most, "--packing", "false"),
+        "without compaction": jax_row(given, task, devices, most, "--compact_vocabulary", "false"),
+        "one trial at a time": jax_row(given, task, 1, 1),
+    }
+    for size in given.group_sizes:
+        rows[f"vmapped, {size} at once"] = jax_row(given, task, 1, size)
+    rows["HF Trainer"] = torch_row(given, task, "trainer")
+    rows["PyTorch loop"] = torch_row(given, task, "loop")
+    rows["PyTorch loop, bfloat16"] = torch_row(given, task, "loop", "--bfloat16")
+    if given.torch_compile:
+        flags = ("--bfloat16", "--compile")
+        rows["PyTorch loop, bfloat16, compiled"] = torch_row(given, task, "loop", *flags)
+    return rows
+
+
+def run_row(command: list[str]) -> dict[str, float]:
+    """The JSON line a row prints last."""
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, env=os.environ
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def complete(result: dict[str, float], shipped: dict[str, float]) -> dict[str, float]:
+    """A row with the derived columns. PyTorch rows take steps, tokens and rate from jaxtune's row of the same task."""
+    facts = shipped | result
+    seconds = facts["seconds_per_seed_step"]
+    training = facts["steps"] * seconds + 3 * facts["evaluation_seconds"]
+    compiling = result.get("compile_seconds", 0.0)
+    useful = 6 * facts["encoder_weights"] * facts["tokens_per_step"]
+    return result | {
+        "tokens_per_second": facts["tokens_per_step"] / seconds,
+        "seeds_per_hour": 3600 * SEEDS / (compiling + SEEDS * training),
+        "share_of_matrix_rate": useful / seconds / shipped["matrix_rate"],
+    }
+
+
+def table(results: dict[str, dict[str, float]]) -> str:
+    """Markdown."""
+    lines = [
+        "| row | s per seed-step | real tokens/s | seeds/h | share of matrix rate | peak GiB | against Trainer |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    trainer = results["HF Trainer"]["seconds_per_seed_step"]
+    for name, row in results.items():
+        lines.append(
+            f"| {name} | {row['seconds_per_seed_step']:.4f} | {row['tokens_per_second']:,.0f} | {row['seeds_per_hour']:.1f} "
+            f"| {row['share_of_matrix_rate']:.0%} | {row['peak_memory'] / 2**30:.2f} | {trainer / row['seconds_per_seed_step']:.2f}x |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs every row of every task, prints the tables and writes the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data_dir", required=True)
+    parser.add_argument("--tasks", nargs="+", default=["rte", "mrpc", "cola"])
+    parser.add_argument("--random_weights", action="store_true")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--group_sizes", nargs="*", type=int, default=[2, 4])
+    parser.add_argument(
+        "--stacked", type=int, default=0, help="trials on the GPU in the shipped row"
+    )
+    parser.add_argument("--torch_compile", action="store_true")
+    parser.add_argument("--steps", type=int, default=16)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    report = {
+        "date": date.today().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {name: metadata.version(name) for name in ("jax", "torch", "transformers")},
+        "tasks": {},
+    }
+    for task in given.tasks:
+        results: dict[str, dict[str, float]] = {}
+        for name, command in rows_for(given, task).items():
+            row = run_row(command)
+            shipped = results.get("jaxtune as shipped", row)
+            results[name] = complete(row, shipped)
+            print(f"{task}: {name}: {row['seconds_per_seed_step']:.4f} s per seed-step", flush=True)
+        report["tasks"][task] = results
+        rate = results["jaxtune as shipped"]["matrix_rate"]
+        print(f"\n{task}, matrix rate {rate / 1e9:.0f} GFLOP/s\n{table(results)}\n", flush=True)
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
