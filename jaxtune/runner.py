@@ -164,7 +164,7 @@ def _run_group(
     """Trains one group and keeps what it leaves; returns the real tokens it trained on."""
     if not writes():
         run = GroupRun(program, plan.task, tables, group, plan.shape, [])
-        run.run()
+        _save_params(out, plan, run.run())
         return run.num_tokens
     primary, log_every = plan.task.metrics[0], plan.config.log_every
     history = History(log_every)
@@ -175,6 +175,7 @@ def _run_group(
         results = run.run()
     finally:
         runs.close()
+    _save_params(out, plan, results)
     history.write(out / HISTORY)
     _keep(out, plan, results, program.group_size)
     scores = [result.final[primary] for result in results]
@@ -188,14 +189,18 @@ def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
     return Run(trial.arm, trial.seeds.seed, {name: trial.settings[name] for name in names})
 
 
+def _save_params(out: Path, plan: ProgramPlan, results: Sequence[TrialResult]) -> None:
+    """What `save_params` asked for; every process takes part, as orbax wants it, and the first one writes."""
+    for result in results:
+        for kind, model in result.params.items():
+            params = plan.full_params(result, kind, model)
+            save_params(out / "params" / f"{result.trial.number:05d}" / kind, params)
+
+
 def _keep(out: Path, plan: ProgramPlan, results: Sequence[TrialResult], group_size: int) -> None:
     """A group's rows come last: a trial that has a row has everything else too."""
     for result in results:
-        number = result.trial.number
-        write_predictions(out, number, result.logits)
-        for kind, model in result.params.items():
-            params = plan.full_params(result, kind, model)
-            save_params(out / "params" / f"{number:05d}" / kind, params)
+        write_predictions(out, result.trial.number, result.logits)
     metric, num_steps = plan.task.metrics[0], plan.num_steps
     append_rows(out, [trial_row(r, metric, num_steps, group_size) for r in results])
 
