@@ -1,0 +1,59 @@
+"""What a command sets up before JAX runs, each case in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from jaxtune.backend import is_out_of_memory
+
+
+def set_up(code: str, **environment: str) -> str:
+    """What `code` prints after `backend.set_up`."""
+    script = f"import jax\nfrom jaxtune import backend\nbackend.set_up()\n{code}"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_one_cpu_device_per_core(tmp_path):
+    count = set_up("print(len(jax.devices()))", XDG_CACHE_HOME=str(tmp_path))
+    assert int(count) == len(os.sched_getaffinity(0))
+
+
+def test_the_users_device_count_stays(tmp_path):
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "JAX_NUM_CPU_DEVICES": "3"}
+    assert set_up("print(len(jax.devices()))", **environment) == "3"
+
+
+def test_the_compile_cache_is_the_users_own(tmp_path):
+    code = "print(jax.config.jax_compilation_cache_dir)"
+    assert set_up(code, XDG_CACHE_HOME=str(tmp_path)) == str(tmp_path / "jaxtune")
+    assert (tmp_path / "jaxtune").stat().st_mode & 0o077 == 0
+
+
+def test_a_cache_the_user_chose_stays(tmp_path):
+    chosen = str(tmp_path / "chosen")
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "JAX_COMPILATION_CACHE_DIR": chosen}
+    assert set_up("print(jax.config.jax_compilation_cache_dir)", **environment) == chosen
+    assert not (tmp_path / "jaxtune").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), True),
+        (jax.errors.JaxRuntimeError("INTERNAL: RPC failed"), False),
+        (ValueError("RESOURCE_EXHAUSTED"), False),
+    ],
+)
+def test_out_of_memory_is_told_from_other_errors(error, memory):
+    assert is_out_of_memory(error) == memory

@@ -1,0 +1,77 @@
+"""What a reader sees while a sweep runs and when it ends."""
+
+import numpy as np
+import pytest
+
+from jaxtune import progress
+from jaxtune.logs import StepRecords
+from jaxtune.progress import ProgressLine, SweepProgress, show_arms
+
+
+def records(trials: int, steps: int) -> StepRecords:
+    zeros = np.zeros((trials, steps), np.float32)
+    return StepRecords(zeros, zeros, zeros[..., None], ("all",))
+
+
+def test_plain_lines_come_seldom_and_at_the_end(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with ProgressLine("work", 100) as line:
+        for done in range(1, 101):
+            clock[0] += 0.5
+            line.update(done, "so far")
+    printed = capsys.readouterr().out.splitlines()
+    assert [text.split()[1] for text in printed] == [
+        "20/100",
+        "40/100",
+        "60/100",
+        "80/100",
+        "100/100",
+    ]
+
+
+def test_a_sweep_says_how_it_stands(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with SweepProgress(num_trials=4, num_done=0, total_steps=40) as shown:
+        for group in ([0, 1], [2, 3]):
+            for start in (0, 5):
+                clock[0] += 9
+                shown.steps(group, start, records(2, 5))
+            clock[0] += 9
+            shown.finished([0.5, 0.75], failed=1)
+    lines = capsys.readouterr().out.splitlines()
+    last = lines[-1]
+    for part in ("40/40", "4/4 seeds", "2 failed", "mean 0.625", "seeds/h"):
+        assert part in last
+    assert any("left" in line for line in lines)
+
+
+def test_a_group_that_is_run_again_is_not_counted_twice(capsys):
+    with SweepProgress(num_trials=1, num_done=0, total_steps=10) as shown:
+        shown.steps([0], 0, records(1, 8))
+        shown.steps([0], 0, records(1, 4))
+        shown.steps([0], 4, records(1, 6))
+    assert "10/10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("std", [None, 0.125])
+def test_the_table_has_a_row_per_arm(capsys, std):
+    summary = {
+        "n": 2,
+        "metric": "f1",
+        "mean": 0.5,
+        "std": std,
+        "min": 0.25,
+        "max": 0.75,
+        "failed": 1,
+        "failed_low": 0.1,
+        "failed_high": 0.9,
+        "trivial": 0.4,
+    }
+    show_arms({"learning_rate=1e-05 bias_correction=true": summary, "b": summary})
+    text = capsys.readouterr().out
+    for part in ("learning_rate=1e-05", "bias_correction=true", "1/2", "10% to 90%", "0.750"):
+        assert part in text
+    assert "f1 on the dev set" in text
+    assert ("0.125" in text) == (std is not None)
