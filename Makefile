@@ -29,7 +29,7 @@ $(VENV)/run: pyproject.toml
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-# torch first and by its exact version: a range would let pip choose a build with CUDA.
+# torch first and by its exact version, before anything that would pull another.
 $(VENV)/test: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch==2.13.0

@@ -4,10 +4,11 @@ python benchmarks/scaling.py --model FOLDER --data_dir GLUE --task cola --group_
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from seeds_per_hour import jax_row, run_row
+
+from jaxtune.backend import num_cores
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("--random_weights", action="store_true")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--group_sizes", nargs="+", type=int, default=[1, 2, 4, 8])
-    parser.add_argument("--devices", nargs="+", type=int, default=[1, len(os.sched_getaffinity(0))])
+    parser.add_argument("--devices", nargs="+", type=int, default=[1, num_cores()])
     parser.add_argument("--steps", type=int, default=8)
     given = parser.parse_args()
     print(f"{Path(given.model).name}, {given.task}")

@@ -15,6 +15,8 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
+from jaxtune.backend import num_cores
+
 HERE = Path(__file__).parent
 SEEDS = 32  # of the sweep that seeds per hour are given for
 
@@ -39,7 +41,7 @@ def torch_row(given: argparse.Namespace, task: str, row: str, *flags: str):
 
 def rows_for(given: argparse.Namespace, task: str) -> dict[str, list[str]]:
     """Name -> command. On a GPU, `stacked` trials share it; on CPU there is one trial per core."""
-    cores = len(os.sched_getaffinity(0))
+    cores = num_cores()
     devices, most = (1, given.stacked) if given.stacked else (cores, 1)
     rows = {
         "jaxtune as shipped": jax_row(given, task, devices, most),
@@ -69,7 +71,11 @@ def run_row(command: list[str]) -> dict[str, float]:
 
 
 def complete(result: dict[str, float], shipped: dict[str, float]) -> dict[str, float]:
-    """A row with the derived columns. PyTorch rows take steps, tokens and rate from jaxtune's row of the same task."""
+    """A row with the derived columns.
+
+    PyTorch rows take steps, tokens, rate and evaluation time from jaxtune's row of the same task, which favours them:
+    their own evaluation and compilation are not counted.
+    """
     facts = shipped | result
     seconds = facts["seconds_per_seed_step"]
     training = facts["steps"] * seconds + 3 * facts["evaluation_seconds"]

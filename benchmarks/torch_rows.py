@@ -31,7 +31,7 @@ def examples_in_order(config: SweepConfig, num_steps: int) -> tuple[list[dict], 
     table = tokenize(tokenizer, dataset.train, config.max_length, len(tokenizer))
     batches = trial_batches(0, len(table), config.batch_size, num_steps)
     examples = []
-    for index in batches.reshape(-1):
+    for index in batches[batches >= 0]:
         place = slice(table.starts[index], table.starts[index] + table.lengths[index])
         ids = table.ids[place].tolist()
         examples.append(

@@ -104,7 +104,7 @@ class SweepConfig:
     trials_per_device: int | None = None
     """Trials stacked on each device; null chooses: one on CPU, what fits in memory elsewhere."""
     remat: bool = False
-    """Recompute each block in the backward pass: more trials fit in memory, each a third slower."""
+    """Recompute each block in the backward pass: more trials fit in memory, each slower."""
     compile_cache: bool = True
     """Keep compiled programs in the user's cache folder, so that the next sweep of this shape starts at once."""
     save_params: Literal["none", "best", "final", "all"] = "none"

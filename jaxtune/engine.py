@@ -109,6 +109,8 @@ class GroupRun:
         self.hyper = program.place(_stack_hypers([trial.hyper for trial in self.lanes]))
         self.dropout_keys = program.place(_stream_keys(t.seeds.dropout_seed for t in self.lanes))
         count = len(trials)
+        # Once and early: device work asked for later would wait behind the dispatch under way.
+        self.rates = learning_rates(self.trials, program.recipe.num_steps)
         self.running = _Running(
             losses=[],
             best=np.full(count, -np.inf),
@@ -197,7 +199,7 @@ class GroupRun:
         def read() -> None:
             on_host = self.program.fetch(records)
             places = (slice(len(self.trials)), slice(count))
-            rates = learning_rates(self.trials, self.program.recipe.num_steps, start, count)
+            rates = self.rates[:, start : start + count]
             loss = on_host.loss[places]
             self.running.losses.append(loss)
             names = gradient_norm_names(self.task.model)
@@ -267,17 +269,19 @@ def steps_per_epoch(num_examples: int, batch_size: int) -> int:
     return math.ceil(num_examples / batch_size)
 
 
-def learning_rates(trials: Sequence[Trial], num_steps: int, start: int, count: int) -> np.ndarray:
+def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
     """Scheduled learning rates [trial, step], without the bias correction's factor."""
-    steps = np.arange(start, start + count)
-    return np.stack(
-        [
+    steps = np.arange(num_steps)
+
+    def rates(trial: Trial) -> np.ndarray:
+        config = trial.config
+        return np.asarray(
             schedule_value(
-                t.config.schedule, t.config.learning_rate, t.config.warmup_ratio, num_steps, steps
+                config.schedule, config.learning_rate, config.warmup_ratio, num_steps, steps
             )
-            for t in trials
-        ]
-    )
+        )
+
+    return np.stack([rates(trial) for trial in trials])
 
 
 def _stack_hypers(hypers: Sequence[Hyper]) -> Hyper:

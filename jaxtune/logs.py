@@ -104,10 +104,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_rows(out: Path, rows: list[dict[str, Any]]) -> None:
-    """Adds rows to trials.jsonl and returns when they are on the disk."""
+    """Adds rows to trials.jsonl and returns when they are on the disk; a half-written last line is taken away."""
     text = "".join(json.dumps(_finite(row), allow_nan=False) + "\n" for row in rows)
-    with (out / TRIALS).open("a", encoding="utf-8") as file:
-        file.write(text)
+    path = out / TRIALS
+    whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+    with path.open("ab") as file:
+        file.truncate(whole)
+        file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())
 

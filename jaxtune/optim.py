@@ -15,8 +15,6 @@ from jax.typing import ArrayLike
 from jaxtune.models.names import path_of
 from jaxtune.shapes import Array, Float, Int
 
-SCHEDULES = ("linear", "cosine", "constant")
-
 
 class Hyper(NamedTuple):
     """One trial's optimiser settings; every field is a scalar that may be traced and may differ between trials."""

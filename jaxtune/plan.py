@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxtune.backend import memory_limit
+from jaxtune.backend import is_out_of_memory, memory_limit
 from jaxtune.config import SweepConfig
 from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
 from jaxtune.engine import (
@@ -60,7 +60,9 @@ class ProgramPlan:
         asked = self.config.trials_per_device
         limit = memory_limit()
         if asked is None and limit is not None and stacks_trials(self.config):
-            per_device = trials_that_fit(self._bytes_needed, limit, fill)
+            most = trials_that_fit(self._bytes_needed, limit, fill)
+            # Waves of equal size: 64 trials of which 20 fit run as 4 x 16, not as 3 x 20 + 4.
+            per_device = math.ceil(fill / math.ceil(fill / most))
         else:
             per_device = min(asked or 1, fill)
         return per_device * len(self.devices)
@@ -105,7 +107,7 @@ class ProgramPlan:
     ) -> dict[str, np.ndarray]:
         """A trial's parameters by path, with every word's embedding row, as a run on the full vocabulary leaves them."""
         steps = result.best_step if kind == "best" else self.num_steps
-        rates = learning_rates([result.trial], self.num_steps, 0, steps)[0]
+        rates = learning_rates([result.trial], self.num_steps)[0, :steps]
         decay = float(np.prod(1.0 - rates.astype(np.float64) * result.trial.config.weight_decay))
         task = self.task
         full = restore_embedding(model, task.full_embedding, task.kept_words, decay)
@@ -160,7 +162,13 @@ def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int)
     """The largest group per device, at most `wanted`, whose program needs at most 90 % of the memory; at least 1."""
     size = wanted
     while size > 1:
-        needed = bytes_needed(size)
+        try:
+            needed = bytes_needed(size)
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            size //= 2
+            continue
         if needed <= MEMORY_SHARE * limit:
             return size
         size = min(size - 1, int(size * MEMORY_SHARE * limit / needed))

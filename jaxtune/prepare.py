@@ -12,7 +12,6 @@ from jaxtune.data.packing import (
     Shape,
     batch_indices,
     choose_shape,
-    extended,
     make_plan,
     rows_needed,
 )
@@ -145,5 +144,5 @@ def plan_evaluation(dev: TokenTable, hidden_size: int, packed: bool) -> tuple[Sh
     batches = batch_indices(np.arange(len(dev)), size)
     shape = choose_shape(dev.lengths, size, hidden_size, packed)
     most = int(rows_needed(dev, batches, shape).max())
-    shape = extended(shape._replace(ladder=(most,)), most)
+    shape = shape._replace(ladder=(most,))
     return shape, make_plan(dev, batches, shape)

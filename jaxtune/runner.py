@@ -19,6 +19,8 @@ from jaxtune.flags import Settings
 from jaxtune.group import GroupProgram
 from jaxtune.logs import (
     HISTORY,
+    PREDICTIONS,
+    TRIALS,
     History,
     append_rows,
     read_rows,
@@ -35,6 +37,8 @@ from jaxtune.tensorboard import Run, TrialRuns, write_arm_curves
 from jaxtune.throughput import Meter
 from jaxtune.trials import Trial, make_trials
 
+CONFIG, MANIFEST, SUMMARY, TENSORBOARD = "config.yaml", "manifest.json", "summary.json", "tb"
+OUTPUTS = (CONFIG, MANIFEST, SUMMARY, TRIALS, HISTORY, PREDICTIONS, TENSORBOARD, "params")
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
 NEXT = (
@@ -48,8 +52,8 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
     out = out_folder(settings)
     trials = make_trials(settings)
     if writes():
-        _claim(out, settings)
-    done = _finished(out, trials)
+        _check_claim(out, settings)
+    done = set() if settings.base.overwrite else _finished(out, trials)
     plans = make_plans(trial for trial in trials if trial.number not in done)
     if settings.base.dry_run:
         say("\n".join(plan_lines(plans)))
@@ -57,12 +61,11 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
     throughput = None
     if plans:
         if writes():
-            out.mkdir(parents=True, exist_ok=True)
-            _write_provenance(out, settings, argv, plans)
+            _begin(out, settings, argv, plans)
         throughput = _train(out, plans, tuple(settings.grid), len(trials), len(done)).totals()
     if not writes():
         return
-    write_arm_curves(out / "tb", load(out))
+    write_arm_curves(out / TENSORBOARD, load(out))
     arms = _summarise(out, throughput)
     show_arms(arms)
     say(conclusion(arms))
@@ -96,14 +99,16 @@ def out_folder(settings: Settings) -> Path:
     return Path("runs") / name
 
 
-def _claim(out: Path, settings: Settings) -> None:
-    """Refuses a folder with another sweep's results; `overwrite` removes them."""
-    path = out / "config.yaml"
-    if not path.exists():
-        return
+def _check_claim(out: Path, settings: Settings) -> None:
+    """Refuses a folder with another sweep's results, or, to overwrite, one that holds no sweep."""
+    path = out / CONFIG
     if settings.base.overwrite:
-        if not settings.base.dry_run:
-            shutil.rmtree(out)
+        if out.exists() and any(out.iterdir()) and not (out / MANIFEST).exists():
+            raise UserError(
+                f"{out} is no sweep's folder ({MANIFEST} is missing); give another --out."
+            )
+        return
+    if not path.exists():
         return
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
     lines = difflib.unified_diff(theirs.splitlines(), ours.splitlines(), n=0, lineterm="")
@@ -114,13 +119,23 @@ def _claim(out: Path, settings: Settings) -> None:
         )
 
 
-def _write_provenance(
-    out: Path, settings: Settings, argv: list[str], plans: Sequence[ProgramPlan]
-) -> None:
-    write_text(out / "config.yaml", settings.as_yaml())
+def _begin(out: Path, settings: Settings, argv: list[str], plans: Sequence[ProgramPlan]) -> None:
+    """The folder with config and manifest; a continued sweep keeps its first manifest and adds this run to it."""
+    if settings.base.overwrite:
+        for name in OUTPUTS:
+            shutil.rmtree(out / name, ignore_errors=True)
+            if (out / name).is_file():
+                (out / name).unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / CONFIG, settings.as_yaml())
     files = dict.fromkeys(file for plan in plans for file in plan.task.files)
-    manifest = describe(argv, settings.base.precision, files)
-    write_json(out / "manifest.json", manifest | {"groups": [plan.describe() for plan in plans]})
+    run = describe(argv, settings.base.precision, files)
+    run["groups"] = [plan.describe() for plan in plans]
+    path = out / MANIFEST
+    first = json.loads(path.read_text(encoding="utf-8")) if path.exists() else run
+    if first is not run:
+        first.setdefault("continued", []).append(run)
+    write_json(path, first)
 
 
 def _train(
@@ -142,8 +157,13 @@ def _train(
                             out, plan, program, tables, group, swept, progress
                         )
                 except jax.errors.JaxRuntimeError as error:
-                    if not is_out_of_memory(error) or size == len(plan.devices):
+                    if not is_out_of_memory(error):
                         raise
+                    if size == len(plan.devices):
+                        raise UserError(
+                            "One trial does not fit in a device's memory; give a smaller batch_size or max_length, "
+                            "--remat true, or --precision bfloat16."
+                        ) from error
                     size = max(1, size // len(plan.devices) // 2) * len(plan.devices)
                     say(f"Out of memory: going on with groups of {size} trials.")
                     program = plan.compile(size)
@@ -169,7 +189,7 @@ def _run_group(
     primary, log_every = plan.task.metrics[0], plan.config.log_every
     history = History(log_every)
     shown = {trial.number: _shown(trial, swept) for trial in group}
-    runs = TrialRuns(out / "tb", shown, primary, log_every)
+    runs = TrialRuns(out / TENSORBOARD, shown, primary, log_every)
     run = GroupRun(program, plan.task, tables, group, plan.shape, [history, runs, progress])
     try:
         results = run.run()
@@ -234,7 +254,7 @@ def trial_row(result: TrialResult, metric: str, num_steps: int, group_size: int)
 
 def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
     """Writes summary.json over every row that OUT holds; without new trials the throughput stays as it was."""
-    path = out / "summary.json"
+    path = out / SUMMARY
     if throughput is None and path.exists():
         throughput = json.loads(path.read_text(encoding="utf-8"))["throughput"]
     summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}

@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from jaxtune import backend
         from jaxtune.runner import run_sweep
 
-        backend.set_up(settings.base.compile_cache)
+        backend.set_up(settings.base.precision, settings.base.compile_cache)
         run_sweep(settings, list(argv))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from tensorboardX import SummaryWriter
 from tensorboardX.proto import plugin_hparams_pb2
 from tensorboardX.summary import hparams
@@ -99,7 +100,9 @@ def write_arm_curves(folder: Path, results: Results) -> None:
             for (name, step), values in rows.groupby(["name", "step"], observed=True)["value"]:
                 for statistic in ("mean", "min", "max"):
                     tag = f"arm/{shown[name]}_{statistic}"
-                    writer.add_scalar(tag, values.agg(statistic), step)
+                    # numpy, not pandas: a diverged trial shows as NaN instead of dropping out.
+                    value = getattr(np, statistic)(values.to_numpy())
+                    writer.add_scalar(tag, value, step)
                 if name != "loss":
                     failed = sum(has_failed(value, trivial) for value in values)
                     writer.add_scalar("arm/trials_at_floor", failed, step)

@@ -185,7 +185,7 @@ def test_streams_are_separate(tiny):
 
 def test_learning_rates_are_those_of_the_schedule(tiny):
     plan = plan_for(tiny, "--num_seeds", "1", "--warmup_ratio", "0.5")
-    rates = learning_rates(plan.trials, STEPS, 0, STEPS)
+    rates = learning_rates(plan.trials, STEPS)
     expected = 1e-3 * np.array([[0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3]])
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
 

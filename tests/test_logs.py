@@ -50,6 +50,8 @@ def test_rows_survive_a_cut_last_line(tmp_path):
     with (tmp_path / "trials.jsonl").open("a") as file:
         file.write('{"trial": 2, "fin')
     assert read_rows(tmp_path) == [{"trial": 0, "final": None}, {"trial": 1, "final": 0.5}]
+    append_rows(tmp_path, [{"trial": 2, "final": 0.25}])
+    assert [row["trial"] for row in read_rows(tmp_path)] == [0, 1, 2]
 
 
 def test_no_file_is_no_rows(tmp_path):

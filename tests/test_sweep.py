@@ -156,6 +156,8 @@ def test_a_missing_trial_is_run_again_with_the_same_result(swept, tiny, tmp_path
     assert main(command(tiny, out, *flags)) == 0
     rows = jaxtune.load_results(out).trials.to_dict("records")
     assert (out / "tb" / "bias_correction=true" / "aggregate").is_dir()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert [len(run["groups"]) for run in (manifest, *manifest["continued"])] == [1, 1]
     again = next(row for row in rows if row["trial"] == removed["trial"])
     for row in (removed, again):
         del row["seconds"], row["group_size"]
@@ -169,6 +171,24 @@ def test_another_config_is_refused_with_the_difference(swept, tiny, capsys):
     error = capsys.readouterr().err
     assert "learning_rate: 2.0e-05" in error
     assert "learning_rate: 0.0001" in error
+
+
+def test_overwrite_replaces_a_sweep_and_nothing_else(tiny, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "config.yaml").write_text("mine: true\n")
+    flags = ["--num_seeds", "1", "--overwrite", "true"]
+    assert main(command(tiny, out, *flags)) == 1
+    assert "no sweep's folder" in capsys.readouterr().err
+    assert (out / "config.yaml").read_text() == "mine: true\n"
+    (out / "config.yaml").unlink()
+    assert main(command(tiny, out, *flags)) == 0
+    (out / "notes.txt").write_text("kept")
+    assert main(command(tiny, out, *flags, "--model", "/none")) == 1
+    assert len(jaxtune.load_results(out).trials) == 1  # a mistake costs no results
+    assert main(command(tiny, out, *flags, "--learning_rate", "1e-4")) == 0
+    assert jaxtune.load_results(out).trials.learning_rate.tolist() == [1e-4]
+    assert (out / "notes.txt").exists()
 
 
 def test_the_written_config_repeats_the_sweep(swept, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxtune.data.texts import read_texts
 from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize_chunks, tokenizer_files
+from jaxtune.errors import UserError
 
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
 MINIATURE_SENTENCES, MINIATURE_HELD_OUT_SEED = 100_000, 99
@@ -58,6 +59,8 @@ def read_corpus(
 
 
 def _corpus(train: TokenTable, held_out: TokenTable, tokenizer: Any, folder: Path) -> Corpus:
+    if tokenizer.mask_token_id is None:
+        raise UserError(f"The tokenizer in {folder} has no mask token; add one (mask_token) to it.")
     every = np.arange(len(tokenizer))
     return Corpus(
         train=train,

@@ -100,8 +100,7 @@ def choose_shape(
     """The row width that costs least on sampled batches, and the row counts to compile.
 
     The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest (measured on CPU,
-    benchmarks/README.md). A run that meets a larger batch than
-    the sampled ones gets a rung of its own (`extended`).
+    benchmarks/README.md). A run that meets a larger batch than the sampled ones gets a rung of its own (`extended`).
     """
     longest = -(-int(lengths.max()) // 8) * 8
     if not packed:

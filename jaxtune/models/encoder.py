@@ -165,10 +165,11 @@ class Block(nnx.Module):
             project(x).reshape(split).swapaxes(1, 2)
             for project in (self.query, self.key, self.value)
         )
-        scores = query @ keys.swapaxes(2, 3) / math.sqrt(split[-1])
+        scores = jnp.matmul(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
+        scores = scores / math.sqrt(split[-1])
         # Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
         together = segments[:, None, :, None] == segments[:, None, None, :]
-        scores = jnp.where(together, scores.astype(jnp.float32), -1e9)
+        scores = jnp.where(together, scores, -1e9)
         weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
         weights = dropout(key, weights, config.attention_dropout)
         return (weights @ value).swapaxes(1, 2).reshape(x.shape)
@@ -214,7 +215,7 @@ class Encoder(nnx.Module):
             return block(x, rows.segments, keys), None
 
         if config.remat:
-            apply_block = jax.checkpoint(apply_block)
+            apply_block = jax.checkpoint(apply_block, prevent_cse=False)  # a scan needs no barrier
         layers = None if config.shared_block else self.layers
         return jax.lax.scan(apply_block, x, (layers, keys), length=config.num_layers)[0]
 
