@@ -141,7 +141,7 @@ def test_correction_factor_known_values(b2: float, t: int, value: float) -> None
     assert float(correction_factor(0.9, b2, t)) == pytest.approx(value, abs=5e-4)
 
 
-@pytest.mark.parametrize("kind", ("linear", "cosine", "constant"))
+@pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
 @pytest.mark.parametrize(("num_steps", "ratio"), [(70, 0.1), (100, 0.06), (9, 0.1), (20, 0.0)])
 def test_schedules_are_transformers(kind: str, num_steps: int, ratio: float) -> None:
     """First update at 0, the peak at the end of the warm-up, 0 at the last step; every value as transformers has it."""
