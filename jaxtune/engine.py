@@ -107,6 +107,7 @@ class GroupRun:
             for trial in self.lanes
         ]
         self.hyper = program.place(_stack_hypers([trial.hyper for trial in self.lanes]))
+        self.init_keys = program.place(_stream_keys(t.seeds.init_seed for t in self.lanes))
         self.dropout_keys = program.place(_stream_keys(t.seeds.dropout_seed for t in self.lanes))
         count = len(trials)
         # Once and early: device work asked for later would wait behind the dispatch under way.
@@ -152,8 +153,7 @@ class GroupRun:
 
     def start_state(self) -> TrialState:
         """The state before the first step."""
-        keys = self.program.place(_stream_keys(trial.seeds.init_seed for trial in self.lanes))
-        return self.program.start(self.tables.model, keys)
+        return self.program.start(self.tables.model, self.init_keys)
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxtune.data.packing import (
+    MOST_RUNGS,
     Plan,
     Shape,
     batch_indices,
+    best_ladder,
     choose_shape,
     epoch_order,
     extended,
@@ -225,6 +227,13 @@ def test_orders_depend_on_seed_and_epoch_and_on_nothing_else():
 def test_batches_keep_the_order_and_fill_the_last_one_up():
     np.testing.assert_array_equal(batch_indices(np.array([4, 2, 0]), 2), [[4, 2], [0, -1]])
     np.testing.assert_array_equal(batch_indices(np.array([1, 0]), 2), [[1, 0]])
+
+
+def test_the_ladder_leaves_the_fewest_empty_rows():
+    rows = np.array([3] * 5 + [4] * 50 + [5] * 30 + [6] * 10 + [7] * 4 + [9])
+    assert best_ladder(rows) == (4, 5, 6, 9)
+    assert best_ladder(np.array([2, 2, 3])) == (2, 3)
+    assert best_ladder(np.array([2])) == (2,)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 16])
