@@ -62,7 +62,7 @@ class ProgressLine:
 
 def say(text: str) -> None:
     """A line for the reader, above a live bar if there is one."""
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(text, markup=False, soft_wrap=not console.is_terminal)
 
 
 def say_error(text: str) -> None:
