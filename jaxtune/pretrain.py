@@ -1,7 +1,7 @@
 """`python -m jaxtune.pretrain`: masked-LM pre-training of a small encoder from scratch, its depth grown by stacking.
 
 A shallow encoder learns first; its blocks are then repeated (ABCD -> ABCDABCD...) and trained on (Gong et al., 2019).
-Deep post-LayerNorm encoders do not leave the unigram plateau otherwise. The defaults make the packaged miniature.
+The defaults make the packaged miniature.
 """
 
 import dataclasses

@@ -13,7 +13,7 @@ from jaxtune.data.tokens import TokenTable
 
 # Placing a batch takes about batch_size^2 comparisons: large batches, which vary less, are sampled less.
 SAMPLED_COMPARISONS = 4_000_000
-# Each rung is compiled apart; a fifth would save another 2 % of RTE's slots and nothing elsewhere.
+# Each rung is compiled apart; more of them save little.
 MOST_RUNGS = 4
 
 
@@ -99,8 +99,8 @@ def choose_shape(
 ) -> Shape:
     """The row width that costs least on sampled batches, and the row counts to compile.
 
-    The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest (measured on CPU,
-    benchmarks/README.md). A run that meets a larger batch than the sampled ones gets a rung of its own (`extended`).
+    The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest (a rule of thumb
+    for CPUs). A run that meets a larger batch than the sampled ones gets a rung of its own (`extended`).
     """
     longest = -(-int(lengths.max()) // 8) * 8
     if not packed:

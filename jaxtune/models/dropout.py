@@ -1,7 +1,6 @@
 """Dropout whose mask is a hash of (key, element index): exact under vmap, and cheap on CPU and GPU.
 
-A mask drawn by `jax.random.bernoulli` costs about twenty rounds of threefry per element, which on a CPU is a third of
-a training step. Here an element costs two rounds of a 32-bit integer mixer (multiply and xor-shift) that fuse with
+A mask drawn by `jax.random.bernoulli` costs about twenty rounds of threefry per element. Here an element costs two rounds of a 32-bit integer mixer (multiply and xor-shift) that fuse with
 the scaling. The element index runs over the array in row-major order, so adding rows at the end changes no mask.
 """
 

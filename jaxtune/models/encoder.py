@@ -110,7 +110,7 @@ def activate(config: EncoderConfig, x: Float[Array, "..."]) -> Float[Array, "...
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """x Phi(x) by the error function.
 
-    The derivative is written out so that the backward pass keeps nothing but x: on CPU, 6 % of a feed-forward layer.
+    The derivative is written out so that the backward pass keeps nothing but x.
     """
     return x * _normal_cdf(x)
 
@@ -198,7 +198,7 @@ class Encoder(nnx.Module):
     def __call__(self, rows: Rows, key: Key | None = None) -> Hidden:
         """Hidden states of the last block by flat slot (row * slots + slot); those of padding mean nothing.
 
-        Only attention sees rows: matrix products over one long axis are 15 % faster on CPU than over two.
+        Only attention sees rows: matrix products over one long axis are faster on CPU than over two.
         """
         config = self.config
         embedding_key, keys = None, None
