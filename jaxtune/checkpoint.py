@@ -1,46 +1,181 @@
-"""Arrays on disk, through orbax: parameters to keep, and the state of a run that may have to go on."""
+"""Arrays on disk, through orbax: parameters to keep, and the state of a run that may have to go on.
 
+A run's checkpoint counts only once it is sealed: a list with the sha256 of every file is written last, and verified before
+anything is read back, for orbax itself does not notice a changed byte.
+"""
+
+import hashlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 
+from jaxtune.logs import replace_file, write_json
+
 Tree = TypeVar("Tree")
+
+SECONDS_BETWEEN = 600.0
+
+
+class Restored(NamedTuple):
+    """A checkpoint read back."""
+
+    step: int
+    tree: Any  # of the structure that was asked for
+    arrays: dict[str, np.ndarray]  # what was saved beside it
 
 
 class RunCheckpoints:
-    """The last states of a run, by step, in a folder that exists only while the run does."""
+    """The last two states of a run, by step, in a folder that exists only while the run does.
 
-    def __init__(self, folder: Path):
+    `every` is in steps; without it a checkpoint is due every ten minutes. What goes wrong while writing is said and costs
+    no more than the checkpoint.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None], every: int | None = None):
+        self.folder = folder.absolute()
+        self.every = every
+        self._say = say
+        self._last = time.monotonic()
+        self._sealing: threading.Thread | None = None
+
+    @cached_property
+    def _manager(self) -> Any:
         import orbax.checkpoint as ocp
 
+        # What a killed process left half-written or unsealed goes; the caller holds the lock on the folder.
+        for path in (self.folder / "states").glob("*"):
+            if not (self.folder / f"{path.name}.json").exists():
+                shutil.rmtree(path, ignore_errors=True)
         options = ocp.CheckpointManagerOptions(max_to_keep=2, cleanup_tmp_directories=True)
-        self._ocp = ocp
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        return ocp.CheckpointManager(self.folder / "states", options=options)
 
-    def save(self, step: int, tree: Tree) -> None:
-        """Begins to write the tree; the arrays are copied before this returns, the disk is written meanwhile."""
-        self._manager.save(step, args=self._ocp.args.StandardSave(jax.tree.leaves(tree)))
+    def due(self, step: int) -> bool:
+        """Whether to save after `step` steps; several processes, whose clocks differ, go by steps alone."""
+        if self.every is not None:
+            return step % self.every == 0
+        return jax.process_count() == 1 and time.monotonic() - self._last >= SECONDS_BETWEEN
 
-    def restore_latest(self, like: Tree) -> tuple[int, Tree] | None:
-        """The newest finished step and its tree, of the structure, shapes and dtypes of `like`; None without one."""
-        step = self._manager.latest_step()
-        if step is None:
-            return None
+    def save(self, step: int, tree: Any, arrays: dict[str, np.ndarray] | None = None) -> None:
+        """Begins to write the tree; it is copied before this returns, and the disk is written meanwhile.
+
+        `arrays` are those whose shapes the reader will not know.
+        """
+        import orbax.checkpoint as ocp
+
+        self.wait()
+        self._last = time.monotonic()
+        try:
+            replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
+            self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(tree)))
+        except Exception as error:  # orbax and its writers raise many kinds
+            self._complain(error)
+        else:
+            self._sealing = threading.Thread(target=self._seal, args=(step,))
+            self._sealing.start()
+
+    def latest(self) -> int:
+        """The step of the newest checkpoint that is whole, 0 without one; a damaged one is named and removed."""
+        steps = sorted((int(path.stem) for path in self.folder.glob("*.json")), reverse=True)
+        for step in steps:
+            try:
+                self._verify(step)
+                return step
+            except (OSError, ValueError) as error:
+                self._put_aside(step, error)
+        return 0
+
+    def restore_latest(self, like: Tree) -> Restored | None:
+        """The newest usable checkpoint, its tree of the structure, shapes, dtypes and shardings of `like`."""
+        import orbax.checkpoint as ocp
+
         leaves, structure = jax.tree.flatten(like)
-        abstract = [jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype) for leaf in leaves]
-        restored = self._manager.restore(step, args=self._ocp.args.StandardRestore(abstract))
-        return step, jax.tree.unflatten(structure, restored)
+        while step := self.latest():
+            try:
+                with np.load(self.folder / f"{step}.npz", allow_pickle=False) as opened:
+                    arrays = dict(opened)
+                args = ocp.args.StandardRestore(leaves)
+                tree = jax.tree.unflatten(structure, self._manager.restore(step, args=args))
+                return Restored(step, tree, arrays)
+            except Exception as error:  # another version's, or another group's
+                self._put_aside(step, error)
+        return None
 
-    def latest_step(self) -> int | None:
-        """The newest finished step."""
-        return self._manager.latest_step()
+    def wait(self) -> None:
+        """Returns when nothing is being written any more."""
+        if self._sealing is not None:
+            self._sealing.join()
+            self._sealing = None
 
     def close(self) -> None:
-        """Waits for writes under way."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits for writes under way and lets go of orbax's threads."""
+        self.wait()
+        if "_manager" in self.__dict__:
+            self._manager.close()
+            del self.__dict__["_manager"]
+
+    def discard(self) -> None:
+        """The run is over: nothing to go on from."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _seal(self, step: int) -> None:
+        """Waits until a step is on the disk, lists its files, and forgets the steps that orbax has removed."""
+        try:
+            self._manager.wait_until_finished()
+            names = {str(file.relative_to(self.folder)): digest(file) for file in self._files(step)}
+            write_json(self.folder / f"{step}.json", names)
+            for path in (*self.folder.glob("*.json"), *self.folder.glob("*.npz")):
+                if not (self.folder / "states" / path.stem).exists():
+                    path.unlink()
+        except Exception as error:
+            self._complain(error)
+
+    def _files(self, step: int) -> list[Path]:
+        written = (self.folder / "states" / str(step)).rglob("*")
+        return [self.folder / f"{step}.npz", *sorted(path for path in written if path.is_file())]
+
+    def _verify(self, step: int) -> None:
+        listed = json.loads((self.folder / f"{step}.json").read_text(encoding="utf-8"))
+        for name, expected in listed.items():
+            if not (self.folder / name).is_file():
+                raise ValueError(f"{name} is missing")
+            if digest(self.folder / name) != expected:
+                raise ValueError(f"{name} has changed since it was written")
+
+    def _put_aside(self, step: int, error: Exception) -> None:
+        self._say(f"The checkpoint of step {step} cannot be used ({_one_line(error)}).")
+        self.close()
+        (self.folder / f"{step}.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "states" / str(step), ignore_errors=True)
+
+    def _complain(self, error: Exception) -> None:
+        self._say(f"No checkpoint could be written ({_one_line(error)}); going on without.")
+
+
+def digest(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    return write
+
+
+def _one_line(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")
 
 
 def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:

@@ -109,6 +109,8 @@ class SweepConfig:
     """Keep compiled programs in the user's cache folder, so that the next sweep of this shape starts at once."""
     save_params: Literal["none", "best", "final", "all"] = "none"
     """Which parameters of each trial to keep in OUT/params; all is best and final."""
+    checkpoint_every: int | None = None
+    """Steps between checkpoints of the running group; null is about every ten minutes."""
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
@@ -130,7 +132,7 @@ TRACED_FIELDS = (
 )
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
-COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache")
+COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
 _APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 
@@ -158,7 +160,13 @@ def seed_list(text: str) -> tuple[int, ...]:
 def check(config: SweepConfig) -> None:
     """Contradictions between fields, as one sentence each."""
     positive = ("num_seeds", "num_epochs", "batch_size", "max_length", "log_every")
-    optional = ("max_steps", "eval_every", "train_examples", "trials_per_device")
+    optional = (
+        "max_steps",
+        "eval_every",
+        "train_examples",
+        "trials_per_device",
+        "checkpoint_every",
+    )
     for name in (*positive, *optional):
         value = getattr(config, name)
         if value is not None and value < 1:

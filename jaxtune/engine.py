@@ -1,6 +1,5 @@
 """Runs one group of trials: dispatch, evaluate, record. Everything that is read on the host is read a dispatch late."""
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxtune.checkpoint import RunCheckpoints
 from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
 from jaxtune.data.tokens import Tokens
 from jaxtune.group import GroupProgram, Records
+from jaxtune.interruption import Interruption
+from jaxtune.journal import Journal
 from jaxtune.logs import Recorder, StepRecords
-from jaxtune.metrics import evaluate, has_failed, is_constant_prediction, trivial_floor
+from jaxtune.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.optim import Hyper, schedule_value
+from jaxtune.outcome import TrialResult, conclude
 from jaxtune.prepare import Prepared
 from jaxtune.step import TrialState, gradient_norm_names
 from jaxtune.trials import Trial
@@ -41,34 +44,14 @@ def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
     return program.place(tables, per_trial=False)
 
 
-@dataclasses.dataclass
-class TrialResult:
-    """One finished trial."""
+class Position(NamedTuple):
+    """Where a run stands, on the devices: enough to go on from."""
 
-    trial: Trial
-    final: dict[str, float]
-    best: float
-    best_step: int
-    train_loss: float
-    trivial: float
-    failed: bool
-    diverged: bool
-    constant_prediction: bool
-    seconds: float
-    logits: np.ndarray  # float32 [example, label]
-    params: dict[str, SequenceClassifier]
-
-
-@dataclasses.dataclass
-class _Running:
-    """What is known of a group so far, per trial."""
-
-    losses: list[np.ndarray]
-    best: np.ndarray
-    best_step: np.ndarray
-    evaluations: list[dict[str, float]]
-    logits: np.ndarray
-    finite: np.ndarray
+    step: int
+    state: TrialState
+    kept: (
+        SequenceClassifier | None
+    )  # each trial's best parameters so far, where they are to be saved
 
 
 class GroupRun:
@@ -109,17 +92,9 @@ class GroupRun:
         self.hyper = program.place(_stack_hypers([trial.hyper for trial in self.lanes]))
         self.init_keys = program.place(_stream_keys(t.seeds.init_seed for t in self.lanes))
         self.dropout_keys = program.place(_stream_keys(t.seeds.dropout_seed for t in self.lanes))
-        count = len(trials)
         # Once and early: device work asked for later would wait behind the dispatch under way.
         self.rates = learning_rates(self.trials, program.recipe.num_steps)
-        self.running = _Running(
-            losses=[],
-            best=np.full(count, -np.inf),
-            best_step=np.zeros(count, int),
-            evaluations=[{}] * count,
-            logits=np.zeros((count, len(task.dev), task.num_labels), np.float32),
-            finite=np.ones(count, bool),
-        )
+        self.journal = Journal(program.recipe.log_every)
 
     @property
     def num_tokens(self) -> int:
@@ -128,15 +103,22 @@ class GroupRun:
         parts = self.batches[: len(self.trials)]
         return sum(int(lengths[batches[batches >= 0]].sum()) for batches in parts)
 
-    def run(self) -> list[TrialResult]:
-        """Trains and evaluates the group; a trial that diverges is a result like any other."""
+    def run(
+        self,
+        checkpoints: RunCheckpoints | None = None,
+        interruption: Interruption | None = None,
+    ) -> list[TrialResult]:
+        """Trains and evaluates the group; a trial that diverges is a result like any other.
+
+        Goes on from the newest checkpoint of this very group. Where `interruption` says so it leaves one and raises
+        InterruptedRunError.
+        """
         began = time.monotonic()
         program, num_steps = self.program, self.program.recipe.num_steps
-        state = self.start_state()
-        kept = jax.tree.map(jnp.copy, state.model) if self.save in ("best", "all") else None
+        step, state, kept = self._begin(checkpoints)
+        earlier = self.journal.seconds
         late: Callable[[], None] | None = None
-        step = 0
-        for count in self._dispatches():
+        for count in self._dispatches(step, checkpoints.every if checkpoints else None):
             state, records = program.train(*self.train_arguments(state, step, count))
             if late:
                 late()
@@ -148,8 +130,49 @@ class GroupRun:
                 improved = self._evaluate(state.model, step)
                 if kept is not None:
                     kept = program.keep(kept, state.model, program.place(improved))
-        seconds = (time.monotonic() - began) / len(self.trials)
-        return self._results(state.model, kept, seconds)
+            if checkpoints and step < num_steps and (interruption or checkpoints.due(step)):
+                if late:
+                    late()
+                late = None
+                self.journal.seconds = earlier + time.monotonic() - began
+                self._save(checkpoints, Position(step, state, kept))
+                if interruption:
+                    checkpoints.close()
+                    interruption.stop_here()
+        self.journal.seconds = earlier + time.monotonic() - began
+        return self._results(state.model, kept)
+
+    def _begin(self, checkpoints: RunCheckpoints | None) -> Position:
+        """The first step's position, or that of the newest checkpoint, with all that was told before it told again."""
+        restored = self._restore(checkpoints) if checkpoints else None
+        if restored is not None:
+            self.journal.replay(
+                self.recorders, self.numbers, self.rates, gradient_norm_names(self.task.model)
+            )
+            return restored
+        state = self.start_state()
+        wants_best = self.save in ("best", "all")
+        return Position(0, state, jax.tree.map(jnp.copy, state.model) if wants_best else None)
+
+    def _save(self, checkpoints: RunCheckpoints, position: Position) -> None:
+        group = {"trials": np.array(self.numbers), "lanes": np.array(self.program.group_size)}
+        arrays = self.journal.as_arrays() | group
+        checkpoints.save(position.step, (position.state, position.kept), arrays)
+
+    def _restore(self, checkpoints: RunCheckpoints) -> Position | None:
+        """None where there is no checkpoint, or only those of another group."""
+        if not checkpoints.latest():
+            return None
+        state = self.program.abstract(jax.eval_shape(self.start_state))
+        like = (state, state.model if self.save in ("best", "all") else None)
+        restored = checkpoints.restore_latest(like)
+        if restored is None:
+            return None
+        arrays = restored.arrays
+        if arrays["trials"].tolist() != self.numbers or arrays["lanes"] != self.program.group_size:
+            return None
+        self.journal = Journal.from_arrays(self.program.recipe.log_every, arrays)
+        return Position(restored.step, *restored.tree)
 
     def start_state(self) -> TrialState:
         """The state before the first step."""
@@ -168,15 +191,16 @@ class GroupRun:
             np.int32(count),
         )
 
-    def _dispatches(self) -> Iterator[int]:
-        """Steps per dispatch, cut at evaluations; grows until a dispatch takes long enough.
+    def _dispatches(self, step: int, checkpoint_every: int | None) -> Iterator[int]:
+        """Steps per dispatch from `step` on, cut at evaluations and checkpoints; grows until one takes long enough.
 
         The cut changes no result: a step does the same arithmetic wherever a dispatch begins.
         """
         num_steps, most = self.program.recipe.num_steps, self.program.recipe.steps_per_dispatch
-        step, size = 0, 1
+        cuts = [every for every in (self.eval_every, checkpoint_every) if every]
+        size = 1
         while step < num_steps:
-            count = min(size, most, num_steps - step, self.eval_every - step % self.eval_every)
+            count = min(size, most, num_steps - step, *(every - step % every for every in cuts))
             began = time.monotonic()
             yield count
             # Several processes must cut alike, whatever their clocks say.
@@ -200,10 +224,9 @@ class GroupRun:
             on_host = self.program.fetch(records)
             places = (slice(len(self.trials)), slice(count))
             rates = self.rates[:, start : start + count]
-            loss = on_host.loss[places]
-            self.running.losses.append(loss)
             names = gradient_norm_names(self.task.model)
-            report = StepRecords(loss, rates, on_host.norms[places], names)
+            report = StepRecords(on_host.loss[places], rates, on_host.norms[places], names)
+            self.journal.add_steps(start, report)
             for recorder in self.recorders:
                 recorder.steps(self.numbers, start, report)
 
@@ -213,55 +236,27 @@ class GroupRun:
         """Scores the dev set; returns which lanes improved on their best."""
         tables = self.tables
         outcome = self.program.fetch(self.program.evaluate(models, tables.dev, tables.eval_plan))
-        running, count = self.running, len(self.trials)
-        running.logits = outcome.logits[:count]
-        running.finite &= outcome.finite[:count]
-        running.evaluations = [
-            evaluate(self.task.metrics, logits, self.task.dev.labels) for logits in running.logits
-        ]
-        scores = np.array([e[self.task.metrics[0]] for e in running.evaluations])
-        improved = scores > running.best
-        running.best = np.where(improved, scores, running.best)
-        running.best_step = np.where(improved, step, running.best_step)
+        count = len(self.trials)
+        logits = outcome.logits[:count]
+        scores = [evaluate(self.task.metrics, each, self.task.dev.labels) for each in logits]
+        self.journal.add_evaluation(step, scores, logits, outcome.finite[:count])
         for recorder in self.recorders:
-            recorder.evaluation(self.numbers, step, running.evaluations)
+            recorder.evaluation(self.numbers, step, scores)
+        improved = self.journal.best(self.task.metrics[0])[1] == step
         return np.resize(improved, self.program.group_size)
 
     def _results(
-        self,
-        models: SequenceClassifier,
-        kept: SequenceClassifier | None,
-        seconds: float,
+        self, models: SequenceClassifier, kept: SequenceClassifier | None
     ) -> list[TrialResult]:
-        running, task = self.running, self.task
-        losses = np.concatenate(running.losses, axis=1)
-        last_epoch = losses[:, -min(losses.shape[1], self._steps_per_epoch()) :]
-        floor = trivial_floor(task.metrics[0], task.dev.labels, task.num_labels)
-        saved = {"final": models if self.save in ("final", "all") else None, "best": kept}
-        params = {name: self.program.fetch(s) for name, s in saved.items() if s is not None}
-        return [
-            TrialResult(
-                trial=trial,
-                final=running.evaluations[i],
-                best=float(running.best[i]),
-                best_step=int(running.best_step[i]),
-                train_loss=float(np.mean(last_epoch[i])),
-                trivial=floor,
-                failed=has_failed(running.evaluations[i][task.metrics[0]], floor),
-                diverged=not (running.finite[i] and np.all(np.isfinite(losses[i]))),
-                constant_prediction=is_constant_prediction(running.logits[i]),
-                seconds=seconds,
-                logits=running.logits[i],
-                params={
-                    name: jax.tree.map(lambda leaf, i=i: leaf[i], stack)
-                    for name, stack in params.items()
-                },
-            )
-            for i, trial in enumerate(self.trials)
-        ]
-
-    def _steps_per_epoch(self) -> int:
-        return steps_per_epoch(len(self.task.train), self.trials[0].config.batch_size)
+        final = models if self.save in ("final", "all") else None
+        on_devices = {"final": final, "best": kept}
+        params = {
+            name: self.program.fetch(stack)
+            for name, stack in on_devices.items()
+            if stack is not None
+        }
+        last_epoch = steps_per_epoch(len(self.task.train), self.trials[0].config.batch_size)
+        return conclude(self.trials, self.journal, self.task, last_epoch, params)
 
 
 def steps_per_epoch(num_examples: int, batch_size: int) -> int:

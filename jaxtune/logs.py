@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-TRIALS, HISTORY, PREDICTIONS = "trials.jsonl", "history", "predictions"
+HISTORY, PREDICTIONS = "history", "predictions"
 
 
 class StepRecords(NamedTuple):
@@ -68,19 +68,26 @@ class History:
         import pyarrow.parquet as pq
 
         trial, step, name, value = zip(*self._columns, strict=True)
-        names = np.repeat(np.array(name, object), [len(part) for part in trial])
-        trials = np.concatenate(trial)
+        kinds = list(
+            dict.fromkeys(name)
+        )  # first seen first: loss, learning rate, norms, dev metrics
+        codes = np.repeat([kinds.index(each) for each in name], [len(part) for part in trial])
+        trials, steps = np.concatenate(trial), np.concatenate(step)
+        # However the run was cut into dispatches, and wherever it was resumed, the file is the same.
+        order = np.lexsort((steps, codes, trials))
+        trials = trials[order]
+        names = pa.DictionaryArray.from_arrays(pa.array(codes[order], pa.int32()), kinds)
         table = pa.table(
             {
                 "trial": pa.array(trials, pa.int32()),
-                "step": pa.array(np.concatenate(step), pa.int32()),
-                "name": pa.array(names).dictionary_encode(),
-                "value": pa.array(np.concatenate(value), pa.float32()),
+                "step": pa.array(steps[order], pa.int32()),
+                "name": names,
+                "value": pa.array(np.concatenate(value)[order], pa.float32()),
             }
         )
         for number in np.unique(trials).tolist():
             own = table.filter(pa.array(trials == number))
-            _replace(folder / f"{number:05d}.parquet", partial(pq.write_table, own))
+            replace_file(folder / f"{number:05d}.parquet", partial(pq.write_table, own))
 
 
 def write_predictions(out: Path, trial: int, logits: np.ndarray) -> None:
@@ -90,53 +97,33 @@ def write_predictions(out: Path, trial: int, logits: np.ndarray) -> None:
         with part.open("wb") as file:
             np.save(file, logits.astype(np.float32))
 
-    _replace(out / PREDICTIONS / f"{trial:05d}.npy", write)
+    replace_file(out / PREDICTIONS / f"{trial:05d}.npy", write)
 
 
 def write_text(path: Path, text: str) -> None:
     """A small text file, complete or as it was."""
-    _replace(path, lambda part: part.write_text(text, encoding="utf-8"))
+    replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
     """A JSON file, complete or as it was; non-finite numbers become null, which every JSON reader takes."""
-    write_text(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
 
 
-def append_rows(out: Path, rows: list[dict[str, Any]]) -> None:
-    """Adds rows to trials.jsonl and returns when they are on the disk; a half-written last line is taken away."""
-    text = "".join(json.dumps(_finite(row), allow_nan=False) + "\n" for row in rows)
-    path = out / TRIALS
-    whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
-    with path.open("ab") as file:
-        file.truncate(whole)
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def read_rows(out: Path) -> list[dict[str, Any]]:
-    """The rows of trials.jsonl in trial order; a half-written last line is not one of them."""
-    path = out / TRIALS
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    rows = [json.loads(line) for line in lines]
-    return sorted(rows, key=lambda row: row["trial"])
-
-
-def _replace(path: Path, write: Any) -> None:
+def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
+    """What `write` puts into the file it is given, complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     write(part)
     os.replace(part, path)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with None for every number that is not finite."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value

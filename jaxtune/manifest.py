@@ -1,9 +1,8 @@
 """Where a sweep's numbers come from: versions, devices, command, commit, and checksums of everything that was read."""
 
-import hashlib
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import jax
 
 import jaxtune
+from jaxtune.checkpoint import digest
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "transformers", "tokenizers", "datasets", "numpy")
 
@@ -28,14 +28,19 @@ def describe(argv: list[str], precision: str, files: Iterable[Path]) -> dict[str
         "processes": jax.process_count(),
         "precision": precision,
         "prng": "threefry2x32 keys; dropout masks hashed from them",
-        "sha256": {str(file): sha256(file) for file in files},
+        "sha256": {str(file): digest(file) for file in files},
     }
 
 
-def sha256(file: Path) -> str:
-    """Hex digest of a file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def differences(first: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What a continued sweep runs with that it was not begun with, such as `jax 0.10.1, now 0.10.2`."""
+    for name, version in now["packages"].items():
+        before = first.get("packages", {}).get(name)
+        if before != version:
+            yield f"{name} {before}, now {version}"
+    for name in ("jaxtune", "commit", "devices", "python"):
+        if first.get(name) != now[name]:
+            yield f"{name} {first.get(name)}, now {now[name]}"
 
 
 def _commit() -> str | None:

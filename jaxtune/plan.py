@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -12,19 +13,14 @@ import numpy as np
 from jaxtune.backend import is_out_of_memory, memory_limit
 from jaxtune.config import SweepConfig
 from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
-from jaxtune.engine import (
-    GroupRun,
-    TrialResult,
-    learning_rates,
-    put_on_devices,
-    steps_per_epoch,
-)
+from jaxtune.engine import GroupRun, learning_rates, put_on_devices, steps_per_epoch
 from jaxtune.group import GroupProgram, Recipe, make_mesh
 from jaxtune.metrics import trivial_floor
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.vocabulary import restore_embedding
+from jaxtune.outcome import TrialResult
 from jaxtune.prepare import Prepared, prepare
 from jaxtune.trials import Trial, program_config, waves
 
@@ -41,6 +37,12 @@ class ProgramPlan:
     task: Prepared
     shape: Shape
     trials: tuple[Trial, ...]
+    finished: Mapping[int, int]  # number of a trial that OUT holds -> the group size it ran in
+
+    @property
+    def pending(self) -> tuple[Trial, ...]:
+        """The trials that are left to run."""
+        return tuple(trial for trial in self.trials if trial.number not in self.finished)
 
     @property
     def num_steps(self) -> int:
@@ -55,7 +57,13 @@ class ProgramPlan:
 
     @cached_property
     def group_size(self) -> int:
-        """Trials that run at once: as many as asked for, else one per device on CPU, else what fits in memory."""
+        """Trials that run at once: as before, or as many as asked for, else one per device on CPU, else what fits.
+
+        A sweep that goes on keeps its size, for the rounding of stacked trials depends on it.
+        """
+        before = [self.finished[t.number] for t in self.trials if t.number in self.finished]
+        if before and before[-1] % len(self.devices) == 0:
+            return before[-1]
         fill = math.ceil(len(self.trials) / len(self.devices))
         asked = self.config.trials_per_device
         limit = memory_limit()
@@ -81,7 +89,7 @@ class ProgramPlan:
     @property
     def groups(self) -> list[tuple[Trial, ...]]:
         """The waves, in order."""
-        return waves(self.trials, self.group_size)
+        return waves(self.pending, self.group_size)
 
     @property
     def trivial(self) -> float:
@@ -132,18 +140,29 @@ class ProgramPlan:
         }
 
 
-def make_plans(trials: Iterable[Trial]) -> list[ProgramPlan]:
-    """Groups trials by program and row shape, in order of their first trial."""
-    plans: dict[tuple[SweepConfig, Shape], list[Trial]] = {}
-    prepared: dict[SweepConfig, Prepared] = {}
+def make_plans(
+    trials: Iterable[Trial], finished: Mapping[int, int] = MappingProxyType({})
+) -> list[ProgramPlan]:
+    """Groups trials by program and row shape, in order of their first trial.
+
+    `finished` are those that OUT holds (number -> group size); what has none left to run is left out.
+    """
+    by_config: dict[SweepConfig, list[Trial]] = {}
     for trial in trials:
-        config = program_config(trial.config)
-        task = prepared.get(config) or prepared.setdefault(config, prepare(config))
-        plans.setdefault((config, _shape_of(trial, task)), []).append(trial)
-    return [
-        ProgramPlan(config, prepared[config], shape, tuple(members))
-        for (config, shape), members in plans.items()
-    ]
+        by_config.setdefault(program_config(trial.config), []).append(trial)
+    plans = []
+    for config, members in by_config.items():
+        if all(trial.number in finished for trial in members):
+            continue
+        task = prepare(config)
+        by_shape: dict[Shape, list[Trial]] = {}
+        for trial in members:
+            by_shape.setdefault(_shape_of(trial, task), []).append(trial)
+        plans += [
+            ProgramPlan(config, task, shape, tuple(alike), finished)
+            for shape, alike in by_shape.items()
+        ]
+    return [plan for plan in plans if plan.pending]
 
 
 def num_steps_of(config: SweepConfig, num_examples: int) -> int:
@@ -197,13 +216,14 @@ def plan_lines(plans: Sequence[ProgramPlan]) -> list[str]:
     for number, plan in enumerate(plans, 1):
         facts = plan.describe()
         arms = list(dict.fromkeys(trial.arm for trial in plan.trials))
+        done = f", {len(plan.trials) - len(plan.pending)} done" if plan.finished else ""
         slots = " or ".join(str(n) for n in facts["packed_slots_per_step"])
         lines += [
-            f"program {number}: {facts['trials']} trials in {len(arms)} arms, {facts['steps']} steps each",
+            f"program {number}: {facts['trials']} trials in {len(arms)} arms, {facts['steps']} steps each{done}",
             f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of {facts['vocabulary'][1]:,} words in use",
             f"  {facts['real_tokens_per_step']:.0f} tokens a step, packed into {slots} slots",
             f"  {facts['group_size']} trials at once on {facts['devices']} devices, {len(facts['groups'])} groups",
         ]
-    total = sum(plan.num_steps * len(plan.trials) for plan in plans)
-    trials = sum(len(plan.trials) for plan in plans)
+    total = sum(plan.num_steps * len(plan.pending) for plan in plans)
+    trials = sum(len(plan.pending) for plan in plans)
     return [*lines, f"in all: {trials} trials, {total:,} trial-steps"]

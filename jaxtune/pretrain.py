@@ -112,8 +112,8 @@ def pretrain(config: PretrainConfig) -> None:
     )
     shape = _shape(config, corpus)
     running = config.out / "checkpoints"
-    checkpoints = RunCheckpoints(running)
-    reached, model = checkpoints.latest_step() or 0, None
+    checkpoints = RunCheckpoints(running, say)
+    reached, model = checkpoints.latest(), None
     done = 0
     for stage, steps in enumerate(config.steps):
         encoder = _encoder_config(config, corpus, config.layers[stage])
@@ -123,8 +123,7 @@ def pretrain(config: PretrainConfig) -> None:
         done += steps
     assert model is not None
     _write(config, corpus, model)
-    checkpoints.close()
-    shutil.rmtree(running)
+    checkpoints.discard()
 
 
 def _claim(config: PretrainConfig) -> None:
@@ -159,11 +158,11 @@ def _run_stage(
     )
     state = program.start(model)
     start = 0
-    latest = checkpoints.latest_step() or 0
+    latest = checkpoints.latest()
     if before < latest <= before + num_steps:
         restored = checkpoints.restore_latest(state)
         assert restored is not None
-        start, state = restored[0] - before, restored[1]
+        start, state = restored.step - before, restored.tree
     batches = trial_batches(config.seed, len(corpus.train), config.batch_size, sum(config.steps))
     title = f"{config.layers[stage]:>2} layers, {num_parameters(model):,} parameters"
     tokens = corpus.train.as_tokens()

@@ -1,8 +1,8 @@
 """Runs a planned sweep group by group, keeps what each leaves, and says what came out."""
 
-import difflib
+import contextlib
+import dataclasses
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,27 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxtune.backend import is_out_of_memory
-from jaxtune.checkpoint import save_params
-from jaxtune.engine import GroupRun, OnDevice, TrialResult, put_on_devices
+from jaxtune.checkpoint import RunCheckpoints, save_params
+from jaxtune.engine import GroupRun, OnDevice, put_on_devices
 from jaxtune.errors import UserError
 from jaxtune.flags import Settings
 from jaxtune.group import GroupProgram
-from jaxtune.logs import (
-    HISTORY,
-    PREDICTIONS,
-    TRIALS,
-    History,
-    append_rows,
-    read_rows,
-    write_json,
-    write_predictions,
-    write_text,
-)
+from jaxtune.interruption import Interruption
+from jaxtune.ledger import append_rows, read_rows
+from jaxtune.logs import HISTORY, History, write_json, write_predictions
 from jaxtune.manifest import describe
+from jaxtune.outcome import TrialResult
+from jaxtune.outdir import (
+    CHECKPOINTS,
+    PARAMS,
+    SUMMARY,
+    TENSORBOARD,
+    begin,
+    check_claim,
+    finished_trials,
+    locked,
+    out_folder,
+)
 from jaxtune.plan import ProgramPlan, make_plans, plan_lines
 from jaxtune.progress import SweepProgress, say, show_arms
 from jaxtune.results import load
@@ -37,8 +41,6 @@ from jaxtune.tensorboard import Run, TrialRuns, write_arm_curves
 from jaxtune.throughput import Meter
 from jaxtune.trials import Trial, make_trials
 
-CONFIG, MANIFEST, SUMMARY, TENSORBOARD = "config.yaml", "manifest.json", "summary.json", "tb"
-OUTPUTS = (CONFIG, MANIFEST, SUMMARY, TRIALS, HISTORY, PREDICTIONS, TENSORBOARD, "params")
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
 NEXT = (
@@ -48,30 +50,27 @@ NEXT = (
 
 
 def run_sweep(settings: Settings, argv: list[str]) -> None:
-    """Runs every trial that OUT does not hold yet; raises UserError before anything is written or compiled."""
+    """Runs every trial that OUT does not hold yet; raises UserError before anything is written or compiled.
+
+    After SIGTERM or SIGINT it leaves a checkpoint and raises InterruptedRunError.
+    """
     out = out_folder(settings)
     trials = make_trials(settings)
-    if writes():
-        _check_claim(out, settings)
-    done = set() if settings.base.overwrite else _finished(out, trials)
-    plans = make_plans(trial for trial in trials if trial.number not in done)
     if settings.base.dry_run:
-        say("\n".join(plan_lines(plans)))
+        check_claim(out, settings)
+        say("\n".join(plan_lines(make_plans(trials, _finished(out, settings, trials)))))
         return
-    throughput = None
-    if plans:
+    with locked(out) if writes() else contextlib.nullcontext():
         if writes():
-            _begin(out, settings, argv, plans)
-        throughput = _train(out, plans, tuple(settings.grid), len(trials), len(done)).totals()
-    if not writes():
-        return
-    write_arm_curves(out / TENSORBOARD, load(out))
-    arms = _summarise(out, throughput)
-    show_arms(arms)
-    say(conclusion(arms))
-    say(f"\nResults: {out}   Curves: tensorboard --logdir {out / 'tb'}")
-    if settings.base.task == "miniature":
-        say(NEXT)
+            check_claim(out, settings)
+        plans = make_plans(trials, _finished(out, settings, trials))
+        throughput = None
+        if plans:
+            if writes():
+                begin(out, settings, _provenance(settings, argv, plans))
+            throughput = _train(out, plans, settings, len(trials)).totals()
+        if writes():
+            _conclude(out, settings, throughput)
 
 
 def writes() -> bool:
@@ -79,128 +78,126 @@ def writes() -> bool:
     return jax.process_index() == 0
 
 
-def _finished(out: Path, trials: Sequence[Trial]) -> set[int]:
-    """Numbers of the trials that OUT holds, as the first process sees it."""
-    rows = {row["trial"] for row in read_rows(out)} if writes() else set()
-    done = np.array([trial.number in rows for trial in trials])
+def _finished(out: Path, settings: Settings, trials: Sequence[Trial]) -> dict[int, int]:
+    """Trials that OUT holds, with their group sizes, as the first process sees it."""
+    if settings.base.overwrite:
+        return {}
+    repair = not settings.base.dry_run
+    held = finished_trials(out, trials, repair) if writes() else {}
     if jax.process_count() > 1:
-        done = multihost_utils.broadcast_one_to_all(done)
-    return {trial.number for trial, finished in zip(trials, done, strict=True) if finished}
+        sizes = np.array([held.get(trial.number, 0) for trial in trials])
+        sizes = multihost_utils.broadcast_one_to_all(sizes)
+        held = {t.number: int(size) for t, size in zip(trials, sizes, strict=True) if size}
+    return held
 
 
-def out_folder(settings: Settings) -> Path:
-    """`--out`, or a folder under runs/ named after task and model, so that the same command finds it again."""
-    base = settings.base
-    if base.out is not None:
-        return Path(base.out)
-    assert base.model is not None
-    assert base.task is not None
-    name = base.task if base.model == base.task else f"{base.task}-{Path(base.model).name}"
-    return Path("runs") / name
-
-
-def _check_claim(out: Path, settings: Settings) -> None:
-    """Refuses a folder with another sweep's results, or, to overwrite, one that holds no sweep."""
-    path = out / CONFIG
-    if settings.base.overwrite:
-        if out.exists() and any(out.iterdir()) and not (out / MANIFEST).exists():
-            raise UserError(
-                f"{out} is no sweep's folder ({MANIFEST} is missing); give another --out."
-            )
-        return
-    if not path.exists():
-        return
-    theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
-    lines = difflib.unified_diff(theirs.splitlines(), ours.splitlines(), n=0, lineterm="")
-    changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
-    if changes:
-        raise UserError(
-            f"{out} holds the results of another config ({'; '.join(changes)}); give another --out, or --overwrite true."
-        )
-
-
-def _begin(out: Path, settings: Settings, argv: list[str], plans: Sequence[ProgramPlan]) -> None:
-    """The folder with config and manifest; a continued sweep keeps its first manifest and adds this run to it."""
-    if settings.base.overwrite:
-        for name in OUTPUTS:
-            shutil.rmtree(out / name, ignore_errors=True)
-            if (out / name).is_file():
-                (out / name).unlink()
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / CONFIG, settings.as_yaml())
+def _provenance(
+    settings: Settings, argv: list[str], plans: Sequence[ProgramPlan]
+) -> dict[str, Any]:
+    """The manifest of this run."""
     files = dict.fromkeys(file for plan in plans for file in plan.task.files)
-    run = describe(argv, settings.base.precision, files)
-    run["groups"] = [plan.describe() for plan in plans]
-    path = out / MANIFEST
-    first = json.loads(path.read_text(encoding="utf-8")) if path.exists() else run
-    if first is not run:
-        first.setdefault("continued", []).append(run)
-    write_json(path, first)
+    groups = {"groups": [plan.describe() for plan in plans]}
+    return describe(argv, settings.base.precision, files) | groups
 
 
-def _train(
-    out: Path, plans: Sequence[ProgramPlan], swept: tuple[str, ...], num_trials: int, num_done: int
-) -> Meter:
+def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) -> None:
+    """What is written and said over all trials."""
+    write_arm_curves(out / TENSORBOARD, load(out))
+    arms = _summarise(out, throughput)
+    show_arms(arms)
+    say(conclusion(arms))
+    say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
+    if settings.base.task == "miniature":
+        say(NEXT)
+
+
+def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:
     """All groups of all programs; each leaves its results before the next begins."""
     meter = Meter()
-    total_steps = sum(plan.num_steps * len(plan.trials) for plan in plans)
-    with SweepProgress(num_trials, num_done, total_steps) as progress:
+    total_steps = sum(plan.num_steps * len(plan.pending) for plan in plans)
+    num_done = num_trials - sum(len(plan.pending) for plan in plans)
+    checkpoints = RunCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
+    with SweepProgress(num_trials, num_done, total_steps) as progress, Interruption() as asked:
+        sweep = _Sweep(out, tuple(settings.grid), progress, meter, checkpoints, asked)
         for plan in plans:
-            pending, size = plan.trials, plan.group_size
-            program = plan.compile(size)
-            tables = put_on_devices(program, plan.task)
-            while pending:
-                group = pending[:size]
-                try:
-                    with meter.measuring(len(group)) as count:
-                        count.tokens += _run_group(
-                            out, plan, program, tables, group, swept, progress
-                        )
-                except jax.errors.JaxRuntimeError as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    if size == len(plan.devices):
-                        raise UserError(
-                            "One trial does not fit in a device's memory; give a smaller batch_size or max_length, "
-                            "--remat true, or --precision bfloat16."
-                        ) from error
-                    size = max(1, size // len(plan.devices) // 2) * len(plan.devices)
-                    say(f"Out of memory: going on with groups of {size} trials.")
-                    program = plan.compile(size)
-                else:
-                    pending = pending[size:]
+            sweep.run(plan)
+        checkpoints.discard()
     return meter
 
 
-def _run_group(
-    out: Path,
-    plan: ProgramPlan,
-    program: GroupProgram,
-    tables: OnDevice,
-    group: Sequence[Trial],
-    swept: tuple[str, ...],
-    progress: SweepProgress,
-) -> int:
-    """Trains one group and keeps what it leaves; returns the real tokens it trained on."""
-    if not writes():
-        run = GroupRun(program, plan.task, tables, group, plan.shape, [])
-        _save_params(out, plan, run.run())
+@dataclasses.dataclass
+class _Sweep:
+    """What the groups of a sweep share."""
+
+    out: Path
+    swept: tuple[str, ...]
+    progress: SweepProgress
+    meter: Meter
+    checkpoints: RunCheckpoints
+    asked: Interruption
+
+    def run(self, plan: ProgramPlan) -> None:
+        """The groups of one program; without the memory for one, it goes on with groups of half the size."""
+        pending, size = plan.pending, plan.group_size
+        program = plan.compile(size)
+        tables = put_on_devices(program, plan.task)
+        compiled_before: float | None = self.meter.compile_seconds
+        while pending:
+            self.asked.stop_here()
+            group = pending[:size]
+            try:
+                with self.meter.measuring(len(group)) as count:
+                    count.tokens += self._run_group(plan, program, tables, group)
+            except jax.errors.JaxRuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if size == len(plan.devices):
+                    raise UserError(
+                        "One trial does not fit in a device's memory; give a smaller batch_size or max_length, "
+                        "--remat true, or --precision bfloat16."
+                    ) from error
+                size = max(1, size // len(plan.devices) // 2) * len(plan.devices)
+                say(f"Out of memory: going on with groups of {size} trials.")
+                program = plan.compile(size)
+                compiled_before = self.meter.compile_seconds
+            else:
+                pending = pending[size:]
+                if compiled_before is not None:
+                    self._say_compiled(plan, size, self.meter.compile_seconds - compiled_before)
+                    compiled_before = None
+
+    def _say_compiled(self, plan: ProgramPlan, size: int, seconds: float) -> None:
+        if writes():
+            rows = ", ".join(map(str, plan.shape.ladder))
+            say(
+                f"Compiled in {seconds:.1f} s: {size} trials at once, {rows} rows of {plan.shape.slots} slots."
+            )
+
+    def _run_group(
+        self, plan: ProgramPlan, program: GroupProgram, tables: OnDevice, group: Sequence[Trial]
+    ) -> int:
+        """Trains one group and keeps what it leaves; returns the real tokens it trained on."""
+        out, primary, log_every = self.out, plan.task.metrics[0], plan.config.log_every
+        if not writes():
+            run = GroupRun(program, plan.task, tables, group, plan.shape, [])
+            _save_params(out, plan, run.run(self.checkpoints, self.asked))
+            return run.num_tokens
+        history = History(log_every)
+        shown = {trial.number: _shown(trial, self.swept) for trial in group}
+        curves = TrialRuns(out / TENSORBOARD, shown, primary, log_every)
+        recorders = [history, curves, self.progress]
+        run = GroupRun(program, plan.task, tables, group, plan.shape, recorders)
+        try:
+            results = run.run(self.checkpoints, self.asked)
+        finally:
+            curves.close()
+        _save_params(out, plan, results)
+        history.write(out / HISTORY)
+        _keep(out, plan, results, program.group_size)
+        self.checkpoints.discard()
+        scores = [result.final[primary] for result in results]
+        self.progress.finished(scores, sum(result.failed for result in results))
         return run.num_tokens
-    primary, log_every = plan.task.metrics[0], plan.config.log_every
-    history = History(log_every)
-    shown = {trial.number: _shown(trial, swept) for trial in group}
-    runs = TrialRuns(out / TENSORBOARD, shown, primary, log_every)
-    run = GroupRun(program, plan.task, tables, group, plan.shape, [history, runs, progress])
-    try:
-        results = run.run()
-    finally:
-        runs.close()
-    _save_params(out, plan, results)
-    history.write(out / HISTORY)
-    _keep(out, plan, results, program.group_size)
-    scores = [result.final[primary] for result in results]
-    progress.finished(scores, sum(result.failed for result in results))
-    return run.num_tokens
 
 
 def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
@@ -214,7 +211,7 @@ def _save_params(out: Path, plan: ProgramPlan, results: Sequence[TrialResult]) -
     for result in results:
         for kind, model in result.params.items():
             params = plan.full_params(result, kind, model)
-            save_params(out / "params" / f"{result.trial.number:05d}" / kind, params)
+            save_params(out / PARAMS / f"{result.trial.number:05d}" / kind, params)
 
 
 def _keep(out: Path, plan: ProgramPlan, results: Sequence[TrialResult], group_size: int) -> None:

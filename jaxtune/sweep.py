@@ -1,14 +1,21 @@
 """`python -m jaxtune.sweep`: many seeds of one or several recipes, and what came out (DESIGN 2)."""
 
+import errno
 import sys
 from collections.abc import Sequence
 
 from jaxtune.errors import UserError
 from jaxtune.flags import parse
+from jaxtune.interruption import InterruptedRunError
+
+DISK_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage."""
+    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 128 + signal."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         settings = parse(argv)
@@ -20,6 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_sweep(settings, list(argv))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except InterruptedRunError as stop:
+        print(f"{stop}: the same command goes on from here.", file=sys.stderr)
+        return stop.status
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        where = error.filename or "the disk"
+        print(
+            f"error: {where} cannot be written ({error.strerror}); finished trials are kept: "
+            "make room or give another --out, and give the same command again.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

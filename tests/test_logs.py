@@ -9,8 +9,6 @@ import pytest
 from jaxtune.logs import (
     History,
     StepRecords,
-    append_rows,
-    read_rows,
     write_json,
     write_predictions,
 )
@@ -42,20 +40,6 @@ def test_history_is_long_form_whatever_the_dispatches(tmp_path):
     assert sorted(set(frame[frame.name == "grad_norm/b"].step)) == [0, 4, 8]
     assert frame[(frame.name == "dev/accuracy") & (frame.trial == 7)].value.item() == 0.75
     assert not list(tmp_path.rglob("*.part"))
-
-
-def test_rows_survive_a_cut_last_line(tmp_path):
-    append_rows(tmp_path, [{"trial": 1, "final": 0.5}])
-    append_rows(tmp_path, [{"trial": 0, "final": float("nan")}])
-    with (tmp_path / "trials.jsonl").open("a") as file:
-        file.write('{"trial": 2, "fin')
-    assert read_rows(tmp_path) == [{"trial": 0, "final": None}, {"trial": 1, "final": 0.5}]
-    append_rows(tmp_path, [{"trial": 2, "final": 0.25}])
-    assert [row["trial"] for row in read_rows(tmp_path)] == [0, 1, 2]
-
-
-def test_no_file_is_no_rows(tmp_path):
-    assert read_rows(tmp_path) == []
 
 
 def test_json_holds_no_nan(tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jaxtune.data.packing import (
     MOST_RUNGS,
+    RUNG_WORTH,
     Plan,
     Shape,
     batch_indices,
@@ -230,8 +231,22 @@ def test_batches_keep_the_order_and_fill_the_last_one_up():
 
 
 def test_the_ladder_leaves_the_fewest_empty_rows():
-    rows = np.array([3] * 5 + [4] * 50 + [5] * 30 + [6] * 10 + [7] * 4 + [9])
-    assert best_ladder(rows) == (4, 5, 6, 9)
+    """Against every ladder of as many rungs; and a rung more would save less than its worth."""
+    rng = np.random.default_rng(0)
+    for mean in (2, 5, 9):
+        rows = rng.poisson(mean, size=300) + 1
+        counts, times = np.unique(rows, return_counts=True)
+
+        def total(rungs, counts=counts, times=times):
+            ladder = np.array([*rungs, counts[-1]])
+            return ladder[np.searchsorted(ladder, counts)] @ times
+
+        def least(number, counts=counts, total=total):
+            return min(map(total, itertools.combinations(counts[:-1], number)))
+
+        found = best_ladder(rows)
+        assert total(found[:-1]) == least(len(found) - 1)
+        assert least(len(found)) > (1 - RUNG_WORTH) * total(found[:-1])
     assert best_ladder(np.array([2, 2, 3])) == (2, 3)
     assert best_ladder(np.array([2])) == (2,)
 

@@ -4,7 +4,6 @@ A plan says for every step which token of the table lies in which slot. Everythi
 data, the batch size and the order seed, and is vectorised over batches, so the shapes are known before compiling.
 """
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +12,8 @@ from jaxtune.data.tokens import TokenTable
 
 # Placing a batch takes about batch_size^2 comparisons: large batches, which vary less, are sampled less.
 SAMPLED_COMPARISONS = 4_000_000
-# Each rung is compiled apart; more of them save little.
-MOST_RUNGS = 4
+MOST_RUNGS = 8
+RUNG_WORTH = 0.01
 
 
 class Plan(NamedTuple):
@@ -119,16 +118,23 @@ def choose_shape(
 
 
 def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
-    """At most MOST_RUNGS row counts, the largest seen among them, that leave the fewest empty rows on average."""
+    """Row counts to compile, the largest seen among them: those that leave the fewest empty rows on average.
+
+    A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile.
+    """
     counts, times = np.unique(rows, return_counts=True)
-    below = min(MOST_RUNGS, len(counts)) - 1
-
-    def mean_rows(rungs: tuple[int, ...]) -> float:
-        ladder = np.array([*rungs, counts[-1]])
-        return float(ladder[np.searchsorted(ladder, counts)] @ times)
-
-    rungs = min(itertools.combinations(counts[:-1].tolist(), below), key=mean_rows)
-    return (*rungs, int(counts[-1]))
+    batches = np.concatenate([[0], np.cumsum(times)])  # with at most as many rows
+    # totals[j]: rows spent on the batches of up to counts[j] rows, by the best ladder that ends there.
+    totals, ladders = counts * batches[1:], [(int(count),) for count in counts]
+    for size in range(1, min(MOST_RUNGS, len(counts))):
+        shorter, before = totals.copy(), list(ladders)
+        for j in range(size, len(counts)):
+            ends = shorter[:j] + counts[j] * (batches[j + 1] - batches[1 : j + 1])
+            i = int(np.argmin(ends))
+            totals[j], ladders[j] = ends[i], (*before[i], int(counts[j]))
+        if totals[-1] > (1 - RUNG_WORTH) * shorter[-1]:
+            return before[-1]
+    return ladders[-1]
 
 
 def extended(shape: Shape, rows_needed: int) -> Shape:

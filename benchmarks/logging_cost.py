@@ -1,0 +1,80 @@
+"""What recording costs: the same steps with history, TensorBoard and gradient norms at the default stride, and with nothing.
+
+python benchmarks/logging_cost.py --devices 2 --steps 120 -- --model FOLDER --task cola --data_dir GLUE
+"Nothing" takes no gradient norms and keeps the losses alone. The two are run in turn; the table holds medians.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+
+from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.flags import parse
+from jaxtune.group import GroupProgram
+from jaxtune.logs import History
+from jaxtune.plan import ProgramPlan, make_plans
+from jaxtune.tensorboard import Run, TrialRuns
+from jaxtune.trials import make_trials
+
+NEVER = 10**9
+
+
+def programs(plan: ProgramPlan, devices: int) -> dict[str, GroupProgram]:
+    """The program as it is, and one that never takes gradient norms."""
+    recorded = plan.compile(devices)
+    quiet = dataclasses.replace(recorded.recipe, log_every=NEVER)
+    return {"recorded": recorded, "nothing": GroupProgram(quiet, recorded.mesh, devices)}
+
+
+def seconds(program: GroupProgram, plan: ProgramPlan, folder: Path) -> float:
+    """One whole run of the first trials, evaluation left out, files written."""
+    trials = plan.trials[: program.group_size]
+    log_every, recorders, curves = program.recipe.log_every, [], None
+    history = History(log_every)
+    if log_every != NEVER:
+        shown = {trial.number: Run(trial.arm, trial.seeds.seed, {}) for trial in trials}
+        curves = TrialRuns(folder / "tb", shown, plan.task.metrics[0], log_every)
+        recorders = [history, curves]
+    tables = put_on_devices(program, plan.task)
+    run = GroupRun(program, plan.task, tables, trials, plan.shape, recorders)
+    began = time.perf_counter()
+    run.run()
+    if curves:
+        curves.close()
+        history.write(folder / "history")
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Prints one Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("flags", nargs="*")
+    given = parser.parse_args()
+    jax.config.update("jax_num_cpu_devices", given.devices)
+    steps = ["--max_steps", str(given.steps), "--eval_every", str(given.steps)]
+    flags = [*given.flags, *steps, "--trials_per_device", "1"]
+    plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(2 * given.devices)])))[0]
+    times: dict[str, list[float]] = {"recorded": [], "nothing": []}
+    compiled = programs(plan, given.devices)
+    with tempfile.TemporaryDirectory() as folder:
+        for repeat in range(given.repeats + 1):  # the first compiles
+            for name, program in compiled.items():
+                taken = seconds(program, plan, Path(folder) / f"{name}-{repeat}")
+                times[name].append(taken)
+    medians = {name: statistics.median(taken[1:]) for name, taken in times.items()}
+    print(f"{given.steps} steps of {given.devices} trials, one evaluation\n| | s |\n|---|---|")
+    for name, median in medians.items():
+        print(f"| {name} | {median:.3f} |")
+    print(f"recording costs {medians['recorded'] / medians['nothing'] - 1:.1%}")
+
+
+if __name__ == "__main__":
+    main()

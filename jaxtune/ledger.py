@@ -1,0 +1,114 @@
+"""trials.jsonl: one row per finished trial, with checksums of itself and of the trial's files.
+
+A row comes last: a trial that has one has everything else too. What changed since it was written is found when a sweep
+goes on, and run again.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtune.checkpoint import digest
+from jaxtune.errors import UserError
+from jaxtune.logs import HISTORY, PREDICTIONS, finite, replace_file
+
+TRIALS = "trials.jsonl"
+Row = dict[str, Any]
+# Column -> the trial's file that it vouches for.
+FILES = {"history_sha256": (HISTORY, "parquet"), "predictions_sha256": (PREDICTIONS, "npy")}
+OWN = "row_sha256"
+CHECKSUMS = (*FILES, OWN)
+
+
+def append_rows(out: Path, rows: Sequence[Row]) -> None:
+    """Adds rows, with their checksums, and returns when they are on the disk; a half-written last line is taken away."""
+    text = "".join(_line(_sealed(out, row)) for row in rows)
+    path = out / TRIALS
+    whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+    with path.open("ab") as file:
+        file.truncate(whole)
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_rows(out: Path) -> list[Row]:
+    """The rows in trial order; a half-written last line is not one of them. Raises UserError for a line that is no row."""
+    rows = []
+    for number, line in enumerate(_lines(out), 1):
+        row = _parsed(line)
+        if row is None:
+            raise UserError(
+                f"{out / TRIALS}:{number} is damaged; give the sweep's command again, and it repeats that trial."
+            )
+        rows.append(row)
+    return sorted(rows, key=lambda row: row["trial"])
+
+
+def check_rows(out: Path) -> tuple[list[Row], list[str]]:
+    """The rows that are as they were written, files and all, in trial order; and a sentence for each of the others."""
+    sound: dict[int, Row] = {}
+    damages = []
+    for number, line in enumerate(_lines(out), 1):
+        row = _parsed(line)
+        damage = f"{TRIALS}:{number} has changed" if row is None else _damage(out, row)
+        if row is None or damage:
+            damages.append(f"{damage} since it was written")
+        else:
+            sound[row["trial"]] = row
+    return [sound[number] for number in sorted(sound)], damages
+
+
+def rewrite_rows(out: Path, rows: Sequence[Row]) -> None:
+    """Only these rows, checksums as they are."""
+    text = "".join(map(_line, rows))
+    replace_file(out / TRIALS, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _lines(out: Path) -> list[bytes]:
+    path = out / TRIALS
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def _parsed(line: bytes) -> Row | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("trial"), int) else None
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def _sealed(out: Path, row: Row) -> Row:
+    row = finite(row)
+    for column in FILES:
+        row[column] = digest(_file(out, row, column))
+    return row | {OWN: _row_digest(row)}
+
+
+def _damage(out: Path, row: Row) -> str | None:
+    if row.get(OWN) != _row_digest(row):
+        return f"the row of trial {row['trial']} has changed"
+    for column in FILES:
+        file = _file(out, row, column)
+        if not file.is_file():
+            return f"{file.relative_to(out)} has gone"
+        if digest(file) != row[column]:
+            return f"{file.relative_to(out)} has changed"
+    return None
+
+
+def _file(out: Path, row: Row, column: str) -> Path:
+    folder, suffix = FILES[column]
+    return out / folder / f"{row['trial']:05d}.{suffix}"
+
+
+def _row_digest(row: Row) -> str:
+    own = {name: value for name, value in row.items() if name != OWN}
+    return hashlib.sha256(json.dumps(own).encode()).hexdigest()

@@ -1,0 +1,183 @@
+"""OUT: whose it is, what it holds already, and what is noted there before a sweep begins."""
+
+import contextlib
+import difflib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import yaml
+
+from jaxtune.config import SEED_FIELDS
+from jaxtune.errors import UserError
+from jaxtune.flags import Settings
+from jaxtune.ledger import TRIALS, Row, check_rows, rewrite_rows
+from jaxtune.logs import HISTORY, PREDICTIONS, write_json, write_text
+from jaxtune.manifest import differences
+from jaxtune.progress import say
+from jaxtune.trials import Trial
+
+CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
+TENSORBOARD, PARAMS, CHECKPOINTS = "tb", "params", "checkpoints"
+OUTPUTS = (
+    *(CONFIG, MANIFEST, SUMMARY, TRIALS),
+    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS),
+)
+LOCK, HOLDER = ".lock", ".lock.json"
+
+
+def out_folder(settings: Settings) -> Path:
+    """`--out`, or a folder under runs/ named after task and model, so that the same command finds it again."""
+    base = settings.base
+    if base.out is not None:
+        return Path(base.out)
+    assert base.model is not None
+    assert base.task is not None
+    name = base.task if base.model == base.task else f"{base.task}-{Path(base.model).name}"
+    return Path("runs") / name
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keeps other sweeps out of OUT, which is made; one that stays empty is taken away again.
+
+    The system gives the lock back when its process ends, however it ends. Raises UserError where another holds it.
+    """
+    existed = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(out / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise UserError(
+            f"{out} is in use by {_holder(out)}; wait for it, or give another --out."
+        ) from error
+    try:
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        holder = {"process": os.getpid(), "host": platform.node(), "since": now}
+        write_json(out / HOLDER, holder)
+        yield
+    finally:
+        (out / HOLDER).unlink(missing_ok=True)
+        (out / LOCK).unlink(missing_ok=True)
+        lock.release()
+        if not existed:
+            with contextlib.suppress(OSError):  # not empty: it holds a sweep now
+                out.rmdir()
+
+
+def _holder(out: Path) -> str:
+    try:
+        holder = json.loads((out / HOLDER).read_text(encoding="utf-8"))
+        return f"process {holder['process']} on {holder['host']} since {holder['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another sweep"
+
+
+def check_claim(out: Path, settings: Settings) -> None:
+    """Refuses a folder with another sweep's results, or, to overwrite, one that holds no sweep.
+
+    More seeds of the same config are the same sweep.
+    """
+    path = out / CONFIG
+    if settings.base.overwrite:
+        held = {file.name for file in out.iterdir()} if out.exists() else set()
+        if held - {LOCK, HOLDER} and MANIFEST not in held:
+            raise UserError(
+                f"{out} is no sweep's folder ({MANIFEST} is missing); give another --out."
+            )
+        return
+    if not path.exists():
+        if (out / TRIALS).exists():
+            raise UserError(
+                f"{out} holds trials but no {CONFIG}; give another --out, or --overwrite true."
+            )
+        return
+    theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
+    before, now = (_without_seeds(text).splitlines() for text in (theirs, ours))
+    lines = difflib.unified_diff(before, now, n=0, lineterm="")
+    changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    if changes:
+        raise UserError(
+            f"{out} holds the results of another config ({'; '.join(changes)}); give another --out, or --overwrite true."
+        )
+
+
+def _without_seeds(text: str) -> str:
+    try:
+        values = yaml.safe_load(text)
+        kept = {name: value for name, value in values.items() if name not in SEED_FIELDS}
+    except (yaml.YAMLError, AttributeError):
+        return text
+    return yaml.safe_dump(kept, sort_keys=False)
+
+
+def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[int, int]:
+    """Trials that OUT holds whole: number -> the group size it ran in.
+
+    With `repair`, rows of damaged trials are taken out, so that they run again. Raises UserError where a finished trial is
+    none of this sweep's: its seeds have changed.
+    """
+    rows, damages = check_rows(out)
+    for damage in damages:
+        say(f"{out}: {damage}; that trial runs again.")
+    if damages and repair:
+        rewrite_rows(out, rows)
+    ours = {trial.number: trial for trial in trials}
+    for row in rows:
+        _check_trial(out, row, ours.get(row["trial"]))
+    return {row["trial"]: row["group_size"] for row in rows}
+
+
+def _check_trial(out: Path, row: Row, trial: Trial | None) -> None:
+    names = ("seed", "init_seed", "order_seed", "dropout_seed")
+    if trial and all(row[name] == getattr(trial.seeds, name) for name in names):
+        return
+    raise UserError(
+        f"{out} holds trial {row['trial']} with seed {row['seed']}, which these seeds do not; "
+        "add seeds at the end of those there, or give another --out."
+    )
+
+
+def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
+    """Config and manifest; a continued sweep keeps its first manifest and adds this run to it.
+
+    Raises UserError where the data, weights or tokenizer are no longer the same; warns of other versions.
+    """
+    path = out / MANIFEST
+    if settings.base.overwrite:
+        for name in OUTPUTS:
+            shutil.rmtree(out / name, ignore_errors=True)
+            if (out / name).is_file():
+                (out / name).unlink()
+    first = _read_manifest(path) or run
+    if first is not run:
+        changed = [
+            file for file, sha in run["sha256"].items() if first["sha256"].get(file, sha) != sha
+        ]
+        if changed:
+            raise UserError(
+                f"{', '.join(changed)} changed since {out} was begun; give another --out, or --overwrite true."
+            )
+        for difference in differences(first, run):
+            say(f"Warning: {out} was begun with {difference}.")
+        first.setdefault("continued", []).append(run)
+    write_text(out / CONFIG, settings.as_yaml())
+    write_json(path, first)
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return manifest if isinstance(manifest["sha256"], dict) else None
+    except (ValueError, KeyError, TypeError):
+        say(f"Warning: {path} cannot be read and is written anew.")
+        return None

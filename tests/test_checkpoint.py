@@ -1,0 +1,154 @@
+"""Checkpoints of a run: whole or passed over."""
+
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxtune.checkpoint import RunCheckpoints, load_params, save_params
+
+LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}
+
+
+def tree(step):
+    return {"w": jnp.full((4, 3), step, jnp.float32), "n": jnp.int32(step)}
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def saved(tmp_path, said):
+    """A folder with the checkpoints of steps 20 and 30."""
+    checkpoints = RunCheckpoints(tmp_path / "c", said.append)
+    for step in (10, 20, 30):
+        checkpoints.save(step, tree(step), {"loss": np.arange(step)})
+    checkpoints.close()
+    assert said == []
+    return tmp_path / "c"
+
+
+def restore(folder, said):
+    checkpoints = RunCheckpoints(folder, said.append)
+    restored = checkpoints.restore_latest(LIKE)
+    checkpoints.close()
+    return restored
+
+
+def assert_is(restored, step):
+    assert restored.step == step
+    jax.tree.map(np.testing.assert_array_equal, restored.tree, tree(step))
+    np.testing.assert_array_equal(restored.arrays["loss"], np.arange(step))
+
+
+def test_the_newest_comes_back(saved, said):
+    assert_is(restore(saved, said), 30)
+    assert said == []
+    assert sorted(path.name for path in saved.glob("*.npz")) == ["20.npz", "30.npz"]
+
+
+def files_of(folder, step):
+    own = [folder / f"{step}.npz", folder / f"{step}.json"]
+    return [*own, *(p for p in (folder / "states" / str(step)).rglob("*") if p.is_file())]
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [flip, cut, lambda path: path.unlink()])
+def test_any_damaged_file_means_the_one_before(saved, said, damage, tmp_path):
+    names = [path.relative_to(saved) for path in files_of(saved, 30)]
+    assert len(names) > 5
+    tried = 0
+    for name in names:
+        copy = tmp_path / "copy"
+        shutil.copytree(saved, copy)
+        lost_newline = damage is cut and name.suffix == ".json"
+        if not (copy / name).stat().st_size or lost_newline:
+            shutil.rmtree(copy)
+            continue  # nothing to flip or cut, or no damage
+        damage(copy / name)
+        said.clear()
+        assert_is(restore(copy, said), 20)
+        tried += 1
+        if name.name != "30.json":  # its own list gone: the step is as if never sealed
+            assert str(name) in said[0]
+        shutil.rmtree(copy)
+    assert tried > 5
+
+
+def test_none_that_is_whole_is_none(saved, said):
+    for step in (20, 30):
+        flip(saved / f"{step}.npz")
+    assert restore(saved, said) is None
+    assert len(said) == 2
+
+
+def test_an_unsealed_step_does_not_count_and_can_be_written_again(saved, said):
+    (saved / "30.json").unlink()
+    checkpoints = RunCheckpoints(saved, said.append)
+    assert_is(checkpoints.restore_latest(LIKE), 20)
+    checkpoints.save(30, tree(30), {"loss": np.arange(30)})
+    checkpoints.close()
+    assert said == []
+    assert_is(restore(saved, said), 30)
+
+
+def test_a_donated_array_is_saved_as_it_was(tmp_path, said):
+    """The next dispatch may overwrite the buffers while the disk is still being written."""
+    checkpoints = RunCheckpoints(tmp_path / "c", said.append)
+    add = jax.jit(lambda x: x + 1, donate_argnums=0)
+    state = jnp.zeros((512, 1024))
+    for step in range(1, 6):
+        state = add(state)
+        checkpoints.save(step, state)
+        for _ in range(3):
+            state = add(state)
+        checkpoints.wait()
+        like = jax.ShapeDtypeStruct(state.shape, state.dtype)
+        restored = checkpoints.restore_latest(like)
+        assert restored is not None
+        np.testing.assert_array_equal(restored.tree, np.full(state.shape, 4 * step - 3))
+    checkpoints.discard()
+    assert said == []
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_nothing_else(tmp_path, said):
+    (tmp_path / "c").write_text("in the way")
+    checkpoints = RunCheckpoints(tmp_path / "c", said.append)
+    checkpoints.save(1, tree(1))
+    checkpoints.close()
+    assert "No checkpoint could be written" in said[0]
+
+
+def test_due_by_steps_or_by_the_clock(tmp_path, said, monkeypatch):
+    by_steps = RunCheckpoints(tmp_path / "a", said.append, every=5)
+    assert [step for step in range(1, 12) if by_steps.due(step)] == [5, 10]
+    clock = [0.0]
+    monkeypatch.setattr("jaxtune.checkpoint.time.monotonic", lambda: clock[0])
+    by_clock = RunCheckpoints(tmp_path / "b", said.append)
+    assert not by_clock.due(7)
+    clock[0] = 601.0
+    assert by_clock.due(8)
+
+
+def test_params_round_trip(tmp_path):
+    params = {"encoder/word/embedding": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    save_params(tmp_path / "p", params)
+    loaded = load_params(tmp_path / "p")
+    assert list(loaded) == list(params)
+    np.testing.assert_array_equal(
+        loaded["encoder/word/embedding"], params["encoder/word/embedding"]
+    )

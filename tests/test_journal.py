@@ -1,0 +1,77 @@
+"""What a group has told can be told again."""
+
+import numpy as np
+
+from jaxtune.journal import Journal
+from jaxtune.logs import StepRecords
+
+NAMES = ("a", "b")
+
+
+class Listener:
+    """A recorder that joins what it hears."""
+
+    def __init__(self):
+        self.losses, self.rates, self.norms, self.evaluations = [], [], [], []
+
+    def steps(self, trials, start, records):
+        assert start == sum(part.shape[1] for part in self.losses)
+        self.losses.append(records.loss)
+        self.rates.append(records.learning_rate)
+        self.norms.append(records.norms)
+        assert records.norm_names == NAMES
+
+    def evaluation(self, trials, step, metrics):
+        self.evaluations.append((trials, step, metrics))
+
+    def heard(self):
+        parts = (self.losses, self.rates, self.norms)
+        return [np.concatenate(part, axis=1) for part in parts]
+
+
+def told(num_steps: int, log_every: int, cuts: list[int]):
+    """A journal, and a listener that heard the same at first hand."""
+    rng = np.random.default_rng(0)
+    loss, rates = rng.normal(size=(2, 3, num_steps)).astype(np.float32)
+    norms = np.zeros((3, num_steps, 2), np.float32)
+    norms[:, ::log_every] = rng.normal(size=norms[:, ::log_every].shape)
+    journal, listener = Journal(log_every), Listener()
+    for start, stop in zip([0, *cuts], [*cuts, num_steps], strict=True):
+        part = slice(start, stop)
+        report = StepRecords(loss[:, part], rates[:, part], norms[:, part], NAMES)
+        journal.add_steps(start, report)
+        listener.steps([4, 5, 6], start, report)
+        scores = [{"f1": 0.1 * stop + i, "accuracy": -i} for i in range(3)]
+        logits = rng.normal(size=(3, 5, 2))
+        journal.add_evaluation(stop, scores, logits, np.array([True, True, stop < 7]))
+        listener.evaluation([4, 5, 6], stop, scores)
+    return journal, listener, rates
+
+
+def test_a_replay_after_a_round_trip_tells_the_same():
+    journal, listener, rates = told(600, 7, [1, 8, 300])
+    again = Listener()
+    back = Journal.from_arrays(7, journal.as_arrays())
+    back.replay([again], [4, 5, 6], rates, NAMES)
+    for expected, actual in zip(listener.heard(), again.heard(), strict=True):
+        np.testing.assert_array_equal(expected, actual)
+    assert again.evaluations == listener.evaluations
+    np.testing.assert_array_equal(back.finite, [True, True, False])
+    np.testing.assert_array_equal(back.logits, journal.logits)
+
+
+def test_nothing_told_is_nothing_to_tell():
+    listener = Listener()
+    Journal(5).replay([listener], [0], np.zeros((1, 3)), NAMES)
+    assert (listener.losses, listener.evaluations) == ([], [])
+
+
+def test_the_best_is_the_first_of_equals_and_never_nan():
+    journal = Journal(1)
+    rows = [(np.nan, 0.2, np.nan), (0.5, 0.2, np.nan), (0.4, 0.1, np.nan)]
+    for step, values in enumerate(rows, 1):
+        scores = [{"f1": value} for value in values]
+        journal.add_evaluation(10 * step, scores, np.zeros((3, 1, 2)), np.ones(3, bool))
+    best, steps = journal.best("f1")
+    assert best.tolist() == [0.5, 0.2, -np.inf]
+    assert steps.tolist() == [20, 10, 0]

@@ -1,0 +1,91 @@
+"""trials.jsonl: rows that vouch for themselves and for the trial's files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxtune.errors import UserError
+from jaxtune.ledger import CHECKSUMS, append_rows, check_rows, read_rows, rewrite_rows
+from jaxtune.logs import History, StepRecords, write_predictions
+
+
+def add(out, trial, final=0.5):
+    """A trial with its files and its row."""
+    history = History(log_every=1)
+    zeros = np.full((1, 2), trial, np.float32)
+    history.steps([trial], 0, StepRecords(zeros, zeros, zeros[..., None], ("all",)))
+    history.write(out / "history")
+    write_predictions(out, trial, np.full((3, 2), trial))
+    append_rows(out, [{"trial": trial, "final": final}])
+
+
+def plain(rows):
+    return [{k: v for k, v in row.items() if k not in CHECKSUMS} for row in rows]
+
+
+def test_rows_survive_a_cut_last_line(tmp_path):
+    add(tmp_path, 1)
+    add(tmp_path, 0, float("nan"))
+    with (tmp_path / "trials.jsonl").open("a") as file:
+        file.write('{"trial": 2, "fin')
+    expected = [{"trial": 0, "final": None}, {"trial": 1, "final": 0.5}]
+    assert plain(read_rows(tmp_path)) == expected
+    assert plain(check_rows(tmp_path)[0]) == expected
+    add(tmp_path, 2)
+    assert [row["trial"] for row in read_rows(tmp_path)] == [0, 1, 2]
+
+
+def test_no_file_is_no_rows(tmp_path):
+    assert read_rows(tmp_path) == []
+    assert check_rows(tmp_path) == ([], [])
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("history/00001.parquet", lambda path: flip(path, path.stat().st_size // 2)),
+        ("history/00001.parquet", lambda path: path.unlink()),
+        ("predictions/00001.npy", lambda path: flip(path, -1)),
+        ("predictions/00001.npy", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+    ],
+    ids=["flipped history", "missing history", "flipped predictions", "cut predictions"],
+)
+def test_a_damaged_file_costs_its_own_trial_only(tmp_path, name, damage):
+    for trial in range(3):
+        add(tmp_path, trial)
+    damage(tmp_path / name)
+    rows, damages = check_rows(tmp_path)
+    assert [row["trial"] for row in rows] == [0, 2]
+    (sentence,) = damages
+    assert name in sentence
+    rewrite_rows(tmp_path, rows)
+    assert check_rows(tmp_path) == (rows, [])
+
+
+def test_every_flipped_bit_of_a_row_is_noticed(tmp_path):
+    for trial in range(2):
+        add(tmp_path, trial)
+    path = tmp_path / "trials.jsonl"
+    whole = path.read_bytes()
+    second = whole.index(b"\n") + 1
+    for at in range(second, len(whole) - 1):
+        flip(path, at)
+        rows, damages = check_rows(tmp_path)
+        assert [row["trial"] for row in rows] == [0], at
+        assert damages
+        path.write_bytes(whole)
+
+
+def test_a_reader_is_told_the_line(tmp_path):
+    add(tmp_path, 0)
+    with (tmp_path / "trials.jsonl").open("a") as file:
+        file.write("\x00\n" + json.dumps([1]) + "\n")
+    with pytest.raises(UserError, match=r"trials.jsonl:2 is damaged"):
+        read_rows(tmp_path)

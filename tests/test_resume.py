@@ -1,0 +1,259 @@
+"""Resumed equals undisturbed, bit for bit: results, curves, predictions, parameters, TensorBoard."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny import write_tiny_model
+
+import jaxtune
+from jaxtune.checkpoint import RunCheckpoints, load_params
+from jaxtune.interruption import InterruptedRunError, Interruption
+from jaxtune.sweep import main
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
+
+
+def command(tiny, out, *flags):
+    return [
+        *("--model", tiny, "--task", "miniature", "--out", str(out), "--max_steps", "23"),
+        *("--train_examples", "64", "--log_every", "2", "--eval_every", "5", "--num_seeds", "2"),
+        *("--learning_rate", "1e-3", "--save_params", "all", "--grid.bias_correction"),
+        *("true", "false", *flags),
+    ]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert main(command(tiny, out)) == 0
+    return out
+
+
+def curves(folder):
+    """Every scalar of every run: name -> (step, value)."""
+    runs = {}
+    for path in sorted({file.parent for file in folder.rglob("events*")}):
+        events = EventAccumulator(str(path))
+        events.Reload()
+        for tag in events.Tags()["scalars"]:
+            points = [(event.step, event.value) for event in events.Scalars(tag)]
+            runs[str(path.relative_to(folder)), tag] = points
+    return runs
+
+
+def assert_same(one, other):
+    """Two sweeps' folders hold the same."""
+    first, second = (jaxtune.load_results(out) for out in (one, other))
+    apart = ["seconds"]
+    assert first.trials.drop(columns=apart).equals(second.trials.drop(columns=apart))
+    for number, logits in first.predictions.items():
+        np.testing.assert_array_equal(logits, second.predictions[number])
+    for file in sorted((one / "history").iterdir()):
+        assert file.read_bytes() == (other / "history" / file.name).read_bytes(), file.name
+    for folder in sorted((one / "params").glob("*/*")):
+        expected = load_params(folder)
+        actual = load_params(other / folder.relative_to(one))
+        assert expected.keys() == actual.keys()
+        for path, leaf in expected.items():
+            np.testing.assert_array_equal(leaf, actual[path], err_msg=path)
+    assert curves(one / "tb") == curves(other / "tb")
+    arms = [json.loads((out / "summary.json").read_text())["arms"] for out in (one, other)]
+    assert arms[0] == arms[1]
+    for name in ("checkpoints", ".lock", ".lock.json"):
+        assert not (other / name).exists()
+
+
+class CutError(Exception):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("at", [[4], [5, 10, 11], [22]])
+def test_cut_off_after_a_checkpoint(tiny, undisturbed, tmp_path, monkeypatch, at):
+    """Cuts at evaluations and between, also twice in a run; four trials at once on four devices."""
+    out = tmp_path / "out"
+    save, cuts = RunCheckpoints.save, list(at)
+
+    def save_and_cut(self, step, *args):
+        save(self, step, *args)
+        if cuts and step == cuts[0]:
+            cuts.pop(0)
+            self.close()
+            raise CutError
+
+    monkeypatch.setattr(RunCheckpoints, "save", save_and_cut)
+    for _ in at:
+        with pytest.raises(CutError):
+            main(command(tiny, out, "--checkpoint_every", "1"))
+        assert (out / "checkpoints").exists()
+    assert main(command(tiny, out, "--checkpoint_every", "1")) == 0
+    assert_same(undisturbed, out)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    tiny, undisturbed, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    save = RunCheckpoints.save
+
+    def save_and_cut(self, step, *args):
+        save(self, step, *args)
+        if step == 12:
+            self.close()
+            raise CutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunCheckpoints, "save", save_and_cut)
+        with pytest.raises(CutError):
+            main(command(tiny, out, "--checkpoint_every", "6"))
+    journal = out / "checkpoints" / "12.npz"
+    journal.write_bytes(journal.read_bytes()[:-7])
+    assert main(command(tiny, out)) == 0
+    assert "checkpoint of step 12 cannot be used (12.npz has changed" in capsys.readouterr().out
+    assert_same(undisturbed, out)
+
+
+def test_more_seeds_extend_the_sweep(tiny, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    assert main(command(tiny, out, "--num_seeds", "1")) == 0
+    rows = (out / "trials.jsonl").read_bytes()
+    assert main(command(tiny, out)) == 0
+    assert (out / "trials.jsonl").read_bytes().startswith(rows)
+    first, second = (jaxtune.load_results(folder).trials for folder in (undisturbed, out))
+    apart = ["seconds", "group_size"]
+    assert first.drop(columns=apart).equals(second.drop(columns=apart))
+
+
+def test_other_seeds_are_refused(tiny, undisturbed, capsys):
+    flags = ["--seeds", "7,8"]
+    assert main(command(tiny, undisturbed, *flags)) == 1
+    assert "holds trial 0 with seed 0" in capsys.readouterr().err
+    assert main(command(tiny, undisturbed, "--num_seeds", "1")) == 1
+    assert "add seeds at the end" in capsys.readouterr().err
+
+
+def test_a_damaged_result_is_run_again(tiny, undisturbed, tmp_path, capsys):
+    import shutil
+
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    file = out / "predictions" / "00002.npy"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x00")
+    (out / "history" / "00001.parquet").unlink()
+    assert main(command(tiny, out)) == 0
+    said = capsys.readouterr().out
+    assert "predictions/00002.npy has changed" in said
+    assert "history/00001.parquet has gone" in said
+    first, second = (jaxtune.load_results(folder) for folder in (undisturbed, out))
+    apart = ["seconds", "group_size"]
+    assert first.trials.drop(columns=apart).equals(second.trials.drop(columns=apart))
+    np.testing.assert_array_equal(first.predictions[2], second.predictions[2])
+
+
+def test_changed_data_is_refused_and_another_version_warned_of(tiny, undisturbed, tmp_path, capsys):
+    import shutil
+
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    path = out / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["packages"]["jax"] = "0.1"
+    path.write_text(json.dumps(manifest))
+    more = ["--num_seeds", "3"]
+    assert main(command(tiny, out, *more)) == 0
+    assert "was begun with jax 0.1, now" in capsys.readouterr().out
+    weights = next(name for name in manifest["sha256"] if name.endswith("safetensors"))
+    manifest["sha256"][weights] = "0" * 64
+    path.write_text(json.dumps(manifest))
+    assert main(command(tiny, out, "--num_seeds", "4")) == 1
+    assert f"{weights} changed since" in capsys.readouterr().err
+
+
+def start(tiny, out, *flags):
+    cache = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(Path(tiny).parent / "cache")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "jaxtune.sweep", *command(tiny, out, *flags)],
+        env=cache | {"JAX_NUM_CPU_DEVICES": "4", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition, process, seconds=120):
+    began = time.monotonic()
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() - began < seconds
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
+    """In a real process: the exit status says which, a second sweep is kept out, and the same command goes on."""
+    out = tmp_path / "out"
+    long = ["--max_steps", "400", "--checkpoint_every", "10"]
+    process = start(tiny, out, *long)
+    wait_for(lambda: list((out / "checkpoints").glob("*.json")), process)
+    second = start(tiny, out, *long)
+    _, error = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert f"in use by process {process.pid}" in error
+    process.send_signal(sent)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == status, error
+    assert "the same command goes on" in error
+    steps = [int(path.stem) for path in (out / "checkpoints").glob("*.json")]
+    assert 0 < max(steps) < 400
+    assert main(command(tiny, out, *long)) == 0
+    assert len(jaxtune.load_results(out).trials) == 4
+
+
+def test_a_second_signal_ends_at_once():
+    """Whatever the process is doing: here it would sleep for a minute."""
+    code = (
+        "import time; from jaxtune.interruption import Interruption\n"
+        "with Interruption() as asked:\n"
+        "    print('ready', flush=True)\n"
+        "    while not asked: time.sleep(0.01)\n"
+        "    print('asked', flush=True); time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "asked\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == -signal.SIGTERM
+    process.stdout.close()
+
+
+def test_interruption_gives_the_handlers_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption() as asked:
+        assert not asked
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked
+        with pytest.raises(InterruptedRunError, match="SIGTERM"):
+            asked.stop_here()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_lock_left_by_a_dead_process_is_taken_over(tiny, tmp_path):
+    out = tmp_path / "out"
+    process = start(tiny, out, "--max_steps", "400", "--checkpoint_every", "10")
+    wait_for(lambda: list((out / "checkpoints").glob("*.json")), process)
+    process.kill()
+    process.communicate()
+    assert (out / ".lock.json").exists()
+    assert main(command(tiny, out, "--max_steps", "400")) == 0
+    assert not (out / ".lock.json").exists()
