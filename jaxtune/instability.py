@@ -132,7 +132,7 @@ def variance_split(
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
     pairs = {(a, b) for a, b in zip(one.tolist(), other.tolist(), strict=True)}
-    return len(pairs) == one.max() + 1 == other.max() + 1
+    return len(pairs) == int(one.max()) + 1 == int(other.max()) + 1
 
 
 def _components(table: np.ndarray, names: list[str]) -> tuple[Component, ...]:

@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from jaxtune.intervals import BATCH_NUMBERS, NUM_RESAMPLES, Estimate, bootstrap
+from jaxtune.intervals import BATCH_NUMBERS, NUM_RESAMPLES, Estimate, Reduced, bootstrap
 
 Scores = Float[np.ndarray, "_trial"]
 # Far below a step of any score, and keeps the ratio of two stds finite where one is 0.
 _TINY = 1e-9
-# Boschloo's test takes seconds beyond this many tables, and is then close to Fisher's.
+# With more tables than this scipy takes seconds for Boschloo's test, which is then close to Fisher's.
 _MOST_TABLES = 250_000
 
 
@@ -48,7 +48,10 @@ class Contrast(NamedTuple):
 
 
 def failure_test(one: Bool[np.ndarray, "_trial"], other: Bool[np.ndarray, "_trial"]) -> Outcome:
-    """Boschloo's exact test of equal failure rates; Fisher's, its conservative relative, for many hundreds of trials."""
+    """Boschloo's exact test of equal failure rates; Fisher's, its cautious relative, for many hundreds of trials.
+
+    Seeds are taken as unpaired, as in `spread_test`.
+    """
     counts = int(one.sum()), int(other.sum())
     tables = one.size * other.size
     name, test = "Boschloo's exact test", stats.boschloo_exact
@@ -93,8 +96,8 @@ def spread_test(
 ) -> Outcome:
     """Permutation test of the log ratio of stds, each arm centred on its own median.
 
-    Without the centring a difference in location passes for one in spread: for two shifted normal samples the raw test
-    rejects 4 times in 10 at 0.05. Seeds are taken as unpaired, which is cautious where a good seed is good in both arms.
+    Without the centring a difference in location passes for one in spread (tests/test_coverage.py). Seeds are taken as
+    unpaired, which is cautious where a good seed is good in both arms.
     """
     name = "permutation test of the log ratio of stds"
     missing = _without_spread(one, other)
@@ -146,7 +149,7 @@ def std_ratio(one: Scores, other: Scores, seed: int = 0) -> Estimate:
     return Estimate(value, math.exp(log.low), math.exp(log.high), log.method)
 
 
-def _log_std_ratio(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+def _log_std_ratio(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     stds = (np.maximum(np.std(x, axis=axis, ddof=1), _TINY) for x in (one, other))
     return np.subtract(*map(np.log, stds))
 
@@ -155,7 +158,7 @@ def mann_whitney(one: Scores, other: Scores, seed: int = 0) -> Outcome:
     """Mann-Whitney U test; with ties in a small arm its null distribution is drawn rather than approximated."""
     ties = np.unique(np.concatenate([one, other])).size < one.size + other.size
     method: str | stats.PermutationMethod = "auto"
-    if ties and min(one.size, other.size) <= 8:
+    if ties and 2 <= min(one.size, other.size) <= 8:
         method = stats.PermutationMethod(n_resamples=NUM_RESAMPLES, rng=np.random.default_rng(seed))
     with np.errstate(all="ignore"):
         p = float(stats.mannwhitneyu(one, other, method=method).pvalue)
@@ -169,17 +172,19 @@ def paired_location(
 ) -> Outcome:
     """Permutation test of the mean difference, the two arms swapped seed by seed."""
     name = "paired permutation test"
+    if one.size < 2:
+        return Outcome(name, reason="one pair cannot be permuted")
     return _permute(name, (one, other), _mean_difference, "samples", seed, num_resamples)
 
 
-def _mean_difference(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+def _mean_difference(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     return np.mean(one, axis=axis) - np.mean(other, axis=axis)
 
 
 def _permute(
     name: str,
     samples: tuple[np.ndarray, np.ndarray],
-    statistic: Callable[..., np.ndarray],
+    statistic: Callable[..., Reduced],
     kind: str,
     seed: int,
     num_resamples: int,
@@ -205,7 +210,7 @@ def _least_unpaired(one: int, other: int) -> float:
 def improvement(one: Scores, other: Scores, seed: int = 0) -> Estimate:
     """Probability of improvement: U over the number of pairs of trials."""
 
-    def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+    def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> Reduced:
         with np.errstate(all="ignore"):
             u = stats.mannwhitneyu(x, y, axis=axis, method="asymptotic").statistic
         return u / (x.shape[axis] * y.shape[axis])
