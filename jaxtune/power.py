@@ -98,10 +98,11 @@ def boschloo_rejects(n: int, alpha: float) -> Bool[np.ndarray, "failures failure
             low = middle
         else:
             high = middle - 1
-    if low == 0:
-        return np.zeros((n + 1, n + 1), bool)
-    tail = fisher <= bounds[low - 1] * (1 + 1e-12)
-    return tail | tail.T
+    # With no bound within the level, nothing is rejected: -1 lies under every p.
+    tail = fisher <= (bounds[low - 1] * (1 + 1e-12) if low else -1.0)
+    rejected = tail | tail.T
+    rejected.setflags(write=False)  # the cache hands out this very array
+    return rejected
 
 
 def seeds_needed(seeds: Int[np.ndarray, " size"], power: Float[np.ndarray, " size"]) -> int | None:
