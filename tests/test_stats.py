@@ -1,10 +1,23 @@
-"""Summaries of arms, and the sentence that says what they allow."""
+"""Summaries and descriptions of arms, and the sentence that says what they allow."""
 
+import itertools
+import math
 import statistics
 
+import numpy as np
 import pytest
+from made_up import made_up_arm
 
-from jaxtune.stats import by_arm, conclusion, summarise
+from jaxtune.stats import (
+    by_arm,
+    conclusion,
+    describe,
+    describe_scores,
+    dev_standard_error,
+    expected_max,
+    performance_profile,
+    summarise,
+)
 
 
 def rows(scores, trivial=0.6, arm="all"):
@@ -75,3 +88,98 @@ def test_conclusion_of_two_arms(failures, says):
 
 def test_conclusion_of_one_arm():
     assert conclusion({"all": summarise(rows([0.5, 0.9]))}).startswith("1/2, 95 % interval")
+
+
+def test_description_shows_the_good_trials_beside_all_and_never_instead():
+    found = describe(made_up_arm([0.5, 0.6, None, 0.8, 0.9]), num_dev=277)
+    assert (found.failed.count, found.diverged.count, found.constant.count) == (3, 1, 1)
+    assert (found.num_unscored, found.all.n, found.not_failed.n) == (1, 5, 2)
+    assert found.all.mean.value == pytest.approx((0.5 + 0.6 + 0.6 + 0.8 + 0.9) / 5)
+    assert found.not_failed.mean.value == pytest.approx(0.85)
+    assert found.dev_error.value == pytest.approx(math.sqrt(0.68 * 0.32 / 277))
+
+
+def test_every_score_statistic_has_its_value_and_interval():
+    scores = np.random.default_rng(0).normal(0.7, 0.05, 30)
+    found = describe_scores(scores)
+    expected = {
+        "mean": scores.mean(),
+        "std": statistics.stdev(scores),
+        "min": scores.min(),
+        "lower_quartile": np.quantile(scores, 0.25),
+        "median": statistics.median(scores),
+        "upper_quartile": np.quantile(scores, 0.75),
+        "max": scores.max(),
+        "iqm": np.sort(scores)[7:-7].mean(),
+    }
+    for name, value in expected.items():
+        estimate = getattr(found, name)
+        assert estimate.value == pytest.approx(value), name
+        if name not in ("min", "max"):
+            assert estimate.low < value < estimate.high, name
+    assert (found.min.low, found.max.high) == (None, None)
+    assert found.min.high is not None
+    assert found.max.low is not None
+    assert describe_scores(scores) == found
+
+
+@pytest.mark.parametrize("scores", [[], [0.7], [0.7, 0.8], [0.7, 0.7, 0.7], [0.7] * 20])
+def test_degenerate_scores_are_described_without_warning_or_nan(scores):
+    found = describe_scores(np.array(scores))
+    assert found.n == len(scores)
+    for estimate in found[1:]:
+        assert (estimate.low, estimate.high) == (None, None)
+        assert estimate.reason
+        assert (estimate.value is None) == (not scores or (estimate is found.std and found.n == 1))
+
+
+@pytest.mark.parametrize(
+    ("metric", "num_dev", "reason"),
+    [("f1", 408, "f1 is not a share"), ("accuracy", None, "size of the dev set is not known")],
+)
+def test_dev_set_has_no_binomial_error(metric, num_dev, reason):
+    found = dev_standard_error(metric, 0.7, num_dev)
+    assert found.value is None
+    assert reason in found.reason
+
+
+def test_standard_error_of_the_rte_dev_set():
+    """Known answer: 277 examples at 70 % leave 2.75 points."""
+    assert dev_standard_error("accuracy", 0.7, 277).value == pytest.approx(0.0275, abs=5e-5)
+
+
+def test_expected_max_of_two_scores():
+    """Two draws with replacement from 0 and 1: 3/4, std sqrt(3/16); without: 1."""
+    found = expected_max(np.array([1.0, 0.0]))
+    assert found.mean == pytest.approx([0.5, 0.75])
+    assert found.low == pytest.approx([0.0, 0.75 - math.sqrt(3 / 16)])
+    assert found.high == pytest.approx([1.0, 1.0])
+    assert found.unbiased == pytest.approx([0.5, 1.0])
+
+
+def test_expected_max_is_the_mean_over_all_draws():
+    scores = np.array([0.2, 0.5, 0.5, 0.9, 0.3])
+    found = expected_max(scores)
+    for n in range(1, 6):
+        draws = [max(draw) for draw in itertools.product(scores, repeat=n)]
+        assert found.mean[n - 1] == pytest.approx(np.mean(draws))
+        assert found.low[n - 1] == pytest.approx(max(np.mean(draws) - np.std(draws), 0.2))
+        assert found.high[n - 1] == pytest.approx(min(np.mean(draws) + np.std(draws), 0.9))
+        subsets = [max(subset) for subset in itertools.combinations(scores, n)]
+        assert found.unbiased[n - 1] == pytest.approx(np.mean(subsets))
+
+
+def test_expected_max_of_one_and_of_many_trials():
+    assert expected_max(np.array([0.7])).mean.tolist() == [0.7]
+    found = expected_max(np.linspace(0, 1, 625))
+    assert np.all(np.diff(found.mean) > 0)
+    assert found.unbiased[-1] == pytest.approx(1.0)
+
+
+def test_performance_profile_counts_trials_at_and_above():
+    found = performance_profile(np.array([0.5, 0.9, 0.7, 0.7]))
+    assert found.threshold.tolist() == [0.5, 0.7, 0.9]
+    assert found.share.tolist() == [1.0, 0.75, 0.25]
+    # Known answer: the 5 % point of Kolmogorov's statistic for n = 4 is 0.624.
+    assert found.low == pytest.approx([0.376, 0.126, 0.0], abs=5e-4)
+    assert performance_profile(np.array([0.5]), np.array([0.4, 0.6])).share.tolist() == [1.0, 0.0]

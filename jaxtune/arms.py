@@ -1,0 +1,115 @@
+"""The trials of an arm as arrays, which is what the statistics work on."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxtune.errors import UserError
+
+# What a row says about its trial beside the settings that it was run with.
+_RESULTS = {
+    *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
+    *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
+    *("num_steps", "seconds", "group_size"),
+}
+# Settings that change how a trial is run or watched, and not what it computes.
+_RUNNING = {
+    *("eval_every", "log_every", "trials_per_device", "remat", "save_params"),
+    *("packing", "compact_vocabulary"),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arm:
+    """Final scores of an arm's trials and what is known of each.
+
+    A diverged trial counts as failed, whatever its score. Its score is that of its last logits, where nan predicts class
+    0 (0 for a correlation), and enters means and stds as it is. A trial without a finite score enters with the trivial
+    one, which is what a model that predicts nothing is worth.
+    """
+
+    name: str
+    metric: str
+    trivial: float
+    final: Float[np.ndarray, " trial"]
+    failed: Bool[np.ndarray, " trial"]
+    diverged: Bool[np.ndarray, " trial"]
+    constant: Bool[np.ndarray, " trial"]
+    seeds: Int[np.ndarray, "trial stream"]  # init, order, dropout
+    settings: dict[str, Any]
+    num_unscored: int
+
+    def __len__(self) -> int:
+        return self.final.size
+
+
+def make_arms(grouped: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Arm]:
+    """Arms from the rows of trials.jsonl by arm (`stats.by_arm`), in the same order."""
+    return [_make_arm(name, rows) for name, rows in grouped.items()]
+
+
+def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
+    first = rows[0]
+    scores = np.array([row["final"] for row in rows], np.float64)
+    diverged = np.array([bool(row["diverged"]) for row in rows])
+    failed = np.array([bool(row["failed"]) for row in rows])
+    scored = np.isfinite(scores)
+    streams = ("init_seed", "order_seed", "dropout_seed")
+    return Arm(
+        name=name,
+        metric=first["metric"],
+        trivial=float(first["trivial"]),
+        final=np.where(scored, scores, first["trivial"]),
+        failed=failed | diverged | ~scored,
+        diverged=diverged,
+        constant=np.array([bool(row["constant_prediction"]) for row in rows]),
+        seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
+        settings={key: value for key, value in first.items() if key not in _RESULTS},
+        num_unscored=int((~scored).sum()),
+    )
+
+
+def readable(value: Any) -> str:
+    """A setting as it is written on the command line; nan is what pandas makes of null."""
+    if value is None or value != value:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:
+    """Settings in which two arms differ, as written on the command line: where to look for the cause."""
+    shared = [name for name in one.settings if name in other.settings and name not in _RUNNING]
+    pairs = {
+        name: (readable(one.settings[name]), readable(other.settings[name])) for name in shared
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def matched_scores(
+    one: Arm, other: Arm
+) -> tuple[Float[np.ndarray, " trial"], Float[np.ndarray, " trial"]] | None:
+    """The scores of two arms in one order of their seeds; None where the arms did not run the very same seeds."""
+    sides = [
+        {tuple(seeds): score for seeds, score in zip(arm.seeds.tolist(), arm.final, strict=True)}
+        for arm in (one, other)
+    ]
+    if sides[0].keys() != sides[1].keys() or len(sides[0]) != max(len(one), len(other)):
+        return None
+    in_order = [np.array([side[seeds] for seeds in sides[0]]) for side in sides]
+    return in_order[0], in_order[1]
+
+
+def check_comparable(arms: Sequence[Arm]) -> None:
+    """Raises UserError where arms have been scored on different things."""
+    for arm in arms[1:]:
+        for one, other in (
+            (arms[0].metric, arm.metric),
+            (arms[0].settings.get("task"), arm.settings.get("task")),
+        ):
+            if one != other:
+                raise UserError(
+                    f"[{arms[0].name}] was scored by {one} and [{arm.name}] by {other}; compare arms of one task and metric."
+                )

@@ -1,0 +1,179 @@
+"""How much the trials of an arm disagree, and which of the random streams is behind it."""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import special, stats
+
+from jaxtune.intervals import Estimate
+from jaxtune.metrics import ROUNDING, predict
+
+STREAMS = ("init", "order", "dropout")
+LogitStack = Float[np.ndarray, "trial example label"]
+
+
+class Instability(NamedTuple):
+    """How differently trials answer the same dev examples; equal scores do not make equal answers."""
+
+    n: int
+    disagreement: Estimate  # share of examples on which two trials differ, mean over pairs
+    kappa: Estimate  # Fleiss: 1 is full agreement, 0 what chance gives
+    divergence: Estimate  # Jensen-Shannon, in nats: 0 to ln 2
+
+
+def instability(logits: LogitStack) -> Instability:
+    """Prediction instability of the trials' dev logits (Du and Nguyen 2023); failed trials are in it unless left out.
+
+    A row with nan predicts class 0, as everywhere; a trial with such rows has no divergence to others.
+    """
+    n = len(logits)
+    missing = None
+    if logits.shape[2] == 1:
+        missing = "regression predicts no classes"
+    elif n < 2:
+        missing = "it takes two trials to disagree"
+    if missing:
+        return Instability(n, *[Estimate(None, reason=missing)] * 3)
+    classes = np.stack([predict(trial) for trial in logits])
+    # [example, label]: how many trials give each label.
+    votes = np.stack([np.sum(classes == label, axis=0) for label in range(logits.shape[2])], axis=1)
+    agreement = float(np.mean(np.sum(votes * (votes - 1), axis=1)) / (n * (n - 1)))
+    return Instability(n, Estimate(1 - agreement), _kappa(votes, agreement), _divergence(logits))
+
+
+def _kappa(votes: np.ndarray, agreement: float) -> Estimate:
+    """Fleiss 1971: agreement beyond what the classes' overall shares give by chance."""
+    shares = votes.sum(axis=0) / votes.sum()
+    chance = float(np.sum(shares**2))
+    if chance == 1:
+        return Estimate(None, reason="all trials predict one class for every example")
+    return Estimate((agreement - chance) / (1 - chance))
+
+
+def _divergence(logits: LogitStack) -> Estimate:
+    finite = np.isfinite(logits).all(axis=(1, 2))
+    dropped = int((~finite).sum())
+    reason = f"{dropped} trials with non-finite logits are not in it" if dropped else ""
+    probabilities = special.softmax(logits[finite].astype(np.float64), axis=2)
+    n = len(probabilities)
+    if n < 2:
+        return Estimate(None, reason=reason)
+    entropy = _mean_entropy(probabilities)
+    # By pairs (i, i+1), (i, i+2), ...: the divergence is the entropy of the mixture less the mean of the entropies.
+    mixtures = [
+        _mean_entropy((probabilities[i] + probabilities[i + 1 :]) / 2).sum() for i in range(n - 1)
+    ]
+    divergence = sum(mixtures) / math.comb(n, 2) - entropy.mean()
+    return Estimate(max(float(divergence), 0.0), reason=reason)
+
+
+def _mean_entropy(probabilities: np.ndarray) -> np.ndarray:
+    return special.entr(probabilities).sum(axis=2).mean(axis=1)
+
+
+class Component(NamedTuple):
+    """Variance of the final score that one stream brings, or one pair of streams beyond the two."""
+
+    name: str
+    variance: float  # 0 where the estimate is negative
+    share: float | None  # of the sum of all; None where nothing varies
+    df: int
+    p: float | None  # F test of no effect, for the streams of a two-way design
+
+
+class VarianceSplit(NamedTuple):
+    """Components of the variance over crossed seeds; empty, with the reason, where the seeds are not crossed."""
+
+    components: tuple[Component, ...]
+    reason: str = ""
+
+
+def variance_split(
+    final: Float[np.ndarray, " trial"], seeds: Int[np.ndarray, "trial stream"]
+) -> VarianceSplit:
+    """Splits the variance over fully crossed seeds by their random streams (random effects, ANOVA estimates).
+
+    Streams that move together count as one: where dropout follows the order, the two are `order+dropout`. The last
+    component, `rest`, is the interaction of all streams together with everything that no seed controls.
+
+    Args:
+        seeds: columns are the init, order and dropout seed of each trial.
+    """
+    levels = [np.unique(column, return_inverse=True)[1] for column in seeds.T]
+    names: list[str] = []
+    factors: list[np.ndarray] = []
+    for name, level in zip(STREAMS, levels, strict=True):
+        if level.max() == 0:
+            continue
+        twin = [i for i, factor in enumerate(factors) if _same(factor, level)]
+        if twin:
+            names[twin[0]] += f"+{name}"
+        else:
+            names.append(name)
+            factors.append(level)
+    if len(factors) < 2:
+        return VarianceSplit((), "the seeds are not crossed: give init_seeds and order_seeds")
+    shape = tuple(factor.max() + 1 for factor in factors)
+    cells = np.ravel_multi_index(tuple(factors), shape)
+    counts = np.bincount(cells, minlength=math.prod(shape))
+    if not (counts == 1).all():
+        return VarianceSplit(
+            (),
+            f"{np.sum(counts == 0)} of the {counts.size} combinations of seeds have no trial and "
+            f"{np.sum(counts > 1)} have several; each must have one",
+        )
+    table = np.empty(counts.size)
+    table[cells] = final
+    return VarianceSplit(_components(table.reshape(shape), names))
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    pairs = {(a, b) for a, b in zip(one.tolist(), other.tolist(), strict=True)}
+    return len(pairs) == int(one.max()) + 1 == int(other.max()) + 1
+
+
+def _components(table: np.ndarray, names: list[str]) -> tuple[Component, ...]:
+    """Solves the expected mean squares of a balanced crossed design from the highest interaction down."""
+    axes = range(table.ndim)
+    subsets = [s for size in axes for s in itertools.combinations(axes, size + 1)]
+    squares = {s: _mean_square(table, s) for s in subsets}
+    raw: dict[tuple[int, ...], float] = {}
+    for subset in reversed(subsets):
+        above = sum(_replicates(table, s) * v for s, v in raw.items() if set(subset) < set(s))
+        raw[subset] = (squares[subset] - above) / _replicates(table, subset)
+    total = sum(max(value, 0.0) for value in raw.values())
+    rest = subsets[-1]
+
+    def component(subset: tuple[int, ...]) -> Component:
+        variance, df = max(raw[subset], 0.0), _degrees(table, subset)
+        p = None
+        if table.ndim == 2 and subset != rest and squares[rest] > ROUNDING**2:
+            p = float(stats.f.sf(squares[subset] / squares[rest], df, _degrees(table, rest)))
+        name = "rest" if subset == rest else " x ".join(names[i] for i in subset)
+        varies = total > ROUNDING**2
+        return Component(name, variance, variance / total if varies else None, df, p)
+
+    return tuple(component(subset) for subset in subsets)
+
+
+def _mean_square(table: np.ndarray, subset: tuple[int, ...]) -> float:
+    """Mean square of the effect of some axes beyond that of each fewer of them."""
+    effect = np.zeros([1] * table.ndim)
+    for size in range(len(subset) + 1):
+        for kept in itertools.combinations(subset, size):
+            others = tuple(axis for axis in range(table.ndim) if axis not in kept)
+            mean = table.mean(axis=others, keepdims=True)
+            effect = effect + (-1.0) ** (len(subset) - size) * mean
+    return float(np.sum(effect**2) * _replicates(table, subset) / _degrees(table, subset))
+
+
+def _degrees(table: np.ndarray, subset: tuple[int, ...]) -> int:
+    return math.prod(table.shape[axis] - 1 for axis in subset)
+
+
+def _replicates(table: np.ndarray, subset: tuple[int, ...]) -> int:
+    """Trials behind each combination of these axes."""
+    return table.size // math.prod(table.shape[axis] for axis in subset)

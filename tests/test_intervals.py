@@ -1,0 +1,79 @@
+"""Intervals against published answers and scipy, and on the inputs that have none."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxtune.intervals import Estimate, bootstrap, share, share_difference
+
+
+def flags(count, n):
+    return np.arange(n) < count
+
+
+def std(x, axis):
+    return np.std(x, axis=axis, ddof=1)
+
+
+def test_both_intervals_of_4_in_25():
+    found = share(flags(4, 25))
+    assert (found.wilson_low, found.wilson_high) == pytest.approx((0.064, 0.347), abs=5e-4)
+    assert (found.exact_low, found.exact_high) == pytest.approx((0.045, 0.361), abs=5e-4)
+
+
+def test_exact_interval_without_a_single_failure():
+    """The rule of three, made exact: 1 - 0.025 ** (1 / n)."""
+    assert share(flags(0, 32)).exact_high == pytest.approx(1 - 0.025 ** (1 / 32))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ],
+)
+def test_difference_of_shares_as_newcombe_published_it(one, other, low, high):
+    """Newcombe 1998, table II, method 10."""
+    found = share_difference(share(flags(*one)), share(flags(*other)))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_bootstrap_is_scipys_bca_and_repeats_with_its_seed():
+    sample = np.random.default_rng(0).normal(size=20)
+    found = bootstrap((sample,), std, seed=3)
+    peer = scipy.stats.bootstrap((sample,), std, rng=np.random.default_rng(3)).confidence_interval
+    assert found == Estimate(std(sample, 0), peer.low, peer.high, "BCa")
+    assert bootstrap((sample,), std, seed=3) == found
+    assert bootstrap((sample,), std, seed=4) != found
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [
+        ([0.7] * 9, "all scores are equal"),
+        ([0.6, 0.7, 0.8], "an interval needs at least 8 trials"),
+        ([0.7], "an interval needs at least 8 trials"),
+    ],
+)
+def test_no_interval_has_a_reason(sample, reason):
+    found = bootstrap((np.array(sample),), np.mean)
+    assert found == Estimate(pytest.approx(np.mean(sample)), reason=reason)
+
+
+def test_an_undefined_statistic_has_no_value():
+    found = bootstrap((np.array([0.7, 0.8]),), lambda x, axis: np.full(x.shape[:-1], np.nan))
+    assert found == Estimate(None, reason="it is not defined for these scores")
+
+
+def test_percentiles_stand_in_where_bca_is_undefined():
+    """No trial left out moves this quartile, so BCa divides 0 by 0; some resamples move it."""
+    sample = np.array([0.6] * 27 + [0.65] * 5)
+    found = bootstrap((sample,), lambda x, axis: np.quantile(x, 0.75, axis=axis))
+    assert found == Estimate(0.6, 0.6, 0.65, "percentile")
+
+
+def test_a_resampled_statistic_that_never_moves_has_no_interval():
+    found = bootstrap((np.array([0.6] * 40 + [0.9]),), np.median)
+    assert found == Estimate(0.6, reason="every resample gives the same value")

@@ -1,0 +1,174 @@
+"""Two-sample tests and effects against enumeration, scipy and hand-made answers."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxtune.two_samples import (
+    brown_forsythe,
+    contrast,
+    failure_test,
+    improvement,
+    mann_whitney,
+    paired_location,
+    spread_test,
+    std_ratio,
+)
+
+
+def flags(count, n):
+    return np.arange(n) < count
+
+
+def boschloo_by_enumeration(a, b, n, m):
+    """Twice the smaller one-sided p: the largest chance, over common rates, of a Fisher p as small as the one seen."""
+    tails = []
+    for side in ("less", "greater"):
+        fisher = np.array(
+            [
+                [
+                    scipy.stats.fisher_exact([[i, j], [n - i, m - j]], side).pvalue
+                    for j in range(m + 1)
+                ]
+                for i in range(n + 1)
+            ]
+        )
+        rates = np.linspace(0, 1, 501)[:, None]
+        chances = [scipy.stats.binom.pmf(np.arange(size + 1), size, rates) for size in (n, m)]
+        extreme = (fisher <= fisher[a, b] * (1 + 1e-9)).astype(float)
+        tails.append(np.max(np.sum((chances[0] @ extreme) * chances[1], axis=1)))
+    return min(1, 2 * min(tails))
+
+
+@pytest.mark.parametrize(("a", "b", "n", "m"), [(4, 0, 25, 25), (1, 5, 8, 10)])
+def test_failure_rates_are_compared_with_the_arms_sizes_fixed(a, b, n, m):
+    found = failure_test(flags(a, n), flags(b, m))
+    assert found.p == pytest.approx(boschloo_by_enumeration(a, b, n, m), rel=2e-3)
+
+
+def test_four_failures_in_25_against_none_are_not_significant():
+    """Known answer: 0.065, while the table turned round, as if the failures were fixed, gives 0.049."""
+    assert failure_test(flags(4, 25), flags(0, 25)).p == pytest.approx(0.0649, abs=5e-5)
+
+
+@pytest.mark.parametrize("count", [0, 6])
+def test_equal_extreme_failure_counts_have_p_1(count):
+    found = failure_test(flags(count, 6), flags(count, 6))
+    assert found.p == 1
+    assert found.least == pytest.approx(2 * 0.5**12)
+
+
+def test_very_many_trials_are_compared_by_fishers_test():
+    found = failure_test(flags(30, 600), flags(10, 600))
+    assert found.test == "Fisher's exact test"
+    peer = scipy.stats.fisher_exact([[30, 10], [570, 590]]).pvalue
+    assert found.p == pytest.approx(peer)
+
+
+def test_spread_of_small_samples_is_the_share_of_all_splits():
+    one, other = np.array([0.1, 0.5, 0.9, 1.4]), np.array([2.0, 2.1, 2.25, 2.3])
+    pooled = np.concatenate([one - np.median(one), other - np.median(other)])
+    ratios = []
+    for chosen in itertools.combinations(range(8), 4):
+        rest = [i for i in range(8) if i not in chosen]
+        ratios.append(np.log(pooled[list(chosen)].std() / pooled[rest].std()))
+    seen = np.log(one.std() / other.std())
+    tails = np.mean(np.array(ratios) >= seen - 1e-9), np.mean(np.array(ratios) <= seen + 1e-9)
+    found = spread_test(one, other)
+    assert found.p == pytest.approx(2 * min(tails))
+    assert found.least == pytest.approx(2 / 70)
+
+
+def test_spread_sees_no_shift():
+    one = np.random.default_rng(0).normal(size=32)
+    assert spread_test(one, one + 100).p > 0.95
+
+
+def test_brown_forsythe_is_levene_about_the_medians():
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(size=20), 3 * rng.normal(size=25)
+    assert brown_forsythe(one, other).p == scipy.stats.levene(one, other, center="median").pvalue
+
+
+def test_two_scores_per_arm_do_not_make_the_brown_forsythe_test_certain():
+    assert "three trials" in brown_forsythe(np.array([0.0, 1.0]), np.array([0.0, 9.0])).reason
+
+
+def test_mann_whitney_of_separate_arms_reaches_its_least_p():
+    found = mann_whitney(np.array([0.1, 0.2, 0.3]), np.array([0.4, 0.5, 0.6]))
+    assert found.p == found.least == pytest.approx(0.1)
+
+
+def test_mann_whitney_with_ties_in_a_small_arm_counts_all_splits():
+    """Two of the ten splits of 1 1 1 2 2 into three and two are as extreme as 1 1 1 | 2 2; its mirror is not possible."""
+    found = mann_whitney(np.array([1.0, 1.0, 1.0]), np.array([2.0, 2.0]))
+    assert found.p == pytest.approx(0.2)
+
+
+def test_paired_test_of_six_wins_in_six():
+    one = np.arange(6.0)
+    found = paired_location(one + np.linspace(0.1, 0.6, 6), one)
+    assert found.p == found.least == pytest.approx(2 / 2**6)
+
+
+def test_a_p_can_be_no_smaller_than_the_resamples_allow():
+    one = np.random.default_rng(0).normal(size=32)
+    assert paired_location(one + 9, one).least == pytest.approx(2 / 10_000)
+
+
+def test_permutations_repeat_with_their_seed():
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(size=20), 1.3 * rng.normal(size=20)
+    assert spread_test(one, other, seed=1) == spread_test(one, other, seed=1)
+    assert spread_test(one, other, seed=1) != spread_test(one, other, seed=2)
+
+
+def test_improvement_is_the_share_of_pairs_won():
+    rng = np.random.default_rng(3)
+    one, other = rng.integers(0, 9, 15).astype(float), rng.integers(0, 9, 12).astype(float)
+    won = np.mean((one[:, None] > other) + 0.5 * (one[:, None] == other))
+    found = improvement(one, other)
+    assert found.value == pytest.approx(won)
+    assert 0 < found.low < won < found.high < 1
+
+
+def test_complete_separation_claims_no_interval():
+    found = improvement(np.arange(10.0), np.arange(10.0) + 20)
+    assert (found.value, found.low) == (0.0, None)
+    assert "every trial of one arm beats" in found.reason
+
+
+def test_ratio_of_stds():
+    rng = np.random.default_rng(4)
+    other = rng.normal(size=40)
+    found = std_ratio(3 * other + 1, other)
+    assert found.value == pytest.approx(3)
+    assert found.low < 3 < found.high
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([0.6], [0.7]),
+        ([0.6, 0.6], [0.7]),
+        ([0.6, 0.6], [0.7, 0.7]),
+        ([0.6, 0.7], [0.8, 0.9]),
+        ([0.6, 0.7, 0.8], [0.6, 0.6, 0.6]),
+        ([0.6] * 9, [0.6] * 9),
+        ([0.6] * 9, [0.7] * 9),
+        ([0.6] * 8 + [0.7], [0.6] * 9),
+    ],
+)
+@pytest.mark.parametrize("paired", [False, True])
+def test_degenerate_scores_give_values_or_reasons(one, other, paired):
+    """Neither a warning (they are errors here), nor nan, nor a missing number without its reason."""
+    samples = np.array(one), np.array(other)
+    found = contrast(*samples, paired=paired and len(one) == len(other))
+    for outcome in (found.spread, found.brown_forsythe, found.mann_whitney, found.paired):
+        assert (outcome.p is None) == bool(outcome.reason)
+        assert outcome.p is None or 0 < outcome.p <= 1
+    for effect in (found.std_ratio, found.mean_difference, found.improvement):
+        assert (effect.low is None) == bool(effect.reason)
+        assert effect.value is None or np.isfinite(effect.value)
