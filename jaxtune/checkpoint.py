@@ -73,7 +73,8 @@ class RunCheckpoints:
         self.wait()
         self._last = time.monotonic()
         try:
-            replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
+            if jax.process_index() == 0:
+                replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
             self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(tree)))
         except Exception as error:  # orbax and its writers raise many kinds
             self._complain(error)
@@ -124,12 +125,15 @@ class RunCheckpoints:
     def discard(self) -> None:
         """The run is over: nothing to go on from."""
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if jax.process_index() == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _seal(self, step: int) -> None:
         """Waits until a step is on the disk, lists its files, and forgets the steps that orbax has removed."""
         try:
             self._manager.wait_until_finished()
+            if jax.process_index() > 0:
+                return
             names = {str(file.relative_to(self.folder)): digest(file) for file in self._files(step)}
             write_json(self.folder / f"{step}.json", names)
             for path in (*self.folder.glob("*.json"), *self.folder.glob("*.npz")):

@@ -15,14 +15,15 @@ class InterruptedRunError(Exception):
 
 
 class Interruption:
-    """Watches for the signals inside a `with` block of the main thread."""
+    """Watches for the signals inside a `with` block of the main thread; without `watch` they have their usual effect."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: bool = True) -> None:
         self.received: int | None = None
-        self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        watched = SIGNALS if watch else ()
+        self._before = {number: signal.getsignal(number) for number in watched}
 
     def __enter__(self) -> "Interruption":
-        for number in SIGNALS:
+        for number in self._before:
             signal.signal(number, self._receive)
         return self
 

@@ -50,13 +50,17 @@ def locked(out: Path) -> Iterator[None]:
     The system gives the lock back when its process ends, however it ends. Raises UserError where another holds it.
     """
     existed = out.exists()
-    out.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(out / LOCK)
     try:
+        out.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise UserError(
             f"{out} is in use by {_holder(out)}; wait for it, or give another --out."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be written ({error.strerror}); give another --out."
         ) from error
     try:
         now = datetime.now().astimezone().isoformat(timespec="seconds")

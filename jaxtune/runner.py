@@ -117,7 +117,9 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
     total_steps = sum(plan.num_steps * len(plan.pending) for plan in plans)
     num_done = num_trials - sum(len(plan.pending) for plan in plans)
     checkpoints = RunCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
-    with SweepProgress(num_trials, num_done, total_steps) as progress, Interruption() as asked:
+    # Several processes could not agree on where to stop: there a signal has its usual effect.
+    asked = Interruption(watch=jax.process_count() == 1)
+    with SweepProgress(num_trials, num_done, total_steps) as progress, asked:
         sweep = _Sweep(out, tuple(settings.grid), progress, meter, checkpoints, asked)
         for plan in plans:
             sweep.run(plan)
@@ -181,6 +183,7 @@ class _Sweep:
         if not writes():
             run = GroupRun(program, plan.task, tables, group, plan.shape, [])
             _save_params(out, plan, run.run(self.checkpoints, self.asked))
+            self.checkpoints.discard()
             return run.num_tokens
         history = History(log_every)
         shown = {trial.number: _shown(trial, self.swept) for trial in group}

@@ -125,7 +125,8 @@ def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
     counts, times = np.unique(rows, return_counts=True)
     batches = np.concatenate([[0], np.cumsum(times)])  # with at most as many rows
     # totals[j]: rows spent on the batches of up to counts[j] rows, by the best ladder that ends there.
-    totals, ladders = counts * batches[1:], [(int(count),) for count in counts]
+    totals = counts * batches[1:]
+    ladders: list[tuple[int, ...]] = [(int(count),) for count in counts]
     for size in range(1, min(MOST_RUNGS, len(counts))):
         shorter, before = totals.copy(), list(ladders)
         for j in range(size, len(counts)):

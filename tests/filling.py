@@ -1,0 +1,42 @@
+"""Runs one sweep again and again, each time with a smaller or larger limit on the size of a file, and at last without.
+
+python tests/filling.py SWEEP-FLAGS... : every life is a fork that may write files of at most so many bytes, as on a disk that
+is full; the first writer to need more fails. Prints one JSON line: how each limited life ended.
+"""
+
+import json
+import os
+import resource
+import sys
+
+import jaxtune.runner  # noqa: F401  the imports are most of a life
+from jaxtune.sweep import main
+
+# From the first byte of config.yaml to all but the largest files.
+LIMITS = (0, 300, 1500, 2500, 4000, 6000, 9000, 14000, 20000, 40000, 80000, 160000)
+
+
+def live(flags: list[str], limit: int | None) -> tuple[int, str]:
+    """Exit status and output of one life."""
+    read, write = os.pipe()  # a pipe has no size to limit
+    child = os.fork()
+    if not child:
+        os.dup2(write, 1)
+        os.dup2(write, 2)
+        os.close(read)
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        os._exit(main(flags))
+    os.close(write)
+    with os.fdopen(read, encoding="utf-8", errors="replace") as spoken:
+        text = spoken.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), text
+
+
+if __name__ == "__main__":
+    ends = {}
+    for limit in (*LIMITS, None):
+        status, text = live(sys.argv[1:], limit)
+        ends[str(limit)] = {"status": status, "text": text}
+    print(json.dumps(ends))

@@ -1,0 +1,113 @@
+"""Full disks, folders that cannot be written, and very many groups, in real processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_resume import assert_same
+from tiny import write_tiny_model
+
+from jaxtune.errors import UserError
+from jaxtune.outdir import locked
+from jaxtune.sweep import main
+
+HERE = Path(__file__).parent
+
+
+def run(script, *arguments, cache, devices=2):
+    environment = os.environ | {
+        "JAX_NUM_CPU_DEVICES": str(devices),
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    return subprocess.run(
+        [sys.executable, *script, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_full_disk_costs_no_finished_trial(tmp_path):
+    """Whichever file is the one that no longer fits: one sentence, and with room again the sweep is as undisturbed."""
+    tiny = write_tiny_model(tmp_path / "tiny")
+    flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "4", "--max_steps", "20"]
+    flags += ["--train_examples", "64", "--eval_every", "10", "--log_every", "5"]
+    flags += ["--checkpoint_every", "5", "--save_params", "final"]
+    undisturbed, filled, cache = (tmp_path / name for name in ("undisturbed", "filled", "cache"))
+    assert (
+        run(["-m", "jaxtune.sweep"], *flags, "--out", str(undisturbed), cache=cache).returncode == 0
+    )
+    done = run([str(HERE / "filling.py")], *flags, "--out", str(filled), cache=cache)
+    assert done.returncode == 0, done.stderr[-2000:]
+    ends = json.loads(done.stdout.splitlines()[-1])
+    last = ends.pop("None")
+    assert last["status"] == 0, last["text"]
+    failed = [end for end in ends.values() if end["status"]]
+    assert len(failed) >= 6
+    for limit, end in ends.items():
+        assert end["status"] in (0, 1), (limit, end["text"])
+        assert "Traceback" not in end["text"], (limit, end["text"])
+    for end in failed:
+        assert "finished trials are kept" in end["text"], end["text"]
+    assert_same(undisturbed, filled)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, capsys):
+    tiny = write_tiny_model(tmp_path / "tiny")
+    (tmp_path / "file").write_text("in the way")
+    flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "1", "--max_steps", "1"]
+    assert main([*flags, "--out", str(tmp_path / "file" / "out")]) == 1
+    error = capsys.readouterr().err
+    assert "cannot be written (Not a directory)" in error
+    assert error.count("\n") == 1
+
+
+def test_a_read_only_folder(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out").chmod(0o555)
+    tmp_path.chmod(0o755)
+    root = os.geteuid() == 0
+    if root:  # for whom nothing is read-only
+        os.seteuid(65534)
+    try:
+        if os.access(tmp_path, os.X_OK, effective_ids=True):
+            with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "out"):
+                pass
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+MANY_GROUPS = """
+import os, resource, sys
+from jaxtune.engine import GroupRun
+from jaxtune.sweep import main
+run, sizes = GroupRun.run, []
+def measured(self, *arguments):
+    results = run(self, *arguments)
+    resident = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+    sizes.append((resident, len(os.listdir("/proc/self/fd"))))
+    return results
+GroupRun.run = measured
+assert main(sys.argv[1:]) == 0
+print(sizes)
+"""
+
+
+def test_two_hundred_groups_leave_memory_and_files_flat(tmp_path):
+    tiny = write_tiny_model(tmp_path / "tiny")
+    flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "200", "--max_steps", "2"]
+    flags += ["--train_examples", "32", "--checkpoint_every", "1", "--out", str(tmp_path / "out")]
+    done = run(["-c", MANY_GROUPS], *flags, cache=tmp_path / "cache", devices=1)
+    assert done.returncode == 0, done.stderr[-2000:]
+    sizes = json.loads(done.stdout.splitlines()[-1].replace("(", "[").replace(")", "]"))
+    assert len(sizes) == 200
+    early, late = sizes[60], sizes[-1]
+    print(sizes[::20])
+    assert late[1] <= early[1] + 2
+    assert late[0] <= 1.1 * early[0]
