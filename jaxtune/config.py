@@ -114,7 +114,7 @@ class SweepConfig:
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
-    """Print the plan (trials, steps, tokens, parameters) and stop."""
+    """Try a few steps, print the plan (trials, tokens, memory, time, effective learning rates) and stop."""
     overwrite: bool = False
     """Replace the results that OUT holds."""
 

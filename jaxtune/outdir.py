@@ -160,6 +160,9 @@ def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
             shutil.rmtree(out / name, ignore_errors=True)
             if (out / name).is_file():
                 (out / name).unlink()
+    # What orbax was writing when a process was killed; the lock says nobody is writing now.
+    for leftover in (out / PARAMS).glob("*/*.orbax-checkpoint-tmp*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     first = _read_manifest(path) or run
     if first is not run:
         changed = [

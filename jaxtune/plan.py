@@ -208,22 +208,3 @@ def _shape_of(trial: Trial, task: Prepared) -> Shape:
     if stacks_trials(config):
         return shape._replace(ladder=shape.ladder[-1:])
     return shape
-
-
-def plan_lines(plans: Sequence[ProgramPlan]) -> list[str]:
-    """A readable plan, a line per program and a total."""
-    lines = []
-    for number, plan in enumerate(plans, 1):
-        facts = plan.describe()
-        arms = list(dict.fromkeys(trial.arm for trial in plan.trials))
-        done = f", {len(plan.trials) - len(plan.pending)} done" if plan.finished else ""
-        slots = " or ".join(str(n) for n in facts["packed_slots_per_step"])
-        lines += [
-            f"program {number}: {facts['trials']} trials in {len(arms)} arms, {facts['steps']} steps each{done}",
-            f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of {facts['vocabulary'][1]:,} words in use",
-            f"  {facts['real_tokens_per_step']:.0f} tokens a step, packed into {slots} slots",
-            f"  {facts['group_size']} trials at once on {facts['devices']} devices, {len(facts['groups'])} groups",
-        ]
-    total = sum(plan.num_steps * len(plan.pending) for plan in plans)
-    trials = sum(len(plan.pending) for plan in plans)
-    return [*lines, f"in all: {trials} trials, {total:,} trial-steps"]

@@ -133,7 +133,7 @@ class SweepProgress:
             ]
         if self._first and self._first[1] < self._steps < self._line.total:
             rate = (self._steps - self._first[1]) / (now - self._first[0])
-            parts.append(f"{_duration((self._line.total - self._steps) / rate)} left")
+            parts.append(f"{duration((self._line.total - self._steps) / rate)} left")
         self._line.update(self._steps, " · ".join(parts))
 
 
@@ -159,7 +159,8 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`2:05` for minutes and seconds, `1:02:05` from an hour on."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

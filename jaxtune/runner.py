@@ -33,8 +33,9 @@ from jaxtune.outdir import (
     locked,
     out_folder,
 )
-from jaxtune.plan import ProgramPlan, make_plans, plan_lines
+from jaxtune.plan import ProgramPlan, make_plans
 from jaxtune.progress import SweepProgress, say, show_arms
+from jaxtune.rehearsal import plan_lines, probe
 from jaxtune.results import load
 from jaxtune.stats import by_arm, conclusion, summarise
 from jaxtune.tensorboard import Run, TrialRuns, write_arm_curves
@@ -58,7 +59,9 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
     trials = make_trials(settings)
     if settings.base.dry_run:
         check_claim(out, settings)
-        say("\n".join(plan_lines(make_plans(trials, _finished(out, settings, trials)))))
+        plans = make_plans(trials, _finished(out, settings, trials))
+        say(f"Trying a few steps of {len(plans)} program{'s' * (len(plans) != 1)} ...")
+        say("\n".join(plan_lines(plans, [probe(plan) for plan in plans])))
         return
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():

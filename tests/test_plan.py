@@ -5,7 +5,7 @@ import pytest
 from tiny import write_tiny_model
 
 from jaxtune.flags import parse
-from jaxtune.plan import ProgramPlan, make_plans, num_steps_of, plan_lines, trials_that_fit
+from jaxtune.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
 from jaxtune.trials import make_trials
 
 
@@ -84,9 +84,3 @@ def test_stacked_trials_take_the_top_rung_only(tiny):
 def test_steps():
     config = parse(["--model", "m", "--task", "rte"]).base
     assert num_steps_of(config, 2490) == 468
-
-
-def test_plan_lines_say_what_will_run(tiny):
-    text = "\n".join(plan_lines(plans_for(tiny, "--num_seeds", "5")))
-    assert "5 trials in 1 arms, 21 steps each" in text
-    assert "in all: 5 trials, 105 trial-steps" in text

@@ -1,0 +1,107 @@
+"""What `--dry_run` says: the plan, and from a few real steps what it will cost."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxtune.engine import GroupRun, learning_rates, put_on_devices, steps_per_epoch
+from jaxtune.optim import correction_factor
+from jaxtune.plan import ProgramPlan
+from jaxtune.progress import duration
+from jaxtune.trials import Trial
+
+PROBE_STEPS = 8
+
+
+class Probe(NamedTuple):
+    """What a group of a program was seen to take."""
+
+    compile_seconds: float  # first step and first evaluation included
+    step_seconds: float  # of all trials of the group
+    evaluation_seconds: float
+    bytes_per_trial: int  # on a device: parameters, moments, gradients, activations
+
+    def total_seconds(self, plan: ProgramPlan) -> float:
+        """For every trial that is left to run."""
+        every = plan.config.eval_every or steps_per_epoch(
+            len(plan.task.train), plan.config.batch_size
+        )
+        evaluations = math.ceil(plan.num_steps / every)
+        group = plan.num_steps * self.step_seconds + evaluations * self.evaluation_seconds
+        return self.compile_seconds + len(plan.groups) * group
+
+
+def probe(plan: ProgramPlan) -> Probe:
+    """Compiles the program and runs its first steps; nothing is kept."""
+    program = plan.compile(plan.group_size)
+    tables = put_on_devices(program, plan.task)
+    run = GroupRun(program, plan.task, tables, plan.groups[0], plan.shape, [])
+    began = time.monotonic()
+    state = run.start_state()
+    train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
+    memory: Any = train.memory_analysis()
+    state, _ = train(*run.train_arguments(state, 0, 1))
+    jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
+    compiled = time.monotonic()
+    steps = min(PROBE_STEPS, program.recipe.steps_per_dispatch)
+    state, _ = jax.block_until_ready(train(*run.train_arguments(state, 1, steps)))
+    trained = time.monotonic()
+    jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
+    evaluated = time.monotonic()
+    held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
+    held += memory.output_size_in_bytes - memory.alias_size_in_bytes
+    per_device = plan.group_size // len(plan.devices)
+    return Probe(
+        compile_seconds=compiled - began,
+        step_seconds=(trained - compiled) / steps,
+        evaluation_seconds=evaluated - trained,
+        bytes_per_trial=held // per_device,
+    )
+
+
+def peak_effective_rate(trial: Trial, num_steps: int) -> tuple[float, float]:
+    """The largest scheduled learning rate, and the largest that a corrected Adam would need for the same steps.
+
+    Without the correction a step is 1 / correction_factor as long (Mosbach et al. 2021, equation 1).
+    """
+    rates = learning_rates([trial], num_steps)[0].astype(np.float64)
+    config = trial.config
+    steps = np.arange(1, num_steps + 1)
+    factor = np.asarray(correction_factor(config.adam_b1, config.adam_b2, steps), np.float64)
+    effective = rates if config.bias_correction else rates / factor
+    return float(rates.max()), float(effective.max())
+
+
+def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[str]:
+    """A readable plan: some lines per program, a line per arm, and the totals."""
+    lines = []
+    for number, (plan, seen) in enumerate(zip(plans, probes, strict=True), 1):
+        facts = plan.describe()
+        first_of_arm = {trial.arm: trial for trial in reversed(plan.trials)}
+        done = f", {len(plan.trials) - len(plan.pending)} done" if plan.finished else ""
+        slots = " or ".join(str(n) for n in facts["packed_slots_per_step"])
+        lines += [
+            f"program {number}: {facts['trials']} trials in {len(first_of_arm)} arms, {facts['steps']} steps each{done}",
+            f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of {facts['vocabulary'][1]:,} words in use",
+            f"  {facts['real_tokens_per_step']:.0f} tokens a step, packed into {slots} slots",
+            f"  {facts['group_size']} trials at once on {facts['devices']} devices, {len(facts['groups'])} groups",
+            f"  {seen.bytes_per_trial / 2**20:,.0f} MiB per trial and device; {seen.step_seconds:.3f} s a step, "
+            f"{seen.evaluation_seconds:.3f} s an evaluation, {seen.compile_seconds:.0f} s to compile",
+        ]
+        for arm, trial in reversed(first_of_arm.items()):
+            peak, effective = peak_effective_rate(trial, plan.num_steps)
+            times = f"{effective / peak:.1f} times" if effective > 1.001 * peak else "the same"
+            lines.append(
+                f"  {arm}: peak learning rate {peak:.2g}, effective {effective:.2g} ({times})"
+            )
+    total = sum(plan.num_steps * len(plan.pending) for plan in plans)
+    trials = sum(len(plan.pending) for plan in plans)
+    seconds = sum(seen.total_seconds(plan) for plan, seen in zip(plans, probes, strict=True))
+    return [
+        *lines,
+        f"in all: {trials} trials, {total:,} trial-steps, about {duration(seconds)}",
+    ]

@@ -1,0 +1,96 @@
+"""Whose folder it is."""
+
+import json
+import multiprocessing
+
+import pytest
+
+from jaxtune.errors import UserError
+from jaxtune.flags import parse
+from jaxtune.outdir import begin, check_claim, finished_trials, locked, out_folder
+from jaxtune.trials import make_trials
+
+
+def settings(*flags):
+    return parse(["--model", "m", "--task", "rte", *flags])
+
+
+def test_the_lock_keeps_others_out_and_leaves_nothing(tmp_path):
+    out = tmp_path / "a" / "out"
+    with locked(out):
+        holder = json.loads((out / ".lock.json").read_text())
+        refused = pytest.raises(UserError, match=f"in use by process {holder['process']} on")
+        with refused, locked(out):
+            pass
+    assert not out.exists()  # it was made for the lock alone
+    with locked(out):
+        (out / "config.yaml").touch()
+    assert [path.name for path in out.iterdir()] == ["config.yaml"]
+
+
+def hold_and_die(out):
+    import os
+
+    with locked(out):
+        os._exit(1)
+
+
+def test_the_lock_of_a_dead_process_is_none(tmp_path):
+    out = tmp_path / "out"
+    process = multiprocessing.get_context("spawn").Process(target=hold_and_die, args=(out,))
+    process.start()
+    process.join()
+    assert (out / ".lock.json").exists()
+    with locked(out):
+        pass
+
+
+def test_the_default_folder_stays_under_runs():
+    assert str(out_folder(settings("--model", "google/bert"))) == "runs/rte-bert"
+    for model in ("../../x", "..", "/", "a/.."):
+        folder = out_folder(settings("--model", model))
+        assert folder.parts[0] == "runs"
+        assert ".." not in folder.parts
+        assert len(folder.parts) == 2
+
+
+def test_results_without_a_config_are_nobodys(tmp_path):
+    (tmp_path / "trials.jsonl").touch()
+    with pytest.raises(UserError, match=r"holds trials but no config.yaml"):
+        check_claim(tmp_path, settings())
+
+
+def test_a_config_that_is_no_yaml_is_another_config(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: [\n")
+    with pytest.raises(UserError, match="another config"):
+        check_claim(tmp_path, settings())
+
+
+def test_seeds_do_not_make_another_config(tmp_path):
+    (tmp_path / "config.yaml").write_text(settings("--num_seeds", "3").as_yaml())
+    check_claim(tmp_path, settings("--num_seeds", "9"))
+    with pytest.raises(UserError, match="batch_size: 16"):
+        check_claim(tmp_path, settings("--batch_size", "8"))
+
+
+def test_an_empty_folder_holds_nothing(tmp_path):
+    assert finished_trials(tmp_path, make_trials(settings()), repair=True) == {}
+
+
+def test_a_manifest_that_cannot_be_read_is_written_anew(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text('{"sha256": ')
+    run = {"sha256": {"a": "1"}, "packages": {}}
+    begin(tmp_path, settings(), run)
+    assert "cannot be read" in capsys.readouterr().out
+    assert json.loads((tmp_path / "manifest.json").read_text()) == run
+
+
+def test_what_orbax_left_half_written_goes(tmp_path):
+    left = tmp_path / "params" / "00003" / "final.orbax-checkpoint-tmp-7"
+    kept = tmp_path / "params" / "00002" / "final"
+    for folder in (left, kept):
+        folder.mkdir(parents=True)
+        (folder / "data").touch()
+    begin(tmp_path, settings(), {"sha256": {}, "packages": {}})
+    assert not left.exists()
+    assert (kept / "data").exists()

@@ -1,0 +1,61 @@
+"""What a dry run says."""
+
+import pytest
+from test_plan import plans_for
+from tiny import write_tiny_model
+
+from jaxtune.flags import parse
+from jaxtune.rehearsal import Probe, peak_effective_rate, plan_lines, probe
+from jaxtune.trials import make_trials
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.mark.parametrize(
+    ("examples", "epochs", "times"),
+    [
+        (1000, 3, 6.3),
+        (1000, 10, 4.0),
+        (1000, 20, 2.9),
+        (2490, 3, 4.6),
+        (3668, 3, 3.8),
+        (8551, 20, 1.2),
+    ],
+)
+def test_effective_peaks_are_the_known_multiples(examples, epochs, times):
+    """Multiples of the peak learning rate that leaving out the correction amounts to (batch 16, 10 % warm-up)."""
+    steps = epochs * -(-examples // 16)
+    flags = ["--model", "m", "--task", "rte", "--bias_correction"]
+    (without,) = make_trials(parse([*flags, "false", "--num_seeds", "1"]))
+    (corrected,) = make_trials(parse([*flags, "true", "--num_seeds", "1"]))
+    peak, effective = peak_effective_rate(without, steps)
+    assert peak == pytest.approx(2e-5, rel=1e-6)
+    assert effective / peak == pytest.approx(times, abs=0.06)
+    assert peak_effective_rate(corrected, steps) == (peak, peak)
+
+
+def test_the_plan_with_what_a_probe_saw(tiny):
+    (plan,) = plans_for(tiny, "--num_seeds", "5", "--grid.bias_correction", "true", "false")
+    seen = probe(plan)
+    assert min(seen) > 0
+    parameters = sum(leaf.size for leaf in leaves(plan.task.model))
+    assert seen.bytes_per_trial > 3 * 4 * parameters  # parameters and two moments, float32
+    lines = plan_lines([plan], [Probe(10.0, 0.5, 2.0, 3 * 2**20)])
+    text = "\n".join(lines)
+    assert "10 trials in 2 arms, 21 steps each" in text
+    assert "3 MiB per trial and device" in text
+    rates = [line for line in lines if "peak learning rate" in line]
+    assert rates[0].strip().startswith("bias_correction=true: peak learning rate 2e-05")
+    assert rates[0].endswith("(the same)")
+    assert "times)" in rates[1]
+    # Three groups of four lanes: 10 s to compile, each 21 steps and 3 evaluations.
+    assert "in all: 10 trials, 210 trial-steps, about 1:00" in text
+
+
+def leaves(model):
+    import jax
+
+    return jax.tree.leaves(model)
