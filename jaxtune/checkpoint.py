@@ -4,7 +4,6 @@ A run's checkpoint counts only once it is sealed: a list with the sha256 of ever
 anything is read back, for orbax itself does not notice a changed byte.
 """
 
-import hashlib
 import json
 import shutil
 import threading
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from jaxtune.logs import replace_file, write_json
+from jaxtune.logs import digest, replace_file, write_json
 
 Tree = TypeVar("Tree")
 
@@ -162,12 +161,6 @@ class RunCheckpoints:
 
     def _complain(self, error: Exception) -> None:
         self._say(f"No checkpoint could be written ({_one_line(error)}); going on without.")
-
-
-def digest(file: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
