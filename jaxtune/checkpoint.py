@@ -58,10 +58,10 @@ class RunCheckpoints:
         return ocp.CheckpointManager(self.folder / "states", options=options)
 
     def due(self, step: int) -> bool:
-        """Whether to save after `step` steps; several processes, whose clocks differ, go by steps alone."""
+        """Whether to save after `step` steps."""
         if self.every is not None:
             return step % self.every == 0
-        return jax.process_count() == 1 and time.monotonic() - self._last >= SECONDS_BETWEEN
+        return time.monotonic() - self._last >= SECONDS_BETWEEN
 
     def save(self, step: int, tree: Any, arrays: dict[str, np.ndarray] | None = None) -> None:
         """Begins to write the tree; it is copied before this returns, and the disk is written meanwhile.
@@ -73,8 +73,7 @@ class RunCheckpoints:
         self.wait()
         self._last = time.monotonic()
         try:
-            if jax.process_index() == 0:
-                replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
+            replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
             self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(tree)))
         except Exception as error:  # orbax and its writers raise many kinds
             self._complain(error)
@@ -125,15 +124,12 @@ class RunCheckpoints:
     def discard(self) -> None:
         """The run is over: nothing to go on from."""
         self.close()
-        if jax.process_index() == 0:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _seal(self, step: int) -> None:
         """Waits until a step is on the disk, lists its files, and forgets the steps that orbax has removed."""
         try:
             self._manager.wait_until_finished()
-            if jax.process_index() > 0:
-                return
             names = {str(file.relative_to(self.folder)): digest(file) for file in self._files(step)}
             write_json(self.folder / f"{step}.json", names)
             for path in (*self.folder.glob("*.json"), *self.folder.glob("*.npz")):
