@@ -129,7 +129,7 @@ GOOD = "1|a|b|entailment"
     [
         (rte(GOOD, "2|a|b"), "line 3 has 3 fields instead of 4"),
         (rte(GOOD, "2|a|b|c|entailment"), "line 3 has 5 fields instead of 4"),
-        (rte(GOOD, "", GOOD), "line 3 has 1 fields instead of 4"),
+        (rte(GOOD, "", GOOD), "line 3 has 1 field instead of 4"),
         (rte(GOOD, "2|a|b|maybe"), "line 3 has the label 'maybe': use one of entailment, not"),
         (rte(GOOD, "2|a|b|-1"), "line 3 has the label '-1' .*hidden labels of GLUE's test split"),
         (rte("1|a||entailment"), "line 2 has an empty sentence"),
@@ -141,7 +141,7 @@ GOOD = "1|a|b|entailment"
         (b"\xef\xbb\xbf" + b"i\n\n\xff", "line 3 is not UTF-8"),
         (b"\xef\xbb\xbf\n", "is empty"),
         (rte() + "\n", "has no examples"),
-        (rte(GOOD, GOOD), "has a single label in its 2 examples"),
+        (rte(GOOD, GOOD), "has a single label, .*, in its 2 examples"),
     ],
 )
 @pytest.mark.parametrize("split", ["train", "dev"])
@@ -275,7 +275,7 @@ def test_custom_regression(tmp_path: Path) -> None:
         (".csv", 'a,b,y\n"t"t,u,pos\n', "line 2 is no CSV"),
         (".csv", "a,b,y\n ,u,pos\n", "line 2 has an empty sentence"),
         (".csv", "a,b,y\n", "has no examples"),
-        (".csv", "a,b,y\nt,u,pos\nt,v,pos\n", "has a single label in its 2 examples"),
+        (".csv", "a,b,y\nt,u,pos\nt,v,pos\n", "has a single label, .*, in its 2 examples"),
         (".jsonl", '{"a": "t", "b": "u", "y": "pos"}\n[1]', "line 2 is not a JSON object"),
         (".jsonl", '\n{"a": ', "line 2 is not a JSON object"),
         (".jsonl", '{"a": "t", "y": "pos"}', "line 1 has no text or number in column 'b'"),
