@@ -15,7 +15,8 @@ import pytest
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER
-from jaxtune.models.pretrained import _fill, load_masked_lm, read_config, read_tensors
+from jaxtune.models.pretrained import load_masked_lm, read_config, read_tensors
+from jaxtune.models.weights import fill
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -87,7 +88,7 @@ def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | M
         return load_masked_lm(folder, config)
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0)))
     modules = ENCODER[config.family] | CLASSIFIER[config.family]
-    return _fill(skeleton, read_tensors(folder, config), modules, (), folder)
+    return fill(skeleton, read_tensors(folder, config), modules, (), folder)
 
 
 class Batch(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxtune.data.texts import decode
 from jaxtune.errors import UserError
+from jaxtune.textfiles import read_text
 
 Row = tuple[int, dict[str, str]]  # 1-based line number, column name -> text
 
@@ -24,7 +24,7 @@ def glue_rows(
     A row with another number of fields than the header raises UserError, or is left out where `drop_broken`.
     """
     # Sentences may hold U+2028 and bare quotes: only "\n" ends a row. Empty lines at the end are no rows.
-    lines = _read_text(path).rstrip("\r\n").split("\n")
+    lines = _examples_text(path).rstrip("\r\n").split("\n")
     fields = ((n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1))
     return _table(path, fields, columns, header, drop_broken)
 
@@ -71,7 +71,7 @@ def _check_column(where: str, name: str, header: tuple[str, ...]) -> None:
 
 def _csv_lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     # Strict, for otherwise a quote that is never closed swallows the rest of the file.
-    text = io.StringIO(_read_text(path), newline="")
+    text = io.StringIO(_examples_text(path), newline="")
     reader, line = csv.reader(text, delimiter=delimiter, strict=True), 1
     try:
         for fields in reader:
@@ -83,7 +83,7 @@ def _csv_lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    for line, text in enumerate(_read_text(path).split("\n"), 1):
+    for line, text in enumerate(_examples_text(path).split("\n"), 1):
         if not text.strip():
             continue
         where = f"{path}, line {line}"
@@ -116,12 +116,8 @@ def _text_of(where: str, name: str, record: dict[str, Any]) -> str:
     return text
 
 
-def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}): give a text file") from error
-    text = decode(path, data)
+def _examples_text(path: Path) -> str:
+    text = read_text(path)
     if not text.strip():
         raise UserError(f"{path} is empty: give a file with examples")
     return text

@@ -1,27 +1,12 @@
-"""Plain text: the decoding that all text files share, and the lines of a corpus for pre-training."""
+"""Plain text for pre-training."""
 
-import codecs
 import lzma
 from pathlib import Path
 
 from jaxtune.errors import UserError
+from jaxtune.textfiles import decode
 
 SUFFIXES = (".txt", ".txt.xz", ".raw")
-
-
-def decode(file: Path, data: bytes) -> str:
-    """A text file's content from its bytes: UTF-8, with or without a byte-order mark; raises UserError otherwise."""
-    data = data.removeprefix(codecs.BOM_UTF8)
-    # Checked first: UTF-16 is full of them, and tokenizers drop them silently.
-    nul = data.find(b"\0")
-    if nul >= 0:
-        line = data.count(b"\n", 0, nul) + 1
-        raise UserError(f"{file}, line {line} holds a NUL byte: save the file as UTF-8 text")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{file}, line {line} is not UTF-8: save the file as UTF-8 text") from error
 
 
 def read_texts(path: Path) -> list[str]:

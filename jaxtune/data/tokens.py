@@ -168,7 +168,9 @@ def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenT
 def _encode(tokenizer: Any, *texts: list[str] | None, **how: Any) -> Any:
     try:
         return tokenizer(*texts, **how)
-    except Exception as error:  # its parser is foreign code, and a tokenizer without [UNK] fails only here
+    except (
+        Exception
+    ) as error:  # its parser is foreign code, and a tokenizer without [UNK] fails only here
         raise UserError(
             f"The tokenizer in {tokenizer.name_or_path} cannot cut the sentences ({_reason(error)})."
         ) from error
