@@ -68,13 +68,17 @@ def parse(argv: Sequence[str]) -> Settings:
         # Later wins: a plain value ends what an earlier source swept.
         grid = {name: grid[name] for name in grid if name not in _names(more_flags)} | more_grid
     base = _parse_flags(flags)
-    choices = [[f"--{name}={value}" for value in values] for name, values in grid.items()]
-    arms = tuple(_parse_flags([*flags, *choice]) for choice in itertools.product(*choices))
-    swept = {name: tuple(dict.fromkeys(getattr(arm, name) for arm in arms)) for name in grid}
-    settings = Settings(base, swept, tuple(dict.fromkeys(arms)))
-    for arm in settings.arms:
+    swept = {
+        name: tuple(dict.fromkeys(_parse_value(name, value) for value in values))
+        for name, values in grid.items()
+    }
+    arms = tuple(
+        dataclasses.replace(base, **dict(zip(swept, values, strict=True)))
+        for values in itertools.product(*swept.values())
+    )
+    for arm in arms:
         check(arm)
-    return settings
+    return Settings(base, swept, arms)
 
 
 def _spelled(word: str) -> str:
@@ -97,6 +101,10 @@ def _parse_flags(flags: list[str]) -> SweepConfig:
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff,),
     )
+
+
+def _parse_value(name: str, value: str) -> Any:
+    return getattr(_parse_flags([f"--{name}={value}"]), name)
 
 
 def _take_configs(argv: list[str]) -> tuple[list[str], list[Path]]:
@@ -166,21 +174,32 @@ def _misnamed(name: str, swept: bool) -> str:
 def _read_yaml(file: Path) -> tuple[list[str], dict[str, list[str]]]:
     """A config file as flags and a grid."""
     loaded, node = _load_yaml(file)
-    flags: list[str] = []
+    given: list[tuple[str, str, str | list[str]]] = []
     grid: dict[str, list[str]] = {}
     for where, name, value, under in _entries(file, loaded, node):
-        if name != "grid":
-            flags += _checked(where, name, _words(where, name, value))
-            continue
-        if not isinstance(value or {}, dict):
-            raise UserError(f"{where}: grid is no mapping of field names to values.")
-        for place, swept, values, _ in _entries(file, value or {}, under, swept=True):
-            words = _words(place, swept, values)
-            grid[swept] = [words] if isinstance(words, str) else words
-            for word in grid[swept]:
-                _checked(place, swept, word)
-    _check_values(grid)
+        if name == "grid":
+            grid = _read_grid(file, where, value or {}, under)
+        else:
+            given.append((where, name, _flag_words(where, name, value)))
+    flags = [flag for _, name, words in given for flag in _as_flags(name, words)]
+    if not _are_usable(flags):  # all at once, for one parse takes milliseconds
+        for entry in given:
+            _check_type(*entry)
     return flags, grid
+
+
+def _read_grid(file: Path, where: str, value: Any, node: Any) -> dict[str, list[str]]:
+    """The swept values of a config file, as words."""
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: grid is no mapping of field names to values.")
+    grid: dict[str, list[str]] = {}
+    for place, name, values, _ in _entries(file, value, node, swept=True):
+        words = _words(place, name, values)
+        grid[name] = [words] if isinstance(words, str) else words
+        for word in grid[name]:
+            _check_type(place, name, word)
+    _check_values(grid)
+    return grid
 
 
 def _load_yaml(file: Path) -> tuple[dict[Any, Any], Any]:
@@ -221,20 +240,31 @@ def _entries(
 
 def _words(where: str, name: str, value: Any) -> str | list[str]:
     """A value as on the command line, or a list of them."""
-    if isinstance(value, list) and not any(isinstance(part, list | dict | set) for part in value):
-        return [str(part) for part in value]
-    if isinstance(value, list | dict | set):
+    if not isinstance(value, list | dict | set):
+        return str(value)
+    if not isinstance(value, list) or any(isinstance(part, list | dict | set) for part in value):
         raise UserError(f"{where}: {name} is nested; give {_kind(name)}.")
-    return str(value)
+    return [str(part) for part in value]
 
 
-def _checked(where: str, name: str, words: str | list[str]) -> list[str]:
-    """The flags for one field; raises UserError where they do not spell a value of its type."""
-    flags = [f"--{name}={words}"] if isinstance(words, str) else [f"--{name}", *words]
-    # A further word that looks like a flag would be taken for one.
-    if any(word.startswith("-") for word in flags[1:]) or not _are_usable(flags):
+def _flag_words(where: str, name: str, value: Any) -> str | list[str]:
+    """`_words` of a plain field: one, or a list of column names that cannot be taken for flags."""
+    words = _words(where, name, value)
+    if isinstance(words, list) and (
+        name != "text_columns" or any(word.startswith("-") for word in words)
+    ):
+        raise UserError(f"{where}: {name} is {words}; give {_kind(name)}.")
+    return words
+
+
+def _as_flags(name: str, words: str | list[str]) -> list[str]:
+    return [f"--{name}={words}"] if isinstance(words, str) else [f"--{name}", *words]
+
+
+def _check_type(where: str, name: str, words: str | list[str]) -> None:
+    """Raises UserError for words that spell no value of the field's type."""
+    if not _are_usable(_as_flags(name, words)):
         raise UserError(f"{where}: {name} is {words!r}; give {_kind(name)}.")
-    return flags
 
 
 def _are_usable(flags: list[str]) -> bool:
@@ -252,5 +282,5 @@ def _kind(name: str) -> str:
     hint = typing.get_type_hints(SweepConfig)[name]
     parts = typing.get_args(hint) or (hint,)
     if typing.get_origin(hint) is tuple:
-        return "a text or a list of texts"
+        return "a text, or a list of texts without a leading dash"
     return " or ".join(_KINDS.get(part) or str(part) for part in parts)
