@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import re
 import struct
 from typing import Literal
@@ -135,6 +136,8 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache")
 _APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
+PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
+LONGEST_NAME = 255  # of a file or folder on common disks
 CUSTOM_FIELDS = ("train_file", "dev_file", "text_columns", "label_column", "regression")
 # Far above any sweep: a mistyped range is refused before it fills the memory.
 MOST_TRIALS = 1_000_000
@@ -187,6 +190,12 @@ def _check_task(config: SweepConfig) -> None:
     for name, value in dataclasses.asdict(config).items():
         if isinstance(value, str) and "\0" in value:
             raise UserError(f"{name} is {value!r}; take the NUL out.")
+    for name in PATH_FIELDS:
+        parts = os.fsencode(getattr(config, name) or "").split(b"/")
+        if max(map(len, parts)) > LONGEST_NAME:
+            raise UserError(
+                f"{name} has a part of more than {LONGEST_NAME} bytes; give a shorter one."
+            )
     if not config.model or not config.task:
         missing = "task" if config.model else "model"
         raise UserError(

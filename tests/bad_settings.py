@@ -58,6 +58,7 @@ FLAGS = [
     ("--task squad", "The task 'squad' is unknown; accepted are rte, mrpc"),
     ("--task ../../x", "The task '../../x' is unknown"),
     ("--out=", "out is ''; give the name of a folder"),
+    *((f"--{name} {'x' * 256}", f"{name} has a part of more than 255 bytes") for name in ("model", "out", "data_dir")),
     ("--task custom", "Task custom needs --train_file and --dev_file"),
     ("--task custom --train_file a.csv", "Task custom needs --train_file and --dev_file"),
     ("--train_file a.csv", "train_file is given, which task miniature does not read"),

@@ -1,6 +1,8 @@
 """Examples to token tables: tokenised once with the checkpoint's own tokenizer, laid end to end, vocabulary compacted."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,13 +76,9 @@ def load_tokenizer(folder: Path) -> Any:
         raise UserError(
             f"{folder} has no tokenizer; put one of {', '.join(VOCABULARY_FILES)} there."
         )
-    try:
+    with _foreign_code(f"{folder} has no tokenizer that transformers can load"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # a broken file raises whatever its parser trips over
-        raise UserError(
-            f"{folder} has no tokenizer that transformers can load ({_reason(error)})."
-        ) from error
-    _name_special_tokens(tokenizer)
+        _name_special_tokens(tokenizer)
     if tokenizer.pad_token_id is None:
         raise UserError(
             f"The tokenizer in {folder} has no padding token; add one (pad_token) to it."
@@ -166,18 +164,22 @@ def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenT
 
 
 def _encode(tokenizer: Any, *texts: list[str] | None, **how: Any) -> Any:
-    try:
+    # Some defects show only here, such as a missing [UNK].
+    with _foreign_code(f"The tokenizer in {tokenizer.name_or_path} cannot cut the sentences"):
         return tokenizer(*texts, **how)
-    except (
-        Exception
-    ) as error:  # its parser is foreign code, and a tokenizer without [UNK] fails only here
-        raise UserError(
-            f"The tokenizer in {tokenizer.name_or_path} cannot cut the sentences ({_reason(error)})."
-        ) from error
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+@contextlib.contextmanager
+def _foreign_code(sentence: str) -> Iterator[None]:
+    """Makes a UserError of whatever a tokenizer's parser trips over, a panic of its Rust code too."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic is no Exception, but neither is Ctrl-C.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{sentence} ({reason}).") from error
 
 
 def _check_room(tokenizer: Any, max_length: int, sentences: int) -> None:

@@ -6,6 +6,7 @@ has no checksum. The manifest of a sweep keeps the sha256 of every weight file, 
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -52,7 +53,8 @@ def weight_files(folder: Path) -> list[Path]:
             )
         # The name alone: an index points to nothing outside its folder.
         files = [folder / Path(shard).name for shard in sorted(set(shards.values()))]
-    if missing := [file.name for file in files if not file.is_file()]:
+    # os.path: pathlib raises for names that are too long to exist.
+    if missing := [file.name for file in files if not os.path.isfile(file)]:
         pickles = sorted(p.name for p in folder.glob("*.bin"))
         convert = (
             f"; {pickles[0]} is a pickle, which can run code and is not read: convert it where you trust it with "
