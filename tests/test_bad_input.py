@@ -8,12 +8,17 @@ import shutil
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
-from bad_data import BAD_FILES, GOOD, UNSEEN, USABLE, BadFile, write
+from bad_data import BAD_FILES, GOOD, RTE, UNSEEN, USABLE, BadFile, write
 from bad_models import BAD_MODELS, Edit
 from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
 from tiny import write_tiny_model
 
+import jaxtune
+from jaxtune.flags import parse
+from jaxtune.miniature import language
+from jaxtune.prepare import prepare
 from jaxtune.sweep import main
 
 LONGEST = 2100
@@ -82,13 +87,24 @@ def test_labels_that_training_does_not_know(refused, tiny, tmp_path, bad: BadFil
 
 
 @pytest.mark.parametrize("name", USABLE)
-def test_unusual_files_are_read(tiny, tmp_path, capsys, name: str):
+def test_unusual_files_are_read(tiny, tmp_path, capfd, name: str):
     kind, content = USABLE[name]
     flags = write(tmp_path / "data", kind, content, content)
-    assert main(["--model", str(tiny), *flags, "--dry_run", "true"]) == 0
-    said, error = capsys.readouterr()
-    assert "32 trials, 96 trial-steps" in said
-    assert error == ""
+    task = prepare(parse(["--model", str(tiny), *flags]).base)
+    assert len(task.train) == len(task.dev) == 2
+    assert sorted(task.dev.labels) in ([0, 1], [np.float32(0.2), 5])
+    assert task.train.lengths.max() <= language.MAX_TOKENS
+    assert capfd.readouterr() == ("", "")
+
+
+def test_unusual_files_are_trained_on(tiny, tmp_path):
+    """A byte-order mark, bare quotes, CRLF and 10,000 characters in one file."""
+    content = RTE.replace("the dog", '"the dog ' * 1100).replace("\n", "\r\n")
+    flags = write(tmp_path / "data", "rte", "\ufeff" + content, RTE)
+    out = tmp_path / "out"
+    small = ["--num_seeds", "1", "--max_steps", "1", "--out", str(out)]
+    assert main(["--model", str(tiny), *flags, *small]) == 0
+    assert jaxtune.load_results(out).predictions[0].shape == (2, 2)
 
 
 @pytest.mark.parametrize(
