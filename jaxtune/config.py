@@ -1,7 +1,10 @@
 """Every setting of a sweep, once: its name, type, default and help, and what contradicts what."""
 
 import dataclasses
+import math
+import os
 import re
+import struct
 from typing import Literal
 
 from jaxtune.errors import UserError
@@ -135,13 +138,18 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
 _APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
+PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
+LONGEST_NAME = 255  # of a file or folder on common disks
+CUSTOM_FIELDS = ("train_file", "dev_file", "text_columns", "label_column", "regression")
+# Far above any sweep: a mistyped range is refused before it fills the memory.
+MOST_TRIALS = 1_000_000
 
 
 def seed_list(text: str) -> tuple[int, ...]:
     """`0-31,77` to numbers, in the order given and without repeats; raises UserError for anything else."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
         if not match:
             raise UserError(
                 f"Seeds {text!r} cannot be read at {part!r}; give numbers and ranges such as 0-31,77."
@@ -153,12 +161,21 @@ def seed_list(text: str) -> tuple[int, ...]:
             )
         if last >= 2**32:
             raise UserError(f"Seeds {text!r} hold {last}; the largest seed is {2**32 - 1}.")
+        if last - first >= MOST_TRIALS:
+            raise UserError(f"Seeds {text!r} hold more than {MOST_TRIALS:,} numbers; give fewer.")
         seeds |= dict.fromkeys(range(first, last + 1))
     return tuple(seeds)
 
 
 def check(config: SweepConfig) -> None:
-    """Contradictions between fields, as one sentence each."""
+    """What is out of range, missing or contradictory, as one sentence each."""
+    _check_counts(config)
+    _check_task(config)
+    _check_seeds(config)
+    _check_recipe(config)
+
+
+def _check_counts(config: SweepConfig) -> None:
     positive = ("num_seeds", "num_epochs", "batch_size", "max_length", "log_every")
     optional = (
         "max_steps",
@@ -171,15 +188,59 @@ def check(config: SweepConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UserError(f"{name} is {value}; give a number of at least 1.")
-    if config.model is None or config.task is None:
-        missing = "model" if config.model is None else "task"
+    if config.num_seeds > MOST_TRIALS:
+        raise UserError(f"num_seeds is {config.num_seeds}; give at most {MOST_TRIALS:,}.")
+    if config.subset_seed < 0:
+        raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
+
+
+def _check_task(config: SweepConfig) -> None:
+    for name, value in dataclasses.asdict(config).items():
+        if isinstance(value, str) and "\0" in value:
+            raise UserError(f"{name} is {value!r}; take the NUL out.")
+    for name in PATH_FIELDS:
+        parts = os.fsencode(getattr(config, name) or "").split(b"/")
+        if max(map(len, parts)) > LONGEST_NAME:
+            raise UserError(
+                f"{name} has a part of more than {LONGEST_NAME} bytes; give a shorter one."
+            )
+    if not config.model or not config.task:
+        missing = "task" if config.model else "model"
         raise UserError(
             f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep --help)."
         )
+    if config.out == "":
+        raise UserError("out is ''; give the name of a folder.")
     if config.task not in TASKS:
         raise UserError(f"The task {config.task!r} is unknown; accepted are {', '.join(TASKS)}.")
-    if config.task == "custom" and not (config.train_file and config.dev_file):
+    if config.task == "custom":
+        _check_custom(config)
+        return
+    default = SweepConfig()
+    for name in CUSTOM_FIELDS:
+        if getattr(config, name) != getattr(default, name):
+            raise UserError(
+                f"{name} is given, which task {config.task} does not read; give --task custom or leave it out."
+            )
+
+
+def _check_custom(config: SweepConfig) -> None:
+    if not (config.train_file and config.dev_file):
         raise UserError("Task custom needs --train_file and --dev_file.")
+    if config.data_dir is not None:
+        raise UserError(
+            "data_dir is given, but task custom reads train_file and dev_file as they are; leave it out."
+        )
+    columns = (*config.text_columns, config.label_column)
+    if len(columns) not in (2, 3):
+        raise UserError(f"text_columns names {len(columns) - 1} columns: name one or two.")
+    if len(set(columns)) < len(columns):
+        raise UserError(
+            f"text_columns and label_column name a column twice ({', '.join(columns)}); give different ones."
+        )
+
+
+def _check_seeds(config: SweepConfig) -> None:
     if (config.init_seeds is None) != (config.order_seeds is None):
         raise UserError(
             "init_seeds and order_seeds are crossed with each other; give both or neither."
@@ -190,14 +251,36 @@ def check(config: SweepConfig) -> None:
         raise UserError(
             "dropout_seeds belong to a crossed design; give init_seeds and order_seeds too."
         )
+    given = (config.seeds, config.init_seeds, config.order_seeds, config.dropout_seeds)
+    trials = math.prod(len(seed_list(seeds)) for seeds in given if seeds is not None)
+    if trials > MOST_TRIALS:
+        raise UserError(f"The seeds make {trials:,} trials; give at most {MOST_TRIALS:,}.")
+
+
+def _check_recipe(config: SweepConfig) -> None:
+    """Ranges of the real numbers, as the float32 values that the program gets."""
+    for name in ("learning_rate", "adam_eps", "max_grad_norm"):
+        value = getattr(config, name)
+        if value is not None and not 0.0 < _float32(value) < math.inf:
+            off = ", or null for no clipping" if name == "max_grad_norm" else ""
+            raise UserError(f"{name} is {value}; give a finite number above 0{off}.")
+    if not 0.0 <= _float32(config.weight_decay) < math.inf:
+        raise UserError(
+            f"weight_decay is {config.weight_decay}; give a finite number of at least 0."
+        )
     if not 0.0 <= config.warmup_ratio <= 1.0:
         raise UserError(
             f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
         )
-    if config.dropout is not None and not 0.0 <= config.dropout < 1.0:
-        raise UserError(
-            f"dropout is {config.dropout}; give a rate from 0 up to, but not including, 1."
-        )
-    for seeds in (config.seeds, config.init_seeds, config.order_seeds, config.dropout_seeds):
-        if seeds is not None:
-            seed_list(seeds)
+    for name in ("adam_b1", "adam_b2", "dropout"):
+        value = getattr(config, name)
+        if value is not None and not 0.0 <= _float32(value) < 1.0:
+            raise UserError(f"{name} is {value}; give a rate from 0 up to, but not including, 1.")
+
+
+def _float32(value: float) -> float:
+    """The nearest float32, infinite where there is none."""
+    try:
+        return struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
