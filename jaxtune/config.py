@@ -1,6 +1,7 @@
 """Every setting of a sweep, once: its name, type, default and help, and what contradicts what."""
 
 import dataclasses
+import math
 import re
 from typing import Literal
 
@@ -94,6 +95,16 @@ class SweepConfig:
     dropout: float | None = None
     """All dropout rates; null keeps the checkpoint's own."""
 
+    # Mitigations (configs/recipes)
+    mixout: float = 0.0
+    """Probability that a step puts an input's weights in a dense layer back to where the trial started (Lee et al. 2020)."""
+    pretrained_decay: float = 0.0
+    """Decoupled decay towards where the trial started, the pre-trained weights; not on biases and LayerNorms."""
+    layerwise_lr_decay: float = 1.0
+    """Learning rate's factor per block below the head, embeddings last; 1 is off."""
+    reinit_layers: int = 0
+    """Top blocks that each trial draws anew, and the pooler with them; 0 leaves both pre-trained."""
+
     # Running and recording
     eval_every: int | None = None
     """Steps between evaluations on the dev set; null is once an epoch. The end is always evaluated."""
@@ -129,12 +140,23 @@ TRACED_FIELDS = (
     "weight_decay",
     "max_grad_norm",
     "warmup_ratio",
+    "mixout",
+    "pretrained_decay",
+    "layerwise_lr_decay",
+    "reinit_layers",
 )
+# Traced too, but a program holds the arithmetic of only those that its trials use: without them it is the plain one.
+MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
 _APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
+
+
+def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
+    """The mitigations in use."""
+    return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
 
 
 def seed_list(text: str) -> tuple[int, ...]:
@@ -198,6 +220,18 @@ def check(config: SweepConfig) -> None:
         raise UserError(
             f"dropout is {config.dropout}; give a rate from 0 up to, but not including, 1."
         )
+    if not 0.0 <= config.mixout < 1.0:
+        raise UserError(
+            f"mixout is {config.mixout}; give a probability from 0 up to, but not including, 1."
+        )
+    if not 0.0 <= config.pretrained_decay < math.inf:
+        raise UserError(f"pretrained_decay is {config.pretrained_decay}; give 0 (off) or more.")
+    if not 0.0 < config.layerwise_lr_decay <= 1.0:
+        raise UserError(
+            f"layerwise_lr_decay is {config.layerwise_lr_decay}; give a factor above 0 and up to 1 (off)."
+        )
+    if config.reinit_layers < 0:
+        raise UserError(f"reinit_layers is {config.reinit_layers}; give a number of blocks, or 0.")
     for seeds in (config.seeds, config.init_seeds, config.order_seeds, config.dropout_seeds):
         if seeds is not None:
             seed_list(seeds)
