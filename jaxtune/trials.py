@@ -98,7 +98,7 @@ def program_config(config: SweepConfig) -> SweepConfig:
     """
     defaults = dataclasses.asdict(SweepConfig())
     shared: dict[str, Any] = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
-    shared |= dict.fromkeys(mitigations_of(config), -1)
+    shared |= {name: type(defaults[name])(-1) for name in mitigations_of(config)}
     return dataclasses.replace(config, **shared)
 
 
