@@ -1,10 +1,7 @@
-"""Every setting of a sweep, once: its name, type, default and help, and what contradicts what."""
+"""Every setting of a sweep, once: its name, type, default and help."""
 
 import dataclasses
-import math
-import os
 import re
-import struct
 from typing import Literal
 
 from jaxtune.errors import UserError
@@ -97,6 +94,16 @@ class SweepConfig:
     dropout: float | None = None
     """All dropout rates; null keeps the checkpoint's own."""
 
+    # Mitigations (configs/recipes)
+    mixout: float = 0.0
+    """Probability that a step puts an input's weights in a dense layer back to where the trial started (Lee et al. 2020)."""
+    pretrained_decay: float = 0.0
+    """Decoupled decay towards where the trial started, the pre-trained weights; not on biases and LayerNorms."""
+    layerwise_lr_decay: float = 1.0
+    """Learning rate's factor per block below the head, embeddings last; 1 is off."""
+    reinit_layers: int = 0
+    """Top blocks that each trial draws anew, and the pooler with them; 0 leaves both pre-trained."""
+
     # Running and recording
     eval_every: int | None = None
     """Steps between evaluations on the dev set; null is once an epoch. The end is always evaluated."""
@@ -132,17 +139,25 @@ TRACED_FIELDS = (
     "weight_decay",
     "max_grad_norm",
     "warmup_ratio",
+    "mixout",
+    "pretrained_decay",
+    "layerwise_lr_decay",
+    "reinit_layers",
 )
+# Traced too, but a program holds the arithmetic of only those that its trials use: without them it is the plain one.
+MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
 _APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
-PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
-LONGEST_NAME = 255  # of a file or folder on common disks
-CUSTOM_FIELDS = ("train_file", "dev_file", "text_columns", "label_column", "regression")
 # Far above any sweep: a mistyped range is refused before it fills the memory.
 MOST_TRIALS = 1_000_000
+
+
+def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
+    """The mitigations in use."""
+    return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
 
 
 def seed_list(text: str) -> tuple[int, ...]:
@@ -165,122 +180,3 @@ def seed_list(text: str) -> tuple[int, ...]:
             raise UserError(f"Seeds {text!r} hold more than {MOST_TRIALS:,} numbers; give fewer.")
         seeds |= dict.fromkeys(range(first, last + 1))
     return tuple(seeds)
-
-
-def check(config: SweepConfig) -> None:
-    """What is out of range, missing or contradictory, as one sentence each."""
-    _check_counts(config)
-    _check_task(config)
-    _check_seeds(config)
-    _check_recipe(config)
-
-
-def _check_counts(config: SweepConfig) -> None:
-    positive = ("num_seeds", "num_epochs", "batch_size", "max_length", "log_every")
-    optional = (
-        "max_steps",
-        "eval_every",
-        "train_examples",
-        "trials_per_device",
-        "checkpoint_every",
-    )
-    for name in (*positive, *optional):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UserError(f"{name} is {value}; give a number of at least 1.")
-    if config.num_seeds > MOST_TRIALS:
-        raise UserError(f"num_seeds is {config.num_seeds}; give at most {MOST_TRIALS:,}.")
-    if config.subset_seed < 0:
-        raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
-
-
-def _check_task(config: SweepConfig) -> None:
-    for name, value in dataclasses.asdict(config).items():
-        if isinstance(value, str) and "\0" in value:
-            raise UserError(f"{name} is {value!r}; take the NUL out.")
-    for name in PATH_FIELDS:
-        parts = os.fsencode(getattr(config, name) or "").split(b"/")
-        if max(map(len, parts)) > LONGEST_NAME:
-            raise UserError(
-                f"{name} has a part of more than {LONGEST_NAME} bytes; give a shorter one."
-            )
-    if not config.model or not config.task:
-        missing = "task" if config.model else "model"
-        raise UserError(
-            f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep --help)."
-        )
-    if config.out == "":
-        raise UserError("out is ''; give the name of a folder.")
-    if config.task not in TASKS:
-        raise UserError(f"The task {config.task!r} is unknown; accepted are {', '.join(TASKS)}.")
-    if config.task == "custom":
-        _check_custom(config)
-        return
-    default = SweepConfig()
-    for name in CUSTOM_FIELDS:
-        if getattr(config, name) != getattr(default, name):
-            raise UserError(
-                f"{name} is given, which task {config.task} does not read; give --task custom or leave it out."
-            )
-
-
-def _check_custom(config: SweepConfig) -> None:
-    if not (config.train_file and config.dev_file):
-        raise UserError("Task custom needs --train_file and --dev_file.")
-    if config.data_dir is not None:
-        raise UserError(
-            "data_dir is given, but task custom reads train_file and dev_file as they are; leave it out."
-        )
-    columns = (*config.text_columns, config.label_column)
-    if len(columns) not in (2, 3):
-        raise UserError(f"text_columns names {len(columns) - 1} columns: name one or two.")
-    if len(set(columns)) < len(columns):
-        raise UserError(
-            f"text_columns and label_column name a column twice ({', '.join(columns)}); give different ones."
-        )
-
-
-def _check_seeds(config: SweepConfig) -> None:
-    if (config.init_seeds is None) != (config.order_seeds is None):
-        raise UserError(
-            "init_seeds and order_seeds are crossed with each other; give both or neither."
-        )
-    if config.seeds is not None and config.init_seeds is not None:
-        raise UserError("seeds and init_seeds contradict each other; give one of them.")
-    if config.dropout_seeds is not None and config.init_seeds is None:
-        raise UserError(
-            "dropout_seeds belong to a crossed design; give init_seeds and order_seeds too."
-        )
-    given = (config.seeds, config.init_seeds, config.order_seeds, config.dropout_seeds)
-    trials = math.prod(len(seed_list(seeds)) for seeds in given if seeds is not None)
-    if trials > MOST_TRIALS:
-        raise UserError(f"The seeds make {trials:,} trials; give at most {MOST_TRIALS:,}.")
-
-
-def _check_recipe(config: SweepConfig) -> None:
-    """Ranges of the real numbers, as the float32 values that the program gets."""
-    for name in ("learning_rate", "adam_eps", "max_grad_norm"):
-        value = getattr(config, name)
-        if value is not None and not 0.0 < _float32(value) < math.inf:
-            off = ", or null for no clipping" if name == "max_grad_norm" else ""
-            raise UserError(f"{name} is {value}; give a finite number above 0{off}.")
-    if not 0.0 <= _float32(config.weight_decay) < math.inf:
-        raise UserError(
-            f"weight_decay is {config.weight_decay}; give a finite number of at least 0."
-        )
-    if not 0.0 <= config.warmup_ratio <= 1.0:
-        raise UserError(
-            f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
-        )
-    for name in ("adam_b1", "adam_b2", "dropout"):
-        value = getattr(config, name)
-        if value is not None and not 0.0 <= _float32(value) < 1.0:
-            raise UserError(f"{name} is {value}; give a rate from 0 up to, but not including, 1.")
-
-
-def _float32(value: float) -> float:
-    """The nearest float32, infinite where there is none."""
-    try:
-        return struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)

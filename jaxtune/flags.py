@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from jaxtune.config import COMMAND_FIELDS, NOT_SWEPT, SweepConfig, check
+from jaxtune.checks import check
+from jaxtune.config import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
 from jaxtune.errors import UserError
 from jaxtune.textfiles import read_text
 

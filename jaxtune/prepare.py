@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxtune.config import SweepConfig
+from jaxtune.config import SweepConfig, mitigations_of
 from jaxtune.data.packing import (
     Plan,
     Shape,
@@ -24,6 +24,7 @@ from jaxtune.data.tokens import (
     tokenizer_files,
 )
 from jaxtune.errors import UserError
+from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
     load_classifier,
@@ -100,6 +101,19 @@ def prepare(config: SweepConfig) -> Prepared:
         kept_words=kept_words,
         files=(folder / "config.json", *weights, *tokenizer_files(folder), *dataset.files),
     )
+
+
+def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
+    """Raises UserError where a mitigation counts blocks that the model does not have."""
+    by_block = [m for m in mitigations_of(config) if m in ("layerwise_lr_decay", "reinit_layers")]
+    if by_block and encoder.shared_block:
+        raise UserError(
+            f"{by_block[0]} is {getattr(config, by_block[0])}, but ALBERT's blocks share their weights; leave it out."
+        )
+    if config.reinit_layers > encoder.num_layers:
+        raise UserError(
+            f"reinit_layers is {config.reinit_layers}, but the model has {encoder.num_layers} blocks; give at most that."
+        )
 
 
 def read_dataset(config: SweepConfig) -> Dataset:
