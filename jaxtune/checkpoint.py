@@ -4,8 +4,11 @@ A run's checkpoint counts only once it is sealed: a list with the sha256 of ever
 anything is read back, for orbax itself does not notice a changed byte.
 """
 
+import errno
 import hashlib
 import json
+import os
+import re
 import shutil
 import threading
 import time
@@ -22,6 +25,7 @@ from jaxtune.logs import replace_file, write_json
 Tree = TypeVar("Tree")
 
 SECONDS_BETWEEN = 600.0
+ROOM_TO_SPARE = 1 << 20  # bytes, for orbax's own files
 
 
 class Restored(NamedTuple):
@@ -73,6 +77,7 @@ class RunCheckpoints:
         self.wait()
         self._last = time.monotonic()
         try:
+            _check_room(self.folder, tree)
             replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
             self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(tree)))
         except Exception as error:  # orbax and its writers raise many kinds
@@ -166,6 +171,16 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def _check_room(folder: Path, tree: Any) -> None:
+    """Raises OSError where the disk is too full for the tree, before orbax, whose complaints fill a screen, finds out."""
+    disk = folder.absolute()
+    while not disk.exists():
+        disk = disk.parent
+    needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+    if shutil.disk_usage(disk).free < needed + ROOM_TO_SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
 def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
     def write(part: Path) -> None:
         with part.open("wb") as file:
@@ -182,8 +197,15 @@ def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:
     """Parameters by path (`encoder/layers/query/kernel`) as one orbax checkpoint."""
     import orbax.checkpoint as ocp
 
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(folder.absolute(), params, force=True)
+    _check_room(folder, params)
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(folder.absolute(), params, force=True)
+    except ValueError as error:  # the system's error is in its text alone
+        code = re.search(r"os_error_code='(\d+)'", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(folder)) from error
 
 
 def load_params(folder: Path) -> dict[str, np.ndarray]:
