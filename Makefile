@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: sweep test check format miniature clean
+.PHONY: sweep test fuzz check format miniature clean
 
 sweep: $(VENV)/run
 	$(BIN)/python -m jaxtune.sweep --num_seeds 32
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest
+
+# Thirty times the damaged files that the tests try.
+fuzz: $(VENV)/test
+	JAXTUNE_FUZZ=3000 $(BIN)/python -m pytest -s tests/test_fuzz.py
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

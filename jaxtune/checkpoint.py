@@ -4,7 +4,10 @@ A run's checkpoint counts only once it is sealed: a list with the sha256 of ever
 anything is read back, for orbax itself does not notice a changed byte.
 """
 
+import errno
 import json
+import os
+import re
 import shutil
 import threading
 import time
@@ -21,6 +24,7 @@ from jaxtune.logs import digest, replace_file, write_json
 Tree = TypeVar("Tree")
 
 SECONDS_BETWEEN = 600.0
+ROOM_TO_SPARE = 1 << 20  # bytes, for orbax's own files
 
 
 class Restored(NamedTuple):
@@ -57,10 +61,10 @@ class RunCheckpoints:
         return ocp.CheckpointManager(self.folder / "states", options=options)
 
     def due(self, step: int) -> bool:
-        """Whether to save after `step` steps; several processes, whose clocks differ, go by steps alone."""
+        """Whether to save after `step` steps."""
         if self.every is not None:
             return step % self.every == 0
-        return jax.process_count() == 1 and time.monotonic() - self._last >= SECONDS_BETWEEN
+        return time.monotonic() - self._last >= SECONDS_BETWEEN
 
     def save(self, step: int, tree: Any, arrays: dict[str, np.ndarray] | None = None) -> None:
         """Begins to write the tree; it is copied before this returns, and the disk is written meanwhile.
@@ -72,8 +76,8 @@ class RunCheckpoints:
         self.wait()
         self._last = time.monotonic()
         try:
-            if jax.process_index() == 0:
-                replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
+            _check_room(self.folder, tree)
+            replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
             self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(tree)))
         except Exception as error:  # orbax and its writers raise many kinds
             self._complain(error)
@@ -124,15 +128,12 @@ class RunCheckpoints:
     def discard(self) -> None:
         """The run is over: nothing to go on from."""
         self.close()
-        if jax.process_index() == 0:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _seal(self, step: int) -> None:
         """Waits until a step is on the disk, lists its files, and forgets the steps that orbax has removed."""
         try:
             self._manager.wait_until_finished()
-            if jax.process_index() > 0:
-                return
             names = {str(file.relative_to(self.folder)): digest(file) for file in self._files(step)}
             write_json(self.folder / f"{step}.json", names)
             for path in (*self.folder.glob("*.json"), *self.folder.glob("*.npz")):
@@ -163,6 +164,16 @@ class RunCheckpoints:
         self._say(f"No checkpoint could be written ({_one_line(error)}); going on without.")
 
 
+def _check_room(folder: Path, tree: Any) -> None:
+    """Raises OSError where the disk is too full for the tree, before orbax, whose complaints fill a screen, finds out."""
+    disk = folder.absolute()
+    while not disk.exists():
+        disk = disk.parent
+    needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+    if shutil.disk_usage(disk).free < needed + ROOM_TO_SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
 def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
     def write(part: Path) -> None:
         with part.open("wb") as file:
@@ -179,8 +190,15 @@ def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:
     """Parameters by path (`encoder/layers/query/kernel`) as one orbax checkpoint."""
     import orbax.checkpoint as ocp
 
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(folder.absolute(), params, force=True)
+    _check_room(folder, params)
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(folder.absolute(), params, force=True)
+    except ValueError as error:  # the system's error is in its text alone
+        code = re.search(r"os_error_code='(\d+)'", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(folder)) from error
 
 
 def load_params(folder: Path) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Every setting of a sweep, once: its name, type, default and help, and what contradicts what."""
+"""Every setting of a sweep, once: its name, type, default and help."""
 
 import dataclasses
 import re
@@ -94,6 +94,16 @@ class SweepConfig:
     dropout: float | None = None
     """All dropout rates; null keeps the checkpoint's own."""
 
+    # Mitigations (configs/recipes)
+    mixout: float = 0.0
+    """Probability that a step puts an input's weights in a dense layer back to where the trial started (Lee et al. 2020)."""
+    pretrained_decay: float = 0.0
+    """Decoupled decay towards where the trial started, the pre-trained weights; not on biases and LayerNorms."""
+    layerwise_lr_decay: float = 1.0
+    """Learning rate's factor per block below the head, embeddings last; 1 is off."""
+    reinit_layers: int = 0
+    """Top blocks that each trial draws anew, and the pooler with them; 0 leaves both pre-trained."""
+
     # Running and recording
     eval_every: int | None = None
     """Steps between evaluations on the dev set; null is once an epoch. The end is always evaluated."""
@@ -129,19 +139,32 @@ TRACED_FIELDS = (
     "weight_decay",
     "max_grad_norm",
     "warmup_ratio",
+    "mixout",
+    "pretrained_decay",
+    "layerwise_lr_decay",
+    "reinit_layers",
 )
+# Traced too, but a program holds the arithmetic of only those that its trials use: without them it is the plain one.
+MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
 _APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
+# Far above any sweep: a mistyped range is refused before it fills the memory.
+MOST_TRIALS = 1_000_000
+
+
+def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
+    """The mitigations in use."""
+    return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
 
 
 def seed_list(text: str) -> tuple[int, ...]:
     """`0-31,77` to numbers, in the order given and without repeats; raises UserError for anything else."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
         if not match:
             raise UserError(
                 f"Seeds {text!r} cannot be read at {part!r}; give numbers and ranges such as 0-31,77."
@@ -153,51 +176,7 @@ def seed_list(text: str) -> tuple[int, ...]:
             )
         if last >= 2**32:
             raise UserError(f"Seeds {text!r} hold {last}; the largest seed is {2**32 - 1}.")
+        if last - first >= MOST_TRIALS:
+            raise UserError(f"Seeds {text!r} hold more than {MOST_TRIALS:,} numbers; give fewer.")
         seeds |= dict.fromkeys(range(first, last + 1))
     return tuple(seeds)
-
-
-def check(config: SweepConfig) -> None:
-    """Contradictions between fields, as one sentence each."""
-    positive = ("num_seeds", "num_epochs", "batch_size", "max_length", "log_every")
-    optional = (
-        "max_steps",
-        "eval_every",
-        "train_examples",
-        "trials_per_device",
-        "checkpoint_every",
-    )
-    for name in (*positive, *optional):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UserError(f"{name} is {value}; give a number of at least 1.")
-    if config.model is None or config.task is None:
-        missing = "model" if config.model is None else "task"
-        raise UserError(
-            f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep --help)."
-        )
-    if config.task not in TASKS:
-        raise UserError(f"The task {config.task!r} is unknown; accepted are {', '.join(TASKS)}.")
-    if config.task == "custom" and not (config.train_file and config.dev_file):
-        raise UserError("Task custom needs --train_file and --dev_file.")
-    if (config.init_seeds is None) != (config.order_seeds is None):
-        raise UserError(
-            "init_seeds and order_seeds are crossed with each other; give both or neither."
-        )
-    if config.seeds is not None and config.init_seeds is not None:
-        raise UserError("seeds and init_seeds contradict each other; give one of them.")
-    if config.dropout_seeds is not None and config.init_seeds is None:
-        raise UserError(
-            "dropout_seeds belong to a crossed design; give init_seeds and order_seeds too."
-        )
-    if not 0.0 <= config.warmup_ratio <= 1.0:
-        raise UserError(
-            f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
-        )
-    if config.dropout is not None and not 0.0 <= config.dropout < 1.0:
-        raise UserError(
-            f"dropout is {config.dropout}; give a rate from 0 up to, but not including, 1."
-        )
-    for seeds in (config.seeds, config.init_seeds, config.order_seeds, config.dropout_seeds):
-        if seeds is not None:
-            seed_list(seeds)

@@ -176,11 +176,12 @@ class GroupRun:
 
     def start_state(self) -> TrialState:
         """The state before the first step."""
-        return self.program.start(self.tables.model, self.init_keys)
+        return self.program.start(self.tables.model, self.init_keys, self.hyper)
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""
         plan = self.program.place(self._plan(step, count))
+        origin = (self.tables.model, self.init_keys) if self.program.needs_origin else (None, None)
         return (
             state,
             self.hyper,
@@ -189,6 +190,7 @@ class GroupRun:
             self.tables.train,
             np.int32(step),
             np.int32(count),
+            *origin,
         )
 
     def _dispatches(self, step: int, checkpoint_every: int | None) -> Iterator[int]:

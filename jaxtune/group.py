@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
 
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.pretrained import draw_fresh
+from jaxtune.models.origin import drawn_leaves, starting_model, with_leaves
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.step import (
@@ -50,6 +52,10 @@ class Outcome(NamedTuple):
     finite: Bool[Array, " trial"]
 
 
+# Mixout's probability, and what of the origin is each trial's own.
+Mixing = tuple[ArrayLike, dict[str, Array]]
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What a program is compiled for, beside the shapes of its arguments."""
@@ -62,6 +68,7 @@ class Recipe:
     eval_rows: int
     steps_per_dispatch: int
     fresh: tuple[str, ...]  # modules of the head that each trial draws anew
+    mitigations: tuple[str, ...] = ()  # those of `jaxtune.config.MITIGATIONS` that the trials use
 
 
 def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -95,10 +102,15 @@ class GroupProgram:
         self.mesh = mesh
         self.group_size = group_size
         self._across = partial(across_trials, num_local=group_size // mesh.size)
-        self.start = self._compile(self._start, shared=(0,), num_arguments=2)
-        self.train = self._compile(self._train, shared=(4, 5, 6), num_arguments=7, donate=(0,))
+        self.start = self._compile(self._start, shared=(0,), num_arguments=3)
+        self.train = self._compile(self._train, shared=(4, 5, 6, 7), num_arguments=9, donate=(0,))
         self.evaluate = self._compile(self._evaluate, shared=(1, 2), num_arguments=3)
         self.keep = self._compile(self._keep, shared=(), num_arguments=3, donate=(0,))
+
+    @property
+    def needs_origin(self) -> bool:
+        """Whether a step reads what the trials started from."""
+        return bool({"mixout", "pretrained_decay"} & {*self.recipe.mitigations})
 
     def place(self, tree: Any, per_trial: bool = True) -> Any:
         """Host arrays, the same in every process, to the devices: split along the trial axis, or a copy on each."""
@@ -140,16 +152,36 @@ class GroupProgram:
         )
         return jax.jit(mapped, donate_argnums=donate)
 
-    def _start(self, pretrained: SequenceClassifier, init_keys: TrialKeys) -> TrialState:
-        """Pre-trained weights under a head drawn from each trial's init key, and zero moments."""
+    def _start(
+        self, pretrained: SequenceClassifier, init_keys: TrialKeys, hyper: Hyper
+    ) -> TrialState:
+        """Each trial's starting parameters, and zero moments."""
 
-        def one(key: Key) -> TrialState:
-            model: Any = draw_fresh(pretrained, self.recipe.fresh, key)
-            # The state's structure does not depend on the settings: any values do.
-            optimizer = make_optimizer(Hyper(*(0.5,) * len(Hyper._fields)), self.recipe.num_steps)
-            return TrialState(model, optimizer.init(model))
+        def one(key: Key, hyper: Hyper) -> TrialState:
+            model: Any = self._starting_model(pretrained, key, hyper)
+            return TrialState(model, self._optimizer(hyper, model).init(model))
 
-        return self._across(one)(init_keys)
+        return self._across(one)(init_keys, hyper)
+
+    def _starting_model(
+        self, pretrained: SequenceClassifier, key: Key, hyper: Hyper
+    ) -> SequenceClassifier:
+        """Pre-trained weights under a head, and top blocks, drawn from a trial's init key."""
+        redraws = "reinit_layers" in self.recipe.mitigations
+        return starting_model(
+            pretrained, self.recipe.fresh, key, hyper.reinit_layers if redraws else None
+        )
+
+    def _optimizer(self, hyper: Hyper, origin: Any) -> optax.GradientTransformation:
+        recipe = self.recipe
+        return make_optimizer(
+            hyper,
+            recipe.num_steps,
+            recipe.schedule,
+            recipe.clip_per_tensor,
+            origin if "pretrained_decay" in recipe.mitigations else None,
+            by_depth="layerwise_lr_decay" in recipe.mitigations,
+        )
 
     def _train(
         self,
@@ -160,8 +192,15 @@ class GroupProgram:
         tokens: Tokens,
         start: Int[Array, ""],
         count: Int[Array, ""],
+        pretrained: SequenceClassifier | None,
+        init_keys: TrialKeys | None,
     ) -> tuple[TrialState, Records]:
-        """Steps `start` to `start + count` of the local trials; `plan` holds them from its first place on."""
+        """Steps `start` to `start + count` of the local trials; `plan` holds them from its first place on.
+
+        The pre-trained model and the init keys are given where the program `needs_origin`.
+        """
+        drawn = self._drawn(pretrained, init_keys, hyper)
+        mixing = (hyper.mixout, drawn) if "mixout" in self.recipe.mitigations else None
         num_norms = len(gradient_norm_names(state.model))
         places = (len(plan.rows), self.recipe.steps_per_dispatch)
         empty = Records(jnp.zeros(places), jnp.zeros((*places, num_norms)))
@@ -170,39 +209,72 @@ class GroupProgram:
             state, records = carry
             step_plan = StepPlan._make(part[:, i] for part in plan)
             keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
-            loss, gradients = self._gradients(state.model, tokens, step_plan, keys)
+            loss, gradients = self._gradients(
+                state.model, tokens, step_plan, keys, pretrained, mixing
+            )
             norms = jax.lax.cond(
                 (start + i) % self.recipe.log_every == 0,
                 self._across(gradient_norms),
                 lambda _: jnp.zeros((len(loss), num_norms)),
                 gradients,
             )
-            state = self._across(self._apply)(state, gradients, hyper)
+            apply = self._across(partial(self._apply, pretrained))
+            state = apply(state, gradients, hyper, drawn)
             records = Records(records.loss.at[:, i].set(loss), records.norms.at[:, i].set(norms))
             return state, records
 
         return jax.lax.fori_loop(0, count, step, (state, empty))
 
+    def _drawn(
+        self, pretrained: SequenceClassifier | None, init_keys: TrialKeys | None, hyper: Hyper
+    ) -> dict[str, Float[Array, "trial ..."]]:
+        """What of each trial's starting parameters is its own: all that a step needs per trial to know them."""
+        if pretrained is None:
+            return {}
+
+        def one(key: Key, hyper: Hyper) -> dict[str, Array]:
+            return drawn_leaves(self._starting_model(pretrained, key, hyper), pretrained)
+
+        return self._across(one)(init_keys, hyper)
+
     def _gradients(
-        self, models: SequenceClassifier, tokens: Tokens, plan: StepPlan, keys: TrialKeys
+        self,
+        models: SequenceClassifier,
+        tokens: Tokens,
+        plan: StepPlan,
+        keys: TrialKeys,
+        pretrained: SequenceClassifier | None,
+        mixing: Mixing | None,
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
         """Loss and gradients on the smallest rung of the ladder that holds the batches of all local trials."""
 
-        def on_rung(rows, models, plan, keys):
-            def one(model, plan, key):
-                return loss_and_gradients(model, gather_batch(tokens, plan, rows), key)
+        def on_rung(rows, models, plan, keys, mixing):
+            def one(model, plan, key, mixing):
+                batch = gather_batch(tokens, plan, rows)
+                if mixing is None:
+                    return loss_and_gradients(model, batch, key)
+                assert pretrained is not None
+                probability, drawn = mixing
+                origin = with_leaves(pretrained, drawn)
+                return loss_and_gradients(model, batch, key, probability, origin)
 
-            return self._across(one)(models, plan, keys)
+            return self._across(one)(models, plan, keys, mixing)
 
         ladder = self.recipe.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
-        return jax.lax.switch(rung, [partial(on_rung, rows) for rows in ladder], models, plan, keys)
+        branches = [partial(on_rung, rows) for rows in ladder]
+        return jax.lax.switch(rung, branches, models, plan, keys, mixing)
 
-    def _apply(self, state: TrialState, gradients: SequenceClassifier, hyper: Hyper) -> TrialState:
-        recipe = self.recipe
-        return apply_gradients(
-            state, gradients, hyper, recipe.num_steps, recipe.schedule, recipe.clip_per_tensor
-        )
+    def _apply(
+        self,
+        pretrained: SequenceClassifier | None,
+        state: TrialState,
+        gradients: SequenceClassifier,
+        hyper: Hyper,
+        drawn: dict[str, Array],
+    ) -> TrialState:
+        origin = None if pretrained is None else with_leaves(pretrained, drawn)
+        return apply_gradients(state, gradients, self._optimizer(hyper, origin))
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:

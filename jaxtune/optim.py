@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from jaxtune.models.names import path_of
+from jaxtune.models.names import path_of, paths
 from jaxtune.shapes import Array, Float, Int
 
 
@@ -27,6 +27,11 @@ class Hyper(NamedTuple):
     weight_decay: ArrayLike
     max_grad_norm: ArrayLike  # infinity switches clipping off
     warmup_ratio: ArrayLike  # share of all steps
+    # Mitigations, each compiled in only where it is used (`jaxtune.config.MITIGATIONS`).
+    mixout: ArrayLike = 0.0  # probability of the weights that a step puts back
+    pretrained_decay: ArrayLike = 0.0  # towards the starting parameters
+    layerwise_lr_decay: ArrayLike = 1.0  # factor per block from the head down
+    reinit_layers: ArrayLike = 0  # top blocks drawn anew
 
 
 class ScaleByMomentsState(NamedTuple):
@@ -153,29 +158,87 @@ def decay_mask(params: optax.Params) -> optax.Params:
     return jax.tree_util.tree_map_with_path(decays, params)
 
 
+def decay_towards(origin: optax.Params, strength: ArrayLike) -> optax.GradientTransformation:
+    """Adds `strength` (may be traced) times what the parameters have moved from `origin`, for the tensors of `decay_mask`.
+
+    Decay towards the pre-trained weights as Zhang et al. (2021) run it, decoupled: p -= learning_rate * strength *
+    (p - origin), with the values before training as the origin, the fresh head's own draw included.
+    """
+
+    def add(decays, update, param, start):
+        return update + strength * (param - start) if decays else update
+
+    def update_fn(updates, params):
+        return jax.tree.map(add, decay_mask(params), updates, params, origin)
+
+    return optax.stateless(update_fn)
+
+
+def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
+    """Layer-wise learning rates (Zhang et al., 2021): 1 for the head, `factor` (may be traced) once more per block below.
+
+    The top block has `factor`, the lowest of L blocks factor^L, the embeddings factor^(L+1). It scales the step AND its
+    weight decay, as a learning rate per parameter group does; unlike their code, the head keeps its weight decay.
+    """
+
+    def update_fn(updates, params):
+        del params
+        blocks = [leaf for path, leaf in paths(updates).items() if "/layers/" in path]
+        num_layers = len(blocks[0])
+
+        def scale(key_path, update):
+            path = path_of(key_path)
+            if path.startswith("head/"):
+                return update
+            if "/layers/" not in path:
+                return update * depth_factor(factor, num_layers + 1)
+            below_head = num_layers - jnp.arange(num_layers)
+            scales = depth_factor(factor, below_head)
+            return update * scales.reshape(-1, *(1,) * (update.ndim - 1))
+
+        return jax.tree_util.tree_map_with_path(scale, updates)
+
+    return optax.stateless(update_fn)
+
+
+def depth_factor(factor: ArrayLike, below_head: ArrayLike) -> Float[Array, "..."]:
+    """factor^k, the share of the learning rate `below_head` = k steps down: 1 the top block, L + 1 the embeddings."""
+    return jnp.asarray(factor, jnp.float32) ** jnp.asarray(below_head, jnp.float32)
+
+
 def is_stacked(path: str, ndim: int) -> bool:
     """Whether a tensor holds one slice per layer: block kernels of 3 axes, block biases and scales of 2."""
     return "/layers/" in path and ndim == (3 if path.endswith("kernel") else 2)
 
 
 def make_optimizer(
-    hyper: Hyper, num_steps: int, schedule: str = "linear", clip_per_tensor: bool = False
+    hyper: Hyper,
+    num_steps: int,
+    schedule: str = "linear",
+    clip_per_tensor: bool = False,
+    origin: optax.Params | None = None,
+    by_depth: bool = False,
 ) -> optax.GradientTransformation:
     """AdamW as the paper runs it: clip, moments, bias correction, decoupled decay, scheduled learning rate.
 
     Decay uses the parameters BEFORE the step; Hugging Face's AdamW decays the updated ones, which differs by
     learning_rate^2 * weight_decay * update. Neither scales the decay by the bias correction. `optax.adamw` differs in the
-    place of eps (see `scale_by_bias_correction`) and has no switch for the correction.
+    place of eps (see `scale_by_bias_correction`) and has no switch for the correction. With an `origin` there is a link for
+    decay towards it, with `by_depth` one for layer-wise learning rates.
     """
     clip = clip_each_tensor if clip_per_tensor else clip_by_global_norm
 
     def rate(count):
         return schedule_value(schedule, hyper.learning_rate, hyper.warmup_ratio, num_steps, count)
 
-    return optax.chain(
+    links = [
         clip(hyper.max_grad_norm),
         scale_by_moments(hyper.adam_b1, hyper.adam_b2, hyper.adam_eps),
         scale_by_bias_correction(hyper.adam_b1, hyper.adam_b2, hyper.bias_correction),
         optax.add_decayed_weights(jnp.asarray(hyper.weight_decay), mask=decay_mask),
-        optax.scale_by_learning_rate(rate),
-    )
+    ]
+    if origin is not None:
+        links.append(decay_towards(origin, hyper.pretrained_decay))
+    if by_depth:
+        links.append(scale_by_depth(hyper.layerwise_lr_decay))
+    return optax.chain(*links, optax.scale_by_learning_rate(rate))

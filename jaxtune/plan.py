@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxtune.backend import is_out_of_memory, memory_limit
-from jaxtune.config import SweepConfig
+from jaxtune.config import SweepConfig, mitigations_of
 from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
 from jaxtune.engine import GroupRun, learning_rates, put_on_devices, steps_per_epoch
 from jaxtune.group import GroupProgram, Recipe, make_mesh
@@ -19,9 +19,9 @@ from jaxtune.metrics import trivial_floor
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
-from jaxtune.models.vocabulary import restore_embedding
+from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
 from jaxtune.outcome import TrialResult
-from jaxtune.prepare import Prepared, prepare
+from jaxtune.prepare import Prepared, check_depth, prepare
 from jaxtune.trials import Trial, program_config, waves
 
 MOST_STEPS_PER_DISPATCH = 64
@@ -107,6 +107,7 @@ class ProgramPlan:
             eval_rows=self.task.eval_shape.ladder[-1],
             steps_per_dispatch=min(MOST_STEPS_PER_DISPATCH, self.num_steps),
             fresh=self.task.fresh,
+            mitigations=mitigations_of(self.config),
         )
         return GroupProgram(recipe, make_mesh(self.devices), group_size)
 
@@ -116,8 +117,10 @@ class ProgramPlan:
         """A trial's parameters by path, with every word's embedding row, as a run on the full vocabulary leaves them."""
         steps = result.best_step if kind == "best" else self.num_steps
         rates = learning_rates([result.trial], self.num_steps)[0, :steps]
-        decay = float(np.prod(1.0 - rates.astype(np.float64) * result.trial.config.weight_decay))
-        task = self.task
+        task, config = self.task, result.trial.config
+        num_layers = task.model.encoder.config.num_layers
+        rates = rates.astype(np.float64) * config.layerwise_lr_decay ** (num_layers + 1)
+        decay = unused_word_factor(rates, config.weight_decay, config.pretrained_decay)
         full = restore_embedding(model, task.full_embedding, task.kept_words, decay)
         return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
 
@@ -155,6 +158,8 @@ def make_plans(
         if all(trial.number in finished for trial in members):
             continue
         task = prepare(config)
+        for trial in members:
+            check_depth(trial.config, task.model.encoder.config)
         by_shape: dict[Shape, list[Trial]] = {}
         for trial in members:
             by_shape.setdefault(_shape_of(trial, task), []).append(trial)

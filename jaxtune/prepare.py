@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxtune.config import SweepConfig
+from jaxtune.config import SweepConfig, mitigations_of
 from jaxtune.data.packing import (
     Plan,
     Shape,
@@ -24,16 +24,17 @@ from jaxtune.data.tokens import (
     tokenizer_files,
 )
 from jaxtune.errors import UserError
+from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
     load_classifier,
     locate,
     random_classifier,
     read_config,
-    weight_files,
     with_dropout,
 )
 from jaxtune.models.vocabulary import compact_embedding
+from jaxtune.models.weights import weight_files
 
 EVAL_BATCH_SIZE = 64
 
@@ -74,10 +75,7 @@ def prepare(config: SweepConfig) -> Prepared:
         for part in (dataset.train, dataset.dev)
     )
     train = train.take(subset(config, len(train)))
-    if config.batch_size > len(train):
-        raise UserError(
-            f"batch_size {config.batch_size} is larger than the {len(train)} training examples; give at most that."
-        )
+    _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
         (train, dev), kept_words = compact([train, dev])
@@ -103,6 +101,19 @@ def prepare(config: SweepConfig) -> Prepared:
         kept_words=kept_words,
         files=(folder / "config.json", *weights, *tokenizer_files(folder), *dataset.files),
     )
+
+
+def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
+    """Raises UserError where a mitigation counts blocks that the model does not have."""
+    by_block = [m for m in mitigations_of(config) if m in ("layerwise_lr_decay", "reinit_layers")]
+    if by_block and encoder.shared_block:
+        raise UserError(
+            f"{by_block[0]} is {getattr(config, by_block[0])}, but ALBERT's blocks share their weights; leave it out."
+        )
+    if config.reinit_layers > encoder.num_layers:
+        raise UserError(
+            f"reinit_layers is {config.reinit_layers}, but the model has {encoder.num_layers} blocks; give at most that."
+        )
 
 
 def read_dataset(config: SweepConfig) -> Dataset:
@@ -132,10 +143,27 @@ def subset(config: SweepConfig, num_examples: int) -> np.ndarray:
         return np.arange(num_examples)
     if config.train_examples > num_examples:
         raise UserError(
-            f"train_examples is {config.train_examples}, but there are {num_examples}; give at most that."
+            f"train_examples is {config.train_examples}, but there are {num_examples} training examples; give at most that."
         )
     chosen = np.random.default_rng(config.subset_seed).permutation(num_examples)
     return np.sort(chosen[: config.train_examples])
+
+
+def _check_usable(config: SweepConfig, train: TokenTable) -> None:
+    """Raises UserError for training examples that no trial learns anything from, or that leave nothing to order.
+
+    A batch of fewer examples than asked for is legal mathematics, and the last one of an epoch is one. But where every
+    batch is the whole set, the data order, whose effect is being measured, has none: more likely a slip.
+    """
+    if config.batch_size > len(train):
+        raise UserError(
+            f"batch_size {config.batch_size} is larger than the {len(train)} training examples; give at most that."
+        )
+    if len(np.unique(train.labels)) < 2:
+        raise UserError(
+            f"The training examples that subset_seed {config.subset_seed} draws ({len(train)}) have a single label; give "
+            "more train_examples or another subset_seed."
+        )
 
 
 def plan_evaluation(dev: TokenTable, hidden_size: int, packed: bool) -> tuple[Shape, Plan]:

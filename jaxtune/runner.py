@@ -119,13 +119,17 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
     meter = Meter()
     total_steps = sum(plan.num_steps * len(plan.pending) for plan in plans)
     num_done = num_trials - sum(len(plan.pending) for plan in plans)
+    # Several processes could not agree on when to save or to stop: there finished groups are what stays.
+    alone = jax.process_count() == 1
     checkpoints = RunCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
-    # Several processes could not agree on where to stop: there a signal has its usual effect.
-    asked = Interruption(watch=jax.process_count() == 1)
+    asked = Interruption(watch=alone)
     with SweepProgress(num_trials, num_done, total_steps) as progress, asked:
-        sweep = _Sweep(out, tuple(settings.grid), progress, meter, checkpoints, asked)
+        sweep = _Sweep(
+            out, tuple(settings.grid), progress, meter, checkpoints if alone else None, asked
+        )
         for plan in plans:
             sweep.run(plan)
+    if writes():
         checkpoints.discard()
     return meter
 
@@ -138,7 +142,7 @@ class _Sweep:
     swept: tuple[str, ...]
     progress: SweepProgress
     meter: Meter
-    checkpoints: RunCheckpoints
+    checkpoints: RunCheckpoints | None
     asked: Interruption
 
     def run(self, plan: ProgramPlan) -> None:
@@ -185,8 +189,7 @@ class _Sweep:
         out, primary, log_every = self.out, plan.task.metrics[0], plan.config.log_every
         if not writes():
             run = GroupRun(program, plan.task, tables, group, plan.shape, [])
-            _save_params(out, plan, run.run(self.checkpoints, self.asked))
-            self.checkpoints.discard()
+            _save_params(out, plan, run.run())
             return run.num_tokens
         history = History(log_every)
         shown = {trial.number: _shown(trial, self.swept) for trial in group}
@@ -200,7 +203,8 @@ class _Sweep:
         _save_params(out, plan, results)
         history.write(out / HISTORY)
         _keep(out, plan, results, program.group_size)
-        self.checkpoints.discard()
+        if self.checkpoints:
+            self.checkpoints.discard()
         scores = [result.final[primary] for result in results]
         self.progress.finished(scores, sum(result.failed for result in results))
         return run.num_tokens

@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.origin import mix
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.shapes import Array, Float, Int, Key, Logits, Scalar
 
@@ -68,26 +70,30 @@ def loss_of_logits(
 
 
 def loss_and_gradients(
-    model: SequenceClassifier, batch: Batch, key: Key | None
+    model: SequenceClassifier,
+    batch: Batch,
+    key: Key | None,
+    mixout: ArrayLike = 0.0,
+    origin: SequenceClassifier | None = None,
 ) -> tuple[Scalar, SequenceClassifier]:
-    """The training loss and its gradient for every parameter; without a key, dropout is off."""
+    """The training loss and its gradient for every parameter; without a key, dropout is off.
+
+    With an `origin`, which needs a key, the loss is that of the model mixed with it (`jaxtune.models.origin.mix`).
+    """
 
     def loss(model: SequenceClassifier) -> Scalar:
+        if origin is not None:
+            assert key is not None
+            model = mix(model, origin, mixout, key)
         return loss_of_logits(model(batch.rows, key), batch.labels, batch.weights)
 
     return jax.value_and_grad(loss)(model)
 
 
 def apply_gradients(
-    state: TrialState,
-    gradients: SequenceClassifier,
-    hyper: Hyper,
-    num_steps: int,
-    schedule: str = "linear",
-    clip_per_tensor: bool = False,
+    state: TrialState, gradients: SequenceClassifier, optimizer: optax.GradientTransformation
 ) -> TrialState:
     """One update of the chain in `jaxtune.optim`."""
-    optimizer = make_optimizer(hyper, num_steps, schedule, clip_per_tensor)
     model: Any = state.model  # optax's types know no modules
     updates: Any = gradients
     updates, optimizer_state = optimizer.update(updates, state.optimizer, model)
@@ -100,7 +106,7 @@ def train_step(
 ) -> tuple[TrialState, Scalar]:
     """A whole step with the default schedule, as one reads it in the paper; returns the loss before the update."""
     loss, gradients = loss_and_gradients(state.model, batch, key)
-    return apply_gradients(state, gradients, hyper, num_steps), loss
+    return apply_gradients(state, gradients, make_optimizer(hyper, num_steps)), loss
 
 
 def eval_step(model: SequenceClassifier, batch: Batch) -> Logits:

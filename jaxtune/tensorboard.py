@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from tensorboardX import SummaryWriter
-from tensorboardX.proto import plugin_hparams_pb2
+from tensorboardX.proto import plugin_hparams_pb2, summary_pb2
 from tensorboardX.summary import hparams
 
 from jaxtune.logs import StepRecords
@@ -64,20 +64,22 @@ class TrialRuns:
         for offset in range(-start % self.log_every, records.loss.shape[1], self.log_every):
             step = start + offset
             for lane, number in enumerate(trials):
-                writer = self._writers[number]
-                writer.add_scalar("train/loss", records.loss[lane, offset], step)
-                writer.add_scalar("train/learning_rate", records.learning_rate[lane, offset], step)
+                values = {
+                    "train/loss": records.loss[lane, offset],
+                    "train/learning_rate": records.learning_rate[lane, offset],
+                }
                 for name, norm in zip(records.norm_names, records.norms[lane, offset], strict=True):
                     if name in SHOWN_NORMS or name.endswith("/layer"):
-                        writer.add_scalar(f"grad_norm/{name.removesuffix('/layer')}", norm, step)
+                        values[f"grad_norm/{name.removesuffix('/layer')}"] = norm
+                _add_values(self._writers[number], values, step)
 
     def evaluation(
         self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
     ) -> None:
         """Dev metrics."""
         for number, scores in zip(trials, metrics, strict=True):
-            for name, value in scores.items():
-                self._writers[number].add_scalar(f"dev/{name}", value, step)
+            values = {f"dev/{name}": value for name, value in scores.items()}
+            _add_values(self._writers[number], values, step)
 
     def close(self) -> None:
         """Writes what is buffered."""
@@ -106,6 +108,16 @@ def write_arm_curves(folder: Path, results: Results) -> None:
                 if name != "loss":
                     failed = sum(has_failed(value, trivial) for value in values)
                     writer.add_scalar("arm/trials_at_floor", failed, step)
+
+
+def _add_values(writer: SummaryWriter, values: Mapping[str, Any], step: int) -> None:
+    """All scalars of a step as one event: a call of `add_scalar` for each costs several times as much."""
+    generated: Any = summary_pb2  # its names are made at import
+    parts = [
+        generated.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()
+    ]
+    assert writer.file_writer is not None
+    writer.file_writer.add_summary(generated.Summary(value=parts), step)
 
 
 def _add_hparams(writer: SummaryWriter, run: Run, metric: str) -> None:

@@ -11,6 +11,7 @@ from jaxtune.config import (
     SEED_FIELDS,
     TRACED_FIELDS,
     SweepConfig,
+    mitigations_of,
     seed_list,
 )
 from jaxtune.flags import Settings
@@ -90,9 +91,14 @@ def make_trials(settings: Settings) -> tuple[Trial, ...]:
 
 
 def program_config(config: SweepConfig) -> SweepConfig:
-    """The config with traced values and seeds removed: trials that agree in it share one compiled program."""
+    """The config with traced values and seeds removed: trials that agree in it share one compiled program.
+
+    A mitigation in use stays, with a strength of -1 for any: trials without it run the program that has none of its
+    arithmetic, so that their numbers do not depend on what the sweep's other arms use.
+    """
     defaults = dataclasses.asdict(SweepConfig())
     shared: dict[str, Any] = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
+    shared |= {name: type(defaults[name])(-1) for name in mitigations_of(config)}
     return dataclasses.replace(config, **shared)
 
 

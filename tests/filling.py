@@ -39,4 +39,5 @@ if __name__ == "__main__":
     for limit in (*LIMITS, None):
         status, text = live(sys.argv[1:], limit)
         ends[str(limit)] = {"status": status, "text": text}
+        print(f"limit {limit}: exit {status}", file=sys.stderr, flush=True)
     print(json.dumps(ends))

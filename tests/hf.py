@@ -2,6 +2,8 @@
 
 import atexit
 import functools
+import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,11 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER
-from jaxtune.models.pretrained import _fill, load_masked_lm, read_config, read_tensors
+from jaxtune.models.pretrained import load_masked_lm, read_config, to_tensors
+from jaxtune.models.weights import WEIGHTS, fill, read_tensors
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -87,7 +91,7 @@ def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | M
         return load_masked_lm(folder, config)
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0)))
     modules = ENCODER[config.family] | CLASSIFIER[config.family]
-    return _fill(skeleton, read_tensors(folder, config), modules, (), folder)
+    return fill(skeleton, read_tensors(folder, config), modules, (), folder)
 
 
 class Batch(NamedTuple):
@@ -169,3 +173,29 @@ def gradients(model: Any) -> dict[str, np.ndarray]:
 def deviation(ours: np.ndarray, reference: np.ndarray) -> float:
     """The largest difference over the largest reference value."""
     return float(np.abs(ours - reference).max() / np.abs(reference).max())
+
+
+def edited(source: Path, folder: Path, edit: Any) -> Path:
+    """A copy of a folder whose dict of tensors went through `edit`."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    tensors = load_file(folder / WEIGHTS)
+    save_file(edit(tensors) or tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    return folder
+
+
+def configured(source: Path, folder: Path, **changes: Any) -> Path:
+    """A copy of a folder with other values in config.json; None removes a key."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    raw = json.loads((folder / "config.json").read_text()) | changes
+    kept = {key: value for key, value in raw.items() if value is not None}
+    (folder / "config.json").write_text(json.dumps(kept))
+    return folder
+
+
+def assert_encoder_is(model: Any, folder: Path) -> None:
+    """The model's encoder holds the folder's tensors, bit for bit."""
+    stored = read_tensors(folder, read_config(folder)[0])
+    ours = {n: t for n, t in to_tensors(model).items() if re.match(r"\w+\.(embeddings|encoder)", n)}
+    assert len(ours) > 20
+    for name, tensor in ours.items():
+        np.testing.assert_array_equal(tensor, stored[name], err_msg=name)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.stats
 import sklearn.metrics
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from jaxtune.data.tasks import read_glue_folder
 from jaxtune.metrics import (
@@ -23,38 +25,99 @@ from jaxtune.metrics import (
 
 DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 NAN, INF = math.nan, math.inf
+NOT_FINITE = st.sampled_from([NAN, INF, -INF])
 
 
-def pairs(elements: st.SearchStrategy) -> st.SearchStrategy:
-    return st.lists(st.tuples(elements, elements), min_size=2, max_size=40).map(
-        lambda rows: tuple(np.array(rows).T)
+def pairs(elements: st.SearchStrategy, least: int = 1) -> st.SearchStrategy:
+    """Predictions and labels of the same length; sides with a single value are drawn often."""
+    constant = elements.map(lambda value: st.just(value))
+    sides = st.tuples(st.just(elements) | constant, st.just(elements) | constant)
+    return sides.flatmap(
+        lambda side: st.lists(st.tuples(*side), min_size=least, max_size=40).map(
+            lambda rows: tuple(np.array(rows).T)
+        )
     )
 
 
-@settings(max_examples=100, deadline=None)
+def sklearn_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """The references, which warn about 0 / 0 and about a single class, and then give 0."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        f1 = sklearn.metrics.f1_score(
+            labels, predictions, labels=[1], average="macro", zero_division=0
+        )
+        return {
+            "accuracy": sklearn.metrics.accuracy_score(labels, predictions),
+            "f1": f1,
+            "matthews": sklearn.metrics.matthews_corrcoef(labels, predictions),
+        }
+
+
+@settings(max_examples=200, deadline=None)
 @given(pairs(st.integers(0, 2)))
 def test_class_metrics_match_sklearn(sides: tuple[np.ndarray, np.ndarray]) -> None:
-    predictions, labels = sides
-    expected = {"accuracy": sklearn.metrics.accuracy_score(labels, predictions)}
-    if 1 in sides[0] or 1 in sides[1]:  # scikit-learn warns about 0 / 0
-        expected["f1"] = sklearn.metrics.f1_score(labels, predictions, labels=[1], average="macro")
-    if len(np.union1d(labels, predictions)) > 1:  # and about a single class
-        expected["matthews"] = sklearn.metrics.matthews_corrcoef(labels, predictions)
-    for name, value in expected.items():
-        assert METRICS[name](predictions, labels) == pytest.approx(value, abs=1e-12), name
+    for name, value in sklearn_scores(*sides).items():
+        assert METRICS[name](*sides) == pytest.approx(value, abs=1e-12), name
 
 
-@settings(max_examples=100, deadline=None)
-@given(pairs(st.integers(-20, 20) | st.floats(-10, 10, width=16)))
+@settings(max_examples=200, deadline=None)
+@given(pairs(st.integers(-20, 20) | st.floats(-10, 10, width=16), least=2))
 def test_correlations_match_scipy(sides: tuple[np.ndarray, np.ndarray]) -> None:
+    """Where a side has one value scipy gives nan, and a constant prediction is worth 0 here."""
     predictions, labels = sides
-    assume(np.ptp(predictions) > 1e-3 and np.ptp(labels) > 1e-3)
+    spread = min(np.ptp(predictions), np.ptp(labels))
+    assume(spread == 0 or spread > 1e-3)
     for name, reference in (
         ("pearson", scipy.stats.pearsonr),
         ("spearman", scipy.stats.spearmanr),
     ):
-        expected = reference(predictions, labels)[0]
+        expected = reference(predictions, labels)[0] if spread else 0
         assert METRICS[name](predictions, labels) == pytest.approx(expected, abs=1e-9), name
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 4), st.data())
+def test_every_constant_prediction_has_failed(num_labels: int, data: st.DataObject) -> None:
+    """The floor is the best score of any constant prediction, by the references too; none counts as success."""
+    if num_labels == 1:
+        labels = data.draw(
+            arrays(np.float32, st.integers(2, 30), elements=st.floats(0, 5, width=16))
+        )
+        names = ("pearson", "spearman")
+    else:
+        labels = data.draw(
+            arrays(np.int32, st.integers(2, 30), elements=st.integers(0, num_labels - 1))
+        )
+        names = ("accuracy", "f1", "matthews")
+    row = data.draw(
+        arrays(np.float32, num_labels, elements=st.floats(-1e4, 1e4, width=32) | NOT_FINITE)
+    )
+    logits = np.tile(row, (len(labels), 1))
+    assert is_constant_prediction(logits)
+    for name, score in evaluate(names, logits, labels).items():
+        floor = trivial_floor(name, labels, num_labels)
+        assert has_failed(score, floor)
+        assert has_failed(float(np.float32(score)), floor)
+        if num_labels > 1:
+            constants = (np.full(len(labels), constant) for constant in range(num_labels))
+            expected = max(sklearn_scores(constant, labels)[name] for constant in constants)
+            assert floor == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(2, 20), st.integers(1, 3)),
+        elements=st.floats(-1, 1, width=32) | NOT_FINITE,
+    )
+)
+def test_scores_of_any_logits_are_numbers_in_their_range(logits: np.ndarray) -> None:
+    """A diverged trial has scores too, without a warning."""
+    labels = np.arange(len(logits)) % 2
+    names = ("pearson", "spearman") if logits.shape[1] == 1 else ("accuracy", "f1", "matthews")
+    for score in evaluate(names, logits, labels).values():
+        assert -1 <= score <= 1
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,17 @@
-"""Hugging Face folders: read in every published form, written so that transformers reads them, refused with reasons."""
+"""Hugging Face folders: read as transformers reads them, and written so that it reads them back."""
 
-import json
-import pickle
-import re
-import shutil
 from pathlib import Path
-from typing import Any
 
 import hf
+import huggingface_hub
 import jax
 import numpy as np
 import pytest
 import scipy.stats
 import torch
-from hf import BARE, CLASSIFICATION, FAMILIES, MASKED_LM
-from safetensors.numpy import load_file, save_file
+from hf import BARE, CLASSIFICATION, FAMILIES, MASKED_LM, assert_encoder_is, configured
+from huggingface_hub import errors
+from safetensors.numpy import load_file
 
 from jaxtune.errors import UserError
 from jaxtune.models.names import paths
@@ -26,39 +23,12 @@ from jaxtune.models.pretrained import (
     num_parameters,
     random_classifier,
     read_config,
-    read_tensors,
-    to_tensors,
     with_dropout,
     write_folder,
 )
 
+NOT_FOUND = errors.RepositoryNotFoundError.__new__(errors.RepositoryNotFoundError)
 BOTH_HEADS = ("head/pooler", "head/classifier")
-
-
-def edited(source: Path, folder: Path, edit: Any) -> Path:
-    """A copy of a folder whose dict of tensors went through `edit`."""
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    tensors = load_file(folder / WEIGHTS)
-    save_file(edit(tensors) or tensors, folder / WEIGHTS, metadata={"format": "pt"})
-    return folder
-
-
-def configured(source: Path, folder: Path, **changes: Any) -> Path:
-    """A copy of a folder with other values in config.json; None removes a key."""
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    raw = json.loads((folder / "config.json").read_text()) | changes
-    kept = {key: value for key, value in raw.items() if value is not None}
-    (folder / "config.json").write_text(json.dumps(kept))
-    return folder
-
-
-def assert_encoder_is(model: Any, folder: Path) -> None:
-    """The model's encoder holds the folder's tensors, bit for bit."""
-    stored = read_tensors(folder, read_config(folder)[0])
-    ours = {n: t for n, t in to_tensors(model).items() if re.match(r"\w+\.(embeddings|encoder)", n)}
-    assert len(ours) > 20
-    for name, tensor in ours.items():
-        np.testing.assert_array_equal(tensor, stored[name], err_msg=name)
 
 
 @pytest.mark.parametrize("head", [CLASSIFICATION, MASKED_LM])
@@ -74,36 +44,6 @@ def test_written_folder_is_the_folder_read(family: str, head: str, tmp_path: Pat
     assert set(load_file(source / WEIGHTS)) == set(load_file(tmp_path / "new" / WEIGHTS))
 
 
-def test_sharded_folder(tmp_path: Path) -> None:
-    """Weights over several files with an index are the same weights; a lost shard is named."""
-    hf.make_model("bert").save_pretrained(tmp_path, max_shard_size="40KB")
-    shards = sorted(tmp_path.glob("*.safetensors"))
-    assert len(shards) > 2
-    sharded, single = (to_tensors(hf.load_jax(p)) for p in (tmp_path, hf.make_folder("bert")))
-    for name, tensor in single.items():
-        np.testing.assert_array_equal(sharded[name], tensor)
-    shards[1].unlink()
-    with pytest.raises(UserError, match=re.escape(shards[1].name)):
-        hf.load_jax(tmp_path)
-
-
-def test_legacy_layer_norm_names(tmp_path: Path) -> None:
-    """`gamma` and `beta`, as checkpoints converted from TensorFlow have them, and the buffer they store."""
-
-    def rename(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
-        renamed = {
-            re.sub(r"LayerNorm\.\w+$", lambda m: old[m[0]], name): tensor
-            for name, tensor in tensors.items()
-        }
-        return renamed | {"bert.embeddings.position_ids": np.arange(12)[None]}
-
-    source = hf.make_folder("bert")
-    folder = edited(source, tmp_path, rename)
-    assert any(name.endswith("gamma") for name in load_file(folder / WEIGHTS))
-    assert_encoder_is(hf.load_jax(folder), source)
-
-
 @pytest.mark.parametrize("head", [BARE, MASKED_LM])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
@@ -115,105 +55,9 @@ def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
     assert fresh == (BOTH_HEADS if family == "roberta" or head == MASKED_LM else BOTH_HEADS[1:])
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_checkpoint_is_read_as_float32(dtype: Any, tmp_path: Path) -> None:
-    """Exactly, bfloat16 too, which numpy does not know."""
-    hf.make_model("bert").to(dtype).save_pretrained(tmp_path)
-    model = hf.load_jax(tmp_path)
-    expected = hf.load_torch(tmp_path).state_dict()
-    for name, tensor in to_tensors(model).items():
-        assert tensor.dtype == np.float32
-        np.testing.assert_array_equal(tensor, expected[name].float().numpy())
-
-
-def test_all_misfits_are_in_one_error(tmp_path: Path) -> None:
-    """Missing, extra and misshapen tensors, each by name and with what is wrong."""
-
-    def spoil(tensors: dict[str, np.ndarray]) -> None:
-        del tensors["bert.encoder.layer.1.output.dense.weight"]
-        del tensors["bert.embeddings.LayerNorm.bias"]
-        tensors["bert.encoder.layer.3.output.dense.bias"] = np.zeros(32, np.float32)
-        tensors["bert.embeddings.word_embeddings.weight"] = np.zeros((51, 32), np.float32)
-
-    folder = edited(hf.make_folder("bert"), tmp_path, spoil)
-    with pytest.raises(UserError) as error:
-        load_classifier(folder, read_config(folder)[0], 2)
-    for part in (
-        "bert.encoder.layer.1.output.dense.weight is missing",
-        "bert.embeddings.LayerNorm.bias is missing",
-        "bert.encoder.layer.3.output.dense.bias is not part of the model",
-        "bert.embeddings.word_embeddings.weight has shape (51, 32), not (50, 32)",
-    ):
-        assert part in str(error.value)
-    assert str(error.value).count(";") == 3
-
-
 def test_masked_lm_needs_its_head() -> None:
     with pytest.raises(UserError, match=r"cls\.predictions\.bias is missing"):
         hf.load_jax(hf.make_folder("bert"), MASKED_LM)
-
-
-class Planted:
-    """What a malicious checkpoint holds: unpickling it creates a file."""
-
-    def __init__(self, target: Path):
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.target,)
-
-
-def test_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
-    shutil.copy(hf.make_folder("bert") / "config.json", tmp_path)
-    content = pickle.dumps(Planted(target := tmp_path / "executed"))
-    (tmp_path / "pytorch_model.bin").write_bytes(content)
-    with pytest.raises(UserError, match=r"pytorch_model\.bin is a pickle.*save_pretrained"):
-        load_classifier(tmp_path, read_config(tmp_path)[0], 2)
-    assert not target.exists()
-    pickle.loads(content)
-    assert target.exists(), "the planted pickle is harmless, so the test proves nothing"
-
-
-def test_advice_for_pickles_works(tmp_path: Path) -> None:
-    """The code that the refusal names turns a .bin folder into one that loads."""
-    model = hf.make_model("bert")
-    model.config.save_pretrained(tmp_path)
-    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-    config, _ = read_config(tmp_path)
-    with pytest.raises(UserError) as error:
-        load_classifier(tmp_path, config, 2)
-    advice = re.search(r"with (AutoModel\S* ?.*\))\.$", str(error.value))
-    assert advice, str(error.value)
-    eval(advice[1], {"AutoModel": hf.transformers.AutoModel, "folder": tmp_path})
-    assert_encoder_is(load_classifier(tmp_path, config, 2)[0], tmp_path)
-
-
-def test_truncated_weights(tmp_path: Path) -> None:
-    shutil.copytree(hf.make_folder("bert"), tmp_path, dirs_exist_ok=True)
-    content = (tmp_path / WEIGHTS).read_bytes()
-    for size in (len(content) // 2, 20, 0):
-        (tmp_path / WEIGHTS).write_bytes(content[:size])
-        with pytest.raises(UserError, match=r"model\.safetensors is no readable safetensors file"):
-            hf.load_jax(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("family", "changes", "message"),
-    [
-        ("bert", {"model_type": "gpt2"}, "'gpt2'; jaxtune has bert, roberta and albert"),
-        ("bert", {"hidden_act": "relu"}, "'relu'; accepted are gelu"),
-        ("albert", {"num_hidden_groups": 2}, "several ALBERT layer groups"),
-        ("bert", {"vocab_size": None, "hidden_size": None}, "lacks hidden_size, vocab_size"),
-    ],
-)
-def test_unusable_config_is_refused(
-    family: str, changes: dict[str, Any], message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(UserError, match=message):
-        read_config(configured(hf.make_folder(family), tmp_path, **changes))
-    (tmp_path / "config.json").unlink()
-    with pytest.raises(UserError, match=r"no config\.json"):
-        read_config(tmp_path)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -296,3 +140,28 @@ def test_unknown_model_is_a_user_error(model: str, message: str, tmp_path: Path)
     with pytest.raises(UserError, match=message):
         locate(model)
     assert locate(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (errors.HFValidationError("no"), "this is no hub id"),
+        (errors.LocalEntryNotFoundError("no"), "the hub cannot be reached"),
+        (
+            NOT_FOUND,
+            "the hub has no public model of this name",
+        ),
+        (TimeoutError("no"), "TimeoutError"),
+    ],
+)
+def test_the_hubs_errors_have_reasons(error, reason, monkeypatch) -> None:
+    def download(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    expected = (
+        rf"\({reason}\); download its config\.json, .* from https://huggingface\.co/a/b into a"
+    )
+    with pytest.raises(UserError, match=expected):
+        locate("a/b")

@@ -35,6 +35,10 @@ LABELS = np.array([1, 0, 0, 1], np.int32)
 PAIRS, SINGLES = Examples(FIRST, SECOND, LABELS), Examples(FIRST, None, LABELS)
 
 
+class PanicException(BaseException):
+    """What Rust code raises, by name."""
+
+
 @pytest.fixture
 def folder_of(tmp_path: Path, request: pytest.FixtureRequest):
     """The folder of a tokenizer by name; the real ones need the real data."""
@@ -197,6 +201,25 @@ def test_a_tokenizer_without_padding_is_refused(tmp_path):
         (tmp_path / name).write_text(text.replace('"pad_token"', '"some_token"'))
     with pytest.raises(UserError, match="no padding token"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(Exception, UserError), (PanicException, UserError), (KeyboardInterrupt, KeyboardInterrupt)],
+)
+def test_what_a_tokenizer_raises_is_a_user_error_and_ctrl_c_is_not(folder_of, error, expected):
+    tokenizer = load_tokenizer(folder_of("miniature"))
+
+    class Failing:
+        name_or_path = "folder"
+        num_special_tokens_to_add = tokenizer.num_special_tokens_to_add
+
+        def __call__(self, *_: object, **__: object) -> None:
+            raise error("no such\n word.")
+
+    message = r"^The tokenizer in folder cannot cut the sentences \(no such word\)\.$"
+    with pytest.raises(expected, match=message if expected is UserError else "no such"):
+        tokenize(Failing(), PAIRS, 128, VOCAB_SIZE)
 
 
 def test_tokenizer_files_are_those_of_the_tokenizer(tmp_path):

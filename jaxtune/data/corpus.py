@@ -6,7 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxtune.data.texts import read_texts
-from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize_chunks, tokenizer_files
+from jaxtune.data.tokens import (
+    TokenTable,
+    largest_id,
+    load_tokenizer,
+    tokenize_chunks,
+    tokenizer_files,
+)
 from jaxtune.errors import UserError
 
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
@@ -49,6 +55,8 @@ def read_corpus(
     tokenizer = load_tokenizer(tokenizer_folder)
     train = tokenize_chunks(tokenizer, read_texts(data), max_length)
     if held_out_file is None:
+        if len(train) < 2:
+            raise UserError(f"{data} has a single sequence; give text to train on and to hold out.")
         mixed = np.random.default_rng(0).permutation(len(train))
         size = min(HELD_OUT_MOST, max(1, int(len(train) * HELD_OUT_SHARE)))
         held_out, train = train.take(mixed[:size]), train.take(mixed[size:])
@@ -61,13 +69,15 @@ def read_corpus(
 def _corpus(train: TokenTable, held_out: TokenTable, tokenizer: Any, folder: Path) -> Corpus:
     if tokenizer.mask_token_id is None:
         raise UserError(f"The tokenizer in {folder} has no mask token; add one (mask_token) to it.")
-    every = np.arange(len(tokenizer))
+    # Not len(tokenizer): the numbering may have holes.
+    vocab_size = largest_id(tokenizer) + 1
+    words = np.fromiter(tokenizer.get_vocab().values(), np.int32)
     return Corpus(
         train=train,
         held_out=held_out,
-        words=np.setdiff1d(every, tokenizer.all_special_ids).astype(np.int32),
+        words=np.setdiff1d(words, tokenizer.all_special_ids).astype(np.int32),
         mask_token=tokenizer.mask_token_id,
-        vocab_size=len(tokenizer),
+        vocab_size=vocab_size,
         pad_token=tokenizer.pad_token_id,
         tokenizer_files=tokenizer_files(folder),
     )

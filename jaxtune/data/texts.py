@@ -1,10 +1,10 @@
 """Plain text for pre-training."""
 
-import codecs
 import lzma
 from pathlib import Path
 
 from jaxtune.errors import UserError
+from jaxtune.textfiles import decode
 
 SUFFIXES = (".txt", ".txt.xz", ".raw")
 
@@ -27,8 +27,6 @@ def _read(file: Path) -> str:
         data = file.read_bytes()
         if file.suffix == ".xz":
             data = lzma.decompress(data)
-        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 at byte {error.start}; convert it.") from error
     except (OSError, lzma.LZMAError) as error:
         raise UserError(f"{file} cannot be read ({error}); give an intact text file.") from error
+    return decode(file, data)

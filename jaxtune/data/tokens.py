@@ -1,6 +1,8 @@
 """Examples to token tables: tokenised once with the checkpoint's own tokenizer, laid end to end, vocabulary compacted."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,14 +76,9 @@ def load_tokenizer(folder: Path) -> Any:
         raise UserError(
             f"{folder} has no tokenizer; put one of {', '.join(VOCABULARY_FILES)} there."
         )
-    try:
+    with _foreign_code(f"{folder} has no tokenizer that transformers can load"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # a broken file raises whatever its parser trips over
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{folder} has no tokenizer that transformers can load ({reason})."
-        ) from error
-    _name_special_tokens(tokenizer)
+        _name_special_tokens(tokenizer)
     if tokenizer.pad_token_id is None:
         raise UserError(
             f"The tokenizer in {folder} has no padding token; add one (pad_token) to it."
@@ -122,7 +119,8 @@ def tokenize(
     Raises UserError where the tokenizer gives an id that the model's embedding does not have.
     """
     _check_room(tokenizer, max_length, 1 if examples.second is None else 2)
-    encoded = tokenizer(
+    encoded = _encode(
+        tokenizer,
         examples.first,
         examples.second,
         truncation="longest_first",
@@ -133,18 +131,26 @@ def tokenize(
     )
     types = encoded["token_type_ids"] if use_token_types else None
     table = _table(encoded["input_ids"], types, tokenizer.pad_token_id, examples.labels)
-    if table.ids.max() >= vocab_size:
+    # Also where the examples do not use it: such a tokenizer was made for another model.
+    largest = max(table.ids.max(), largest_id(tokenizer))
+    if largest >= vocab_size:
         raise UserError(
-            f"The tokenizer gives id {table.ids.max()}, but the model has {vocab_size} embedding rows; "
-            "give a model and tokenizer that belong together."
+            f"The tokenizer in {tokenizer.name_or_path} gives id {largest}, but the model has {vocab_size} embedding "
+            "rows; give a model and tokenizer that belong together."
         )
     return table
+
+
+def largest_id(tokenizer: Any) -> int:
+    """The largest id of the vocabulary, added tokens included."""
+    return max(tokenizer.get_vocab().values())
 
 
 def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenTable:
     """Unlabelled texts, cut into pieces of at most `max_length` tokens; nothing is dropped."""
     _check_room(tokenizer, max_length, 1)
-    encoded = tokenizer(
+    encoded = _encode(
+        tokenizer,
         texts,
         truncation=True,
         max_length=max_length,
@@ -155,6 +161,25 @@ def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenT
     )
     sequences = encoded["input_ids"]
     return _table(sequences, None, tokenizer.pad_token_id, np.zeros(len(sequences), np.int32))
+
+
+def _encode(tokenizer: Any, *texts: list[str] | None, **how: Any) -> Any:
+    # Some defects show only here, such as a missing [UNK].
+    with _foreign_code(f"The tokenizer in {tokenizer.name_or_path} cannot cut the sentences"):
+        return tokenizer(*texts, **how)
+
+
+@contextlib.contextmanager
+def _foreign_code(sentence: str) -> Iterator[None]:
+    """Makes a UserError of whatever a tokenizer's parser trips over, a panic of its Rust code too."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic is no Exception, but neither is Ctrl-C.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{sentence} ({reason}).") from error
 
 
 def _check_room(tokenizer: Any, max_length: int, sentences: int) -> None:

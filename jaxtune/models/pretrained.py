@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,31 +13,30 @@ from flax import nnx
 from jaxtune.errors import UserError
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
-from jaxtune.models.names import (
-    ALIASES,
-    CLASSIFIER,
-    ENCODER,
-    MASKED_LM,
-    OTHER_HEADS,
-    canonical,
-    path_of,
-    paths,
-    tensor_name,
-)
+from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
+from jaxtune.models.weights import WEIGHTS, Tensors, fill, read_json, read_tensors
 from jaxtune.shapes import Key
 
-Tensors = dict[str, np.ndarray]
-Model = TypeVar("Model", SequenceClassifier, MaskedLM)
-WEIGHTS = "model.safetensors"
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-)
+# The largest values taken seriously, far above any published encoder: a mistyped size is refused before memory for it
+# is asked for.
+_MOST = {
+    "vocab_size": 10_000_000,
+    "hidden_size": 100_000,
+    "num_hidden_layers": 1000,
+    "num_attention_heads": 1000,
+    "intermediate_size": 1_000_000,
+    "max_position_embeddings": 1_000_000,
+    "type_vocab_size": 1000,
+}
+_RATES = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+_HEAD_RATES = ("classifier_dropout", "classifier_dropout_prob")
+# Variants of the published encoders with other mathematics.
+_ONLY = {
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "num_hidden_groups": 1,
+    "inner_group_num": 1,
+}
 _ACTIVATIONS: dict[str, Literal["gelu", "gelu_new"]] = {
     "gelu": "gelu",
     "gelu_new": "gelu_new",
@@ -61,14 +59,30 @@ def locate(model: str) -> Path:
         )
     from huggingface_hub import snapshot_download
 
+    # No code and no pickles: neither is read from anywhere.
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
         return Path(snapshot_download(model, allow_patterns=patterns))
-    except Exception as error:
+    except Exception as error:  # connections break in many ways
         raise UserError(
-            f"The model {model!r} is no local folder and could not be had from the hub ({type(error).__name__}); download its "
-            "config.json, *.safetensors and tokenizer files and give their folder as --model."
+            f"The model {model!r} is no local folder and could not be had from the hub ({_reason(error)}); download its "
+            f"config.json, *.safetensors and tokenizer files from https://huggingface.co/{model} into a folder and give "
+            "that folder as --model."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    from huggingface_hub import constants, errors
+
+    if isinstance(error, errors.HFValidationError):
+        return "this is no hub id"
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set, and the hub's cache does not hold it"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return "the hub has no public model of this name"
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return "the hub cannot be reached"
+    return type(error).__name__
 
 
 def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
@@ -76,29 +90,23 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"{folder} has no config.json; give a Hugging Face model folder.")
-    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw = read_json(path)
     family = raw.get("model_type")
-    if family not in ENCODER:
+    if family not in tuple(ENCODER):  # the tuple: what JSON holds may be no key
         raise UserError(
             f"{path} is of model type {family!r}; jaxtune has bert, roberta and albert."
         )
-    if lacking := sorted({*_SIZES, *(["embedding_size"] if family == "albert" else [])} - set(raw)):
-        raise UserError(f"{path} lacks {', '.join(lacking)}.")
+    _check_values(path, raw, family)
     activation = raw.get("hidden_act", "gelu_new" if family == "albert" else "gelu")
-    if activation not in _ACTIVATIONS:
-        raise UserError(
-            f"{path} asks for hidden_act {activation!r}; accepted are {', '.join(_ACTIVATIONS)}."
-        )
-    if raw.get("num_hidden_groups", 1) != 1 or raw.get("inner_group_num", 1) != 1:
-        raise UserError(
-            f"{path} has several ALBERT layer groups; jaxtune has ALBERT's published form, with one."
-        )
     # Absent values are the defaults of transformers' config classes.
     default_dropout = 0.0 if family == "albert" else 0.1
     hidden_dropout = raw.get("hidden_dropout_prob", default_dropout)
     classifier_dropout = raw.get("classifier_dropout")
     if family == "albert":
         classifier_dropout = raw.get("classifier_dropout_prob", 0.1)
+    padding = raw.get("pad_token_id")
+    if padding is None:
+        padding = 1 if family == "roberta" else 0
     config = EncoderConfig(
         family=family,
         vocab_size=raw["vocab_size"],
@@ -114,10 +122,48 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         hidden_dropout=hidden_dropout,
         attention_dropout=raw.get("attention_probs_dropout_prob", default_dropout),
         classifier_dropout=hidden_dropout if classifier_dropout is None else classifier_dropout,
-        pad_token_id=raw.get("pad_token_id", 1 if family == "roberta" else 0),
+        pad_token_id=padding,
         init_std=raw.get("initializer_range", 0.02),
     )
     return config, raw
+
+
+def _check_values(path: Path, raw: dict[str, Any], family: str) -> None:
+    """Raises UserError for values of a config.json that make no encoder, or one that jaxtune does not have."""
+    sizes = _MOST | ({"embedding_size": _MOST["hidden_size"]} if family == "albert" else {})
+    if lacking := sorted(sizes.keys() - raw.keys()):
+        raise UserError(f"{path} lacks {', '.join(lacking)}.")
+    for name, most in sizes.items():
+        if type(raw[name]) is not int or not 1 <= raw[name] <= most:
+            raise UserError(f"{path} has {name} {raw[name]!r}; give a whole number, 1 to {most}.")
+    if raw["hidden_size"] % raw["num_attention_heads"]:
+        raise UserError(
+            f"{path} has hidden_size {raw['hidden_size']}, which {raw['num_attention_heads']} attention heads do not "
+            "divide."
+        )
+    padding = raw.get("pad_token_id")
+    if padding is not None and not (type(padding) is int and 0 <= padding < raw["vocab_size"]):
+        raise UserError(f"{path} has pad_token_id {padding!r}; give the id of a word.")
+    given = {name: raw[name] for name in _RATES if name in raw}
+    given |= {name: raw[name] for name in _HEAD_RATES if raw.get(name) is not None}
+    for name, rate in given.items():
+        if not _is_number(rate) or not 0 <= rate < 1:
+            raise UserError(f"{path} has {name} {rate!r}; give a rate from 0 up to 1.")
+    for name in ("layer_norm_eps", "initializer_range"):
+        value = raw.get(name, 1)
+        if not _is_number(value) or not 0 < value < 10:
+            raise UserError(f"{path} has {name} {value!r}; give a small number above 0.")
+    if (activation := raw.get("hidden_act", "gelu")) not in tuple(_ACTIVATIONS):
+        raise UserError(
+            f"{path} asks for hidden_act {activation!r}; accepted are {', '.join(_ACTIVATIONS)}."
+        )
+    for name, only in _ONLY.items():
+        if raw.get(name, only) != only:
+            raise UserError(f"{path} has {name} {raw[name]!r}; jaxtune has encoders with {only!r}.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
@@ -127,43 +173,6 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
     return dataclasses.replace(
         config, hidden_dropout=rate, attention_dropout=rate, classifier_dropout=rate
     )
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, single or sharded; raises UserError where there are none."""
-    index = folder / f"{WEIGHTS}.index.json"
-    if index.exists():
-        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        files = [folder / Path(shard).name for shard in sorted(set(shards))]
-    else:
-        files = [folder / WEIGHTS]
-    if missing := [file.name for file in files if not file.exists()]:
-        pickles = sorted(p.name for p in folder.glob("*.bin"))
-        convert = (
-            f"; {pickles[0]} is a pickle, which can run code and is not read: convert it where you trust it with "
-            "AutoModel.from_pretrained(folder).save_pretrained(folder, safe_serialization=True)"
-            if pickles
-            else ""
-        )
-        raise UserError(f"{folder} lacks {', '.join(missing)}{convert}.")
-    return files
-
-
-def read_tensors(folder: Path, config: EncoderConfig) -> Tensors:
-    """All float tensors of a folder by canonical name, as float32."""
-    from safetensors import SafetensorError, safe_open
-
-    tensors: Tensors = {}
-    for file in weight_files(folder):
-        try:
-            with safe_open(file, framework="numpy") as opened:
-                for name in opened.keys():  # noqa: SIM118 (the handle is no mapping)
-                    tensors[canonical(name, config.family)] = opened.get_tensor(name)
-        except SafetensorError as error:
-            raise UserError(
-                f"{file} is no readable safetensors file ({error}); fetch it again."
-            ) from error
-    return {name: tensor for name, tensor in tensors.items() if not ALIASES.search(name)}
 
 
 def load_classifier(
@@ -179,14 +188,14 @@ def load_classifier(
     if config.family == "roberta" or f"{head['head/pooler']}.weight" not in tensors:
         fresh = ("head/pooler", "head/classifier")
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
-    return _fill(skeleton, tensors, ENCODER[config.family] | head, fresh, folder), fresh
+    return fill(skeleton, tensors, ENCODER[config.family] | head, fresh, folder), fresh
 
 
 def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
     """The encoder with its pre-trained masked-LM head; raises UserError where the folder has no such head."""
     skeleton = jax.eval_shape(lambda: MaskedLM(config, key=jax.random.key(0)))
     tensors = read_tensors(folder, config)
-    return _fill(skeleton, tensors, ENCODER[config.family] | MASKED_LM[config.family], (), folder)
+    return fill(skeleton, tensors, ENCODER[config.family] | MASKED_LM[config.family], (), folder)
 
 
 def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> SequenceClassifier:
@@ -203,54 +212,6 @@ def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> S
         return 0.02 * jax.random.normal(own_key, leaf.shape, leaf.dtype)
 
     return jax.tree_util.tree_map_with_path(draw, model)
-
-
-def _fill(
-    skeleton: Model,
-    tensors: Tensors,
-    modules: Mapping[str, str],
-    fresh: tuple[str, ...],
-    folder: Path,
-) -> Model:
-    """The skeleton's leaves from the tensors; every missing, extra and misshapen tensor is listed in one error."""
-    layers = skeleton.encoder.config.num_layers
-    problems: list[str] = []
-    used: set[str] = set()
-
-    def take(name: str, shape: tuple[int, ...], transposed: bool) -> np.ndarray:
-        used.add(name)
-        stored = shape[::-1] if transposed else shape
-        if name not in tensors:
-            problems.append(f"{name} is missing")
-        elif tensors[name].shape != stored:
-            problems.append(f"{name} has shape {tensors[name].shape}, not {stored}")
-        else:
-            tensor = tensors[name].astype(np.float32)
-            return tensor.T if transposed else tensor
-        return np.zeros(shape, np.float32)
-
-    def leaf_value(key_path, leaf):
-        path = path_of(key_path)
-        if path.rsplit("/", 1)[0] in fresh:
-            return jnp.zeros(leaf.shape, leaf.dtype)
-        name = tensor_name(path, dict(modules))
-        transposed = path.endswith("/kernel")
-        if "{layer}" not in name:
-            return jnp.asarray(take(name, leaf.shape, transposed))
-        stack = [take(name.format(layer=i), leaf.shape[1:], transposed) for i in range(layers)]
-        return jnp.asarray(np.stack(stack))
-
-    model = jax.tree_util.tree_map_with_path(leaf_value, skeleton)
-    problems += [
-        f"{name} is not part of the model"
-        for name in sorted(set(tensors) - used)
-        if not OTHER_HEADS.match(name)
-    ]
-    if problems:
-        raise UserError(
-            f"The weights in {folder} do not fit its config.json: {'; '.join(problems)}."
-        )
-    return model
 
 
 def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:

@@ -18,12 +18,24 @@ def restore_embedding(
 ) -> SequenceClassifier:
     """The model with all rows of `full`, those not in `kept` times `decay`.
 
-    A word without gradient is moved by decoupled weight decay alone: `decay` is the product over steps of
-    1 - learning_rate * weight_decay.
+    A word without gradient is moved by decoupled decay alone: `decay` is its `unused_word_factor`.
     """
     rows = np.asarray(full) * np.float32(decay)
     rows[kept] = np.asarray(model.encoder.word.embedding)
     return with_embedding(model, rows)
+
+
+def unused_word_factor(
+    rates: np.ndarray, weight_decay: float, pretrained_decay: float = 0.0
+) -> float:
+    """What the steps of the given learning rates leave of an embedding row without gradient, as a share of its start.
+
+    Weight decay shrinks it, and decay towards the pre-trained weights pulls it back.
+    """
+    share = 1.0
+    for rate in rates:
+        share -= rate * (weight_decay * share + pretrained_decay * (share - 1.0))
+    return float(share)
 
 
 def with_embedding(

@@ -1,0 +1,140 @@
+"""What contradicts what in a sweep's settings, and which values are out of range."""
+
+import dataclasses
+import math
+import os
+import struct
+
+from jaxtune.config import MOST_TRIALS, TASKS, SweepConfig, seed_list
+from jaxtune.errors import UserError
+
+PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
+LONGEST_NAME = 255  # of a file or folder on common disks
+CUSTOM_FIELDS = ("train_file", "dev_file", "text_columns", "label_column", "regression")
+
+
+def check(config: SweepConfig) -> None:
+    """What is out of range, missing or contradictory, as one sentence each."""
+    _check_counts(config)
+    _check_task(config)
+    _check_seeds(config)
+    _check_recipe(config)
+
+
+def _check_counts(config: SweepConfig) -> None:
+    positive = ("num_seeds", "num_epochs", "batch_size", "max_length", "log_every")
+    optional = (
+        "max_steps",
+        "eval_every",
+        "train_examples",
+        "trials_per_device",
+        "checkpoint_every",
+    )
+    for name in (*positive, *optional):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise UserError(f"{name} is {value}; give a number of at least 1.")
+    if config.num_seeds > MOST_TRIALS:
+        raise UserError(f"num_seeds is {config.num_seeds}; give at most {MOST_TRIALS:,}.")
+    if config.subset_seed < 0:
+        raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
+
+
+def _check_task(config: SweepConfig) -> None:
+    for name, value in dataclasses.asdict(config).items():
+        if isinstance(value, str) and "\0" in value:
+            raise UserError(f"{name} is {value!r}; take the NUL out.")
+    for name in PATH_FIELDS:
+        parts = os.fsencode(getattr(config, name) or "").split(b"/")
+        if max(map(len, parts)) > LONGEST_NAME:
+            raise UserError(
+                f"{name} has a part of more than {LONGEST_NAME} bytes; give a shorter one."
+            )
+    if not config.model or not config.task:
+        missing = "task" if config.model else "model"
+        raise UserError(
+            f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep --help)."
+        )
+    if config.out == "":
+        raise UserError("out is ''; give the name of a folder.")
+    if config.task not in TASKS:
+        raise UserError(f"The task {config.task!r} is unknown; accepted are {', '.join(TASKS)}.")
+    if config.task == "custom":
+        _check_custom(config)
+        return
+    default = SweepConfig()
+    for name in CUSTOM_FIELDS:
+        if getattr(config, name) != getattr(default, name):
+            raise UserError(
+                f"{name} is given, which task {config.task} does not read; give --task custom or leave it out."
+            )
+
+
+def _check_custom(config: SweepConfig) -> None:
+    if not (config.train_file and config.dev_file):
+        raise UserError("Task custom needs --train_file and --dev_file.")
+    if config.data_dir is not None:
+        raise UserError(
+            "data_dir is given, but task custom reads train_file and dev_file as they are; leave it out."
+        )
+    columns = (*config.text_columns, config.label_column)
+    if len(columns) not in (2, 3):
+        raise UserError(f"text_columns names {len(columns) - 1} columns: name one or two.")
+    if len(set(columns)) < len(columns):
+        raise UserError(
+            f"text_columns and label_column name a column twice ({', '.join(columns)}); give different ones."
+        )
+
+
+def _check_seeds(config: SweepConfig) -> None:
+    if (config.init_seeds is None) != (config.order_seeds is None):
+        raise UserError(
+            "init_seeds and order_seeds are crossed with each other; give both or neither."
+        )
+    if config.seeds is not None and config.init_seeds is not None:
+        raise UserError("seeds and init_seeds contradict each other; give one of them.")
+    if config.dropout_seeds is not None and config.init_seeds is None:
+        raise UserError(
+            "dropout_seeds belong to a crossed design; give init_seeds and order_seeds too."
+        )
+    given = (config.seeds, config.init_seeds, config.order_seeds, config.dropout_seeds)
+    trials = math.prod(len(seed_list(seeds)) for seeds in given if seeds is not None)
+    if trials > MOST_TRIALS:
+        raise UserError(f"The seeds make {trials:,} trials; give at most {MOST_TRIALS:,}.")
+
+
+def _check_recipe(config: SweepConfig) -> None:
+    """Ranges of the real numbers, as the float32 values that the program gets."""
+    for name in ("learning_rate", "adam_eps", "max_grad_norm"):
+        value = getattr(config, name)
+        if value is not None and not 0.0 < _float32(value) < math.inf:
+            off = ", or null for no clipping" if name == "max_grad_norm" else ""
+            raise UserError(f"{name} is {value}; give a finite number above 0{off}.")
+    if not 0.0 <= _float32(config.weight_decay) < math.inf:
+        raise UserError(
+            f"weight_decay is {config.weight_decay}; give a finite number of at least 0."
+        )
+    if not 0.0 <= config.warmup_ratio <= 1.0:
+        raise UserError(
+            f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
+        )
+    for name in ("adam_b1", "adam_b2", "dropout", "mixout"):
+        value = getattr(config, name)
+        if value is not None and not 0.0 <= _float32(value) < 1.0:
+            raise UserError(f"{name} is {value}; give a rate from 0 up to, but not including, 1.")
+    if not 0.0 <= _float32(config.pretrained_decay) < math.inf:
+        raise UserError(f"pretrained_decay is {config.pretrained_decay}; give 0 (off) or more.")
+    if not 0.0 < _float32(config.layerwise_lr_decay) <= 1.0:
+        raise UserError(
+            f"layerwise_lr_decay is {config.layerwise_lr_decay}; give a factor above 0 and up to 1 (off)."
+        )
+    if config.reinit_layers < 0:
+        raise UserError(f"reinit_layers is {config.reinit_layers}; give a number of blocks, or 0.")
+
+
+def _float32(value: float) -> float:
+    """The nearest float32, infinite where there is none."""
+    try:
+        return struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)

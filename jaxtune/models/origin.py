@@ -1,0 +1,104 @@
+"""Where a trial starts from, and mixing a model with it: re-initialised blocks and Mixout.
+
+The origin is the pre-trained model with what the trial itself draws: a fresh head, re-initialised blocks. Mixout and decay
+towards the origin read it at every step, so it is a pure function of the pre-trained model and the init key, of which a
+program keeps only the drawn tensors per trial.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxtune.models.dropout import random_bits
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.names import path_of, paths
+from jaxtune.models.pretrained import draw_fresh
+from jaxtune.shapes import Array, Key
+
+BLOCKS = "encoder/layers/"
+# Places in the init key's stream; `draw_fresh` takes 0 and 1.
+_BLOCK_STREAM = 2
+# Place in the stream of a step's dropout key, which the model splits in two: 0 and 1 are its encoder and its head.
+_MIXOUT_STREAM = 2
+
+
+def reinitialise_top(
+    model: SequenceClassifier, num_blocks: ArrayLike, key: Key
+) -> SequenceClassifier:
+    """The last `num_blocks` blocks (may be traced) drawn anew: weights N(0, 0.02), biases 0, LayerNorms the identity.
+
+    Zhang et al. (2021), who re-initialise the pooler with them: name it among the fresh modules of `draw_fresh`. The draw
+    of a block does not depend on how many are drawn.
+    """
+    key = jax.random.fold_in(key, _BLOCK_STREAM)
+    kernels = [path for path in paths(model) if path.startswith(BLOCKS) and path.endswith("kernel")]
+
+    def redraw(key_path: Any, leaf: Array) -> Array:
+        path = path_of(key_path)
+        if not path.startswith(BLOCKS):
+            return leaf
+        if path in kernels:
+            own_key = jax.random.fold_in(key, kernels.index(path))
+            drawn = 0.02 * jax.random.normal(own_key, leaf.shape, leaf.dtype)
+        else:
+            drawn = jnp.full_like(leaf, 1.0 if path.endswith("scale") else 0.0)
+        below = len(leaf) - jnp.asarray(num_blocks, jnp.float32)
+        block = jnp.arange(len(leaf), dtype=jnp.float32).reshape(-1, *(1,) * (leaf.ndim - 1))
+        return jnp.where(block >= below, drawn, leaf)
+
+    return jax.tree_util.tree_map_with_path(redraw, model)
+
+
+def starting_model(
+    pretrained: SequenceClassifier,
+    fresh: tuple[str, ...],
+    key: Key,
+    reinit_layers: ArrayLike | None = None,
+) -> SequenceClassifier:
+    """The parameters before a trial's first step: fresh modules drawn, and its top blocks where a number is given."""
+    if reinit_layers is None:
+        return draw_fresh(pretrained, fresh, key)
+    model = draw_fresh(pretrained, tuple(dict.fromkeys(("head/pooler", *fresh))), key)
+    return reinitialise_top(model, reinit_layers, key)
+
+
+def drawn_leaves(start: SequenceClassifier, pretrained: SequenceClassifier) -> dict[str, Array]:
+    """What of a starting model is not the very array of the pre-trained one, by path."""
+    shared = paths(pretrained)
+    return {path: leaf for path, leaf in paths(start).items() if leaf is not shared[path]}
+
+
+def with_leaves(model: SequenceClassifier, leaves: Mapping[str, Array]) -> SequenceClassifier:
+    """The model with the leaves at some paths replaced."""
+    return jax.tree_util.tree_map_with_path(
+        lambda key_path, leaf: leaves.get(path_of(key_path), leaf), model
+    )
+
+
+def mix(
+    model: SequenceClassifier, origin: SequenceClassifier, probability: ArrayLike, key: Key
+) -> SequenceClassifier:
+    """Mixout (Lee et al., 2020): every dense layer's weights of an input, with `probability` p, put back to the origin's.
+
+    One draw per input of a layer, for all its outputs, as dropout would take that input away; biases, LayerNorms and
+    embeddings are left alone, the fresh classifier is not (its origin is its draw), and ALBERT's shared block is mixed once
+    for all its uses. What is kept is (w - p origin) / (1 - p), so that the mean is w. The derivative is 1 / (1 - p) where kept and
+    0 elsewhere: Zhang et al.'s code leaves out the factor.
+    """
+    key = jax.random.fold_in(key, _MIXOUT_STREAM)
+    p = jnp.asarray(probability, jnp.float32)
+    threshold = (p * 2.0**32).astype(jnp.uint32)
+    kernels = [path for path in paths(model) if path.endswith("kernel")]
+
+    def mixed(key_path: Any, leaf: Array, back: Array) -> Array:
+        path = path_of(key_path)
+        if path not in kernels:
+            return leaf
+        own_key = jax.random.fold_in(key, kernels.index(path))
+        keep = random_bits(own_key, (*leaf.shape[:-1], 1)) >= threshold
+        return jnp.where(keep, (leaf - p * back) / (1.0 - p), back)
+
+    return jax.tree_util.tree_map_with_path(mixed, model, origin)

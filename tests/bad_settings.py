@@ -1,0 +1,176 @@
+"""Settings that are refused: command lines and config files, and what the sentence says."""
+
+COUNTS = "num_seeds num_epochs batch_size max_length log_every max_steps eval_every train_examples"
+POSITIVE = ("learning_rate", "adam_eps", "max_grad_norm")
+RATES = ("adam_b1", "adam_b2", "dropout")
+CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
+
+# Status 2: wrong usage, told apart by tyro before anything else happens.
+USAGE = [
+    ("--learning_rat 1", "--learning_rate"),
+    ("--learning-rat 1", "--learning_rate"),
+    ("--num_sedes 3", "--num_seeds"),
+    ("--bias_corection false", "--bias_correction"),
+    ("--lr 1", "--lr"),
+    ("-x", "-x"),
+    ("--num_seeds 3 stray", "stray"),
+    ("--learning_rate fast", "learning_rate"),
+    ("--num_epochs 2.5", "num_epochs"),
+    ("--num_epochs", "num_epochs"),
+    ("--num_epochs 1 2", "2"),
+    ("--packing", "packing"),
+    ("--packing maybe", "packing"),
+    ("--precision float16", "precision"),
+    ("--schedule linaer", "schedule"),
+    ("--save_params some", "save_params"),
+    ("--grid.learning_rate 1e-5 fast", "learning_rate"),
+    ("--grid.bias_correction 2", "bias_correction"),
+    ("--grid.num_epochs 1 1.5", "num_epochs"),
+]
+# Status 1: contradictions and values out of range.
+FLAGS = [
+    *((f"--{name} 0", f"{name} is 0; give a number of at least 1") for name in COUNTS.split()),
+    *((f"--{name} -3", f"{name} is -3; give a number of at least 1") for name in COUNTS.split()),
+    *(
+        (f"--{name} {value}", f"{name} is {float(value)}; give a finite number above 0")
+        for name in POSITIVE
+        for value in ("0", "-1", "nan", "inf", "-inf", "1e-60", "1e39")
+    ),
+    *(
+        (f"--{name} {value}", f"{name} is {float(value)}; give a rate from 0 up to")
+        for name in RATES
+        for value in ("1", "-0.1", "nan", "2", "0.9999999999")
+    ),
+    *(
+        (f"--weight_decay {value}", f"weight_decay is {float(value)}; give a finite number")
+        for value in ("-1", "nan", "inf")
+    ),
+    *(
+        (f"--warmup_ratio {value}", f"warmup_ratio is {float(value)}; give a share of all steps")
+        for value in ("1.1", "-0.1", "nan")
+    ),
+    ("--trials_per_device 0", "trials_per_device is 0; give a number of at least 1"),
+    ("--subset_seed -1", "subset_seed is -1; give a number of at least 0"),
+    ("--num_seeds 9999999999", "num_seeds is 9999999999; give at most 1,000,000"),
+    ("--model null", "--model is not given; --model and --task go together"),
+    ("--model=", "--model is not given"),
+    ("--task null", "--task is not given; --model and --task go together"),
+    ("--task squad", "The task 'squad' is unknown; accepted are rte, mrpc"),
+    ("--task ../../x", "The task '../../x' is unknown"),
+    ("--out=", "out is ''; give the name of a folder"),
+    *((f"--{name} {'x' * 256}", f"{name} has a part of more than 255 bytes") for name in ("model", "out", "data_dir")),
+    ("--task custom", "Task custom needs --train_file and --dev_file"),
+    ("--task custom --train_file a.csv", "Task custom needs --train_file and --dev_file"),
+    ("--train_file a.csv", "train_file is given, which task miniature does not read"),
+    ("--task rte --dev_file a.csv", "dev_file is given, which task rte does not read"),
+    ("--task rte --text_columns a b", "text_columns is given, which task rte does not read"),
+    ("--task rte --regression true", "regression is given, which task rte does not read"),
+    (f"{CUSTOM} --data_dir glue", "data_dir is given, but task custom reads"),
+    (f"{CUSTOM} --text_columns", "text_columns names 0 columns: name one or two"),
+    (f"{CUSTOM} --text_columns a b c", "text_columns names 3 columns: name one or two"),
+    (f"{CUSTOM} --text_columns a a", "name a column twice (a, a, label)"),
+    (f"{CUSTOM} --text_columns label", "name a column twice (label, label)"),
+    ("--init_seeds 0-3", "init_seeds and order_seeds are crossed with each other"),
+    ("--order_seeds 0-3", "init_seeds and order_seeds are crossed with each other"),
+    ("--seeds 1 --init_seeds 1 --order_seeds 1", "seeds and init_seeds contradict each other"),
+    ("--dropout_seeds 1", "dropout_seeds belong to a crossed design"),
+    *(
+        (f"--seeds={seeds}", f"Seeds {seeds!r} cannot be read at")
+        for seeds in ("gibberish", ",", "1,,2", "1-", "-1", "1--2", "1.5", "0x1", "\u0663", "")
+    ),
+    ("--seeds 5-3", "hold the empty range '5-3'"),
+    ("--seeds 4294967296", "hold 4294967296; the largest seed is 4294967295"),
+    ("--seeds 0-4294967295", "hold more than 1,000,000 numbers"),
+    ("--init_seeds 0-9999 --order_seeds 0-9999", "The seeds make 100,000,000 trials"),
+    ("--init_seeds 1 --order_seeds a", "Seeds 'a' cannot be read at 'a'"),
+    ("--init_seeds 1 --order_seeds 1 --dropout_seeds 1.5", "cannot be read at '1.5'"),
+    ("--grid.warmup_ratio 0.1 2", "warmup_ratio is 2.0; give a share"),
+    ("--grid.learning_rate 1e-5 -1", "learning_rate is -1.0; give a finite number above 0"),
+    ("--grid.learning_rate", "--grid.learning_rate has no values"),
+    ("--grid.learning_rate --grid.adam_b2 0.9", "--grid.learning_rate has no values"),
+    ("--grid.learning_rat 1", "--grid.learning_rat is no field that can be swept; did you mean learning_rate?"),
+    ("--grid.seeds 1 2", "--grid.seeds is no field that can be swept; accepted are data_dir"),
+    ("--grid.model a b", "--grid.model is no field that can be swept"),
+    ("--config nowhere.yaml", "cannot read nowhere.yaml (No such file or directory)"),
+    ("--config", "--config has no file"),
+    ("--batch_size 1001", "batch_size 1001 is larger than the 1000 training examples; give at most that"),
+    ("--train_examples 1001", "train_examples is 1001, but there are 1000 training examples"),
+    ("--train_examples 1 --batch_size 1", "training examples that subset_seed 0 draws (1) have a single label"),
+    ("--train_examples 8", "batch_size 16 is larger than the 8 training examples"),
+    ("--max_length 2", "max_length is 2; this tokenizer needs at least 3"),
+    ("--model /no/such/folder", "There is no folder /no/such/folder"),
+    ("--model ./no-such-folder", "There is no folder ./no-such-folder"),
+    ("--model ../../x", "There is no folder ../../x"),
+    ("--model a/b/c", "There is no folder a/b/c"),
+    ("--task rte --data_dir /none", "/none/RTE/train.tsv does not exist: pass as data_dir"),
+    ("--task custom --train_file /none.csv --dev_file b.csv", "cannot read /none.csv (No such"),
+    ("--task custom --train_file a.txt --dev_file b.csv", "a.txt has an unknown suffix"),
+    ("--task custom --train_file /dev/x.xlsx --dev_file b.csv", "/dev/x.xlsx has an unknown suffix"),
+]  # fmt: skip
+# Status 1: config files. What the sentence says after the file's name.
+YAML = [
+    ("learning_rat: 1", ", line 1: learning_rat is no field; did you mean learning_rate?"),
+    ("num_epochs: 1\n\nbatchsize: 3", ", line 3: batchsize is no field; did you mean batch_size?"),
+    ("zzz: 1", ", line 1: zzz is no field; accepted are model, task, out"),
+    ("1: 2", ", line 1: 1 is no field"),
+    ("~: 2", ", line 1: ~ is no field"),
+    ("help: true", ", line 1: help is no field"),
+    ("config: other.yaml", ", line 1: config is no field"),
+    ("tyro-write-completion: [bash, {folder}/written]", ", line 1: tyro-write-completion is no"),
+    ("text_columns: [a, --tyro-write-completion, bash, {folder}/written]", ", line 1: text_columns is"),
+    ("num_epochs: [1, --tyro-write-completion, bash, {folder}/written]", ", line 1: num_epochs is"),
+    ("text_columns: [a, --out, {folder}/written]", ", line 1: text_columns is"),
+    ("num_epochs=4: 3", ", line 1: num_epochs=4 is no field; did you mean num_epochs?"),
+    ("--num_epochs: 3", ", line 1: --num_epochs is no field; did you mean num_epochs?"),
+    ("grid.adam_b2: [1]", ", line 1: grid.adam_b2 is no field; did you mean adam_b2?"),
+    ("x: &x {num_epochs: 1}\n<<: *x", ", line 1: x is no field"),
+    ("num_epochs: 3\nnum_epochs: 4", ", line 2: num_epochs is in line 1 already"),
+    ("num_epochs: 3\nnum-epochs: 4", ", line 2: num_epochs is in line 1 already"),
+    ("num_epochs: many", ", line 1: num_epochs is 'many'; give a whole number"),
+    ("num_epochs: 3.0", ", line 1: num_epochs is '3.0'; give a whole number"),
+    ("num_epochs: true", ", line 1: num_epochs is 'True'; give a whole number"),
+    ("num_epochs:", ", line 1: num_epochs is 'None'; give a whole number"),
+    ("num_epochs: [1, 22]", ", line 1: num_epochs is ['1', '22']; give a whole number"),
+    ("num_epochs: []", ", line 1: num_epochs is []; give a whole number"),
+    ("num_epochs: {a: 1}", ", line 1: num_epochs is nested; give a whole number"),
+    ("max_steps: soon", ", line 1: max_steps is 'soon'; give a whole number or null"),
+    ("learning_rate: fast", ", line 1: learning_rate is 'fast'; give a number"),
+    ("learning_rate: {a: 1}", ", line 1: learning_rate is nested; give a number"),
+    ("max_grad_norm: no", ", line 1: max_grad_norm is 'False'; give a number or null"),
+    ("packing: 3", ", line 1: packing is '3'; give true or false"),
+    ("packing: 'false'", ", line 1: packing is 'false'; give true or false"),
+    ("precision: float16", ", line 1: precision is 'float16'; give float32 or bfloat16"),
+    ("seeds: [1, 22]", ", line 1: seeds is ['1', '22']; give a text or null"),
+    ("text_columns: [[a], b]", ", line 1: text_columns is nested; give a text, or a list of texts"),
+    ("num_epochs: 1\ngrid:\n  learning_rat: [1]", ", line 3: learning_rat is no field that can be swept; did"),
+    ("grid: {num_seeds: [1]}", ", line 1: num_seeds is no field that can be swept; accepted are"),
+    ("grid: {learning_rate: [1, fast]}", ", line 1: learning_rate is 'fast'; give a number"),
+    ("grid: {learning_rate: [[1]]}", ", line 1: learning_rate is nested"),
+    ("grid: {learning_rate: {a: 1}}", ", line 1: learning_rate is nested"),
+    ("grid:\n  adam_b1: [0.1]\n  adam_b1: [0.2]", ", line 3: adam_b1 is in line 2 already"),
+    ("grid: [learning_rate]", ", line 1: grid is no mapping of field names to values"),
+    ("grid: {learning_rate: []}", "--grid.learning_rate has no values"),
+    ("- a", " is no mapping of field names to values"),
+    ("just words", " is no mapping of field names to values"),
+    ("num_epochs: 1\na: [", ", line 2 is no YAML"),
+    ("num_epochs: 1\n\tbatch_size: 2", ", line 2 is no YAML"),
+    ("num_epochs: 1\n---\nnum_epochs: 2", ", line 2 is no YAML"),
+    ("? [a]\n: 1", ", line 1 is no YAML"),
+    ("out: *nothing", ", line 1 is no YAML"),
+    ("out: 2020-99-99", " cannot be read (month must be in 1..12)"),
+    ("num_epochs: !!int ''", " cannot be read"),
+    ("packing: !!bool x", " cannot be read"),
+    ("out: " + "[" * 5000, " cannot be read"),
+    ("out: !!python/object/apply:pathlib.Path.touch [{folder}/written]", ", line 1 is no YAML"),
+    ("out: !!python/object/apply:os.system ['touch {folder}/written']", ", line 1 is no YAML"),
+    ("out: !!python/name:os.system", ", line 1 is no YAML"),
+    ('data_dir: "a\\0b"', "data_dir is 'a\\x00b'; take the NUL out"),
+    ("learning_rate: -1", "learning_rate is -1.0; give a finite number above 0"),
+    ("num_epochs: 0", "num_epochs is 0; give a number of at least 1"),
+]  # fmt: skip
+YAML_BYTES = [
+    ("num_epochs: 1\nout: é".encode("latin-1"), ", line 2 is not UTF-8"),
+    ("num_epochs: 1".encode("utf-16"), ", line 1 holds a NUL byte"),
+    (b"num_epochs: 1\nout: \0", ", line 2 holds a NUL byte"),
+    (b"out: \x01", " cannot be read"),
+]

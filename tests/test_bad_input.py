@@ -1,0 +1,151 @@
+"""Every mistake that could be thought of, through the command: status 1 and one sentence, before anything compiles.
+
+`python -m pytest tests/test_bad_input.py` counts them. The mistakes are in bad_data.py, bad_models.py and
+bad_settings.py.
+"""
+
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from bad_data import BAD_FILES, GOOD, RTE, UNSEEN, USABLE, BadFile, write
+from bad_models import BAD_MODELS, Edit
+from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
+from tiny import write_tiny_model
+
+import jaxtune
+from jaxtune.flags import parse
+from jaxtune.miniature import language
+from jaxtune.prepare import prepare
+from jaxtune.sweep import main
+
+LONGEST = 2100
+compiled: list[str] = []
+
+
+def note_compilation(event: str, seconds: float, **_: object) -> None:
+    """Remembers what XLA compiles."""
+    if event.endswith("backend_compile_duration"):
+        compiled.append(event)
+
+
+jax.monitoring.register_event_duration_secs_listener(note_compilation)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """Runs the command on something bad, checks how it ends, and returns the sentence."""
+
+    def run(*flags: object) -> str:
+        capsys.readouterr()
+        compiled.clear()
+        small = ["--num_seeds", "1", "--max_steps", "1"]
+        assert main([*small, "--out", str(tmp_path / "out"), *map(str, flags)]) == 1
+        assert not compiled
+        said, error = capsys.readouterr()
+        assert said == ""
+        assert error.startswith("error: ")
+        assert error.endswith("\n")
+        assert error[:-1].isprintable()
+        assert len(error) < LONGEST
+        assert sorted(path.name for path in tmp_path.iterdir() if path.name == "out") == []
+        return error
+
+    return run
+
+
+def test_compilations_are_noticed():
+    """The check that nothing compiles would otherwise prove nothing."""
+    compiled.clear()
+    jax.block_until_ready(jax.jit(lambda x: x * 3 + 17)(jax.numpy.arange(7)))
+    assert compiled
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+@pytest.mark.parametrize("bad", BAD_FILES, ids=lambda bad: bad.name)
+def test_data_files(refused, tiny, tmp_path, bad: BadFile, split: str):
+    splits = {"train": GOOD[bad.kind], "dev": GOOD[bad.kind]} | {split: bad.content}
+    flags = write(tmp_path / "data", bad.kind, splits["train"], splits["dev"])
+    error = refused("--model", tiny, *flags)
+    file = next((tmp_path / "data").rglob(f"{split}.*"))
+    assert error.startswith((f"error: {file}", f"error: cannot read {file}"))
+    assert bad.says in error
+
+
+@pytest.mark.parametrize("bad", UNSEEN, ids=lambda bad: bad.name)
+def test_labels_that_training_does_not_know(refused, tiny, tmp_path, bad: BadFile):
+    flags = write(tmp_path / "data", bad.kind, GOOD[bad.kind], bad.content)
+    error = refused("--model", tiny, *flags)
+    assert f"{tmp_path / 'data' / 'dev'}{bad.kind}{bad.says}" in error
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_unusual_files_are_read(tiny, tmp_path, capfd, name: str):
+    kind, content = USABLE[name]
+    flags = write(tmp_path / "data", kind, content, content)
+    task = prepare(parse(["--model", str(tiny), *flags]).base)
+    assert len(task.train) == len(task.dev) == 2
+    assert sorted(task.dev.labels) in ([0, 1], [np.float32(0.2), 5])
+    assert task.train.lengths.max() <= language.MAX_TOKENS
+    assert capfd.readouterr() == ("", "")
+
+
+def test_unusual_files_are_trained_on(tiny, tmp_path):
+    """A byte-order mark, bare quotes, CRLF and 10,000 characters in one file."""
+    content = RTE.replace("the dog", '"the dog ' * 1100).replace("\n", "\r\n")
+    flags = write(tmp_path / "data", "rte", "\ufeff" + content, RTE)
+    out = tmp_path / "out"
+    small = ["--num_seeds", "1", "--max_steps", "1", "--out", str(out)]
+    assert main(["--model", str(tiny), *flags, *small]) == 0
+    assert jaxtune.load_results(out).predictions[0].shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"), [m[1:] for m in BAD_MODELS], ids=[m[0] for m in BAD_MODELS]
+)
+def test_models(refused, tiny, tmp_path, edit: Edit, says: str):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    edit(folder)
+    error = refused("--model", folder, "--task", "miniature")
+    assert says in error
+    assert str(folder) in error or "max_length" in error
+    assert not (folder / "executed").exists()
+
+
+@pytest.mark.parametrize(("flags", "says"), FLAGS)
+def test_settings(refused, flags: str, says: str):
+    error = refused("--model", "miniature", "--task", "miniature", *flags.split())
+    assert error.startswith("error: ")
+    assert says in error
+
+
+@pytest.mark.parametrize(("flags", "named"), USAGE)
+def test_wrong_usage(tmp_path, capsys, flags: str, named: str):
+    given = ["--model", "miniature", "--task", "miniature", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as stop:
+        main([*given, *flags.split()])
+    assert stop.value.code == 2
+    said, error = capsys.readouterr()
+    assert said == ""
+    assert named in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("text", "says"), [*YAML, *YAML_BYTES])
+def test_config_files(refused, tmp_path, text: str | bytes, says: str):
+    file = tmp_path / "config.yaml"
+    data = text.replace("{folder}", str(tmp_path)).encode() if isinstance(text, str) else text
+    file.write_bytes(data)
+    error = refused("--model", "miniature", "--task", "miniature", "--config", file)
+    assert says in error
+    # Later files and flags may change a value, so what is wrong with a value alone names the field.
+    assert str(file) in error or not says.startswith((",", " "))
+    assert list(tmp_path.iterdir()) == [file]
