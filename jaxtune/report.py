@@ -25,7 +25,7 @@ class ReportConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage."""
+    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 130 interrupted."""
     config = tyro.cli(
         ReportConfig, args=argv, prog="python -m jaxtune.report", use_underscores=True
     )
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         say_error(str(error))
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -1,6 +1,22 @@
-"""Arms with scores that a test chooses, by way of the rows a sweep writes."""
+"""Arms and sweeps with scores that a test chooses, by way of the rows a sweep writes."""
+
+from pathlib import Path
+
+import numpy as np
 
 from jaxtune.arms import Arm, make_arms
+from jaxtune.ledger import append_rows
+from jaxtune.logs import History, StepRecords, write_predictions
+
+LAYERS = ("layer_00/layer", "layer_01/layer", "layer_02/layer")
+RECIPE = {
+    "learning_rate": 2e-5,
+    "warmup_ratio": 0.1,
+    "schedule": "linear",
+    "bias_correction": True,
+    "adam_b1": 0.9,
+    "adam_b2": 0.999,
+}
 
 
 def made_up_rows(scores, name="all", trivial=0.6, seeds=None, **settings):
@@ -31,3 +47,24 @@ def made_up_rows(scores, name="all", trivial=0.6, seeds=None, **settings):
 def made_up_arm(scores, name="all", **more) -> Arm:
     (arm,) = make_arms({name: made_up_rows(list(scores), name, **more)})
     return arm
+
+
+def write_made_up_sweep(out: Path, arms, num_steps=6, num_dev=50, num_labels=2, **settings):
+    """A folder as a sweep leaves it, without config and manifest; `arms` are scores by name."""
+    rows = []
+    for name, scores in arms.items():
+        for row in made_up_rows(scores, name, **RECIPE | settings):
+            about = {"trial": len(rows), "seed": row["trial"], "model": "made-up"}
+            rows.append(row | about | {"num_steps": num_steps, "seconds": 1.0})
+    for row in rows:
+        number, score = row["trial"], row["final"] or 0.0
+        history = History(log_every=2)
+        rng = np.random.default_rng(number)
+        loss = 1 - score + 0.1 * rng.random((1, num_steps), np.float32)
+        norms = rng.random((1, num_steps, len(LAYERS)), np.float32)
+        history.steps([number], 0, StepRecords(loss, 2e-5 * loss, norms, LAYERS))
+        history.evaluation([number], num_steps, [{row["metric"]: score}])
+        history.write(out / "history")
+        write_predictions(out, number, rng.normal(size=(num_dev, num_labels)))
+    append_rows(out, rows)
+    return out

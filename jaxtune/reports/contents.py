@@ -223,9 +223,9 @@ def _rates(found: Findings) -> Iterator[Section]:
     rates = [np.frombuffer(curve) for curve, _ in lines]
     yield Section(
         "Effective learning rate",
-        "Without bias correction, Adam's update is 1 / c(t) as large, c(t) = sqrt(1 - b2^t) / (1 - b1^t): the same as corrected Adam "
+        "Without bias correction, Adam's t-th update is 1 / c(t) times as large, c(t) = sqrt(1 - b2^t) / (1 - b1^t): the same as corrected Adam "
         "with the learning rate drawn here (eps left aside). Arms that differ in the correction differ in this, too; which of the two matters "
-        "shows only when each arm has its own best learning rate.",
+        "shows only when each arm has its own best learning rate. With a layerwise_lr_decay it is the head's.",
         keys=[
             Key(_rate_label(arms), "line", style)
             for (_, arms), style in zip(lines, styles, strict=True)

@@ -73,7 +73,7 @@ def arm_style(index: int) -> Style:
 
 
 @contextmanager
-def sketch(name: str, width: float = 440, height: float = 280) -> Iterator[Sketch]:
+def sketch(name: str, width: float = 440.0, height: float = 280.0) -> Iterator[Sketch]:
     """Axes to draw on in the report's style, `width` x `height` CSS pixels.
 
     Args:
@@ -92,9 +92,7 @@ def to_svg(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata=nothing, transparent=True, dpi=180)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(
-        r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r'<svg \1 aria-hidden="true">', text, count=1
-    )
+    text = re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", text, count=1)
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.S)
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
     text = re.sub(r" font-family: [^;\"]*;?", "", text).replace("xlink:href", "href")

@@ -42,7 +42,7 @@ def final_scores(arms: Sequence[ArmFindings], metric: str, trivial: float) -> st
     everything = np.concatenate([arm.arm.final for arm in arms])
     low, high = padded([*everything, trivial])
     # A few arms fill a panel of the usual height; more make it longer.
-    row_height = min(114, max(74, 228 / len(arms)))
+    row_height = min(114.0, max(74.0, 228 / len(arms)))
     with sketch("scores", height=row_height * len(arms) + 52) as (figure, axes):
         floor_line(axes, trivial, vertical=True)
         for row, arm in enumerate(arms):
@@ -184,11 +184,9 @@ def band(trials: Iterable[TrialRecord], layer: str) -> Band | None:
     return Band(kept, *(table[q].to_numpy() for q in (0.25, 0.5, 0.75)))
 
 
-def gradient_norms(
-    name: str, failed: Band | None, succeeded: Band | None, limits: Limits, width: float = 340
-) -> str:
+def gradient_norms(name: str, failed: Band | None, succeeded: Band | None, limits: Limits) -> str:
     """Median and middle half of failed and of successful trials, on a logarithmic axis."""
-    with sketch(name, width, 250) as (figure, axes):
+    with sketch(name, 340.0, 250.0) as (figure, axes):
         for found, style in ((succeeded, SUCCEEDED), (failed, FAILED)):
             if found is None:
                 continue

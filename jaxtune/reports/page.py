@@ -122,7 +122,8 @@ def _breakable(text: str) -> str:
 
 def _panel(panel: Panel) -> str:
     label = _text(panel.title)
-    return f'<figure role="img" aria-label="{label}"><figcaption>{label}</figcaption>{_keys(panel.keys)}{panel.svg}</figure>'
+    drawing = panel.svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return f"<figure><figcaption>{label}</figcaption>{_keys(panel.keys)}{drawing}</figure>"
 
 
 def _keys(keys: Sequence[Key]) -> str:

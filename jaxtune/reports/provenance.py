@@ -40,11 +40,11 @@ def _throughput_row(source: Source) -> tuple[str, ...]:
     )
 
 
-def _count(value: float | None) -> str:
+def _count(value: float | int | None) -> str:
     return MISSING if value is None else f"{value:,.0f}"
 
 
-def _seconds(value: float | None) -> str:
+def _seconds(value: float | int | None) -> str:
     return MISSING if value is None else f"{value:,.1f} s"
 
 

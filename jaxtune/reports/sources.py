@@ -135,8 +135,8 @@ def folder_names(places: Sequence[Path]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Without control characters, which would move a terminal's cursor or break a page."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Control characters spelled out, for they would move a terminal's cursor or break a page."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _rows(out: Path) -> list[Row]:
@@ -173,7 +173,7 @@ def _curves(file: Path, metric: str) -> dict[str, Curve]:
     history = _unless_damaged(pd.read_parquet, file)
     if history is None:
         return {}
-    wanted = {LOSS: LOSS, f"dev/{metric}": DEV} | _some_layers(history["name"].cat.categories)
+    wanted = {LOSS: LOSS, f"dev/{metric}": DEV} | _some_layers(list(history["name"].cat.categories))
     rows = history[history["name"].isin(list(wanted))]
     return {
         wanted[str(name)]: Curve(part["step"].to_numpy(), part["value"].to_numpy(np.float64))

@@ -1,0 +1,199 @@
+"""Drawings by their numbers: what is thinned, binned and banded, and what ends up in the SVG."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from made_up import made_up_rows
+
+from jaxtune.reports.contents import sections
+from jaxtune.reports.drawing import (
+    FAILED,
+    MOST_POINTS,
+    SUCCEEDED,
+    arm_style,
+    block_means,
+    sketch,
+    thinned,
+    to_svg,
+)
+from jaxtune.reports.figures import (
+    SMALLEST_NORM,
+    band,
+    band_limits,
+    final_scores,
+    loss_limits,
+    swarm,
+    trial_curves,
+)
+from jaxtune.reports.findings import find
+from jaxtune.reports.sources import LOSS, Curve, Source, TrialRecord
+
+RNG = np.random.default_rng(0)
+COLOUR = arm_style(0).colour
+SETTINGS = {
+    "seed": 0,
+    "model": "m",
+    "num_steps": 468,
+    "seconds": 1.0,
+    "learning_rate": 2e-5,
+    "warmup_ratio": 0.1,
+    "schedule": "linear",
+    "adam_b1": 0.9,
+    "adam_b2": 0.999,
+}
+
+
+def record(row, curves=None, logits=None):
+    found = {name: Curve(np.arange(len(v)), np.asarray(v, float)) for name, v in curves.items()}
+    return TrialRecord(row | SETTINGS | row, found, logits)
+
+
+def records(losses, scores=None, **settings):
+    """A trial per row of losses; they succeed unless scores say otherwise."""
+    rows = made_up_rows(scores or [0.9] * len(losses), **settings)
+    return tuple(
+        record(row, {LOSS: loss, "dev": loss, "layer 1 of 1": loss})
+        for row, loss in zip(rows, losses, strict=True)
+    )
+
+
+def source(trials, name="here"):
+    return Source(Path(), name, tuple(trials), None, "", {}, None)
+
+
+def parsed(svg):
+    return ElementTree.fromstring(svg)
+
+
+def texts(svg):
+    return [element.text for element in parsed(svg).iter("text")]
+
+
+def marks_of(svg, colour):
+    """Horizontal places of the marks of a colour."""
+    uses = parsed(svg).iter("use")
+    return [float(use.get("x")) for use in uses if colour.lower() in use.get("style", "")]
+
+
+def test_block_means():
+    steps, values = block_means(np.arange(7), np.array([1.0, 3, 5, 7, 9, 11, 20]), 4)
+    assert steps.tolist() == [0.5, 2.5, 4.5, 6]
+    assert values.tolist() == [2, 6, 10, 20]
+    _, broken = block_means(np.arange(4), np.array([1.0, 2, np.nan, 4]), 2)
+    assert broken[0] == 1.5
+    assert np.isnan(broken[1])
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 100, 101])
+def test_thinning_keeps_both_ends(count):
+    steps, values = thinned(np.arange(count), np.arange(count) * 2.0, 10)
+    assert (steps[0], steps[-1]) == (0, count - 1)
+    assert len(steps) <= 11
+    assert np.array_equal(values, steps * 2.0)
+
+
+def test_equal_scores_are_kept_apart():
+    scores = np.array([0.6] * 24 + [0.65, 0.9])
+    offsets = swarm(scores, (0.5, 1.0))
+    assert np.unique(offsets[:24]).size == 24
+    assert np.ptp(offsets) <= 0.4
+    assert offsets[24] == offsets[25] == 0
+    assert np.array_equal(offsets, swarm(scores, (0.5, 1.0)))
+
+
+def test_bands_are_quartiles_of_the_numbers_there_are():
+    norms = [[1.0, 2, np.nan], [2.0, 4, 1], [3.0, 8, 0], [4.0, 16, np.inf]]
+    found = band(records(norms), "layer 1 of 1")
+    assert found.steps.tolist() == [0, 1, 2]
+    expected = np.quantile(np.array(norms)[:, :2], (0.25, 0.5, 0.75), axis=0)
+    np.testing.assert_allclose([found.low[:2], found.median[:2], found.high[:2]], expected)
+    assert found.median[2] == pytest.approx((1 + SMALLEST_NORM) / 2)
+    assert band(records([[np.nan]]), "layer 1 of 1") is None
+    assert band(records(norms), "layer 2 of 2") is None
+    low, high = band_limits([found, None])
+    assert low < found.low.min() < found.high.max() < high
+
+
+def test_a_diverged_trial_does_not_stretch_the_loss_axis():
+    wild = records([[0.7, 1e9, np.inf]], [None])
+    assert loss_limits([*records([[0.7, 0.5, 0.4]]), *wild])[1] < 1
+    assert 0.7 < loss_limits(wild)[1] < 3
+    assert loss_limits([]) == (0.0, 1.0)
+
+
+def test_every_trial_is_a_mark_at_its_score():
+    scores = [0.5, 0.55, 0.7, 0.8, 0.9]
+    found = find([source(records([[1.0]] * 5, scores, bias_correction=True))])
+    svg = final_scores(found.arms, "accuracy", 0.6)
+    marks = {style: marks_of(svg, style.colour) for style in (FAILED, SUCCEEDED)}
+    assert [len(marks[style]) for style in (FAILED, SUCCEEDED)] == [2, 3]
+    x = np.array(sorted(marks[FAILED] + marks[SUCCEEDED]))
+    expected = (np.array(scores) - 0.5) / 0.4
+    np.testing.assert_allclose((x - x[0]) / (x[-1] - x[0]), expected, atol=1e-3)
+    assert "all: 2 of 5 failed" in texts(svg)
+
+
+def test_names_in_drawings_are_text_and_nothing_else():
+    name = '<script>alert("$x$")</script> & more'
+    found = find([source(records([[1.0]] * 3, [0.7, 0.8, 0.9], name=name, bias_correction=True))])
+    svg = final_scores(found.arms, "accuracy", 0.6)
+    assert "<script" not in svg
+    assert any('alert("$x$")' in text for text in texts(svg))
+
+
+def test_drawings_bring_nothing_from_outside():
+    svg = trial_curves("a", records([[1.0, 0.5], [1.0, 0.9]]), LOSS, "loss", (0.0, 1.0))
+    assert "http" not in svg
+    assert "<style" not in svg
+    assert "font-family" not in svg
+    assert len(re.findall(r"\bid=", svg)) == len(set(re.findall(r'\bid="([^"]*)"', svg)))
+
+
+def test_the_same_numbers_give_the_same_drawing():
+    trials = records([[1.0, 0.5]])
+    one, other = (trial_curves("a", trials, LOSS, "loss", (0.0, 1.0)) for _ in range(2))
+    assert one == other
+
+
+def test_very_many_curves_become_a_picture_of_bounded_size():
+    losses = np.abs(RNG.normal(size=(300, 4000))).cumsum(axis=1)
+    few = trial_curves("a", records(losses[:20]), LOSS, "loss", (0.0, 4000.0))
+    many = trial_curves("b", records(losses), LOSS, "loss", (0.0, 4000.0))
+    assert "<image" not in few
+    assert "<image" in many
+    assert len(few) < 30_000 < MOST_POINTS * 12
+    assert len(many) < 250_000
+    assert "loss" in texts(many)
+
+
+def test_effective_rates_are_drawn_with_the_study_s_peak():
+    """RTE, 3 epochs: 4.6 times what was set (PAPER a4)."""
+    off = records([[1.0]] * 3, [0.7, 0.8, 0.9], name="off", bias_correction=False)
+    on = records([[1.0]] * 3, [0.7, 0.8, 0.9], name="on", bias_correction=True)
+    twin = records([[1.0]] * 3, [0.7, 0.8, 0.9], name="twin", bias_correction=True)
+    found = find([source(off), source(on), source(twin)])
+    (section,) = (s for s in sections(found) if s.title == "Effective learning rate")
+    assert [key.label for key in section.keys] == [
+        "off: peak 9.3e-5 at step 46, 4.6 times what was set",
+        "on and twin: peak 2e-5 at step 46, as set",
+    ]
+    svg = section.panels[0].svg
+    # The lines begin at a rate of 0, and the white-edged dots are the peaks; y grows downwards.
+    zero = float(re.findall(rf'd="M[\d.]+ ([\d.]+)[^>]*{COLOUR}', svg, re.I)[0])
+    dots = [use for use in parsed(svg).iter("use") if "#ffffff" in use.get("style")]
+    top, bottom = sorted(float(dot.get("y")) for dot in dots)
+    assert (zero - top) / (zero - bottom) == pytest.approx(4.63, abs=0.05)
+
+
+def test_arms_differ_in_colour_and_dashes():
+    styles = [arm_style(index) for index in range(12)]
+    assert len(set(styles)) == 12
+
+
+def test_text_is_not_mathematics():
+    with sketch("t") as (figure, axes):
+        axes.set_title("$10^{-2}$ costs $5")
+        assert "$10^{-2}$ costs $5" in texts(to_svg(figure))

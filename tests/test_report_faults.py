@@ -1,0 +1,167 @@
+"""Reports on what is half there, hostile, or does not compare."""
+
+import csv
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import write_made_up_sweep
+from pages import Page
+
+from jaxtune.report import main
+
+NASTY = '=<script>alert("x")</script>|`*a*](http://evil.example) & $x$'
+CONFIG = "num_seeds: 3\ngrid:\n  learning_rate: [1e-3, 1e4]\n"
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Two arms, three seeds."""
+    arms = {"learning_rate=0.001": [0.7, 0.8, 0.9], "learning_rate=10000.0": [0.5, 0.6, None]}
+    out = write_made_up_sweep(tmp_path_factory.mktemp("sweep") / "out", arms)
+    (out / "config.yaml").write_text(CONFIG)
+    (out / "manifest.json").write_text(json.dumps({"command": ["python"], "sha256": {}}))
+    (out / "summary.json").write_text(json.dumps({"throughput": {"trials": 6, "seconds": 6.0}}))
+    return out
+
+
+def copied(out, tmp_path, name="copy"):
+    return shutil.copytree(out, tmp_path / name)
+
+
+def rewritten(out, change):
+    """Every row of trials.jsonl, changed."""
+    path = out / "trials.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(change(row)) + "\n" for row in rows))
+
+
+def test_names_from_data_are_only_text(swept, tmp_path):
+    """An arm, a model and a task that are markup, formula and mathematics at once."""
+    out = copied(swept, tmp_path)
+    rewritten(out, lambda row: row | {"arm": f"{NASTY}{row['arm']}\x1b[2J", "model": NASTY})
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest |= {"command": [NASTY], "sha256": {NASTY: NASTY}, "devices": [NASTY]}
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    (out / "config.yaml").write_text(f"# {NASTY}\n" + (out / "config.yaml").read_text())
+    assert main([str(out)]) == 0
+    text = (out / "report.html").read_text()
+    page = Page(text)
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert all(value.startswith(("#", "data:")) for value in page.loaded)
+    assert 'alert("x")' in "".join(page.words)
+    markdown = (out / "report.md").read_text()
+    assert "<script" not in markdown
+    assert "](http" not in markdown.replace("\\](http", "")
+    with (out / "trials.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert any(cell.startswith("'=<script>") for cell in cells)
+    texts = [cell for cell in cells if not re.fullmatch(r"-?[\d.e+-]+", cell)]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in texts)
+
+
+def test_a_sweep_that_was_cut_off(swept, tmp_path, capsys):
+    """Five of six rows, the last half-written; no summary; one history and one prediction gone, one damaged."""
+    out = copied(swept, tmp_path)
+    lines = (out / "trials.jsonl").read_text().splitlines(keepends=True)
+    (out / "trials.jsonl").write_text("".join(lines[:5]) + lines[5][:40])
+    (out / "summary.json").unlink()
+    (out / "history" / "00000.parquet").unlink()
+    (out / "history" / "00001.parquet").write_bytes(b"PAR1 and no more")
+    (out / "predictions" / "00002.npy").unlink()
+    (out / "predictions" / "00003.npy").write_bytes(b"\x93NUMPY")
+    assert main([str(out)]) == 0
+    sentence = "copy: 5 of 6 trials have finished. The sweep still runs or was cut off"
+    assert sentence in capsys.readouterr().out
+    page = (out / "report.html").read_text()
+    assert sentence in page
+    assert "The history of 2 of 5 trials is not there." in page
+    assert sentence in (out / "report.md").read_text()
+    assert len(pd.read_csv(out / "trials.csv")) == 5
+
+
+def test_a_sweep_with_rows_alone(swept, tmp_path):
+    """Nothing but trials.jsonl still gives arms, scores, pairs and learning rates."""
+    (tmp_path / "out").mkdir()
+    shutil.copy(swept / "trials.jsonl", tmp_path / "out")
+    assert main([str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "6 trials have finished, of how many is not known" in page
+    assert "<h2>Effective learning rate</h2>" in page
+    assert "<h2>Training</h2>" not in page
+    assert "<h2>Gradient norms</h2>" not in page
+    assert Page(page).open == []
+
+
+def test_several_sweeps(swept, tmp_path, capsys):
+    """Arms of one name get the folder's name; a sweep's only arm is called by it."""
+    again = copied(swept, tmp_path, "again")
+    other = write_made_up_sweep(tmp_path / "third", {"all": [0.7, 0.8, 0.7, 0.9]})
+    assert main([str(again), str(swept), str(other), "--to", str(tmp_path / "to")]) == 0
+    assert "again: learning_rate=0.001" in capsys.readouterr().out
+    arms = pd.read_csv(tmp_path / "to" / "arms.csv")
+    assert arms.arm.tolist() == [
+        *("again: learning_rate=0.001", "again: learning_rate=10000.0"),
+        *("out: learning_rate=0.001", "out: learning_rate=10000.0", "third"),
+    ]
+    trials = pd.read_csv(tmp_path / "to" / "trials.csv")
+    assert trials.folder.value_counts().to_dict() == {"again": 6, "out": 6, "third": 4}
+    assert not (again / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"task": "cola"}, "compare arms of one task and metric"),
+        ({"metric": "f1"}, "scored by accuracy and"),
+        ({"trivial": 0.5}, "were scored on different dev sets"),
+    ],
+)
+def test_what_does_not_compare_is_refused(swept, tmp_path, capsys, change, sentence):
+    other = copied(swept, tmp_path)
+    rewritten(other, lambda row: row | change)
+    assert main([str(swept), str(other), "--to", str(tmp_path / "to")]) == 1
+    assert_one_sentence(capsys, sentence)
+    assert not (tmp_path / "to").exists()
+
+
+def test_dev_sets_of_other_sizes_are_refused(swept, tmp_path, capsys):
+    other = copied(swept, tmp_path)
+    for file in (other / "predictions").iterdir():
+        np.save(file, np.load(file)[:30])
+    assert main([str(swept), str(other)]) == 1
+    assert_one_sentence(capsys, "50 and 30 examples")
+
+
+def assert_one_sentence(capsys, part):
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert part in error
+    assert error.count("\n") == 1
+
+
+def test_mistakes_are_one_sentence(swept, tmp_path, capsys):
+    assert main([str(tmp_path)]) == 1
+    assert_one_sentence(capsys, f"{tmp_path} holds no finished trial")
+    assert main([str(swept), str(swept / ".." / swept.name)]) == 1
+    assert_one_sentence(capsys, "is given twice")
+    (tmp_path / "file").write_text("")
+    assert main([str(swept), "--to", str(tmp_path / "file")]) == 1
+    assert_one_sentence(capsys, "give another folder with --to")
+    (tmp_path / "trials.jsonl").write_text('{"trial": 0, "mine": true}\n')
+    assert main([str(tmp_path)]) == 1
+    assert_one_sentence(capsys, "holds rows without arm, constant_prediction")
+
+
+def test_wrong_usage_is_status_2(swept, capsys):
+    assert main([]) == 2
+    assert "No OUT is given" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main([str(swept), "--too", "there"])
+    assert stop.value.code == 2

@@ -1,0 +1,59 @@
+"""What a report reads: the plan, the names of folders, cells of CSV files."""
+
+from pathlib import Path
+
+import pytest
+
+from jaxtune.reports.formats import csv_cell
+from jaxtune.reports.sources import Planned, folder_names, planned, printable
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("num_seeds: 32", (32, 1)),
+        ("num_seeds: 32\nseeds: 0-3,77", (5, 1)),
+        ("num_seeds: 32\nseeds: 7", (1, 1)),
+        ("num_seeds: 8\ngrid:\n  a: [1, 2, 2]\n  b: [false, true]", (32, 4)),
+        ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2", (15, 1)),
+        ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2\ndropout_seeds: 1,2", (30, 1)),
+        ("num_seeds: 8\ninit_seeds: null\nseeds: null", (8, 1)),
+    ],
+)
+def test_the_plan_is_read_from_the_config(config, expected):
+    assert planned(config) == Planned(*expected)
+
+
+@pytest.mark.parametrize(
+    "config", ["", "grid: 3", "- a", "{", "seeds: x", "num_seeds: [1]", "a: 1"]
+)
+def test_a_broken_config_plans_nothing(config):
+    assert planned(config) is None
+
+
+def test_folders_are_told_apart():
+    def names(*paths):
+        return folder_names([Path(path) for path in paths])
+
+    assert names("/a/b") == ["b"]
+    assert names("/a/b", "/a/c") == ["b", "c"]
+    assert names("/x/one/run", "/x/two/run") == ["one/run", "two/run"]
+    assert names("/run", "/a/run") == ["//run", "a/run"]
+
+
+def test_control_characters_are_spelled_out():
+    assert printable("a\x1b[2J\nb\u202e") == r"a\x1b[2J\nb\u202e"
+    assert printable("schön=1 µ") == "schön=1 µ"
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        *((None, ""), (True, "true"), (0.1, "0.1"), (-0.5, "-0.5"), (3, "3"), (1e-05, "1e-05")),
+        *(("text", "text"), ("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@a", "'@a")),
+        *(("\tx", "'\tx"), (["question", "answer"], "question answer"), (["=a"], "'=a")),
+        *((float("inf"), "inf"), ("", "")),
+    ],
+)
+def test_cells_that_a_spreadsheet_would_calculate_are_quoted(value, cell):
+    assert csv_cell(value) == cell
