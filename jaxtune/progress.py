@@ -31,7 +31,7 @@ class ProgressLine:
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),  # names may hold brackets
             console=console,
             transient=True,
             disable=not self._live,

@@ -177,8 +177,8 @@ def test_effective_rates_are_drawn_with_the_study_s_peak():
     found = find([source(off), source(on), source(twin)])
     (section,) = (s for s in sections(found) if s.title == "Effective learning rate")
     assert [key.label for key in section.keys] == [
-        "off: peak 9.3e-5 at step 46, 4.6 times what was set",
-        "on and twin: peak 2e-5 at step 46, as set",
+        "[off]: peak 9.3e-5 at step 46, 4.6 times what was set",
+        "[on] and [twin]: peak 2e-5 at step 46, as set",
     ]
     svg = section.panels[0].svg
     # The lines begin at a rate of 0, and the white-edged dots are the peaks; y grows downwards.

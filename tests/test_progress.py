@@ -1,7 +1,10 @@
 """What a reader sees while a sweep runs and when it ends."""
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from jaxtune import progress
 from jaxtune.logs import StepRecords
@@ -28,6 +31,14 @@ def test_plain_lines_come_seldom_and_at_the_end(capsys, monkeypatch):
         "80/100",
         "100/100",
     ]
+
+
+def test_brackets_in_a_live_line_are_no_markup(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=screen, force_terminal=True, width=120))
+    with ProgressLine("work", 2) as line:
+        line.update(1, "reading [/x] [red]")
+    assert "reading [/x] [red]" in screen.getvalue()
 
 
 def test_a_sweep_says_how_it_stands(capsys, monkeypatch):

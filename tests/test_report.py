@@ -122,7 +122,7 @@ def test_regression(tmp_path):
     out = write_made_up_sweep(tmp_path, scores, **made)
     assert main([str(out)]) == 0
     page = (out / "report.html").read_text()
-    assert "scored by the pearson of 50 dev examples" in page
+    assert "scored by pearson on 50 dev examples" in page
     assert "1 of 3 trials failed" in page
     assert "Agreement of the predictions" not in page
     assert Page(page).open == []

@@ -30,7 +30,7 @@ from jaxtune.reports.tables import (
     power_table,
     variance_table,
 )
-from jaxtune.wording import enumerate_words
+from jaxtune.wording import names
 
 # Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of final scores.
 MOST_ARMS = 8
@@ -122,10 +122,11 @@ def _scores(found: Findings) -> Iterator[Section]:
     )
 
 
-def _left_out(found: Findings, most: int) -> str:
+def _left_out(found: Findings, most: int, preferred: str = "") -> str:
     if len(found.arms) <= most:
         return ""
-    return f" Curves are drawn for the first {most} of {len(found.arms)} arms."
+    which = f", before all for those with {preferred}" if preferred else ", the first ones"
+    return f" Curves are drawn for {most} of {len(found.arms)} arms{which}."
 
 
 def _pairs(found: Findings) -> Iterator[Section]:
@@ -177,21 +178,23 @@ def _gradients(found: Findings) -> Iterator[Section]:
     drawings = [(arm, layer, *_bands(arm, layer)) for arm in shown for layer in _layers(arm)]
     if not drawings:
         return
+    columns = max(len(_layers(arm)) for arm in shown)
+    width = 340.0 if columns == 3 else 440.0
     limits = band_limits(each for drawing in drawings for each in drawing[2:])
     yield Section(
         "Gradient norms",
         "L2 norm of a layer's gradient before clipping: median and middle half of the trials of a kind, at the logged steps. In the "
         "study the lower layers' gradients vanish in failed trials and recover in successful ones."
-        f"{_left_out(found, MOST_GRADIENT_ARMS)}",
+        f"{_left_out(found, MOST_GRADIENT_ARMS, 'trials of both kinds')}",
         keys=KIND_KEYS,
         panels=[
             Panel(
                 f"{arm.arm.name}: {layer}",
-                gradient_norms(f"norms{index}", failed, succeeded, limits),
+                gradient_norms(f"norms{index}", failed, succeeded, limits, width),
             )
             for index, (arm, layer, failed, succeeded) in enumerate(drawings)
         ],
-        columns=max(len(_layers(arm)) for arm in shown),
+        columns=columns,
     )
 
 
@@ -225,7 +228,8 @@ def _rates(found: Findings) -> Iterator[Section]:
         "Effective learning rate",
         "Without bias correction, Adam's t-th update is 1 / c(t) times as large, c(t) = sqrt(1 - b2^t) / (1 - b1^t): the same as corrected Adam "
         "with the learning rate drawn here (eps left aside). Arms that differ in the correction differ in this, too; which of the two matters "
-        "shows only when each arm has its own best learning rate. With a layerwise_lr_decay it is the head's.",
+        "shows only when each arm has its own best learning rate."
+        f"{_head_only(found)}",
         keys=[
             Key(_rate_label(arms), "line", style)
             for (_, arms), style in zip(lines, styles, strict=True)
@@ -236,12 +240,16 @@ def _rates(found: Findings) -> Iterator[Section]:
     )
 
 
+def _head_only(found: Findings) -> str:
+    decays = [arm.arm.settings.get("layerwise_lr_decay", 1.0) for arm in found.arms]
+    return " With layerwise_lr_decay it is the head's." if set(decays) != {1.0} else ""
+
+
 def _rate_label(arms: Sequence[ArmFindings]) -> str:
     top = arms[0].peak
     assert top is not None
     multiple = f"{top.multiple:.2g} times what was set" if top.multiple >= 1.005 else "as set"
-    names = enumerate_words([arm.arm.name for arm in arms])
-    return f"{names}: peak {show_rate(top.rate)} at step {top.step}, {multiple}"
+    return f"{names([arm.arm.name for arm in arms])}: peak {show_rate(top.rate)} at step {top.step}, {multiple}"
 
 
 def _agreement(found: Findings) -> Iterator[Section]:

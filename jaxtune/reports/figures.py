@@ -184,9 +184,11 @@ def band(trials: Iterable[TrialRecord], layer: str) -> Band | None:
     return Band(kept, *(table[q].to_numpy() for q in (0.25, 0.5, 0.75)))
 
 
-def gradient_norms(name: str, failed: Band | None, succeeded: Band | None, limits: Limits) -> str:
+def gradient_norms(
+    name: str, failed: Band | None, succeeded: Band | None, limits: Limits, width: float
+) -> str:
     """Median and middle half of failed and of successful trials, on a logarithmic axis."""
-    with sketch(name, 340.0, 250.0) as (figure, axes):
+    with sketch(name, width, 250.0) as (figure, axes):
         for found, style in ((succeeded, SUCCEEDED), (failed, FAILED)):
             if found is None:
                 continue
@@ -203,10 +205,12 @@ def gradient_norms(name: str, failed: Band | None, succeeded: Band | None, limit
 
 
 def band_limits(bands: Iterable[Band | None]) -> Limits:
-    """Limits of a logarithmic axis that hold every band."""
+    """Limits of a logarithmic axis that hold every band, and at least two labels."""
     found = [part for each in bands if each for part in (each.low, each.high)]
     values = np.concatenate(found)
-    return 0.7 * float(values.min()), 1.4 * float(values.max())
+    low, high = 0.7 * float(values.min()), 1.4 * float(values.max())
+    room = max(1.0, (100 * low / high) ** 0.5)
+    return low / room, high * room
 
 
 def expected_best(arms: Sequence[tuple[ArmFindings, Style]], metric: str, trivial: float) -> str:

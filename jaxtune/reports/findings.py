@@ -51,7 +51,7 @@ def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findi
     arms = make_arms({name: [trial.row for trial in ts] for name, ts in trials.items()})
     check_comparable(arms)
     num_dev = _num_dev(arms, trials)
-    report(f"statistics of {len(arms) * (len(arms) - 1) // 2} pairs of arms")
+    report(f"comparing {len(arms)} arms")
     verdict = judge(arms, num_dev)
     described = []
     for arm in arms:

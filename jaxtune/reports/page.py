@@ -51,9 +51,9 @@ def title(found: Findings) -> str:
 def facts(found: Findings) -> str:
     """What the numbers are based on, in a line."""
     trials = sum(len(arm.arm) for arm in found.arms)
-    dev = "" if found.num_dev is None else f" of {found.num_dev} dev examples"
+    dev = "the dev set" if found.num_dev is None else f"{found.num_dev} dev examples"
     return (
-        f"{trials} trials in {len(found.arms)} arm{'s' * (len(found.arms) > 1)}, scored by the {found.metric}{dev} after the last "
+        f"{trials} trials in {len(found.arms)} arm{'s' * (len(found.arms) > 1)}, scored by {found.metric} on {dev} after the last "
         f"step. The best constant prediction scores {found.trivial:.3f}."
     )
 

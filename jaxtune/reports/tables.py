@@ -120,15 +120,15 @@ def pairs_table(found: Findings) -> Table | None:
     pairs = sorted(found.verdict.comparisons, key=_least_p)
     if not pairs:
         return None
-    tests = [pairs[0].failures.test, pairs[0].all.spread.test, pairs[0].all.location.test]
+    tested = [(p.failures, p.all.spread, p.all.location) for p in pairs]
+    kinds = [" or ".join(dict.fromkeys(o.test for o in kind)) for kind in zip(*tested, strict=True)]
     note = (
-        f"p after Holm's correction over all {3 * len(pairs)} tests, below it p alone: {tests[0]}; {tests[1]}; {tests[2]}. "
+        f"p after Holm's correction over all {3 * len(pairs)} tests, below it p alone: {'; '.join(kinds)}. "
         "Differences are of the first arm less the second, ratios of the first over the second. Wins: the chance that a trial "
         "of the first scores higher than one of the second, ties half. Failed trials are in everything."
     )
-    tested = [o for p in pairs for o in (p.failures, p.all.spread, p.all.location)]
     sizes = [e for p in pairs for e in (p.all.std_ratio, p.all.mean_difference, p.all.improvement)]
-    note = " ".join([note, *_why_missing([o for o in tested if o.p is None] + sizes)])
+    note = " ".join([note, *_why_missing([o for os in tested for o in os if o.p is None] + sizes)])
     if len(pairs) > MOST_PAIRS:
         note += f" Of {len(pairs)} pairs the {MOST_PAIRS} with the smallest p are shown."
     columns = (
@@ -235,6 +235,6 @@ def variance_table(found: Findings) -> Table | None:
         "Where the variance comes from",
         ("Arm and stream", "Variance", "Share", "df", "p"),
         tuple(rows),
-        "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0). `rest` is the interaction of the streams "
+        "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0). The rest is the interaction of the streams "
         "together with everything that no seed controls. p: F test of no effect.",
     )
