@@ -24,6 +24,7 @@ RECIPE = (
     *("clip_per_tensor", "dropout", "max_length", "use_token_types", "train_examples"),
     *("subset_seed", "precision", "random_weights"),
 )
+MOST_LABELS = 12
 LICENCE = (
     "This card states none. The licences of the base model and of the data apply to what is made from them; look them up "
     "before you pass this on."
@@ -71,7 +72,9 @@ def heading(dev: DevSet, what: str) -> str:
     """Title and first paragraph; `what` is Markdown."""
     config, kind = dev.config, dev.task.model.encoder.config.family
     base = escaped(base_name(str(config.model)))
-    goal = "a regression" if dev.task.num_labels == 1 else f"{dev.task.num_labels} classes"
+    goal = "regression" if dev.label_names is None else f"{len(dev.label_names)} classes"
+    if dev.label_names and len(dev.label_names) <= MOST_LABELS:
+        goal += f" ({', '.join(map(escaped, dev.label_names))})"
     return (
         f"# {base} on {escaped(str(config.task))}: {what}\n\n"
         f"{kind.upper() if kind != 'roberta' else 'RoBERTa'} encoder {base} with a head for {goal}, fine-tuned and exported "
@@ -94,14 +97,15 @@ def stability_section(sweep: Sweep, member: Member) -> str:
     """The table of the member's arm, and what the best of so many trials is expected to score."""
     rows = [other.row for other in sweep.arm_of(member.trial.arm)]
     (arm,) = make_arms({member.trial.arm: rows})
+    whole = f"the arm {escaped(arm.name)}" if sweep.arms[1:] else "the sweep"
     about = describe(arm)
     header = ["n", "mean", "std", "min", "max", "failed", "95 % interval"]
     columns = (about.all.mean, about.all.std, about.all.min, about.all.max)
     values = [str(len(arm)), *map(_shown, columns), f"{about.failed.count}/{about.failed.n}"]
     interval = f"{about.failed.wilson_low:.0%} to {about.failed.wilson_high:.0%}"
     return (
-        f"## How stable the recipe is\n\nAll {len(arm)} trials of the arm {escaped(arm.name)}, which differ in their seeds "
-        f"only; {arm.metric} after the last step.\n\n{table(header, [[*values, interval]])}\n\nFailed: no better than the "
+        f"## How stable the recipe is\n\nAll {len(arm)} trials of {whole}, which differ in their seeds only; "
+        f"{arm.metric} after the last step.\n\n{table(header, [[*values, interval]])}\n\nFailed: no better than the "
         f"best constant prediction, {arm.trivial:.4f}, or diverged; std over seeds (ddof 1); the interval is Wilson's, of the "
         f"failure rate.\n\n{_expected_best(arm)}"
     )
@@ -128,7 +132,7 @@ def _shown(estimate: Estimate) -> str:
 def recipe_section(member: Member) -> str:
     """Every setting of the training."""
     settings = member.trial.settings
-    rows = [[f"`{name}`", escaped(readable(settings[name]))] for name in RECIPE]
+    rows = [[f"`{name}`", readable(settings[name])] for name in RECIPE]
     return f"## Recipe\n\n{table(['setting', 'value'], [*rows, ['steps', str(member.row['num_steps'])]])}"
 
 

@@ -1,11 +1,12 @@
 """A fine-tuned classifier as the folder that transformers' auto classes load: config.json, weights, tokenizer."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from jaxtune.data.tokens import load_tokenizer
 from jaxtune.errors import UserError
-from jaxtune.models.pretrained import locate, read_config, write_folder
+from jaxtune.models.pretrained import WEIGHTS, locate, read_config, write_folder
 from jaxtune.saved import DevSet, Params
 
 # In the base model's config.json these name another checkpoint, its precision, or code to run.
@@ -25,11 +26,15 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
         raise UserError(
             f"The weights cannot be written ({error}); make room or give another --to."
         ) from error
+    # safetensors closes its file to others; an export is to be handed on.
+    shutil.copymode(folder / "config.json", folder / WEIGHTS)
     tokenizer = load_tokenizer(source)
     tokenizer.model_max_length = dev.max_length
     # transformers leaves token types out for ALBERT, and puts them in where training may have left them out.
     types = ["token_type_ids"] if dev.config.use_token_types and encoder.type_vocab_size > 1 else []
     tokenizer.init_kwargs["model_input_names"] = ["input_ids", *types, "attention_mask"]
+    for how_it_was_read in ("is_local", "local_files_only", "name_or_path"):
+        tokenizer.init_kwargs.pop(how_it_was_read, None)
     tokenizer.save_pretrained(folder)
 
 
