@@ -70,7 +70,7 @@ def test_mean_logits_and_mean_probabilities():
     shares = special.softmax(np.array(logits, np.float64), axis=-1).mean(axis=0)
     np.testing.assert_allclose(np.exp(mean_probabilities(logits)), shares, rtol=1e-12)
     # Two of three members lean to class 1, and one is sure of class 0: the rules may differ.
-    split = [np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]]), np.array([[9.0, 0.0]])]
+    split = [np.array([[0.0, 2.0]]), np.array([[0.0, 2.0]]), np.array([[9.0, 0.0]])]
     assert mean_logits(split).argmax() == 0
     assert mean_probabilities(split).argmax() == 1
     values = [np.array([[1.0], [2.0]]), np.array([[3.0], [4.0]])]
