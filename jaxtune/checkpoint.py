@@ -5,7 +5,6 @@ anything is read back, for orbax itself does not notice a changed byte.
 """
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from jaxtune.logs import replace_file, write_json
+from jaxtune.logs import digest, replace_file, write_json
 
 Tree = TypeVar("Tree")
 
@@ -163,12 +162,6 @@ class RunCheckpoints:
 
     def _complain(self, error: Exception) -> None:
         self._say(f"No checkpoint could be written ({_one_line(error)}); going on without.")
-
-
-def digest(file: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _check_room(folder: Path, tree: Any) -> None:

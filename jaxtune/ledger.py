@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxtune.checkpoint import digest
 from jaxtune.errors import UserError
-from jaxtune.logs import HISTORY, PREDICTIONS, finite, replace_file
+from jaxtune.logs import HISTORY, PREDICTIONS, digest, finite, replace_file
 
 TRIALS = "trials.jsonl"
 Row = dict[str, Any]

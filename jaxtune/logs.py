@@ -1,5 +1,6 @@
 """Result files of a sweep (DESIGN 2.2): JSON lines, Parquet and NPY are the truth, TensorBoard is a view of them."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -9,7 +10,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
 HISTORY, PREDICTIONS = "history", "predictions"
+REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 
 
 class StepRecords(NamedTuple):
@@ -116,6 +119,12 @@ def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
     part = path.with_name(path.name + ".part")
     write(part)
     os.replace(part, path)
+
+
+def digest(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def finite(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 import jaxtune
-from jaxtune.checkpoint import digest
+from jaxtune.logs import digest
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "transformers", "tokenizers", "datasets", "numpy")
 

@@ -18,15 +18,23 @@ from jaxtune.config import SEED_FIELDS
 from jaxtune.errors import UserError
 from jaxtune.flags import Settings
 from jaxtune.ledger import TRIALS, Row, check_rows, rewrite_rows
-from jaxtune.logs import HISTORY, PREDICTIONS, write_json, write_text
+from jaxtune.logs import (
+    CONFIG,
+    HISTORY,
+    MANIFEST,
+    PREDICTIONS,
+    REPORT,
+    SUMMARY,
+    write_json,
+    write_text,
+)
 from jaxtune.manifest import differences
 from jaxtune.progress import say
 from jaxtune.trials import Trial
 
-CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
 TENSORBOARD, PARAMS, CHECKPOINTS = "tb", "params", "checkpoints"
 OUTPUTS = (
-    *(CONFIG, MANIFEST, SUMMARY, TRIALS),
+    *(CONFIG, MANIFEST, SUMMARY, TRIALS, *REPORT),
     *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS),
 )
 LOCK, HOLDER = ".lock", ".lock.json"

@@ -54,7 +54,8 @@ class Verdict(NamedTuple):
     leader: str | None  # the arm to use; None where none was shown to be more stable than any
     wins: tuple[Win, ...]
     comparisons: tuple[Comparison, ...]
-    power: PowerTable | None  # of the pair that stays open
+    open_pair: Comparison | None  # of the leader, the nearest to a difference that was not shown
+    power: PowerTable | None  # of the open pair
 
     @property
     def text(self) -> str:
@@ -96,7 +97,7 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
     led.sort(key=lambda win: -win.p)
     shown = [win.pair for win in led[:MOST_PAIRS]] or [pair for pair in pairs if pair == nearest]
     found = caveats(arms, shown, name, num_dev, ALPHA, num_tests)
-    return Verdict(*sentences, found, name, tuple(wins), tuple(pairs), power)
+    return Verdict(*sentences, found, name, tuple(wins), tuple(pairs), nearest, power)
 
 
 def find_win(pair: Comparison, named: dict[str, Arm]) -> Win | None:
@@ -156,6 +157,7 @@ def _one_arm(arm: Arm, num_dev: int | None) -> Verdict:
         None,
         (),
         (),
+        None,
         None,
     )
 

@@ -1,0 +1,48 @@
+"""`python -m jaxtune.report`: what one or several sweeps say, as a page, as Markdown and as CSV (DESIGN 2.1)."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxtune.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportConfig:
+    """Writes report.html, report.md, arms.csv and trials.csv about the arms of one or several sweeps.
+
+    Works on a sweep that still runs or was cut off; what has finished is in it.
+    """
+
+    outs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="OUT [OUT ...]")]
+    """Folders that sweeps have left."""
+    to: Path | None = None
+    """Folder for the report; without it, the first OUT."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage."""
+    config = tyro.cli(
+        ReportConfig, args=argv, prog="python -m jaxtune.report", use_underscores=True
+    )
+    if not config.outs:
+        print("No OUT is given; name one or more folders that sweeps have left.", file=sys.stderr)
+        return 2
+    # Imported late: `--help` and usage errors answer before pandas, scipy and matplotlib load.
+    from jaxtune.progress import say_error
+    from jaxtune.reports.writing import write_report
+
+    try:
+        write_report(config.outs, config.to)
+    except UserError as error:
+        say_error(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From the folders that sweeps leave to the pages a reader gets; nothing here imports JAX."""

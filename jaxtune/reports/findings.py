@@ -1,0 +1,118 @@
+"""Everything a report says in numbers: the verdict, and what there is to say about each arm."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxtune.arms import Arm, check_comparable, make_arms
+from jaxtune.errors import UserError
+from jaxtune.instability import Instability, VarianceSplit, instability, variance_split
+from jaxtune.rates import NEEDED, Peak, peak
+from jaxtune.reports.sources import Source, TrialRecord
+from jaxtune.stats import Description, ExpectedMax, by_arm, describe, expected_max
+from jaxtune.verdict import Verdict, judge
+
+Report = Callable[[str], None]
+
+
+class ArmFindings(NamedTuple):
+    """One arm."""
+
+    arm: Arm
+    trials: tuple[TrialRecord, ...]  # in the order of the arm's scores
+    description: Description
+    best: ExpectedMax
+    instability: Instability | None  # None where no predictions are there
+    of_successes: Instability | None  # the same without failed trials
+    split: VarianceSplit
+    num_steps: int
+    peak: Peak | None  # of the effective learning rate; None where the rows do not tell
+
+
+class Findings(NamedTuple):
+    """All arms, which have been scored on the same dev examples by the same metric."""
+
+    sources: tuple[Source, ...]
+    arms: tuple[ArmFindings, ...]
+    verdict: Verdict
+    metric: str
+    trivial: float
+    num_dev: int | None  # None where no predictions are there
+
+
+def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findings:
+    """Judges and describes the arms of all sources; raises UserError where their scores do not compare.
+
+    Args:
+        report: is told what comes next, for these are seconds per arm and pair of arms.
+    """
+    trials = {name: ts for source in sources for name, ts in _by_arm(source).items()}
+    arms = make_arms({name: [trial.row for trial in ts] for name, ts in trials.items()})
+    check_comparable(arms)
+    num_dev = _num_dev(arms, trials)
+    report(f"statistics of {len(arms) * (len(arms) - 1) // 2} pairs of arms")
+    verdict = judge(arms, num_dev)
+    described = []
+    for arm in arms:
+        report(f"statistics of {arm.name}")
+        described.append(_describe(arm, trials[arm.name], num_dev))
+    return Findings(
+        sources=tuple(sources),
+        arms=tuple(described),
+        verdict=verdict,
+        metric=arms[0].metric,
+        trivial=arms[0].trivial,
+        num_dev=num_dev,
+    )
+
+
+def _by_arm(source: Source) -> dict[str, tuple[TrialRecord, ...]]:
+    records = {trial.row["trial"]: trial for trial in source.trials}
+    return {
+        name: tuple(records[row["trial"]] for row in rows)
+        for name, rows in by_arm(source.rows).items()
+    }
+
+
+def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) -> int | None:
+    """Examples of the dev set; raises UserError where arms were scored on different ones."""
+    sizes = {
+        arm.name: len(trial.logits)
+        for arm in arms
+        for trial in trials[arm.name]
+        if trial.logits is not None
+    }
+    first = arms[0]
+    for arm in arms[1:]:
+        if (
+            arm.trivial != first.trivial
+            or len({sizes.get(a.name) for a in (first, arm)} - {None}) > 1
+        ):
+            raise UserError(
+                f"[{first.name}] and [{arm.name}] were scored on different dev sets (best constant prediction "
+                f"{first.trivial:.3f} and {arm.trivial:.3f}, {sizes.get(first.name)} and {sizes.get(arm.name)} examples); "
+                "compare sweeps of one dev set."
+            )
+    return next(iter(sizes.values()), None)
+
+
+def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) -> ArmFindings:
+    row = trials[0].row
+    known = all(row.get(name) is not None for name in NEEDED)
+    return ArmFindings(
+        arm=arm,
+        trials=trials,
+        description=describe(arm, num_dev),
+        best=expected_max(arm.final),
+        instability=_instability(trials),
+        of_successes=_instability([trial for trial in trials if not trial.failed]),
+        split=variance_split(arm.final, arm.seeds),
+        num_steps=row["num_steps"],
+        peak=peak(row, row["num_steps"]) if known else None,
+    )
+
+
+def _instability(trials: Sequence[TrialRecord]) -> Instability | None:
+    logits = [trial.logits for trial in trials if trial.logits is not None]
+    return instability(np.stack(logits)) if logits else None

@@ -1,0 +1,164 @@
+"""The report as Markdown, in the terminal, and its numbers as CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from jaxtune.arms import readable
+from jaxtune.reports.contents import Section
+from jaxtune.reports.findings import ArmFindings, Findings
+from jaxtune.reports.page import facts, title
+from jaxtune.reports.sources import printable
+from jaxtune.reports.tables import Table
+from jaxtune.stats import Scores
+
+TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
+# A spreadsheet takes a cell that begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def make_markdown(found: Findings, sections: Sequence[Section]) -> str:
+    """Words and tables; the figures are in the page."""
+    verdict = found.verdict
+    sentences = (verdict.more_stable, verdict.how_sure, verdict.next_step)
+    status = [source.status for source in found.sources if source.status]
+    parts = [f"# {_markdown(title(found))}", _markdown(facts(found))]
+    parts += [f"**{_markdown(text)}**" for text in status]
+    parts += [f"> {_markdown(' '.join(sentences))}"]
+    for section in sections:
+        if not section.tables and not section.points:
+            continue
+        parts.append(f"## {_markdown(section.title)}")
+        parts += ["\n".join(f"- {_markdown(point)}" for point in section.points)]
+        for table in section.tables:
+            if table.title != section.title:
+                parts.append(f"### {_markdown(table.title)}")
+            parts += [_markdown_table(table), _markdown(table.note)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _markdown_table(table: Table) -> str:
+    rule = ["---", *["---:" if any(table.columns) else "---"] * (len(table.columns) - 1)]
+    rows = [[_markdown(cell) for cell in row] for row in [table.columns, *table.rows]]
+    lines = [rows[0], rule, *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    """One line that no reader takes for markup; the lower line of a cell goes into brackets."""
+    first, *below = text.split("\n")
+    text = f"{first} ({'; '.join(below)})" if below else first
+    text = escape(printable(text), quote=False)
+    for sign in ("\\", "`", "*", "|", "]("):
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def terminal_table(table: Table) -> RichTable:
+    """The columns of the arms table that a terminal has room for."""
+    shown = [i for i, name in enumerate(table.columns) if name in TERMINAL_COLUMNS]
+    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for index in shown:
+        title = table.columns[index].replace(" learning", "\nlearning")
+        if index:
+            made.add_column(title, justify="right", no_wrap=True)
+        else:
+            made.add_column(title, overflow="fold")
+    for row in table.rows:
+        # Intervals of scores stay in the page; Text, not markup, for names may hold brackets.
+        cells = [
+            cell.split("\n")[0] if table.columns[i] in ("Mean", "Std") else cell
+            for i, cell in enumerate(row)
+        ]
+        cells[0] = cells[0].replace(" ", "\n")
+        made.add_row(*(Text(cells[index]) for index in shown))
+    return made
+
+
+def arms_csv(found: Findings) -> str:
+    """A row per arm: everything its description holds, unrounded, then its settings."""
+    rows = [_arm_numbers(arm) | arm.arm.settings for arm in found.arms]
+    return _csv(rows)
+
+
+def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
+    about, failed = arm.description, arm.description.failed
+    numbers = {
+        "arm": about.name,
+        "metric": about.metric,
+        "trivial": about.trivial,
+        "n": failed.n,
+        "failed": failed.count,
+        "failed_low": failed.wilson_low,
+        "failed_high": failed.wilson_high,
+        "failed_exact_low": failed.exact_low,
+        "failed_exact_high": failed.exact_high,
+        "diverged": about.diverged.count,
+        "constant_predictions": about.constant.count,
+        "unscored": about.num_unscored,
+        **_scores("", about.all),
+        **_scores("not_failed_", about.not_failed),
+        "dev_standard_error": about.dev_error.value,
+        "num_steps": arm.num_steps,
+    }
+    numbers |= {f"expected_best_of_{n}": _at(arm.best.mean, n) for n in (1, 2, 5, 10)}
+    if arm.peak is not None:
+        numbers |= {"peak_learning_rate": arm.peak.rate, "peak_multiple": arm.peak.multiple}
+    for kind, found in (("", arm.instability), ("not_failed_", arm.of_successes)):
+        if found is not None:
+            names = ("disagreement", "kappa", "divergence")
+            numbers |= {f"{kind}{name}": getattr(found, name).value for name in names}
+    return numbers
+
+
+def _scores(kind: str, scores: Scores) -> dict[str, Any]:
+    numbers: dict[str, Any] = {f"{kind}n": scores.n} if kind else {}
+    for name, found in list(scores._asdict().items())[1:]:
+        numbers |= {
+            f"{kind}{name}": found.value,
+            f"{kind}{name}_low": found.low,
+            f"{kind}{name}_high": found.high,
+        }
+    return numbers
+
+
+def _at(values: np.ndarray, count: int) -> float | None:
+    return float(values[count - 1]) if count <= len(values) else None
+
+
+def trials_csv(found: Findings) -> str:
+    """A row per trial, as in trials.jsonl; with the folder where there are several."""
+    several = len(found.sources) > 1
+    return _csv(
+        ({"folder": source.name} if several else {}) | row
+        for source in found.sources
+        for row in source.rows
+    )
+
+
+def _csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    rows = list(rows)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(csv_cell, columns))
+    writer.writerows([csv_cell(row.get(name)) for name in columns] for row in rows)
+    return text.getvalue()
+
+
+def csv_cell(value: Any) -> str:
+    """A number as it is, nothing for null; text that a spreadsheet would calculate gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
+    if not isinstance(value, str):
+        return readable(value)
+    return f"'{value}" if value.startswith(FORMULA) else value

@@ -1,0 +1,151 @@
+"""The report as one HTML page that needs nothing else: no script, no font, no picture from anywhere.
+
+Everything that came from data or settings passes through `escape`; drawings are escaped where they are made.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from string import Template
+
+import jaxtune
+from jaxtune.reports.contents import Key, Panel, Section
+from jaxtune.reports.findings import Findings
+from jaxtune.reports.sources import printable
+from jaxtune.reports.tables import Table
+
+_TEMPLATE = Path(__file__).with_name("page.html")
+
+
+def make_page(found: Findings, sections: Sequence[Section]) -> str:
+    """The whole page."""
+    verdict = found.verdict
+    sentences = (verdict.more_stable, verdict.how_sure, verdict.next_step)
+    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        version=escape(jaxtune.__version__),
+        title=_text(title(found)),
+        facts=_text(facts(found)),
+        status=_paragraphs((source.status for source in found.sources), "status"),
+        # A verdict that lists arms is no headline.
+        verdict=_paragraphs(sentences[:1], "long" if len(sentences[0]) > 140 else "")
+        + _paragraphs(sentences[1:]),
+        links="\n".join(
+            f'<a href="#{_anchor(section)}">{_text(section.title)}</a>' for section in sections
+        ),
+        sections="\n".join(map(_section, sections)) + _configs(found),
+        footer=_text(f"Written by jaxtune {jaxtune.__version__} on {now}."),
+    )
+
+
+def title(found: Findings) -> str:
+    """What was fine-tuned on what."""
+    rows = [row for source in found.sources for row in source.rows]
+    tasks = ", ".join(dict.fromkeys(str(row["task"]) for row in rows))
+    models = ", ".join(dict.fromkeys(Path(str(row.get("model"))).name for row in rows))
+    return f"Stability of fine-tuning {models} on {tasks}"
+
+
+def facts(found: Findings) -> str:
+    """What the numbers are based on, in a line."""
+    trials = sum(len(arm.arm) for arm in found.arms)
+    dev = "" if found.num_dev is None else f" of {found.num_dev} dev examples"
+    return (
+        f"{trials} trials in {len(found.arms)} arm{'s' * (len(found.arms) > 1)}, scored by the {found.metric}{dev} after the last "
+        f"step. The best constant prediction scores {found.trivial:.3f}."
+    )
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))
+
+
+def _paragraphs(texts: Iterable[str], kind: str = "") -> str:
+    start = f'<p class="{kind}">' if kind else "<p>"
+    return "\n".join(f"{start}{_text(text)}</p>" for text in texts if text)
+
+
+def _anchor(section: Section) -> str:
+    return re.sub(r"[^a-z]+", "-", section.title.lower())
+
+
+def _section(section: Section) -> str:
+    parts = [f'<section id="{_anchor(section)}">', f"<h2>{_text(section.title)}</h2>"]
+    parts.append(_paragraphs([section.lede], "lede"))
+    if section.points:
+        parts += ["<ul>", *(f"<li>{_text(point)}</li>" for point in section.points), "</ul>"]
+    if section.panels:
+        kind = "panels three" if section.columns == 3 else "panels"
+        keys, panels = _keys(section.keys), map(_panel, section.panels)
+        # A lone panel has room for its legend beside it.
+        alone = len(section.panels) == 1
+        parts += [
+            "" if alone else keys,
+            f'<div class="{kind}">',
+            *panels,
+            keys if alone else "",
+            "</div>",
+        ]
+    alone = len(section.tables) == 1
+    for table in section.tables:
+        heading = "" if alone else f"<h3>{_text(table.title)}</h3>"
+        parts += [heading, _table(table)]
+    return "\n".join(part for part in [*parts, "</section>"] if part)
+
+
+def _table(table: Table) -> str:
+    named = any(table.columns)
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in table.columns)
+    rows = "\n".join(
+        f'<tr><th scope="row">{_cell(first)}</th>{"".join(f"<td>{_cell(cell)}</td>" for cell in rest)}</tr>'
+        for first, *rest in table.rows
+    )
+    kind = "" if named else ' class="things"'
+    head = f"<thead><tr>{head}</tr></thead>" if named else ""
+    # Focusable, so that the keyboard scrolls it too.
+    box = f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(table.title)}">'
+    note = _paragraphs([table.note], "note")
+    return f"{box}<table{kind}>{head}<tbody>\n{rows}\n</tbody></table></div>\n{note}"
+
+
+def _cell(cell: str) -> str:
+    first, *below = map(_breakable, cell.split("\n"))
+    return first + "".join(f"<small>{line}</small>" for line in below)
+
+
+def _breakable(text: str) -> str:
+    """Names such as `learning_rate=2e-05` may be broken after a sign rather than within a word."""
+    return re.sub(r"([=/:,])(?=\w)", r"\1<wbr>", _text(text))
+
+
+def _panel(panel: Panel) -> str:
+    label = _text(panel.title)
+    return f'<figure role="img" aria-label="{label}"><figcaption>{label}</figcaption>{_keys(panel.keys)}{panel.svg}</figure>'
+
+
+def _keys(keys: Sequence[Key]) -> str:
+    return f'<ul class="keys">{"".join(map(_key, keys))}</ul>' if keys else ""
+
+
+def _key(key: Key) -> str:
+    colour = key.style.colour
+    dashes = " ".join(f"{2 * dash:g}" for dash in key.style.dashes)
+    marks = {
+        "line": f'<path d="M1 7H29" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes or "none"}"/>',
+        "dot": f'<circle cx="15" cy="7" r="4.5" fill="{colour}"/>',
+        "cross": f'<path d="M10 2L20 12M10 12L20 2" stroke="{colour}" stroke-width="1.8"/>',
+        "diamond": f'<path d="M15 1L21 7L15 13L9 7Z" fill="#fff" stroke="{colour}" stroke-width="1.5"/>',
+    }
+    return f'<li><svg viewBox="0 0 30 14" aria-hidden="true">{marks[key.mark]}</svg>{_text(key.label)}</li>'
+
+
+def _configs(found: Findings) -> str:
+    """The text of every config.yaml, folded away."""
+    return "".join(
+        f"\n<details><summary>config.yaml of {_text(source.name)}: --config of it repeats the sweep</summary>"
+        f"<pre>{escape(source.config)}</pre></details>"
+        for source in found.sources
+        if source.config
+    )

@@ -1,0 +1,89 @@
+"""What the sweeps of a report were run with, and how fast they ran."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxtune.reports.findings import Findings
+from jaxtune.reports.sources import Source
+from jaxtune.reports.tables import MISSING, Table
+
+
+def throughput_table(found: Findings) -> Table:
+    """A row per sweep."""
+    return Table(
+        "Throughput",
+        ("Sweep", "Trials", "Seeds per hour", "Tokens per second", "Time", "Compiling", "Memory"),
+        tuple(map(_throughput_row, found.sources)),
+        "Of the run that finished the sweep, compiling and evaluating included; tokens are real ones, without padding. A sweep "
+        "that has not finished shows its trials' own times.",
+    )
+
+
+def _throughput_row(source: Source) -> tuple[str, ...]:
+    measured = source.throughput
+    if measured is None or not measured.get("trials"):
+        seconds = sum(row["seconds"] for row in source.rows)
+        count = len(source.rows)
+        measured = {"trials": count, "seconds": seconds}
+        measured["seeds_per_hour"] = 3600 * count / seconds if seconds else None
+    memory = measured.get("peak_memory_bytes")
+    return (
+        source.name,
+        _count(measured["trials"]),
+        _count(measured.get("seeds_per_hour")),
+        _count(measured.get("tokens_per_second")),
+        _seconds(measured.get("seconds")),
+        _seconds(measured.get("compile_seconds")),
+        MISSING if memory is None else f"{memory / 2**30:.2f} GiB",
+    )
+
+
+def _count(value: float | None) -> str:
+    return MISSING if value is None else f"{value:,.0f}"
+
+
+def _seconds(value: float | None) -> str:
+    return MISSING if value is None else f"{value:,.1f} s"
+
+
+def provenance_table(source: Source) -> Table:
+    """What the sweep was run with, a row per thing."""
+    manifest: dict[str, Any] = source.manifest
+    packages = manifest.get("packages") or {}
+    rows = {
+        "Folder": str(source.out),
+        "Command": " ".join(map(str, manifest.get("command") or [])),
+        "Model": ", ".join(dict.fromkeys(str(row.get("model")) for row in source.rows)),
+        "jaxtune": f"{manifest.get('jaxtune')}, commit {manifest.get('commit')}",
+        "Packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
+        "Python": str(manifest.get("python")),
+        "Devices": _devices(manifest.get("devices") or []),
+        "Precision": str(manifest.get("precision")),
+        "Random numbers": str(manifest.get("prng")),
+        "Programs": "; ".join(map(_program, manifest.get("groups") or [])),
+        "Continued": _continued(manifest),
+    } | {str(file): f"sha256 {sha}" for file, sha in (manifest.get("sha256") or {}).items()}
+    known = tuple(rows) if manifest else ("Folder", "Model")
+    kept = [(what, value) for what, value in rows.items() if what in known and value]
+    return Table(source.name, ("", ""), tuple(kept))
+
+
+def _continued(manifest: dict[str, Any]) -> str:
+    count = len(manifest.get("continued") or [])
+    return f"{count} time{'s' * (count > 1)}" if count else ""
+
+
+def _devices(devices: Sequence[str]) -> str:
+    kinds, counts = np.unique(devices, return_counts=True)
+    return ", ".join(
+        f"{n} x {kind}" for kind, n in zip(kinds.tolist(), counts.tolist(), strict=True)
+    )
+
+
+def _program(group: dict[str, Any]) -> str:
+    return (
+        f"{group.get('trials')} trials of {group.get('steps')} steps, {group.get('group_size')} at once, "
+        f"{group.get('parameters', 0):,} parameters"
+    )

@@ -1,0 +1,234 @@
+"""What the folders of a report hold, as far as it has been written: a sweep may still run, or may have been cut off."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+from jaxtyping import Float, Int
+
+from jaxtune.config import seed_list
+from jaxtune.errors import UserError
+from jaxtune.ledger import CHECKSUMS, TRIALS, Row, read_rows
+from jaxtune.logs import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY
+
+LOSS, DEV = "loss", "dev"
+# A row without these is no trial's.
+NEEDED = {
+    *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "task", "metric"),
+    *("final", "trivial", "failed", "diverged", "constant_prediction", "num_steps", "seconds"),
+}
+
+
+class Curve(NamedTuple):
+    """Some quantity of one trial over its steps."""
+
+    steps: Int[np.ndarray, " point"]
+    values: Float[np.ndarray, " point"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrialRecord:
+    """A finished trial: its row, what is there of its history, and its dev logits if they are there.
+
+    Curves are `loss`, `dev` (the primary metric), and gradient norms such as `layer 1 of 24` of the first, a middle and the
+    last block.
+    """
+
+    row: Row
+    curves: Mapping[str, Curve]
+    logits: Float[np.ndarray, "example label"] | None
+
+    @property
+    def failed(self) -> bool:
+        """As `Arm` counts it: a diverged or unscored trial has failed whatever its score."""
+        final = self.row["final"]
+        return bool(self.row["failed"] or self.row["diverged"] or final is None)
+
+
+class Planned(NamedTuple):
+    """What config.yaml asks for."""
+
+    trials: int
+    arms: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """One OUT."""
+
+    out: Path
+    name: str  # tells it from the other folders of the report
+    trials: tuple[TrialRecord, ...]
+    planned: Planned | None  # None where config.yaml does not tell
+    config: str  # text of config.yaml
+    manifest: dict[str, Any]
+    throughput: dict[str, Any] | None  # of summary.json, which a finished sweep has
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of its trials."""
+        return [trial.row for trial in self.trials]
+
+    @property
+    def status(self) -> str:
+        """How much of the sweep is there, in a sentence; empty where all of it is."""
+        done = len(self.trials)
+        if self.planned is None:
+            return f"{self.name}: {done} trials have finished, of how many is not known ({CONFIG} cannot be read)."
+        if done >= self.planned.trials:
+            return ""
+        missing = self.planned.arms - len({row["arm"] for row in self.rows})
+        arms = f"; {missing} of {self.planned.arms} arms have none yet" if missing > 0 else ""
+        return (
+            f"{self.name}: {done} of {self.planned.trials} trials have finished{arms}. The sweep still runs or was cut off, "
+            "and what is said here may change."
+        )
+
+
+def read_sources(
+    outs: Sequence[Path], report: Callable[[int, str], None] = lambda done, text: None
+) -> list[Source]:
+    """Reads the folders of sweeps; raises UserError for one that is given twice or holds no finished trial.
+
+    Arms of the same name in several folders get the folder's name in front.
+
+    Args:
+        report: is told how many trials have been read.
+    """
+    places = [out.resolve() for out in outs]
+    for place in places:
+        if places.count(place) > 1:
+            raise UserError(f"{place} is given twice; give each folder once.")
+    found = [_rows(out) for out in outs]
+    names = folder_names(places)
+    arms = [{row["arm"] for row in rows} for rows in found]
+    if sum(map(len, arms)) > len(set().union(*arms)):
+        for name, rows in zip(names, found, strict=True):
+            for row in rows:
+                row["arm"] = name if row["arm"] == "all" else f"{name}: {row['arm']}"
+    sources, done = [], 0
+    for out, name, rows in zip(outs, names, found, strict=True):
+        trials = []
+        for row in rows:
+            trials.append(_read_trial(out, row))
+            done += 1
+            report(done, f"reading {name}")
+        sources.append(_source(out, name, tuple(trials)))
+    return sources
+
+
+def folder_names(places: Sequence[Path]) -> list[str]:
+    """The shortest ends of the paths that tell them apart, such as `runs` or `first/runs`."""
+    depth = 1
+    names = [place.name for place in places]
+    while len(set(names)) < len(names):
+        depth += 1
+        names = ["/".join(place.parts[-depth:]) for place in places]
+    return [printable(name) for name in names]
+
+
+def printable(text: str) -> str:
+    """Without control characters, which would move a terminal's cursor or break a page."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _rows(out: Path) -> list[Row]:
+    rows = read_rows(out)
+    if not rows:
+        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
+    missing = sorted(set().union(*(NEEDED - row.keys() for row in rows)))
+    if missing:
+        raise UserError(
+            f"{out / TRIALS} holds rows without {', '.join(missing)}; give the --out of a sweep."
+        )
+    kept = [{k: v for k, v in row.items() if k not in CHECKSUMS} for row in rows]
+    return [row | {"arm": printable(str(row["arm"]))} for row in kept]
+
+
+def _read_trial(out: Path, row: Row) -> TrialRecord:
+    name = f"{row['trial']:05d}"
+    return TrialRecord(
+        row,
+        _curves(out / HISTORY / f"{name}.parquet", row["metric"]),
+        _unless_damaged(np.load, out / PREDICTIONS / f"{name}.npy"),
+    )
+
+
+def _unless_damaged(read: Callable[[Path], Any], file: Path) -> Any:
+    """What a file holds; None where it is missing or damaged, which costs a report one curve."""
+    try:
+        return read(file)
+    except (OSError, ValueError, EOFError):  # pyarrow's and JSON's errors are ValueErrors
+        return None
+
+
+def _curves(file: Path, metric: str) -> dict[str, Curve]:
+    history = _unless_damaged(pd.read_parquet, file)
+    if history is None:
+        return {}
+    wanted = {LOSS: LOSS, f"dev/{metric}": DEV} | _some_layers(history["name"].cat.categories)
+    rows = history[history["name"].isin(list(wanted))]
+    return {
+        wanted[str(name)]: Curve(part["step"].to_numpy(), part["value"].to_numpy(np.float64))
+        for name, part in rows.groupby("name", observed=True)
+    }
+
+
+def _some_layers(names: Sequence[str]) -> dict[str, str]:
+    """Names of the first, a middle and the last block's norms -> what to call them."""
+    layers = sorted(name for name in names if re.fullmatch(r"grad_norm/layer_\d+/layer", name))
+    last = len(layers) - 1
+    chosen = sorted({0, last // 2, last}) if layers else []
+    return {layers[i]: f"layer {i + 1} of {len(layers)}" for i in chosen}
+
+
+def _source(out: Path, name: str, trials: tuple[TrialRecord, ...]) -> Source:
+    config = _unless_damaged(_read_text, out / CONFIG) or ""
+    manifest = _unless_damaged(_read_json, out / MANIFEST)
+    summary = _unless_damaged(_read_json, out / SUMMARY)
+    throughput = summary.get("throughput") if isinstance(summary, dict) else None
+    return Source(
+        out=out,
+        name=name,
+        trials=trials,
+        planned=planned(config),
+        config=config,
+        manifest=manifest if isinstance(manifest, dict) else {},
+        throughput=throughput if isinstance(throughput, dict) else None,
+    )
+
+
+def _read_text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def _read_json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def planned(config: str) -> Planned | None:
+    """How many trials and arms the text of a config.yaml asks for; None where it does not tell."""
+    try:
+        values = yaml.safe_load(config)
+        grid = [len(dict.fromkeys(map(str, swept))) for swept in values.get("grid", {}).values()]
+        arms = math.prod(grid)
+        return Planned(arms * _num_seeds(values), arms)
+    except (yaml.YAMLError, UserError, AttributeError, KeyError, TypeError):
+        return None
+
+
+def _num_seeds(values: Mapping[str, Any]) -> int:
+    def count(name: str) -> int:
+        return len(seed_list(str(values[name])))
+
+    if values.get("init_seeds") is not None:
+        dropout = count("dropout_seeds") if values.get("dropout_seeds") is not None else 1
+        return count("init_seeds") * count("order_seeds") * dropout
+    return count("seeds") if values.get("seeds") is not None else int(values["num_seeds"])

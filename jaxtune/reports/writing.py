@@ -1,0 +1,49 @@
+"""Reads, judges, draws and writes a report, and says what it says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxtune.errors import UserError
+from jaxtune.logs import REPORT, write_text
+from jaxtune.progress import ProgressLine, console, say
+from jaxtune.reports.contents import sections
+from jaxtune.reports.findings import Findings, find
+from jaxtune.reports.formats import arms_csv, make_markdown, terminal_table, trials_csv
+from jaxtune.reports.page import make_page
+from jaxtune.reports.sources import read_sources
+from jaxtune.reports.tables import arms_table
+
+
+def write_report(outs: Sequence[Path], to: Path | None) -> None:
+    """Leaves the four files in `to`, or in the first of `outs`; raises UserError where there is nothing to report on."""
+    folder = outs[0] if to is None else to
+    with ProgressLine("report", 3) as line:
+        line.update(0, "reading")
+        sources = read_sources(outs, lambda _, text: line.update(0, text))
+        found = find(sources, lambda text: line.update(1, text))
+        contents = sections(found, lambda text: line.update(2, text))
+        texts = (
+            make_page(found, contents),
+            make_markdown(found, contents),
+            arms_csv(found),
+            trials_csv(found),
+        )
+    try:
+        for name, text in zip(REPORT, texts, strict=True):
+            write_text(folder / name, text)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}); give another folder with --to."
+        ) from error
+    _say(found, folder)
+
+
+def _say(found: Findings, folder: Path) -> None:
+    verdict = found.verdict
+    for source in found.sources:
+        if source.status:
+            say(f"{source.status}\n")
+    say("\n".join((verdict.more_stable, verdict.how_sure, verdict.next_step)))
+    console.print(terminal_table(arms_table(found)))
+    say("\n".join(f"- {note}" for note in verdict.notes))
+    say(f"\nWrote {', '.join(REPORT)} in {folder}")
