@@ -125,12 +125,12 @@ def test_a_model_fine_tuned_before_keeps_its_encoder_and_loses_its_head(tiny, tm
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_config_passes_a_dry_run(file, capsys, tmp_path):
     """On the miniature, which has blocks enough; few steps, so that most share one compiled program."""
-    few = ["--num_seeds", "1", "--max_steps", "4", "--train_examples", "64"]
+    few = ["--num_seeds", "1", "--max_steps", "12", "--train_examples", "64", "--packing", "false"]
     flags = ["--model", "miniature", "--task", "miniature", *few, "--out", str(tmp_path / "out")]
     settings = parse(["--config", str(file), *flags, "--dry_run", "true"])
     run_sweep(settings, [])
     said = capsys.readouterr().out
-    assert f"in all: {len(settings.arms)} trials, {4 * len(settings.arms)} trial-steps" in said
+    assert f"in all: {len(settings.arms)} trials, {12 * len(settings.arms)} trial-steps" in said
     assert not (tmp_path / "out").exists()
 
 
