@@ -19,12 +19,11 @@ from jaxtune.flags import Settings
 from jaxtune.group import GroupProgram
 from jaxtune.interruption import Interruption
 from jaxtune.ledger import append_rows, read_rows
-from jaxtune.logs import HISTORY, History, write_json, write_predictions
+from jaxtune.logs import HISTORY, PARAMS, History, write_json, write_predictions
 from jaxtune.manifest import describe
 from jaxtune.outcome import TrialResult
 from jaxtune.outdir import (
     CHECKPOINTS,
-    PARAMS,
     SUMMARY,
     TENSORBOARD,
     begin,

@@ -16,12 +16,12 @@ from jaxtune.data.tasks import GLUE_TASKS, Task
 from jaxtune.errors import UserError
 from jaxtune.flags import parse
 from jaxtune.ledger import TRIALS, Row, check_rows
-from jaxtune.logs import PREDICTIONS
+from jaxtune.logs import PARAMS, PREDICTIONS
 from jaxtune.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.outdir import CONFIG, PARAMS
+from jaxtune.outdir import CONFIG
 from jaxtune.plan import make_plans
 from jaxtune.prepare import read_dataset
 from jaxtune.progress import say
