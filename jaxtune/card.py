@@ -42,7 +42,8 @@ def ensemble_card(
     """Of a folder with a folder per member."""
     geometric = ", the normalised geometric mean of their probabilities"
     how = (
-        f"Every trial of its arm that did not fail ({len(members)} of {_size(sweep, members)}), and none by its score. The "
+        f"Every trial of its arm that did not fail ({len(members)} of {_size(sweep, members)}). Nothing else was chosen, but "
+        "failure is judged on the dev set, so the scores above, the members' too, are somewhat too high. The "
         f"ensemble's answer is the mean of the members' logits{geometric if dev.task.num_labels > 1 else ''}."
     )
     header = ["folder", "trial", "seeds"]
@@ -75,8 +76,8 @@ def soup_card(
         f"This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes every trial of its arm that "
         f"did not fail ({len(members)} of {_size(sweep, members)}); greedy goes through them from the best to the worst on the "
         "dev set and keeps each that does not lower the dev score of the mean (Wortsman et al. 2022). The better one on the "
-        "dev set is exported, the uniform one where they are equal: **greedy's choice, and this one, were made on the data "
-        "that the scores are of, so these are too high**.\n\n"
+        "dev set is exported, the uniform one where they are equal. **These choices were made on the data that the scores are "
+        "of, so the scores are too high**: expect less on new data.\n\n"
         f"All trials started from one pre-trained encoder, but their fresh parts ({fresh}) from {heads} different "
         "initialisations, whose mean need not mean anything: compare the scores with a single trial's."
     )

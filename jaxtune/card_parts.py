@@ -12,8 +12,9 @@ import numpy as np
 import yaml
 
 import jaxtune
-from jaxtune.arms import Arm, make_arms, readable
+from jaxtune.arms import make_arms, readable
 from jaxtune.intervals import Estimate
+from jaxtune.ledger import Row
 from jaxtune.saved import DevSet, Member, Sweep
 from jaxtune.stats import describe, expected_max
 
@@ -26,7 +27,7 @@ RECIPE = (
 )
 MOST_LABELS = 12
 LICENCE = (
-    "This card states none. The licences of the base model and of the data apply to what is made from them; look them up "
+    "This card states no licence: those of the base model and of the data apply to what is made from them; look them up "
     "before you pass this on."
 )
 
@@ -107,17 +108,19 @@ def stability_section(sweep: Sweep, member: Member) -> str:
         f"## How stable the recipe is\n\nAll {len(arm)} trials of {whole}, which differ in their seeds only; "
         f"{arm.metric} after the last step.\n\n{table(header, [[*values, interval]])}\n\nFailed: no better than the "
         f"best constant prediction, {arm.trivial:.4f}, or diverged; std over seeds (ddof 1); the interval is Wilson's, of the "
-        f"failure rate.\n\n{_expected_best(arm)}"
+        f"failure rate.\n\n{_expected_best(sweep, rows)}"
     )
 
 
-def _expected_best(arm: Arm) -> str:
+def _expected_best(sweep: Sweep, rows: Sequence[Row]) -> str:
+    (arm,) = make_arms({"": [row | {"final": row[sweep.step]} for row in rows]})
     best = expected_max(arm.final)
     budgets = [n for n in best.num_trials.tolist() if n == len(arm) or n & (n - 1) == 0]
-    rows = [["expected best", *(f"{best.mean[n - 1]:.4f}" for n in budgets)]]
+    means = ["expected best", *(f"{best.mean[n - 1]:.4f}" for n in budgets)]
+    when = "after the last step" if sweep.step == "final" else "at each trial's best evaluation"
     return (
-        f"{table(['trials', *map(str, budgets)], rows)}\n\nExpected {arm.metric} of the best of so many trials, drawn with "
-        "replacement from those of the arm (Dodge et al. 2019)."
+        f"{table(['trials', *map(str, budgets)], [means])}\n\nExpected {arm.metric} {when} of the best of so many trials, drawn "
+        "with replacement from these (Dodge et al. 2019)."
     )
 
 
@@ -194,7 +197,7 @@ def _rounded(dev: DevSet) -> str:
 
 def licence_section(dev: DevSet) -> str:
     """The base model by name, and no licence that nobody has looked up."""
-    return f"## Base model and licence\n\n{escaped(base_name(str(dev.config.model)))}. {LICENCE}"
+    return f"## Base model and licence\n\nBase model: {escaped(base_name(str(dev.config.model)))}. {LICENCE}"
 
 
 def mean_scores(scores: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -32,7 +32,9 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
     tokenizer.model_max_length = dev.max_length
     # transformers leaves token types out for ALBERT, and puts them in where training may have left them out.
     types = ["token_type_ids"] if dev.config.use_token_types and encoder.type_vocab_size > 1 else []
-    tokenizer.init_kwargs["model_input_names"] = ["input_ids", *types, "attention_mask"]
+    tokenizer.model_input_names = ["input_ids", *types, "attention_mask"]
+    # Saved is the attribute's value, but only of what was given when the tokenizer was made.
+    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names
     for how_it_was_read in ("is_local", "local_files_only", "name_or_path"):
         tokenizer.init_kwargs.pop(how_it_was_read, None)
     tokenizer.save_pretrained(folder)

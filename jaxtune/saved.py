@@ -106,7 +106,12 @@ def read_sweep(out: Path, step: Step) -> Sweep:
 
 def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Member:
     trial = trials.get(row["trial"])
-    if trial is None or trial.arm != row["arm"] or trial.seeds.init_seed != row["init_seed"]:
+    streams = ("init_seed", "order_seed", "dropout_seed")
+    if (
+        trial is None
+        or trial.arm != row["arm"]
+        or any(getattr(trial.seeds, stream) != row[stream] for stream in streams)
+    ):
         raise UserError(
             f"{out / CONFIG} is not the config that trial {row['trial']} was run with; give the --out of a sweep as it was left."
         )
