@@ -91,8 +91,8 @@ def test_pulled_words_without_gradient_stay_where_they_are(tiny):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--mixout 1", "mixout is 1.0; give a probability"),
-        ("--mixout nan", "mixout is nan; give a probability"),
+        ("--mixout 1", "mixout is 1.0; give a rate"),
+        ("--mixout nan", "mixout is nan; give a rate"),
         ("--pretrained_decay -1", "pretrained_decay is -1.0; give 0"),
         ("--layerwise_lr_decay 0", "layerwise_lr_decay is 0.0; give a factor"),
         ("--layerwise_lr_decay 1.1", "layerwise_lr_decay is 1.1; give a factor"),
