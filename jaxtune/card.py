@@ -17,6 +17,7 @@ from jaxtune.card_parts import (
     use_section,
 )
 from jaxtune.saved import DevSet, Member, Sweep
+from jaxtune.wording import enumerate_words
 
 
 def trial_card(
@@ -70,7 +71,9 @@ def soup_card(
 ) -> str:
     """Of the exported soup; `trials` are those of the uniform and of the greedy one, `chosen` is one of these names."""
     heads = len({member.trial.seeds.init_seed for member in members})
-    fresh = " and ".join(module.removeprefix("head/") for module in dev.task.fresh)
+    fresh = [module.removeprefix("head/") for module in dev.task.fresh]
+    if dev.config.reinit_layers:
+        fresh.append(f"last {dev.config.reinit_layers} blocks")
     rows = [[name, ", ".join(map(str, held))] for name, held in trials.items()]
     how = (
         f"This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes every trial of its arm that "
@@ -78,7 +81,7 @@ def soup_card(
         "dev set and keeps each that does not lower the dev score of the mean (Wortsman et al. 2022). The better one on the "
         "dev set is exported, the uniform one where they are equal. **These choices were made on the data that the scores are "
         "of, so the scores are too high**: expect less on new data.\n\n"
-        f"All trials started from one pre-trained encoder, but their fresh parts ({fresh}) from {heads} different "
+        f"All trials started from one encoder, but their fresh parts ({enumerate_words(fresh)}) from {heads} different "
         "initialisations, whose mean need not mean anything: compare the scores with a single trial's."
     )
     return _joined(

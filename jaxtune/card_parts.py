@@ -12,19 +12,14 @@ import numpy as np
 import yaml
 
 import jaxtune
-from jaxtune.arms import make_arms, readable
+from jaxtune.arms import RUNNING, make_arms, readable
 from jaxtune.intervals import Estimate
 from jaxtune.ledger import Row
 from jaxtune.saved import DevSet, Member, Sweep
 from jaxtune.stats import describe, expected_max
 
-# What was trained, and not how it was watched; settings with a path of the user's machine stay out.
-RECIPE = (
-    *("learning_rate", "bias_correction", "schedule", "warmup_ratio", "num_epochs", "max_steps"),
-    *("batch_size", "weight_decay", "adam_b1", "adam_b2", "adam_eps", "max_grad_norm"),
-    *("clip_per_tensor", "dropout", "max_length", "use_token_types", "train_examples"),
-    *("subset_seed", "precision", "random_weights"),
-)
+# Texts, which may hold a path of the user's machine; the other settings are numbers, switches and given words.
+_TEXTS = {"data_dir", "train_file", "dev_file", "text_columns", "label_column"}
 MOST_LABELS = 12
 LICENCE = (
     "This card states no licence: those of the base model and of the data apply to what is made from them; look them up "
@@ -133,9 +128,10 @@ def _shown(estimate: Estimate) -> str:
 
 
 def recipe_section(member: Member) -> str:
-    """Every setting of the training."""
+    """Every setting of the training, and not how it was run or watched."""
     settings = member.trial.settings
-    rows = [[f"`{name}`", readable(settings[name])] for name in RECIPE]
+    recipe = [name for name in settings if name not in RUNNING | _TEXTS]
+    rows = [[f"`{name}`", readable(settings[name])] for name in recipe]
     return f"## Recipe\n\n{table(['setting', 'value'], [*rows, ['steps', str(member.row['num_steps'])]])}"
 
 

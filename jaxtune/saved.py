@@ -15,7 +15,7 @@ from jaxtune.config import SweepConfig
 from jaxtune.data.tasks import GLUE_TASKS, Task
 from jaxtune.errors import UserError
 from jaxtune.flags import parse
-from jaxtune.ledger import TRIALS, Row, check_rows
+from jaxtune.ledger import TRIALS, Row, read_rows
 from jaxtune.logs import PARAMS, PREDICTIONS
 from jaxtune.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
@@ -24,7 +24,6 @@ from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.outdir import CONFIG
 from jaxtune.plan import make_plans
 from jaxtune.prepare import read_dataset
-from jaxtune.progress import say
 from jaxtune.stats import by_arm
 from jaxtune.trials import Trial, make_trials
 from jaxtune.wording import names
@@ -96,9 +95,9 @@ def read_sweep(out: Path, step: Step) -> Sweep:
     if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
         raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
     trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
-    rows, damages = check_rows(out)
-    for damage in damages:
-        say(f"{out}: {damage}; that trial is left out.")
+    # Not the ledger's check of every file: the trials that are not exported count in the stability table all the same,
+    # whoever has thrown their parameters away since.
+    rows = read_rows(out)
     if not rows:
         raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
     return Sweep(out, step, tuple(_member(out, step, row, trials) for row in rows))
@@ -205,12 +204,13 @@ class DevSet:
             )
         if sweep.step == "best":
             return logits
-        kept = np.load(member.predictions)
+        kept = _saved_logits(member.predictions)
         bound = ROUNDING[self.config.precision] * max(1.0, float(np.abs(kept).max()))
-        if kept.shape != logits.shape or not np.abs(kept - logits).max() <= bound:
+        alike = kept.shape == logits.shape and np.abs(kept - logits).max() <= bound
+        if not alike or self.scores(kept)[self.task.metrics[0]] != member.row["final"]:
             raise UserError(
-                f"{member.folder} does not give the logits in {member.predictions}: the parameters, the model folder or the "
-                "data have changed since the sweep; run it again."
+                f"{member.folder} does not give the logits in {member.predictions} and the score in {TRIALS}: the parameters, the "
+                "model folder or the data have changed since the sweep; run it again."
             )
         return kept
 
@@ -219,6 +219,15 @@ def _task_of(config: SweepConfig) -> Task:
     """What classes and texts the task has; only a custom one's files have to be read for it."""
     assert config.task is not None
     return GLUE_TASKS[config.task] if config.task in GLUE_TASKS else read_dataset(config).task
+
+
+def _saved_logits(file: Path) -> np.ndarray:
+    try:
+        return np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{file} is missing or damaged; give the sweep's command again, and it repeats that trial."
+        ) from error
 
 
 def trial_named(sweep: Sweep, members: Sequence[Member], number: str) -> Member:

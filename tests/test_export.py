@@ -124,6 +124,8 @@ def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tm
     expected = [f"{np.sort(final) @ weight:.4f}" for weight in weights]
     assert f"| expected best | {' | '.join(expected)} |" in body
     assert "`learning_rate` | 0.001 |" in body
+    assert "`mixout` | 0.0 |" in body
+    assert "dev.jsonl" not in body
 
 
 def test_best_step_exports_the_parameters_of_the_best_evaluation(swept, tmp_path):
@@ -211,6 +213,11 @@ def test_missing_and_changed_parameters(swept, tmp_path, capsys):
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     final = out / "params" / "00000" / "final"
+    kept = out / "predictions" / "00000.npy"
+    kept.rename(tmp_path / "kept.npy")
+    assert export(out, 0, tmp_path / "hf") == 1
+    assert "00000.npy is missing or damaged" in capsys.readouterr().err
+    (tmp_path / "kept.npy").rename(kept)
     params = load_params(final)
     params["head/classifier/bias"] = params["head/classifier/bias"] + np.float32([0.5, 0.0])
     save_params(final, params)
