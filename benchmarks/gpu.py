@@ -79,7 +79,7 @@ def commands(given: argparse.Namespace) -> dict[str, list[str]]:
         "attention": [
             "attention.py",
             "--rows",
-            "208",
+            "8" if given.small else "208",
             "--heads",
             "16",
             "--head_size",

@@ -16,7 +16,7 @@ _RESULTS = {
     *("num_steps", "seconds", "group_size"),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
-_RUNNING = {
+RUNNING = {
     *("eval_every", "log_every", "trials_per_device", "remat", "save_params"),
     *("packing", "compact_vocabulary"),
 }
@@ -81,7 +81,7 @@ def readable(value: Any) -> str:
 
 def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:
     """Settings in which two arms differ, as written on the command line: where to look for the cause."""
-    shared = [name for name in one.settings if name in other.settings and name not in _RUNNING]
+    shared = [name for name in one.settings if name in other.settings and name not in RUNNING]
     pairs = {
         name: (readable(one.settings[name]), readable(other.settings[name])) for name in shared
     }

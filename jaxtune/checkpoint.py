@@ -4,6 +4,7 @@ A run's checkpoint counts only once it is sealed: a list with the sha256 of ever
 anything is read back, for orbax itself does not notice a changed byte.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -122,7 +123,8 @@ class RunCheckpoints:
         """Waits for writes under way and lets go of orbax's threads."""
         self.wait()
         if "_manager" in self.__dict__:
-            self._manager.close()
+            with contextlib.suppress(Exception):  # a failed write, of which was told
+                self._manager.close()
             del self.__dict__["_manager"]
 
     def discard(self) -> None:
@@ -194,7 +196,7 @@ def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(folder.absolute(), params, force=True)
-    except ValueError as error:  # the system's error is in its text alone
+    except Exception as error:  # of several kinds, with the system's error in the text alone
         code = re.search(r"os_error_code='(\d+)'", str(error))
         if code is None:
             raise

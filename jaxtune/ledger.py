@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.errors import UserError
-from jaxtune.logs import HISTORY, PREDICTIONS, digest, finite, replace_file
+from jaxtune.logs import HISTORY, PARAMS, PREDICTIONS, digest, finite, replace_file
 
 TRIALS = "trials.jsonl"
 Row = dict[str, Any]
 # Column -> the trial's file that it vouches for.
 FILES = {"history_sha256": (HISTORY, "parquet"), "predictions_sha256": (PREDICTIONS, "npy")}
+SAVED = "params_sha256"  # of the folder, where parameters were saved
 OWN = "row_sha256"
-CHECKSUMS = (*FILES, OWN)
+CHECKSUMS = (*FILES, SAVED, OWN)
 
 
 def append_rows(out: Path, rows: Sequence[Row]) -> None:
@@ -88,6 +89,8 @@ def _sealed(out: Path, row: Row) -> Row:
     row = finite(row)
     for column in FILES:
         row[column] = digest(_file(out, row, column))
+    if _params(out, row).is_dir():
+        row[SAVED] = _folder_digest(_params(out, row))
     return row | {OWN: _row_digest(row)}
 
 
@@ -100,12 +103,25 @@ def _damage(out: Path, row: Row) -> str | None:
             return f"{file.relative_to(out)} has gone"
         if digest(file) != row[column]:
             return f"{file.relative_to(out)} has changed"
+    if SAVED in row and row[SAVED] != _folder_digest(_params(out, row)):
+        return f"{_params(out, row).relative_to(out)} has changed"
     return None
 
 
 def _file(out: Path, row: Row, column: str) -> Path:
     folder, suffix = FILES[column]
     return out / folder / f"{row['trial']:05d}.{suffix}"
+
+
+def _params(out: Path, row: Row) -> Path:
+    return out / PARAMS / f"{row['trial']:05d}"
+
+
+def _folder_digest(folder: Path) -> str:
+    """Of every file's name and bytes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [f"{path.relative_to(folder)} {digest(path)}" for path in files]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def _row_digest(row: Row) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
-HISTORY, PREDICTIONS = "history", "predictions"
+HISTORY, PREDICTIONS, PARAMS = "history", "predictions", "params"
 REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 
 

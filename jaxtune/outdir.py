@@ -22,6 +22,7 @@ from jaxtune.logs import (
     CONFIG,
     HISTORY,
     MANIFEST,
+    PARAMS,
     PREDICTIONS,
     REPORT,
     SUMMARY,
@@ -32,7 +33,7 @@ from jaxtune.manifest import differences
 from jaxtune.progress import say
 from jaxtune.trials import Trial
 
-TENSORBOARD, PARAMS, CHECKPOINTS = "tb", "params", "checkpoints"
+TENSORBOARD, CHECKPOINTS = "tb", "checkpoints"
 OUTPUTS = (
     *(CONFIG, MANIFEST, SUMMARY, TRIALS, *REPORT),
     *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS),

@@ -47,8 +47,10 @@ def probe(plan: ProgramPlan) -> Probe:
     state, _ = train(*run.train_arguments(state, 0, 1))
     jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
     compiled = time.monotonic()
-    steps = min(PROBE_STEPS, program.recipe.steps_per_dispatch)
-    state, _ = jax.block_until_ready(train(*run.train_arguments(state, 1, steps)))
+    # A run of a single step takes that one twice.
+    first = min(1, plan.num_steps - 1)
+    steps = min(PROBE_STEPS, plan.num_steps - first)
+    state, _ = jax.block_until_ready(train(*run.train_arguments(state, first, steps)))
     trained = time.monotonic()
     jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
     evaluated = time.monotonic()

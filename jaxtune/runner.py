@@ -19,12 +19,11 @@ from jaxtune.flags import Settings
 from jaxtune.group import GroupProgram
 from jaxtune.interruption import Interruption
 from jaxtune.ledger import append_rows, read_rows
-from jaxtune.logs import HISTORY, History, write_json, write_predictions
+from jaxtune.logs import HISTORY, PARAMS, History, write_json, write_predictions
 from jaxtune.manifest import describe
 from jaxtune.outcome import TrialResult
 from jaxtune.outdir import (
     CHECKPOINTS,
-    PARAMS,
     SUMMARY,
     TENSORBOARD,
     begin,
@@ -105,8 +104,8 @@ def _provenance(
 
 def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) -> None:
     """What is written and said over all trials."""
+    arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
     write_arm_curves(out / TENSORBOARD, load(out))
-    arms = _summarise(out, throughput)
     show_arms(arms)
     say(conclusion(arms))
     say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
@@ -263,7 +262,8 @@ def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[s
     """Writes summary.json over every row that OUT holds; without new trials the throughput stays as it was."""
     path = out / SUMMARY
     if throughput is None and path.exists():
-        throughput = json.loads(path.read_text(encoding="utf-8"))["throughput"]
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            throughput = json.loads(path.read_text(encoding="utf-8"))["throughput"]
     summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
     write_json(path, {"arms": summaries, "throughput": throughput})
     return summaries

@@ -32,11 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{stop}: the same command goes on from here.", file=sys.stderr)
         return stop.status
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        # numpy and pyarrow do not always say which it was.
+        if error.errno is not None and error.errno not in DISK_ERRORS:
             raise
         where = error.filename or "the disk"
         print(
-            f"error: {where} cannot be written ({error.strerror}); finished trials are kept: "
+            f"error: {where} cannot be written ({error.strerror or error}); finished trials are kept: "
             "make room or give another --out, and give the same command again.",
             file=sys.stderr,
         )

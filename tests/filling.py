@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import sys
+import traceback
 
 import jaxtune.runner  # noqa: F401  the imports are most of a life
 from jaxtune.sweep import main
@@ -26,7 +27,11 @@ def live(flags: list[str], limit: int | None) -> tuple[int, str]:
         os.close(read)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        os._exit(main(flags))
+        try:
+            os._exit(main(flags))
+        except BaseException:  # main has no sentence for it
+            traceback.print_exc()
+            os._exit(99)
     os.close(write)
     with os.fdopen(read, encoding="utf-8", errors="replace") as spoken:
         text = spoken.read()

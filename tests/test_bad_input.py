@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from bad_data import BAD_FILES, GOOD, RTE, UNSEEN, USABLE, BadFile, write
+from bad_data import BAD_FILES, CSV, GOOD, RTE, UNSEEN, USABLE, BadFile, write
 from bad_models import BAD_MODELS, Edit
 from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
 from tiny import write_tiny_model
@@ -114,7 +114,7 @@ def test_models(refused, tiny, tmp_path, edit: Edit, says: str):
     folder = tmp_path / "model"
     shutil.copytree(tiny, folder)
     edit(folder)
-    error = refused("--model", folder, "--task", "miniature")
+    error = refused("--model", folder, *write(tmp_path / "data", ".csv", CSV, CSV))
     assert says in error
     assert str(folder) in error or "max_length" in error
     assert not (folder / "executed").exists()

@@ -17,6 +17,10 @@ def add(out, trial, final=0.5):
     history.steps([trial], 0, StepRecords(zeros, zeros, zeros[..., None], ("all",)))
     history.write(out / "history")
     write_predictions(out, trial, np.full((3, 2), trial))
+    params = out / "params" / f"{trial:05d}" / "final"
+    params.mkdir(parents=True)
+    for name in ("a", "b"):
+        (params / name).write_bytes(bytes(8))
     append_rows(out, [{"trial": trial, "final": final}])
 
 
@@ -54,8 +58,13 @@ def flip(path, at):
         ("history/00001.parquet", lambda path: path.unlink()),
         ("predictions/00001.npy", lambda path: flip(path, -1)),
         ("predictions/00001.npy", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+        ("params/00001", lambda path: flip(path / "final" / "b", 3)),
+        ("params/00001", lambda path: (path / "final" / "a").unlink()),
     ],
-    ids=["flipped history", "missing history", "flipped predictions", "cut predictions"],
+    ids=[
+        *("flipped history", "missing history", "flipped predictions", "cut predictions"),
+        *("flipped params", "missing params"),
+    ],
 )
 def test_a_damaged_file_costs_its_own_trial_only(tmp_path, name, damage):
     for trial in range(3):

@@ -31,7 +31,7 @@ def tiny(tmp_path_factory):
 def test_a_grid_of_strengths_is_one_program_and_each_trial_the_one_alone(tiny):
     grid = ["--grid.mixout", "0.1", "0.9", "--grid.reinit_layers", "1", "2"]
     common = ["--num_seeds", "1", "--save_params", "final", "--pretrained_decay", "0.5"]
-    swept, program = run(plan_for(tiny, *common, *grid), 2, 2)
+    swept, program = run(plan_for(tiny, *common, *grid), 1, 1)
     assert program.train._cache_size() == 1
     assert len({result.train_loss for result in swept.values()}) == 4
     one = plan_for(tiny, *common, "--mixout", "0.9", "--reinit_layers", "2")
@@ -91,8 +91,8 @@ def test_pulled_words_without_gradient_stay_where_they_are(tiny):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--mixout 1", "mixout is 1.0; give a probability"),
-        ("--mixout nan", "mixout is nan; give a probability"),
+        ("--mixout 1", "mixout is 1.0; give a rate"),
+        ("--mixout nan", "mixout is nan; give a rate"),
         ("--pretrained_decay -1", "pretrained_decay is -1.0; give 0"),
         ("--layerwise_lr_decay 0", "layerwise_lr_decay is 0.0; give a factor"),
         ("--layerwise_lr_decay 1.1", "layerwise_lr_decay is 1.1; give a factor"),
@@ -125,12 +125,12 @@ def test_a_model_fine_tuned_before_keeps_its_encoder_and_loses_its_head(tiny, tm
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_config_passes_a_dry_run(file, capsys, tmp_path):
     """On the miniature, which has blocks enough; few steps, so that most share one compiled program."""
-    few = ["--num_seeds", "1", "--max_steps", "4", "--train_examples", "64"]
+    few = ["--num_seeds", "1", "--max_steps", "12", "--train_examples", "64", "--packing", "false"]
     flags = ["--model", "miniature", "--task", "miniature", *few, "--out", str(tmp_path / "out")]
     settings = parse(["--config", str(file), *flags, "--dry_run", "true"])
     run_sweep(settings, [])
     said = capsys.readouterr().out
-    assert f"in all: {len(settings.arms)} trials, {4 * len(settings.arms)} trial-steps" in said
+    assert f"in all: {len(settings.arms)} trials, {12 * len(settings.arms)} trial-steps" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -150,6 +150,7 @@ def test_a_damaged_result_is_run_again(tiny, undisturbed, tmp_path, capsys):
     file = out / "predictions" / "00002.npy"
     file.write_bytes(file.read_bytes()[:-1] + b"\x00")
     (out / "history" / "00001.parquet").unlink()
+    (out / "summary.json").write_text('{"arms"')
     assert main(command(tiny, out)) == 0
     said = capsys.readouterr().out
     assert "predictions/00002.npy has changed" in said
@@ -158,6 +159,10 @@ def test_a_damaged_result_is_run_again(tiny, undisturbed, tmp_path, capsys):
     apart = ["seconds", "group_size"]
     assert first.trials.drop(columns=apart).equals(second.trials.drop(columns=apart))
     np.testing.assert_array_equal(first.predictions[2], second.predictions[2])
+    assert second.summary["arms"] == first.summary["arms"]
+    (out / "summary.json").write_text("\x00")
+    assert main(command(tiny, out)) == 0  # nothing left to run
+    assert jaxtune.load_results(out).summary["arms"] == first.summary["arms"]
 
 
 def test_changed_data_is_refused_and_another_version_warned_of(tiny, undisturbed, tmp_path, capsys):

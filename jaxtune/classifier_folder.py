@@ -1,0 +1,52 @@
+"""A fine-tuned classifier as the folder that transformers' auto classes load: config.json, weights, tokenizer."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from jaxtune.data.tokens import load_tokenizer
+from jaxtune.errors import UserError
+from jaxtune.models.pretrained import WEIGHTS, locate, read_config, write_folder
+from jaxtune.saved import DevSet, Params
+
+# In the base model's config.json these name another checkpoint, its precision, or code to run.
+_NOT_TRUE_HERE = ("_name_or_path", "torch_dtype", "auto_map", "quantization_config")
+_CLASSES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
+
+
+def write_model(folder: Path, dev: DevSet, params: Params) -> None:
+    """The folder gives in transformers, with the tokenizer called as the model card says, the logits that `dev` gives."""
+    from safetensors import SafetensorError
+
+    source = locate(str(dev.config.model))
+    encoder, raw = read_config(source)
+    try:
+        write_folder(folder, dev.model(params), classifier_config(raw, dev.label_names))
+    except SafetensorError as error:  # a full disk, among others
+        raise UserError(
+            f"The weights cannot be written ({error}); make room or give another --to."
+        ) from error
+    # safetensors closes its file to others; an export is to be handed on.
+    shutil.copymode(folder / "config.json", folder / WEIGHTS)
+    tokenizer = load_tokenizer(source)
+    tokenizer.model_max_length = dev.max_length
+    # transformers leaves token types out for ALBERT, and puts them in where training may have left them out.
+    types = ["token_type_ids"] if dev.config.use_token_types and encoder.type_vocab_size > 1 else []
+    tokenizer.model_input_names = ["input_ids", *types, "attention_mask"]
+    # Saved is the attribute's value, but only of what was given when the tokenizer was made.
+    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names
+    for how_it_was_read in ("is_local", "local_files_only", "name_or_path"):
+        tokenizer.init_kwargs.pop(how_it_was_read, None)
+    tokenizer.save_pretrained(folder)
+
+
+def classifier_config(raw: dict[str, Any], label_names: tuple[str, ...] | None) -> dict[str, Any]:
+    """The base model's config.json with a classification head; `label_names` is None for regression."""
+    labels = ("LABEL_0",) if label_names is None else label_names
+    return {name: value for name, value in raw.items() if name not in _NOT_TRUE_HERE} | {
+        "architectures": [f"{_CLASSES[raw['model_type']]}ForSequenceClassification"],
+        "dtype": "float32",
+        "problem_type": "regression" if label_names is None else "single_label_classification",
+        "id2label": {str(number): name for number, name in enumerate(labels)},
+        "label2id": {name: number for number, name in enumerate(labels)},
+    }

@@ -1,0 +1,100 @@
+"""`python -m jaxtune.export`: one trial, an ensemble or a weight average of a sweep as a Hugging Face folder.
+
+Whatever is exported is evaluated first, on the dev set and by the compiled program that scored the trials: what the model
+card says was measured on the very parameters beside it.
+"""
+
+import contextlib
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from jaxtune.errors import UserError
+from jaxtune.sweep import DISK_ERRORS
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """Writes what a sweep made of a model as a folder that transformers loads, with a model card.
+
+    The sweep must have kept the parameters: `--save_params final` (or best, or all).
+    """
+
+    out: Annotated[Path, tyro.conf.Positional]
+    """The sweep's folder."""
+    trial: str
+    """`best` (by the dev metric), a trial's number, `ensemble` (mean of the logits of the trials that did not fail), or `soup`
+    (mean of their weights)."""
+    to: Path
+    """Folder to write; it must not exist, or be empty."""
+    arm: str | None = None
+    """Only the trials of this arm; an ensemble or soup of a sweep with several arms needs it."""
+    step: Literal["final", "best"] = "final"
+    """Parameters after the last step, or of each trial's best evaluation on the dev set."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage."""
+    config = tyro.cli(
+        ExportConfig, args=argv, prog="python -m jaxtune.export", use_underscores=True
+    )
+    try:
+        export(config)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        print(
+            f"error: {error.filename or config.to} cannot be written ({error.strerror}); make room or give another --to.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def export(config: ExportConfig) -> None:
+    """Writes the folder; raises UserError, and leaves nothing, where something is missing."""
+    check_target(config.to)
+    # Imported late: `--help` and usage errors answer before JAX loads.
+    from jaxtune import backend
+    from jaxtune.exporter import choose
+    from jaxtune.progress import say
+    from jaxtune.saved import read_sweep
+
+    sweep = read_sweep(config.out, config.step)
+    backend.set_up(sweep.members[0].trial.config.precision)
+    write = choose(sweep, config.trial, config.arm)
+    with fresh_folder(config.to) as folder:
+        said = write(folder)
+    say(f"{said}\nWrote {config.to}")
+
+
+def check_target(to: Path) -> None:
+    """Raises UserError for a folder that holds something, or a file."""
+    if to.is_dir() and not any(to.iterdir()):
+        return
+    if to.exists():
+        raise UserError(f"{to} exists and is not an empty folder; give another --to.")
+
+
+@contextlib.contextmanager
+def fresh_folder(to: Path) -> Iterator[Path]:
+    """A folder that becomes `to` when the block ends well, and nothing when it does not."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to.parent, prefix=".export-") as scratch:
+        folder = Path(scratch) / "folder"
+        folder.mkdir()
+        yield folder
+        check_target(to)
+        folder.replace(to)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

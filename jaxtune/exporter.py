@@ -1,0 +1,131 @@
+"""What an export is made of: one trial, the members of an ensemble, or the better of two soups."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from jaxtune.card import ensemble_card, soup_card, trial_card
+from jaxtune.card_parts import Scored, compared, step_words
+from jaxtune.classifier_folder import write_model
+from jaxtune.ensemble import Logits, mean_logits, mean_probabilities
+from jaxtune.errors import UserError
+from jaxtune.logs import write_text
+from jaxtune.saved import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
+from jaxtune.soup import Soup, greedy_soup, uniform_soup
+
+CARD = "README.md"
+BY_NUMBER = "Named by its number, by whoever exported it."
+FAILED = " **This trial failed**: it is no better than the best constant prediction, or diverged."
+
+
+def choose(sweep: Sweep, trial: str, arm: str | None) -> Callable[[Path], str]:
+    """What `--trial` means: writes a folder and returns what there is to say; raises UserError where it means nothing."""
+    if trial in ("ensemble", "soup"):
+        members = _usable(
+            sweep, only_arm(sweep, arm, f"an {trial}" if trial[0] == "e" else "a soup"), 2
+        )
+        return partial(_ensemble if trial == "ensemble" else _soup, sweep, members)
+    if trial == "best":
+        best = max(_usable(sweep, in_arm(sweep, arm), 1), key=sweep.score)
+        return partial(_single, sweep, best, _chosen_best(sweep, best, arm))
+    member = trial_named(sweep, in_arm(sweep, arm), trial)
+    return partial(_single, sweep, member, BY_NUMBER + ("" if member.usable else FAILED))
+
+
+def _usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Member]:
+    """The members that did not fail; raises UserError where they are too few."""
+    usable = [member for member in members if member.usable]
+    if len(usable) >= at_least:
+        return usable
+    if not usable:
+        raise UserError(
+            f"All {len(members)} trials to choose from in {sweep.out} failed; give one's number, such as --trial "
+            f"{members[0].number}, to export it all the same."
+        )
+    number = usable[0].number
+    raise UserError(
+        f"Of {len(members)} trials only {number} did not fail, and there is nothing to average; give --trial {number}."
+    )
+
+
+def _chosen_best(sweep: Sweep, best: Member, arm: str | None) -> str:
+    """How the best trial came to be it, in Markdown."""
+    total = len(in_arm(sweep, arm))
+    among = f"{total} trials" + (
+        f" in {len(sweep.arms)} arms" if not arm and sweep.arms[1:] else ""
+    )
+    return (
+        f"The best of {among}, by {best.row['metric']} on the dev set. **It was chosen on the data that it is reported on, so "
+        "its score is too high**: expect less on new data, and compare it with what the best of so many trials is expected "
+        "to score (below), never with the mean of another recipe."
+    )
+
+
+def _single(sweep: Sweep, member: Member, how: str, folder: Path) -> str:
+    dev = DevSet(member.trial)
+    scores = _write_member(sweep, member, how, dev, folder)[1]
+    metric = dev.task.metrics[0]
+    said = step_words(sweep, member)
+    return f"Trial {member.number}, {said}: {metric} {scores[metric]:.4f} on the dev set."
+
+
+def _write_member(
+    sweep: Sweep, member: Member, how: str, dev: DevSet, folder: Path
+) -> tuple[Logits, dict[str, float]]:
+    """One trial's folder; returns its logits and scores."""
+    params = sweep.params(member)
+    logits = dev.check(sweep, member, params)
+    scores = dev.scores(logits)
+    write_model(folder, dev, params)
+    write_text(folder / CARD, trial_card(dev, sweep, member, scores, how))
+    return logits, scores
+
+
+def _ensemble(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
+    dev = DevSet(members[0].trial)
+    how = f"A member of an ensemble of {len(members)} trials; not chosen by its own score."
+    written = [
+        _write_member(sweep, member, how, dev, folder / f"member_{member.number:05d}")
+        for member in members
+    ]
+    logits, each = zip(*written, strict=True)
+    scores = dev.scores(mean_logits(logits))
+    lines = [Scored("this ensemble", scores)]
+    if dev.task.num_labels > 1:
+        other = dev.scores(mean_probabilities(logits))
+        lines.append(Scored("mean of the probabilities instead", other))
+    lines += compared(dev, members, each)
+    write_text(folder / CARD, ensemble_card(dev, sweep, members, lines))
+    metric = dev.task.metrics[0]
+    return f"Ensemble of {len(members)} trials: {metric} {scores[metric]:.4f} on the dev set."
+
+
+def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
+    dev = DevSet(members[0].trial)
+    metric = dev.task.metrics[0]
+    by_number = {member.number: member for member in members}
+    each: dict[int, dict[str, float]] = {}
+
+    def checked(member: Member) -> tuple[int, Params]:
+        params = sweep.params(member)
+        each[member.number] = dev.scores(dev.check(sweep, member, params))
+        return member.number, params
+
+    def score(params: Params) -> float:
+        return dev.scores(dev.logits(params))[metric]
+
+    soups: dict[str, Soup] = {"uniform": uniform_soup(map(checked, members))}
+    best_first = sorted(by_number, key=lambda number: each[number][metric], reverse=True)
+    soups["greedy"] = greedy_soup(best_first, lambda n: sweep.params(by_number[n]), score)
+    scores = {name: dev.scores(dev.logits(soup.params)) for name, soup in soups.items()}
+    # Where they are equal the uniform one: less of it was chosen on the dev set.
+    chosen = max(soups, key=lambda name: scores[name][metric])
+    write_model(folder, dev, soups[chosen].params)
+    lines = [Scored(f"{name} soup", scores[name]) for name in soups]
+    lines += compared(dev, members, list(each.values()))
+    trials = {name: soup.trials for name, soup in soups.items()}
+    write_text(folder / CARD, soup_card(dev, sweep, members, lines, trials, chosen))
+    return (
+        f"Soups of {len(members)} trials, {metric} on the dev set: uniform {scores['uniform'][metric]:.4f}, greedy "
+        f"{scores['greedy'][metric]:.4f} (of {len(trials['greedy'])} trials). The {chosen} one is exported."
+    )

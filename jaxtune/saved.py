@@ -1,0 +1,249 @@
+"""A sweep's finished trials with the parameters it kept, and the dev set that scored them."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxtune.arms import check_comparable, make_arms
+from jaxtune.checkpoint import load_params
+from jaxtune.config import SweepConfig
+from jaxtune.data.tasks import GLUE_TASKS, Task
+from jaxtune.errors import UserError
+from jaxtune.flags import parse
+from jaxtune.ledger import TRIALS, Row, read_rows
+from jaxtune.logs import PARAMS, PREDICTIONS
+from jaxtune.metrics import evaluate
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.names import path_of, paths
+from jaxtune.models.vocabulary import compact_embedding
+from jaxtune.outdir import CONFIG
+from jaxtune.plan import make_plans
+from jaxtune.prepare import read_dataset
+from jaxtune.stats import by_arm
+from jaxtune.trials import Trial, make_trials
+from jaxtune.wording import names
+
+Params = dict[str, np.ndarray]
+Step = Literal["final", "best"]
+# Largest difference of logits, relative to the largest logit, that another device's rounding explains.
+ROUNDING = {"float32": 1e-3, "bfloat16": 5e-2}
+
+
+class Member(NamedTuple):
+    """A finished trial: what was run, its row of trials.jsonl, and where its parameters lie."""
+
+    trial: Trial
+    row: Row
+    folder: Path  # of its parameters
+    predictions: Path
+
+    @property
+    def number(self) -> int:
+        """Of the trial."""
+        return self.trial.number
+
+    @property
+    def usable(self) -> bool:
+        """Neither failed nor diverged."""
+        return not (self.row["failed"] or self.row["diverged"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """What is left of a sweep in OUT; `step` says which of a trial's parameters and scores are meant."""
+
+    out: Path
+    step: Step
+    members: tuple[Member, ...]
+
+    def score(self, member: Member) -> float:
+        """The dev metric after the last step, or the best of all evaluations."""
+        return member.row[self.step]
+
+    def arm_of(self, name: str) -> tuple[Member, ...]:
+        """The members of an arm."""
+        return tuple(member for member in self.members if member.trial.arm == name)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names, in order of their first trial."""
+        return tuple(dict.fromkeys(member.trial.arm for member in self.members))
+
+    def params(self, member: Member) -> Params:
+        """A member's parameters by path, every word's row among them; raises UserError where there are none."""
+        again = (
+            f"run the sweep again with python -m jaxtune.sweep --config {self.out / CONFIG} "
+            f"--save_params {self.step} --out OTHER"
+        )
+        if not member.folder.is_dir():
+            raise UserError(
+                f"{self.out / PARAMS} holds no {self.step} parameters of trial {member.number}; {again}."
+            )
+        try:
+            return load_params(member.folder)
+        except Exception as error:  # orbax and its readers raise many kinds
+            raise UserError(f"{member.folder} is damaged and cannot be read; {again}.") from error
+
+
+def read_sweep(out: Path, step: Step) -> Sweep:
+    """The finished trials of OUT; raises UserError where it is no sweep's folder or its trials are another config's."""
+    if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
+        raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
+    trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
+    # Not the ledger's check of every file: the trials that are not exported count in the stability table all the same,
+    # whoever has thrown their parameters away since.
+    rows = read_rows(out)
+    if not rows:
+        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
+    return Sweep(out, step, tuple(_member(out, step, row, trials) for row in rows))
+
+
+def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Member:
+    trial = trials.get(row["trial"])
+    streams = ("init_seed", "order_seed", "dropout_seed")
+    if (
+        trial is None
+        or trial.arm != row["arm"]
+        or any(getattr(trial.seeds, stream) != row[stream] for stream in streams)
+    ):
+        raise UserError(
+            f"{out / CONFIG} is not the config that trial {row['trial']} was run with; give the --out of a sweep as it was left."
+        )
+    name = f"{trial.number:05d}"
+    return Member(trial, row, out / PARAMS / name / step, out / PREDICTIONS / f"{name}.npy")
+
+
+def only_arm(sweep: Sweep, arm: str | None, what: str) -> Sequence[Member]:
+    """The members of the arm that is meant; raises UserError where that is not clear."""
+    if arm is None and len(sweep.arms) > 1:
+        raise UserError(
+            f"{sweep.out} holds {len(sweep.arms)} arms, and {what} is made of one; give --arm with the name of "
+            f"{names(sweep.arms, 'or')}."
+        )
+    return in_arm(sweep, arm)
+
+
+def in_arm(sweep: Sweep, arm: str | None) -> Sequence[Member]:
+    """The members of an arm, of all arms without a name; raises UserError for an unknown name."""
+    if arm is None:
+        check_comparable(make_arms(by_arm([member.row for member in sweep.members])))
+        return sweep.members
+    if arm not in sweep.arms:
+        raise UserError(f"{sweep.out} has no arm [{arm}]; it has {names(sweep.arms)}.")
+    return sweep.arm_of(arm)
+
+
+class DevSet:
+    """Scores parameters with the compiled program that scored the trials while they trained."""
+
+    def __init__(self, trial: Trial):
+        (plan,) = make_plans([trial])
+        self.config = trial.config
+        self.task = plan.task
+        self.labels = plan.task.dev.labels
+        self.source = _task_of(self.config)
+        self._program = plan.compile(1)
+        tables = (self.task.dev.as_tokens(), self.task.eval_plan)
+        self._tables = self._program.place(tables, per_trial=False)
+        encoder, num_labels = self.task.model.encoder.config, self.task.num_labels
+        self._skeleton = jax.eval_shape(
+            lambda: SequenceClassifier(encoder, num_labels, key=jax.random.key(0))
+        )
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """The classes in the order of the logits; None for regression."""
+        return self.source.label_names
+
+    @property
+    def pairs(self) -> bool:
+        """Whether an example is two texts."""
+        return len(self.source.text_columns) == 2
+
+    @property
+    def max_length(self) -> int:
+        """Tokens after which training cut a sequence."""
+        return min(self.config.max_length, self.task.model.encoder.config.max_length)
+
+    def model(self, params: Params, source: Any = "these parameters") -> SequenceClassifier:
+        """The parameters as a model with all words; raises UserError where they are another architecture's."""
+        wanted = {path: leaf.shape for path, leaf in paths(self._skeleton).items()}
+        if wanted != {path: array.shape for path, array in params.items()}:
+            raise UserError(
+                f"The shapes of {source} are not those of the model {self.config.model}, which has changed since the sweep; "
+                "restore it there."
+            )
+        return jax.tree_util.tree_map_with_path(lambda key, _: params[path_of(key)], self._skeleton)
+
+    def logits(self, params: Params, source: Any = "these parameters") -> np.ndarray:
+        """float32 `[example, label]`, in the dev file's order."""
+        model = compact_embedding(self.model(params, source), self.task.kept_words)
+        stacked = self._program.place(jax.tree.map(lambda leaf: np.asarray(leaf)[None], model))
+        outcome = self._program.fetch(self._program.evaluate(stacked, *self._tables))
+        return outcome.logits[0]
+
+    def scores(self, logits: np.ndarray) -> dict[str, float]:
+        """The task's metrics, the primary one first."""
+        return evaluate(self.task.metrics, logits, self.labels)
+
+    def check(self, sweep: Sweep, member: Member, params: Params) -> np.ndarray:
+        """The member's logits, evaluated again; raises UserError where they are not those that the sweep left.
+
+        Orbax notices no changed byte, and model and data lie outside OUT: this notices both. Of the best step no logits
+        were kept, and there is nothing to compare.
+        """
+        logits = self.logits(params, member.folder)
+        if not np.isfinite(logits).all():
+            raise UserError(
+                f"Trial {member.number} gives logits that are not finite; export another trial."
+            )
+        if sweep.step == "best":
+            return logits
+        kept = _saved_logits(member.predictions)
+        bound = ROUNDING[self.config.precision] * max(1.0, float(np.abs(kept).max()))
+        alike = kept.shape == logits.shape and np.abs(kept - logits).max() <= bound
+        if not alike or self.scores(kept)[self.task.metrics[0]] != member.row["final"]:
+            raise UserError(
+                f"{member.folder} does not give the logits in {member.predictions} and the score in {TRIALS}: the parameters, the "
+                "model folder or the data have changed since the sweep; run it again."
+            )
+        return kept
+
+
+def _task_of(config: SweepConfig) -> Task:
+    """What classes and texts the task has; only a custom one's files have to be read for it."""
+    assert config.task is not None
+    return GLUE_TASKS[config.task] if config.task in GLUE_TASKS else read_dataset(config).task
+
+
+def _saved_logits(file: Path) -> np.ndarray:
+    try:
+        return np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{file} is missing or damaged; give the sweep's command again, and it repeats that trial."
+        ) from error
+
+
+def trial_named(sweep: Sweep, members: Sequence[Member], number: str) -> Member:
+    """The member with this number; raises UserError for any other text."""
+    by_number = {str(member.number): member for member in members}
+    if number in by_number:
+        return by_number[number]
+    if re.fullmatch(r"\d+", number):
+        raise UserError(
+            f"{sweep.out} holds no finished trial {number} here; it has {_listed(members)}."
+        )
+    raise UserError(
+        f"--trial is {number!r}; give best, ensemble, soup, or the number of a trial ({_listed(members)})."
+    )
+
+
+def _listed(members: Sequence[Member]) -> str:
+    numbers = [str(member.number) for member in members]
+    return ", ".join(numbers if len(numbers) <= 12 else [*numbers[:10], "...", numbers[-1]])

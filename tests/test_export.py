@@ -1,0 +1,255 @@
+"""Exports of a sweep: the best, an ensemble and a soup score what numpy and torch say; cards; refusals."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import hf
+import numpy as np
+import pytest
+import yaml
+from exporting import export, torch_logits, write_jsonl
+from transformers import AutoModelForSequenceClassification
+
+import jaxtune
+from jaxtune.checkpoint import load_params, save_params
+from jaxtune.metrics import evaluate
+from jaxtune.miniature import language
+from jaxtune.sweep import main as sweep
+
+ANIMALS = ("dog", "chef", "wolf", "drummer", "fisherman", "captain", "mouse", "whale")
+LABELS = ("*no* |", "<b>yes</b>")  # as text in the card
+
+
+def sentences(number, seed):
+    """The animal decides the label; noise keeps scores from being perfect."""
+    rng = np.random.default_rng(seed)
+    animals, adverbs = rng.integers(0, len(ANIMALS), number), rng.integers(0, 2, number)
+    texts = [
+        f"the {ANIMALS[i]} sleeps {('quietly', 'gladly')[j]}"
+        for i, j in zip(animals, adverbs, strict=True)
+    ]
+    return texts, [
+        LABELS[y] for y in np.where(rng.random(number) < 0.1, 1 - animals % 2, animals % 2)
+    ]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Two arms of five seeds; in one some trials learn the task, in the other none; all parameters kept."""
+    folder = tmp_path_factory.mktemp("swept")
+    model = folder / "secret-place" / "tiny"
+    words = {"vocab_size": len(language.VOCABULARY), "max_position_embeddings": 16}
+    hf.make_model("bert", hf.BARE, **words).save_pretrained(model)
+    language.write_tokenizer(model)
+    train, dev = (sentences(n, seed) for n, seed in ((64, 1), (90, 2)))
+    flags = ["--train_file", write_jsonl(folder / "train.jsonl", *train)]
+    flags += ["--dev_file", write_jsonl(folder / "dev.jsonl", *dev), "--eval_every", "5"]
+    recipe = ["--max_steps", "40", "--num_seeds", "5"]
+    grid = ["--grid.learning_rate", "1e-3", "1e-8", "--save_params", "all"]
+    out = folder / "out"
+    command = ["--model", str(model), "--task", "custom", *flags, *recipe, *grid]
+    assert sweep([*command, "--out", str(out)]) == 0
+    return out
+
+
+LEARNS, FAILS = "learning_rate=0.001", "learning_rate=1e-08"
+
+
+def rows_of(out, arm):
+    rows = jaxtune.load_results(out).trials
+    return rows[rows.arm == arm]
+
+
+def usable(out):
+    """Trials of the arm that learns, without the failed ones."""
+    rows = rows_of(out, LEARNS)
+    rows = rows[~rows.failed]
+    assert 2 <= len(rows) < 5, "the fixture must hold both kinds"
+    return rows
+
+
+def dev_set(out):
+    lines = (out.parent / "dev.jsonl").read_text().splitlines()
+    texts, labels = zip(*(json.loads(line).values() for line in lines), strict=True)
+    return list(texts), np.array([LABELS.index(label) for label in labels])
+
+
+def accuracy(out, logits):
+    return evaluate(["accuracy"], np.asarray(logits), dev_set(out)[1])["accuracy"]
+
+
+def in_card(folder, line):
+    """The accuracy beside a line of the card's score table."""
+    found = re.search(rf"^\| {line}[^|]* \| ([\d.]+) \|", (folder / "README.md").read_text(), re.M)
+    assert found, line
+    return float(found[1])
+
+
+def test_best_is_the_best_that_did_not_fail(swept, tmp_path, capsys):
+    assert export(swept, "best", tmp_path / "hf") == 0
+    rows = usable(swept)
+    best = rows.loc[rows.final.idxmax()]
+    assert f"Trial {best.trial}, after the last step, 40: accuracy {best.final:.4f}" in (
+        capsys.readouterr().out
+    )
+    assert in_card(tmp_path / "hf", "this model") == pytest.approx(best.final, abs=5e-5)
+    logits = torch_logits(tmp_path / "hf", dev_set(swept)[0])
+    expected = jaxtune.load_results(swept).predictions[best.trial]
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+    restored = AutoModelForSequenceClassification.from_pretrained(tmp_path / "hf")
+    assert restored.config.id2label == dict(enumerate(LABELS))
+    assert len(restored.bert.embeddings.word_embeddings.weight) == len(language.VOCABULARY)
+
+
+def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tmp_path):
+    assert export(swept, "best", tmp_path / "hf") == 0
+    card = (tmp_path / "hf" / "README.md").read_text()
+    _, front, body = card.split("---\n", 2)
+    assert yaml.safe_load(front)["library_name"] == "transformers"
+    assert "base_model" not in front  # a local folder is no id of the hub
+    assert "secret-place" not in card
+    assert str(tmp_path) not in card
+    assert r"\*no\* \|, \<b\>yes\</b\>" in body
+    assert "<b>" not in body
+    final, failed = rows_of(swept, LEARNS).final, rows_of(swept, LEARNS).failed
+    cells = [5, *(f"{x:.4f}" for x in (final.mean(), final.std(), final.min(), final.max()))]
+    assert f"| {' | '.join(map(str, cells))} | {failed.sum()}/5 |" in body
+    assert "chosen on the data that it is reported on" in body
+    several = [1, 2, 4, 5]
+    ranks = np.arange(1, 6) / 5
+    weights = [ranks**n - (ranks - 0.2) ** n for n in several]
+    expected = [f"{np.sort(final) @ weight:.4f}" for weight in weights]
+    assert f"| expected best | {' | '.join(expected)} |" in body
+    assert "`learning_rate` | 0.001 |" in body
+    assert "`mixout` | 0.0 |" in body
+    assert "dev.jsonl" not in body
+
+
+def test_best_step_exports_the_parameters_of_the_best_evaluation(swept, tmp_path):
+    rows = rows_of(swept, LEARNS)
+    fell = rows[rows.best_step < 40].iloc[0]
+    assert export(swept, fell.trial, tmp_path / "hf", "--step", "best") == 0
+    logits = torch_logits(tmp_path / "hf", dev_set(swept)[0])
+    assert accuracy(swept, logits) == fell.best
+    assert f"after step {fell.best_step}" in (tmp_path / "hf" / "README.md").read_text()
+
+
+def test_ensemble_scores_what_numpy_says(swept, tmp_path):
+    assert export(swept, "ensemble", tmp_path / "hf", "--arm", LEARNS) == 0
+    rows, predictions = usable(swept), jaxtune.load_results(swept).predictions
+    logits = np.stack([predictions[trial] for trial in rows.trial])
+    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    expected = {
+        "this ensemble": accuracy(swept, logits.mean(0)),
+        "mean of the probabilities": accuracy(swept, shares.mean(0)),
+        "best single trial": rows.final.max(),
+        "mean of the single trials": rows.final.mean(),
+    }
+    for line, score in expected.items():
+        assert in_card(tmp_path / "hf", line) == pytest.approx(score, abs=5e-5)
+    folders = sorted(path.name for path in tmp_path.glob("hf/member_*"))
+    assert folders == [f"member_{trial:05d}" for trial in rows.trial]
+
+
+def test_the_cards_own_code_runs_an_ensemble(swept, tmp_path):
+    assert export(swept, "ensemble", tmp_path / "hf", "--arm", LEARNS) == 0
+    (code,) = re.findall(r"```python\n(.*?)```", (tmp_path / "hf" / "README.md").read_text(), re.S)
+    texts = dev_set(swept)[0]
+    code = code.replace("FOLDER", str(tmp_path / "hf")).replace('["A text."]', repr(texts))
+    names = {}
+    exec(code, names)
+    predictions = jaxtune.load_results(swept).predictions
+    expected = np.mean([predictions[trial] for trial in usable(swept).trial], axis=0)
+    np.testing.assert_allclose(names["logits"], expected, rtol=0, atol=1e-4)
+
+
+def test_soup_is_the_better_mean_and_its_score_that_of_the_folder(swept, tmp_path):
+    assert export(swept, "soup", tmp_path / "hf", "--arm", LEARNS) == 0
+    scores = {name: in_card(tmp_path / "hf", f"{name} soup") for name in ("uniform", "greedy")}
+    assert scores["greedy"] >= in_card(tmp_path / "hf", "best single trial")
+    logits = torch_logits(tmp_path / "hf", dev_set(swept)[0])
+    assert accuracy(swept, logits) == pytest.approx(max(scores.values()), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["worst"], "'worst'; give best, ensemble, soup, or the number"),
+        (["10"], "no finished trial 10"),
+        (["0", "--arm", "other"], r"no arm [other]; it has [learning_rate=0.001] and ["),
+        (["1", "--arm", LEARNS], "no finished trial 1 "),
+        (["ensemble"], "give --arm with the name of [learning_rate=0.001] or ["),
+        (["soup"], "holds 2 arms, and a soup is made of one"),
+        (["best", "--arm", FAILS], "All 5 trials"),
+        (["soup", "--arm", FAILS], "All 5 trials"),
+    ],
+)
+def test_refusals(swept, tmp_path, capsys, arguments, sentence):
+    """One sentence, status 1, and nothing left behind."""
+    assert export(swept, arguments[0], tmp_path / "hf", *arguments[1:]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert sentence in error
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_something_is_refused(swept, tmp_path, capsys):
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "mine.txt").touch()
+    assert export(swept, "best", tmp_path / "hf") == 1
+    assert "not an empty folder" in capsys.readouterr().err
+    assert export(swept, "best", tmp_path / "hf" / "mine.txt") == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["hf", "mine.txt"]
+    assert export(tmp_path / "nothing", "best", tmp_path / "new") == 1
+    assert "holds no sweep" in capsys.readouterr().err
+
+
+def test_missing_and_changed_parameters(swept, tmp_path, capsys):
+    """What was never kept, and what no longer gives the saved predictions, is refused by name."""
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    final = out / "params" / "00000" / "final"
+    kept = out / "predictions" / "00000.npy"
+    kept.rename(tmp_path / "kept.npy")
+    assert export(out, 0, tmp_path / "hf") == 1
+    assert "00000.npy is missing or damaged" in capsys.readouterr().err
+    (tmp_path / "kept.npy").rename(kept)
+    params = load_params(final)
+    params["head/classifier/bias"] = params["head/classifier/bias"] + np.float32([0.5, 0.0])
+    save_params(final, params)
+    assert export(out, 0, tmp_path / "hf") == 1
+    assert "does not give the logits in" in capsys.readouterr().err
+    save_params(final, {name: array[..., :1] for name, array in params.items()})
+    assert export(out, 0, tmp_path / "hf") == 1
+    assert "which has changed since" in capsys.readouterr().err
+    for file in final.rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"")
+    assert export(out, 0, tmp_path / "hf") == 1
+    assert "is damaged and cannot be read" in capsys.readouterr().err
+    shutil.rmtree(out / "params")
+    assert export(out, 0, tmp_path / "hf") == 1
+    assert "--save_params final --out OTHER" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failed_trial_is_exported_by_its_number_and_named_so(swept, tmp_path):
+    assert export(swept, 1, tmp_path / "hf") == 0
+    assert "**This trial failed**" in (tmp_path / "hf" / "README.md").read_text()
+
+
+def test_help_needs_no_heavy_imports():
+    code = (
+        "import sys, jaxtune.export as e\n"
+        "try: e.main(['--help'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "heavy = {'jax', 'flax', 'transformers', 'datasets', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--trial" in done.stdout

@@ -1,0 +1,86 @@
+"""Exports of every family load in torch transformers and give the saved predictions on a real dev set."""
+
+import json
+import shutil
+
+import hf
+import numpy as np
+import pytest
+from exporting import export, torch_logits, write_jsonl
+
+import jaxtune
+from jaxtune.data.tasks import read_glue_folder
+from jaxtune.sweep import main as sweep
+
+TOKENIZERS = {"bert": "bert-uncased", "roberta": "roberta", "albert": "albert-v2"}
+
+
+def write_real_model(folder, family, real_data):
+    """Random weights under the family's published tokenizer."""
+    files = (real_data / "tokenizers" / TOKENIZERS[family]).iterdir()
+    words = {"bert": 30522, "roberta": 50265, "albert": 30000}[family]
+    positions = {"max_position_embeddings": 66, "vocab_size": words}
+    hf.make_model(family, hf.BARE, **positions).save_pretrained(folder)
+    for file in files:
+        if file.name != "config.json":
+            shutil.copyfile(file, folder / file.name)
+    return str(folder)
+
+
+def real_sweep(family, tmp_path, real_data, *flags):
+    model = write_real_model(tmp_path / "model", family, real_data)
+    out = tmp_path / "out"
+    small = ["--num_seeds", "1", "--max_steps", "3", "--train_examples", "32", "--max_length", "60"]
+    # Two trials a device: batches of one shape only, and a quarter of the compile time.
+    how = ["--learning_rate", "3e-3", "--save_params", "final", "--trials_per_device", "2"]
+    assert sweep(["--model", model, *small, *how, *flags, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.mark.parametrize("family", hf.FAMILIES)
+def test_classifier_on_the_real_dev_set(family, tmp_path, real_data):
+    """RTE's 277 pairs, some cut, through torch: the logits in predictions/ to 1e-4."""
+    glue = real_data / "glue"
+    out = real_sweep(family, tmp_path, real_data, "--task", "rte", "--data_dir", str(glue))
+    assert export(out, 0, tmp_path / "hf") == 0
+    dev = read_glue_folder("rte", glue).dev
+    logits = torch_logits(tmp_path / "hf", dev.first, dev.second)
+    expected = jaxtune.load_results(out).predictions[0]
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+    assert np.ptp(expected, axis=0).min() > 50 * 1e-4  # the logits differ by far more
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    assert config["id2label"] == {"0": "entailment", "1": "not_entailment"}
+    assert config["problem_type"] == "single_label_classification"
+    assert config["architectures"][0].endswith("ForSequenceClassification")
+
+
+@pytest.mark.parametrize("family", hf.FAMILIES)
+def test_regression_on_real_sentences(family, tmp_path, real_data):
+    """One text instead of two, and a number: its length, which is as good as any."""
+    data = read_glue_folder("rte", real_data / "glue")
+    files = [
+        write_jsonl(tmp_path / name, part.second, [len(text) / 100 for text in part.second])
+        for name, part in (("train.jsonl", data.train), ("dev.jsonl", data.dev))
+    ]
+    flags = ["--task", "custom", "--regression", "true"]
+    flags += ["--train_file", files[0], "--dev_file", files[1]]
+    out = real_sweep(family, tmp_path, real_data, *flags)
+    assert export(out, 0, tmp_path / "hf") == 0
+    logits = torch_logits(tmp_path / "hf", data.dev.second)
+    expected = jaxtune.load_results(out).predictions[0]
+    assert expected.shape == (277, 1)
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    assert config["problem_type"] == "regression"
+    assert "head for regression" in (tmp_path / "hf" / "README.md").read_text()
+
+
+def test_a_model_without_token_types_gets_a_tokenizer_without_them(tmp_path, real_data):
+    glue = real_data / "glue"
+    flags = ["--task", "rte", "--data_dir", str(glue), "--use_token_types", "false"]
+    out = real_sweep("bert", tmp_path, real_data, *flags)
+    assert export(out, 0, tmp_path / "hf") == 0
+    dev = read_glue_folder("rte", glue).dev
+    logits = torch_logits(tmp_path / "hf", dev.first, dev.second)
+    expected = jaxtune.load_results(out).predictions[0]
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
