@@ -160,12 +160,9 @@ def make_plans(
         task = prepare(config)
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
-        by_shape: dict[Shape, list[Trial]] = {}
-        for trial in members:
-            by_shape.setdefault(_shape_of(trial, task), []).append(trial)
         plans += [
             ProgramPlan(config, task, shape, tuple(alike), finished)
-            for shape, alike in by_shape.items()
+            for shape, alike in _by_shape(members, task).items()
         ]
     return [plan for plan in plans if plan.pending]
 
@@ -199,17 +196,28 @@ def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int)
     return 1
 
 
-def _shape_of(trial: Trial, task: Prepared) -> Shape:
-    """The task's shape, with a larger top rung where this trial's own order needs one.
+def _by_shape(trials: Sequence[Trial], task: Prepared) -> dict[Shape, list[Trial]]:
+    """The row counts that each trial's own order needs, so that its numbers never depend on the trials beside it.
 
-    The shape depends on the trial and the data alone, never on the trials beside it: so do its numbers. Several trials
-    on one device all take the top rung, for the same reason.
+    One trial on a device takes the smallest rung for each batch, which is the same on a longer ladder, so all trials share
+    the longest. Several trials on one device all take the top rung: only those with the same one share a program.
     """
-    config = trial.config
+    shapes = {
+        order: extended(task.shape, _most_rows(trials[0].config, order, task))
+        for order in {trial.seeds.order_seed for trial in trials}
+    }
+    if not stacks_trials(trials[0].config):
+        longest = max(shapes.values(), key=lambda shape: shape.ladder[-1])
+        return {longest: list(trials)}
+    by_shape: dict[Shape, list[Trial]] = {}
+    for trial in trials:
+        shape = shapes[trial.seeds.order_seed]
+        by_shape.setdefault(shape._replace(ladder=shape.ladder[-1:]), []).append(trial)
+    return by_shape
+
+
+def _most_rows(config: SweepConfig, order_seed: int, task: Prepared) -> int:
+    """Rows of the largest batch that an order leads to."""
     steps = num_steps_of(config, len(task.train))
-    order = trial.seeds.order_seed
-    batches = trial_batches(order, len(task.train), config.batch_size, steps)
-    shape = extended(task.shape, int(rows_needed(task.train, batches, task.shape).max()))
-    if stacks_trials(config):
-        return shape._replace(ladder=shape.ladder[-1:])
-    return shape
+    batches = trial_batches(order_seed, len(task.train), config.batch_size, steps)
+    return int(rows_needed(task.train, batches, task.shape).max())

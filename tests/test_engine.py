@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tiny import write_tiny_model
 
+from jaxtune.data.packing import Shape
 from jaxtune.engine import GroupRun, TrialResult, learning_rates, put_on_devices
 from jaxtune.flags import parse
 from jaxtune.group import GroupProgram, make_mesh
@@ -68,6 +69,17 @@ def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny)
     for key, result in among.items():
         assert_same(result, spread[key])
     assert len({result.train_loss for result in among.values()}) == 8
+
+
+def test_trials_whose_orders_need_other_row_counts_share_a_program_bitwise(tiny, monkeypatch):
+    monkeypatch.setattr("jaxtune.prepare.choose_shape", lambda *_: Shape(24, (5, 7), packed=True))
+    small, large = (plan_for(tiny, "--seeds", seed) for seed in ("0", "1"))
+    both = plan_for(tiny, "--seeds", "0,1")
+    assert small.shape.ladder < large.shape.ladder == both.shape.ladder
+    together, _ = run(both, num_devices=2, group_size=2)
+    for seed, plan in ((0, small), (1, large)):
+        alone, _ = run(plan, num_devices=1, group_size=1)
+        assert_same(alone[seed, "all"], together[seed, "all"])
 
 
 def test_vmapped_trials_are_bitwise_the_same_with_other_neighbours_and_places(tiny):

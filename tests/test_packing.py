@@ -276,11 +276,22 @@ def test_the_shape_ignores_the_state_of_global_random_numbers():
 
 
 @pytest.mark.parametrize(
-    ("rows", "ladder"), [(1, (4, 6)), (6, (4, 6)), (7, (4, 6, 8)), (8, (4, 6, 8))]
+    ("rows", "ladder"),
+    [(1, (4, 6)), (6, (4, 6)), (7, (4, 6, 8)), (8, (4, 6, 8)), (11, (4, 6, 8, 10, 12))],
 )
 def test_the_ladder_grows_only_when_needed(rows, ladder):
     shape = Shape(32, (4, 6), packed=True)
     assert extended(shape, rows) == Shape(32, ladder, packed=True)
+
+
+def test_a_batch_takes_the_same_rung_however_far_the_ladder_was_extended():
+    shape = Shape(32, (4, 7), packed=True)
+
+    def rung(rows: int, needed: int) -> int:
+        return min(r for r in extended(shape, needed).ladder if r >= rows)
+
+    for rows in range(1, 15):
+        assert {rung(rows, needed) for needed in range(rows, 20)} == {rung(rows, rows)}
 
 
 # Slots of the rows in use, as a share of padding every sequence to 128: measured 0.576, 0.468, 0.102.

@@ -99,7 +99,7 @@ def choose_shape(
     """The row width that costs least on sampled batches, and the row counts to compile.
 
     The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest (a rule of thumb
-    for CPUs). A run that meets a larger batch than the sampled ones gets a rung of its own (`extended`).
+    for CPUs). Runs that meet larger batches than the sampled ones get more rungs (`extended`).
     """
     longest = -(-int(lengths.max()) // 8) * 8
     if not packed:
@@ -139,10 +139,14 @@ def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
 
 
 def extended(shape: Shape, rows_needed: int) -> Shape:
-    """The shape with a top rung that holds `rows_needed`, where the ladder does not."""
-    if rows_needed <= shape.ladder[-1]:
-        return shape
-    return shape._replace(ladder=(*shape.ladder, rows_needed + rows_needed % 2))
+    """The shape with a rung for every even row count from the top of its ladder to `rows_needed`.
+
+    A batch takes the same rung of the ladder however far it was extended: trials that need more and trials that need less
+    share a program without a change in their numbers.
+    """
+    top = shape.ladder[-1]
+    more = range(top + 2 - top % 2, rows_needed + rows_needed % 2 + 1, 2)
+    return shape._replace(ladder=(*shape.ladder, *more))
 
 
 def rows_needed(table: TokenTable, batches: np.ndarray, shape: Shape) -> np.ndarray:
