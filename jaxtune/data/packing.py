@@ -145,6 +145,8 @@ def extended(shape: Shape, rows_needed: int) -> Shape:
     share a program without a change in their numbers.
     """
     top = shape.ladder[-1]
+    if rows_needed <= top:
+        return shape
     more = range(top + 2 - top % 2, rows_needed + rows_needed % 2 + 1, 2)
     return shape._replace(ladder=(*shape.ladder, *more))
 
