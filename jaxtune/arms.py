@@ -13,7 +13,7 @@ from jaxtune.errors import UserError
 _RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
-    *("num_steps", "seconds", "group_size"),
+    *("num_steps", "stopped_at", "seconds", "group_size"),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
 RUNNING = {
@@ -38,6 +38,7 @@ class Arm:
     failed: Bool[np.ndarray, " trial"]
     diverged: Bool[np.ndarray, " trial"]
     constant: Bool[np.ndarray, " trial"]
+    stopped: Bool[np.ndarray, " trial"]  # early
     seeds: Int[np.ndarray, "trial stream"]  # init, order, dropout
     settings: dict[str, Any]
     num_unscored: int
@@ -66,6 +67,7 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         failed=failed | diverged | ~scored,
         diverged=diverged,
         constant=np.array([bool(row["constant_prediction"]) for row in rows]),
+        stopped=np.array([row.get("stopped_at") is not None for row in rows]),
         seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
         settings={key: value for key, value in first.items() if key not in _RESULTS},
         num_unscored=int((~scored).sum()),

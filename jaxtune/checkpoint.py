@@ -104,14 +104,18 @@ class RunCheckpoints:
         leaves, structure = jax.tree.flatten(like)
         while step := self.latest():
             try:
-                with np.load(self.folder / f"{step}.npz", allow_pickle=False) as opened:
-                    arrays = dict(opened)
+                arrays = self.arrays(step)
                 args = ocp.args.StandardRestore(leaves)
                 tree = jax.tree.unflatten(structure, self._manager.restore(step, args=args))
                 return Restored(step, tree, arrays)
             except Exception as error:  # another version's, or another group's
                 self._put_aside(step, error)
         return None
+
+    def arrays(self, step: int) -> dict[str, np.ndarray]:
+        """What was saved beside the tree."""
+        with np.load(self.folder / f"{step}.npz", allow_pickle=False) as opened:
+            return dict(opened)
 
     def wait(self) -> None:
         """Returns when nothing is being written any more."""

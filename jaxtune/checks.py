@@ -29,6 +29,7 @@ def _check_counts(config: SweepConfig) -> None:
         "train_examples",
         "trials_per_device",
         "checkpoint_every",
+        "keep_trials",
     )
     for name in (*positive, *optional):
         value = getattr(config, name)
@@ -36,6 +37,14 @@ def _check_counts(config: SweepConfig) -> None:
             raise UserError(f"{name} is {value}; give a number of at least 1.")
     if config.num_seeds > MOST_TRIALS:
         raise UserError(f"num_seeds is {config.num_seeds}; give at most {MOST_TRIALS:,}.")
+    if config.early_stop is not None and not 0.0 < config.early_stop < 1.0:
+        raise UserError(
+            f"early_stop is {config.early_stop}; give a share of the training between 0 and 1, or null for no stop."
+        )
+    if config.keep_trials is not None and config.early_stop is None:
+        raise UserError(
+            "keep_trials is given without early_stop; say when to choose them, such as --early_stop 0.3."
+        )
     if config.subset_seed < 0:
         raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
 

@@ -121,6 +121,10 @@ class SweepConfig:
     """Which parameters of each trial to keep in OUT/params; all is best and final."""
     checkpoint_every: int | None = None
     """Steps between checkpoints of the running group; null is about every ten minutes."""
+    early_stop: float | None = None
+    """Share of the training after which trials that have learnt nothing are stopped; null lets every trial end."""
+    keep_trials: int | None = None
+    """With early_stop: how many trials of each arm go on at most, best dev score so far first."""
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
@@ -149,7 +153,10 @@ MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layer
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
-_APART = ("save_params", "trials_per_device", "model", "task", "text_columns")
+_APART = (
+    *("save_params", "trials_per_device", "model", "task", "text_columns"),
+    *("early_stop", "keep_trials"),
+)
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 # Far above any sweep: a mistyped range is refused before it fills the memory.
 MOST_TRIALS = 1_000_000

@@ -1,6 +1,5 @@
 """Runs one group of trials: dispatch, evaluate, record. Everything that is read on the host is read a dispatch late."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,14 +14,15 @@ from jaxtune.data.tokens import Tokens
 from jaxtune.group import GroupProgram, Records
 from jaxtune.interruption import Interruption
 from jaxtune.journal import Journal
+from jaxtune.lanes import learning_rates, stack_hypers, steps_per_epoch, stream_keys
 from jaxtune.logs import Recorder, StepRecords
 from jaxtune.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.optim import Hyper, schedule_value
 from jaxtune.outcome import TrialResult, conclude
 from jaxtune.prepare import Prepared
 from jaxtune.step import TrialState, gradient_norm_names
 from jaxtune.trials import Trial
+from jaxtune.waiting import PausedTrial
 
 # A dispatch should take about this long: short enough for a live display, long enough to hide its own cost.
 SECONDS_PER_DISPATCH = 0.5
@@ -89,18 +89,17 @@ class GroupRun:
             )
             for trial in self.lanes
         ]
-        self.hyper = program.place(_stack_hypers([trial.hyper for trial in self.lanes]))
-        self.init_keys = program.place(_stream_keys(t.seeds.init_seed for t in self.lanes))
-        self.dropout_keys = program.place(_stream_keys(t.seeds.dropout_seed for t in self.lanes))
+        self.hyper = program.place(stack_hypers([trial.hyper for trial in self.lanes]))
+        self.init_keys = program.place(stream_keys(t.seeds.init_seed for t in self.lanes))
+        self.dropout_keys = program.place(stream_keys(t.seeds.dropout_seed for t in self.lanes))
         # Once and early: device work asked for later would wait behind the dispatch under way.
         self.rates = learning_rates(self.trials, program.recipe.num_steps)
         self.journal = Journal(program.recipe.log_every)
 
-    @property
-    def num_tokens(self) -> int:
-        """Real tokens that the group's trials train on, padding and idle lanes not counted."""
+    def num_tokens(self, first: int = 0, until: int | None = None) -> int:
+        """Real tokens that the group's trials train on in these steps, padding and idle lanes not counted."""
         lengths = self.task.train.lengths
-        parts = self.batches[: len(self.trials)]
+        parts = [batches[first:until] for batches in self.batches[: len(self.trials)]]
         return sum(int(lengths[batches[batches >= 0]].sum()) for batches in parts)
 
     def run(
@@ -113,24 +112,49 @@ class GroupRun:
         Goes on from the newest checkpoint of this very group. Where `interruption` says so it leaves one and raises
         InterruptedRunError.
         """
-        began = time.monotonic()
-        program, num_steps = self.program, self.program.recipe.num_steps
-        step, state, kept = self._begin(checkpoints)
-        earlier = self.journal.seconds
+        position = self.begin(checkpoints)
+        num_steps = self.program.recipe.num_steps
+        return self.results(self.advance(position, num_steps, checkpoints, interruption))
+
+    def begin(
+        self, checkpoints: RunCheckpoints | None, paused: Sequence[PausedTrial] = ()
+    ) -> Position:
+        """The first step, where the trials were paused, or the newest checkpoint after that: all before it is told again."""
+        position = self._restore(checkpoints, paused[0].step if paused else 0)
+        if position is None and paused:
+            position = self._joined(paused)
+        if position is not None:
+            names = gradient_norm_names(self.task.model)
+            self.journal.replay(self.recorders, self.numbers, self.rates, names)
+            return position
+        state = self.start_state()
+        kept = jax.tree.map(jnp.copy, state.model) if self.save in ("best", "all") else None
+        return Position(0, state, kept)
+
+    def advance(
+        self,
+        position: Position,
+        until: int,
+        checkpoints: RunCheckpoints | None = None,
+        interruption: Interruption | None = None,
+    ) -> Position:
+        """Trains from `position`, which is used up, to step `until`, and scores the dev set there and when it is due."""
+        began, earlier = time.monotonic(), self.journal.seconds
+        program, (step, state, kept) = self.program, position
         late: Callable[[], None] | None = None
-        for count in self._dispatches(step, checkpoints.every if checkpoints else None):
+        for count in self._dispatches(step, until, checkpoints.every if checkpoints else None):
             state, records = program.train(*self.train_arguments(state, step, count))
             if late:
                 late()
             late = self._step_reader(step, count, records)
             step += count
-            if step % self.eval_every == 0 or step == num_steps:
+            if step % self.eval_every == 0 or step == until:
                 late()
                 late = None
                 improved = self._evaluate(state.model, step)
                 if kept is not None:
                     kept = program.keep(kept, state.model, program.place(improved))
-            if checkpoints and step < num_steps and (interruption or checkpoints.due(step)):
+            if checkpoints and step < until and (interruption or checkpoints.due(step)):
                 if late:
                     late()
                 late = None
@@ -140,32 +164,36 @@ class GroupRun:
                     checkpoints.close()
                     interruption.stop_here()
         self.journal.seconds = earlier + time.monotonic() - began
-        return self._results(state.model, kept)
+        return Position(step, state, kept)
 
-    def _begin(self, checkpoints: RunCheckpoints | None) -> Position:
-        """The first step's position, or that of the newest checkpoint, with all that was told before it told again."""
-        restored = self._restore(checkpoints) if checkpoints else None
-        if restored is not None:
-            self.journal.replay(
-                self.recorders, self.numbers, self.rates, gradient_norm_names(self.task.model)
+    def paused(self, position: Position) -> list[PausedTrial]:
+        """Each trial by itself, on the host."""
+        trees = self.program.fetch((position.state, position.kept))
+        return [
+            PausedTrial(
+                position.step, jax.tree.map(lambda leaf, i=i: leaf[i], trees), self.journal.part(i)
             )
-            return restored
-        state = self.start_state()
-        wants_best = self.save in ("best", "all")
-        return Position(0, state, jax.tree.map(jnp.copy, state.model) if wants_best else None)
+            for i in range(len(self.trials))
+        ]
+
+    def _joined(self, paused: Sequence[PausedTrial]) -> Position:
+        """What `paused` gave, of this or of other groups, as this group's position."""
+        self.journal = Journal.joined([each.journal for each in paused])
+        lanes = [*paused, *[paused[-1]] * (self.program.group_size - len(paused))]
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(each.tree for each in lanes))
+        return Position(paused[0].step, *self.program.place(stacked))
 
     def _save(self, checkpoints: RunCheckpoints, position: Position) -> None:
         group = {"trials": np.array(self.numbers), "lanes": np.array(self.program.group_size)}
         arrays = self.journal.as_arrays() | group
         checkpoints.save(position.step, (position.state, position.kept), arrays)
 
-    def _restore(self, checkpoints: RunCheckpoints) -> Position | None:
-        """None where there is no checkpoint, or only those of another group."""
-        if not checkpoints.latest():
+    def _restore(self, checkpoints: RunCheckpoints | None, earliest: int) -> Position | None:
+        """None where there is no checkpoint of at least this step, or only those of another group."""
+        newest = checkpoints.latest() if checkpoints else 0
+        if checkpoints is None or not newest or newest < earliest:
             return None
-        state = self.program.abstract(jax.eval_shape(self.start_state))
-        like = (state, state.model if self.save in ("best", "all") else None)
-        restored = checkpoints.restore_latest(like)
+        restored = checkpoints.restore_latest(self.program.abstract(self._shapes()))
         if restored is None:
             return None
         arrays = restored.arrays
@@ -173,6 +201,15 @@ class GroupRun:
             return None
         self.journal = Journal.from_arrays(self.program.recipe.log_every, arrays)
         return Position(restored.step, *restored.tree)
+
+    def _shapes(self) -> tuple[TrialState, SequenceClassifier | None]:
+        """Shapes and dtypes of a position's state and kept parameters."""
+        state = jax.eval_shape(self.start_state)
+        return state, state.model if self.save in ("best", "all") else None
+
+    def lane_shapes(self) -> Any:
+        """Of one trial's part."""
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), self._shapes())
 
     def start_state(self) -> TrialState:
         """The state before the first step."""
@@ -193,16 +230,16 @@ class GroupRun:
             *origin,
         )
 
-    def _dispatches(self, step: int, checkpoint_every: int | None) -> Iterator[int]:
-        """Steps per dispatch from `step` on, cut at evaluations and checkpoints; grows until one takes long enough.
+    def _dispatches(self, step: int, until: int, checkpoint_every: int | None) -> Iterator[int]:
+        """Steps per dispatch from `step` to `until`, cut at evaluations and checkpoints; grows until one takes long enough.
 
         The cut changes no result: a step does the same arithmetic wherever a dispatch begins.
         """
-        num_steps, most = self.program.recipe.num_steps, self.program.recipe.steps_per_dispatch
+        most = self.program.recipe.steps_per_dispatch
         cuts = [every for every in (self.eval_every, checkpoint_every) if every]
         size = 1
-        while step < num_steps:
-            count = min(size, most, num_steps - step, *(every - step % every for every in cuts))
+        while step < until:
+            count = min(size, most, until - step, *(every - step % every for every in cuts))
             began = time.monotonic()
             yield count
             # Several processes must cut alike, whatever their clocks say.
@@ -247,11 +284,10 @@ class GroupRun:
         improved = self.journal.best(self.task.metrics[0])[1] == step
         return np.resize(improved, self.program.group_size)
 
-    def _results(
-        self, models: SequenceClassifier, kept: SequenceClassifier | None
-    ) -> list[TrialResult]:
-        final = models if self.save in ("final", "all") else None
-        on_devices = {"final": final, "best": kept}
+    def results(self, position: Position) -> list[TrialResult]:
+        """What the trials leave, with the parameters that are to be saved."""
+        final = position.state.model if self.save in ("final", "all") else None
+        on_devices = {"final": final, "best": position.kept}
         params = {
             name: self.program.fetch(stack)
             for name, stack in on_devices.items()
@@ -259,33 +295,3 @@ class GroupRun:
         }
         last_epoch = steps_per_epoch(len(self.task.train), self.trials[0].config.batch_size)
         return conclude(self.trials, self.journal, self.task, last_epoch, params)
-
-
-def steps_per_epoch(num_examples: int, batch_size: int) -> int:
-    """Steps of a pass over the data, the short last batch included."""
-    return math.ceil(num_examples / batch_size)
-
-
-def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
-    """Scheduled learning rates [trial, step], without the bias correction's factor."""
-    steps = np.arange(num_steps)
-
-    def rates(trial: Trial) -> np.ndarray:
-        config = trial.config
-        return np.asarray(
-            schedule_value(
-                config.schedule, config.learning_rate, config.warmup_ratio, num_steps, steps
-            )
-        )
-
-    return np.stack([rates(trial) for trial in trials])
-
-
-def _stack_hypers(hypers: Sequence[Hyper]) -> Hyper:
-    stacked = (np.array(values) for values in zip(*hypers, strict=True))
-    return Hyper(*(v if v.dtype == bool else v.astype(np.float32) for v in stacked))
-
-
-def _stream_keys(seeds: Iterator[int] | Any) -> jax.Array:
-    """One key per trial. Threefry, whatever JAX's default: rbg mixes streams under vmap (DESIGN 4.4)."""
-    return jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])

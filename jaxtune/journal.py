@@ -40,6 +40,14 @@ class Journal:
         self.logits = logits
         self.finite = finite if self.finite is None else self.finite & finite
 
+    def all_losses(self) -> np.ndarray:
+        """[trial, step]."""
+        return np.concatenate(self.losses, axis=1)
+
+    def all_norms(self) -> np.ndarray:
+        """[trial, logged, norm]."""
+        return np.concatenate(self.norms, axis=1)
+
     def best(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """Each trial's best score and the updates before it (the first, of equals); -inf and 0 where none is a number."""
         table = np.array([[scores[metric] for scores in row] for row in self.scores])
@@ -47,6 +55,38 @@ class Journal:
         where = table.argmax(axis=0)
         best = table.max(axis=0)
         return best, np.where(best > -np.inf, np.array(self.evaluated)[where], 0)
+
+    def part(self, place: int) -> "Journal":
+        """What concerns one of the trials; the seconds are its share."""
+        own = slice(place, place + 1)
+        return Journal(
+            self.log_every,
+            [losses[own] for losses in self.losses],
+            [norms[own] for norms in self.norms],
+            list(self.evaluated),
+            [row[own] for row in self.scores],
+            None if self.logits is None else self.logits[own],
+            None if self.finite is None else self.finite[own],
+            self.seconds / len(self.scores[0]),
+        )
+
+    @classmethod
+    def joined(cls, journals: Sequence["Journal"]) -> "Journal":
+        """Trials that took the same steps, and were scored after the same ones, as one group."""
+        first = journals[0]
+        return cls(
+            first.log_every,
+            [np.concatenate([each.all_losses() for each in journals])],
+            [np.concatenate([each.all_norms() for each in journals])],
+            list(first.evaluated),
+            [
+                [scores for row in rows for scores in row]
+                for rows in zip(*(each.scores for each in journals), strict=True)
+            ],
+            np.concatenate([each.logits for each in journals if each.logits is not None]),
+            np.concatenate([each.finite for each in journals if each.finite is not None]),
+            sum(each.seconds for each in journals),
+        )
 
     def replay(
         self,
@@ -58,7 +98,7 @@ class Journal:
         """Tells recorders that know nothing yet all of it; `rates` [trial, step] are the learning rates."""
         if not self.losses:
             return
-        loss, logged = np.concatenate(self.losses, axis=1), np.concatenate(self.norms, axis=1)
+        loss, logged = self.all_losses(), self.all_norms()
         norms = np.zeros((*loss.shape, len(names)), np.float32)
         norms[:, :: self.log_every] = logged
         for start in range(0, loss.shape[1], STEPS_PER_REPORT):
@@ -75,8 +115,8 @@ class Journal:
         names = list(self.scores[0][0]) if self.scores else []
         table = [[[scores[name] for name in names] for scores in row] for row in self.scores]
         arrays: dict[str, Any] = {
-            "loss": np.concatenate(self.losses, axis=1),
-            "norms": np.concatenate(self.norms, axis=1),
+            "loss": self.all_losses(),
+            "norms": self.all_norms(),
             "evaluated": np.array(self.evaluated, np.int64),
             "metrics": np.array(names, np.str_),
             "scores": np.array(table, np.float64),

@@ -18,6 +18,7 @@ class TrialResult:
     """One finished trial."""
 
     trial: Trial
+    num_steps: int  # taken
     final: dict[str, float]
     best: float
     best_step: int
@@ -42,12 +43,13 @@ def conclude(
     assert journal.logits is not None
     assert journal.finite is not None
     metric = task.metrics[0]
-    losses = np.concatenate(journal.losses, axis=1)
+    losses = journal.all_losses()
     best, best_step = journal.best(metric)
     floor = trivial_floor(metric, task.dev.labels, task.num_labels)
     return [
         TrialResult(
             trial=trial,
+            num_steps=losses.shape[1],
             final=journal.scores[-1][i],
             best=float(best[i]),
             best_step=int(best_step[i]),

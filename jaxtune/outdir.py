@@ -33,10 +33,10 @@ from jaxtune.manifest import differences
 from jaxtune.progress import say
 from jaxtune.trials import Trial
 
-TENSORBOARD, CHECKPOINTS = "tb", "checkpoints"
+TENSORBOARD, CHECKPOINTS, WAITING = "tb", "checkpoints", "waiting"
 OUTPUTS = (
     *(CONFIG, MANIFEST, SUMMARY, TRIALS, *REPORT),
-    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS),
+    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, WAITING),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
 
@@ -125,7 +125,9 @@ def check_claim(out: Path, settings: Settings) -> None:
 def _without_seeds(text: str) -> str:
     try:
         values = yaml.safe_load(text)
-        kept = {name: value for name, value in values.items() if name not in SEED_FIELDS}
+        # With `keep_trials` more seeds would change who goes on.
+        apart = () if values.get("keep_trials") else SEED_FIELDS
+        kept = {name: value for name, value in values.items() if name not in apart}
     except (yaml.YAMLError, AttributeError):
         return text
     return yaml.safe_dump(kept, sort_keys=False)

@@ -47,6 +47,11 @@ class ProgressLine:
             self._last_line = now
             print(f"{self.title} {done}/{self.total}  {text}", flush=True)
 
+    def shorten(self, by: int) -> None:
+        """There is less to do."""
+        self.total -= by
+        self._bar.update(self._task, total=self.total)
+
     def __enter__(self) -> "ProgressLine":
         self._bar.start()
         return self
@@ -84,6 +89,7 @@ class SweepProgress:
         self._taken: dict[int, int] = {}
         self._finished = 0
         self._failed = 0
+        self._stopped = 0
         self._scores: list[float] = []
 
     def __enter__(self) -> "SweepProgress":
@@ -121,6 +127,12 @@ class SweepProgress:
         self._scores += scores
         self._show()
 
+    def stopped(self, steps: int) -> None:
+        """A trial will not take so many steps."""
+        self._stopped += 1
+        self._line.shorten(steps)
+        self._show()
+
     def _show(self) -> None:
         now = time.monotonic()
         parts = [f"{self.num_done + self._finished}/{self.num_trials} seeds"]
@@ -128,6 +140,7 @@ class SweepProgress:
             mean = sum(self._scores) / len(self._scores)
             parts += [
                 f"{self._failed} failed",
+                *([f"{self._stopped} stopped early"] if self._stopped else []),
                 f"mean {mean:.3f}",
                 f"{3600 * self._finished / (now - self._began):.0f} seeds/h",
             ]

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxtune.engine import GroupRun, learning_rates, put_on_devices, steps_per_epoch
+from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.lanes import learning_rates, steps_per_epoch
 from jaxtune.optim import correction_factor
 from jaxtune.plan import ProgramPlan
 from jaxtune.progress import duration

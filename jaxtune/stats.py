@@ -34,6 +34,7 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "failed_low": float(interval.low),
         "failed_high": float(interval.high),
         "diverged": sum(row["diverged"] for row in rows),
+        "stopped_early": sum(row.get("stopped_at") is not None for row in rows),
         "constant_predictions": sum(row["constant_prediction"] for row in rows),
     }
 

@@ -1,0 +1,73 @@
+"""OUT/waiting: trials that were paused for the choice of early stopping, a sealed checkpoint each."""
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.journal import Journal
+
+
+class PausedTrial(NamedTuple):
+    """One trial between two groups, on the host."""
+
+    step: int
+    tree: Any  # its part of the group's state and kept parameters
+    journal: Journal
+
+
+class WaitingTrials:
+    """States and journals of paused trials, by number; what is damaged is named and not there."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None], log_every: int):
+        self.folder = folder
+        self.log_every = log_every
+        self._say = say
+
+    def add(self, number: int, paused: PausedTrial) -> None:
+        """Returns when the trial is on the disk; raises OSError where it cannot be put there."""
+        checkpoints = self._of(number)
+        checkpoints.save(paused.step, paused.tree, paused.journal.as_arrays())
+        checkpoints.close()
+        if checkpoints.latest() != paused.step:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(checkpoints.folder))
+
+    def journals(self, numbers: Sequence[int]) -> dict[int, Journal]:
+        """Of those of these trials that wait."""
+        found = {}
+        for number in numbers:
+            checkpoints = self._of(number)
+            if step := checkpoints.latest():
+                found[number] = Journal.from_arrays(self.log_every, checkpoints.arrays(step))
+        return found
+
+    def get(self, number: int, like: Any) -> PausedTrial:
+        """A trial that waits, its state of the structure, shapes and dtypes of `like`."""
+        checkpoints = self._of(number)
+        restored = checkpoints.restore_latest(_on_one_device(like))
+        checkpoints.close()
+        if restored is None:
+            raise OSError(errno.EIO, "a paused trial cannot be read", str(checkpoints.folder))
+        tree = jax.tree.map(np.asarray, restored.tree)
+        return PausedTrial(
+            restored.step, tree, Journal.from_arrays(self.log_every, restored.arrays)
+        )
+
+    def remove(self, number: int) -> None:
+        """The trial has ended."""
+        self._of(number).discard()
+
+    def _of(self, number: int) -> RunCheckpoints:
+        return RunCheckpoints(self.folder / f"{number:05d}", self._say)
+
+
+def _on_one_device(like: Any) -> Any:
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), like
+    )
