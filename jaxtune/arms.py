@@ -43,6 +43,11 @@ class Arm:
     settings: dict[str, Any]
     num_unscored: int
 
+    @property
+    def selected(self) -> bool:
+        """Whether trials were stopped because others had scored better."""
+        return bool(self.stopped.any()) and readable(self.settings.get("keep_trials")) != "null"
+
     def __len__(self) -> int:
         return self.final.size
 

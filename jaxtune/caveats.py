@@ -39,7 +39,7 @@ def caveats(
         num_tests: in Holm's family.
     """
     named = {arm.name: arm for arm in arms}
-    found = [*_failures(arms), *_single_class(arms), *_broken(arms)]
+    found = [*_stopped(arms), *_failures(arms), *_single_class(arms), *_broken(arms)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
         found += [*_small_std(one, other), *_means(pair, one, other, leader, alpha)]
@@ -51,6 +51,22 @@ def caveats(
             "which makes it slightly too low for seeds chosen there and says nothing of new data."
         )
     return (*found, LIMITS)
+
+
+def _stopped(arms: Sequence[Arm]) -> list[str]:
+    early = [arm for arm in arms if arm.stopped.any()]
+    if not early:
+        return []
+    counts = _counted(early, [int(arm.stopped.sum()) for arm in early])
+    why = (
+        "others had scored better"
+        if any(arm.selected for arm in early)
+        else "they had learnt nothing"
+    )
+    return [
+        f"Some trials were stopped early because {why}, {counts}: they count with the score they had then, which is not "
+        "what they would have ended with."
+    ]
 
 
 def _failures(arms: Sequence[Arm]) -> list[str]:

@@ -71,6 +71,8 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
         seed: of bootstrap, permutations and simulated power.
     """
     check_comparable(arms)
+    if any(arm.selected for arm in arms):
+        return _selected([arm for arm in arms if arm.selected], arms, num_dev)
     if len(arms) == 1:
         return _one_arm(arms[0], num_dev)
     pairs = compare_all(arms, seed)
@@ -159,6 +161,20 @@ def _one_arm(arm: Arm, num_dev: int | None) -> Verdict:
         (),
         None,
         None,
+    )
+
+
+def _selected(selected: Sequence[Arm], arms: Sequence[Arm], num_dev: int | None) -> Verdict:
+    """Trials that were chosen by their score say nothing about the recipe's spread."""
+    stopped = sum(int(arm.stopped.sum()) for arm in selected)
+    best = max(arms, key=lambda arm: arm.final[~arm.stopped].max(initial=-math.inf))
+    return Verdict(
+        f"There is no verdict about stability: early stopping kept the best trials of {names([a.name for a in selected])} "
+        f"and stopped {stopped} others.",
+        f"The best of those that went on scores {best.final[~best.stopped].max(initial=-math.inf):.3f} ([{best.name}]).",
+        "Export the best trial, or, to compare recipes, run the sweep without keep_trials.",
+        caveats(arms, [], None, num_dev, ALPHA, 0),
+        *(None, (), (), None, None),
     )
 
 

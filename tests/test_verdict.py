@@ -208,3 +208,27 @@ def test_a_verdict_repeats_with_its_seed():
     arms = [arm("a", normal(0.8, 0.03, 12)), arm("b", normal(0.8, 0.05, 12))]
     assert judge(arms, seed=1).text == judge(arms, seed=1).text
     assert judge(arms, seed=1).comparisons != judge(arms, seed=2).comparisons
+
+
+def with_stopped(name, scores, stopped, **settings):
+    rows = made_up_rows(scores, name, **settings)
+    for row in rows[:stopped]:
+        row["stopped_at"] = 10
+    (made,) = make_arms({name: rows})
+    return made
+
+
+def test_no_verdict_about_stability_over_selected_trials():
+    chosen = with_stopped("few", [0.6] * 6 + [0.9, 0.8], 6, keep_trials=2, early_stop=0.3)
+    found = judge([chosen, arm("all", normal(0.8, 0.1, 8), keep_trials=2)])
+    assert found.leader is None
+    assert "kept the best trials of [few] and stopped 6 others" in found.more_stable
+    assert "because others had scored better, 6 of 8 in [few]" in found.notes[0]
+    assert "run the sweep without keep_trials" in found.next_step
+
+
+def test_trials_that_were_stopped_for_learning_nothing_are_named():
+    failing = with_stopped("failing", [0.6] * 20 + [0.9, 0.8], 15, keep_trials=None)
+    found = judge([failing, arm("fine", normal(0.8, 0.05, 22))])
+    assert found.leader == "fine"
+    assert "because they had learnt nothing, 15 of 22 in [failing]" in found.notes[0]
