@@ -180,7 +180,7 @@ def trial_row(result: TrialResult, metric: str, num_steps: int, group_size: int)
         "diverged": result.diverged,
         "constant_prediction": result.constant_prediction,
         "num_steps": num_steps,
-        "stopped_at": result.num_steps if result.num_steps < num_steps else None,
         "seconds": round(result.seconds, 3),
         "group_size": group_size,
+        "stopped_at": result.num_steps if result.num_steps < num_steps else None,
     } | trial.settings
