@@ -121,14 +121,13 @@ class _Legs:
             begun = run.begin(sweep.checkpoints)
             paused = run.paused(run.advance(begun, until, sweep.checkpoints, sweep.asked))
         sweep.meter.tokens += run.num_tokens(until=until)
-        self.journals |= {t.number: p.journal for t, p in zip(group, paused, strict=True)}
+        by_number = {t.number: p for t, p in zip(group, paused, strict=True)}
+        self.journals |= {number: each.journal for number, each in by_number.items()}
         for trial in group:
             if self._learns_nothing(self.journals[trial.number]):
                 self.stop(trial.number)
         self._stopping.choose()
-        for trial, each in zip(group, paused, strict=True):
-            if trial.number in self.journals:
-                self._waiting.add(trial.number, each)
+        self._waiting.add({n: p for n, p in by_number.items() if n in self.journals})
         if sweep.checkpoints:
             sweep.checkpoints.discard()
 

@@ -22,20 +22,29 @@ class PausedTrial(NamedTuple):
 
 
 class WaitingTrials:
-    """States and journals of paused trials, by number; what is damaged is named and not there."""
+    """States and journals of paused trials, by number; what is damaged is named and not there.
+
+    Those that were added last are at hand.
+    """
 
     def __init__(self, folder: Path, say: Callable[[str], None], log_every: int):
         self.folder = folder
         self.log_every = log_every
         self._say = say
+        self._last: dict[int, PausedTrial] = {}
 
-    def add(self, number: int, paused: PausedTrial) -> None:
-        """Returns when the trial is on the disk; raises OSError where it cannot be put there."""
-        checkpoints = self._of(number)
-        checkpoints.save(paused.step, paused.tree, paused.journal.as_arrays())
-        checkpoints.close()
-        if checkpoints.latest() != paused.step:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(checkpoints.folder))
+    def add(self, paused: dict[int, PausedTrial]) -> None:
+        """Returns when these are on the disk; raises OSError where they cannot be put there."""
+        self._last = paused
+        begun = []
+        for number, trial in paused.items():
+            checkpoints = self._of(number)
+            checkpoints.save(trial.step, trial.tree, trial.journal.as_arrays())
+            begun.append((checkpoints, trial.step))
+        for checkpoints, step in begun:
+            checkpoints.close()
+            if checkpoints.latest() != step:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(checkpoints.folder))
 
     def journals(self, numbers: Sequence[int]) -> dict[int, Journal]:
         """Of those of these trials that wait."""
@@ -48,6 +57,8 @@ class WaitingTrials:
 
     def get(self, number: int, like: Any) -> PausedTrial:
         """A trial that waits, its state of the structure, shapes and dtypes of `like`."""
+        if number in self._last:
+            return self._last[number]
         checkpoints = self._of(number)
         restored = checkpoints.restore_latest(_on_one_device(like))
         checkpoints.close()
@@ -60,6 +71,7 @@ class WaitingTrials:
 
     def remove(self, number: int) -> None:
         """The trial has ended."""
+        self._last.pop(number, None)
         self._of(number).discard()
 
     def _of(self, number: int) -> RunCheckpoints:
