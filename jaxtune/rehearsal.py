@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxtune.early_stop import stop_step
 from jaxtune.engine import GroupRun, put_on_devices
 from jaxtune.lanes import learning_rates, steps_per_epoch
 from jaxtune.optim import correction_factor
@@ -95,6 +96,10 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
             f"  {seen.bytes_per_trial / 2**20:,.0f} MiB per trial and device; {seen.step_seconds:.3f} s a step, "
             f"{seen.evaluation_seconds:.3f} s an evaluation, {seen.compile_seconds:.0f} s to compile",
         ]
+        stop, keep = stop_step(plan.config.early_stop, plan.num_steps), plan.config.keep_trials
+        if stop is not None:
+            goes_on = "all that have learnt" if keep is None else f"at most {keep} of each arm"
+            lines.append(f"  after {stop} steps {goes_on} go on, which the total leaves aside")
         for arm, trial in reversed(first_of_arm.items()):
             peak, effective = peak_effective_rate(trial, plan.num_steps)
             times = f"{effective / peak:.1f} times" if effective > 1.001 * peak else "the same"

@@ -55,6 +55,21 @@ def test_the_plan_with_what_a_probe_saw(tiny):
     assert "in all: 10 trials, 210 trial-steps, about 1:00" in text
 
 
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ([], "  after 10 steps all that have learnt go on, which the total leaves aside"),
+        (
+            ["--keep_trials", "2"],
+            "  after 10 steps at most 2 of each arm go on, which the total leaves aside",
+        ),
+    ],
+)
+def test_the_plan_of_an_early_stop(tiny, flags, line):
+    (plan,) = plans_for(tiny, "--num_seeds", "5", "--early_stop", "0.5", *flags)
+    assert line in plan_lines([plan], [Probe(10.0, 0.5, 2.0, 3 * 2**20)])
+
+
 def leaves(model):
     import jax
 
