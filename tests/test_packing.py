@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from jaxtune.data.packing import (
     MOST_RUNGS,
-    RUNG_WORTH,
     Plan,
     Shape,
     batch_indices,
-    best_ladder,
     choose_shape,
     epoch_order,
     extended,
@@ -230,27 +228,6 @@ def test_batches_keep_the_order_and_fill_the_last_one_up():
     np.testing.assert_array_equal(batch_indices(np.array([1, 0]), 2), [[1, 0]])
 
 
-def test_the_ladder_leaves_the_fewest_empty_rows():
-    """Against every ladder of as many rungs; and a rung more would save less than its worth."""
-    rng = np.random.default_rng(0)
-    for mean in (2, 5, 9):
-        rows = rng.poisson(mean, size=300) + 1
-        counts, times = np.unique(rows, return_counts=True)
-
-        def total(rungs, counts=counts, times=times):
-            ladder = np.array([*rungs, counts[-1]])
-            return ladder[np.searchsorted(ladder, counts)] @ times
-
-        def least(number, counts=counts, total=total):
-            return min(map(total, itertools.combinations(counts[:-1], number)))
-
-        found = best_ladder(rows)
-        assert total(found[:-1]) == least(len(found) - 1)
-        assert least(len(found)) > (1 - RUNG_WORTH) * total(found[:-1])
-    assert best_ladder(np.array([2, 2, 3])) == (2, 3)
-    assert best_ladder(np.array([2])) == (2,)
-
-
 @pytest.mark.parametrize("batch_size", [1, 4, 16])
 @pytest.mark.parametrize(("low", "high"), [(1, 2), (5, 6), (2, 128), (128, 129)])
 def test_chosen_shapes_fit_their_data(batch_size, low, high):
@@ -273,25 +250,6 @@ def test_the_shape_ignores_the_state_of_global_random_numbers():
     first = choose_shape(lengths, 8, hidden_size=64)
     np.random.seed(1)
     assert choose_shape(lengths, 8, hidden_size=64) == first
-
-
-@pytest.mark.parametrize(
-    ("rows", "ladder"),
-    [(1, (4, 6)), (6, (4, 6)), (7, (4, 6, 8)), (8, (4, 6, 8)), (11, (4, 6, 8, 10, 12))],
-)
-def test_the_ladder_grows_only_when_needed(rows, ladder):
-    shape = Shape(32, (4, 6), packed=True)
-    assert extended(shape, rows) == Shape(32, ladder, packed=True)
-
-
-def test_a_batch_takes_the_same_rung_however_far_the_ladder_was_extended():
-    shape = Shape(32, (4, 7), packed=True)
-
-    def rung(rows: int, needed: int) -> int:
-        return min(r for r in extended(shape, needed).ladder if r >= rows)
-
-    for rows in range(1, 15):
-        assert {rung(rows, needed) for needed in range(rows, 20)} == {rung(rows, rows)}
 
 
 # Slots of the rows in use, as a share of padding every sequence to 128: measured 0.576, 0.468, 0.102.
