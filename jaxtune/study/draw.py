@@ -1,0 +1,96 @@
+"""Pictures from the files of DIR/FIGURE alone; nothing here, nor in the drawing files, imports jax."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxtune.reports.drawing import FAILED, FAINT, INK, RULE, STYLE, SUCCEEDED, show_rate
+
+# A study -> the file that draws it: a function of the study's name, from its folder to pictures by name.
+DRAWINGS = {
+    "baselines": "draw_scores",
+    "forgetting": "draw_forgetting",
+    "small_data": "draw_scores",
+    "gradient_norms": "draw_norms",
+    "bias_correction": "draw_correction",
+    "depth": "draw_scores",
+    "loss_surface": "draw_surface",
+    "generalization": "draw_curves",
+    "ablation": "draw_ablation",
+    "training_curves": "draw_curves",
+}
+PNG_DPI = 110
+# Okabe and Ito's, dark enough for lines on white: told apart with every kind of colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8a6d00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def draw(folder: Path) -> list[Path]:
+    """Writes NAME.png and NAME.svg for each picture of the study in this folder; `figure` is the first."""
+    module = importlib.import_module(f"jaxtune.study.{DRAWINGS[folder.name]}")
+    written = []
+    with style():
+        for name, figure in getattr(module, folder.name)(folder).items():
+            for suffix in ("png", "svg"):
+                file = folder / f"{name}.{suffix}"
+                metadata = {"Date": None} if suffix == "svg" else None
+                figure.savefig(file, dpi=PNG_DPI, metadata=metadata)
+                written.append(file)
+    return written
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of the report, with text as shapes: a picture that stands alone finds its fonts nowhere."""
+    own = {"svg.fonttype": "path", "svg.hashsalt": "study", "font.size": 10, "axes.titlesize": 10}
+    with mpl.rc_context(STYLE | own):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of so many inches whose parts make room for each other."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def box(axes: Axes, place: float, scores: np.ndarray, failed: np.ndarray, colour: str) -> None:
+    """A box over all trials (whiskers to the extremes, diamond: mean) with every trial beside it; crosses have failed."""
+    if not scores.size:
+        return
+    low, first, median, third, high = np.quantile(scores, (0, 0.25, 0.5, 0.75, 1))
+    axes.plot([place, place], [low, high], color=FAINT, linewidth=1)
+    axes.bar(
+        place, third - first, 0.34, first, facecolor=colour, alpha=0.35, edgecolor=INK, zorder=2
+    )
+    axes.plot([place - 0.17, place + 0.17], [median, median], color=INK, linewidth=2, zorder=3)
+    axes.plot(
+        place, scores.mean(), "D", markersize=4.5, color="white", markeredgecolor=INK, zorder=4
+    )
+    order = np.argsort(scores, kind="stable")
+    spread = place + 0.28 + 0.09 * ((np.arange(scores.size) % 3) - 1) / 2
+    x = np.empty(scores.size)
+    x[order] = spread
+    axes.plot(x[~failed], scores[~failed], "o", color=SUCCEEDED.colour, markersize=3.2, alpha=0.8)
+    axes.plot(x[failed], scores[failed], "x", color=FAILED.colour, markersize=4)
+
+
+def floor(axes: Axes, trivial: float) -> None:
+    """The score of the best constant prediction; at or below it a trial has failed."""
+    axes.axhline(trivial, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
+
+
+def medians(curves: pd.DataFrame) -> pd.DataFrame:
+    """Median, quartiles over trials at each step: step median low high."""
+    values = curves.groupby("step")["value"]
+    return pd.DataFrame(
+        {"median": values.median(), "low": values.quantile(0.25), "high": values.quantile(0.75)}
+    ).reset_index()
+
+
+__all__ = ["COLOURS", "FAINT", "MARKERS", "RULE", "box", "draw", "floor", "show_rate"]
