@@ -47,7 +47,8 @@ def run(study: Study) -> Finding:
         "A std is also small where every trial fails: read it beside the failures and the mean.",
         f"Mixout {config.mixout:g} in place of dropout, with bias correction, {config.num_epochs} epochs; the paper does not say how "
         "it set Mixout.",
-        f"mosbach has {config.stable_seeds} seeds, the others {config.num_seeds}; learning rates {config.learning_rate:g} (devlin, "
+        f"Seeds: {config.num_seeds} (devlin), {config.mixout_seeds} (mixout), {config.stable_seeds} (mosbach); learning rates "
+        f"{config.learning_rate:g} (devlin, "
         f"mixout) and {config.stable_learning_rate:g} (mosbach).",
     ]
     here = " ".join(said)
@@ -61,7 +62,7 @@ def _sweeps(study: Study, task: str) -> dict[str, Any]:
         task=task,
         learning_rate=config.learning_rate,
         num_epochs=config.num_epochs,
-        num_seeds=config.num_seeds,
+        num_seeds=config.mixout_seeds,
         bias_correction=True,
         mixout=config.mixout,
         dropout=0.0,

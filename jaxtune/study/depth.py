@@ -117,7 +117,7 @@ def _sweep(study: Study, name: str, model: str) -> Path:
         grid={"bias_correction": (False, True)},
         learning_rate=config.learning_rate,
         num_epochs=config.num_epochs,
-        num_seeds=config.num_seeds,
+        num_seeds=config.depth_seeds,
         eval_every=AT_THE_END,
     )
 

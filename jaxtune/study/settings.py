@@ -85,15 +85,19 @@ class StudyConfig:
     """Steps between records of gradient norms of the default recipe."""
 
     # Seeds per arm
-    num_seeds: int = 16
-    """Default recipe, Mixout, depth."""
+    num_seeds: int = 24
+    """Default recipe."""
+    mixout_seeds: int = 16
+    """Mixout."""
+    depth_seeds: int = 16
+    """depth, but for the model that the default recipe's sweep has run."""
     stable_seeds: int = 8
     """Recommended recipe."""
     small_seeds: int = 8
     """small_data."""
     grid_seeds: int = 4
     """bias_correction: every learning rate of every arm; chosen on these."""
-    held_out_seeds: int = 10
+    held_out_seeds: int = 8
     """bias_correction: each arm at its chosen learning rate, with other seeds."""
     ablation_seeds: int = 2
     """ablation."""
@@ -132,8 +136,8 @@ class StudyConfig:
 FIGURES: tuple[str, ...] = Figure.__args__[:-1]  # type: ignore[attr-defined]
 _SMOKE: dict[str, Any] = {
     **{"train_examples": 64, "small_examples": 32, "num_epochs": 1, "stable_epochs": 2},
-    **{"num_seeds": 3, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2, "held_out_seeds": 2},
-    **{"ablation_seeds": 1, "eval_every": 2, "log_every": 1},
+    **{"num_seeds": 3, "mixout_seeds": 2, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2},
+    **{"held_out_seeds": 2, "depth_seeds": 2, "ablation_seeds": 1, "eval_every": 2, "log_every": 1},
     **{"depth_layers": (1, 2, 4), "depth_steps": (20, 10, 10)},
     **{"ablation_epochs": (1, 2), "ablation_learning_rates": (1e-4, 3e-4)},
     "learning_rates": (1e-4, 3e-4),
