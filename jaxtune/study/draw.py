@@ -62,7 +62,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def box(
     axes: Axes,
-    place: float,
+    place: int | float,
     scores: np.ndarray,
     failed: np.ndarray,
     colour: str,

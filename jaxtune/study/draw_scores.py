@@ -78,7 +78,7 @@ def correction_boxes(
                 count_failed(axes, at, own)
 
 
-def count_failed(axes: Axes, place: float, rows: pd.DataFrame) -> None:
+def count_failed(axes: Axes, place: int | float, rows: pd.DataFrame) -> None:
     """Such as 12/16, at the upper edge."""
     axes.annotate(
         f"{int(rows['failed'].sum())}/{len(rows)}",

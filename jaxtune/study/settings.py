@@ -1,7 +1,9 @@
 """Every setting of the studies: scale, not recipe. Laptop scale by default, the paper's by configs/study/paper.yaml."""
 
+import contextlib
 import dataclasses
 import difflib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -223,7 +225,23 @@ def _read_flags(file: Path) -> list[str]:
             meant = f"did you mean {close[0]}?" if close else f"accepted are {', '.join(accepted)}."
             raise UserError(f"The config file {file}: {name} is no field of a study; {meant}")
         if isinstance(value, list):
-            flags += [f"--{name}", *map(str, value)]
+            words = [f"--{name}", *map(str, value)]
         else:
-            flags.append(f"--{name}={_WORDS.get(str(value).lower(), value)}")
+            words = [f"--{name}={_WORDS.get(str(value).lower(), value)}"]
+        if not _is_usable(words):
+            raise UserError(
+                f"The config file {file}: {name} is {value!r}; give what --help says of --{name}."
+            )
+        flags += words
     return flags
+
+
+def _is_usable(flags: list[str]) -> bool:
+    """Whether these flags alone would be accepted."""
+    silent = io.StringIO()
+    with contextlib.redirect_stderr(silent), contextlib.redirect_stdout(silent):
+        try:
+            _parse_flags(["all", "--out=.", *flags])
+        except SystemExit:
+            return False
+    return True
