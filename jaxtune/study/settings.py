@@ -140,7 +140,7 @@ _SMOKE: dict[str, Any] = {
     **{"train_examples": 64, "small_examples": 32, "num_epochs": 1, "stable_epochs": 2},
     **{"num_seeds": 3, "mixout_seeds": 2, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2},
     **{"held_out_seeds": 2, "depth_seeds": 2, "ablation_seeds": 1, "eval_every": 2, "log_every": 1},
-    **{"depth_layers": (1, 2, 4), "depth_steps": (20, 10, 10)},
+    **{"depth_layers": (1, 2), "depth_steps": (20, 10)},
     **{"ablation_epochs": (1, 2), "ablation_learning_rates": (1e-4, 3e-4)},
     "learning_rates": (1e-4, 3e-4),
 }
