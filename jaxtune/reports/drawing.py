@@ -38,7 +38,7 @@ ARM_DASHES = ((), (6, 2), (2, 1.5), (7, 2, 1.5, 2))
 MOST_POINTS = 8_000
 MOST_PER_CURVE = 120
 
-_STYLE = {
+STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
     "axes.grid": True,
@@ -79,7 +79,7 @@ def sketch(name: str, width: float = 440.0, height: float = 280.0) -> Iterator[S
     Args:
         name: different for every figure of a page, so that what they define there does not clash.
     """
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
+    with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
         # 72 points an inch: a unit of the SVG is a point.
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
         yield Sketch(figure, figure.add_subplot())

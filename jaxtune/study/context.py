@@ -1,0 +1,192 @@
+"""What a study gets: its settings, its folder, and sweeps that are run once and shared."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from jaxtune.arms import Arm, make_arms
+from jaxtune.config import SweepConfig
+from jaxtune.errors import UserError
+from jaxtune.ledger import read_rows
+from jaxtune.logs import HISTORY, replace_file
+from jaxtune.models.pretrained import locate
+from jaxtune.progress import say
+from jaxtune.stats import by_arm
+from jaxtune.study.settings import StudyConfig
+
+SWEEPS, MODELS = "sweeps", "models"
+MINIATURE = "miniature"
+# Steps between evaluations of sweeps that are read at their end alone: more than any has.
+AT_THE_END = 10_000_000
+# What the paper sets per family (appendix 7.3); BERT's are the defaults of a sweep.
+FAMILY_SETTINGS: dict[str, dict[str, Any]] = {
+    "bert": {},
+    "roberta": {"adam_b2": 0.98, "weight_decay": 0.1, "max_grad_norm": None},
+    "albert": {"dropout": 0.0, "weight_decay": 0.0},
+}
+# The quickstart's, as in jaxtune/miniature/quickstart.yaml.
+MINIATURE_SETTINGS: dict[str, Any] = {"max_grad_norm": None, "dropout": 0.1}
+
+
+class PlannedOnlyError(Exception):
+    """A dry run has printed the plans of a study's sweeps and has no results to go on with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """One run of the command; a study asks for all its sweeps first, then reads them."""
+
+    config: StudyConfig
+    # Sweeps that this process has run or found finished.
+    finished: set[Path] = dataclasses.field(default_factory=set)
+
+    @property
+    def task(self) -> str:
+        """Of all studies but those of several tasks."""
+        return self.config.tasks[0]
+
+    def folder(self, figure: str) -> Path:
+        """DIR/FIGURE, made if need be."""
+        folder = self.config.out / figure
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def main(self, task: str | None = None, model: str | None = None) -> Path:
+        """The sweep of the default recipe, both arms (without correction first), with the final parameters kept.
+
+        Feeds baselines, forgetting, gradient_norms, loss_surface, generalization and training_curves.
+        """
+        own = model in (None, self.config.model)
+        return self.sweep(
+            "main",
+            task=task,
+            model=model,
+            grid={"bias_correction": (False, True)},
+            learning_rate=self.config.learning_rate,
+            num_epochs=self.config.num_epochs,
+            num_seeds=self.config.num_seeds,
+            eval_every=self.config.eval_every,
+            log_every=self.config.log_every,
+            save_params=self.config.save_params if own else "none",
+        )
+
+    def stable(self, task: str | None = None) -> Path:
+        """The sweep of the recommended recipe: small learning rate, correction, many epochs."""
+        return self.sweep(
+            "stable",
+            task=task,
+            learning_rate=self.config.stable_learning_rate,
+            num_epochs=self.config.stable_epochs,
+            bias_correction=True,
+            num_seeds=self.config.stable_seeds,
+        )
+
+    def sweep(
+        self,
+        name: str,
+        *,
+        task: str | None = None,
+        model: str | None = None,
+        grid: Mapping[str, Sequence[Any]] | None = None,
+        **fields: Any,
+    ) -> Path:
+        """Runs, resumes or finds finished the sweep of this name; its folder. In a dry run it prints the plan.
+
+        Args:
+            grid: swept fields, as on the command line of jaxtune.sweep.
+            fields: other fields of SweepConfig, on top of what the model's family and the study's settings give.
+        """
+        # Imported late, as in jaxtune.sweep: what only reads or draws needs no runner.
+        from jaxtune.flags import parse
+        from jaxtune.runner import run_sweep
+
+        task, model = task or self.task, model or self.config.model
+        parts = [name, task] + ([Path(model).name] if model != self.config.model else [])
+        out = self.config.out / SWEEPS / "-".join(parts)
+        if out in self.finished:
+            return out
+        values = self._shared_fields(model) | fields
+        values |= {"model": model, "task": task, "out": str(out), "dry_run": self.config.dry_run}
+        argv = [flag for field, value in values.items() for flag in _flags(f"--{field}", [value])]
+        for field, swept in (grid or {}).items():
+            argv += _flags(f"--grid.{field}", swept)
+        say(f"\nSweep {out.name}")
+        run_sweep(parse(argv), argv)
+        self.finished.add(out)
+        return out
+
+    def _shared_fields(self, model: str) -> dict[str, Any]:
+        config = self.config
+        values = dict(MINIATURE_SETTINGS if self.task == MINIATURE else family_settings(model))
+        values |= {
+            "data_dir": config.data_dir if self.task != MINIATURE else None,
+            "random_weights": config.random_weights,
+            "precision": config.precision,
+            "train_examples": config.train_examples,
+        }
+        defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+        return {name: value for name, value in values.items() if value != defaults[name]}
+
+    def rows(self, sweep: Path) -> pd.DataFrame:
+        """The finished trials of a sweep in order, a column per field of trials.jsonl.
+
+        As in jaxtune.arms, a diverged trial has failed and one without a finite score has the trivial one. Raises
+        PlannedOnlyError in a dry run.
+        """
+        if self.config.dry_run:
+            raise PlannedOnlyError
+        rows = pd.DataFrame(read_rows(sweep))
+        final = pd.to_numeric(rows["final"]).where(lambda x: x.abs() < float("inf"))
+        lost = rows["failed"].astype(bool) | rows["diverged"].astype(bool) | final.isna()
+        return rows.assign(final=final.fillna(rows["trivial"]), failed=lost)
+
+    def arms(self, sweep: Path) -> list[Arm]:
+        """The arms of a sweep, for the statistics."""
+        if self.config.dry_run:
+            raise PlannedOnlyError
+        return make_arms(by_arm(read_rows(sweep)))
+
+    def history(self, sweep: Path, trials: Sequence[int]) -> pd.DataFrame:
+        """Curves of these trials in long form: trial step name value."""
+        if self.config.dry_run:
+            raise PlannedOnlyError
+        frames = [pd.read_parquet(sweep / HISTORY / f"{trial:05d}.parquet") for trial in trials]
+        return pd.concat(frames, ignore_index=True).astype({"name": "str"})
+
+
+def family_settings(model: str) -> dict[str, Any]:
+    """What the paper sets for the model's family; UserError for a model that cannot be read."""
+    file = locate(model) / "config.json"
+    try:
+        family = json.loads(file.read_text(encoding="utf-8"))["model_type"]
+        return FAMILY_SETTINGS[family]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} names no BERT, RoBERTa or ALBERT (model_type); give a folder or hub id of one."
+        ) from error
+
+
+def clear(folder: Path, *suffixes: str) -> None:
+    """Takes away what an earlier run left in a study's folder, so that no old picture stands beside a new finding."""
+    for file in folder.iterdir():
+        if file.suffix in suffixes:
+            file.unlink()
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """A Parquet file, complete or as it was."""
+    replace_file(path, lambda part: table.to_parquet(part, index=False))
+
+
+def _flags(name: str, values: Sequence[Any]) -> list[str]:
+    return [name, *(_spelled(value) for value in values)]
+
+
+def _spelled(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

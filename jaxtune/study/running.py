@@ -1,0 +1,77 @@
+"""Runs one study or all of them: sweeps, numbers, finding, pictures, page."""
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Sequence
+
+from jaxtune.errors import UserError
+from jaxtune.logs import write_text
+from jaxtune.progress import duration, say
+from jaxtune.study.context import PlannedOnlyError, Study, clear
+from jaxtune.study.draw import draw
+from jaxtune.study.finding import Finding, write_finding
+from jaxtune.study.page import write_page
+from jaxtune.study.selection import NothingToShowError
+from jaxtune.study.settings import FIGURES, StudyConfig, as_yaml
+
+
+def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
+    """The study asked for, or all; each is complete on disk before the next begins."""
+    study = Study(config)
+    asked = available() if config.figure == "all" else [config.figure]
+    began = time.monotonic()
+    for number, figure in enumerate(asked, 1):
+        say(f"\n== {figure} ({number} of {len(asked)})")
+        _run(study, figure, argv)
+    if config.dry_run:
+        return
+    write_text(config.out / "study.yaml", as_yaml(config))
+    page = write_page(config.out, [*FIGURES])
+    say(f"\n{duration(time.monotonic() - began)} in all. Page: {page}")
+
+
+def available() -> list[str]:
+    """The studies there are, in the paper's order."""
+    return [name for name in FIGURES if importlib.util.find_spec(f"jaxtune.study.{name}")]
+
+
+def _run(study: Study, figure: str, argv: Sequence[str]) -> None:
+    """One study; a study that has nothing to show says so in its finding and draws nothing."""
+    began = time.monotonic()
+    if figure not in available():
+        raise UserError(
+            f"The study {figure} is not here yet; give one of {', '.join(available())}."
+        )
+    module = importlib.import_module(f"jaxtune.study.{figure}")
+    try:
+        finding: Finding = module.run(study)
+    except PlannedOnlyError:
+        return
+    except NothingToShowError as nothing:
+        clear(study.folder(figure), ".parquet", ".npz")
+        finding = Finding(
+            title=module.TITLE,
+            paper=module.PAPER,
+            here=str(nothing),
+            agrees="cannot say",
+            why="The trials that this study is about did not occur.",
+        )
+        drawn = False
+    else:
+        drawn = True
+    about = {
+        "command": ["python", "-m", "jaxtune.study", *argv],
+        "settings": as_yaml(study.config),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    folder = study.folder(figure)
+    clear(folder, ".png", ".svg")
+    write_finding(folder, figure, finding, about)
+    if drawn:
+        draw(folder)
+    say(
+        f"\n{finding.title}\n{finding.paper}\n{finding.here}\nSame: {finding.agrees}. {finding.why}"
+    )
+    for note in finding.notes:
+        say(f"- {note}")

@@ -1,0 +1,247 @@
+"""Every setting of the studies: scale, not recipe. Laptop scale by default, the paper's by configs/study/paper.yaml."""
+
+import contextlib
+import dataclasses
+import difflib
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+import yaml
+
+from jaxtune.errors import UserError
+from jaxtune.textfiles import read_text
+
+Figure = Literal[
+    "baselines",
+    "forgetting",
+    "small_data",
+    "gradient_norms",
+    "bias_correction",
+    "depth",
+    "loss_surface",
+    "generalization",
+    "ablation",
+    "training_curves",
+    "all",
+]
+# YAML's spelling of these, which tyro does not know.
+_WORDS = {"true": "True", "false": "False", "null": "None"}
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyConfig:
+    """Repeats one experiment of the paper, or `all`: runs its sweeps, writes numbers, a finding and pictures.
+
+    Without --config it runs at laptop scale, on the packaged miniature and offline. The same command goes on where it stopped, and
+    studies in one --out share their sweeps. `--config FILE.yaml` (repeatable) sets any field below; flags come after and win.
+    """
+
+    figure: Annotated[Figure, tyro.conf.Positional]
+    """Which experiment; `all` runs every one and writes OUT/study.html."""
+    out: Path
+    """Folder for the sweeps, numbers and pictures."""
+    smoke: bool = False
+    """The smallest version: a few steps of a few seeds, through the same code."""
+    dry_run: bool = False
+    """Try a few steps of each sweep, print the plans and stop."""
+
+    # What is fine-tuned
+    model: str = "miniature"
+    """BERT of every study: Hugging Face folder or hub id; `miniature` is the packaged one."""
+    more_models: tuple[str, ...] = ()
+    """Further models of bias_correction and gradient_norms, such as RoBERTa and ALBERT."""
+    tasks: tuple[str, ...] = ("miniature",)
+    """Tasks of baselines; the others take the first."""
+    small_tasks: tuple[str, ...] = ()
+    """Tasks of small_data; without any, those of baselines."""
+    data_dir: str | None = None
+    """Folder with classic GLUE folders; without it the hub's are used."""
+    random_weights: bool = False
+    """Take only the architecture from the models' config.json: to check a plan where no weights are at hand."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the matrix products."""
+    train_examples: int | None = None
+    """Train on a random subset of this size; null is the whole training set."""
+    save_params: Literal["none", "final"] = "final"
+    """Parameters of the default recipe's trials; forgetting and loss_surface need them."""
+
+    # Recipes
+    learning_rate: float = 3e-4
+    """Of the default recipe, the one that fails."""
+    num_epochs: int = 3
+    """Of the default recipe."""
+    stable_learning_rate: float = 1e-4
+    """Of the recommended recipe."""
+    stable_epochs: int = 20
+    """Of the recommended recipe."""
+    mixout: float = 0.9
+    """Probability of the Mixout baseline, in place of dropout."""
+    eval_every: int | None = 21
+    """Steps between evaluations of the default recipe; the others are evaluated once an epoch."""
+
+    log_every: int = 5
+    """Steps between records of gradient norms of the default recipe."""
+
+    # Seeds per arm
+    num_seeds: int = 24
+    """Default recipe."""
+    mixout_seeds: int = 16
+    """Mixout."""
+    depth_seeds: int = 16
+    """depth, but for the model that the default recipe's sweep has run."""
+    stable_seeds: int = 8
+    """Recommended recipe."""
+    small_seeds: int = 8
+    """small_data."""
+    grid_seeds: int = 4
+    """bias_correction: every learning rate of every arm; chosen on these."""
+    held_out_seeds: int = 8
+    """bias_correction: each arm at its chosen learning rate, with other seeds."""
+    ablation_seeds: int = 2
+    """ablation."""
+
+    # small_data
+    small_examples: int = 250
+    """Size of the random subset."""
+
+    # bias_correction
+    learning_rates: tuple[float, ...] = (1e-4, 2e-4, 3e-4, 5e-4)
+    """Of every arm."""
+    second_b2: float = 0.98
+    """The other Adam b2, RoBERTa's, given to the first model."""
+    long_warmup: float = 0.5
+    """Share of warm-up steps in the arm that has a longer warm-up in place of the correction."""
+
+    # depth
+    depth_layers: tuple[int, ...] = (4, 12, 24)
+    """Depths to pre-train, shallow to deep; each grows by stacking through those before it."""
+    depth_steps: tuple[int, ...] = (2500, 500, 700)
+    """Pre-training steps of the stages, one per depth and the same for each model."""
+    depth_models: tuple[str, ...] = ()
+    """Models to compare in place of three miniatures pre-trained here, shallow to deep."""
+
+    # ablation
+    ablation_learning_rates: tuple[float, ...] = (1e-4, 2e-4, 3e-4)
+    """Crossed with epochs and correction."""
+    ablation_epochs: tuple[int, ...] = (3, 10, 20)
+    """Crossed with learning rates and correction."""
+
+    # Drawing
+    most_curves: int = 10
+    """Trials of a kind that are drawn one by one."""
+
+
+FIGURES: tuple[str, ...] = Figure.__args__[:-1]  # type: ignore[attr-defined]
+_SMOKE: dict[str, Any] = {
+    **{"train_examples": 64, "small_examples": 32, "num_epochs": 1, "stable_epochs": 2},
+    **{"num_seeds": 3, "mixout_seeds": 2, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2},
+    **{"held_out_seeds": 2, "depth_seeds": 2, "ablation_seeds": 1, "eval_every": 2, "log_every": 1},
+    **{"depth_layers": (1, 2), "depth_steps": (20, 10)},
+    **{"ablation_epochs": (1, 2), "ablation_learning_rates": (1e-4, 3e-4)},
+    "learning_rates": (1e-4, 3e-4),
+}
+
+
+def parse(argv: Sequence[str]) -> StudyConfig:
+    """Command line to settings; raises UserError for a bad file and exits with status 2 on wrong usage."""
+    rest, files = _take_configs([_WORDS.get(word, word) for word in argv])
+    flags = [flag for file in files for flag in _read_flags(file)]
+    config = _parse_flags(_positional_first(rest, flags))
+    return smoke(config) if config.smoke else config
+
+
+def smoke(config: StudyConfig) -> StudyConfig:
+    """The smallest version of a study: what sets its size is replaced, whatever was given."""
+    return dataclasses.replace(config, **_SMOKE)
+
+
+def as_yaml(config: StudyConfig) -> str:
+    """The settings as a --config file holds them."""
+    apart = ("figure", "out", "dry_run", "smoke")
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+        if name not in apart
+    }
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def _parse_flags(flags: list[str]) -> StudyConfig:
+    return tyro.cli(
+        StudyConfig,
+        args=flags,
+        prog="python -m jaxtune.study",
+        use_underscores=True,
+        config=(tyro.conf.FlagConversionOff,),
+    )
+
+
+def _positional_first(rest: list[str], flags: list[str]) -> list[str]:
+    """The figure before the files' flags: a list among those would swallow it."""
+    if rest and not rest[0].startswith("-"):
+        return [rest[0], *flags, *rest[1:]]
+    return [*flags, *rest]
+
+
+def _take_configs(argv: list[str]) -> tuple[list[str], list[Path]]:
+    """Splits `--config FILE ...` off."""
+    rest: list[str] = []
+    files: list[Path] = []
+    taking = False
+    for word in argv:
+        if word.startswith("-"):
+            taking = word == "--config"
+            if word.startswith("--config="):
+                files.append(Path(word.split("=", 1)[1]))
+            elif not taking:
+                rest.append(word)
+        elif taking:
+            files.append(Path(word))
+        else:
+            rest.append(word)
+    if "--config" in argv and not files:
+        print("--config has no file; give one or more YAML files after it.", file=sys.stderr)
+        raise SystemExit(2)
+    return rest, files
+
+
+def _read_flags(file: Path) -> list[str]:
+    """A config file as flags."""
+    try:
+        loaded = yaml.safe_load(read_text(file)) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"The config file {file} is no YAML; give names and values.") from error
+    if not isinstance(loaded, dict):
+        raise UserError(f"The config file {file} is no mapping of field names to values.")
+    accepted = [field.name for field in dataclasses.fields(StudyConfig) if field.name != "figure"]
+    flags: list[str] = []
+    for name, value in loaded.items():
+        if name not in accepted:
+            close = difflib.get_close_matches(str(name), accepted, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"accepted are {', '.join(accepted)}."
+            raise UserError(f"The config file {file}: {name} is no field of a study; {meant}")
+        if isinstance(value, list):
+            words = [f"--{name}", *map(str, value)]
+        else:
+            words = [f"--{name}={_WORDS.get(str(value).lower(), value)}"]
+        if not _is_usable(words):
+            raise UserError(
+                f"The config file {file}: {name} is {value!r}; give what --help says of --{name}."
+            )
+        flags += words
+    return flags
+
+
+def _is_usable(flags: list[str]) -> bool:
+    """Whether these flags alone would be accepted."""
+    silent = io.StringIO()
+    with contextlib.redirect_stderr(silent), contextlib.redirect_stdout(silent):
+        try:
+            _parse_flags(["all", "--out=.", *flags])
+        except SystemExit:
+            return False
+    return True
