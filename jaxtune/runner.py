@@ -40,11 +40,6 @@ from jaxtune.tensorboard import write_arm_curves
 from jaxtune.throughput import Meter
 from jaxtune.trials import Trial, make_trials
 
-NEXT = (
-    "Next, your own recipe: python -m jaxtune.sweep --model FOLDER_OR_HUB_ID --task rte "
-    "--grid.bias_correction true false --num_seeds 8"
-)
-
 
 def run_sweep(settings: Settings, argv: list[str]) -> None:
     """Runs every trial that OUT does not hold yet; raises UserError before anything is written or compiled.
@@ -105,8 +100,6 @@ def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) 
     show_arms(arms)
     say(conclusion(arms))
     say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
-    if settings.base.task == "miniature":
-        say(NEXT)
 
 
 def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:

@@ -13,6 +13,11 @@ DISK_ERRORS = {
     *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO),
 }
 
+NEXT = (
+    "Next, your own recipe: python -m jaxtune.sweep --model FOLDER_OR_HUB_ID --task rte "
+    "--grid.bias_correction true false --num_seeds 8"
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 128 + signal."""
@@ -21,10 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = parse(argv)
         # Imported late: `--help` and usage errors answer before JAX loads.
         from jaxtune import backend
+        from jaxtune.groups import writes
         from jaxtune.runner import run_sweep
 
         backend.set_up(settings.base.precision, settings.base.compile_cache)
         run_sweep(settings, list(argv))
+        if settings.base.task == "miniature" and not settings.base.dry_run and writes():
+            print(NEXT)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

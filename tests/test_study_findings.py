@@ -75,7 +75,18 @@ def test_small_data(study, main):
 def test_small_data_the_other_way_round(study, main):
     add_sweep(study, "small-epochs", [(OFF, GOOD), (ON, BAD)])
     add_sweep(study, "small-steps", [(OFF, [0.6] * 8), (ON, GOOD)])
-    assert small_data.run(study).agrees == "no"
+    finding = small_data.run(study)
+    assert finding.agrees == "no"
+    assert "The full set itself fails in 5 of 10 after these steps" in finding.why
+    assert "whatever the data" not in finding.why
+
+
+def test_small_data_of_a_recipe_that_fails_on_the_full_set(study):
+    add_sweep(study, "main", [(OFF, [0.6] * 7 + [0.9]), (ON, GOOD)], vanishing)
+    add_sweep(study, "small-epochs", [(OFF, GOOD), (ON, BAD)])
+    add_sweep(study, "small-steps", [(OFF, [0.6] * 8), (ON, GOOD)])
+    assert "fails in 7 of 8" in small_data.run(study).why
+    assert "the recipe fails whatever the data" in small_data.run(study).why
 
 
 def test_gradient_norms(study, main):

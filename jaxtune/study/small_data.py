@@ -7,12 +7,13 @@ import pandas as pd
 
 from jaxtune.arms import Arm
 from jaxtune.config import SweepConfig
-from jaxtune.engine import steps_per_epoch
+from jaxtune.lanes import steps_per_epoch
 from jaxtune.prepare import read_dataset
 from jaxtune.study.context import AT_THE_END, Study, write_table
 from jaxtune.study.finding import Finding, above, agreement, show
 from jaxtune.study.measures import arm_numbers, arm_words, fails_more, failure_gap, score_table
 from jaxtune.two_samples import contrast
+from jaxtune.wording import show_p
 
 TITLE = "Figure 3: a small training set, for as many epochs or as many steps"
 PAPER = (
@@ -48,7 +49,7 @@ def run(study: Study) -> Finding:
             if not correction:
                 parts += judged["holds"]
                 why.append(
-                    f"{task}: means differ by {judged['words']}; failures {judged['failures']}."
+                    f"{task}: means differ by {judged['words']}; failures {judged['failures']}. {judged['full_set']}"
                 )
         numbers[task] = own
     write_table(study.folder("small_data") / "trials.parquet", pd.concat(tables, ignore_index=True))
@@ -97,11 +98,21 @@ def _judge(arms: dict[str, Arm]) -> dict[str, Any]:
     steps, epochs = arms["as many steps"], arms["as many epochs"]
     means = contrast(steps.final, epochs.final).mean_difference
     gap, test = failure_gap(epochs, steps)
+    full = arms["full set"]
+    same_steps, of_full = failure_gap(full, steps)
+    no_cure = fails_more(same_steps, of_full) is not True and 2 * full.failed.sum() > len(full)
     return {
         "holds": [above(means), fails_more(gap, test)],
         "mean_difference": means._asdict(),
         "failure_gap": gap._asdict(),
         "failure_p": test.p,
+        "full_set": f"The full set itself fails in {full.failed.sum()} of {len(full)} after these steps (against the subset "
+        f"{show_p(of_full.p)})"
+        + (
+            ": the recipe fails whatever the data, so that more steps cannot be the cure here."
+            if no_cure
+            else "."
+        ),
         "words": show(means),
         "failures": f"{epochs.failed.sum()} of {len(epochs)} against {steps.failed.sum()} of {len(steps)}",
     }
