@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno is not None and error.errno not in DISK_ERRORS:
             raise
-        where = error.filename or config.out
+        where = error.filename or "the disk"
         print(
             f"error: {where} cannot be written ({error.strerror or error}); what is finished is kept: make room or give "
             "another --out, and give the same command again.",

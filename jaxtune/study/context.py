@@ -20,6 +20,8 @@ from jaxtune.study.settings import StudyConfig
 
 SWEEPS, MODELS = "sweeps", "models"
 MINIATURE = "miniature"
+# Steps between evaluations of sweeps that are read at their end alone: more than any has.
+AT_THE_END = 10_000_000
 # What the paper sets per family (appendix 7.3); BERT's are the defaults of a sweep.
 FAMILY_SETTINGS: dict[str, dict[str, Any]] = {
     "bert": {},
@@ -68,6 +70,7 @@ class Study:
             num_epochs=self.config.num_epochs,
             num_seeds=self.config.num_seeds,
             eval_every=self.config.eval_every,
+            log_every=self.config.log_every,
             save_params=self.config.save_params if own else "none",
         )
 
@@ -131,11 +134,15 @@ class Study:
     def rows(self, sweep: Path) -> pd.DataFrame:
         """The finished trials of a sweep in order, a column per field of trials.jsonl.
 
-        Raises PlannedOnlyError in a dry run.
+        As in jaxtune.arms, a diverged trial has failed and one without a finite score has the trivial one. Raises
+        PlannedOnlyError in a dry run.
         """
         if self.config.dry_run:
             raise PlannedOnlyError
-        return pd.DataFrame(read_rows(sweep))
+        rows = pd.DataFrame(read_rows(sweep))
+        final = pd.to_numeric(rows["final"]).where(lambda x: x.abs() < float("inf"))
+        lost = rows["failed"].astype(bool) | rows["diverged"].astype(bool) | final.isna()
+        return rows.assign(final=final.fillna(rows["trivial"]), failed=lost)
 
     def arms(self, sweep: Path) -> list[Arm]:
         """The arms of a sweep, for the statistics."""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from jaxtune.reports.drawing import FAILED, FAINT, INK, RULE, STYLE, SUCCEEDED, show_rate
+from jaxtune.reports.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED, show_rate
 
 # A study -> the file that draws it: a function of the study's name, from its folder to pictures by name.
 DRAWINGS = {
@@ -59,25 +60,66 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def box(axes: Axes, place: float, scores: np.ndarray, failed: np.ndarray, colour: str) -> None:
-    """A box over all trials (whiskers to the extremes, diamond: mean) with every trial beside it; crosses have failed."""
+def box(
+    axes: Axes,
+    place: float,
+    scores: np.ndarray,
+    failed: np.ndarray,
+    colour: str,
+    size: float = 1.0,
+) -> None:
+    """A box over all trials (whiskers to the extremes, diamond: mean) with every trial to its right; crosses have failed.
+
+    Args:
+        size: of the box and the trials together, in units of the x axis.
+    """
     if not scores.size:
         return
+    half = 0.17 * size
     low, first, median, third, high = np.quantile(scores, (0, 0.25, 0.5, 0.75, 1))
     axes.plot([place, place], [low, high], color=FAINT, linewidth=1)
     axes.bar(
-        place, third - first, 0.34, first, facecolor=colour, alpha=0.35, edgecolor=INK, zorder=2
+        place,
+        third - first,
+        2 * half,
+        first,
+        facecolor=colour,
+        alpha=0.4,
+        edgecolor=INK,
+        linewidth=0.8,
+        zorder=2,
     )
-    axes.plot([place - 0.17, place + 0.17], [median, median], color=INK, linewidth=2, zorder=3)
+    axes.plot([place - half, place + half], [median, median], color=INK, linewidth=2, zorder=3)
     axes.plot(
         place, scores.mean(), "D", markersize=4.5, color="white", markeredgecolor=INK, zorder=4
     )
     order = np.argsort(scores, kind="stable")
-    spread = place + 0.28 + 0.09 * ((np.arange(scores.size) % 3) - 1) / 2
     x = np.empty(scores.size)
-    x[order] = spread
+    x[order] = place + size * (0.29 + 0.07 * ((np.arange(scores.size) % 3) - 1))
     axes.plot(x[~failed], scores[~failed], "o", color=SUCCEEDED.colour, markersize=3.2, alpha=0.8)
     axes.plot(x[failed], scores[failed], "x", color=FAILED.colour, markersize=4)
+
+
+def trial_marks(figure: Figure, correction: bool = False) -> None:
+    """A legend below: what marks and boxes mean."""
+    marks = [
+        Line2D([], [], marker="o", linestyle="", color=SUCCEEDED.colour, markersize=4),
+        Line2D([], [], marker="x", linestyle="", color=FAILED.colour, markersize=5),
+        Line2D([], [], color=INK, linewidth=1, linestyle=(0, (3, 2))),
+        Line2D([], [], marker="D", linestyle="", color="white", markeredgecolor=INK, markersize=5),
+    ]
+    words = ["trial", "failed trial (counted on top)", "best constant prediction", "mean"]
+    if correction:
+        marks += [Patch(facecolor=colour, alpha=0.4, edgecolor=INK) for colour in COLOURS[1::-1]]
+        words += ["without correction", "with correction"]
+    figure.legend(
+        marks,
+        words,
+        loc="outside lower center",
+        ncols=3 if correction else 4,
+        frameon=False,
+        fontsize=8,
+    )
 
 
 def floor(axes: Axes, trivial: float) -> None:
@@ -85,12 +127,4 @@ def floor(axes: Axes, trivial: float) -> None:
     axes.axhline(trivial, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
 
 
-def medians(curves: pd.DataFrame) -> pd.DataFrame:
-    """Median, quartiles over trials at each step: step median low high."""
-    values = curves.groupby("step")["value"]
-    return pd.DataFrame(
-        {"median": values.median(), "low": values.quantile(0.25), "high": values.quantile(0.75)}
-    ).reset_index()
-
-
-__all__ = ["COLOURS", "FAINT", "MARKERS", "RULE", "box", "draw", "floor", "show_rate"]
+__all__ = ["COLOURS", "MARKERS", "box", "draw", "floor", "new_figure", "show_rate", "trial_marks"]

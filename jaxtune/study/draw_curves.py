@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.reports.drawing import FAILED, SUCCEEDED, block_means, log_axis
+from jaxtune.reports.drawing import FAILED, SUCCEEDED, block_means
 from jaxtune.study.draw import floor, new_figure
 
 LOSS_POINTS = 60
@@ -91,6 +91,3 @@ def _scatter(axes: Axes, trials: pd.DataFrame) -> None:
         )
     axes.set_xscale("log")
     axes.legend(fontsize=8, frameon=False)
-
-
-__all__ = ["generalization", "log_axis", "training_curves"]

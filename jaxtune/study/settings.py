@@ -81,16 +81,23 @@ class StudyConfig:
     eval_every: int | None = 21
     """Steps between evaluations of the default recipe; the others are evaluated once an epoch."""
 
+    log_every: int = 5
+    """Steps between records of gradient norms of the default recipe."""
+
     # Seeds per arm
-    num_seeds: int = 16
-    """Default recipe, Mixout, depth."""
+    num_seeds: int = 24
+    """Default recipe."""
+    mixout_seeds: int = 16
+    """Mixout."""
+    depth_seeds: int = 16
+    """depth, but for the model that the default recipe's sweep has run."""
     stable_seeds: int = 8
     """Recommended recipe."""
     small_seeds: int = 8
     """small_data."""
     grid_seeds: int = 4
     """bias_correction: every learning rate of every arm; chosen on these."""
-    held_out_seeds: int = 10
+    held_out_seeds: int = 8
     """bias_correction: each arm at its chosen learning rate, with other seeds."""
     ablation_seeds: int = 2
     """ablation."""
@@ -108,8 +115,10 @@ class StudyConfig:
     """Share of warm-up steps in the arm that has a longer warm-up in place of the correction."""
 
     # depth
+    depth_layers: tuple[int, ...] = (4, 12, 24)
+    """Depths to pre-train, shallow to deep; each grows by stacking through those before it."""
     depth_steps: tuple[int, ...] = (2500, 500, 700)
-    """Pre-training steps of the three stages, the same for each depth."""
+    """Pre-training steps of the stages, one per depth and the same for each model."""
     depth_models: tuple[str, ...] = ()
     """Models to compare in place of three miniatures pre-trained here, shallow to deep."""
 
@@ -127,8 +136,9 @@ class StudyConfig:
 FIGURES: tuple[str, ...] = Figure.__args__[:-1]  # type: ignore[attr-defined]
 _SMOKE: dict[str, Any] = {
     **{"train_examples": 64, "small_examples": 32, "num_epochs": 1, "stable_epochs": 2},
-    **{"num_seeds": 3, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2, "held_out_seeds": 2},
-    **{"ablation_seeds": 1, "eval_every": 2, "depth_steps": (20, 10, 10)},
+    **{"num_seeds": 3, "mixout_seeds": 2, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2},
+    **{"held_out_seeds": 2, "depth_seeds": 2, "ablation_seeds": 1, "eval_every": 2, "log_every": 1},
+    **{"depth_layers": (1, 2, 4), "depth_steps": (20, 10, 10)},
     **{"ablation_epochs": (1, 2), "ablation_learning_rates": (1e-4, 3e-4)},
     "learning_rates": (1e-4, 3e-4),
 }
