@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.reports.drawing import FAILED, INK, SUCCEEDED, Style, block_means
+from jaxtune.reports.drawing import FAILED, INK, SUCCEEDED, Style, block_means, log_axis
 from jaxtune.study.draw import COLOURS, floor, new_figure
 
 LOSS_POINTS = 60
@@ -24,7 +24,7 @@ def forgetting(folder: Path) -> dict[str, Figure]:
     """(a) perplexities, (b) loss and (c) dev metric of the failed trials."""
     perplexity = pd.read_parquet(folder / "perplexity.parquet")
     curves = pd.read_parquet(folder / "curves.parquet")
-    figure = new_figure(11.2, 3.7)
+    figure = new_figure(11.2, 4.4)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.7, 1, 1))
     _perplexities(left, perplexity)
     metric = curves["metric"].iloc[0]
@@ -34,9 +34,20 @@ def forgetting(folder: Path) -> dict[str, Figure]:
     count = curves["trial"].nunique()
     title = f"{count} failed trial{'s' * (count != 1)}: mean and std"
     middle.set(xlabel="step", ylabel="training loss (nats)", title=title, ylim=(0, None))
-    right.set(xlabel="step", ylabel=f"dev {metric}", title="dashes: best constant prediction")
+    right.set(xlabel="step", ylabel=f"dev {metric}", title=title)
+    right.annotate(
+        "best constant prediction",
+        (1, curves["trivial"].iloc[0]),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+    )
     low, high = right.get_ylim()
     right.set_ylim(min(low, high - 0.2), max(high, low + 0.2))
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return {"figure": figure}
 
 
@@ -65,7 +76,7 @@ def _perplexities(axes: Axes, table: pd.DataFrame) -> None:
         va="top",
         fontsize=8,
     )
-    axes.set_yscale("log")
+    log_axis(axes)
     low, high = axes.get_ylim()
     axes.set_ylim(low / 1.5, high)
     axes.set(
@@ -73,7 +84,6 @@ def _perplexities(axes: Axes, table: pd.DataFrame) -> None:
         ylabel="masked-LM perplexity",
         xlim=(-0.5, depth + 0.5),
     )
-    axes.legend(fontsize=7, frameon=False)
 
 
 def _band(axes: Axes, curves: pd.DataFrame) -> None:

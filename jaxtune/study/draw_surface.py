@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib.patheffects as effects
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +14,6 @@ from jaxtune.study.draw import new_figure
 
 NUM_LEVELS = 13
 PRETRAINED = Style(INK, ())
-OUTLINE = [effects.withStroke(linewidth=3.2, foreground="white")]
 # Place, name, style, marker.
 MODELS = (
     ((0, 0), "pre-trained", PRETRAINED, "D"),
@@ -62,26 +60,27 @@ def _contours(figure: Figure, axes: Axes, axis: np.ndarray, values: np.ndarray, 
     drawn = axes.contourf(axis, axis, shown, levels=steps, norm=norm, cmap="cividis")
     axes.contour(axis, axis, shown, levels=steps, colors="white", linewidths=0.35)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.92, pad=0.02)
-    bar.set_ticks(steps[::2].tolist(), labels=[f"{step:.2g}" for step in steps[::2]])
+    bar.set_ticks(steps[::2].tolist(), labels=[_short(step) for step in steps[::2]])
     bar.ax.minorticks_off()
     axes.set(title=title, aspect="equal", xlim=axis[[0, -1]], ylim=axis[[0, -1]])
     axes.grid(False)
 
 
+def _short(value: float) -> str:
+    return f"{value:.2g}" if value < 99 or value >= 1e6 else f"{value:,.0f}"
+
+
 def _ways(axes: Axes, paths: pd.DataFrame) -> None:
     for failed, style in ((True, FAILED), (False, SUCCEEDED)):
         path = paths[paths["failed"] == failed].sort_values("step")
+        axes.plot(path["a"], path["b"], color="white", linewidth=3.4, zorder=3)
         axes.plot(
             path["a"],
             path["b"],
             color=style.colour,
             dashes=style.dashes or (None, None),
-            linewidth=1.7,
-            marker=".",
-            markersize=3.5,
-            path_effects=OUTLINE,
-            clip_on=True,
-            zorder=3,
+            linewidth=1.8,
+            zorder=4,
         )
     for place, _, style, marker in MODELS:
         axes.plot(
