@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 class Page(HTMLParser):
     """Tags that are open, attributes that load something, and the text."""
 
-    VOID = ("meta", "link", "wbr", "br", "path", "circle", "rect", "use")
+    VOID = ("meta", "link", "img", "wbr", "br", "path", "circle", "rect", "use")
 
     def __init__(self, text):
         super().__init__()

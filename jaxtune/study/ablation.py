@@ -60,7 +60,7 @@ def run(study: Study) -> Finding:
         said.append(f"At {label} {words}.")
     means = rows.groupby(["learning_rate", "num_epochs", "bias_correction"])["final"].mean()
     best: Any = means.idxmax()
-    parts.append(bool(best[2]) and best[1] > fewest)
+    parts.append(bool(best[2] and best[1] > fewest))
     numbers["means"] = means.rename("mean").reset_index().to_dict("records")
     said.append(
         f"Of {len(means)} arms the highest mean, {means.max():.3f}, has learning rate {best[0]:g}, {best[1]} epochs and "

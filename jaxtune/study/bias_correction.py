@@ -97,7 +97,8 @@ def _finding(
         "rate is the one with the highest mean on these seeds (the lower one of equals); the comparison has "
         f"{config.held_out_seeds} other seeds, from {FIRST_HELD_OUT_SEED} on.",
         f"The longer warm-up takes {config.long_warmup:.0%} of the steps, {SweepConfig.warmup_ratio:.0%} elsewhere.",
-        "The effective learning rate is the schedule's, divided by the correction's factor where the correction is off.",
+        "The effective learning rate is the schedule's, divided by the correction's factor where the correction is off. Trials of an "
+        "arm share it: the intervals of the chances take them for independent.",
         "What the held-out comparison shows holds for these schedules, this model and this number of steps. The grid is coarse: a best "
         "learning rate at its edge may lie beyond it.",
     ]

@@ -157,7 +157,7 @@ def _pretraining(study: Study, depth: int) -> PretrainConfig:
         out=config.out / MODELS / f"layers-{depth:02d}",
         layers=stages,
         steps=config.depth_steps,
-        learning_rates=PretrainConfig.learning_rates,
+        learning_rates=PretrainConfig.learning_rates[: len(stages)],
         warmup_steps=min(PretrainConfig.warmup_steps, min(config.depth_steps) // 2),
     )
 

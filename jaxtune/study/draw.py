@@ -1,6 +1,7 @@
 """Pictures from the files of DIR/FIGURE alone; nothing here, nor in the drawing files, imports jax."""
 
 import importlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from PIL import Image
 
 from jaxtune.reports.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED, show_rate
 
@@ -28,6 +31,8 @@ DRAWINGS = {
     "training_curves": "draw_curves",
 }
 PNG_DPI = 110
+# Inches below which a legend takes two rows.
+NARROW = 8
 # Okabe and Ito's, dark enough for lines on white: told apart with every kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8a6d00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -39,12 +44,20 @@ def draw(folder: Path) -> list[Path]:
     written = []
     with style():
         for name, figure in getattr(module, folder.name)(folder).items():
-            for suffix in ("png", "svg"):
-                file = folder / f"{name}.{suffix}"
-                metadata = {"Date": None} if suffix == "svg" else None
-                figure.savefig(file, dpi=PNG_DPI, metadata=metadata)
-                written.append(file)
+            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            _save_png(figure, folder / f"{name}.png")
+            written += [folder / f"{name}.png", folder / f"{name}.svg"]
     return written
+
+
+def _save_png(figure: Figure, file: Path) -> None:
+    """A PNG with a palette, a third of the size: these pictures have few colours."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=PNG_DPI)
+    picture = Image.open(buffer).convert("RGB")
+    # The octree keeps the colours of few pixels, such as a cross.
+    few = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)
 
 
 @contextmanager
@@ -62,7 +75,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def box(
     axes: Axes,
-    place: float,
+    place: int | float,
     scores: np.ndarray,
     failed: np.ndarray,
     colour: str,
@@ -75,6 +88,7 @@ def box(
     """
     if not scores.size:
         return
+    axes.use_sticky_edges = False  # a bar would nail the axis to the lower quartile
     half = 0.17 * size
     low, first, median, third, high = np.quantile(scores, (0, 0.25, 0.5, 0.75, 1))
     axes.plot([place, place], [low, high], color=FAINT, linewidth=1)
@@ -112,14 +126,9 @@ def trial_marks(figure: Figure, correction: bool = False) -> None:
     if correction:
         marks += [Patch(facecolor=colour, alpha=0.4, edgecolor=INK) for colour in COLOURS[1::-1]]
         words += ["without correction", "with correction"]
-    figure.legend(
-        marks,
-        words,
-        loc="outside lower center",
-        ncols=3 if correction else 4,
-        frameon=False,
-        fontsize=8,
-    )
+    columns = 6 if figure.get_figwidth() > NARROW else 2 if not correction else 3
+    place = "outside lower center"
+    figure.legend(marks, words, loc=place, ncols=columns, frameon=False, fontsize=8)
 
 
 def floor(axes: Axes, trivial: float) -> None:
@@ -127,4 +136,22 @@ def floor(axes: Axes, trivial: float) -> None:
     axes.axhline(trivial, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
 
 
-__all__ = ["COLOURS", "MARKERS", "box", "draw", "floor", "new_figure", "show_rate", "trial_marks"]
+def rate_ticks(axes: Axes) -> None:
+    """A logarithmic x axis with labels such as 2e-4."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_rate(value)))
+
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "box",
+    "draw",
+    "floor",
+    "new_figure",
+    "rate_ticks",
+    "show_rate",
+    "trial_marks",
+]

@@ -5,11 +5,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from jaxtune.intervals import share
-from jaxtune.study.draw import COLOURS, MARKERS, box, floor, new_figure, show_rate, trial_marks
+from jaxtune.study.draw import (
+    COLOURS,
+    MARKERS,
+    box,
+    floor,
+    new_figure,
+    rate_ticks,
+    show_rate,
+    trial_marks,
+)
 from jaxtune.study.draw_scores import correction_boxes, count_failed
+
+# Factor between neighbouring kinds of arms on a logarithmic axis.
+APART = 1.02
 
 
 def bias_correction(folder: Path) -> dict[str, Figure]:
@@ -35,7 +46,8 @@ def _rates(trials: pd.DataFrame) -> Figure:
         correction_boxes(axes, trials[own], "learning_rate", list(rates))
         axes.set_xticks(range(len(rates)), [show_rate(rate) for rate in rates])
         axes.set_xlabel("peak learning rate")
-        axes.set_ylabel(f"final dev {trials['metric'].iloc[0]}")
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel(f"final dev {trials['metric'].iloc[0]}")
         axes.set_title(f"{panel['model']}, b2 = {panel['adam_b2']:g}", pad=16)
         floor(axes, trials["trivial"].iloc[0])
     trial_marks(figure, correction=True)
@@ -67,12 +79,12 @@ def _peaks(trials: pd.DataFrame) -> Figure:
         ("peak learning rate as set", "highest effective learning rate"),
         strict=True,
     ):
-        for (kind, own), colour, marker in zip(
-            kinds.groupby("kind", sort=False), COLOURS, MARKERS, strict=False
-        ):
+        groups = zip(kinds.groupby("kind", sort=False), COLOURS, MARKERS, strict=False)
+        for number, ((kind, own), colour, marker) in enumerate(groups):
             arms = own.groupby(column, sort=True)["failed"]
             shares = [share(flags.to_numpy(bool)) for _, flags in arms]
-            rates = [float(str(rate)) for rate, _ in arms]
+            # A little apart, so that arms at one learning rate do not hide each other.
+            rates = [float(str(rate)) * APART**number for rate, _ in arms]
             axes.errorbar(
                 rates,
                 [part.value for part in shares],
@@ -87,10 +99,8 @@ def _peaks(trials: pd.DataFrame) -> Figure:
                 elinewidth=0.8,
                 label=str(kind),
             )
-        axes.set(xscale="log", xlabel=label, ylim=(-0.03, 1.03))
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_rate(value)))
+        rate_ticks(axes)
+        axes.set(xlabel=label, ylim=(-0.03, 1.03))
     panels[0].set_ylabel("share of failed trials\n(95 % Wilson interval)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxtune.reports.drawing import FAILED, SUCCEEDED, block_means
-from jaxtune.study.draw import floor, new_figure
+from jaxtune.study.draw import floor, new_figure, rate_ticks
 
 LOSS_POINTS = 60
 
@@ -38,7 +38,7 @@ def training_curves(folder: Path) -> dict[str, Figure]:
                     label=label if number == 0 else None,
                 )
     floor(right, curves["trivial"].iloc[0])
-    left.set(xlabel="step", ylabel="training loss (nats)", ylim=(0, None))
+    left.set(xlabel="step", ylabel="training loss (nats)")
     right.set(xlabel="step", ylabel=f"dev {metric.removeprefix('dev/')}")
     left.legend(fontsize=8, frameon=False)
     return {"figure": figure}
@@ -89,5 +89,5 @@ def _scatter(axes: Axes, trials: pd.DataFrame) -> None:
             alpha=0.75,
             label=label,
         )
-    axes.set_xscale("log")
+    rate_ticks(axes)
     axes.legend(fontsize=8, frameon=False)

@@ -1,5 +1,6 @@
 """Figures 4 and 10 to 12: gradient norms over training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -89,12 +90,12 @@ def _curve(
     norms: pd.DataFrame,
     colour: str,
     label: str,
-    dashes: tuple[float, ...] = (),
+    dashes: Sequence[int | float] = (),
 ) -> None:
     median = norms.groupby("step")["value"].median().clip(lower=SMALLEST)
     (line,) = axes.plot(median.index, median, color=colour, linewidth=1.4, label=label)
     if dashes:
-        line.set_dashes(dashes)
+        line.set_dashes([float(dash) for dash in dashes])
 
 
 def _colours(count: int) -> list[str]:

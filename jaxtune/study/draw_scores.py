@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.study.draw import COLOURS, box, floor, new_figure, trial_marks
+from jaxtune.study.draw import COLOURS, box, floor, new_figure, show_rate, trial_marks
 
 # Without and with bias correction.
 CORRECTION = {False: COLOURS[1], True: COLOURS[0]}
@@ -23,7 +23,8 @@ def baselines(folder: Path) -> dict[str, Figure]:
         for place, recipe in enumerate(recipes):
             own = rows[rows["recipe"] == recipe]
             box(axes, place, own["final"].to_numpy(), own["failed"].to_numpy(), COLOURS[place])
-        _ticks(axes, recipes, [rows[rows["recipe"] == recipe] for recipe in recipes])
+        parts = [rows[rows["recipe"] == recipe] for recipe in recipes]
+        _ticks(axes, [_recipe(own) for own in parts], parts)
         _label(axes, rows, str(task))
     trial_marks(figure)
     return {"figure": figure}
@@ -78,7 +79,7 @@ def correction_boxes(
                 count_failed(axes, at, own)
 
 
-def count_failed(axes: Axes, place: float, rows: pd.DataFrame) -> None:
+def count_failed(axes: Axes, place: int | float, rows: pd.DataFrame) -> None:
     """Such as 12/16, at the upper edge."""
     axes.annotate(
         f"{int(rows['failed'].sum())}/{len(rows)}",
@@ -90,11 +91,18 @@ def count_failed(axes: Axes, place: float, rows: pd.DataFrame) -> None:
     )
 
 
+def _recipe(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0]
+    return f"{first['recipe']}\n{show_rate(first['learning_rate'])}, {first['num_epochs']} epochs"
+
+
 def _panels(trials: pd.DataFrame, column: str, width: float):
     """A figure with a panel for each value of a column, in order of appearance."""
     groups = [(value, trials[trials[column] == value]) for value in trials[column].unique()]
     figure = new_figure(max(5.0, width * len(groups)), 3.5)
-    panels = figure.subplots(1, len(groups), squeeze=False)[0]
+    panels = figure.subplots(1, len(groups), squeeze=False, sharey=trials["metric"].nunique() == 1)[
+        0
+    ]
     return figure, list(zip(panels, groups, strict=True))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jaxtune.intervals import bootstrap
+from jaxtune.intervals import Reduced, bootstrap
 from jaxtune.study.ablation import ablation_sweep
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding, above, agreement, show
@@ -109,7 +109,7 @@ def _turned(is_above: bool | None) -> bool | None:
     return None if is_above is None else not is_above
 
 
-def _spearman(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+def _spearman(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     ranks = [stats.rankdata(x, axis=axis) for x in (one, other)]
     ranks = [x - x.mean(axis=axis, keepdims=True) for x in ranks]
     scale = np.sqrt(np.prod([np.sum(x**2, axis=axis) for x in ranks], axis=0))
@@ -117,5 +117,5 @@ def _spearman(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
         return np.sum(ranks[0] * ranks[1], axis=axis) / scale
 
 
-def _mean_difference(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+def _mean_difference(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     return np.mean(one, axis=axis) - np.mean(other, axis=axis)

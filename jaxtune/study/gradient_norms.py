@@ -99,7 +99,7 @@ def _judge(norms: pd.DataFrame) -> dict[str, Any]:
             ("classifier", norms[norms["kind"] == "classifier"]),
         )
     }
-    lower = None if test.p is None or test.p >= ALPHA else ratio > 1
+    lower = None if test.p is None or test.p >= ALPHA else bool(ratio > 1)
     words = (
         f"in the second half of training the first layer's gradient norm is {np.median(failed):.1e} in the failed trials "
         f"({len(failed)}) and {np.median(successful):.1e} in the successful ones ({len(successful)}), {ratio:.2g} times as large "
@@ -107,7 +107,7 @@ def _judge(norms: pd.DataFrame) -> dict[str, Any]:
         f"{kept['classifier']:.2g} in the classifier."
     )
     return {
-        "holds": [lower, kept["first layer"] < kept["classifier"]],
+        "holds": [lower, bool(kept["first layer"] < kept["classifier"])],
         "late_failed": float(np.median(failed)),
         "late_successful": float(np.median(successful)),
         "mann_whitney_p": test.p,

@@ -1,7 +1,9 @@
 """Every setting of the studies: scale, not recipe. Laptop scale by default, the paper's by configs/study/paper.yaml."""
 
+import contextlib
 import dataclasses
 import difflib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -164,7 +166,7 @@ _SMOKE: dict[str, Any] = {
     **{"train_examples": 64, "small_examples": 32, "num_epochs": 1, "stable_epochs": 2},
     **{"num_seeds": 3, "mixout_seeds": 2, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2},
     **{"held_out_seeds": 2, "depth_seeds": 2, "ablation_seeds": 1, "eval_every": 2, "log_every": 1},
-    **{"depth_layers": (1, 2, 4), "depth_steps": (20, 10, 10)},
+    **{"depth_layers": (1, 2), "depth_steps": (20, 10)},
     **{"ablation_epochs": (1, 2), "ablation_learning_rates": (1e-4, 3e-4)},
     **{"text_sequences": 50, "surface_points": 5, "surface_examples": 16, "path_every": 2},
     "learning_rates": (1e-4, 3e-4),
@@ -250,7 +252,23 @@ def _read_flags(file: Path) -> list[str]:
             meant = f"did you mean {close[0]}?" if close else f"accepted are {', '.join(accepted)}."
             raise UserError(f"The config file {file}: {name} is no field of a study; {meant}")
         if isinstance(value, list):
-            flags += [f"--{name}", *map(str, value)]
+            words = [f"--{name}", *map(str, value)]
         else:
-            flags.append(f"--{name}={_WORDS.get(str(value).lower(), value)}")
+            words = [f"--{name}={_WORDS.get(str(value).lower(), value)}"]
+        if not _is_usable(words):
+            raise UserError(
+                f"The config file {file}: {name} is {value!r}; give what --help says of --{name}."
+            )
+        flags += words
     return flags
+
+
+def _is_usable(flags: list[str]) -> bool:
+    """Whether these flags alone would be accepted."""
+    silent = io.StringIO()
+    with contextlib.redirect_stderr(silent), contextlib.redirect_stdout(silent):
+        try:
+            _parse_flags(["all", "--out=.", *flags])
+        except SystemExit:
+            return False
+    return True
