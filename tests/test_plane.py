@@ -84,10 +84,14 @@ def test_a_models_point_is_the_model_bit_for_bit(plane):
 
 
 def test_the_three_points_have_exactly_the_losses_of_the_models(plane, examples, values, task):
-    """Against the loss of each model alone, with no plane in sight; and to rounding, example by example on its own row."""
+    """Of each model alone in the same program, with nothing mixed; and to rounding, in a program without a plane."""
     for number, model in enumerate(plane):
+        shared = (Plane(model, model, model), examples)
+        own = over_points(values_at, shared, weights_of(np.zeros((8, 2))), "alone")
+        assert values.loss[number] == own.loss[0]
+        assert values.gradient_norm[number] == own.gradient_norm[0]
         loss, norm = jax.jit(loss_and_norm)(model, examples)
-        assert values.loss[number] == loss
+        assert values.loss[number] == pytest.approx(float(loss), rel=1e-6)
         assert values.gradient_norm[number] == pytest.approx(float(norm), rel=1e-6)
     alone = first_examples(task.train, COUNT, 1, 32)
     losses = over_points(example_losses_at, (plane, alone), weights_of(POINTS), "examples")

@@ -13,7 +13,7 @@ from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
 from jaxtune.errors import UserError
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
-from jaxtune.study.context import MINIATURE, Study, write_table
+from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding
 from jaxtune.study.forgetting_finding import (
     CORRECTED,
@@ -36,6 +36,7 @@ from jaxtune.study.layer_replacement import (
 )
 from jaxtune.study.masked_text import MaskedText, hide_words
 from jaxtune.study.selection import choose
+from jaxtune.study.settings import check_text
 
 HEADS = (
     "Head and decoder are the pre-trained ones (the decoder is the pre-trained word embedding, also where the encoder's is fine-tuned). "
@@ -86,11 +87,12 @@ def _ask(study: Study) -> Asked:
     folder = locate(config.model)
     encoder, _ = read_config(folder)
     check_blocks(config.model, encoder.shared_block)
+    check_text(config)
     if config.random_weights and not config.dry_run:
         raise UserError(
             "random_weights is true, and without pre-training there is nothing to forget; give a model with weights."
         )
-    sentences, source = _sentences(config.model, config.text)
+    sentences, source = _sentences(config.text)
     tokenizer = load_tokenizer(folder)
     length = min(config.text_length, encoder.max_length)
     table = tokenize_chunks(tokenizer, sentences, length)
@@ -108,14 +110,10 @@ def _ask(study: Study) -> Asked:
     return Asked(text, pretrained, about)
 
 
-def _sentences(model: str, text: Path | None) -> tuple[list[str], str]:
+def _sentences(text: Path | None) -> tuple[list[str], str]:
     if text is not None:
         return read_texts(text), text.name
-    if model == MINIATURE:
-        return miniature_held_out(), "the sentences that validated the miniature's pre-training"
-    raise UserError(
-        f"forgetting needs text for {model}; give --text FILE, such as WikiText-2's wiki.test.raw."
-    )
+    return miniature_held_out(), "the sentences that validated the miniature's pre-training"
 
 
 def _measure(asked: Asked, kept: KeptTrials, trial: int, kind: str) -> Measured:

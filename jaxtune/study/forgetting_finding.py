@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxtune.intervals import Estimate, bootstrap
+from jaxtune.intervals import Estimate, Reduced, bootstrap
 from jaxtune.study.finding import Finding, agreement
 
 TITLE = "Figure 2: forgetting, and what failed trials learn instead"
@@ -51,7 +51,7 @@ def perplexity_interval(losses: np.ndarray, sequences: np.ndarray) -> Estimate:
     counts = np.bincount(sequences).astype(np.float64)
     sums, counts = sums[counts > 0], counts[counts > 0]
 
-    def mean_loss(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+    def mean_loss(sums: np.ndarray, counts: np.ndarray, axis: int) -> Reduced:
         return sums.sum(axis=axis) / counts.sum(axis=axis)
 
     found = bootstrap((sums, counts), mean_loss, paired=True, num_resamples=RESAMPLES)

@@ -153,7 +153,7 @@ class StudyConfig:
     """Points per axis."""
     surface_examples: int = 128
     """Training examples in file order, over which the loss is taken."""
-    path_every: int = 7
+    path_every: int = 3
     """Steps between points of the training paths."""
 
     # Drawing
@@ -179,6 +179,14 @@ def parse(argv: Sequence[str]) -> StudyConfig:
     flags = [flag for file in files for flag in _read_flags(file)]
     config = _parse_flags(_positional_first(rest, flags))
     return smoke(config) if config.smoke else config
+
+
+def check_text(config: StudyConfig) -> None:
+    """Raises UserError where forgetting would have nothing to hide words in."""
+    if config.model != "miniature" and config.text is None and not config.dry_run:
+        raise UserError(
+            f"forgetting needs text for {config.model}; give --text FILE, such as WikiText-2's wiki.test.raw."
+        )
 
 
 def smoke(config: StudyConfig) -> StudyConfig:
