@@ -79,7 +79,7 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
     unlearned = None
     learning = "The task has no classes, and no constant to compare the training loss with."
     if floor is not None:
-        unlearned = min(each.train_loss for each in failed) >= UNLEARNED * floor
+        unlearned = bool(min(each.train_loss for each in failed) >= UNLEARNED * floor)
         shares = [
             _listed([f"{each.train_loss / floor:.0%}" for each in group])
             for group in (failed, successful, corrected)
