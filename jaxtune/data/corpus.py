@@ -39,13 +39,19 @@ def miniature_corpus(folder: Path, seed: int, max_length: int) -> Corpus:
     language.write_tokenizer(folder)
     tokenizer = load_tokenizer(folder)
     train = language.corpus(MINIATURE_SENTENCES, 100 + seed)
-    held_out = language.corpus(HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED)
     return _corpus(
         tokenize_chunks(tokenizer, train, max_length),
-        tokenize_chunks(tokenizer, held_out, max_length),
+        tokenize_chunks(tokenizer, miniature_held_out(), max_length),
         tokenizer,
         folder,
     )
+
+
+def miniature_held_out() -> list[str]:
+    """The sentences that the packaged miniature's pre-training was validated on."""
+    from jaxtune.miniature import language
+
+    return language.corpus(HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED)
 
 
 def read_corpus(
@@ -67,17 +73,27 @@ def read_corpus(
 
 
 def _corpus(train: TokenTable, held_out: TokenTable, tokenizer: Any, folder: Path) -> Corpus:
-    if tokenizer.mask_token_id is None:
-        raise UserError(f"The tokenizer in {folder} has no mask token; add one (mask_token) to it.")
-    # Not len(tokenizer): the numbering may have holes.
-    vocab_size = largest_id(tokenizer) + 1
-    words = np.fromiter(tokenizer.get_vocab().values(), np.int32)
+    mask_token = mask_token_of(tokenizer, folder)
     return Corpus(
         train=train,
         held_out=held_out,
-        words=np.setdiff1d(words, tokenizer.all_special_ids).astype(np.int32),
-        mask_token=tokenizer.mask_token_id,
-        vocab_size=vocab_size,
+        words=maskable_words(tokenizer),
+        mask_token=mask_token,
+        # Not len(tokenizer): the numbering may have holes.
+        vocab_size=largest_id(tokenizer) + 1,
         pad_token=tokenizer.pad_token_id,
         tokenizer_files=tokenizer_files(folder),
     )
+
+
+def mask_token_of(tokenizer: Any, folder: Path) -> int:
+    """Raises UserError where the tokenizer has none."""
+    if tokenizer.mask_token_id is None:
+        raise UserError(f"The tokenizer in {folder} has no mask token; add one (mask_token) to it.")
+    return tokenizer.mask_token_id
+
+
+def maskable_words(tokenizer: Any) -> np.ndarray:
+    """Ids that may be masked and drawn as replacements: all but the special tokens."""
+    words = np.fromiter(tokenizer.get_vocab().values(), np.int32)
+    return np.setdiff1d(words, tokenizer.all_special_ids).astype(np.int32)

@@ -13,7 +13,7 @@ from jaxtune.study.draw import draw
 from jaxtune.study.finding import Finding, write_finding
 from jaxtune.study.page import write_page
 from jaxtune.study.selection import NothingToShowError
-from jaxtune.study.settings import FIGURES, StudyConfig, as_yaml
+from jaxtune.study.settings import FIGURES, StudyConfig, as_yaml, check_text
 
 
 def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
@@ -21,6 +21,8 @@ def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
     study = Study(config)
     asked = available() if config.figure == "all" else [config.figure]
     began = time.monotonic()
+    if "forgetting" in asked:
+        check_text(config)  # before the sweeps of other studies
     for number, figure in enumerate(asked, 1):
         say(f"\n== {figure} ({number} of {len(asked)})")
         _run(study, figure, argv)

@@ -130,6 +130,32 @@ class StudyConfig:
     ablation_epochs: tuple[int, ...] = (3, 10, 20)
     """Crossed with learning rates and correction."""
 
+    # forgetting
+    shown_trials: int = 3
+    """Failed, and successful, trials whose parameters are looked at; in loss_surface too."""
+    text: Path | None = None
+    """Text file to hide words in, such as WikiText-2's wiki.test.raw; the miniature has its own."""
+    text_length: int = 128
+    """Longest piece of text in tokens."""
+    text_sequences: int | None = None
+    """Use the first so many pieces; null is all."""
+    mask_rate: float = 0.15
+    """Share of the words that are hidden."""
+    mask_seed: int = 0
+    """Decides which."""
+
+    # loss_surface
+    surface_low: float = -0.5
+    """Lower end of both axes; the paper's is -1.5."""
+    surface_high: float = 1.5
+    """Upper end of both axes."""
+    surface_points: int = 25
+    """Points per axis."""
+    surface_examples: int = 128
+    """Training examples in file order, over which the loss is taken."""
+    path_every: int = 3
+    """Steps between points of the training paths."""
+
     # Drawing
     most_curves: int = 10
     """Trials of a kind that are drawn one by one."""
@@ -142,6 +168,7 @@ _SMOKE: dict[str, Any] = {
     **{"held_out_seeds": 2, "depth_seeds": 2, "ablation_seeds": 1, "eval_every": 2, "log_every": 1},
     **{"depth_layers": (1, 2), "depth_steps": (20, 10)},
     **{"ablation_epochs": (1, 2), "ablation_learning_rates": (1e-4, 3e-4)},
+    **{"text_sequences": 50, "surface_points": 5, "surface_examples": 16, "path_every": 2},
     "learning_rates": (1e-4, 3e-4),
 }
 
@@ -152,6 +179,14 @@ def parse(argv: Sequence[str]) -> StudyConfig:
     flags = [flag for file in files for flag in _read_flags(file)]
     config = _parse_flags(_positional_first(rest, flags))
     return smoke(config) if config.smoke else config
+
+
+def check_text(config: StudyConfig) -> None:
+    """Raises UserError where forgetting would have nothing to hide words in."""
+    if config.model != "miniature" and config.text is None and not config.dry_run:
+        raise UserError(
+            f"forgetting needs text for {config.model}; give --text FILE, such as WikiText-2's wiki.test.raw."
+        )
 
 
 def smoke(config: StudyConfig) -> StudyConfig:
