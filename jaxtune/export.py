@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from jaxtune.command import exit_status
 from jaxtune.errors import UserError
-from jaxtune.sweep import DISK_ERRORS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,20 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = tyro.cli(
         ExportConfig, args=argv, prog="python -m jaxtune.export", use_underscores=True
     )
-    try:
-        export(config)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        print(
-            f"error: {error.filename or config.to} cannot be written ({error.strerror}); make room or give another --to.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    return exit_status(lambda: export(config), "make room or give another --to")
 
 
 def export(config: ExportConfig) -> None:

@@ -58,7 +58,7 @@ class Settings:
 
 def parse(argv: Sequence[str]) -> Settings:
     """Command line to settings; raises UserError for contradictions and exits with status 2 on wrong usage."""
-    argv, files = _take_configs([_spelled(word) for word in argv])
+    argv, files = take_configs([_spelled(word) for word in argv])
     last = _take_grid(argv)
     if not files and not _names(last[0]) & {"model", "task"}:
         files = [QUICKSTART]
@@ -108,7 +108,7 @@ def _parse_value(name: str, value: str) -> Any:
     return getattr(_parse_flags([f"--{name}={value}"]), name)
 
 
-def _take_configs(argv: list[str]) -> tuple[list[str], list[Path]]:
+def take_configs(argv: list[str]) -> tuple[list[str], list[Path]]:
     """Splits `--config FILE ...` off (several files may follow one flag, and the flag may repeat)."""
     rest: list[str] = []
     files: list[Path] = []
@@ -174,7 +174,7 @@ def _misnamed(name: str, swept: bool) -> str:
 
 def _read_yaml(file: Path) -> tuple[list[str], dict[str, list[str]]]:
     """A config file as flags and a grid."""
-    loaded, node = _load_yaml(file)
+    loaded, node = load_yaml(file)
     given: list[tuple[str, str, str | list[str]]] = []
     grid: dict[str, list[str]] = {}
     for where, name, value, under in _entries(file, loaded, node):
@@ -203,7 +203,7 @@ def _read_grid(file: Path, where: str, value: Any, node: Any) -> dict[str, list[
     return grid
 
 
-def _load_yaml(file: Path) -> tuple[dict[Any, Any], Any]:
+def load_yaml(file: Path) -> tuple[dict[Any, Any], Any]:
     """A file's mapping, and the nodes that know the lines."""
     text = read_text(file)
     try:

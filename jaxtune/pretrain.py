@@ -19,6 +19,7 @@ import optax
 import tyro
 
 from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.command import exit_status
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
 from jaxtune.data.packing import (
     Shape,
@@ -33,7 +34,7 @@ from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
 from jaxtune.optim import Hyper, make_optimizer
-from jaxtune.progress import ProgressLine, say, say_error
+from jaxtune.progress import ProgressLine, say
 
 STEPS_PER_DISPATCH = 25
 EVAL_EVERY = 500
@@ -94,12 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = tyro.cli(
         PretrainConfig, args=argv, prog="python -m jaxtune.pretrain", use_underscores=True
     )
-    try:
-        pretrain(config)
-    except UserError as error:
-        say_error(str(error))
-        return 1
-    return 0
+    return exit_status(
+        lambda: pretrain(config), "make room or give another --out, and give the same command again"
+    )
 
 
 def pretrain(config: PretrainConfig) -> None:

@@ -1,6 +1,5 @@
 """One live line for anything that takes long: a bar in a terminal, plain lines now and then elsewhere."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -68,11 +67,6 @@ class ProgressLine:
 def say(text: str) -> None:
     """A line for the reader, above a live bar if there is one."""
     console.print(text, markup=False, soft_wrap=not console.is_terminal)
-
-
-def say_error(text: str) -> None:
-    """One sentence on standard error."""
-    print(f"error: {text}", file=sys.stderr)
 
 
 class SweepProgress:

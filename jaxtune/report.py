@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxtune.errors import UserError
+from jaxtune.command import exit_status
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,18 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not config.outs:
         print("No OUT is given; name one or more folders that sweeps have left.", file=sys.stderr)
         return 2
+    return exit_status(lambda: report(config), "make room or give another --to")
+
+
+def report(config: ReportConfig) -> None:
+    """Reads the sweeps and writes the four files."""
     # Imported late: `--help` and usage errors answer before pandas, scipy and matplotlib load.
-    from jaxtune.progress import say_error
     from jaxtune.reports.writing import write_report
 
-    try:
-        write_report(config.outs, config.to)
-    except UserError as error:
-        say_error(str(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    write_report(config.outs, config.to)
 
 
 if __name__ == "__main__":

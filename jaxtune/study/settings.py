@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import difflib
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +12,7 @@ import tyro
 import yaml
 
 from jaxtune.errors import UserError
-from jaxtune.textfiles import read_text
+from jaxtune.flags import load_yaml, take_configs
 
 Figure = Literal[
     "baselines",
@@ -175,7 +174,7 @@ _SMOKE: dict[str, Any] = {
 
 def parse(argv: Sequence[str]) -> StudyConfig:
     """Command line to settings; raises UserError for a bad file and exits with status 2 on wrong usage."""
-    rest, files = _take_configs([_WORDS.get(word, word) for word in argv])
+    rest, files = take_configs([_WORDS.get(word, word) for word in argv])
     flags = [flag for file in files for flag in _read_flags(file)]
     config = _parse_flags(_positional_first(rest, flags))
     return smoke(config) if config.smoke else config
@@ -222,36 +221,9 @@ def _positional_first(rest: list[str], flags: list[str]) -> list[str]:
     return [*flags, *rest]
 
 
-def _take_configs(argv: list[str]) -> tuple[list[str], list[Path]]:
-    """Splits `--config FILE ...` off."""
-    rest: list[str] = []
-    files: list[Path] = []
-    taking = False
-    for word in argv:
-        if word.startswith("-"):
-            taking = word == "--config"
-            if word.startswith("--config="):
-                files.append(Path(word.split("=", 1)[1]))
-            elif not taking:
-                rest.append(word)
-        elif taking:
-            files.append(Path(word))
-        else:
-            rest.append(word)
-    if "--config" in argv and not files:
-        print("--config has no file; give one or more YAML files after it.", file=sys.stderr)
-        raise SystemExit(2)
-    return rest, files
-
-
 def _read_flags(file: Path) -> list[str]:
     """A config file as flags."""
-    try:
-        loaded = yaml.safe_load(read_text(file)) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"The config file {file} is no YAML; give names and values.") from error
-    if not isinstance(loaded, dict):
-        raise UserError(f"The config file {file} is no mapping of field names to values.")
+    loaded, _ = load_yaml(file)
     accepted = [field.name for field in dataclasses.fields(StudyConfig) if field.name != "figure"]
     flags: list[str] = []
     for name, value in loaded.items():
