@@ -11,7 +11,12 @@ from jaxtune.config import SweepConfig
 from jaxtune.errors import UserError
 from jaxtune.flags import Settings, parse
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+# Those of the studies are no sweeps (tests/test_study.py).
+CONFIGS = sorted(
+    file
+    for file in (Path(__file__).parents[1] / "configs").rglob("*.yaml")
+    if file.parent.name != "study"
+)
 NEEDED = "model: m\ntask: rte\n"
 
 

@@ -18,7 +18,8 @@ from jaxtune.runner import run_sweep
 from jaxtune.trials import make_trials
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+# Those of the studies are no sweeps (tests/test_study.py).
+CONFIGS = sorted(file for file in (ROOT / "configs").rglob("*.yaml") if file.parent.name != "study")
 ALL_ON = ["--mixout", "0.5", "--pretrained_decay", "3", "--layerwise_lr_decay", "0.8"]
 ALL_ON += ["--reinit_layers", "1"]
 
