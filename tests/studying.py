@@ -26,7 +26,7 @@ def tiny_study(folder, figure, **changes):
     text.write_text("\n".join(miniature_held_out()[:60]) + "\n")
     settings = {
         "model": str(model),
-        "text": text,
+        "text": str(text),
         "num_seeds": 2,
         "num_epochs": 1,
         "train_examples": 64,

@@ -44,7 +44,10 @@ def few_sentences():
 def command(tiny, tmp_path_factory):
     """Folder and flags of the studies that these tests share."""
     out = tmp_path_factory.mktemp("study") / "out"
-    return out, ["--model", tiny, "--smoke", "true", "--out", str(out)]
+    text = out.parent / "text.txt"  # of forgetting, for a model of one's own
+    text.write_text("\n".join(corpus_module.miniature_held_out()) + "\n")
+    flags = ["--model", tiny, "--text", str(text), "--smoke", "true", "--out", str(out)]
+    return out, flags
 
 
 @pytest.fixture(scope="module")

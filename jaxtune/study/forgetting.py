@@ -110,9 +110,9 @@ def _ask(study: Study) -> Asked:
     return Asked(text, pretrained, about)
 
 
-def _sentences(text: Path | None) -> tuple[list[str], str]:
+def _sentences(text: str | None) -> tuple[list[str], str]:
     if text is not None:
-        return read_texts(text), text.name
+        return read_texts(Path(text)), Path(text).name
     return miniature_held_out(), "the sentences that validated the miniature's pre-training"
 
 

@@ -132,7 +132,7 @@ class StudyConfig:
     # forgetting
     shown_trials: int = 3
     """Failed, and successful, trials whose parameters are looked at; in loss_surface too."""
-    text: Path | None = None
+    text: str | None = None
     """Text file to hide words in, such as WikiText-2's wiki.test.raw; the miniature has its own."""
     text_length: int = 128
     """Longest piece of text in tokens."""
