@@ -17,8 +17,7 @@ from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS, family_settings
 from jaxtune.study.draw import draw
 from jaxtune.study.finding import FINDING
-from jaxtune.study.running import available
-from jaxtune.study.settings import parse
+from jaxtune.study.settings import FIGURES, parse
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "study"
 OURS = [
@@ -127,7 +126,7 @@ def test_all_goes_on_from_what_is_there(studied, command, capsys):
     read = Page(page)
     assert not read.open
     assert all(value.startswith(("#", "data:")) for value in read.loaded)
-    for figure in available():
+    for figure in FIGURES:
         assert f'<section id="{figure}">' in page
     assert page.count("<img ") == len(list(out.glob("*/figure*.png")))
 
