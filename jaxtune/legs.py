@@ -30,7 +30,7 @@ class EarlyStopping:
     def __init__(self, sweep: SweepRun, keep: int | None):
         self.sweep = sweep
         self.keep = keep
-        went_on = [row["arm"] for row in read_rows(sweep.out) if row["stopped_at"] is None]
+        went_on = [row["arm"] for row in read_rows(sweep.out) if row.get("stopped_at") is None]
         self._went_on = Counter(went_on)
         self._legs: list[_Legs] = []
 

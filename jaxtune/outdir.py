@@ -1,6 +1,7 @@
 """OUT: whose it is, what it holds already, and what is noted there before a sweep begins."""
 
 import contextlib
+import dataclasses
 import difflib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 import filelock
 import yaml
 
-from jaxtune.config import SEED_FIELDS
+from jaxtune.config import SEED_FIELDS, SweepConfig
 from jaxtune.errors import UserError
 from jaxtune.flags import Settings
 from jaxtune.ledger import TRIALS, Row, check_rows, rewrite_rows
@@ -113,7 +114,7 @@ def check_claim(out: Path, settings: Settings) -> None:
             )
         return
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
-    before, now = (_without_seeds(text).splitlines() for text in (theirs, ours))
+    before, now = (_comparable(text).splitlines() for text in (theirs, ours))
     lines = difflib.unified_diff(before, now, n=0, lineterm="")
     changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
     if changes:
@@ -122,15 +123,22 @@ def check_claim(out: Path, settings: Settings) -> None:
         )
 
 
-def _without_seeds(text: str) -> str:
+def _comparable(text: str) -> str:
+    """A config without its seeds, and with the defaults of fields that it is too old to know."""
+    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
     try:
         values = yaml.safe_load(text)
+        values |= {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in defaults.items()
+            if name not in values
+        }
         # With `keep_trials` more seeds would change who goes on.
         apart = () if values.get("keep_trials") else SEED_FIELDS
         kept = {name: value for name, value in values.items() if name not in apart}
-    except (yaml.YAMLError, AttributeError):
+    except (yaml.YAMLError, AttributeError, TypeError):
         return text
-    return yaml.safe_dump(kept, sort_keys=False)
+    return yaml.safe_dump(kept)
 
 
 def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[int, int]:

@@ -94,3 +94,12 @@ def test_what_orbax_left_half_written_goes(tmp_path):
     begin(tmp_path, settings(), {"sha256": {}, "packages": {}})
     assert not left.exists()
     assert (kept / "data").exists()
+
+
+def test_a_config_from_before_a_field_was_known_is_the_same(tmp_path):
+    ours = settings("--num_seeds", "8")
+    kept = [line for line in ours.as_yaml().splitlines() if not line.startswith("mixout")]
+    (tmp_path / "config.yaml").write_text("\n".join(kept))
+    check_claim(tmp_path, ours)
+    with pytest.raises(UserError, match=r"-mixout: 0.0; \+mixout: 0.5"):
+        check_claim(tmp_path, settings("--mixout", "0.5"))

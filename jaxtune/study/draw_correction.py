@@ -62,6 +62,7 @@ def _factor(factors: pd.DataFrame) -> Figure:
         axes.plot(own["step"], own["factor"], color=colour, linewidth=1.8, label=f"b2 = {b2:g}")
     axes.axhline(1, color="#5f6670", linewidth=1, linestyle=(0, (3, 2)))
     axes.set(xlabel="step t (log scale)", ylabel="factor on the learning rate", xscale="log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, None)
     axes.legend(frameon=False)
     axes.set_title("sqrt(1 - b2^t) / (1 - b1^t), b1 = 0.9")
