@@ -87,10 +87,14 @@ def _failures(arms: Sequence[Arm]) -> list[str]:
         rest = arm.final[~arm.failed]
         std = f", std {rest.std(ddof=1):.3f}" if rest.size > 1 else ""
         found.append(
-            f"[{arm.name}] mixes {int(arm.failed.sum())} trials that failed with {rest.size} that did not (mean "
+            f"[{arm.name}] mixes {_trials(int(arm.failed.sum()))} that failed with {rest.size} that did not (mean "
             f"{rest.mean():.3f}{std}): its mean {arm.final.mean():.3f} and std describe neither kind."
         )
     return found
+
+
+def _trials(number: int) -> str:
+    return f"{number} trial{'s' * (number != 1)}"
 
 
 def _single_class(arms: Sequence[Arm]) -> list[str]:

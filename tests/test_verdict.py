@@ -232,3 +232,8 @@ def test_trials_that_were_stopped_for_learning_nothing_are_named():
     found = judge([failing, arm("fine", normal(0.8, 0.05, 22))])
     assert found.leader == "fine"
     assert "because they had learnt nothing, 15 of 22 in [failing]" in found.notes[0]
+
+
+def test_a_single_failed_trial_is_one_trial():
+    mixed = arm("mixed", [0.6, 0.9, 0.8, 0.85])
+    assert "[mixed] mixes 1 trial that failed with 3 that did not" in judge([mixed]).text
