@@ -23,13 +23,14 @@ def made_up_study(out: Path, figure: str = "all", **settings) -> Study:
     return Study(StudyConfig(figure=figure, out=out, **settings))
 
 
-def add_sweep(study: Study, name: str, arms, curves=None) -> Path:
+def add_sweep(study: Study, name: str, arms, curves=None, model=None) -> Path:
     """A finished sweep of this name; `arms` are pairs of settings and scores, floor 0.6.
 
     Args:
         curves: (row, steps) -> loss [step], norms [step, norm], dev metric by step.
+        model: where it is another than the study's.
     """
-    out = study.config.out / SWEEPS / f"{name}-miniature"
+    out = study.config.out / SWEEPS / "-".join([name, "miniature", *([model] if model else [])])
     rows = []
     for settings, scores in arms:
         shared = RECIPE | {"num_epochs": 3, "num_steps": NUM_STEPS, "best": 0.9, "train_loss": 0.3}

@@ -9,6 +9,7 @@ from jaxtune.study import (
     ablation,
     baselines,
     bias_correction,
+    depth,
     generalization,
     gradient_norms,
     small_data,
@@ -244,3 +245,27 @@ def test_bias_correction(study, main):
 )
 def test_agreement(parts, expected):
     assert agreement(parts) == expected
+
+
+def depths(tmp_path, *failed):
+    """Models of three depths, of whose eight trials without correction so many fail."""
+    names = ("shallow", "middle", "deep")
+    study = made_up_study(tmp_path, depth_models=names)
+    for name, count in zip(names, failed, strict=True):
+        scores = [0.6] * count + GOOD[count:]
+        add_sweep(study, f"depth-{name}", [(OFF, scores), (ON, GOOD)], model=name)
+    return study
+
+
+def test_depth_makes_it_fail(tmp_path):
+    study = depths(tmp_path, 0, 2, 7)
+    finding = depth.run(study)
+    assert finding.agrees == "yes"
+    assert "deep: 7 of 8 failed" in finding.here
+    assert "Deepest minus shallowest without correction: +88 points" in finding.here
+    assert pictures(study.folder("depth")) == ["figure"]
+
+
+@pytest.mark.parametrize(("failed", "agrees"), [((7, 2, 0), "no"), ((2, 2, 3), "in part")])
+def test_depth_does_not(tmp_path, failed, agrees):
+    assert depth.run(depths(tmp_path, *failed)).agrees == agrees
