@@ -58,14 +58,14 @@ def masked_lm_loss(
 
 
 def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM:
-    """A model of `config.num_layers` blocks: fresh, or the blocks of `model` repeated in order."""
+    """A model of `config.num_layers` blocks: fresh, or the blocks of `model` repeated in order (ALBERT's is one anyway)."""
     if model is None:
         return jax.jit(lambda: MaskedLM(config, key=key))()
     repeats = config.num_layers // model.encoder.config.num_layers
 
     def repeat(path, leaf):
         in_layers = path_of(path).startswith("encoder/layers/")
-        return jnp.concatenate([leaf] * repeats) if in_layers else leaf
+        return jnp.concatenate([leaf] * repeats) if in_layers and not config.shared_block else leaf
 
     leaves = jax.tree.leaves(jax.tree_util.tree_map_with_path(repeat, model))
     skeleton = jax.eval_shape(lambda: MaskedLM(config, key=key))

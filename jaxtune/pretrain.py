@@ -30,7 +30,7 @@ from jaxtune.data.packing import (
 )
 from jaxtune.errors import UserError
 from jaxtune.masked_lm import MaskedLMProgram, stacked
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder import EncoderConfig, Family
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
 from jaxtune.optim import Hyper, make_optimizer
@@ -42,7 +42,7 @@ EVAL_EVERY = 500
 
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig:
-    """Pre-trains a small BERT by masked-language modelling and writes a Hugging Face folder with its MLM head.
+    """Pre-trains a small encoder by masked-language modelling and writes a Hugging Face folder with its MLM head.
 
     The stages grow the depth: `--layers 4 12 24 --steps 2500 500 700` trains 4 layers, repeats them to 12, then to 24. The
     same command goes on where it stopped.
@@ -56,8 +56,10 @@ class PretrainConfig:
     """Folder with tokenizer files; not needed for the miniature."""
     held_out: Path | None = None
     """Text file to validate on; without it, 1 % of the sequences (at most 1,000)."""
+    family: Family = "bert"
+    """Architecture. RoBERTa's and ALBERT's differ as published ones do, but ALBERT's embeddings are as wide as its block."""
     layers: tuple[int, ...] = (4, 12, 24)
-    """Depth of each stage; every one a multiple of the one before."""
+    """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block more often."""
     steps: tuple[int, ...] = (2500, 500, 700)
     """Optimiser steps of each stage."""
     learning_rates: tuple[float, ...] = (2.4e-3, 7e-4, 5e-4)
@@ -67,7 +69,7 @@ class PretrainConfig:
     num_heads: int = 4
     """Attention heads."""
     max_length: int = 16
-    """Positions; longer paragraphs are cut into pieces."""
+    """Longest sequence; longer paragraphs are cut into pieces."""
     batch_size: int = 64
     """Sequences per step."""
     warmup_steps: int = 100
@@ -219,15 +221,17 @@ def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
 
 
 def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> EncoderConfig:
+    # RoBERTa leaves the positions up to its padding index unused, and has one token type.
+    unused = corpus.pad_token + 1 if config.family == "roberta" else 0
     return EncoderConfig(
-        family="bert",
+        family=config.family,
         vocab_size=corpus.vocab_size,
         hidden_size=config.hidden_size,
         num_layers=num_layers,
         num_heads=config.num_heads,
         intermediate_size=4 * config.hidden_size,
-        max_positions=config.max_length,
-        type_vocab_size=2,
+        max_positions=config.max_length + unused,
+        type_vocab_size=1 if config.family == "roberta" else 2,
         embedding_size=config.hidden_size,
         activation="gelu",
         layer_norm_eps=1e-12,
@@ -244,8 +248,8 @@ def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
     """The Hugging Face folder, with the settings that made it beside it."""
     encoder = model.encoder.config
     raw = {
-        "architectures": ["BertForMaskedLM"],
-        "model_type": "bert",
+        "architectures": [f"{config.family.capitalize()}ForMaskedLM"],
+        "model_type": config.family,
         "vocab_size": encoder.vocab_size,
         "hidden_size": encoder.hidden_size,
         "num_hidden_layers": encoder.num_layers,
@@ -260,6 +264,11 @@ def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
         "initializer_range": config.init_std,
         "pad_token_id": encoder.pad_token_id,
     }
+    if config.family == "albert":
+        raw |= {
+            "embedding_size": encoder.embedding_size,
+            "classifier_dropout_prob": encoder.classifier_dropout,
+        }
     write_folder(config.out, model, raw)
     for file in corpus.tokenizer_files:
         if file.parent != config.out:

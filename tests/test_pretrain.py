@@ -127,6 +127,36 @@ def test_the_folder_loads_as_any_checkpoint(trained):
     assert fresh == ("head/pooler", "head/classifier")
 
 
+@pytest.mark.parametrize("family", ["roberta", "albert"])
+def test_torch_reads_the_other_families(tmp_path, family):
+    """A short pre-training that grows once; the written folder is the same function in torch."""
+    hf = pytest.importorskip("hf")
+    settings = TINY | {"steps": (4, 4), "warmup_steps": 2, "family": family}
+    pretrain.pretrain(pretrain.PretrainConfig(out=tmp_path / "out", **settings))
+    reference = hf.load_torch(tmp_path / "out", hf.MASKED_LM)
+    ours = hf.load_jax(tmp_path / "out", hf.MASKED_LM)
+    assert type(reference).__name__ == f"{family.capitalize()}ForMaskedLM"
+    assert ours.encoder.config.family == family
+    assert ours.encoder.config.max_length == 16
+    batch = hf.make_batch(family)
+    with hf.torch.no_grad():
+        theirs = reference(**hf.torch_inputs(batch, family)).logits.numpy()
+    rows = hf.jax_rows(batch)
+    slots, words = hf.lm_targets(batch, rows)
+    asked = hf.lm_labels(batch).numpy()
+    assert asked[asked != hf.IGNORED].tolist() == words.tolist()
+    assert hf.deviation(ours(rows, slots), theirs[asked != hf.IGNORED]) < 1e-5
+
+
+def test_an_albert_grows_by_using_its_block_more_often():
+    config = dataclasses.replace(encoder_config(2, 50), family="albert")
+    model = stacked(None, config, jax.random.key(0))
+    deep = stacked(model, dataclasses.replace(config, num_layers=6), jax.random.key(1))
+    assert deep.encoder.config.num_layers == 6
+    for ours, before in zip(jax.tree.leaves(deep), jax.tree.leaves(model), strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
 def test_learning_lowers_the_held_out_loss(trained, corpus):
     config, _ = read_config(trained)
     model = load_masked_lm(trained, config)

@@ -121,7 +121,8 @@ class Study:
 
     def _shared_fields(self, model: str) -> dict[str, Any]:
         config = self.config
-        values = dict(MINIATURE_SETTINGS if self.task == MINIATURE else family_settings(model))
+        values = dict(MINIATURE_SETTINGS) if self.task == MINIATURE else {}
+        values |= family_settings(model)
         values |= {
             "data_dir": config.data_dir if self.task != MINIATURE else None,
             "random_weights": config.random_weights,
