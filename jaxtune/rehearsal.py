@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,12 +17,13 @@ from jaxtune.progress import duration
 from jaxtune.trials import Trial
 
 PROBE_STEPS = 8
+PATIENCE = 10.0  # seconds for these, and for a second evaluation
 
 
 class Probe(NamedTuple):
     """What a group of a program was seen to take."""
 
-    compile_seconds: float  # first step and first evaluation included
+    compile_seconds: float
     step_seconds: float  # of all trials of the group
     evaluation_seconds: float
     bytes_per_trial: int  # on a device: parameters, moments, gradients, activations
@@ -38,33 +39,42 @@ class Probe(NamedTuple):
 
 
 def probe(plan: ProgramPlan) -> Probe:
-    """Compiles the program and runs its first steps; nothing is kept."""
+    """Compiles the program and runs its first steps, of a large model only the first; nothing is kept."""
     program = plan.compile(plan.group_size)
     tables = put_on_devices(program, plan.task)
     run = GroupRun(program, plan.task, tables, plan.groups[0], plan.shape, [])
     began = time.monotonic()
     state = run.start_state()
     train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
-    memory: Any = train.memory_analysis()
-    state, _ = train(*run.train_arguments(state, 0, 1))
-    jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
+    evaluate = program.evaluate.lower(state.model, tables.dev, tables.eval_plan).compile()
     compiled = time.monotonic()
+    state, step_seconds = _timed(lambda: train(*run.train_arguments(state, 0, 1))[0])
+    _, evaluation_seconds = _timed(lambda: evaluate(state.model, tables.dev, tables.eval_plan))
     # A run of a single step takes that one twice.
     first = min(1, plan.num_steps - 1)
     steps = min(PROBE_STEPS, plan.num_steps - first)
-    state, _ = jax.block_until_ready(train(*run.train_arguments(state, first, steps)))
-    trained = time.monotonic()
-    jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
-    evaluated = time.monotonic()
+    if step_seconds * steps < PATIENCE:  # a first call has costs of its own, which do not count
+        state, seconds = _timed(lambda: train(*run.train_arguments(state, first, steps))[0])
+        step_seconds = seconds / steps
+    if evaluation_seconds < PATIENCE:
+        _, evaluation_seconds = _timed(lambda: evaluate(state.model, tables.dev, tables.eval_plan))
+    memory: Any = train.memory_analysis()
     held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
     held += memory.output_size_in_bytes - memory.alias_size_in_bytes
     per_device = plan.group_size // len(plan.devices)
     return Probe(
         compile_seconds=compiled - began,
-        step_seconds=(trained - compiled) / steps,
-        evaluation_seconds=evaluated - trained,
+        step_seconds=step_seconds,
+        evaluation_seconds=evaluation_seconds,
         bytes_per_trial=held // per_device,
     )
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call gives, once it is there, and its seconds."""
+    began = time.monotonic()
+    result = jax.block_until_ready(call())
+    return result, time.monotonic() - began
 
 
 def peak_effective_rate(trial: Trial, num_steps: int) -> tuple[float, float]:

@@ -32,8 +32,8 @@ from jaxtune.outdir import (
     out_folder,
 )
 from jaxtune.plan import ProgramPlan, make_plans
-from jaxtune.progress import SweepProgress, say, show_arms
-from jaxtune.rehearsal import plan_lines, probe
+from jaxtune.progress import ProgressLine, SweepProgress, say, show_arms
+from jaxtune.rehearsal import Probe, plan_lines, probe
 from jaxtune.results import load
 from jaxtune.stats import by_arm, conclusion, summarise
 from jaxtune.tensorboard import write_arm_curves
@@ -55,8 +55,7 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
     if settings.base.dry_run:
         check_claim(out, settings)
         plans = make_plans(trials, _finished(out, settings, trials))
-        say(f"Trying a few steps of {len(plans)} program{'s' * (len(plans) != 1)} ...")
-        say("\n".join(plan_lines(plans, [probe(plan) for plan in plans])))
+        say("\n".join(plan_lines(plans, _try_steps(plans))))
         return
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():
@@ -69,6 +68,17 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
             throughput = _train(out, plans, settings, len(trials)).totals()
         if writes():
             _conclude(out, settings, throughput)
+
+
+def _try_steps(plans: Sequence[ProgramPlan]) -> list[Probe]:
+    """What every program was seen to take."""
+    say(f"Trying a few steps of {len(plans)} program{'s' * (len(plans) != 1)} ...")
+    probes = []
+    with ProgressLine("programs", len(plans)) as line:
+        for number, plan in enumerate(plans, 1):
+            line.update(number - 1, f"trying number {number}, {plan.group_size} trials at once")
+            probes.append(probe(plan))
+    return probes
 
 
 def _finished(out: Path, settings: Settings, trials: Sequence[Trial]) -> dict[int, int]:

@@ -18,6 +18,7 @@ from jaxtune.study.layer_replacement import (
     Compared,
     check_blocks,
     curve,
+    distance,
     encoder_of,
     losses_at,
     perplexity,
@@ -187,6 +188,16 @@ def shown_sentences(text):
         for place in np.unique(segments[segments > 0]):
             sentences[batch * size + int(place) - 1] = ids[segments == place]
     return sentences
+
+
+def test_distance_in_shares_of_the_norm(pretrained):
+    encoder = pretrained.encoder
+    assert distance(encoder, encoder) == 0
+    assert distance(jax.tree.map(lambda leaf: 1.1 * leaf, encoder), encoder) == pytest.approx(
+        0.1, rel=1e-5
+    )
+    flat = jax.tree.map(jnp.zeros_like, encoder)
+    assert distance(flat, encoder) == pytest.approx(1)
 
 
 def test_a_model_that_knows_nothing_has_the_perplexity_of_its_vocabulary(pretrained, text):

@@ -95,7 +95,8 @@ def test_again_it_is_the_same(folder, study):
 
 def made_up(kind, values, interval, train_loss=0.69, trial=0):
     low, high = map(float, interval)
-    return Measured(trial, kind, train_loss, np.array(values), Estimate(values[0], low, high), 5.0)
+    fine_tuned = Estimate(values[0], low, high)
+    return Measured(trial, kind, train_loss, 0.05, np.array(values), fine_tuned, 5.0)
 
 
 SUCCEEDED = made_up(SUCCESSFUL, [12.0, 9, 5, 5, 5], (11, 13), 0.2, 1)
@@ -126,6 +127,7 @@ def test_the_rule(failed, parts, agrees):
     finding = judge([failed, SUCCEEDED], np.log(2))
     assert list(finding.numbers["parts"].values()) == parts
     assert finding.agrees == agrees
+    assert finding.here.endswith("Of its norm the encoder has moved: failed 5.0%; successful 5.0%.")
     json.dumps(finding.numbers)
 
 

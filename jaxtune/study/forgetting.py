@@ -31,6 +31,7 @@ from jaxtune.study.layer_replacement import (
     Compared,
     check_blocks,
     curve,
+    distance,
     encoder_of,
     perplexity,
 )
@@ -125,6 +126,7 @@ def _measure(asked: Asked, kept: KeptTrials, trial: int, kind: str) -> Measured:
         trial=trial,
         kind=kind,
         train_loss=float(kept.members[trial].row["train_loss"]),
+        moved=distance(encoder, pretrained.encoder),
         perplexity=perplexity(losses.losses),
         fine_tuned=perplexity_interval(
             losses.losses[0], np.asarray(text.sequences)[np.asarray(text.present)]

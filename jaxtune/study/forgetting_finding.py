@@ -34,6 +34,7 @@ class Measured(NamedTuple):
     trial: int
     kind: str  # of KINDS
     train_loss: float  # nats, mean over the last epoch
+    moved: float  # distance of the encoder from the pre-trained one, over the latter's norm
     perplexity: np.ndarray  # [top]
     fine_tuned: Estimate  # at top = 0, over the text's sentences
     blocks_only: float  # all blocks put back, the embeddings not
@@ -93,7 +94,13 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
     groups = [(name, group) for name, group in groups if group]
     asked = "; ".join(f"{name} {_listed(map(_words_of, group))}" for name, group in groups)
     mended = "; ".join(f"{name} {_listed(str(e.mended) for e in group)}" for name, group in groups)
-    here = f"Pre-trained perplexity {measured[0].perplexity[-1]:.2f}. Fine-tuned: {asked}. Layers to put back, of {depth}: {mended}. {learning}"
+    moved = "; ".join(
+        f"{name} {_listed(f'{each.moved:.1%}' for each in group)}" for name, group in groups
+    )
+    here = (
+        f"Pre-trained perplexity {measured[0].perplexity[-1]:.2f}. Fine-tuned: {asked}. Layers to put back, of {depth}: {mended}. {learning} "
+        f"Of its norm the encoder has moved: {moved}."
+    )
     parts = {
         "failed_forget_more": _exceeds(failed, successful),
         "in_the_top_layers": local,
@@ -112,6 +119,7 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
                 "layers_to_put_back": each.mended,
                 "all_layers_but_no_embeddings": each.blocks_only,
                 "train_loss": each.train_loss,
+                "moved": each.moved,
             }
             for each in measured
         ],

@@ -4,6 +4,7 @@ The head is the pre-trained one throughout, with the pre-trained word embeddings
 and what is measured is whether the encoder's states still mean what they did.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -107,6 +108,16 @@ def encoder_of(params: dict[str, np.ndarray], like: Encoder) -> Encoder:
     return jax.tree_util.tree_map_with_path(
         lambda key_path, _: params[f"encoder/{path_of(key_path)}"], like
     )
+
+
+def distance(fine_tuned: Encoder, pretrained: Encoder) -> float:
+    """L2 distance between all their parameters, over the norm of the pre-trained ones."""
+
+    def squares(leaves: Iterable[ArrayLike]) -> float:
+        return sum(float(np.sum(np.square(np.asarray(leaf, np.float64)))) for leaf in leaves)
+
+    moved = jax.tree.map(np.subtract, fine_tuned, pretrained)
+    return float(np.sqrt(squares(jax.tree.leaves(moved)) / squares(jax.tree.leaves(pretrained))))
 
 
 def perplexity(losses: Float[np.ndarray, "*curve word"]) -> Float[np.ndarray, "*curve"]:
