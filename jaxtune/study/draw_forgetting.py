@@ -11,7 +11,7 @@ from jaxtune.reports.drawing import FAILED, INK, SUCCEEDED, Style, block_means, 
 from jaxtune.study.draw import COLOURS, floor, new_figure
 
 LOSS_POINTS = 60
-MARKERS = ("o", "s", "^", "D", "v")
+MOST_NAMED = 5  # trials of a kind
 # What the trials are called -> how they look. The third is Okabe and Ito's green.
 KINDS = {
     "failed": FAILED,
@@ -53,17 +53,17 @@ def forgetting(folder: Path) -> dict[str, Figure]:
 
 def _perplexities(axes: Axes, table: pd.DataFrame) -> None:
     for kind, style in KINDS.items():
-        trials = table[table["kind"] == kind].groupby("trial", sort=True)
-        for number, (trial, line) in enumerate(trials):
+        own = table[table["kind"] == kind]
+        for number, (_, line) in enumerate(own.groupby("trial", sort=True)):
             axes.plot(
                 line["top"],
                 line["perplexity"].where(np.isfinite(line["perplexity"])),
                 color=style.colour,
                 dashes=style.dashes or (None, None),
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=3.5,
+                marker="o",
+                markersize=2.5,
                 linewidth=1.2,
-                label=f"{kind}: trial {trial}",
+                label="_" if number else f"{kind}: {_named(own['trial'].unique())}",
             )
     depth = int(table["top"].max())
     pretrained = float(table.loc[table["top"] == depth, "perplexity"].iloc[0])
@@ -84,6 +84,13 @@ def _perplexities(axes: Axes, table: pd.DataFrame) -> None:
         ylabel="masked-LM perplexity",
         xlim=(-0.5, depth + 0.5),
     )
+
+
+def _named(trials: np.ndarray) -> str:
+    """Their numbers, or how many they are."""
+    if len(trials) > MOST_NAMED:
+        return f"{len(trials)} trials"
+    return f"trial{'s' * (len(trials) > 1)} {', '.join(map(str, sorted(trials)))}"
 
 
 def _band(axes: Axes, curves: pd.DataFrame) -> None:

@@ -1,6 +1,6 @@
 """What the perplexities and losses of Figure 2 say, by a rule."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ RULE = (
     f"(3) every failed trial ends at {UNLEARNED:.0%} or more of the loss of the best constant probabilities."
 )
 RESAMPLES = 1999
+MOST_LISTED = 5  # trials of a kind
 # Of trials. The rule is about the first two, of the paper's setting; the third stand beside them.
 FAILED, SUCCESSFUL, CORRECTED = KINDS = ("failed", "successful", "successful, with correction")
 
@@ -82,7 +83,7 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
     if floor is not None:
         unlearned = bool(min(each.train_loss for each in failed) >= UNLEARNED * floor)
         shares = [
-            _listed([f"{each.train_loss / floor:.0%}" for each in group])
+            _listed([each.train_loss / floor for each in group], "{:.0%}".format)
             for group in (failed, successful, corrected)
         ]
         learning = (
@@ -92,10 +93,13 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
         )
     groups = [("failed", failed), ("successful", successful), ("corrected", corrected)]
     groups = [(name, group) for name, group in groups if group]
-    asked = "; ".join(f"{name} {_listed(map(_words_of, group))}" for name, group in groups)
-    mended = "; ".join(f"{name} {_listed(str(e.mended) for e in group)}" for name, group in groups)
+    asked = "; ".join(f"{name} {_perplexities(group)}" for name, group in groups)
+    mended = "; ".join(
+        f"{name} {_listed([float(each.mended) for each in group], '{:g}'.format)}" for name, group in groups
+    )
     moved = "; ".join(
-        f"{name} {_listed(f'{each.moved:.1%}' for each in group)}" for name, group in groups
+        f"{name} {_listed([each.moved for each in group], '{:.1%}'.format)}"
+        for name, group in groups
     )
     here = (
         f"Pre-trained perplexity {measured[0].perplexity[-1]:.2f}. Fine-tuned: {asked}. Layers to put back, of {depth}: {mended}. {learning} "
@@ -140,6 +144,13 @@ def _exceeds(failed: Sequence[Measured], successful: Sequence[Measured]) -> bool
     return False if highs.min() < other_lows.max() else None
 
 
+def _perplexities(group: Sequence[Measured]) -> str:
+    """With their intervals where there are few."""
+    if len(group) <= MOST_LISTED:
+        return ", ".join(map(_words_of, group))
+    return _listed([float(each.perplexity[0]) for each in group], _short)
+
+
 def _words_of(each: Measured) -> str:
     value, low, high = (_short(end) for end in each.fine_tuned[:3])
     return f"{value} (95 % interval {low} to {high})" if low else value
@@ -155,5 +166,9 @@ def _yes(part: bool | None) -> str:
     return "not decided" if part is None else "yes" if part else "no"
 
 
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(words)
+def _listed(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """Each, or of many the middle and the ends."""
+    if len(values) <= MOST_LISTED:
+        return ", ".join(map(show, values))
+    low, middle, high = map(show, (min(values), float(np.median(values)), max(values)))
+    return f"{middle} ({low} to {high}, median and range of {len(values)})"
