@@ -43,6 +43,7 @@ class Barrier(NamedTuple):
     height: Estimate  # nats
     relative: float  # to the failed one's loss
     stands: bool
+    plateau: float  # share of the way before the loss falls by `BARRIER` below the failed one's
 
 
 class Surveyed(NamedTuple):
@@ -63,7 +64,9 @@ def barrier(line: Line) -> Barrier:
     relative = float(mean[place] - mean[0]) / float(mean[0])
     stands = above(height) is True and relative >= BARRIER
     share = float(line.share[place])
-    return Barrier(line.failed, line.successful, share, height, relative, stands)
+    lower = np.flatnonzero(mean < (1 - BARRIER) * mean[0])
+    plateau = float(line.share[lower[0]]) if lower.size else 1.0
+    return Barrier(line.failed, line.successful, share, height, relative, stands, plateau)
 
 
 def judge(surveyed: Surveyed) -> Finding:
@@ -78,12 +81,13 @@ def judge(surveyed: Surveyed) -> Finding:
     flat = bool(norms[True].max() < min(start, norms[False].min()))
     parts = {"barrier": 2 * standing > len(barriers), "small_gradients": flat}
     low, high = (end(each.relative for each in barriers) for end in (min, max))
+    flat_ways = [each.plateau for each in barriers]
     (plane,) = barriers[:1]
     loss = [float(value) for value in surveyed.corners.loss]
     here = (
         f"Loss at the pre-trained point {loss[0]:.3f}, failed {loss[1]:.3f}, successful {loss[2]:.3f}. A barrier stands on {standing} of "
         f"{len(barriers)} straight lines between failed and successful trials; the highest point between the ends is {_percent(low)} to "
-        f"{_percent(high)} of the failed one's loss above it (from trial {plane.failed} to {plane.successful}: {_rise(plane.height)}). "
+        f"{_percent(high)} of the failed one's loss above it (from trial {plane.failed} to {plane.successful}: {_rise(plane.height)}), and the loss stays above {1 - BARRIER:.0%} of it for the first {min(flat_ways):.0%} to {max(flat_ways):.0%} of the way. "
         f"Gradient norm at the pre-trained point {start:.3f}, at the failed trials {_range(norms[True])}, at the successful "
         f"{_range(norms[False])} (of one set of examples, no interval). {_paths(surveyed.paths)}"
     )
