@@ -46,7 +46,7 @@ def _layers(norms: pd.DataFrame, model: str) -> Figure:
         rows = norms[norms["failed"] == failed]
         whole = rows[rows["kind"] == "layer"]
         for layer, colour in zip(layers, _colours(len(layers)), strict=True):
-            _curve(axes, whole[whole["layer"] == layer], colour, f"layer {layer + 1}")
+            _curve(axes, whole[whole["layer"] == layer], colour, _called(layer, layers))
         for kind, dashes in (("pooler", (4, 1.5)), ("classifier", (1.5, 1.2))):
             _curve(axes, rows[rows["kind"] == kind], INK, kind, dashes)
         count = rows["trial"].nunique()
@@ -71,7 +71,7 @@ def _kinds(norms: pd.DataFrame, model: str) -> Figure:
         for axes, kind in zip(row, kinds, strict=True):
             own = rows[rows["kind"] == kind]
             for layer, colour in zip(layers, _colours(len(layers)), strict=True):
-                _curve(axes, own[own["layer"] == layer], colour, f"layer {layer + 1}")
+                _curve(axes, own[own["layer"] == layer], colour, _called(layer, layers))
             log_axis(axes)
             if failed:
                 axes.set_title(kind.replace("_", " "))
@@ -83,6 +83,11 @@ def _kinds(norms: pd.DataFrame, model: str) -> Figure:
         handles, labels, loc="outside right center", frameon=False, fontsize=8, title=model
     )
     return figure
+
+
+def _called(layer: int, layers: Sequence[int]) -> str:
+    """ALBERT has but one."""
+    return f"layer {layer + 1}" if len(layers) > 1 else "the block"
 
 
 def _curve(
