@@ -134,7 +134,9 @@ def test_the_rule(failed, parts, agrees):
 def test_of_many_trials_it_says_the_middle_and_the_ends():
     many = [LOST._replace(trial=i, moved=0.01 * (i + 1)) for i in range(6)]
     here = judge([*many, SUCCEEDED], np.log(2)).here
-    assert "Fine-tuned: failed 900.0 (900.0 to 900.0, median and range of 6); successful 12.0" in here
+    assert (
+        "Fine-tuned: failed 900.0 (900.0 to 900.0, median and range of 6); successful 12.0" in here
+    )
     assert "moved: failed 3.5% (1.0% to 6.0%, median and range of 6); successful 5.0%." in here
 
 

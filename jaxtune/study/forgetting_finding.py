@@ -95,7 +95,8 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
     groups = [(name, group) for name, group in groups if group]
     asked = "; ".join(f"{name} {_perplexities(group)}" for name, group in groups)
     mended = "; ".join(
-        f"{name} {_listed([float(each.mended) for each in group], '{:g}'.format)}" for name, group in groups
+        f"{name} {_listed([float(each.mended) for each in group], '{:g}'.format)}"
+        for name, group in groups
     )
     moved = "; ".join(
         f"{name} {_listed([each.moved for each in group], '{:.1%}'.format)}"
