@@ -25,13 +25,14 @@ def write_tiny_model(folder: Path, dropout: float = 0.1, family: Family = "bert"
         "intermediate_size": 2 * WIDTH,
         "max_position_embeddings": language.MAX_TOKENS + roberta,  # the first is unused
         "type_vocab_size": 1 if roberta else 2,
-        "embedding_size": WIDTH,
         "hidden_act": "gelu",
         "hidden_dropout_prob": dropout,
         "attention_probs_dropout_prob": dropout,
         "initializer_range": 0.05,
         "pad_token_id": 0,
     }
+    if family == "albert":
+        raw["embedding_size"] = WIDTH
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(raw))
     config, _ = read_config(folder)
