@@ -15,6 +15,7 @@ from jaxtune.reports.drawing import (
     SUCCEEDED,
     arm_style,
     block_means,
+    log_axis,
     sketch,
     thinned,
     to_svg,
@@ -191,6 +192,20 @@ def test_effective_rates_are_drawn_with_the_study_s_peak():
 def test_arms_differ_in_colour_and_dashes():
     styles = [arm_style(index) for index in range(12)]
     assert len(set(styles)) == 12
+
+
+@pytest.mark.parametrize("height", [60.0, 150.0, 280.0])
+def test_labels_of_logarithmic_axes_are_powers_of_ten(height):
+    """In small panels too, where every second power has a label and the others none."""
+    with sketch("log", 440.0, height) as (figure, axes):
+        axes.plot([1, 2], [1e-5, 30])
+        log_axis(axes)
+        figure.draw_without_rendering()
+        axis = axes.yaxis
+        labels = [label.get_text() for label in axis.get_ticklabels(which="both")]
+    written = [label for label in labels if label]
+    assert written
+    assert all(re.fullmatch(r"1e-?\d+", label) for label in written)
 
 
 def test_text_is_not_mathematics():

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from jaxtune.rates import show_rate
 
@@ -112,6 +112,7 @@ def log_axis(axes: Axes) -> None:
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
     axes.yaxis.set_minor_locator(LogLocator(numticks=1))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"1e{round(np.log10(value))}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def count_axis(axes: Axes, label: str) -> None:
