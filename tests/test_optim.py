@@ -56,7 +56,7 @@ def closed_form(enabled: bool) -> np.ndarray:
     return np.stack(updates)
 
 
-def close(actual: Any, expected: np.ndarray, rel: float = 2e-6) -> None:
+def assert_close(actual: Any, expected: np.ndarray, rel: float = 2e-6) -> None:
     """To `rel` of each element, with a floor of float32 cancellation in sums of gradients of both signs."""
     np.testing.assert_allclose(actual, expected, rtol=rel, atol=rel)
 
@@ -64,7 +64,7 @@ def close(actual: Any, expected: np.ndarray, rel: float = 2e-6) -> None:
 @pytest.mark.parametrize("enabled", [True, False])
 def test_updates_have_the_closed_form(enabled: bool) -> None:
     """eps is added to the uncorrected sqrt(v), and disabled means moments alone, bit for bit."""
-    close(run(chain(enabled)), closed_form(enabled))
+    assert_close(run(chain(enabled)), closed_form(enabled))
     if not enabled:
         np.testing.assert_array_equal(run(chain(False)), run(scale_by_moments(B1, B2, EPS)))
 
@@ -87,11 +87,11 @@ def test_traced_switch_serves_both_in_one_program() -> None:
     for enabled in both:
         # A traced b2 is a float32: 1 - 0.999 then differs by 1.3e-5, and sqrt(v) by half of that.
         expected = closed_form(bool(enabled))
-        close(first_updates(enabled, B1, B2, EPS), expected, 1e-6 if enabled else 7e-6)
+        assert_close(first_updates(enabled, B1, B2, EPS), expected, 1e-6 if enabled else 7e-6)
     assert len(traces) == 1
     grouped = jax.vmap(first_updates, (0, None, None, None))(both, B1, B2, EPS)
     for enabled, updates in zip(both, grouped, strict=True):
-        close(updates, first_updates(enabled, B1, B2, EPS), 1e-6)
+        assert_close(updates, first_updates(enabled, B1, B2, EPS), 1e-6)
 
 
 # optax loses digits of 1 - b^t for b near 1 (1e-5 at 0.999), so it is met with decay rates where it does not.
@@ -111,13 +111,13 @@ def test_chain_is_optax_adam_with_a_shrunken_eps() -> None:
         run(chain(eps=EPS * np.sqrt(1 - LOW["b2"] ** t), **LOW), GRADIENTS[:t])[-1]
         for t in range(1, len(GRADIENTS) + 1)
     ]
-    close(np.stack(updates), expected)
+    assert_close(np.stack(updates), expected)
     assert np.abs(run(chain(**LOW)) / expected - 1).max() > 0.3, "eps must matter for this to tell"
 
 
 def test_chain_is_optax_adam_where_eps_does_not_matter() -> None:
     expected = run_optax(optax.scale_by_adam(**LOW, eps=1e-30))
-    close(run(chain(eps=1e-30, **LOW)), expected)
+    assert_close(run(chain(eps=1e-30, **LOW)), expected)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_whole_chain_is_optax_adamw_where_eps_does_not_matter() -> None:
     with jax.numpy_dtype_promotion("standard"):
         theirs = run_optimizer(reference, params, 10)
     for one, two in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        close(one, np.asarray(two), 1e-6)
+        assert_close(one, np.asarray(two), 1e-6)
 
 
 def test_decay_before_the_step_differs_as_stated() -> None:
@@ -282,4 +282,4 @@ def test_decay_before_the_step_differs_as_stated() -> None:
         after = stepped * (1 - rate * decay) if decayed else stepped
         update = (start - stepped) / rate
         stated = rate**2 * decay * update if decayed else jnp.zeros_like(update)
-        close(after - end, np.asarray(stated), 1e-6)
+        assert_close(after - end, np.asarray(stated), 1e-6)
