@@ -104,7 +104,7 @@ class RunCheckpoints:
         leaves, structure = jax.tree.flatten(like)
         while step := self.latest():
             try:
-                arrays = self.arrays(step)
+                arrays = self._arrays(step)
                 args = ocp.args.StandardRestore(leaves)
                 tree = jax.tree.unflatten(structure, self._manager.restore(step, args=args))
                 return Restored(step, tree, arrays)
@@ -112,9 +112,18 @@ class RunCheckpoints:
                 self._put_aside(step, error)
         return None
 
-    def arrays(self, step: int) -> dict[str, np.ndarray]:
-        """What was saved beside the tree."""
-        with np.load(self.folder / f"{step}.npz", allow_pickle=False) as opened:
+    def latest_arrays(self) -> dict[str, np.ndarray] | None:
+        """What was saved beside the tree of the newest usable checkpoint."""
+        while step := self.latest():
+            try:
+                return self._arrays(step)
+            except Exception as error:  # of several kinds, where what was sealed is no archive
+                self._put_aside(step, error)
+        return None
+
+    def _arrays(self, step: int) -> dict[str, np.ndarray]:
+        path = self.folder / f"{step}.npz"
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
             return dict(opened)
 
     def wait(self) -> None:

@@ -50,9 +50,8 @@ class WaitingTrials:
         """Of those of these trials that wait."""
         found = {}
         for number in numbers:
-            checkpoints = self._of(number)
-            if step := checkpoints.latest():
-                found[number] = Journal.from_arrays(self.log_every, checkpoints.arrays(step))
+            if (arrays := self._of(number).latest_arrays()) is not None:
+                found[number] = Journal.from_arrays(self.log_every, arrays)
         return found
 
     def get(self, number: int, like: Any) -> PausedTrial:

@@ -1,5 +1,6 @@
 """Checkpoints of a run: whole or passed over."""
 
+import json
 import shutil
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxtune.checkpoint import RunCheckpoints, load_params, save_params
+from jaxtune.logs import digest
 
 LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}
 
@@ -86,6 +88,29 @@ def test_any_damaged_file_means_the_one_before(saved, said, damage, tmp_path):
             assert str(name) in said[0]
         shutil.rmtree(copy)
     assert tried > 5
+
+
+def seal_again(folder, step):
+    """As if what is there had been written that way."""
+    path = folder / f"{step}.json"
+    listed = json.loads(path.read_text())
+    path.write_text(json.dumps({name: digest(folder / name) for name in listed}))
+
+
+def test_arrays_that_were_sealed_but_cannot_be_read_mean_the_one_before(saved, said):
+    checkpoints = RunCheckpoints(saved, said.append)
+    np.testing.assert_array_equal(checkpoints.latest_arrays()["loss"], np.arange(30))
+    for step, before in ((30, 20), (20, None)):
+        cut(saved / f"{step}.npz")
+        seal_again(saved, step)
+        arrays = checkpoints.latest_arrays()
+        assert (arrays is None) == (before is None)
+        if before:
+            np.testing.assert_array_equal(arrays["loss"], np.arange(before))
+    assert said == [
+        f"The checkpoint of step {step} cannot be used (File is not a zip file)."
+        for step in (30, 20)
+    ]
 
 
 def test_none_that_is_whole_is_none(saved, said):

@@ -153,14 +153,15 @@ class CutError(Exception):
 @pytest.mark.parametrize("cuts", [[3], [8], [11], [5, 8, 12]])
 def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
     """Counted in saves: of checkpoints within a group, and of trials that wait."""
-    out, save, left, count = tmp_path / "out", RunCheckpoints.save, list(cuts), [0]
+    out, save, left, saved = tmp_path / "out", RunCheckpoints.save, list(cuts), []
 
     def save_and_cut(self, step, *args):
         save(self, step, *args)
-        count[0] += 1
-        if left and count[0] == left[0]:
+        saved.append(self)
+        if left and len(saved) == left[0]:
             left.pop(0)
-            self.close()
+            for checkpoints in saved:  # a dead process does not go on writing
+                checkpoints.close()
             raise CutError
 
     monkeypatch.setattr("jaxtune.legs.has_learnt_nothing", nobody)
