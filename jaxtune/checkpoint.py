@@ -22,7 +22,7 @@ import numpy as np
 
 from jaxtune.logs import digest, replace_file, write_json
 
-Tree = TypeVar("Tree")
+Read = TypeVar("Read")
 
 SECONDS_BETWEEN = 600.0
 ROOM_TO_SPARE = 1 << 20  # bytes, for orbax's own files
@@ -97,29 +97,31 @@ class RunCheckpoints:
                 self._put_aside(step, error)
         return 0
 
-    def restore_latest(self, like: Tree) -> Restored | None:
+    def restore_latest(self, like: Any) -> Restored | None:
         """The newest usable checkpoint, its tree of the structure, shapes, dtypes and shardings of `like`."""
-        import orbax.checkpoint as ocp
-
-        leaves, structure = jax.tree.flatten(like)
-        while step := self.latest():
-            try:
-                arrays = self._arrays(step)
-                args = ocp.args.StandardRestore(leaves)
-                tree = jax.tree.unflatten(structure, self._manager.restore(step, args=args))
-                return Restored(step, tree, arrays)
-            except Exception as error:  # another version's, or another group's
-                self._put_aside(step, error)
-        return None
+        return self._newest(lambda step: self._restore(step, like))
 
     def latest_arrays(self) -> dict[str, np.ndarray] | None:
         """What was saved beside the tree of the newest usable checkpoint."""
+        return self._newest(self._arrays)
+
+    def _newest(self, read: Callable[[int], Read]) -> Read | None:
+        """What `read` makes of the newest step that it can read."""
         while step := self.latest():
             try:
-                return self._arrays(step)
-            except Exception as error:  # of several kinds, where what was sealed is no archive
+                return read(step)
+            except Exception as error:  # another version's, or another group's, or no archive
                 self._put_aside(step, error)
         return None
+
+    def _restore(self, step: int, like: Any) -> Restored:
+        import orbax.checkpoint as ocp
+
+        leaves, structure = jax.tree.flatten(like)
+        arrays = self._arrays(step)
+        args = ocp.args.StandardRestore(leaves)
+        tree = jax.tree.unflatten(structure, self._manager.restore(step, args=args))
+        return Restored(step, tree, arrays)
 
     def _arrays(self, step: int) -> dict[str, np.ndarray]:
         path = self.folder / f"{step}.npz"

@@ -57,7 +57,7 @@ class PretrainConfig:
     held_out: Path | None = None
     """Text file to validate on; without it, 1 % of the sequences (at most 1,000)."""
     family: Family = "bert"
-    """Architecture. RoBERTa's and ALBERT's differ as published ones do, but ALBERT's embeddings are as wide as its block."""
+    """Architecture: RoBERTa counts positions from after its padding index and has one token type, ALBERT repeats one block."""
     layers: tuple[int, ...] = (4, 12, 24)
     """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block more often."""
     steps: tuple[int, ...] = (2500, 500, 700)

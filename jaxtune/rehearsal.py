@@ -17,7 +17,8 @@ from jaxtune.progress import duration
 from jaxtune.trials import Trial
 
 PROBE_STEPS = 8
-PATIENCE = 10.0  # seconds for these, and for a second evaluation
+# Seconds that steps, or an evaluation, may take once they have been run a first time.
+PATIENCE = 10.0
 
 
 class Probe(NamedTuple):
@@ -52,8 +53,8 @@ def probe(plan: ProgramPlan) -> Probe:
     _, evaluation_seconds = _timed(lambda: evaluate(state.model, tables.dev, tables.eval_plan))
     # A run of a single step takes that one twice.
     first = min(1, plan.num_steps - 1)
-    steps = min(PROBE_STEPS, plan.num_steps - first)
-    if step_seconds * steps < PATIENCE:  # a first call has costs of its own, which do not count
+    steps = min(PROBE_STEPS, plan.num_steps - first, int(PATIENCE / step_seconds))
+    if steps:  # a first call has costs of its own, which do not count
         state, seconds = _timed(lambda: train(*run.train_arguments(state, first, steps))[0])
         step_seconds = seconds / steps
     if evaluation_seconds < PATIENCE:

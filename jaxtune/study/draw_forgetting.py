@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from jaxtune.reports.drawing import FAILED, INK, SUCCEEDED, Style, block_means, log_axis
 from jaxtune.study.draw import COLOURS, floor, new_figure
+from jaxtune.study.forgetting_finding import MOST_LISTED
 
 LOSS_POINTS = 60
-MOST_NAMED = 5  # trials of a kind
 # What the trials are called -> how they look. The third is Okabe and Ito's green.
 KINDS = {
     "failed": FAILED,
@@ -88,7 +88,7 @@ def _perplexities(axes: Axes, table: pd.DataFrame) -> None:
 
 def _named(trials: np.ndarray) -> str:
     """Their numbers, or how many they are."""
-    if len(trials) > MOST_NAMED:
+    if len(trials) > MOST_LISTED:
         return f"{len(trials)} trials"
     return f"trial{'s' * (len(trials) > 1)} {', '.join(map(str, sorted(trials)))}"
 

@@ -4,7 +4,6 @@ The head is the pre-trained one throughout, with the pre-trained word embeddings
 and what is measured is whether the encoder's states still mean what they did.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -112,12 +111,8 @@ def encoder_of(params: dict[str, np.ndarray], like: Encoder) -> Encoder:
 
 def distance(fine_tuned: Encoder, pretrained: Encoder) -> float:
     """L2 distance between all their parameters, over the norm of the pre-trained ones."""
-
-    def squares(leaves: Iterable[ArrayLike]) -> float:
-        return sum(float(np.sum(np.square(np.asarray(leaf, np.float64)))) for leaf in leaves)
-
-    moved = jax.tree.map(np.subtract, fine_tuned, pretrained)
-    return float(np.sqrt(squares(jax.tree.leaves(moved)) / squares(jax.tree.leaves(pretrained))))
+    moved = jax.tree.map(jnp.subtract, fine_tuned, pretrained)
+    return float(optax.tree.norm(moved) / optax.tree.norm(pretrained))
 
 
 def perplexity(losses: Float[np.ndarray, "*curve word"]) -> Float[np.ndarray, "*curve"]:

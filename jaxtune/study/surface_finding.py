@@ -81,13 +81,14 @@ def judge(surveyed: Surveyed) -> Finding:
     flat = bool(norms[True].max() < min(start, norms[False].min()))
     parts = {"barrier": 2 * standing > len(barriers), "small_gradients": flat}
     low, high = (end(each.relative for each in barriers) for end in (min, max))
-    flat_ways = [each.plateau for each in barriers]
+    plateaus = [each.plateau for each in barriers]
     (plane,) = barriers[:1]
     loss = [float(value) for value in surveyed.corners.loss]
     here = (
         f"Loss at the pre-trained point {loss[0]:.3f}, failed {loss[1]:.3f}, successful {loss[2]:.3f}. A barrier stands on {standing} of "
         f"{len(barriers)} straight lines between failed and successful trials; the highest point between the ends is {_percent(low)} to "
-        f"{_percent(high)} of the failed one's loss above it (from trial {plane.failed} to {plane.successful}: {_rise(plane.height)}), and the loss stays above {1 - BARRIER:.0%} of it for the first {min(flat_ways):.0%} to {max(flat_ways):.0%} of the way. "
+        f"{_percent(high)} of the failed one's loss above it (from trial {plane.failed} to {plane.successful}: {_rise(plane.height)}), and the loss "
+        f"stays above {1 - BARRIER:.0%} of it for the first {min(plateaus):.0%} to {max(plateaus):.0%} of the way. "
         f"Gradient norm at the pre-trained point {start:.3f}, at the failed trials {_range(norms[True])}, at the successful "
         f"{_range(norms[False])} (of one set of examples, no interval). {_paths(surveyed.paths)}"
     )
