@@ -7,6 +7,7 @@ from tiny import LAYERS, write_tiny_model
 
 from jaxtune.ledger import read_rows
 from jaxtune.study import bias_correction, gradient_norms
+from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS
 from jaxtune.study.draw import draw
 from jaxtune.study.finding import write_finding
@@ -76,3 +77,21 @@ def test_each_family_has_its_settings_also_on_the_packaged_task(study):
             expected = {"adam_b2": 0.999, "weight_decay": 0.01, "max_grad_norm": None}
             expected |= {k: v for k, v in FAMILY_SETTINGS[name].items() if k in own}
             assert own == expected
+
+
+@pytest.mark.parametrize("figure", ["gradient_norms", "bias_correction", "all"])
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [("nowhere", "There is no folder"), ("other/model", "have the same name")],
+)
+def test_a_wrong_second_model_is_refused_before_any_sweep(
+    tmp_path, capsys, figure, second, sentence
+):
+    first = write_tiny_model(tmp_path / "model")
+    write_tiny_model(tmp_path / "other" / "model")
+    out, text = tmp_path / "out", tmp_path / "text.txt"
+    text.write_text("the dog sleeps\n")
+    flags = ["--model", str(first), "--more_models", str(tmp_path / second), "--text", str(text)]
+    assert main([figure, *flags, "--smoke", "true", "--out", str(out)]) == 1
+    assert sentence in capsys.readouterr().err
+    assert not (out / "sweeps").exists()

@@ -171,6 +171,18 @@ def family_settings(model: str) -> dict[str, Any]:
         ) from error
 
 
+def check_models(models: Sequence[str]) -> None:
+    """Raises UserError where one cannot be read, or two have one name, by which sweeps and pictures are called."""
+    by_name: dict[str, str] = {}
+    for model in models:
+        other = by_name.setdefault(Path(model).name, model)
+        if other != model:
+            raise UserError(
+                f"{other} and {model} have the same name, and their results would be taken for each other's; rename a folder."
+            )
+        family_settings(model)
+
+
 def clear(folder: Path, *suffixes: str) -> None:
     """Takes away what an earlier run left in a study's folder, so that no old picture stands beside a new finding."""
     for file in folder.iterdir():

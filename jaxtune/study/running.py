@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jaxtune.logs import write_text
 from jaxtune.progress import duration, say
-from jaxtune.study.context import PlannedOnlyError, Study, clear
+from jaxtune.study.context import PlannedOnlyError, Study, check_models, clear
 from jaxtune.study.draw import draw
 from jaxtune.study.finding import Finding, write_finding
 from jaxtune.study.page import write_page
@@ -19,8 +19,13 @@ def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
     study = Study(config)
     asked = [*FIGURES] if config.figure == "all" else [config.figure]
     began = time.monotonic()
+    # Before any sweep: what is wrong with the last study's input is to be known before the first has run.
     if "forgetting" in asked:
-        check_text(config)  # before the sweeps of other studies
+        check_text(config)
+    if {"gradient_norms", "bias_correction"} & {*asked}:
+        check_models([config.model, *config.more_models])
+    if "depth" in asked:
+        check_models(config.depth_models)
     for number, figure in enumerate(asked, 1):
         say(f"\n== {figure} ({number} of {len(asked)})")
         _run(study, figure, argv)
