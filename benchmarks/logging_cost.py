@@ -16,7 +16,7 @@ import jax
 from jaxtune.engine import GroupRun, put_on_devices
 from jaxtune.flags import parse
 from jaxtune.group import GroupProgram
-from jaxtune.logs import History
+from jaxtune.core.logs import History
 from jaxtune.plan import ProgramPlan, make_plans
 from jaxtune.tensorboard import Run, TrialRuns
 from jaxtune.trials import make_trials

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seeds_per_hour import jax_row, run_row
 
-from jaxtune.backend import num_cores
+from jaxtune.core.devices import num_cores
 
 
 def main() -> None:

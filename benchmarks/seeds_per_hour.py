@@ -15,7 +15,7 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-from jaxtune.backend import num_cores
+from jaxtune.core.devices import num_cores
 
 HERE = Path(__file__).parent
 SEEDS = 32  # of the sweep that seeds per hour are given for

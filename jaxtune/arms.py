@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 # What a row says about its trial beside the settings that it was run with.
 _RESULTS = {

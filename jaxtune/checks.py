@@ -6,7 +6,7 @@ import os
 import struct
 
 from jaxtune.config import MOST_TRIALS, TASKS, SweepConfig, seed_list
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
 LONGEST_NAME = 255  # of a file or folder on common disks

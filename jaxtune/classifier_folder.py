@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.data.tokens import load_tokenizer
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.models.pretrained import WEIGHTS, locate, read_config, write_folder
 from jaxtune.saved import DevSet, Params
 

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import Literal
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 GLUE = ("rte", "mrpc", "cola", "qnli", "sst2", "stsb", "wnli", "mnli", "qqp")
 TASKS = (*GLUE, "custom", "miniature")

@@ -12,11 +12,11 @@ from jaxtune.checkpoint import RunCheckpoints
 from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
 from jaxtune.data.tokens import Tokens
 from jaxtune.group import GroupProgram, Records
-from jaxtune.interruption import Interruption
+from jaxtune.core.signals import Interruption
 from jaxtune.journal import Journal
 from jaxtune.lanes import learning_rates, stack_hypers, steps_per_epoch, stream_keys
-from jaxtune.logs import Recorder, StepRecords
-from jaxtune.metrics import evaluate
+from jaxtune.core.logs import Recorder, StepRecords
+from jaxtune.core.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.outcome import TrialResult, conclude
 from jaxtune.prepare import Prepared

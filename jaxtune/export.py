@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from jaxtune.command import exit_status
-from jaxtune.errors import UserError
+from jaxtune.core.cli import exit_status
+from jaxtune.core.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +50,9 @@ def export(config: ExportConfig) -> None:
     """Writes the folder; raises UserError, and leaves nothing, where something is missing."""
     check_target(config.to)
     # Imported late: `--help` and usage errors answer before JAX loads.
-    from jaxtune import backend
+    from jaxtune.core import devices as backend
     from jaxtune.exporter import choose
-    from jaxtune.progress import say
+    from jaxtune.core.console import say
     from jaxtune.saved import read_sweep
 
     sweep = read_sweep(config.out, config.step)

@@ -8,8 +8,8 @@ from jaxtune.card import ensemble_card, soup_card, trial_card
 from jaxtune.card_parts import Scored, compared, step_words
 from jaxtune.classifier_folder import write_model
 from jaxtune.ensemble import Logits, mean_logits, mean_probabilities
-from jaxtune.errors import UserError
-from jaxtune.logs import write_text
+from jaxtune.core.errors import UserError
+from jaxtune.core.logs import write_text
 from jaxtune.saved import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
 from jaxtune.soup import Soup, greedy_soup, uniform_soup
 

@@ -20,8 +20,8 @@ import yaml
 
 from jaxtune.checks import check
 from jaxtune.config import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
-from jaxtune.errors import UserError
-from jaxtune.textfiles import read_text
+from jaxtune.core.errors import UserError
+from jaxtune.core.textfiles import read_text
 
 QUICKSTART = Path(__file__).parent / "miniature" / "quickstart.yaml"
 # Flags take YAML's spelling of these, which tyro does not know.

@@ -22,7 +22,7 @@ from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.origin import drawn_leaves, starting_model, with_leaves
 from jaxtune.optim import Hyper, make_optimizer
-from jaxtune.shapes import Array, Bool, Float, Int, Key, TrialKeys
+from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.step import (
     StepPlan,
     TrialState,

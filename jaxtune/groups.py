@@ -8,17 +8,17 @@ from typing import Any
 
 import jax
 
-from jaxtune.backend import is_out_of_memory
+from jaxtune.core.devices import is_out_of_memory
 from jaxtune.checkpoint import RunCheckpoints, save_params
 from jaxtune.engine import GroupRun, put_on_devices
-from jaxtune.errors import UserError
-from jaxtune.interruption import Interruption
+from jaxtune.core.errors import UserError
+from jaxtune.core.signals import Interruption
 from jaxtune.ledger import append_rows
-from jaxtune.logs import HISTORY, PARAMS, History, Recorder, write_predictions
+from jaxtune.core.logs import HISTORY, PARAMS, History, Recorder, write_predictions
 from jaxtune.outcome import TrialResult
 from jaxtune.outdir import TENSORBOARD
 from jaxtune.plan import ProgramPlan
-from jaxtune.progress import SweepProgress, say
+from jaxtune.core.console import SweepProgress, say
 from jaxtune.tensorboard import Run, TrialRuns
 from jaxtune.throughput import Meter
 from jaxtune.trials import Trial

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy import special, stats
 
 from jaxtune.intervals import Estimate
-from jaxtune.metrics import ROUNDING, predict
+from jaxtune.core.metrics import ROUNDING, predict
 
 STREAMS = ("init", "order", "dropout")
 LogitStack = Float[np.ndarray, "trial example label"]

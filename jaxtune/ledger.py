@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxtune.errors import UserError
-from jaxtune.logs import HISTORY, PARAMS, PREDICTIONS, digest, finite, replace_file
+from jaxtune.core.errors import UserError
+from jaxtune.core.logs import HISTORY, PARAMS, PREDICTIONS, digest, finite, replace_file
 
 TRIALS = "trials.jsonl"
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from jaxtune.ledger import read_rows
 from jaxtune.outcome import conclude
 from jaxtune.outdir import WAITING
 from jaxtune.plan import ProgramPlan
-from jaxtune.progress import say
+from jaxtune.core.console import say
 from jaxtune.step import gradient_norm_names
 from jaxtune.trials import Trial
 from jaxtune.waiting import WaitingTrials

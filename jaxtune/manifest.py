@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 import jaxtune
-from jaxtune.logs import digest
+from jaxtune.core.logs import digest
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "transformers", "tokenizers", "datasets", "numpy")
 

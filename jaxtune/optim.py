@@ -13,7 +13,7 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxtune.models.names import path_of, paths
-from jaxtune.shapes import Array, Float, Int
+from jaxtune.core.shapes import Array, Float, Int
 
 
 class Hyper(NamedTuple):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxtune.journal import Journal
-from jaxtune.metrics import has_failed, is_constant_prediction, trivial_floor
+from jaxtune.core.metrics import has_failed, is_constant_prediction, trivial_floor
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.prepare import Prepared
 from jaxtune.trials import Trial

@@ -16,10 +16,10 @@ import filelock
 import yaml
 
 from jaxtune.config import SEED_FIELDS, SweepConfig
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import Settings
 from jaxtune.ledger import TRIALS, Row, check_rows, rewrite_rows
-from jaxtune.logs import (
+from jaxtune.core.logs import (
     CONFIG,
     HISTORY,
     MANIFEST,
@@ -31,7 +31,7 @@ from jaxtune.logs import (
     write_text,
 )
 from jaxtune.manifest import differences
-from jaxtune.progress import say
+from jaxtune.core.console import say
 from jaxtune.trials import Trial
 
 TENSORBOARD, CHECKPOINTS, WAITING = "tb", "checkpoints", "waiting"

@@ -10,13 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxtune.backend import is_out_of_memory, memory_limit
+from jaxtune.core.devices import is_out_of_memory, memory_limit
 from jaxtune.config import SweepConfig, mitigations_of
 from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
 from jaxtune.engine import GroupRun, put_on_devices
 from jaxtune.group import GroupProgram, Recipe, make_mesh
 from jaxtune.lanes import learning_rates, steps_per_epoch
-from jaxtune.metrics import trivial_floor
+from jaxtune.core.metrics import trivial_floor
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters

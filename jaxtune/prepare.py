@@ -23,7 +23,7 @@ from jaxtune.data.tokens import (
     tokenize,
     tokenizer_files,
 )
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (

@@ -19,7 +19,7 @@ import optax
 import tyro
 
 from jaxtune.checkpoint import RunCheckpoints
-from jaxtune.command import exit_status
+from jaxtune.core.cli import exit_status
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
 from jaxtune.data.packing import (
     Shape,
@@ -28,13 +28,13 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.masked_lm import MaskedLMProgram, stacked
 from jaxtune.models.encoder import EncoderConfig, Family
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
 from jaxtune.optim import Hyper, make_optimizer
-from jaxtune.progress import ProgressLine, say
+from jaxtune.core.console import ProgressLine, say
 
 STEPS_PER_DISPATCH = 25
 EVAL_EVERY = 500

@@ -13,7 +13,7 @@ from jaxtune.engine import GroupRun, put_on_devices
 from jaxtune.lanes import learning_rates, steps_per_epoch
 from jaxtune.optim import correction_factor
 from jaxtune.plan import ProgramPlan
-from jaxtune.progress import duration
+from jaxtune.core.console import duration
 from jaxtune.trials import Trial
 
 PROBE_STEPS = 8

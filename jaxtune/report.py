@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxtune.command import exit_status
+from jaxtune.core.cli import exit_status
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.ledger import CHECKSUMS, TRIALS, read_rows
-from jaxtune.logs import HISTORY, PREDICTIONS
+from jaxtune.core.logs import HISTORY, PREDICTIONS
 
 
 class Results(NamedTuple):

@@ -12,13 +12,13 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxtune.checkpoint import RunCheckpoints
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import Settings
 from jaxtune.groups import SweepRun, writes
-from jaxtune.interruption import Interruption
+from jaxtune.core.signals import Interruption
 from jaxtune.ledger import read_rows
 from jaxtune.legs import EarlyStopping
-from jaxtune.logs import write_json
+from jaxtune.core.logs import write_json
 from jaxtune.manifest import describe
 from jaxtune.outdir import (
     CHECKPOINTS,
@@ -32,7 +32,7 @@ from jaxtune.outdir import (
     out_folder,
 )
 from jaxtune.plan import ProgramPlan, make_plans
-from jaxtune.progress import ProgressLine, SweepProgress, say, show_arms
+from jaxtune.core.console import ProgressLine, SweepProgress, say, show_arms
 from jaxtune.rehearsal import Probe, plan_lines, probe
 from jaxtune.results import load
 from jaxtune.stats import by_arm, conclusion, summarise

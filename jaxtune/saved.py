@@ -13,11 +13,11 @@ from jaxtune.arms import check_comparable, make_arms
 from jaxtune.checkpoint import load_params
 from jaxtune.config import SweepConfig
 from jaxtune.data.tasks import GLUE_TASKS, Task
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import parse
 from jaxtune.ledger import TRIALS, Row, read_rows
-from jaxtune.logs import PARAMS, PREDICTIONS
-from jaxtune.metrics import evaluate
+from jaxtune.core.logs import PARAMS, PREDICTIONS
+from jaxtune.core.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding

@@ -12,7 +12,7 @@ from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.origin import mix
 from jaxtune.optim import Hyper, make_optimizer
-from jaxtune.shapes import Array, Float, Int, Key, Logits, Scalar
+from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
 
 LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from jaxtune.command import exit_status
+from jaxtune.core.cli import exit_status
 from jaxtune.flags import parse
 
 NEXT = (
@@ -25,7 +25,7 @@ def sweep(argv: list[str]) -> None:
     """Runs, or goes on with, the sweep of a command line."""
     settings = parse(argv)
     # Imported late: `--help` and usage errors answer before JAX loads.
-    from jaxtune import backend
+    from jaxtune.core import devices as backend
     from jaxtune.groups import writes
     from jaxtune.runner import run_sweep
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxtune.arms import Arm, make_arms
 from jaxtune.ledger import append_rows
-from jaxtune.logs import History, StepRecords, write_predictions
+from jaxtune.core.logs import History, StepRecords, write_predictions
 
 LAYERS = ("layer_00/layer", "layer_01/layer", "layer_02/layer")
 RECIPE = {

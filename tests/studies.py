@@ -6,7 +6,7 @@ import numpy as np
 from made_up import RECIPE, made_up_rows
 
 from jaxtune.ledger import append_rows
-from jaxtune.logs import History, StepRecords, write_predictions
+from jaxtune.core.logs import History, StepRecords, write_predictions
 from jaxtune.study.context import SWEEPS, Study
 from jaxtune.study.settings import StudyConfig
 

@@ -7,12 +7,12 @@ import sys
 import jax
 import pytest
 
-from jaxtune.backend import is_out_of_memory, num_cores
+from jaxtune.core.devices import is_out_of_memory, num_cores
 
 
 def set_up(code: str, **environment: str) -> str:
     """What `code` prints after `backend.set_up`."""
-    script = f"import jax\nfrom jaxtune import backend\nbackend.set_up()\n{code}"
+    script = f"import jax\nfrom jaxtune.core import devices\ndevices.set_up()\n{code}"
     clean = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxtune.checkpoint import RunCheckpoints, load_params, save_params
-from jaxtune.logs import digest
+from jaxtune.core.logs import digest
 
 LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}
 

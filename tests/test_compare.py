@@ -5,7 +5,7 @@ import pytest
 from made_up import made_up_arm
 
 from jaxtune.compare import compare, compare_all, fewest_seeds, holm
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 RNG = np.random.default_rng(0)
 GOOD = RNG.normal(0.8, 0.02, 16)

@@ -8,7 +8,7 @@ import pytest
 
 import jaxtune.flags
 from jaxtune.config import SweepConfig
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import Settings, parse
 
 # Those of the studies are no sweeps (tests/test_study.py).

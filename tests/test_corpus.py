@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxtune.data.corpus import read_corpus
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.miniature import language
 
 

@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from jaxtune.models.dropout import dropout, random_bits
-from jaxtune.shapes import Key
+from jaxtune.core.shapes import Key
 
 SEED = jax.random.key(7)
 # Keys as the program makes them: seeds of trials, steps of one trial, layers and sites of one step.

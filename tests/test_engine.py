@@ -12,7 +12,7 @@ from jaxtune.engine import GroupRun, TrialResult, put_on_devices
 from jaxtune.flags import parse
 from jaxtune.group import GroupProgram, make_mesh
 from jaxtune.lanes import learning_rates
-from jaxtune.logs import History
+from jaxtune.core.logs import History
 from jaxtune.plan import ProgramPlan, make_plans
 from jaxtune.trials import make_trials
 

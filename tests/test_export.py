@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification
 
 import jaxtune
 from jaxtune.checkpoint import load_params, save_params
-from jaxtune.metrics import evaluate
+from jaxtune.core.metrics import evaluate
 from jaxtune.miniature import language
 from jaxtune.sweep import main as sweep
 

@@ -10,7 +10,7 @@ import pytest
 from test_resume import assert_same
 from tiny import write_tiny_model
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.outdir import locked
 from jaxtune.sweep import main
 

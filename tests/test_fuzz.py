@@ -20,7 +20,7 @@ from jaxtune.config import SweepConfig
 from jaxtune.data.tasks import Dataset, Examples, read_custom, read_glue_folder
 from jaxtune.data.texts import read_texts
 from jaxtune.data.tokens import load_tokenizer, tokenize
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import Settings, parse
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER

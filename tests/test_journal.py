@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxtune.journal import Journal
-from jaxtune.logs import StepRecords
+from jaxtune.core.logs import StepRecords
 
 NAMES = ("a", "b")
 

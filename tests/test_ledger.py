@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.ledger import CHECKSUMS, append_rows, check_rows, read_rows, rewrite_rows
-from jaxtune.logs import History, StepRecords, write_predictions
+from jaxtune.core.logs import History, StepRecords, write_predictions
 
 
 def add(out, trial, final=0.5):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxtune.logs import (
+from jaxtune.core.logs import (
     History,
     StepRecords,
     write_json,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxtune.data.tasks import read_glue_folder
-from jaxtune.metrics import (
+from jaxtune.core.metrics import (
     METRICS,
     evaluate,
     has_failed,

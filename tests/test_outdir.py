@@ -5,7 +5,7 @@ import multiprocessing
 
 import pytest
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import parse
 from jaxtune.outdir import begin, check_claim, finished_trials, locked, out_folder
 from jaxtune.trials import make_trials

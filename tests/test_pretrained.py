@@ -13,7 +13,7 @@ from hf import BARE, CLASSIFICATION, FAMILIES, MASKED_LM, assert_encoder_is, con
 from huggingface_hub import errors
 from safetensors.numpy import load_file
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import (
     WEIGHTS,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxtune import progress
-from jaxtune.logs import StepRecords
-from jaxtune.progress import ProgressLine, SweepProgress, show_arms
+from jaxtune.core import console as progress
+from jaxtune.core.logs import StepRecords
+from jaxtune.core.console import ProgressLine, SweepProgress, show_arms
 
 
 def records(trials: int, steps: int) -> StepRecords:

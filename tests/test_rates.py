@@ -6,7 +6,7 @@ import pytest
 
 from jaxtune import optim
 from jaxtune.config import SweepConfig
-from jaxtune.rates import (
+from jaxtune.core.schedules import (
     correction_factor,
     effective_rates,
     peak,

@@ -9,7 +9,7 @@ import pytest
 from test_engine import assert_same, custom_files, plan_for, run
 from tiny import write_tiny_model
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import parse
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import read_config, write_folder

@@ -12,7 +12,7 @@ from pages import Page
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.logs import REPORT
+from jaxtune.core.logs import REPORT
 from jaxtune.outdir import OUTPUTS
 from jaxtune.report import main
 from jaxtune.sweep import main as sweep

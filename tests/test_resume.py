@@ -15,7 +15,7 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.checkpoint import RunCheckpoints, load_params
-from jaxtune.interruption import InterruptedRunError, Interruption
+from jaxtune.core.signals import InterruptedRunError, Interruption
 from jaxtune.sweep import main
 
 
@@ -227,7 +227,7 @@ def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
 def test_a_second_signal_ends_at_once():
     """Whatever the process is doing: here it would sleep for a minute."""
     code = (
-        "import time; from jaxtune.interruption import Interruption\n"
+        "import time; from jaxtune.core.signals import Interruption\n"
         "with Interruption() as asked:\n"
         "    print('ready', flush=True)\n"
         "    while not asked: time.sleep(0.01)\n"

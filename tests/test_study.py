@@ -11,7 +11,7 @@ from pages import Page
 from tiny import write_tiny_model
 
 from jaxtune.data import corpus as corpus_module
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.ledger import read_rows
 from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS, family_settings

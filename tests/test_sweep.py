@@ -11,9 +11,9 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.checkpoint import load_params
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.ledger import CHECKSUMS
-from jaxtune.metrics import evaluate
+from jaxtune.core.metrics import evaluate
 from jaxtune.miniature.task import read_miniature
 from jaxtune.sweep import main
 

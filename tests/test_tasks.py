@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxtune.data.tasks import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PAIR = "index|sentence1|sentence2|label"

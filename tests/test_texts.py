@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxtune.data.texts import read_texts
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 TEXT = "\ufeffone  two\r\n\n   \n  three \u00e9\u2028four \nlast"
 LINES = ["one  two", "three \u00e9\u2028four", "last"]

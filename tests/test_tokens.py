@@ -18,7 +18,7 @@ from jaxtune.data.tokens import (
     tokenize_chunks,
     tokenizer_files,
 )
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.miniature.language import corpus, write_tokenizer
 
 REAL = ("bert-uncased", "roberta", "albert-v2")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxtune.config import TRACED_FIELDS, seed_list
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import parse
 from jaxtune.trials import Trial, arm_name, make_trials, program_config, seeds_of, waves
 

@@ -5,7 +5,7 @@ import pytest
 from made_up import made_up_arm, made_up_rows
 
 from jaxtune.arms import make_arms
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.power import power_of_failures
 from jaxtune.verdict import judge
 

@@ -11,7 +11,7 @@ import torch
 from hf import assert_encoder_is, edited
 from safetensors.numpy import load_file
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.models.pretrained import load_classifier, read_config, to_tensors
 from jaxtune.models.weights import WEIGHTS
 

@@ -13,7 +13,7 @@ from jaxtune.data.tokens import (
     tokenize_chunks,
     tokenizer_files,
 )
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
 MINIATURE_SENTENCES, MINIATURE_HELD_OUT_SEED = 100_000, 99

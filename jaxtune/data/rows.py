@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxtune.errors import UserError
-from jaxtune.textfiles import read_text
+from jaxtune.core.errors import UserError
+from jaxtune.core.textfiles import read_text
 
 Row = tuple[int, dict[str, str]]  # 1-based line number, column name -> text
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxtune.data.rows import Row, custom_rows, glue_rows
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 
 @dataclass(frozen=True)

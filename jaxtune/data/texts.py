@@ -3,8 +3,8 @@
 import lzma
 from pathlib import Path
 
-from jaxtune.errors import UserError
-from jaxtune.textfiles import decode
+from jaxtune.core.errors import UserError
+from jaxtune.core.textfiles import decode
 
 SUFFIXES = (".txt", ".txt.xz", ".raw")
 

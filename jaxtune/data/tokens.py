@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.data.tasks import Examples
-from jaxtune.errors import UserError
-from jaxtune.shapes import Array, Float, Int
+from jaxtune.core.errors import UserError
+from jaxtune.core.shapes import Array, Float, Int
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
 SPECIAL_TOKENS = {

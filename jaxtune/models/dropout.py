@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import UInt32
 
-from jaxtune.shapes import Array, Float, Key
+from jaxtune.core.shapes import Array, Float, Key
 
 
 def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array, "..."]:

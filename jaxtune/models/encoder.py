@@ -15,7 +15,7 @@ import jaxtyping
 from flax import nnx
 
 from jaxtune.models.dropout import dropout
-from jaxtune.shapes import Array, Float, Hidden, Int, Key, RowInts
+from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, RowInts
 
 Family = Literal["bert", "roberta", "albert"]
 BlockKeys = jaxtyping.Key[Array, "3"]

@@ -8,7 +8,7 @@ from flax import nnx
 
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder import Encoder, EncoderConfig, Rows, activate, layer_norm, linear
-from jaxtune.shapes import Array, Float, Hidden, Int, Key, Logits
+from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, Logits
 
 
 class ClassifierHead(nnx.Module):

@@ -5,7 +5,7 @@ import numpy as np
 
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of
-from jaxtune.shapes import Array, Float
+from jaxtune.core.shapes import Array, Float
 
 
 def compact_embedding(model: SequenceClassifier, kept: np.ndarray) -> SequenceClassifier:

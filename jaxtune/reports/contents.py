@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxtune.rates import effective_rates, show_rate
+from jaxtune.core.schedules import effective_rates, show_rate
 from jaxtune.reports.drawing import FAILED, FLOOR, INK, SUCCEEDED, Style, arm_style
 from jaxtune.reports.figures import (
     Band,

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from jaxtune.rates import show_rate
+from jaxtune.core.schedules import show_rate
 
 
 class Style(NamedTuple):

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.arms import Arm, check_comparable, make_arms
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.instability import Instability, VarianceSplit, instability, variance_split
-from jaxtune.rates import NEEDED, Peak, peak
+from jaxtune.core.schedules import NEEDED, Peak, peak
 from jaxtune.reports.sources import Source, TrialRecord
 from jaxtune.stats import Description, ExpectedMax, by_arm, describe, expected_max
 from jaxtune.verdict import Verdict, judge

@@ -14,9 +14,9 @@ import yaml
 from jaxtyping import Float, Int
 
 from jaxtune.config import seed_list
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.ledger import CHECKSUMS, TRIALS, Row, read_rows
-from jaxtune.logs import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY
+from jaxtune.core.logs import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY
 
 LOSS, DEV = "loss", "dev"
 # A row without these is no trial's.

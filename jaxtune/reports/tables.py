@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jaxtune.compare import Comparison
 from jaxtune.instability import Instability
 from jaxtune.intervals import Estimate
-from jaxtune.rates import Peak, show_rate
+from jaxtune.core.schedules import Peak, show_rate
 from jaxtune.reports.findings import ArmFindings, Findings
 from jaxtune.stats import Scores
 from jaxtune.two_samples import Outcome

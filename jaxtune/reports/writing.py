@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxtune.errors import UserError
-from jaxtune.logs import REPORT, write_text
-from jaxtune.progress import ProgressLine, console, say
+from jaxtune.core.errors import UserError
+from jaxtune.core.logs import REPORT, write_text
+from jaxtune.core.console import ProgressLine, console, say
 from jaxtune.reports.contents import sections
 from jaxtune.reports.findings import Findings, find
 from jaxtune.reports.formats import arms_csv, make_markdown, terminal_table, trials_csv

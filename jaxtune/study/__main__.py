@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from jaxtune.command import exit_status
+from jaxtune.core.cli import exit_status
 from jaxtune.study.settings import parse
 
 
@@ -20,7 +20,7 @@ def study(argv: list[str]) -> None:
     """One experiment, or all of them."""
     config = parse(argv)
     # Imported late: `--help` and usage errors answer before JAX loads.
-    from jaxtune import backend
+    from jaxtune.core import devices as backend
     from jaxtune.study.running import run_studies
 
     backend.set_up(config.precision)

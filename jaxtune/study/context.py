@@ -10,11 +10,11 @@ import pandas as pd
 
 from jaxtune.arms import Arm, make_arms
 from jaxtune.config import SweepConfig
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.ledger import read_rows
-from jaxtune.logs import HISTORY, replace_file
+from jaxtune.core.logs import HISTORY, replace_file
 from jaxtune.models.pretrained import locate
-from jaxtune.progress import say
+from jaxtune.core.console import say
 from jaxtune.stats import by_arm
 from jaxtune.study.settings import StudyConfig
 

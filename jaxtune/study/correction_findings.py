@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.intervals import Estimate, share_difference
-from jaxtune.rates import show_rate
+from jaxtune.core.schedules import show_rate
 from jaxtune.study.finding import show, show_share
 from jaxtune.study.measures import fails_more, gap_words, share_of
 from jaxtune.two_samples import contrast, failure_test, improvement

@@ -13,13 +13,13 @@ import pandas as pd
 from jaxtune.arms import Arm
 from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_corpus
 from jaxtune.data.packing import choose_shape
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.intervals import share
 from jaxtune.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
 from jaxtune.miniature import language
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.pretrain import PretrainConfig, pretrain
-from jaxtune.progress import say
+from jaxtune.core.console import say
 from jaxtune.study.context import (
     AT_THE_END,
     MINIATURE,

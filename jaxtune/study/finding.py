@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jaxtune.intervals import Estimate, Share
-from jaxtune.logs import write_json
+from jaxtune.core.logs import write_json
 
 FINDING = "finding.json"
 Agreement = Literal["yes", "no", "in part", "cannot say"]

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtune.data.corpus import mask_token_of, maskable_words, miniature_held_out
 from jaxtune.data.texts import read_texts
 from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.study.context import Study, write_table

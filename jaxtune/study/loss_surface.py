@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from jaxtune.logs import replace_file
+from jaxtune.core.logs import replace_file
 from jaxtune.prepare import Prepared
-from jaxtune.progress import ProgressLine
+from jaxtune.core.console import ProgressLine
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding
 from jaxtune.study.kept_trials import KeptTrials

@@ -7,9 +7,9 @@ import numpy as np
 
 from jaxtune.data.packing import batch_indices, choose_shape, make_plan, rows_needed
 from jaxtune.data.tokens import TokenTable
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.models.encoder import Rows
-from jaxtune.shapes import Array, Bool, Int
+from jaxtune.core.shapes import Array, Bool, Int
 
 BATCH_SIZE = 64
 

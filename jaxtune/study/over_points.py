@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from jaxtune.backend import memory_limit
+from jaxtune.core.devices import memory_limit
 from jaxtune.group import PER_TRIAL, SHARED, make_mesh
 from jaxtune.plan import trials_that_fit
-from jaxtune.progress import ProgressLine
+from jaxtune.core.console import ProgressLine
 
 MOST_AT_ONCE = 32
 PER_DISPATCH = 4  # chunks of a device between two updates of the line

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 import jaxtune
-from jaxtune.logs import write_text
+from jaxtune.core.logs import write_text
 from jaxtune.study.finding import FINDING, read_finding
 
 PAGE = "study.html"

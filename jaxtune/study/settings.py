@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 import yaml
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 from jaxtune.flags import load_yaml, take_configs
 
 Figure = Literal[

@@ -4,8 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
-from jaxtune.errors import UserError
-from jaxtune.interruption import InterruptedRunError
+from jaxtune.core.errors import UserError
+from jaxtune.core.signals import InterruptedRunError
 
 DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),

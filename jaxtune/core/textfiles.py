@@ -3,7 +3,7 @@
 import codecs
 from pathlib import Path
 
-from jaxtune.errors import UserError
+from jaxtune.core.errors import UserError
 
 
 def read_text(file: Path) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from jaxtune.logs import StepRecords
+from jaxtune.core.logs import StepRecords
 
 SECONDS_BETWEEN_LINES = 10.0
 

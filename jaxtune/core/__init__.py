@@ -1,0 +1,1 @@
+"""What every other layer stands on: it knows nothing of models or sweeps."""
