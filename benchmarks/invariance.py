@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 from jaxtune.engine import GroupRun, put_on_devices
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.plan import ProgramPlan, make_plans
-from jaxtune.trials import Trial, make_trials
+from jaxtune.config.trials import Trial, make_trials
 
 
 def first_trial(plan: ProgramPlan, trials: Sequence[Trial], steps: int) -> list[np.ndarray]:

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.engine import GroupRun, put_on_devices
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.plan import MOST_STEPS_PER_DISPATCH, make_plans
 from jaxtune.throughput import peak_memory
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 
 def matrix_rate(seconds: float = 1.0) -> float:

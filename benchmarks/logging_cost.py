@@ -14,12 +14,12 @@ from pathlib import Path
 import jax
 
 from jaxtune.engine import GroupRun, put_on_devices
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.group import GroupProgram
 from jaxtune.core.logs import History
 from jaxtune.plan import ProgramPlan, make_plans
 from jaxtune.tensorboard import Run, TrialRuns
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 NEVER = 10**9
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import jax
 
 from jaxtune.engine import GroupRun, put_on_devices
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.plan import make_plans
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 # An operation in the text of a compiled program: its name, its shape, its opcode.
 OPERATION = re.compile(r"\s*(?:ROOT )?%?([\w.-]+) = (\([^)]*\)|\S+) ([\w-]+)\(")

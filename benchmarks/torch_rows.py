@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import transformers
 
-from jaxtune.config import SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.data.packing import trial_batches
 from jaxtune.data.tokens import load_tokenizer, tokenize
 from jaxtune.prepare import read_dataset

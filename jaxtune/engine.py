@@ -21,7 +21,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.outcome import TrialResult, conclude
 from jaxtune.prepare import Prepared
 from jaxtune.step import TrialState, gradient_norm_names
-from jaxtune.trials import Trial
+from jaxtune.config.trials import Trial
 from jaxtune.waiting import PausedTrial
 
 # A dispatch should take about this long: short enough for a live display, long enough to hide its own cost.

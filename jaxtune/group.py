@@ -68,7 +68,7 @@ class Recipe:
     eval_rows: int
     steps_per_dispatch: int
     fresh: tuple[str, ...]  # modules of the head that each trial draws anew
-    mitigations: tuple[str, ...] = ()  # those of `jaxtune.config.MITIGATIONS` that the trials use
+    mitigations: tuple[str, ...] = ()  # those of `jaxtune.config.settings.MITIGATIONS` that the trials use
 
 
 def make_mesh(devices: Sequence[jax.Device]) -> Mesh:

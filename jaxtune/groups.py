@@ -21,7 +21,7 @@ from jaxtune.plan import ProgramPlan
 from jaxtune.core.console import SweepProgress, say
 from jaxtune.tensorboard import Run, TrialRuns
 from jaxtune.throughput import Meter
-from jaxtune.trials import Trial
+from jaxtune.config.trials import Trial
 
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")

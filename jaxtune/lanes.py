@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.optim import Hyper, schedule_value
-from jaxtune.trials import Trial
+from jaxtune.config.trials import Trial
 
 
 def steps_per_epoch(num_examples: int, batch_size: int) -> int:

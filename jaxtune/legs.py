@@ -18,7 +18,7 @@ from jaxtune.outdir import WAITING
 from jaxtune.plan import ProgramPlan
 from jaxtune.core.console import say
 from jaxtune.step import gradient_norm_names
-from jaxtune.trials import Trial
+from jaxtune.config.trials import Trial
 from jaxtune.waiting import WaitingTrials
 
 LOWEST = "layer_00/layer"

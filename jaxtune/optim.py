@@ -27,7 +27,7 @@ class Hyper(NamedTuple):
     weight_decay: ArrayLike
     max_grad_norm: ArrayLike  # infinity switches clipping off
     warmup_ratio: ArrayLike  # share of all steps
-    # Mitigations, each compiled in only where it is used (`jaxtune.config.MITIGATIONS`).
+    # Mitigations, each compiled in only where it is used (`jaxtune.config.settings.MITIGATIONS`).
     mixout: ArrayLike = 0.0  # probability of the weights that a step puts back
     pretrained_decay: ArrayLike = 0.0  # towards the starting parameters
     layerwise_lr_decay: ArrayLike = 1.0  # factor per block from the head down

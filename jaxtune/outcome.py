@@ -10,7 +10,7 @@ from jaxtune.journal import Journal
 from jaxtune.core.metrics import has_failed, is_constant_prediction, trivial_floor
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.prepare import Prepared
-from jaxtune.trials import Trial
+from jaxtune.config.trials import Trial
 
 
 @dataclasses.dataclass

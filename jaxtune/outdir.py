@@ -15,9 +15,9 @@ from typing import Any
 import filelock
 import yaml
 
-from jaxtune.config import SEED_FIELDS, SweepConfig
+from jaxtune.config.settings import SEED_FIELDS, SweepConfig
 from jaxtune.core.errors import UserError
-from jaxtune.flags import Settings
+from jaxtune.config.parse import Settings
 from jaxtune.ledger import TRIALS, Row, check_rows, rewrite_rows
 from jaxtune.core.logs import (
     CONFIG,
@@ -32,7 +32,7 @@ from jaxtune.core.logs import (
 )
 from jaxtune.manifest import differences
 from jaxtune.core.console import say
-from jaxtune.trials import Trial
+from jaxtune.config.trials import Trial
 
 TENSORBOARD, CHECKPOINTS, WAITING = "tb", "checkpoints", "waiting"
 OUTPUTS = (

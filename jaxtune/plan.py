@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxtune.core.devices import is_out_of_memory, memory_limit
-from jaxtune.config import SweepConfig, mitigations_of
+from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
 from jaxtune.engine import GroupRun, put_on_devices
 from jaxtune.group import GroupProgram, Recipe, make_mesh
@@ -23,7 +23,7 @@ from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
 from jaxtune.outcome import TrialResult
 from jaxtune.prepare import Prepared, check_depth, prepare
-from jaxtune.trials import Trial, program_config, waves
+from jaxtune.config.trials import Trial, program_config, waves
 
 MOST_STEPS_PER_DISPATCH = 64
 # The rest is for the data, evaluation and fragmentation.

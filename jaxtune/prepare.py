@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxtune.config import SweepConfig, mitigations_of
+from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.data.packing import (
     Plan,
     Shape,

@@ -14,7 +14,7 @@ from jaxtune.lanes import learning_rates, steps_per_epoch
 from jaxtune.optim import correction_factor
 from jaxtune.plan import ProgramPlan
 from jaxtune.core.console import duration
-from jaxtune.trials import Trial
+from jaxtune.config.trials import Trial
 
 PROBE_STEPS = 8
 # Seconds that steps, or an evaluation, may take once they have been run a first time.

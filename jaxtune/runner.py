@@ -13,7 +13,7 @@ from jax.experimental import multihost_utils
 
 from jaxtune.checkpoint import RunCheckpoints
 from jaxtune.core.errors import UserError
-from jaxtune.flags import Settings
+from jaxtune.config.parse import Settings
 from jaxtune.groups import SweepRun, writes
 from jaxtune.core.signals import Interruption
 from jaxtune.ledger import read_rows
@@ -38,7 +38,7 @@ from jaxtune.results import load
 from jaxtune.stats import by_arm, conclusion, summarise
 from jaxtune.tensorboard import write_arm_curves
 from jaxtune.throughput import Meter
-from jaxtune.trials import Trial, make_trials
+from jaxtune.config.trials import Trial, make_trials
 
 
 def run_sweep(settings: Settings, argv: list[str]) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from jaxtune.arms import check_comparable, make_arms
 from jaxtune.checkpoint import load_params
-from jaxtune.config import SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.data.tasks import GLUE_TASKS, Task
 from jaxtune.core.errors import UserError
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.ledger import TRIALS, Row, read_rows
 from jaxtune.core.logs import PARAMS, PREDICTIONS
 from jaxtune.core.metrics import evaluate
@@ -25,7 +25,7 @@ from jaxtune.outdir import CONFIG
 from jaxtune.plan import make_plans
 from jaxtune.prepare import read_dataset
 from jaxtune.stats import by_arm
-from jaxtune.trials import Trial, make_trials
+from jaxtune.config.trials import Trial, make_trials
 from jaxtune.wording import names
 
 Params = dict[str, np.ndarray]

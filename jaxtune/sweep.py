@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxtune.core.cli import exit_status
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 
 NEXT = (
     "Next, your own recipe: python -m jaxtune.sweep --model FOLDER_OR_HUB_ID --task rte "

@@ -16,7 +16,7 @@ from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.miniature import language
 from jaxtune.prepare import prepare
 from jaxtune.sweep import main

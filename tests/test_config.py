@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import jaxtune.flags
-from jaxtune.config import SweepConfig
+import jaxtune.config.parse
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
-from jaxtune.flags import Settings, parse
+from jaxtune.config.parse import Settings, parse
 
 # Those of the studies are no sweeps (tests/test_study.py).
 CONFIGS = sorted(
@@ -182,7 +182,7 @@ def test_later_sources_override_what_a_file_sweeps(run, second, flags, expected)
 def test_the_quickstart_runs_only_without_config_model_and_task(run, tmp_path, monkeypatch):
     quickstart = tmp_path / "quickstart.yaml"
     quickstart.write_text("model: quick\ntask: cola\ngrid: {bias_correction: [false, true]}")
-    monkeypatch.setattr(jaxtune.flags, "QUICKSTART", quickstart)
+    monkeypatch.setattr(jaxtune.config.parse, "QUICKSTART", quickstart)
     base, arms = (settings := parse(["--num_seeds", "3"])).base, settings.arms
     assert (base.model, base.task, base.num_seeds) == ("quick", "cola", 3)
     assert [arm.bias_correction for arm in arms] == [False, True]

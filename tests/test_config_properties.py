@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxtune.config import SweepConfig
-from jaxtune.flags import Settings, parse
-from jaxtune.trials import make_trials
+from jaxtune.config.settings import SweepConfig
+from jaxtune.config.parse import Settings, parse
+from jaxtune.config.trials import make_trials
 
 COUNTS = st.integers(1, 10**6)
 NUMBERS = st.floats(1e-30, 1e30)

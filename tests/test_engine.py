@@ -9,12 +9,12 @@ from tiny import write_tiny_model
 
 from jaxtune.data.packing import Shape
 from jaxtune.engine import GroupRun, TrialResult, put_on_devices
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.group import GroupProgram, make_mesh
 from jaxtune.lanes import learning_rates
 from jaxtune.core.logs import History
 from jaxtune.plan import ProgramPlan, make_plans
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 STEPS = 6
 

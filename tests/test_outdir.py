@@ -6,9 +6,9 @@ import multiprocessing
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.outdir import begin, check_claim, finished_trials, locked, out_folder
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 
 def settings(*flags):

@@ -4,9 +4,9 @@ import jax
 import pytest
 from tiny import write_tiny_model
 
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 
 @pytest.fixture(scope="module")

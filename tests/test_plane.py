@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny import write_tiny_model
 
-from jaxtune.config import SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import to_tensors

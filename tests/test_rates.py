@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxtune import optim
-from jaxtune.config import SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.schedules import (
     correction_factor,
     effective_rates,
@@ -14,7 +14,7 @@ from jaxtune.core.schedules import (
     show_rate,
 )
 from jaxtune.rehearsal import peak_effective_rate
-from jaxtune.trials import Seeds, Trial
+from jaxtune.config.trials import Seeds, Trial
 
 BERT = {
     "learning_rate": 2e-5,

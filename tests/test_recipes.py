@@ -10,12 +10,12 @@ from test_engine import assert_same, custom_files, plan_for, run
 from tiny import write_tiny_model
 
 from jaxtune.core.errors import UserError
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import read_config, write_folder
 from jaxtune.plan import make_plans
 from jaxtune.runner import run_sweep
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 ROOT = Path(__file__).parents[1]
 # Those of the studies are no sweeps (tests/test_study.py).

@@ -4,9 +4,9 @@ import pytest
 from test_plan import plans_for
 from tiny import write_tiny_model
 
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.rehearsal import Probe, peak_effective_rate, plan_lines, probe
-from jaxtune.trials import make_trials
+from jaxtune.config.trials import make_trials
 
 
 @pytest.fixture(scope="module")

@@ -117,7 +117,7 @@ def test_saved_params_reproduce_the_predictions(swept, tiny):
     import jax
     import jax.numpy as jnp
 
-    from jaxtune.flags import parse
+    from jaxtune.config.parse import parse
     from jaxtune.models.names import path_of
     from jaxtune.models.pretrained import load_classifier, locate, read_config
     from jaxtune.prepare import prepare

@@ -18,7 +18,7 @@ from bad_models import WEIGHTS, Planted, flipped, pickled, remote_code
 from tiny import write_tiny_model
 
 from jaxtune.core.errors import LONGEST_MESSAGE, UserError
-from jaxtune.flags import parse
+from jaxtune.config.parse import parse
 from jaxtune.prepare import prepare
 from jaxtune.runner import out_folder
 from jaxtune.sweep import main

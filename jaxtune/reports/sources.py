@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 from jaxtyping import Float, Int
 
-from jaxtune.config import seed_list
+from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.ledger import CHECKSUMS, TRIALS, Row, read_rows
 from jaxtune.core.logs import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxtune.config import SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.schedules import correction_factor, peak, show_rate
 from jaxtune.study.context import AT_THE_END, Study, write_table
 from jaxtune.study.correction_findings import (

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from jaxtune.arms import Arm, make_arms
-from jaxtune.config import SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.ledger import read_rows
 from jaxtune.core.logs import HISTORY, replace_file
@@ -101,7 +101,7 @@ class Study:
             fields: other fields of SweepConfig, on top of what the model's family and the study's settings give.
         """
         # Imported late, as in jaxtune.sweep: what only reads or draws needs no runner.
-        from jaxtune.flags import parse
+        from jaxtune.config.parse import parse
         from jaxtune.runner import run_sweep
 
         task, model = task or self.task, model or self.config.model

@@ -12,7 +12,7 @@ import tyro
 import yaml
 
 from jaxtune.core.errors import UserError
-from jaxtune.flags import load_yaml, take_configs
+from jaxtune.config.parse import load_yaml, take_configs
 
 Figure = Literal[
     "baselines",

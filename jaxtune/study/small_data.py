@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from jaxtune.arms import Arm
-from jaxtune.config import SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.lanes import steps_per_epoch
 from jaxtune.prepare import read_dataset
 from jaxtune.study.context import AT_THE_END, Study, write_table

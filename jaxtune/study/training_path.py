@@ -9,7 +9,7 @@ import jax
 from jaxtune.engine import GroupRun, put_on_devices
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.plan import ProgramPlan, make_plans
-from jaxtune.trials import Trial, waves
+from jaxtune.config.trials import Trial, waves
 
 
 class Passed(NamedTuple):

@@ -1,4 +1,4 @@
-"""Command line and YAML files to settings; both spell the fields of `jaxtune.config`.
+"""Command line and YAML files to settings; both spell the fields of `jaxtune.config.settings`.
 
 Later wins: defaults, then each `--config` in order, then flags. YAML is turned into flags, so types and lists are
 checked by one parser (and `2e-5`, which YAML 1.1 reads as a string, becomes a number). What is wrong with a flag is wrong
@@ -18,12 +18,12 @@ from typing import Any
 
 import yaml
 
-from jaxtune.checks import check
-from jaxtune.config import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
+from jaxtune.config.validate import check
+from jaxtune.config.settings import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.textfiles import read_text
 
-QUICKSTART = Path(__file__).parent / "miniature" / "quickstart.yaml"
+QUICKSTART = Path(__file__).parents[1] / "miniature" / "quickstart.yaml"
 # Flags take YAML's spelling of these, which tyro does not know.
 YAML_WORDS = {"true": "True", "false": "False", "null": "None"}
 FIELDS = tuple(field.name for field in dataclasses.fields(SweepConfig))

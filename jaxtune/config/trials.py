@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxtune.config import (
+from jaxtune.config.settings import (
     COMMAND_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
@@ -14,7 +14,7 @@ from jaxtune.config import (
     mitigations_of,
     seed_list,
 )
-from jaxtune.flags import Settings
+from jaxtune.config.parse import Settings
 from jaxtune.optim import Hyper
 
 

@@ -5,7 +5,7 @@ import math
 import os
 import struct
 
-from jaxtune.config import MOST_TRIALS, TASKS, SweepConfig, seed_list
+from jaxtune.config.settings import MOST_TRIALS, TASKS, SweepConfig, seed_list
 from jaxtune.core.errors import UserError
 
 PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
