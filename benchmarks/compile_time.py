@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seeds_per_hour import jax_row, run_row
 
-from jaxtune.miniature import language
+from jaxtune.data.miniature import language
 
 
 def write_architecture(folder: Path, num_layers: int, hidden_size: int) -> None:

@@ -15,7 +15,7 @@ from jaxtune.data.packing import (
     make_plan,
     rows_needed,
 )
-from jaxtune.data.tasks import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
+from jaxtune.data.glue import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
@@ -119,7 +119,7 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
 def read_dataset(config: SweepConfig) -> Dataset:
     """The task's examples, from wherever the config says they are."""
     if config.task == "miniature":
-        from jaxtune.miniature.task import read_miniature
+        from jaxtune.data.miniature.task import read_miniature
 
         return read_miniature()
     if config.task in GLUE_TASKS:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtune.arms import check_comparable, make_arms
 from jaxtune.checkpoint import load_params
 from jaxtune.config.settings import SweepConfig
-from jaxtune.data.tasks import GLUE_TASKS, Task
+from jaxtune.data.glue import GLUE_TASKS, Task
 from jaxtune.core.errors import UserError
 from jaxtune.config.parse import parse
 from jaxtune.ledger import TRIALS, Row, read_rows

@@ -17,7 +17,7 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.config.parse import parse
-from jaxtune.miniature import language
+from jaxtune.data.miniature import language
 from jaxtune.prepare import prepare
 from jaxtune.sweep import main
 

@@ -6,7 +6,7 @@ import pytest
 
 from jaxtune.data.corpus import read_corpus
 from jaxtune.core.errors import UserError
-from jaxtune.miniature import language
+from jaxtune.data.miniature import language
 
 
 def test_words_are_the_vocabularys_own_where_its_numbering_has_a_hole(tmp_path):

@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 import jaxtune
 from jaxtune.checkpoint import load_params, save_params
 from jaxtune.core.metrics import evaluate
-from jaxtune.miniature import language
+from jaxtune.data.miniature import language
 from jaxtune.sweep import main as sweep
 
 ANIMALS = ("dog", "chef", "wolf", "drummer", "fisherman", "captain", "mouse", "whale")

@@ -9,7 +9,7 @@ import pytest
 from exporting import export, torch_logits, write_jsonl
 
 import jaxtune
-from jaxtune.data.tasks import read_glue_folder
+from jaxtune.data.glue import read_glue_folder
 from jaxtune.sweep import main as sweep
 
 TOKENIZERS = {"bert": "bert-uncased", "roberta": "roberta", "albert": "albert-v2"}

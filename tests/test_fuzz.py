@@ -17,7 +17,7 @@ from bad_data import FILES, GOOD
 from tiny import write_tiny_model
 
 from jaxtune.config.settings import SweepConfig
-from jaxtune.data.tasks import Dataset, Examples, read_custom, read_glue_folder
+from jaxtune.data.glue import Dataset, Examples, read_custom, read_glue_folder
 from jaxtune.data.texts import read_texts
 from jaxtune.data.tokens import load_tokenizer, tokenize
 from jaxtune.core.errors import UserError

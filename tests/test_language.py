@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from transformers import AutoTokenizer
 
-from jaxtune.miniature import language
+from jaxtune.data.miniature import language
 
 # An acceptor of the language, written apart from the generator: every word becomes one letter,
 # upper case for a singular form and lower case for a plural one, and a sentence a pattern.
@@ -212,7 +212,7 @@ def test_tokenizer_encodes_pairs_as_bert(tmp_path, beside_a_bert_config):
 
 def test_tokenizer_files_are_the_same_everywhere(folder, tmp_path):
     code = (
-        "import sys; from jaxtune.miniature import language; language.write_tokenizer(sys.argv[1])"
+        "import sys; from jaxtune.data.miniature import language; language.write_tokenizer(sys.argv[1])"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "again")], check=True)
     names = ["tokenizer.json", "tokenizer_config.json"]

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxtune.data.tasks import read_glue_folder
+from jaxtune.data.glue import read_glue_folder
 from jaxtune.core.metrics import (
     METRICS,
     evaluate,

@@ -23,7 +23,7 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.data.tasks import read_glue_folder
+from jaxtune.data.glue import read_glue_folder
 from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize
 
 WIDTH = 12

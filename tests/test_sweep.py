@@ -14,7 +14,7 @@ from jaxtune.checkpoint import load_params
 from jaxtune.core.errors import UserError
 from jaxtune.ledger import CHECKSUMS
 from jaxtune.core.metrics import evaluate
-from jaxtune.miniature.task import read_miniature
+from jaxtune.data.miniature.task import read_miniature
 from jaxtune.sweep import main
 
 ROW_KEYS = [

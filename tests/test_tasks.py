@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxtune.data.tasks import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
+from jaxtune.data.glue import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
 from jaxtune.core.errors import UserError
 
 DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -164,7 +164,7 @@ def test_hub_hidden_label(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hub_offline(tmp_path: Path) -> None:
-    code = "from jaxtune.data.tasks import read_glue_hub as r\ntry: r('mnli')\n"
+    code = "from jaxtune.data.glue import read_glue_hub as r\ntry: r('mnli')\n"
     code += "except ValueError as e: print(type(e).__name__, e)"
     run = subprocess.run(
         [sys.executable, "-c", code],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxtune.data.tasks import Examples, read_glue_folder
+from jaxtune.data.glue import Examples, read_glue_folder
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
@@ -19,7 +19,7 @@ from jaxtune.data.tokens import (
     tokenizer_files,
 )
 from jaxtune.core.errors import UserError
-from jaxtune.miniature.language import corpus, write_tokenizer
+from jaxtune.data.miniature.language import corpus, write_tokenizer
 
 REAL = ("bert-uncased", "roberta", "albert-v2")
 ALL = ("miniature", *REAL)

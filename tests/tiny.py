@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jax
 
-from jaxtune.miniature import language
+from jaxtune.data.miniature import language
 from jaxtune.models.encoder import Family
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import read_config, write_folder

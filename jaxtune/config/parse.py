@@ -23,7 +23,7 @@ from jaxtune.config.settings import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.textfiles import read_text
 
-QUICKSTART = Path(__file__).parents[1] / "miniature" / "quickstart.yaml"
+QUICKSTART = Path(__file__).parents[1] / "data" / "miniature" / "quickstart.yaml"
 # Flags take YAML's spelling of these, which tyro does not know.
 YAML_WORDS = {"true": "True", "false": "False", "null": "None"}
 FIELDS = tuple(field.name for field in dataclasses.fields(SweepConfig))

@@ -33,7 +33,7 @@ class Corpus(NamedTuple):
 
 def miniature_corpus(folder: Path, seed: int, max_length: int) -> Corpus:
     """Sentences of the miniature's language, other ones for each seed; its tokenizer is written into `folder`."""
-    from jaxtune.miniature import language
+    from jaxtune.data.miniature import language
 
     folder.mkdir(parents=True, exist_ok=True)
     language.write_tokenizer(folder)
@@ -49,7 +49,7 @@ def miniature_corpus(folder: Path, seed: int, max_length: int) -> Corpus:
 
 def miniature_held_out() -> list[str]:
     """The sentences that the packaged miniature's pre-training was validated on."""
-    from jaxtune.miniature import language
+    from jaxtune.data.miniature import language
 
     return language.corpus(HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.data.tasks import Examples
+from jaxtune.data.glue import Examples
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Array, Float, Int
 

@@ -50,7 +50,7 @@ def locate(model: str) -> Path:
     Raises UserError where the hub cannot be reached and nothing is cached.
     """
     if model == "miniature":
-        return Path(__file__).parents[1] / "miniature" / "model"
+        return Path(__file__).parents[1] / "data" / "miniature" / "model"
     if Path(model).is_dir():
         return Path(model)
     if Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1:

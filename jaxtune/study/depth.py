@@ -16,7 +16,7 @@ from jaxtune.data.packing import choose_shape
 from jaxtune.core.errors import UserError
 from jaxtune.intervals import share
 from jaxtune.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
-from jaxtune.miniature import language
+from jaxtune.data.miniature import language
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.pretrain import PretrainConfig, pretrain
 from jaxtune.core.console import say

@@ -1,7 +1,7 @@
 """The miniature's task, like CoLA: is the sentence grammatical?"""
 
-from jaxtune.data.tasks import Dataset, Examples, Layout, Task
-from jaxtune.miniature import language
+from jaxtune.data.glue import Dataset, Examples, Layout, Task
+from jaxtune.data.miniature import language
 
 TRAIN_EXAMPLES, TRAIN_SEED = 1000, 7
 DEV_EXAMPLES, DEV_SEED = 300, 8
