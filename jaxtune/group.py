@@ -20,7 +20,7 @@ from jax.typing import ArrayLike
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.origin import drawn_leaves, starting_model, with_leaves
+from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.step import (

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.origin import mix
+from jaxtune.models.starting_point import mix
 from jaxtune.optim import Hyper, make_optimizer
 from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
 
@@ -78,7 +78,7 @@ def loss_and_gradients(
 ) -> tuple[Scalar, SequenceClassifier]:
     """The training loss and its gradient for every parameter; without a key, dropout is off.
 
-    With an `origin`, which needs a key, the loss is that of the model mixed with it (`jaxtune.models.origin.mix`).
+    With an `origin`, which needs a key, the loss is that of the model mixed with it (`jaxtune.models.starting_point.mix`).
     """
 
     def loss(model: SequenceClassifier) -> Scalar:
