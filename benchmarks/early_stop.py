@@ -18,7 +18,7 @@ import jaxtune
 from jaxtune.config.settings import SweepConfig
 from jaxtune.early_stop import constant_loss, has_learnt_nothing, stop_step
 from jaxtune.config.parse import parse
-from jaxtune.prepare import prepare
+from jaxtune.training.prepare import prepare
 from jaxtune.config.trials import make_trials, program_config
 
 SHARES = (0.1, 0.2, 0.3, 0.5)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.config.parse import parse
-from jaxtune.plan import ProgramPlan, make_plans
+from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.config.trials import Trial, make_trials
 
 

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.config.parse import parse
-from jaxtune.plan import MOST_STEPS_PER_DISPATCH, make_plans
-from jaxtune.throughput import peak_memory
+from jaxtune.training.plan import MOST_STEPS_PER_DISPATCH, make_plans
+from jaxtune.training.throughput import peak_memory
 from jaxtune.config.trials import make_trials
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import jax
 
-from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.config.parse import parse
-from jaxtune.group import GroupProgram
+from jaxtune.training.program import GroupProgram
 from jaxtune.core.logs import History
-from jaxtune.plan import ProgramPlan, make_plans
+from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.tensorboard import Run, TrialRuns
 from jaxtune.config.trials import make_trials
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import jax
 
-from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.config.parse import parse
-from jaxtune.plan import make_plans
+from jaxtune.training.plan import make_plans
 from jaxtune.config.trials import make_trials
 
 # An operation in the text of a compiled program: its name, its shape, its opcode.

@@ -19,7 +19,7 @@ import transformers
 from jaxtune.config.settings import SweepConfig
 from jaxtune.data.packing import trial_batches
 from jaxtune.data.tokens import load_tokenizer, tokenize
-from jaxtune.prepare import read_dataset
+from jaxtune.training.prepare import read_dataset
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 

@@ -10,17 +10,17 @@ import jax
 
 from jaxtune.core.devices import is_out_of_memory
 from jaxtune.checkpoint import RunCheckpoints, save_params
-from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.core.errors import UserError
 from jaxtune.core.signals import Interruption
 from jaxtune.ledger import append_rows
 from jaxtune.core.logs import HISTORY, PARAMS, History, Recorder, write_predictions
-from jaxtune.outcome import TrialResult
+from jaxtune.training.outcome import TrialResult
 from jaxtune.outdir import TENSORBOARD
-from jaxtune.plan import ProgramPlan
+from jaxtune.training.plan import ProgramPlan
 from jaxtune.core.console import SweepProgress, say
 from jaxtune.tensorboard import Run, TrialRuns
-from jaxtune.throughput import Meter
+from jaxtune.training.throughput import Meter
 from jaxtune.config.trials import Trial
 
 # What one looks for first in the HParams table, after what was swept.

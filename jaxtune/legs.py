@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxtune.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
-from jaxtune.engine import GroupRun
+from jaxtune.training.group_run import GroupRun
 from jaxtune.groups import RunningProgram, SweepRun
-from jaxtune.journal import Journal
-from jaxtune.lanes import steps_per_epoch
+from jaxtune.training.history import Journal
+from jaxtune.training.trial_inputs import steps_per_epoch
 from jaxtune.ledger import read_rows
-from jaxtune.outcome import conclude
+from jaxtune.training.outcome import conclude
 from jaxtune.outdir import WAITING
-from jaxtune.plan import ProgramPlan
+from jaxtune.training.plan import ProgramPlan
 from jaxtune.core.console import say
-from jaxtune.step import gradient_norm_names
+from jaxtune.training.step import gradient_norm_names
 from jaxtune.config.trials import Trial
 from jaxtune.waiting import WaitingTrials
 

@@ -16,7 +16,7 @@ from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.names import path_of
 from jaxtune.core.shapes import Key, Scalar
-from jaxtune.step import StepPlan, gather_batch
+from jaxtune.training.step import StepPlan, gather_batch
 
 HELD_OUT_BATCH = 64
 

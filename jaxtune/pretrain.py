@@ -33,7 +33,7 @@ from jaxtune.masked_lm import MaskedLMProgram, stacked
 from jaxtune.models.encoder import EncoderConfig, Family
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
-from jaxtune.optim import Hyper, make_optimizer
+from jaxtune.training.optimizer import Hyper, make_optimizer
 from jaxtune.core.console import ProgressLine, say
 
 STEPS_PER_DISPATCH = 25

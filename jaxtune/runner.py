@@ -31,13 +31,13 @@ from jaxtune.outdir import (
     locked,
     out_folder,
 )
-from jaxtune.plan import ProgramPlan, make_plans
+from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.core.console import ProgressLine, SweepProgress, say, show_arms
-from jaxtune.rehearsal import Probe, plan_lines, probe
+from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.results import load
 from jaxtune.stats import by_arm, conclusion, summarise
 from jaxtune.tensorboard import write_arm_curves
-from jaxtune.throughput import Meter
+from jaxtune.training.throughput import Meter
 from jaxtune.config.trials import Trial, make_trials
 
 

@@ -22,8 +22,8 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.outdir import CONFIG
-from jaxtune.plan import make_plans
-from jaxtune.prepare import read_dataset
+from jaxtune.training.plan import make_plans
+from jaxtune.training.prepare import read_dataset
 from jaxtune.stats import by_arm
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.wording import names

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxtune.checkpoint import RunCheckpoints
-from jaxtune.journal import Journal
+from jaxtune.training.history import Journal
 
 
 class PausedTrial(NamedTuple):

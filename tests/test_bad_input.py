@@ -18,7 +18,7 @@ from tiny import write_tiny_model
 import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.data.miniature import language
-from jaxtune.prepare import prepare
+from jaxtune.training.prepare import prepare
 from jaxtune.sweep import main
 
 LONGEST = 2100

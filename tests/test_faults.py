@@ -108,7 +108,7 @@ def test_a_read_only_folder(tmp_path):
 
 MANY_GROUPS = """
 import os, resource, sys
-from jaxtune.engine import GroupRun
+from jaxtune.training.group_run import GroupRun
 from jaxtune.sweep import main
 run, sizes = GroupRun.run, []
 def measured(self, *arguments):

@@ -6,7 +6,7 @@ from test_sweep import command
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.engine import GroupRun
+from jaxtune.training.group_run import GroupRun
 from jaxtune.sweep import main
 
 

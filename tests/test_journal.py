@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxtune.journal import Journal
+from jaxtune.training.history import Journal
 from jaxtune.core.logs import StepRecords
 
 NAMES = ("a", "b")

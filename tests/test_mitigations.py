@@ -14,8 +14,8 @@ from test_step import NUM_STEPS, WARMUP_STEPS, adamw_ours, batch_of, batches, na
 from jaxtune.models.names import paths
 from jaxtune.models.starting_point import drawn_leaves, mix, reinitialise_top, starting_model, with_leaves
 from jaxtune.models.pretrained import load_classifier, read_config, to_tensors
-from jaxtune.optim import Hyper, make_optimizer
-from jaxtune.step import TrialState, apply_gradients, loss_and_gradients
+from jaxtune.training.optimizer import Hyper, make_optimizer
+from jaxtune.training.step import TrialState, apply_gradients, loss_and_gradients
 
 STEPS = 8
 PLAIN = Hyper(5e-4, True, 0.9, 0.999, 1e-6, 0.01, 1.0, 0.1)

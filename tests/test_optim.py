@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from jaxtune.models.pretrained import to_tensors
-from jaxtune.optim import (
+from jaxtune.training.optimizer import (
     Hyper,
     clip_by_global_norm,
     clip_each_tensor,

@@ -8,7 +8,7 @@ import pytest
 
 from jaxtune.data.packing import Shape, choose_shape, make_plan
 from jaxtune.data.tokens import TokenTable
-from jaxtune.step import StepPlan, gather_batch, loss_and_gradients
+from jaxtune.training.step import StepPlan, gather_batch, loss_and_gradients
 
 # The longest is what is left of a 10,000-character sentence; the last batch of four holds two.
 LENGTHS = np.array([12, 1, 7, 12, 3, 1, 9, 12, 5, 2], np.int32)

@@ -5,7 +5,7 @@ import pytest
 from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
-from jaxtune.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
+from jaxtune.training.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
 from jaxtune.config.trials import make_trials
 
 
@@ -48,8 +48,8 @@ def test_memory_of_the_compiled_program_grows_with_the_group(tiny):
 
 def test_a_memory_limit_decides_the_group_size(tiny, monkeypatch):
     (plan,) = plans_for(tiny, "--num_seeds", "32")
-    monkeypatch.setattr("jaxtune.plan.stacks_trials", lambda config: True)
-    monkeypatch.setattr("jaxtune.plan.memory_limit", lambda: 10 * plan._bytes_needed(1))
+    monkeypatch.setattr("jaxtune.training.plan.stacks_trials", lambda config: True)
+    monkeypatch.setattr("jaxtune.training.plan.memory_limit", lambda: 10 * plan._bytes_needed(1))
     assert plan.group_size % len(plan.devices) == 0
     assert 1 < plan.group_size // len(plan.devices) <= 8
 

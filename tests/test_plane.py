@@ -10,8 +10,8 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import to_tensors
-from jaxtune.prepare import prepare
-from jaxtune.step import loss_of_logits
+from jaxtune.training.prepare import prepare
+from jaxtune.training.step import loss_of_logits
 from jaxtune.study.over_points import over_points
 from jaxtune.study.plane import (
     Plane,

@@ -15,7 +15,7 @@ from jaxtune.data.packing import batch_indices, choose_shape, extended, make_pla
 from jaxtune.masked_lm import masked_lm_loss, stacked
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config
-from jaxtune.step import StepPlan
+from jaxtune.training.step import StepPlan
 
 TINY = {
     "data": "miniature",

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxtune import optim
+from jaxtune.training import optimizer as optim
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.schedules import (
     correction_factor,
@@ -13,7 +13,7 @@ from jaxtune.core.schedules import (
     scheduled_rates,
     show_rate,
 )
-from jaxtune.rehearsal import peak_effective_rate
+from jaxtune.training.dry_run import peak_effective_rate
 from jaxtune.config.trials import Seeds, Trial
 
 BERT = {

@@ -13,7 +13,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.config.parse import parse
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import read_config, write_folder
-from jaxtune.plan import make_plans
+from jaxtune.training.plan import make_plans
 from jaxtune.runner import run_sweep
 from jaxtune.config.trials import make_trials
 

@@ -5,7 +5,7 @@ from test_plan import plans_for
 from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
-from jaxtune.rehearsal import Probe, peak_effective_rate, plan_lines, probe
+from jaxtune.training.dry_run import Probe, peak_effective_rate, plan_lines, probe
 from jaxtune.config.trials import make_trials
 
 

@@ -14,8 +14,8 @@ from hf import FAMILIES, deviation
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import CLASSIFIER
 from jaxtune.models.pretrained import to_tensors
-from jaxtune.optim import Hyper, make_optimizer
-from jaxtune.step import (
+from jaxtune.training.optimizer import Hyper, make_optimizer
+from jaxtune.training.step import (
     LAYER_KINDS,
     Batch,
     StepPlan,

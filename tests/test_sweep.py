@@ -120,8 +120,8 @@ def test_saved_params_reproduce_the_predictions(swept, tiny):
     from jaxtune.config.parse import parse
     from jaxtune.models.names import path_of
     from jaxtune.models.pretrained import load_classifier, locate, read_config
-    from jaxtune.prepare import prepare
-    from jaxtune.step import StepPlan, eval_step, gather_batch
+    from jaxtune.training.prepare import prepare
+    from jaxtune.training.step import StepPlan, eval_step, gather_batch
 
     saved = load_params(swept / "params" / "00002" / "final")
     assert saved["encoder/word/embedding"].shape == (121, 32)

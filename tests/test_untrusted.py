@@ -19,7 +19,7 @@ from tiny import write_tiny_model
 
 from jaxtune.core.errors import LONGEST_MESSAGE, UserError
 from jaxtune.config.parse import parse
-from jaxtune.prepare import prepare
+from jaxtune.training.prepare import prepare
 from jaxtune.runner import out_folder
 from jaxtune.sweep import main
 from jaxtune.tensorboard import run_name

@@ -15,7 +15,7 @@ from jaxtune.config.settings import (
     seed_list,
 )
 from jaxtune.config.parse import Settings
-from jaxtune.optim import Hyper
+from jaxtune.training.optimizer import Hyper
 
 
 @dataclasses.dataclass(frozen=True)

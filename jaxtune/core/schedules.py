@@ -2,7 +2,7 @@
 
 Without the correction the t-th update is 1 / c(t) times as large, c(t) = sqrt(1-b2^t) / (1-b1^t): the same as corrected Adam
 with a learning rate of 1 / c(t) times the schedule's (Mosbach et al. 2021, equation 1; eps left aside). In numpy, for
-reports; the optimiser's own formulas are in `jaxtune.optim`.
+reports; the optimiser's own formulas are in `jaxtune.training.optimizer`.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.core.logs import replace_file
-from jaxtune.prepare import Prepared
+from jaxtune.training.prepare import Prepared
 from jaxtune.core.console import ProgressLine
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding

@@ -9,8 +9,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from jaxtune.core.devices import memory_limit
-from jaxtune.group import PER_TRIAL, SHARED, make_mesh
-from jaxtune.plan import trials_that_fit
+from jaxtune.training.program import PER_TRIAL, SHARED, make_mesh
+from jaxtune.training.plan import trials_that_fit
 from jaxtune.core.console import ProgressLine
 
 MOST_AT_ONCE = 32

@@ -16,7 +16,7 @@ from jaxtune.data.packing import Plan, batch_indices, choose_shape, make_plan, r
 from jaxtune.data.tokens import Tokens, TokenTable
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.core.shapes import Array, Float
-from jaxtune.step import StepPlan, eval_step, gather_batch, loss_and_gradients, loss_of_logits
+from jaxtune.training.step import StepPlan, eval_step, gather_batch, loss_and_gradients, loss_of_logits
 
 Coordinates = Float[np.ndarray, "point 2"]
 

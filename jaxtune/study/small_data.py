@@ -7,8 +7,8 @@ import pandas as pd
 
 from jaxtune.arms import Arm
 from jaxtune.config.settings import SweepConfig
-from jaxtune.lanes import steps_per_epoch
-from jaxtune.prepare import read_dataset
+from jaxtune.training.trial_inputs import steps_per_epoch
+from jaxtune.training.prepare import read_dataset
 from jaxtune.study.context import AT_THE_END, Study, write_table
 from jaxtune.study.finding import Finding, above, agreement, show
 from jaxtune.study.measures import arm_numbers, arm_words, fails_more, failure_gap, score_table

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxtune.engine import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.plan import ProgramPlan, make_plans
+from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.config.trials import Trial, waves
 
 

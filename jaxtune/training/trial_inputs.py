@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.optim import Hyper, schedule_value
+from jaxtune.training.optimizer import Hyper, schedule_value
 from jaxtune.config.trials import Trial
 
 

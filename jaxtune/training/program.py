@@ -21,9 +21,9 @@ from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
-from jaxtune.optim import Hyper, make_optimizer
+from jaxtune.training.optimizer import Hyper, make_optimizer
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
-from jaxtune.step import (
+from jaxtune.training.step import (
     StepPlan,
     TrialState,
     apply_gradients,

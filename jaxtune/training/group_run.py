@@ -11,16 +11,16 @@ import numpy as np
 from jaxtune.checkpoint import RunCheckpoints
 from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
 from jaxtune.data.tokens import Tokens
-from jaxtune.group import GroupProgram, Records
+from jaxtune.training.program import GroupProgram, Records
 from jaxtune.core.signals import Interruption
-from jaxtune.journal import Journal
-from jaxtune.lanes import learning_rates, stack_hypers, steps_per_epoch, stream_keys
+from jaxtune.training.history import Journal
+from jaxtune.training.trial_inputs import learning_rates, stack_hypers, steps_per_epoch, stream_keys
 from jaxtune.core.logs import Recorder, StepRecords
 from jaxtune.core.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.outcome import TrialResult, conclude
-from jaxtune.prepare import Prepared
-from jaxtune.step import TrialState, gradient_norm_names
+from jaxtune.training.outcome import TrialResult, conclude
+from jaxtune.training.prepare import Prepared
+from jaxtune.training.step import TrialState, gradient_norm_names
 from jaxtune.config.trials import Trial
 from jaxtune.waiting import PausedTrial
 

@@ -11,7 +11,7 @@ from jaxtune.data.tokens import Tokens
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import mix
-from jaxtune.optim import Hyper, make_optimizer
+from jaxtune.training.optimizer import Hyper, make_optimizer
 from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
 
 LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
@@ -93,7 +93,7 @@ def loss_and_gradients(
 def apply_gradients(
     state: TrialState, gradients: SequenceClassifier, optimizer: optax.GradientTransformation
 ) -> TrialState:
-    """One update of the chain in `jaxtune.optim`."""
+    """One update of the chain in `jaxtune.training.optimizer`."""
     model: Any = state.model  # optax's types know no modules
     updates: Any = gradients
     updates, optimizer_state = optimizer.update(updates, state.optimizer, model)

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from jaxtune.early_stop import stop_step
-from jaxtune.engine import GroupRun, put_on_devices
-from jaxtune.lanes import learning_rates, steps_per_epoch
-from jaxtune.optim import correction_factor
-from jaxtune.plan import ProgramPlan
+from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
+from jaxtune.training.optimizer import correction_factor
+from jaxtune.training.plan import ProgramPlan
 from jaxtune.core.console import duration
 from jaxtune.config.trials import Trial
 
