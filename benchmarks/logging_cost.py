@@ -18,7 +18,7 @@ from jaxtune.config.parse import parse
 from jaxtune.training.program import GroupProgram
 from jaxtune.core.logs import History
 from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.tensorboard import Run, TrialRuns
+from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.config.trials import make_trials
 
 NEVER = 10**9

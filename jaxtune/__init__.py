@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jaxtune.results import Results
+    from jaxtune.storage.results import Results
 
 __version__ = "0.1.0"
 
 
 def load_results(out: "str | Path") -> "Results":
     """What a sweep left in OUT, as pandas frames and arrays; also of a sweep that still runs or was cut off."""
-    from jaxtune.results import load
+    from jaxtune.storage.results import load
 
     return load(Path(out))

@@ -14,7 +14,7 @@ import yaml
 import jaxtune
 from jaxtune.arms import RUNNING, make_arms, readable
 from jaxtune.intervals import Estimate
-from jaxtune.ledger import Row
+from jaxtune.storage.trial_rows import Row
 from jaxtune.saved import DevSet, Member, Sweep
 from jaxtune.stats import describe, expected_max
 

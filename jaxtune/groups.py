@@ -9,17 +9,17 @@ from typing import Any
 import jax
 
 from jaxtune.core.devices import is_out_of_memory
-from jaxtune.checkpoint import RunCheckpoints, save_params
+from jaxtune.storage.checkpoints import RunCheckpoints, save_params
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.core.errors import UserError
 from jaxtune.core.signals import Interruption
-from jaxtune.ledger import append_rows
+from jaxtune.storage.trial_rows import append_rows
 from jaxtune.core.logs import HISTORY, PARAMS, History, Recorder, write_predictions
 from jaxtune.training.outcome import TrialResult
-from jaxtune.outdir import TENSORBOARD
+from jaxtune.storage.out_folder import TENSORBOARD
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.core.console import SweepProgress, say
-from jaxtune.tensorboard import Run, TrialRuns
+from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.training.throughput import Meter
 from jaxtune.config.trials import Trial
 

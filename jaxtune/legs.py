@@ -12,9 +12,9 @@ from jaxtune.training.group_run import GroupRun
 from jaxtune.groups import RunningProgram, SweepRun
 from jaxtune.training.history import Journal
 from jaxtune.training.trial_inputs import steps_per_epoch
-from jaxtune.ledger import read_rows
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.training.outcome import conclude
-from jaxtune.outdir import WAITING
+from jaxtune.storage.out_folder import WAITING
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.core.console import say
 from jaxtune.training.step import gradient_norm_names

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 import tyro
 
-from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.core.cli import exit_status
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
 from jaxtune.data.packing import (

@@ -11,16 +11,16 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.core.errors import UserError
 from jaxtune.config.parse import Settings
 from jaxtune.groups import SweepRun, writes
 from jaxtune.core.signals import Interruption
-from jaxtune.ledger import read_rows
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.legs import EarlyStopping
 from jaxtune.core.logs import write_json
-from jaxtune.manifest import describe
-from jaxtune.outdir import (
+from jaxtune.storage.manifest import describe
+from jaxtune.storage.out_folder import (
     CHECKPOINTS,
     SUMMARY,
     TENSORBOARD,
@@ -34,9 +34,9 @@ from jaxtune.outdir import (
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.core.console import ProgressLine, SweepProgress, say, show_arms
 from jaxtune.training.dry_run import Probe, plan_lines, probe
-from jaxtune.results import load
+from jaxtune.storage.results import load
 from jaxtune.stats import by_arm, conclusion, summarise
-from jaxtune.tensorboard import write_arm_curves
+from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.training.throughput import Meter
 from jaxtune.config.trials import Trial, make_trials
 

@@ -10,18 +10,18 @@ import jax
 import numpy as np
 
 from jaxtune.arms import check_comparable, make_arms
-from jaxtune.checkpoint import load_params
+from jaxtune.storage.checkpoints import load_params
 from jaxtune.config.settings import SweepConfig
 from jaxtune.data.glue import GLUE_TASKS, Task
 from jaxtune.core.errors import UserError
 from jaxtune.config.parse import parse
-from jaxtune.ledger import TRIALS, Row, read_rows
+from jaxtune.storage.trial_rows import TRIALS, Row, read_rows
 from jaxtune.core.logs import PARAMS, PREDICTIONS
 from jaxtune.core.metrics import evaluate
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.outdir import CONFIG
+from jaxtune.storage.out_folder import CONFIG
 from jaxtune.training.plan import make_plans
 from jaxtune.training.prepare import read_dataset
 from jaxtune.stats import by_arm

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.training.history import Journal
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxtune.arms import Arm, make_arms
-from jaxtune.ledger import append_rows
+from jaxtune.storage.trial_rows import append_rows
 from jaxtune.core.logs import History, StepRecords, write_predictions
 
 LAYERS = ("layer_00/layer", "layer_01/layer", "layer_02/layer")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxtune.checkpoint import RunCheckpoints, load_params, save_params
+from jaxtune.storage.checkpoints import RunCheckpoints, load_params, save_params
 from jaxtune.core.logs import digest
 
 LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}
@@ -162,7 +162,7 @@ def test_due_by_steps_or_by_the_clock(tmp_path, said, monkeypatch):
     by_steps = RunCheckpoints(tmp_path / "a", said.append, every=5)
     assert [step for step in range(1, 12) if by_steps.due(step)] == [5, 10]
     clock = [0.0]
-    monkeypatch.setattr("jaxtune.checkpoint.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("jaxtune.storage.checkpoints.time.monotonic", lambda: clock[0])
     by_clock = RunCheckpoints(tmp_path / "b", said.append)
     assert not by_clock.due(7)
     clock[0] = 601.0

@@ -8,7 +8,7 @@ from test_resume import curves
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
 from jaxtune.sweep import main
 

@@ -14,7 +14,7 @@ from exporting import export, torch_logits, write_jsonl
 from transformers import AutoModelForSequenceClassification
 
 import jaxtune
-from jaxtune.checkpoint import load_params, save_params
+from jaxtune.storage.checkpoints import load_params, save_params
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature import language
 from jaxtune.sweep import main as sweep

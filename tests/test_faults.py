@@ -11,7 +11,7 @@ from test_resume import assert_same
 from tiny import write_tiny_model
 
 from jaxtune.core.errors import UserError
-from jaxtune.outdir import locked
+from jaxtune.storage.out_folder import locked
 from jaxtune.sweep import main
 
 HERE = Path(__file__).parent

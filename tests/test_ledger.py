@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.ledger import CHECKSUMS, append_rows, check_rows, read_rows, rewrite_rows
+from jaxtune.storage.trial_rows import CHECKSUMS, append_rows, check_rows, read_rows, rewrite_rows
 from jaxtune.core.logs import History, StepRecords, write_predictions
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from jaxtune.core.errors import UserError
 from jaxtune.config.parse import parse
-from jaxtune.outdir import begin, check_claim, finished_trials, locked, out_folder
+from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
 from jaxtune.config.trials import make_trials
 
 

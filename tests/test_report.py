@@ -13,7 +13,7 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.core.logs import REPORT
-from jaxtune.outdir import OUTPUTS
+from jaxtune.storage.out_folder import OUTPUTS
 from jaxtune.report import main
 from jaxtune.sweep import main as sweep
 

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.checkpoint import RunCheckpoints, load_params
+from jaxtune.storage.checkpoints import RunCheckpoints, load_params
 from jaxtune.core.signals import InterruptedRunError, Interruption
 from jaxtune.sweep import main
 

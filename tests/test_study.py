@@ -12,7 +12,7 @@ from tiny import write_tiny_model
 
 from jaxtune.data import corpus as corpus_module
 from jaxtune.core.errors import UserError
-from jaxtune.ledger import read_rows
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS, family_settings
 from jaxtune.study.draw import draw

@@ -5,7 +5,7 @@ import pytest
 from studying import tiny_study
 from tiny import LAYERS, write_tiny_model
 
-from jaxtune.ledger import read_rows
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study import bias_correction, gradient_norms
 from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS

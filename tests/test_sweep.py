@@ -10,9 +10,9 @@ import yaml
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.checkpoint import load_params
+from jaxtune.storage.checkpoints import load_params
 from jaxtune.core.errors import UserError
-from jaxtune.ledger import CHECKSUMS
+from jaxtune.storage.trial_rows import CHECKSUMS
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature.task import read_miniature
 from jaxtune.sweep import main

@@ -7,7 +7,7 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.sweep import main
-from jaxtune.tensorboard import run_name
+from jaxtune.storage.tensorboard import run_name
 
 
 @pytest.fixture(scope="module")

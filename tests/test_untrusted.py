@@ -22,7 +22,7 @@ from jaxtune.config.parse import parse
 from jaxtune.training.prepare import prepare
 from jaxtune.runner import out_folder
 from jaxtune.sweep import main
-from jaxtune.tensorboard import run_name
+from jaxtune.storage.tensorboard import run_name
 
 SMALL = ["--num_seeds", "1", "--max_steps", "2", "--train_examples", "32"]
 

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
-from jaxtune.ledger import CHECKSUMS, TRIALS, Row, read_rows
+from jaxtune.storage.trial_rows import CHECKSUMS, TRIALS, Row, read_rows
 from jaxtune.core.logs import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY
 
 LOSS, DEV = "loss", "dev"

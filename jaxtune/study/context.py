@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtune.arms import Arm, make_arms
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
-from jaxtune.ledger import read_rows
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.core.logs import HISTORY, replace_file
 from jaxtune.models.pretrained import locate
 from jaxtune.core.console import say

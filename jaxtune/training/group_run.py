@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.checkpoint import RunCheckpoints
+from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
 from jaxtune.data.tokens import Tokens
 from jaxtune.training.program import GroupProgram, Records

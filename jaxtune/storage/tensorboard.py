@@ -16,7 +16,7 @@ from tensorboardX.summary import hparams
 
 from jaxtune.core.logs import StepRecords
 from jaxtune.core.metrics import has_failed
-from jaxtune.results import Results
+from jaxtune.storage.results import Results
 
 # Tensor kinds within a layer are in the Parquet history; TensorBoard gets one curve per layer.
 SHOWN_NORMS = ("embeddings", "pooler", "classifier", "all")

@@ -18,7 +18,7 @@ import yaml
 from jaxtune.config.settings import SEED_FIELDS, SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.config.parse import Settings
-from jaxtune.ledger import TRIALS, Row, check_rows, rewrite_rows
+from jaxtune.storage.trial_rows import TRIALS, Row, check_rows, rewrite_rows
 from jaxtune.core.logs import (
     CONFIG,
     HISTORY,
@@ -30,7 +30,7 @@ from jaxtune.core.logs import (
     write_json,
     write_text,
 )
-from jaxtune.manifest import differences
+from jaxtune.storage.manifest import differences
 from jaxtune.core.console import say
 from jaxtune.config.trials import Trial
 

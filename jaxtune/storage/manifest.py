@@ -55,5 +55,5 @@ def _commit() -> str | None:
         )
     except OSError:
         return None
-    inside = Path(__file__).parents[1] / ".git"
+    inside = Path(__file__).parents[2] / ".git"
     return done.stdout.strip() if done.returncode == 0 and inside.exists() else None

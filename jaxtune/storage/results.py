@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.core.errors import UserError
-from jaxtune.ledger import CHECKSUMS, TRIALS, read_rows
+from jaxtune.storage.trial_rows import CHECKSUMS, TRIALS, read_rows
 from jaxtune.core.logs import HISTORY, PREDICTIONS
 
 
