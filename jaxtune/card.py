@@ -17,7 +17,7 @@ from jaxtune.card_parts import (
     use_section,
 )
 from jaxtune.saved import DevSet, Member, Sweep
-from jaxtune.wording import enumerate_words
+from jaxtune.stats.wording import enumerate_words
 
 
 def trial_card(

@@ -35,7 +35,7 @@ from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.core.console import ProgressLine, SweepProgress, say, show_arms
 from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.storage.results import load
-from jaxtune.stats import by_arm, conclusion, summarise
+from jaxtune.stats.describe import by_arm, conclusion, summarise
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.training.throughput import Meter
 from jaxtune.config.trials import Trial, make_trials

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
-from jaxtune.arms import check_comparable, make_arms
+from jaxtune.stats.arms import check_comparable, make_arms
 from jaxtune.storage.checkpoints import load_params
 from jaxtune.config.settings import SweepConfig
 from jaxtune.data.glue import GLUE_TASKS, Task
@@ -24,9 +24,9 @@ from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.storage.out_folder import CONFIG
 from jaxtune.training.plan import make_plans
 from jaxtune.training.prepare import read_dataset
-from jaxtune.stats import by_arm
+from jaxtune.stats.describe import by_arm
 from jaxtune.config.trials import Trial, make_trials
-from jaxtune.wording import names
+from jaxtune.stats.wording import names
 
 Params = dict[str, np.ndarray]
 Step = Literal["final", "best"]

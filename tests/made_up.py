@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxtune.arms import Arm, make_arms
+from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.core.logs import History, StepRecords, write_predictions
 

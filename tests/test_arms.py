@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_up import made_up_arm, made_up_rows
 
-from jaxtune.arms import check_comparable, differences, make_arms, matched_scores, readable
+from jaxtune.stats.arms import check_comparable, differences, make_arms, matched_scores, readable
 from jaxtune.core.errors import UserError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_up import made_up_arm
 
-from jaxtune.compare import compare, compare_all, fewest_seeds, holm
+from jaxtune.stats.compare import compare, compare_all, fewest_seeds, holm
 from jaxtune.core.errors import UserError
 
 RNG = np.random.default_rng(0)

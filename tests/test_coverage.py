@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxtune import intervals
-from jaxtune.compare import holm
-from jaxtune.intervals import bootstrap, share, share_difference
-from jaxtune.power import boschloo_rejects
-from jaxtune.stats import expected_max, performance_profile
-from jaxtune.two_samples import (
+from jaxtune.stats import intervals
+from jaxtune.stats.compare import holm
+from jaxtune.stats.intervals import bootstrap, share, share_difference
+from jaxtune.stats.power import boschloo_rejects
+from jaxtune.stats.describe import expected_max, performance_profile
+from jaxtune.stats.hypothesis_tests import (
     brown_forsythe,
     failure_test,
     mann_whitney,

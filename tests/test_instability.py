@@ -8,7 +8,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 from scipy.stats import f
 
-from jaxtune.instability import instability, variance_split
+from jaxtune.stats.instability import instability, variance_split
 
 # Fleiss's example as it is usually given: 10 subjects, 14 raters, 5 categories.
 FLEISS = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxtune.intervals import Estimate, bootstrap, share, share_difference
+from jaxtune.stats.intervals import Estimate, bootstrap, share, share_difference
 
 
 def flags(count, n):

@@ -5,14 +5,14 @@ import pytest
 import scipy.stats
 from made_up import made_up_arm
 
-from jaxtune.power import (
+from jaxtune.stats.power import (
     NUM_SIMULATIONS,
     boschloo_rejects,
     power_of_failures,
     power_table,
     seeds_needed,
 )
-from jaxtune.two_samples import mann_whitney, paired_location, spread_test
+from jaxtune.stats.hypothesis_tests import mann_whitney, paired_location, spread_test
 
 RNG = np.random.default_rng(0)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_up import made_up_arm
 
-from jaxtune.stats import (
+from jaxtune.stats.describe import (
     by_arm,
     conclusion,
     describe,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from studying import draw_apart, tiny_study
 
-from jaxtune.intervals import Estimate
+from jaxtune.stats.intervals import Estimate
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, read_config
 from jaxtune.saved import read_sweep

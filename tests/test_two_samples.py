@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxtune.two_samples import (
+from jaxtune.stats.hypothesis_tests import (
     brown_forsythe,
     contrast,
     failure_test,

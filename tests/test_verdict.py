@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from made_up import made_up_arm, made_up_rows
 
-from jaxtune.arms import make_arms
+from jaxtune.stats.arms import make_arms
 from jaxtune.core.errors import UserError
-from jaxtune.power import power_of_failures
-from jaxtune.verdict import judge
+from jaxtune.stats.power import power_of_failures
+from jaxtune.stats.verdict import judge
 
 RNG = np.random.default_rng(0)
 

@@ -30,7 +30,7 @@ from jaxtune.reports.tables import (
     power_table,
     variance_table,
 )
-from jaxtune.wording import names
+from jaxtune.stats.wording import names
 
 # Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of final scores.
 MOST_ARMS = 8

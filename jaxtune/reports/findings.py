@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxtune.arms import Arm, check_comparable, make_arms
+from jaxtune.stats.arms import Arm, check_comparable, make_arms
 from jaxtune.core.errors import UserError
-from jaxtune.instability import Instability, VarianceSplit, instability, variance_split
+from jaxtune.stats.instability import Instability, VarianceSplit, instability, variance_split
 from jaxtune.core.schedules import NEEDED, Peak, peak
 from jaxtune.reports.sources import Source, TrialRecord
-from jaxtune.stats import Description, ExpectedMax, by_arm, describe, expected_max
-from jaxtune.verdict import Verdict, judge
+from jaxtune.stats.describe import Description, ExpectedMax, by_arm, describe, expected_max
+from jaxtune.stats.verdict import Verdict, judge
 
 Report = Callable[[str], None]
 

@@ -11,13 +11,13 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from jaxtune.arms import readable
+from jaxtune.stats.arms import readable
 from jaxtune.reports.contents import Section
 from jaxtune.reports.findings import ArmFindings, Findings
 from jaxtune.reports.page import facts, title
 from jaxtune.reports.sources import printable
 from jaxtune.reports.tables import Table
-from jaxtune.stats import Scores
+from jaxtune.stats.describe import Scores
 
 TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
 # A spreadsheet takes a cell that begins so for a formula.

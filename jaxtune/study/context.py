@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from jaxtune.arms import Arm, make_arms
+from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.core.logs import HISTORY, replace_file
 from jaxtune.models.pretrained import locate
 from jaxtune.core.console import say
-from jaxtune.stats import by_arm
+from jaxtune.stats.describe import by_arm
 from jaxtune.study.settings import StudyConfig
 
 SWEEPS, MODELS = "sweeps", "models"
@@ -135,7 +135,7 @@ class Study:
     def rows(self, sweep: Path) -> pd.DataFrame:
         """The finished trials of a sweep in order, a column per field of trials.jsonl.
 
-        As in jaxtune.arms, a diverged trial has failed and one without a finite score has the trivial one. Raises
+        As in jaxtune.stats.arms, a diverged trial has failed and one without a finite score has the trivial one. Raises
         PlannedOnlyError in a dry run.
         """
         if self.config.dry_run:

@@ -10,11 +10,11 @@ import jax
 import optax
 import pandas as pd
 
-from jaxtune.arms import Arm
+from jaxtune.stats.arms import Arm
 from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_corpus
 from jaxtune.data.packing import choose_shape
 from jaxtune.core.errors import UserError
-from jaxtune.intervals import share
+from jaxtune.stats.intervals import share
 from jaxtune.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
 from jaxtune.data.miniature import language
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config

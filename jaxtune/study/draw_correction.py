@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from jaxtune.intervals import share
+from jaxtune.stats.intervals import share
 from jaxtune.study.draw import (
     COLOURS,
     MARKERS,

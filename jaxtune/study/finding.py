@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jaxtune.intervals import Estimate, Share
+from jaxtune.stats.intervals import Estimate, Share
 from jaxtune.core.logs import write_json
 
 FINDING = "finding.json"

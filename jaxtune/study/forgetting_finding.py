@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxtune.intervals import Estimate, Reduced, bootstrap
+from jaxtune.stats.intervals import Estimate, Reduced, bootstrap
 from jaxtune.study.finding import Finding, agreement
 
 TITLE = "Figure 2: forgetting, and what failed trials learn instead"

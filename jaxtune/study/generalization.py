@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jaxtune.intervals import Reduced, bootstrap
+from jaxtune.stats.intervals import Reduced, bootstrap
 from jaxtune.study.ablation import ablation_sweep
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding, above, agreement, show

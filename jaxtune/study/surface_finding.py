@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from jaxtune.intervals import Estimate, bootstrap
+from jaxtune.stats.intervals import Estimate, bootstrap
 from jaxtune.study.finding import Finding, above, agreement
 from jaxtune.study.plane import Values
 

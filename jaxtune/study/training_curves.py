@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxtune.intervals import share
+from jaxtune.stats.intervals import share
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding, agreement, show_share
 from jaxtune.study.selection import choose

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import special, stats
 
-from jaxtune.intervals import Estimate
+from jaxtune.stats.intervals import Estimate
 from jaxtune.core.metrics import ROUNDING, predict
 
 STREAMS = ("init", "order", "dropout")

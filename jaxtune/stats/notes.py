@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxtune.arms import Arm
-from jaxtune.compare import Comparison
-from jaxtune.stats import dev_standard_error
-from jaxtune.wording import MOST_NAMES, count, enumerate_words, names, show_p
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.compare import Comparison
+from jaxtune.stats.describe import dev_standard_error
+from jaxtune.stats.wording import MOST_NAMES, count, enumerate_words, names, show_p
 
 LIMITS = (
     "This is about these settings on one model, one task and one dev set; it says nothing about other learning rates, "

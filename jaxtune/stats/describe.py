@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import special, stats
 
-from jaxtune.arms import Arm
-from jaxtune.intervals import CONFIDENCE, Estimate, Share, bootstrap, share
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.intervals import CONFIDENCE, Estimate, Share, bootstrap, share
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from jaxtune.intervals import BATCH_NUMBERS, NUM_RESAMPLES, Estimate, Reduced, bootstrap
+from jaxtune.stats.intervals import BATCH_NUMBERS, NUM_RESAMPLES, Estimate, Reduced, bootstrap
 
 Scores = Float[np.ndarray, "_trial"]
 # Far below a step of any score, and keeps the ratio of two stds finite where one is 0.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxtune.arms import Arm, differences
-from jaxtune.intervals import Estimate
+from jaxtune.stats.arms import Arm, differences
+from jaxtune.stats.intervals import Estimate
 
 MOST_NAMES = 4
 

@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxtune.arms import Arm, check_comparable, differences, matched_scores
-from jaxtune.intervals import NUM_RESAMPLES, Estimate, share, share_difference
-from jaxtune.two_samples import Contrast, Outcome, contrast, failure_test
+from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores
+from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, share, share_difference
+from jaxtune.stats.hypothesis_tests import Contrast, Outcome, contrast, failure_test
 
 
 class Decisive(NamedTuple):
