@@ -16,7 +16,7 @@ import numpy as np
 
 import jaxtune
 from jaxtune.config.settings import SweepConfig
-from jaxtune.early_stop import constant_loss, has_learnt_nothing, stop_step
+from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, stop_step
 from jaxtune.config.parse import parse
 from jaxtune.training.prepare import prepare
 from jaxtune.config.trials import make_trials, program_config

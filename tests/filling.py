@@ -10,8 +10,8 @@ import resource
 import sys
 import traceback
 
-import jaxtune.runner  # noqa: F401  the imports are most of a life
-from jaxtune.sweep import main
+import jaxtune.sweep.run  # noqa: F401  the imports are most of a life
+from jaxtune.sweep.__main__ import main
 
 # From the first byte of config.yaml to all but the largest files.
 LIMITS = (0, 300, 1500, 2500, 4000, 6000, 9000, 14000, 20000, 40000, 80000, 160000)

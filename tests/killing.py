@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 
-import jaxtune.runner  # noqa: F401  the imports are most of a life
-from jaxtune.sweep import main
+import jaxtune.sweep.run  # noqa: F401  the imports are most of a life
+from jaxtune.sweep.__main__ import main
 
 WRITES = ("replace", "fsync", "rename")
 

@@ -19,7 +19,7 @@ import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.data.miniature import language
 from jaxtune.training.prepare import prepare
-from jaxtune.sweep import main
+from jaxtune.sweep.__main__ import main
 
 LONGEST = 2100
 compiled: list[str] = []

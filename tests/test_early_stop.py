@@ -9,8 +9,8 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.storage.checkpoints import RunCheckpoints
-from jaxtune.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
-from jaxtune.sweep import main
+from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
+from jaxtune.sweep.__main__ import main
 
 STEPS, STOP = 20, 10
 
@@ -88,7 +88,7 @@ def whole(tiny, tmp_path_factory):
 def kept(tiny, tmp_path_factory):
     out = tmp_path_factory.mktemp("kept") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxtune.legs.has_learnt_nothing", nobody)
+        patch.setattr("jaxtune.sweep.legs.has_learnt_nothing", nobody)
         assert main(command(tiny, out, *KEEP)) == 0
     return out
 
@@ -164,7 +164,7 @@ def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
                 checkpoints.close()
             raise CutError
 
-    monkeypatch.setattr("jaxtune.legs.has_learnt_nothing", nobody)
+    monkeypatch.setattr("jaxtune.sweep.legs.has_learnt_nothing", nobody)
     monkeypatch.setattr(RunCheckpoints, "save", save_and_cut)
     flags = (*KEEP, "--checkpoint_every", "4")
     for _ in cuts:
@@ -192,7 +192,7 @@ def test_trials_that_have_learnt_nothing_stop_and_the_others_are_regrouped(
         asked.append(losses)
         return len(asked) % 3 == 0
 
-    monkeypatch.setattr("jaxtune.legs.has_learnt_nothing", every_third)
+    monkeypatch.setattr("jaxtune.sweep.legs.has_learnt_nothing", every_third)
     out = tmp_path / "out"
     assert main(command(tiny, out, "--early_stop", "0.5")) == 0
     results = jaxtune.load_results(out)

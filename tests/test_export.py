@@ -17,7 +17,7 @@ import jaxtune
 from jaxtune.storage.checkpoints import load_params, save_params
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature import language
-from jaxtune.sweep import main as sweep
+from jaxtune.sweep.__main__ import main as sweep
 
 ANIMALS = ("dog", "chef", "wolf", "drummer", "fisherman", "captain", "mouse", "whale")
 LABELS = ("*no* |", "<b>yes</b>")  # as text in the card

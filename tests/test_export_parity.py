@@ -10,7 +10,7 @@ from exporting import export, torch_logits, write_jsonl
 
 import jaxtune
 from jaxtune.data.glue import read_glue_folder
-from jaxtune.sweep import main as sweep
+from jaxtune.sweep.__main__ import main as sweep
 
 TOKENIZERS = {"bert": "bert-uncased", "roberta": "roberta", "albert": "albert-v2"}
 

@@ -12,7 +12,7 @@ from tiny import write_tiny_model
 
 from jaxtune.core.errors import UserError
 from jaxtune.storage.out_folder import locked
-from jaxtune.sweep import main
+from jaxtune.sweep.__main__ import main
 
 HERE = Path(__file__).parent
 
@@ -109,7 +109,7 @@ def test_a_read_only_folder(tmp_path):
 MANY_GROUPS = """
 import os, resource, sys
 from jaxtune.training.group_run import GroupRun
-from jaxtune.sweep import main
+from jaxtune.sweep.__main__ import main
 run, sizes = GroupRun.run, []
 def measured(self, *arguments):
     results = run(self, *arguments)

@@ -7,7 +7,7 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.training.group_run import GroupRun
-from jaxtune.sweep import main
+from jaxtune.sweep.__main__ import main
 
 
 @pytest.fixture(scope="module")

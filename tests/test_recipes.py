@@ -14,7 +14,7 @@ from jaxtune.config.parse import parse
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import read_config, write_folder
 from jaxtune.training.plan import make_plans
-from jaxtune.runner import run_sweep
+from jaxtune.sweep.run import run_sweep
 from jaxtune.config.trials import make_trials
 
 ROOT = Path(__file__).parents[1]

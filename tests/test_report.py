@@ -15,7 +15,7 @@ import jaxtune
 from jaxtune.core.logs import REPORT
 from jaxtune.storage.out_folder import OUTPUTS
 from jaxtune.report import main
-from jaxtune.sweep import main as sweep
+from jaxtune.sweep.__main__ import main as sweep
 
 
 @pytest.fixture(scope="module")

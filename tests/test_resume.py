@@ -16,7 +16,7 @@ from tiny import write_tiny_model
 import jaxtune
 from jaxtune.storage.checkpoints import RunCheckpoints, load_params
 from jaxtune.core.signals import InterruptedRunError, Interruption
-from jaxtune.sweep import main
+from jaxtune.sweep.__main__ import main
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.storage.trial_rows import CHECKSUMS
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature.task import read_miniature
-from jaxtune.sweep import main
+from jaxtune.sweep.__main__ import main
 
 ROW_KEYS = [
     "trial",

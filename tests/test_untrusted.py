@@ -20,8 +20,8 @@ from tiny import write_tiny_model
 from jaxtune.core.errors import LONGEST_MESSAGE, UserError
 from jaxtune.config.parse import parse
 from jaxtune.training.prepare import prepare
-from jaxtune.runner import out_folder
-from jaxtune.sweep import main
+from jaxtune.sweep.run import out_folder
+from jaxtune.sweep.__main__ import main
 from jaxtune.storage.tensorboard import run_name
 
 SMALL = ["--num_seeds", "1", "--max_steps", "2", "--train_examples", "32"]

@@ -102,7 +102,7 @@ class Study:
         """
         # Imported late, as in jaxtune.sweep: what only reads or draws needs no runner.
         from jaxtune.config.parse import parse
-        from jaxtune.runner import run_sweep
+        from jaxtune.sweep.run import run_sweep
 
         task, model = task or self.task, model or self.config.model
         parts = [name, task] + ([Path(model).name] if model != self.config.model else [])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxtune.early_stop import stop_step
+from jaxtune.sweep.early_stop import stop_step
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
 from jaxtune.training.optimizer import correction_factor

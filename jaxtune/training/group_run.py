@@ -22,7 +22,7 @@ from jaxtune.training.outcome import TrialResult, conclude
 from jaxtune.training.prepare import Prepared
 from jaxtune.training.step import TrialState, gradient_norm_names
 from jaxtune.config.trials import Trial
-from jaxtune.waiting import PausedTrial
+from jaxtune.sweep.waiting import PausedTrial
 
 # A dispatch should take about this long: short enough for a live display, long enough to hide its own cost.
 SECONDS_PER_DISPATCH = 0.5

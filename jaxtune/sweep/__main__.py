@@ -26,8 +26,8 @@ def sweep(argv: list[str]) -> None:
     settings = parse(argv)
     # Imported late: `--help` and usage errors answer before JAX loads.
     from jaxtune.core import devices as backend
-    from jaxtune.groups import writes
-    from jaxtune.runner import run_sweep
+    from jaxtune.sweep.groups import writes
+    from jaxtune.sweep.run import run_sweep
 
     backend.set_up(settings.base.precision, settings.base.compile_cache)
     run_sweep(settings, argv)

@@ -14,10 +14,10 @@ from jax.experimental import multihost_utils
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.core.errors import UserError
 from jaxtune.config.parse import Settings
-from jaxtune.groups import SweepRun, writes
+from jaxtune.sweep.groups import SweepRun, writes
 from jaxtune.core.signals import Interruption
 from jaxtune.storage.trial_rows import read_rows
-from jaxtune.legs import EarlyStopping
+from jaxtune.sweep.legs import EarlyStopping
 from jaxtune.core.logs import write_json
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import (

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from jaxtune.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
+from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
 from jaxtune.training.group_run import GroupRun
-from jaxtune.groups import RunningProgram, SweepRun
+from jaxtune.sweep.groups import RunningProgram, SweepRun
 from jaxtune.training.history import Journal
 from jaxtune.training.trial_inputs import steps_per_epoch
 from jaxtune.storage.trial_rows import read_rows
@@ -19,7 +19,7 @@ from jaxtune.training.plan import ProgramPlan
 from jaxtune.core.console import say
 from jaxtune.training.step import gradient_norm_names
 from jaxtune.config.trials import Trial
-from jaxtune.waiting import WaitingTrials
+from jaxtune.sweep.waiting import WaitingTrials
 
 LOWEST = "layer_00/layer"
 

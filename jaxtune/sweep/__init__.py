@@ -1,0 +1,1 @@
+"""`python -m jaxtune.sweep`: many seeds of one or several recipes."""
