@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from made_up import made_up_rows
 
-from jaxtune.reports.contents import sections
-from jaxtune.reports.drawing import (
+from jaxtune.report.contents import sections
+from jaxtune.report.drawing import (
     FAILED,
     MOST_POINTS,
     SUCCEEDED,
@@ -20,7 +20,7 @@ from jaxtune.reports.drawing import (
     thinned,
     to_svg,
 )
-from jaxtune.reports.figures import (
+from jaxtune.report.figures import (
     SMALLEST_NORM,
     band,
     band_limits,
@@ -29,8 +29,8 @@ from jaxtune.reports.figures import (
     swarm,
     trial_curves,
 )
-from jaxtune.reports.findings import find
-from jaxtune.reports.sources import LOSS, Curve, Source, TrialRecord
+from jaxtune.report.findings import find
+from jaxtune.report.sources import LOSS, Curve, Source, TrialRecord
 
 RNG = np.random.default_rng(0)
 COLOUR = arm_style(0).colour

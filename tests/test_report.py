@@ -14,7 +14,7 @@ from tiny import write_tiny_model
 import jaxtune
 from jaxtune.core.logs import REPORT
 from jaxtune.storage.out_folder import OUTPUTS
-from jaxtune.report import main
+from jaxtune.report.__main__ import main
 from jaxtune.sweep.__main__ import main as sweep
 
 

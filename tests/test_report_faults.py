@@ -11,7 +11,7 @@ import pytest
 from made_up import write_made_up_sweep
 from pages import Page
 
-from jaxtune.report import main
+from jaxtune.report.__main__ import main
 
 NASTY = '=<script>alert("x")</script>|`*a*](http://evil.example) & $x$'
 CONFIG = "num_seeds: 3\ngrid:\n  learning_rate: [1e-3, 1e4]\n"

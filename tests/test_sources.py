@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jaxtune.reports.formats import csv_cell
-from jaxtune.reports.sources import Planned, folder_names, planned, printable
+from jaxtune.report.formats import csv_cell
+from jaxtune.report.sources import Planned, folder_names, planned, printable
 
 
 @pytest.mark.parametrize(

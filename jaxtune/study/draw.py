@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from PIL import Image
 
-from jaxtune.reports.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED, show_rate
+from jaxtune.report.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED, show_rate
 
 # A study -> the file that draws it: a function of the study's name, from its folder to pictures by name.
 DRAWINGS = {

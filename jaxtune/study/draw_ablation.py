@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from jaxtune.reports.drawing import INK
+from jaxtune.report.drawing import INK
 from jaxtune.study.draw import floor, new_figure, show_rate, trial_marks
 from jaxtune.study.draw_scores import BESIDE, correction_boxes
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.reports.drawing import INK, log_axis
+from jaxtune.report.drawing import INK, log_axis
 from jaxtune.study.draw import new_figure
 
 # Of 24 layers, those that the paper shows (counted from 1).

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxtune.reports.drawing import FAILED, INK, SUCCEEDED, Style
+from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style
 from jaxtune.study.draw import new_figure
 
 NUM_LEVELS = 13

@@ -12,11 +12,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jaxtune.stats.arms import readable
-from jaxtune.reports.contents import Section
-from jaxtune.reports.findings import ArmFindings, Findings
-from jaxtune.reports.page import facts, title
-from jaxtune.reports.sources import printable
-from jaxtune.reports.tables import Table
+from jaxtune.report.contents import Section
+from jaxtune.report.findings import ArmFindings, Findings
+from jaxtune.report.page import facts, title
+from jaxtune.report.sources import printable
+from jaxtune.report.tables import Table
 from jaxtune.stats.describe import Scores
 
 TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.schedules import effective_rates, show_rate
-from jaxtune.reports.drawing import FAILED, FLOOR, INK, SUCCEEDED, Style, arm_style
-from jaxtune.reports.figures import (
+from jaxtune.report.drawing import FAILED, FLOOR, INK, SUCCEEDED, Style, arm_style
+from jaxtune.report.figures import (
     Band,
     band,
     band_limits,
@@ -19,10 +19,10 @@ from jaxtune.reports.figures import (
     padded,
     trial_curves,
 )
-from jaxtune.reports.findings import ArmFindings, Findings
-from jaxtune.reports.provenance import provenance_table, throughput_table
-from jaxtune.reports.sources import DEV, LOSS
-from jaxtune.reports.tables import (
+from jaxtune.report.findings import ArmFindings, Findings
+from jaxtune.report.provenance import provenance_table, throughput_table
+from jaxtune.report.sources import DEV, LOSS
+from jaxtune.report.tables import (
     Table,
     arms_table,
     instability_table,

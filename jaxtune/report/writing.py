@@ -6,12 +6,12 @@ from pathlib import Path
 from jaxtune.core.errors import UserError
 from jaxtune.core.logs import REPORT, write_text
 from jaxtune.core.console import ProgressLine, console, say
-from jaxtune.reports.contents import sections
-from jaxtune.reports.findings import Findings, find
-from jaxtune.reports.formats import arms_csv, make_markdown, terminal_table, trials_csv
-from jaxtune.reports.page import make_page
-from jaxtune.reports.sources import read_sources
-from jaxtune.reports.tables import arms_table
+from jaxtune.report.contents import sections
+from jaxtune.report.findings import Findings, find
+from jaxtune.report.formats import arms_csv, make_markdown, terminal_table, trials_csv
+from jaxtune.report.page import make_page
+from jaxtune.report.sources import read_sources
+from jaxtune.report.tables import arms_table
 
 
 def write_report(outs: Sequence[Path], to: Path | None) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxtune.reports.findings import Findings
-from jaxtune.reports.sources import Source
-from jaxtune.reports.tables import MISSING, Table
+from jaxtune.report.findings import Findings
+from jaxtune.report.sources import Source
+from jaxtune.report.tables import MISSING, Table
 
 
 def throughput_table(found: Findings) -> Table:

@@ -11,10 +11,10 @@ from pathlib import Path
 from string import Template
 
 import jaxtune
-from jaxtune.reports.contents import Key, Panel, Section
-from jaxtune.reports.findings import Findings
-from jaxtune.reports.sources import printable
-from jaxtune.reports.tables import Table
+from jaxtune.report.contents import Key, Panel, Section
+from jaxtune.report.findings import Findings
+from jaxtune.report.sources import printable
+from jaxtune.report.tables import Table
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 

@@ -9,7 +9,7 @@ from jaxtune.stats.arms import Arm, check_comparable, make_arms
 from jaxtune.core.errors import UserError
 from jaxtune.stats.instability import Instability, VarianceSplit, instability, variance_split
 from jaxtune.core.schedules import NEEDED, Peak, peak
-from jaxtune.reports.sources import Source, TrialRecord
+from jaxtune.report.sources import Source, TrialRecord
 from jaxtune.stats.describe import Description, ExpectedMax, by_arm, describe, expected_max
 from jaxtune.stats.verdict import Verdict, judge
 

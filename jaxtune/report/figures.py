@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 
-from jaxtune.reports.drawing import (
+from jaxtune.report.drawing import (
     FAILED,
     FAINT,
     INK,
@@ -26,8 +26,8 @@ from jaxtune.reports.drawing import (
     thinned,
     to_svg,
 )
-from jaxtune.reports.findings import ArmFindings
-from jaxtune.reports.sources import LOSS, Curve, TrialRecord
+from jaxtune.report.findings import ArmFindings
+from jaxtune.report.sources import LOSS, Curve, TrialRecord
 
 LOSS_POINTS = 40
 LABEL = 60  # characters that fit above an arm

@@ -10,7 +10,7 @@ from jaxtune.stats.compare import Comparison
 from jaxtune.stats.instability import Instability
 from jaxtune.stats.intervals import Estimate
 from jaxtune.core.schedules import Peak, show_rate
-from jaxtune.reports.findings import ArmFindings, Findings
+from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.stats.describe import Scores
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.verdict import BUDGET

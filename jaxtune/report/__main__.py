@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(config: ReportConfig) -> None:
     """Reads the sweeps and writes the four files."""
     # Imported late: `--help` and usage errors answer before pandas, scipy and matplotlib load.
-    from jaxtune.reports.writing import write_report
+    from jaxtune.report.writing import write_report
 
     write_report(config.outs, config.to)
 

@@ -1,0 +1,1 @@
+"""`python -m jaxtune.report`: the verdict over one or several finished sweeps; imports no JAX."""

@@ -1,1 +1,0 @@
-"""From the folders that sweeps leave to the pages a reader gets; nothing here imports JAX."""
