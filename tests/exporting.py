@@ -5,7 +5,7 @@ import json
 from hf import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from jaxtune.export import main
+from jaxtune.export.__main__ import main
 
 
 def torch_logits(folder, *texts):

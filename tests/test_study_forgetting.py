@@ -13,7 +13,7 @@ from studying import draw_apart, tiny_study
 from jaxtune.stats.intervals import Estimate
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, read_config
-from jaxtune.saved import read_sweep
+from jaxtune.export.members import read_sweep
 from jaxtune.study import forgetting
 from jaxtune.study.__main__ import main
 from jaxtune.study.forgetting_finding import (

@@ -11,7 +11,7 @@ from studying import draw_apart, tiny_study
 
 from jaxtune.models.names import paths
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.saved import DevSet, read_sweep
+from jaxtune.export.members import DevSet, read_sweep
 from jaxtune.study import loss_surface
 from jaxtune.study.draw_surface import levels
 from jaxtune.study.loss_surface import choose_pair

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.training.prepare import Prepared
-from jaxtune.saved import DevSet, Member, Params, read_sweep
+from jaxtune.export.members import DevSet, Member, Params, read_sweep
 
 
 class KeptTrials:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from jaxtune.card_parts import (
+from jaxtune.export.card_parts import (
     Scored,
     ensemble_use_section,
     front_matter,
@@ -16,7 +16,7 @@ from jaxtune.card_parts import (
     table,
     use_section,
 )
-from jaxtune.saved import DevSet, Member, Sweep
+from jaxtune.export.members import DevSet, Member, Sweep
 from jaxtune.stats.wording import enumerate_words
 
 

@@ -15,7 +15,7 @@ import jaxtune
 from jaxtune.stats.arms import RUNNING, make_arms, readable
 from jaxtune.stats.intervals import Estimate
 from jaxtune.storage.trial_rows import Row
-from jaxtune.saved import DevSet, Member, Sweep
+from jaxtune.export.members import DevSet, Member, Sweep
 from jaxtune.stats.describe import describe, expected_max
 
 # Texts, which may hold a path of the user's machine; the other settings are numbers, switches and given words.

@@ -1,0 +1,1 @@
+"""`python -m jaxtune.export`: trained trials as folders that transformers loads."""
