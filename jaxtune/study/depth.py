@@ -15,10 +15,10 @@ from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_cor
 from jaxtune.data.packing import choose_shape
 from jaxtune.core.errors import UserError
 from jaxtune.stats.intervals import share
-from jaxtune.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
+from jaxtune.pretrain.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
 from jaxtune.data.miniature import language
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
-from jaxtune.pretrain import PretrainConfig, pretrain
+from jaxtune.pretrain.__main__ import PretrainConfig, pretrain
 from jaxtune.core.console import say
 from jaxtune.study.context import (
     AT_THE_END,

@@ -29,7 +29,7 @@ from jaxtune.data.packing import (
     trial_batches,
 )
 from jaxtune.core.errors import UserError
-from jaxtune.masked_lm import MaskedLMProgram, stacked
+from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
 from jaxtune.models.encoder import EncoderConfig, Family
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder

@@ -1,0 +1,1 @@
+"""`python -m jaxtune.pretrain`: masked-LM pre-training of a small encoder."""
