@@ -42,7 +42,7 @@ def tiny_study(folder, figure, **changes):
 def draw_apart(folder):
     """Draws in a process of its own and says whether jax was loaded there."""
     code = (
-        "import sys; from pathlib import Path; from jaxtune.study.draw import draw; "
+        "import sys; from pathlib import Path; from jaxtune.study.drawing.draw import draw; "
         f"draw(Path({str(folder)!r})); print('jax' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

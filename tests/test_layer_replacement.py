@@ -14,7 +14,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, read_config
-from jaxtune.study.layer_replacement import (
+from jaxtune.study.figures.layer_replacement import (
     Compared,
     check_blocks,
     curve,

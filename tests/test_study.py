@@ -15,7 +15,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS, family_settings
-from jaxtune.study.draw import draw
+from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import FINDING
 from jaxtune.study.settings import FIGURES, parse
 
@@ -134,7 +134,7 @@ def test_all_goes_on_from_what_is_there(studied, command, capsys):
 def test_drawing_imports_no_jax(studied):
     folders = [str(studied / name) for name in ("baselines", "bias_correction", "ablation")]
     code = (
-        "import sys; from pathlib import Path; from jaxtune.study.draw import draw; "
+        "import sys; from pathlib import Path; from jaxtune.study.drawing.draw import draw; "
         "from jaxtune.study import draw_curves, draw_norms, page; "
         "[draw(Path(folder)) for folder in sys.argv[1:]]; print('jax' in sys.modules)"
     )

@@ -15,7 +15,7 @@ from jaxtune.study import (
     small_data,
     training_curves,
 )
-from jaxtune.study.draw import draw
+from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import agreement
 from jaxtune.study.selection import NothingToShowError, choose
 

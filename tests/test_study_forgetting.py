@@ -25,7 +25,7 @@ from jaxtune.study.forgetting_finding import (
     judge,
     perplexity_interval,
 )
-from jaxtune.study.layer_replacement import encoder_of, perplexity, text_losses
+from jaxtune.study.figures.layer_replacement import encoder_of, perplexity, text_losses
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from jaxtune.models.names import paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.export.members import DevSet, read_sweep
 from jaxtune.study import loss_surface
-from jaxtune.study.draw_surface import levels
-from jaxtune.study.loss_surface import choose_pair
+from jaxtune.study.drawing.surface import levels
+from jaxtune.study.figures.loss_surface import choose_pair
 from jaxtune.study.over_points import over_points
 from jaxtune.study.plane import (
     Plane,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtune.core.logs import write_text
 from jaxtune.core.console import duration, say
 from jaxtune.study.context import PlannedOnlyError, Study, check_models, clear
-from jaxtune.study.draw import draw
+from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import Finding, write_finding
 from jaxtune.study.page import write_page
 from jaxtune.study.selection import NothingToShowError
@@ -39,7 +39,7 @@ def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
 def _run(study: Study, figure: str, argv: Sequence[str]) -> None:
     """One study; a study that has nothing to show says so in its finding and draws nothing."""
     began = time.monotonic()
-    module = importlib.import_module(f"jaxtune.study.{figure}")
+    module = importlib.import_module(f"jaxtune.study.figures.{figure}")
     try:
         finding: Finding = module.run(study)
     except PlannedOnlyError:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from jaxtune.stats.intervals import share
-from jaxtune.study.draw import (
+from jaxtune.study.drawing.draw import (
     COLOURS,
     MARKERS,
     box,
@@ -17,7 +17,7 @@ from jaxtune.study.draw import (
     show_rate,
     trial_marks,
 )
-from jaxtune.study.draw_scores import correction_boxes, count_failed
+from jaxtune.study.drawing.scores import correction_boxes, count_failed
 
 # Factor between neighbouring kinds of arms on a logarithmic axis.
 APART = 1.02

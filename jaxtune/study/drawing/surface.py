@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style
-from jaxtune.study.draw import new_figure
+from jaxtune.study.drawing.draw import new_figure
 
 NUM_LEVELS = 13
 PRETRAINED = Style(INK, ())

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.study.draw import COLOURS, box, floor, new_figure, show_rate, trial_marks
+from jaxtune.study.drawing.draw import COLOURS, box, floor, new_figure, show_rate, trial_marks
 
 # Without and with bias correction.
 CORRECTION = {False: COLOURS[1], True: COLOURS[0]}

@@ -27,7 +27,7 @@ from jaxtune.study.forgetting_finding import (
     perplexity_interval,
 )
 from jaxtune.study.kept_trials import KeptTrials
-from jaxtune.study.layer_replacement import (
+from jaxtune.study.figures.layer_replacement import (
     Compared,
     check_blocks,
     curve,

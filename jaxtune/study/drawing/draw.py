@@ -19,16 +19,16 @@ from jaxtune.report.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED, show_ra
 
 # A study -> the file that draws it: a function of the study's name, from its folder to pictures by name.
 DRAWINGS = {
-    "baselines": "draw_scores",
-    "forgetting": "draw_forgetting",
-    "small_data": "draw_scores",
-    "gradient_norms": "draw_norms",
-    "bias_correction": "draw_correction",
-    "depth": "draw_scores",
-    "loss_surface": "draw_surface",
-    "generalization": "draw_curves",
-    "ablation": "draw_ablation",
-    "training_curves": "draw_curves",
+    "baselines": "scores",
+    "forgetting": "forgetting",
+    "small_data": "scores",
+    "gradient_norms": "norms",
+    "bias_correction": "correction",
+    "depth": "scores",
+    "loss_surface": "surface",
+    "generalization": "curves",
+    "ablation": "ablation",
+    "training_curves": "curves",
 }
 PNG_DPI = 110
 # Inches below which a legend takes two rows.
@@ -40,7 +40,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 def draw(folder: Path) -> list[Path]:
     """Writes NAME.png and NAME.svg for each picture of the study in this folder; `figure` is the first."""
-    module = importlib.import_module(f"jaxtune.study.{DRAWINGS[folder.name]}")
+    module = importlib.import_module(f"jaxtune.study.drawing.{DRAWINGS[folder.name]}")
     written = []
     with style():
         for name, figure in getattr(module, folder.name)(folder).items():

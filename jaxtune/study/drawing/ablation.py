@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from jaxtune.report.drawing import INK
-from jaxtune.study.draw import floor, new_figure, show_rate, trial_marks
-from jaxtune.study.draw_scores import BESIDE, correction_boxes
+from jaxtune.study.drawing.draw import floor, new_figure, show_rate, trial_marks
+from jaxtune.study.drawing.scores import BESIDE, correction_boxes
 
 
 def ablation(folder: Path) -> dict[str, Figure]:

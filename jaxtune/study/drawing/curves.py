@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxtune.report.drawing import FAILED, SUCCEEDED, block_means
-from jaxtune.study.draw import floor, new_figure, rate_ticks
+from jaxtune.study.drawing.draw import floor, new_figure, rate_ticks
 
 LOSS_POINTS = 60
 

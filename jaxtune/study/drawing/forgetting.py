@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style, block_means, log_axis
-from jaxtune.study.draw import COLOURS, floor, new_figure
+from jaxtune.study.drawing.draw import COLOURS, floor, new_figure
 from jaxtune.study.forgetting_finding import MOST_LISTED
 
 LOSS_POINTS = 60

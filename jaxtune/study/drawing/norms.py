@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxtune.report.drawing import INK, log_axis
-from jaxtune.study.draw import new_figure
+from jaxtune.study.drawing.draw import new_figure
 
 # Of 24 layers, those that the paper shows (counted from 1).
 PAPER_LAYERS, PAPER_DEPTH = (1, 4, 8, 12, 16, 20), 24

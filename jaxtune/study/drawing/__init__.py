@@ -1,0 +1,1 @@
+"""Pictures of the studies, from the files of DIR/FIGURE alone; imports no JAX."""
