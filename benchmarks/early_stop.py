@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import jaxtune
-from jaxtune.config.settings import SweepConfig
-from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, stop_step
 from jaxtune.config.parse import parse
-from jaxtune.training.prepare import prepare
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import make_trials, program_config
+from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, stop_step
+from jaxtune.training.prepare import prepare
 
 SHARES = (0.1, 0.2, 0.3, 0.5)
 BUDGETS = (4, 8)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.config.parse import parse
-from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.config.trials import Trial, make_trials
+from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.plan import ProgramPlan, make_plans
 
 
 def first_trial(plan: ProgramPlan, trials: Sequence[Trial], steps: int) -> list[np.ndarray]:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import jax
 
-from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.config.parse import parse
-from jaxtune.training.program import GroupProgram
-from jaxtune.core.logs import History
-from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.config.trials import make_trials
+from jaxtune.core.logs import History
+from jaxtune.storage.tensorboard import Run, TrialRuns
+from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.training.program import GroupProgram
 
 NEVER = 10**9
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import jax
 
-from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.config.parse import parse
-from jaxtune.training.plan import make_plans
 from jaxtune.config.trials import make_trials
+from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.plan import make_plans
 
 # An operation in the text of a compiled program: its name, its shape, its opcode.
 OPERATION = re.compile(r"\s*(?:ROOT )?%?([\w.-]+) = (\([^)]*\)|\S+) ([\w-]+)\(")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxtune.core.logs import History, StepRecords, write_predictions
 from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.storage.trial_rows import append_rows
-from jaxtune.core.logs import History, StepRecords, write_predictions
 
 LAYERS = ("layer_00/layer", "layer_01/layer", "layer_02/layer")
 RECIPE = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_up import made_up_arm, made_up_rows
 
-from jaxtune.stats.arms import check_comparable, differences, make_arms, matched_scores, readable
 from jaxtune.core.errors import UserError
+from jaxtune.stats.arms import check_comparable, differences, make_arms, matched_scores, readable
 
 
 def test_a_trial_without_a_score_failed_and_enters_with_the_trivial_one():

@@ -18,8 +18,8 @@ from tiny import write_tiny_model
 import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.data.miniature import language
-from jaxtune.training.prepare import prepare
 from jaxtune.sweep.__main__ import main
+from jaxtune.training.prepare import prepare
 
 LONGEST = 2100
 compiled: list[str] = []

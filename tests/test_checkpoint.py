@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxtune.storage.checkpoints import RunCheckpoints, load_params, save_params
 from jaxtune.core.logs import digest
+from jaxtune.storage.checkpoints import RunCheckpoints, load_params, save_params
 
 LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_up import made_up_arm
 
-from jaxtune.stats.compare import compare, compare_all, fewest_seeds, holm
 from jaxtune.core.errors import UserError
+from jaxtune.stats.compare import compare, compare_all, fewest_seeds, holm
 
 RNG = np.random.default_rng(0)
 GOOD = RNG.normal(0.8, 0.02, 16)

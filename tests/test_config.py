@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import jaxtune.config.parse
+from jaxtune.config.parse import Settings, parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
-from jaxtune.config.parse import Settings, parse
 
 # Those of the studies are no sweeps (tests/test_study.py).
 CONFIGS = sorted(

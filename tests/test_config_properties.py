@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxtune.config.settings import SweepConfig
 from jaxtune.config.parse import Settings, parse
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import make_trials
 
 COUNTS = st.integers(1, 10**6)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from jaxtune.data.corpus import read_corpus
 from jaxtune.core.errors import UserError
+from jaxtune.data.corpus import read_corpus
 from jaxtune.data.miniature import language
 
 

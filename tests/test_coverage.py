@@ -9,8 +9,6 @@ from scipy import stats
 
 from jaxtune.stats import intervals
 from jaxtune.stats.compare import holm
-from jaxtune.stats.intervals import bootstrap, share, share_difference
-from jaxtune.stats.power import boschloo_rejects
 from jaxtune.stats.describe import expected_max, performance_profile
 from jaxtune.stats.hypothesis_tests import (
     brown_forsythe,
@@ -19,6 +17,8 @@ from jaxtune.stats.hypothesis_tests import (
     paired_location,
     spread_test,
 )
+from jaxtune.stats.intervals import bootstrap, share, share_difference
+from jaxtune.stats.power import boschloo_rejects
 
 RATES = np.linspace(0.01, 0.99, 99)
 

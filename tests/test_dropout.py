@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxtune.models.dropout import dropout, random_bits
 from jaxtune.core.shapes import Key
+from jaxtune.models.dropout import dropout, random_bits
 
 SEED = jax.random.key(7)
 # Keys as the program makes them: seeds of trials, steps of one trial, layers and sites of one step.

@@ -9,8 +9,8 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.storage.checkpoints import RunCheckpoints
-from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
 from jaxtune.sweep.__main__ import main
+from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
 
 STEPS, STOP = 20, 10
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from tiny import write_tiny_model
 
+from jaxtune.config.parse import parse
+from jaxtune.config.trials import make_trials
+from jaxtune.core.logs import History
 from jaxtune.data.packing import Shape
 from jaxtune.training.group_run import GroupRun, TrialResult, put_on_devices
-from jaxtune.config.parse import parse
+from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.program import GroupProgram, make_mesh
 from jaxtune.training.trial_inputs import learning_rates
-from jaxtune.core.logs import History
-from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.config.trials import make_trials
 
 STEPS = 6
 
@@ -73,7 +73,9 @@ def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny)
 
 
 def test_trials_whose_orders_need_other_row_counts_share_a_program_bitwise(tiny, monkeypatch):
-    monkeypatch.setattr("jaxtune.training.prepare.choose_shape", lambda *_: Shape(24, (5, 7), packed=True))
+    monkeypatch.setattr(
+        "jaxtune.training.prepare.choose_shape", lambda *_: Shape(24, (5, 7), packed=True)
+    )
     small, large = (plan_for(tiny, "--seeds", seed) for seed in ("0", "1"))
     both = plan_for(tiny, "--seeds", "0,1")
     assert small.shape.ladder < large.shape.ladder == both.shape.ladder

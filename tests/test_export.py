@@ -14,9 +14,9 @@ from exporting import export, torch_logits, write_jsonl
 from transformers import AutoModelForSequenceClassification
 
 import jaxtune
-from jaxtune.storage.checkpoints import load_params, save_params
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature import language
+from jaxtune.storage.checkpoints import load_params, save_params
 from jaxtune.sweep.__main__ import main as sweep
 
 ANIMALS = ("dog", "chef", "wolf", "drummer", "fisherman", "captain", "mouse", "whale")

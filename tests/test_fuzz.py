@@ -16,12 +16,12 @@ import pytest
 from bad_data import FILES, GOOD
 from tiny import write_tiny_model
 
+from jaxtune.config.parse import Settings, parse
 from jaxtune.config.settings import SweepConfig
+from jaxtune.core.errors import UserError
 from jaxtune.data.glue import Dataset, Examples, read_custom, read_glue_folder
 from jaxtune.data.texts import read_texts
 from jaxtune.data.tokens import load_tokenizer, tokenize
-from jaxtune.core.errors import UserError
-from jaxtune.config.parse import Settings, parse
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER
 from jaxtune.models.pretrained import load_classifier, read_config

@@ -6,8 +6,8 @@ from test_sweep import command
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.training.group_run import GroupRun
 from jaxtune.sweep.__main__ import main
+from jaxtune.training.group_run import GroupRun
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from jaxtune.training.history import Journal
 from jaxtune.core.logs import StepRecords
+from jaxtune.training.history import Journal
 
 NAMES = ("a", "b")
 

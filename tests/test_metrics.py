@@ -13,7 +13,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxtune.data.glue import read_glue_folder
 from jaxtune.core.metrics import (
     METRICS,
     evaluate,
@@ -22,6 +21,7 @@ from jaxtune.core.metrics import (
     predict,
     trivial_floor,
 )
+from jaxtune.data.glue import read_glue_folder
 
 DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 NAN, INF = math.nan, math.inf

@@ -12,8 +12,14 @@ from hf import deviation
 from test_step import NUM_STEPS, WARMUP_STEPS, adamw_ours, batch_of, batches, named
 
 from jaxtune.models.names import paths
-from jaxtune.models.starting_point import drawn_leaves, mix, reinitialise_top, starting_model, with_leaves
 from jaxtune.models.pretrained import load_classifier, read_config, to_tensors
+from jaxtune.models.starting_point import (
+    drawn_leaves,
+    mix,
+    reinitialise_top,
+    starting_model,
+    with_leaves,
+)
 from jaxtune.training.optimizer import Hyper, make_optimizer
 from jaxtune.training.step import TrialState, apply_gradients, loss_and_gradients
 

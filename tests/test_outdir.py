@@ -5,10 +5,10 @@ import multiprocessing
 
 import pytest
 
-from jaxtune.core.errors import UserError
 from jaxtune.config.parse import parse
-from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
 from jaxtune.config.trials import make_trials
+from jaxtune.core.errors import UserError
+from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
 
 
 def settings(*flags):

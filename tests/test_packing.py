@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxtune.data.glue import read_glue_folder
 from jaxtune.data.packing import (
     MOST_RUNGS,
     Plan,
@@ -23,7 +24,6 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.data.glue import read_glue_folder
 from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize
 
 WIDTH = 12

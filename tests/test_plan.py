@@ -5,8 +5,8 @@ import pytest
 from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
-from jaxtune.training.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
 from jaxtune.config.trials import make_trials
+from jaxtune.training.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
 
 
 @pytest.fixture(scope="module")

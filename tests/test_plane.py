@@ -10,8 +10,6 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import to_tensors
-from jaxtune.training.prepare import prepare
-from jaxtune.training.step import loss_of_logits
 from jaxtune.study.over_points import over_points
 from jaxtune.study.plane import (
     Plane,
@@ -24,6 +22,8 @@ from jaxtune.study.plane import (
     values_at,
     weights_of,
 )
+from jaxtune.training.prepare import prepare
+from jaxtune.training.step import loss_of_logits
 
 POINTS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [-0.3, 1.2]])
 COUNT = 30  # no multiple of the batch size

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 from made_up import made_up_arm
 
+from jaxtune.stats.hypothesis_tests import mann_whitney, paired_location, spread_test
 from jaxtune.stats.power import (
     NUM_SIMULATIONS,
     boschloo_rejects,
@@ -12,7 +13,6 @@ from jaxtune.stats.power import (
     power_table,
     seeds_needed,
 )
-from jaxtune.stats.hypothesis_tests import mann_whitney, paired_location, spread_test
 
 RNG = np.random.default_rng(0)
 

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxtune.pretrain import __main__ as pretrain
 from jaxtune.data import corpus as corpus_module
 from jaxtune.data.corpus import miniature_corpus, read_corpus
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
-from jaxtune.pretrain.masked_lm import masked_lm_loss, stacked
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config
+from jaxtune.pretrain import __main__ as pretrain
+from jaxtune.pretrain.masked_lm import masked_lm_loss, stacked
 from jaxtune.training.step import StepPlan
 
 TINY = {

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from jaxtune.core import console as progress
-from jaxtune.core.logs import StepRecords
 from jaxtune.core.console import ProgressLine, SweepProgress, show_arms
+from jaxtune.core.logs import StepRecords
 
 
 def records(trials: int, steps: int) -> StepRecords:

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxtune.training import optimizer as optim
 from jaxtune.config.settings import SweepConfig
+from jaxtune.config.trials import Seeds, Trial
 from jaxtune.core.schedules import (
     correction_factor,
     effective_rates,
@@ -13,8 +13,8 @@ from jaxtune.core.schedules import (
     scheduled_rates,
     show_rate,
 )
+from jaxtune.training import optimizer as optim
 from jaxtune.training.dry_run import peak_effective_rate
-from jaxtune.config.trials import Seeds, Trial
 
 BERT = {
     "learning_rate": 2e-5,

@@ -9,13 +9,13 @@ import pytest
 from test_engine import assert_same, custom_files, plan_for, run
 from tiny import write_tiny_model
 
-from jaxtune.core.errors import UserError
 from jaxtune.config.parse import parse
+from jaxtune.config.trials import make_trials
+from jaxtune.core.errors import UserError
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import read_config, write_folder
-from jaxtune.training.plan import make_plans
 from jaxtune.sweep.run import run_sweep
-from jaxtune.config.trials import make_trials
+from jaxtune.training.plan import make_plans
 
 ROOT = Path(__file__).parents[1]
 # Those of the studies are no sweeps (tests/test_study.py).

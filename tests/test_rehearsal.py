@@ -5,8 +5,8 @@ from test_plan import plans_for
 from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
-from jaxtune.training.dry_run import Probe, peak_effective_rate, plan_lines, probe
 from jaxtune.config.trials import make_trials
+from jaxtune.training.dry_run import Probe, peak_effective_rate, plan_lines, probe
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.core.logs import REPORT
-from jaxtune.storage.out_folder import OUTPUTS
 from jaxtune.report.__main__ import main
+from jaxtune.storage.out_folder import OUTPUTS
 from jaxtune.sweep.__main__ import main as sweep
 
 

@@ -14,8 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.storage.checkpoints import RunCheckpoints, load_params
 from jaxtune.core.signals import InterruptedRunError, Interruption
+from jaxtune.storage.checkpoints import RunCheckpoints, load_params
 from jaxtune.sweep.__main__ import main
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxtune.data.rows import custom_rows, glue_rows
 from jaxtune.core.errors import UserError
 from jaxtune.core.textfiles import decode
+from jaxtune.data.rows import custom_rows, glue_rows
 
 # Anything that UTF-8 can hold; classic GLUE files cannot hold their own separators.
 ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from scipy import special
 
-from jaxtune.export.ensemble import mean_logits, mean_probabilities
 from jaxtune.export.averages import greedy_soup, uniform_soup
+from jaxtune.export.ensemble import mean_logits, mean_probabilities
 
 RNG = np.random.default_rng(0)
 

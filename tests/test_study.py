@@ -10,8 +10,8 @@ import pytest
 from pages import Page
 from tiny import write_tiny_model
 
-from jaxtune.data import corpus as corpus_module
 from jaxtune.core.errors import UserError
+from jaxtune.data import corpus as corpus_module
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS, family_settings

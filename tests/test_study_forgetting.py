@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from studying import draw_apart, tiny_study
 
-from jaxtune.stats.intervals import Estimate
+from jaxtune.export.members import read_sweep
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, read_config
-from jaxtune.export.members import read_sweep
+from jaxtune.stats.intervals import Estimate
 from jaxtune.study import forgetting
 from jaxtune.study.__main__ import main
+from jaxtune.study.figures.layer_replacement import encoder_of, perplexity, text_losses
 from jaxtune.study.forgetting_finding import (
     CORRECTED,
     FAILED,
@@ -25,7 +26,6 @@ from jaxtune.study.forgetting_finding import (
     judge,
     perplexity_interval,
 )
-from jaxtune.study.figures.layer_replacement import encoder_of, perplexity, text_losses
 
 
 @pytest.fixture(scope="module")

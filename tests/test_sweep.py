@@ -10,11 +10,11 @@ import yaml
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.storage.checkpoints import load_params
 from jaxtune.core.errors import UserError
-from jaxtune.storage.trial_rows import CHECKSUMS
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature.task import read_miniature
+from jaxtune.storage.checkpoints import load_params
+from jaxtune.storage.trial_rows import CHECKSUMS
 from jaxtune.sweep.__main__ import main
 
 ROW_KEYS = [

@@ -6,8 +6,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.sweep.__main__ import main
 from jaxtune.storage.tensorboard import run_name
+from jaxtune.sweep.__main__ import main
 
 
 @pytest.fixture(scope="module")

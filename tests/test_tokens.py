@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaxtune.core.errors import UserError
 from jaxtune.data.glue import Examples, read_glue_folder
+from jaxtune.data.miniature.language import corpus, write_tokenizer
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
@@ -18,8 +20,6 @@ from jaxtune.data.tokens import (
     tokenize_chunks,
     tokenizer_files,
 )
-from jaxtune.core.errors import UserError
-from jaxtune.data.miniature.language import corpus, write_tokenizer
 
 REAL = ("bert-uncased", "roberta", "albert-v2")
 ALL = ("miniature", *REAL)

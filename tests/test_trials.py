@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxtune.config.settings import TRACED_FIELDS, seed_list
-from jaxtune.core.errors import UserError
 from jaxtune.config.parse import parse
+from jaxtune.config.settings import TRACED_FIELDS, seed_list
 from jaxtune.config.trials import Trial, arm_name, make_trials, program_config, seeds_of, waves
+from jaxtune.core.errors import UserError
 
 
 def trials_of(flags: str) -> tuple[Trial, ...]:

@@ -17,12 +17,12 @@ from bad_data import GOOD, RTE, write
 from bad_models import WEIGHTS, Planted, flipped, pickled, remote_code
 from tiny import write_tiny_model
 
-from jaxtune.core.errors import LONGEST_MESSAGE, UserError
 from jaxtune.config.parse import parse
-from jaxtune.training.prepare import prepare
-from jaxtune.sweep.run import out_folder
-from jaxtune.sweep.__main__ import main
+from jaxtune.core.errors import LONGEST_MESSAGE, UserError
 from jaxtune.storage.tensorboard import run_name
+from jaxtune.sweep.__main__ import main
+from jaxtune.sweep.run import out_folder
+from jaxtune.training.prepare import prepare
 
 SMALL = ["--num_seeds", "1", "--max_steps", "2", "--train_examples", "32"]
 

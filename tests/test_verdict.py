@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_up import made_up_arm, made_up_rows
 
-from jaxtune.stats.arms import make_arms
 from jaxtune.core.errors import UserError
+from jaxtune.stats.arms import make_arms
 from jaxtune.stats.power import power_of_failures
 from jaxtune.stats.verdict import judge
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from jaxtune.config.validate import check
 from jaxtune.config.settings import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
+from jaxtune.config.validate import check
 from jaxtune.core.errors import UserError
 from jaxtune.core.textfiles import read_text
 

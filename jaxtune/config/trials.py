@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxtune.config.parse import Settings
 from jaxtune.config.settings import (
     COMMAND_FIELDS,
     SEED_FIELDS,
@@ -14,7 +15,6 @@ from jaxtune.config.settings import (
     mitigations_of,
     seed_list,
 )
-from jaxtune.config.parse import Settings
 from jaxtune.training.optimizer import Hyper
 
 

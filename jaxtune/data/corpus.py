@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxtune.core.errors import UserError
 from jaxtune.data.texts import read_texts
 from jaxtune.data.tokens import (
     TokenTable,
@@ -13,7 +14,6 @@ from jaxtune.data.tokens import (
     tokenize_chunks,
     tokenizer_files,
 )
-from jaxtune.core.errors import UserError
 
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
 MINIATURE_SENTENCES, MINIATURE_HELD_OUT_SEED = 100_000, 99

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxtune.data.rows import Row, custom_rows, glue_rows
 from jaxtune.core.errors import UserError
+from jaxtune.data.rows import Row, custom_rows, glue_rows
 
 
 @dataclass(frozen=True)

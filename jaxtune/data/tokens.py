@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.data.glue import Examples
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Array, Float, Int
+from jaxtune.data.glue import Examples
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
 SPECIAL_TOKENS = {

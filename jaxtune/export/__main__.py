@@ -51,8 +51,8 @@ def export(config: ExportConfig) -> None:
     check_target(config.to)
     # Imported late: `--help` and usage errors answer before JAX loads.
     from jaxtune.core import devices as backend
-    from jaxtune.export.choose import choose
     from jaxtune.core.console import say
+    from jaxtune.export.choose import choose
     from jaxtune.export.members import read_sweep
 
     sweep = read_sweep(config.out, config.step)

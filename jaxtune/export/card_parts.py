@@ -12,11 +12,11 @@ import numpy as np
 import yaml
 
 import jaxtune
+from jaxtune.export.members import DevSet, Member, Sweep
 from jaxtune.stats.arms import RUNNING, make_arms, readable
+from jaxtune.stats.describe import describe, expected_max
 from jaxtune.stats.intervals import Estimate
 from jaxtune.storage.trial_rows import Row
-from jaxtune.export.members import DevSet, Member, Sweep
-from jaxtune.stats.describe import describe, expected_max
 
 # Texts, which may hold a path of the user's machine; the other settings are numbers, switches and given words.
 _TEXTS = {"data_dir", "train_file", "dev_file", "text_columns", "label_column"}

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from jaxtune.data.tokens import load_tokenizer
 from jaxtune.core.errors import UserError
-from jaxtune.models.pretrained import WEIGHTS, locate, read_config, write_folder
+from jaxtune.data.tokens import load_tokenizer
 from jaxtune.export.members import DevSet, Params
+from jaxtune.models.pretrained import WEIGHTS, locate, read_config, write_folder
 
 # In the base model's config.json these name another checkpoint, its precision, or code to run.
 _NOT_TRUE_HERE = ("_name_or_path", "torch_dtype", "auto_map", "quantization_config")

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import jaxtyping
 from flax import nnx
 
-from jaxtune.models.dropout import dropout
 from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, RowInts
+from jaxtune.models.dropout import dropout
 
 Family = Literal["bert", "roberta", "albert"]
 BlockKeys = jaxtyping.Key[Array, "3"]

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, Logits
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder import Encoder, EncoderConfig, Rows, activate, layer_norm, linear
-from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, Logits
 
 
 class ClassifierHead(nnx.Module):

@@ -11,11 +11,11 @@ import numpy as np
 from flax import nnx
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.shapes import Key
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
 from jaxtune.models.weights import WEIGHTS, Tensors, fill, read_json, read_tensors
-from jaxtune.core.shapes import Key
 
 # The largest values taken seriously, far above any published encoder: a mistyped size is refused before memory for it
 # is asked for.

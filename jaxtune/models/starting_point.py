@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxtune.core.shapes import Array, Key
 from jaxtune.models.dropout import random_bits
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.pretrained import draw_fresh
-from jaxtune.core.shapes import Array, Key
 
 BLOCKS = "encoder/layers/"
 # Places in the init key's stream; `draw_fresh` takes 0 and 1.

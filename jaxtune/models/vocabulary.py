@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 
+from jaxtune.core.shapes import Array, Float
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of
-from jaxtune.core.shapes import Array, Float
 
 
 def compact_embedding(model: SequenceClassifier, kept: np.ndarray) -> SequenceClassifier:

@@ -18,8 +18,9 @@ import numpy as np
 import optax
 import tyro
 
-from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.core.cli import exit_status
+from jaxtune.core.console import ProgressLine, say
+from jaxtune.core.errors import UserError
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
 from jaxtune.data.packing import (
     Shape,
@@ -28,13 +29,12 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.core.errors import UserError
-from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
 from jaxtune.models.encoder import EncoderConfig, Family
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
+from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
+from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.training.optimizer import Hyper, make_optimizer
-from jaxtune.core.console import ProgressLine, say
 
 STEPS_PER_DISPATCH = 25
 EVAL_EVERY = 500

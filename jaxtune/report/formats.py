@@ -11,12 +11,12 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from jaxtune.stats.arms import readable
 from jaxtune.report.contents import Section
 from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.report.page import facts, title
 from jaxtune.report.sources import printable
 from jaxtune.report.tables import Table
+from jaxtune.stats.arms import readable
 from jaxtune.stats.describe import Scores
 
 TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")

@@ -6,13 +6,13 @@ A cell of two lines holds a number and, below it, its interval or what else belo
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jaxtune.stats.compare import Comparison
-from jaxtune.stats.instability import Instability
-from jaxtune.stats.intervals import Estimate
 from jaxtune.core.schedules import Peak, show_rate
 from jaxtune.report.findings import ArmFindings, Findings
+from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import Scores
 from jaxtune.stats.hypothesis_tests import Outcome
+from jaxtune.stats.instability import Instability
+from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.verdict import BUDGET
 from jaxtune.stats.wording import names
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxtune.core.console import ProgressLine, console, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.logs import REPORT, write_text
-from jaxtune.core.console import ProgressLine, console, say
 from jaxtune.report.contents import sections
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.formats import arms_csv, make_markdown, terminal_table, trials_csv

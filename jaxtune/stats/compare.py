@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores
-from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, share, share_difference
 from jaxtune.stats.hypothesis_tests import Contrast, Outcome, contrast, failure_test
+from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, share, share_difference
 
 
 class Decisive(NamedTuple):

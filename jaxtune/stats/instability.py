@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import special, stats
 
-from jaxtune.stats.intervals import Estimate
 from jaxtune.core.metrics import ROUNDING, predict
+from jaxtune.stats.intervals import Estimate
 
 STREAMS = ("init", "order", "dropout")
 LogitStack = Float[np.ndarray, "trial example label"]

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.stats.arms import Arm, check_comparable, readable
-from jaxtune.stats.notes import caveats, mostly_failed
 from jaxtune.stats.compare import Comparison, compare_all, fewest_seeds
-from jaxtune.stats.intervals import share
-from jaxtune.stats.power import PowerTable, power_table, seeds_needed
 from jaxtune.stats.describe import expected_max
+from jaxtune.stats.intervals import share
+from jaxtune.stats.notes import caveats, mostly_failed
+from jaxtune.stats.power import PowerTable, power_table, seeds_needed
 from jaxtune.stats.wording import (
     beside,
     count,

@@ -15,10 +15,11 @@ from typing import Any
 import filelock
 import yaml
 
-from jaxtune.config.settings import SEED_FIELDS, SweepConfig
-from jaxtune.core.errors import UserError
 from jaxtune.config.parse import Settings
-from jaxtune.storage.trial_rows import TRIALS, Row, check_rows, rewrite_rows
+from jaxtune.config.settings import SEED_FIELDS, SweepConfig
+from jaxtune.config.trials import Trial
+from jaxtune.core.console import say
+from jaxtune.core.errors import UserError
 from jaxtune.core.logs import (
     CONFIG,
     HISTORY,
@@ -31,8 +32,7 @@ from jaxtune.core.logs import (
     write_text,
 )
 from jaxtune.storage.manifest import differences
-from jaxtune.core.console import say
-from jaxtune.config.trials import Trial
+from jaxtune.storage.trial_rows import TRIALS, Row, check_rows, rewrite_rows
 
 TENSORBOARD, CHECKPOINTS, WAITING = "tb", "checkpoints", "waiting"
 OUTPUTS = (

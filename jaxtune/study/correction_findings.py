@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxtune.stats.intervals import Estimate, share_difference
 from jaxtune.core.schedules import show_rate
+from jaxtune.stats.hypothesis_tests import contrast, failure_test, improvement
+from jaxtune.stats.intervals import Estimate, share_difference
+from jaxtune.stats.wording import show_p
 from jaxtune.study.finding import show, show_share
 from jaxtune.study.measures import fails_more, gap_words, share_of
-from jaxtune.stats.hypothesis_tests import contrast, failure_test, improvement
-from jaxtune.stats.wording import show_p
 
 HELD_OUT = "held out"
 

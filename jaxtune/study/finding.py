@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jaxtune.stats.intervals import Estimate, Share
 from jaxtune.core.logs import write_json
+from jaxtune.stats.intervals import Estimate, Share
 
 FINDING = "finding.json"
 Agreement = Literal["yes", "no", "in part", "cannot say"]

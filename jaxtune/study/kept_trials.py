@@ -7,10 +7,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
+from jaxtune.export.members import DevSet, Member, Params, read_sweep
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.training.prepare import Prepared
-from jaxtune.export.members import DevSet, Member, Params, read_sweep
 
 
 class KeptTrials:

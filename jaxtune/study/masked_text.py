@@ -5,11 +5,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxtune.core.errors import UserError
+from jaxtune.core.shapes import Array, Bool, Int
 from jaxtune.data.packing import batch_indices, choose_shape, make_plan, rows_needed
 from jaxtune.data.tokens import TokenTable
-from jaxtune.core.errors import UserError
 from jaxtune.models.encoder import Rows
-from jaxtune.core.shapes import Array, Bool, Int
 
 BATCH_SIZE = 64
 

@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.intervals import Estimate, Share, share, share_difference
 from jaxtune.stats.describe import describe
-from jaxtune.study.finding import show, show_share
 from jaxtune.stats.hypothesis_tests import Outcome, failure_test
+from jaxtune.stats.intervals import Estimate, Share, share, share_difference
 from jaxtune.stats.wording import show_p
+from jaxtune.study.finding import show, show_share
 
 # Level of every test that decides whether a claim holds.
 ALPHA = 0.05

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from jaxtune.core.devices import memory_limit
-from jaxtune.training.program import PER_TRIAL, SHARED, make_mesh
-from jaxtune.training.plan import trials_that_fit
 from jaxtune.core.console import ProgressLine
+from jaxtune.core.devices import memory_limit
+from jaxtune.training.plan import trials_that_fit
+from jaxtune.training.program import PER_TRIAL, SHARED, make_mesh
 
 MOST_AT_ONCE = 32
 PER_DISPATCH = 4  # chunks of a device between two updates of the line

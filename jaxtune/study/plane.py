@@ -12,11 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxtune.core.shapes import Array, Float
 from jaxtune.data.packing import Plan, batch_indices, choose_shape, make_plan, rows_needed
 from jaxtune.data.tokens import Tokens, TokenTable
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.core.shapes import Array, Float
-from jaxtune.training.step import StepPlan, eval_step, gather_batch, loss_and_gradients, loss_of_logits
+from jaxtune.training.step import (
+    StepPlan,
+    eval_step,
+    gather_batch,
+    loss_and_gradients,
+    loss_of_logits,
+)
 
 Coordinates = Float[np.ndarray, "point 2"]
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import tyro
 import yaml
 
-from jaxtune.core.errors import UserError
 from jaxtune.config.parse import load_yaml, take_configs
+from jaxtune.core.errors import UserError
 
 Figure = Literal[
     "baselines",

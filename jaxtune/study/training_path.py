@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxtune.training.group_run import GroupRun, put_on_devices
-from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.config.trials import Trial, waves
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.plan import ProgramPlan, make_plans
 
 
 class Passed(NamedTuple):

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from jaxtune.core.cli import exit_status
 from jaxtune.config.parse import parse
+from jaxtune.core.cli import exit_status
 
 NEXT = (
     "Next, your own recipe: python -m jaxtune.sweep --model FOLDER_OR_HUB_ID --task rte "

@@ -8,20 +8,20 @@ from typing import Any
 
 import jax
 
-from jaxtune.core.devices import is_out_of_memory
-from jaxtune.storage.checkpoints import RunCheckpoints, save_params
-from jaxtune.training.group_run import GroupRun, put_on_devices
-from jaxtune.core.errors import UserError
-from jaxtune.core.signals import Interruption
-from jaxtune.storage.trial_rows import append_rows
-from jaxtune.core.logs import HISTORY, PARAMS, History, Recorder, write_predictions
-from jaxtune.training.outcome import TrialResult
-from jaxtune.storage.out_folder import TENSORBOARD
-from jaxtune.training.plan import ProgramPlan
-from jaxtune.core.console import SweepProgress, say
-from jaxtune.storage.tensorboard import Run, TrialRuns
-from jaxtune.training.throughput import Meter
 from jaxtune.config.trials import Trial
+from jaxtune.core.console import SweepProgress, say
+from jaxtune.core.devices import is_out_of_memory
+from jaxtune.core.errors import UserError
+from jaxtune.core.logs import HISTORY, PARAMS, History, Recorder, write_predictions
+from jaxtune.core.signals import Interruption
+from jaxtune.storage.checkpoints import RunCheckpoints, save_params
+from jaxtune.storage.out_folder import TENSORBOARD
+from jaxtune.storage.tensorboard import Run, TrialRuns
+from jaxtune.storage.trial_rows import append_rows
+from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.outcome import TrialResult
+from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.throughput import Meter
 
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")

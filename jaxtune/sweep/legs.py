@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
-from jaxtune.training.group_run import GroupRun
-from jaxtune.sweep.groups import RunningProgram, SweepRun
-from jaxtune.training.history import Journal
-from jaxtune.training.trial_inputs import steps_per_epoch
-from jaxtune.storage.trial_rows import read_rows
-from jaxtune.training.outcome import conclude
-from jaxtune.storage.out_folder import WAITING
-from jaxtune.training.plan import ProgramPlan
-from jaxtune.core.console import say
-from jaxtune.training.step import gradient_norm_names
 from jaxtune.config.trials import Trial
+from jaxtune.core.console import say
+from jaxtune.storage.out_folder import WAITING
+from jaxtune.storage.trial_rows import read_rows
+from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
+from jaxtune.sweep.groups import RunningProgram, SweepRun
 from jaxtune.sweep.waiting import WaitingTrials
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.history import Journal
+from jaxtune.training.outcome import conclude
+from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.step import gradient_norm_names
+from jaxtune.training.trial_inputs import steps_per_epoch
 
 LOWEST = "layer_00/layer"
 

@@ -11,14 +11,14 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxtune.storage.checkpoints import RunCheckpoints
-from jaxtune.core.errors import UserError
 from jaxtune.config.parse import Settings
-from jaxtune.sweep.groups import SweepRun, writes
-from jaxtune.core.signals import Interruption
-from jaxtune.storage.trial_rows import read_rows
-from jaxtune.sweep.legs import EarlyStopping
+from jaxtune.config.trials import Trial, make_trials
+from jaxtune.core.console import ProgressLine, SweepProgress, say, show_arms
+from jaxtune.core.errors import UserError
 from jaxtune.core.logs import write_json
+from jaxtune.core.signals import Interruption
+from jaxtune.stats.describe import by_arm, conclusion, summarise
+from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import (
     CHECKPOINTS,
@@ -31,14 +31,14 @@ from jaxtune.storage.out_folder import (
     locked,
     out_folder,
 )
-from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.core.console import ProgressLine, SweepProgress, say, show_arms
-from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.storage.results import load
-from jaxtune.stats.describe import by_arm, conclusion, summarise
 from jaxtune.storage.tensorboard import write_arm_curves
+from jaxtune.storage.trial_rows import read_rows
+from jaxtune.sweep.groups import SweepRun, writes
+from jaxtune.sweep.legs import EarlyStopping
+from jaxtune.training.dry_run import Probe, plan_lines, probe
+from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.throughput import Meter
-from jaxtune.config.trials import Trial, make_trials
 
 
 def run_sweep(settings: Settings, argv: list[str]) -> None:

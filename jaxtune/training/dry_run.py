@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxtune.config.trials import Trial
+from jaxtune.core.console import duration
 from jaxtune.sweep.early_stop import stop_step
 from jaxtune.training.group_run import GroupRun, put_on_devices
-from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
 from jaxtune.training.optimizer import correction_factor
 from jaxtune.training.plan import ProgramPlan
-from jaxtune.core.console import duration
-from jaxtune.config.trials import Trial
+from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
 
 PROBE_STEPS = 8
 # Seconds that steps, or an evaluation, may take once they have been run a first time.

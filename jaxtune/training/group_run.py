@@ -8,21 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.storage.checkpoints import RunCheckpoints
-from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
-from jaxtune.data.tokens import Tokens
-from jaxtune.training.program import GroupProgram, Records
-from jaxtune.core.signals import Interruption
-from jaxtune.training.history import Journal
-from jaxtune.training.trial_inputs import learning_rates, stack_hypers, steps_per_epoch, stream_keys
+from jaxtune.config.trials import Trial
 from jaxtune.core.logs import Recorder, StepRecords
 from jaxtune.core.metrics import evaluate
+from jaxtune.core.signals import Interruption
+from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
+from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.sweep.waiting import PausedTrial
+from jaxtune.training.history import Journal
 from jaxtune.training.outcome import TrialResult, conclude
 from jaxtune.training.prepare import Prepared
+from jaxtune.training.program import GroupProgram, Records
 from jaxtune.training.step import TrialState, gradient_norm_names
-from jaxtune.config.trials import Trial
-from jaxtune.sweep.waiting import PausedTrial
+from jaxtune.training.trial_inputs import learning_rates, stack_hypers, steps_per_epoch, stream_keys
 
 # A dispatch should take about this long: short enough for a live display, long enough to hide its own cost.
 SECONDS_PER_DISPATCH = 0.5

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from jaxtune.models.names import path_of, paths
 from jaxtune.core.shapes import Array, Float, Int
+from jaxtune.models.names import path_of, paths
 
 
 class Hyper(NamedTuple):

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from jaxtune.training.history import Journal
+from jaxtune.config.trials import Trial
 from jaxtune.core.metrics import has_failed, is_constant_prediction, trivial_floor
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.training.history import Journal
 from jaxtune.training.prepare import Prepared
-from jaxtune.config.trials import Trial
 
 
 @dataclasses.dataclass

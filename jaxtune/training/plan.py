@@ -10,20 +10,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxtune.core.devices import is_out_of_memory, memory_limit
 from jaxtune.config.settings import SweepConfig, mitigations_of
-from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
-from jaxtune.training.group_run import GroupRun, put_on_devices
-from jaxtune.training.program import GroupProgram, Recipe, make_mesh
-from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
+from jaxtune.config.trials import Trial, program_config, waves
+from jaxtune.core.devices import is_out_of_memory, memory_limit
 from jaxtune.core.metrics import trivial_floor
+from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.prepare import Prepared, check_depth, prepare
-from jaxtune.config.trials import Trial, program_config, waves
+from jaxtune.training.program import GroupProgram, Recipe, make_mesh
+from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
 
 MOST_STEPS_PER_DISPATCH = 64
 # The rest is for the data, evaluation and fragmentation.

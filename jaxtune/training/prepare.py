@@ -7,6 +7,8 @@ import jax
 import numpy as np
 
 from jaxtune.config.settings import SweepConfig, mitigations_of
+from jaxtune.core.errors import UserError
+from jaxtune.data.glue import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
 from jaxtune.data.packing import (
     Plan,
     Shape,
@@ -15,7 +17,6 @@ from jaxtune.data.packing import (
     make_plan,
     rows_needed,
 )
-from jaxtune.data.glue import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
@@ -23,7 +24,6 @@ from jaxtune.data.tokens import (
     tokenize,
     tokenizer_files,
 )
-from jaxtune.core.errors import UserError
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (

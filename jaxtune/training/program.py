@@ -17,12 +17,12 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
+from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
 from jaxtune.training.optimizer import Hyper, make_optimizer
-from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.training.step import (
     StepPlan,
     TrialState,
@@ -68,7 +68,9 @@ class Recipe:
     eval_rows: int
     steps_per_dispatch: int
     fresh: tuple[str, ...]  # modules of the head that each trial draws anew
-    mitigations: tuple[str, ...] = ()  # those of `jaxtune.config.settings.MITIGATIONS` that the trials use
+    mitigations: tuple[
+        str, ...
+    ] = ()  # those of `jaxtune.config.settings.MITIGATIONS` that the trials use
 
 
 def make_mesh(devices: Sequence[jax.Device]) -> Mesh:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from jaxtune.stats.hypothesis_tests import failure_test
 from jaxtune.stats.intervals import share_difference
 from jaxtune.study.context import AT_THE_END, Study, write_table
 from jaxtune.study.finding import Finding, agreement, show_share
 from jaxtune.study.measures import ALPHA, fails_more, gap_words, score_table, share_of
-from jaxtune.stats.hypothesis_tests import failure_test
 
 TITLE = "Figure 9: learning rate x epochs x bias correction"
 PAPER = (

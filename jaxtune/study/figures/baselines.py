@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.stats.arms import Arm
+from jaxtune.stats.hypothesis_tests import brown_forsythe
+from jaxtune.stats.wording import show_p
 from jaxtune.study.context import AT_THE_END, Study, write_table
 from jaxtune.study.finding import Finding, agreement
 from jaxtune.study.measures import ALPHA, arm_numbers, arm_words, score_table
-from jaxtune.stats.hypothesis_tests import brown_forsythe
-from jaxtune.stats.wording import show_p
 
 TITLE = "Figure 1 and table 1: three recipes over seeds"
 PAPER = (

@@ -10,16 +10,16 @@ import jax
 import optax
 import pandas as pd
 
-from jaxtune.stats.arms import Arm
-from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_corpus
-from jaxtune.data.packing import choose_shape
+from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
-from jaxtune.stats.intervals import share
-from jaxtune.pretrain.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
+from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_corpus
 from jaxtune.data.miniature import language
+from jaxtune.data.packing import choose_shape
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.pretrain.__main__ import PretrainConfig, pretrain
-from jaxtune.core.console import say
+from jaxtune.pretrain.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.intervals import share
 from jaxtune.study.context import (
     AT_THE_END,
     MINIATURE,

@@ -7,13 +7,21 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from jaxtune.core.errors import UserError
 from jaxtune.data.corpus import mask_token_of, maskable_words, miniature_held_out
 from jaxtune.data.texts import read_texts
 from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
-from jaxtune.core.errors import UserError
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.study.context import Study, write_table
+from jaxtune.study.figures.layer_replacement import (
+    Compared,
+    check_blocks,
+    curve,
+    distance,
+    encoder_of,
+    perplexity,
+)
 from jaxtune.study.finding import Finding
 from jaxtune.study.forgetting_finding import (
     CORRECTED,
@@ -27,14 +35,6 @@ from jaxtune.study.forgetting_finding import (
     perplexity_interval,
 )
 from jaxtune.study.kept_trials import KeptTrials
-from jaxtune.study.figures.layer_replacement import (
-    Compared,
-    check_blocks,
-    curve,
-    distance,
-    encoder_of,
-    perplexity,
-)
 from jaxtune.study.masked_text import MaskedText, hide_words
 from jaxtune.study.selection import choose
 from jaxtune.study.settings import check_text

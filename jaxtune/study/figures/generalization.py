@@ -7,8 +7,8 @@ import pandas as pd
 from scipy import stats
 
 from jaxtune.stats.intervals import Reduced, bootstrap
-from jaxtune.study.figures.ablation import ablation_sweep
 from jaxtune.study.context import Study, write_table
+from jaxtune.study.figures.ablation import ablation_sweep
 from jaxtune.study.finding import Finding, above, agreement, show
 from jaxtune.study.measures import score_table
 from jaxtune.study.selection import NothingToShowError

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jaxtune.stats.hypothesis_tests import mann_whitney
+from jaxtune.stats.wording import show_p
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Agreement, Finding, agreement
 from jaxtune.study.measures import ALPHA
 from jaxtune.study.selection import NothingToShowError, choose
-from jaxtune.stats.hypothesis_tests import mann_whitney
-from jaxtune.stats.wording import show_p
 
 TITLE = "Figures 4 and 10 to 12: gradient norms of failed and successful trials"
 PAPER = (

@@ -13,10 +13,10 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.encoder import Encoder
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.names import path_of
-from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.study.masked_text import MaskedText
 from jaxtune.study.over_points import over_points
 

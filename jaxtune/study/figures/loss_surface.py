@@ -8,9 +8,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from jaxtune.core.logs import replace_file
-from jaxtune.training.prepare import Prepared
 from jaxtune.core.console import ProgressLine
+from jaxtune.core.logs import replace_file
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding
 from jaxtune.study.kept_trials import KeptTrials
@@ -29,6 +28,7 @@ from jaxtune.study.plane import (
 from jaxtune.study.selection import Chosen, choose
 from jaxtune.study.surface_finding import PAPER, TITLE, Line, Surveyed, judge
 from jaxtune.study.training_path import retrace
+from jaxtune.training.prepare import Prepared
 
 LINE_POINTS = 25  # of a straight line between two models, both ends included
 TOKENS_AT_ONCE = 4096
