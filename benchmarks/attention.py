@@ -1,4 +1,5 @@
-"""Attention on packed rows, forward and backward: jaxtune's own against `jax.nn.dot_product_attention`.
+"""Attention on packed rows, forward and backward: jaxtune's own against
+`jax.nn.dot_product_attention`.
 
 python benchmarks/attention.py --rows 11 --slots 128 --heads 16 --head_size 64 --dtype bfloat16
 The library's attention knows no dropout; `--dropout 0.1` shows what jaxtune's costs.

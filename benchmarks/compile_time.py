@@ -1,4 +1,5 @@
-"""Compile time of the training program against depth and group size; the blocks are scanned, so depth should not matter.
+"""Compile time of the training program against depth and group size; the blocks are scanned, so
+depth should not matter.
 
 python benchmarks/compile_time.py --layers 2 6 12 24 --group_sizes 1 8
 """

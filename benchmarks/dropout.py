@@ -1,7 +1,9 @@
-"""What a dropout mask costs: jaxtune's hash against `jax.random.bernoulli` with threefry and with the device's own generator.
+"""What a dropout mask costs: jaxtune's hash against `jax.random.bernoulli` with threefry and with
+the device's own generator.
 
 python benchmarks/dropout.py --shape 11 12 128 128
-"rbg" is XLA's generator (Philox on GPU, ThreeFry or Philox on CPU); it mixes keys under vmap, so jaxtune cannot use it.
+"rbg" is XLA's generator (Philox on GPU, ThreeFry or Philox on CPU); it mixes keys under vmap, so
+jaxtune cannot use it.
 """
 
 import argparse

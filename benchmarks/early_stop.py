@@ -2,11 +2,11 @@
 
 `python benchmarks/early_stop.py OUT [OUT ...]`
 
-1. The rule for trials that have learnt nothing: of the trials that end failed, and of those that do not, how many it stops, and the
-   share of all steps that it saves.
-2. Keeping the best (Dodge et al. 2020): the expected best final score of `budget` whole runs, against that of more runs of
-   which some go on, at the same number of steps; sampled with replacement from the arm's trials, as they did. Only as fine
-   as the sweep's `--eval_every`.
+1. The rule for trials that have learnt nothing: of the trials that end failed, and of those that do
+   not, how many it stops, and the share of all steps that it saves.
+2. Keeping the best (Dodge et al. 2020): the expected best final score of `budget` whole runs,
+   against that of more runs of which some go on, at the same number of steps; sampled with
+   replacement from the arm's trials, as they did. Only as fine as the sweep's `--eval_every`.
 """
 
 import sys

@@ -1,8 +1,11 @@
-"""The whole GPU table in one call: correctness first, then seeds per hour, group sizes, dropout and attention variants.
+"""The whole GPU table in one call: correctness first, then seeds per hour, group sizes, dropout and
+attention variants.
 
-python benchmarks/gpu.py --data_dir GLUE --tokenizers FOLDER --out OUT [--families bert roberta albert] [--small]
---tokenizers holds bert-uncased/, roberta/ and albert-v2/ with tokenizer files; weights are random, of the large architectures.
-Every table goes to OUT as it is made, so a call that is cut off loses only what was not yet measured. --small is a rehearsal on CPU.
+python benchmarks/gpu.py --data_dir GLUE --tokenizers FOLDER --out OUT [--families bert roberta
+albert] [--small]
+--tokenizers holds bert-uncased/, roberta/ and albert-v2/ with tokenizer files; weights are random,
+of the large architectures. Every table goes to OUT as it is made, so a call that is cut off loses
+only what was not yet measured. --small is a rehearsal on CPU.
 """
 
 import argparse

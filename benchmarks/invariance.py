@@ -1,7 +1,10 @@
-"""Whether a trial depends on the trials beside it: parameters of one seed after some steps, in several groups.
+"""Whether a trial depends on the trials beside it: parameters of one seed after some steps, in
+several groups.
 
-python benchmarks/invariance.py --per_device 4 --steps 8 -- --model FOLDER --task rte --data_dir GLUE
-Expected: the same bits with other neighbours and when run again; rounding only against another group size.
+python benchmarks/invariance.py --per_device 4 --steps 8 -- --model FOLDER --task rte --data_dir
+GLUE
+Expected: the same bits with other neighbours and when run again; rounding only against another
+group size.
 """
 
 import argparse

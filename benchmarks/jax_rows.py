@@ -38,7 +38,8 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     """Steady-state seconds per seed and step over the same first batches, and the other columns."""
     per_device = int(flags[flags.index("--trials_per_device") + 1])
     num_trials = per_device * len(jax.devices())
-    # A trial with an unusually long batch has a program of its own: the first plan is the common one.
+    # A trial with an unusually long batch has a program of its own: the first plan is the common
+    # one.
     plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(2 * num_trials)])))[0]
     steps = min(steps, MOST_STEPS_PER_DISPATCH, (plan.num_steps - 1) // (repeats + 1))
     program = plan.compile(num_trials)

@@ -1,7 +1,10 @@
-"""What recording costs: the same steps with history, TensorBoard and gradient norms at the default stride, and with nothing.
+"""What recording costs: the same steps with history, TensorBoard and gradient norms at the default
+stride, and with nothing.
 
-python benchmarks/logging_cost.py --devices 2 --steps 120 -- --model FOLDER --task cola --data_dir GLUE
-"Nothing" takes no gradient norms and keeps the losses alone. The two are run in turn; the table holds medians.
+python benchmarks/logging_cost.py --devices 2 --steps 120 -- --model FOLDER --task cola --data_dir
+GLUE
+"Nothing" takes no gradient norms and keeps the losses alone. The two are run in turn; the table
+holds medians.
 """
 
 import argparse

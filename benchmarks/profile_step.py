@@ -1,8 +1,10 @@
-"""Where a training step's time goes: one row per part of the model and kind of operation, from jax.profiler's trace.
+"""Where a training step's time goes: one row per part of the model and kind of operation, from
+jax.profiler's trace.
 
 python benchmarks/profile_step.py --devices 2 --steps 6 -- --model FOLDER --task rte --data_dir GLUE
-The trace is left in --trace for Perfetto or TensorBoard. On CPU every operation is counted; with several devices the operations
-that XLA runs on a second thread are missing from the trace, so profile one device for the whole picture.
+The trace is left in --trace for Perfetto or TensorBoard. On CPU every operation is counted; with
+several devices the operations that XLA runs on a second thread are missing from the trace, so
+profile one device for the whole picture.
 """
 
 import argparse
@@ -39,7 +41,9 @@ def parts_of(program: str) -> dict[str, str]:
 
 
 def part_of(path: str, is_product: bool, batched: bool) -> str:
-    """The row for an operation, from JAX's path to it: `jit(_train)/.../transpose(jvp())/.../attention/dot_general`."""
+    """The row for an operation, from JAX's path to it:
+    `jit(_train)/.../transpose(jvp())/.../attention/dot_general`.
+    """
     if "jvp(" not in path:
         return "optimiser, norms, buffers"
     way = "backward" if "transpose(" in path else "forward"

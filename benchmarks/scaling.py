@@ -1,6 +1,7 @@
 """Seconds per seed-step against the number of trials at once, and against the number of devices.
 
-python benchmarks/scaling.py --model FOLDER --data_dir GLUE --task cola --group_sizes 1 2 4 8 16 --devices 1 2
+python benchmarks/scaling.py --model FOLDER --data_dir GLUE --task cola --group_sizes 1 2 4 8 16
+--devices 1 2
 """
 
 import argparse

@@ -1,8 +1,11 @@
-"""Seeds per hour: jaxtune, its ablations, the Hugging Face Trainer and a plain PyTorch loop, in one run on one machine.
+"""Seeds per hour: jaxtune, its ablations, the Hugging Face Trainer and a plain PyTorch loop, in one
+run on one machine.
 
-python benchmarks/seeds_per_hour.py --model FOLDER --data_dir GLUE --tasks rte mrpc cola --out benchmarks/results/cpu.json
-On a GPU add --random_weights and any folder with config.json and tokenizer files. Every row is a process of its own; all take
-the same batches of the same examples. PyTorch rows need torch and accelerate.
+python benchmarks/seeds_per_hour.py --model FOLDER --data_dir GLUE --tasks rte mrpc cola --out
+benchmarks/results/cpu.json
+On a GPU add --random_weights and any folder with config.json and tokenizer files. Every row is a
+process of its own; all take the same batches of the same examples. PyTorch rows need torch and
+accelerate.
 """
 
 import argparse
@@ -73,8 +76,8 @@ def run_row(command: list[str]) -> dict[str, float]:
 def complete(result: dict[str, float], shipped: dict[str, float]) -> dict[str, float]:
     """A row with the derived columns.
 
-    PyTorch rows take steps, tokens, rate and evaluation time from jaxtune's row of the same task, which favours them:
-    their own evaluation and compilation are not counted.
+    PyTorch rows take steps, tokens, rate and evaluation time from jaxtune's row of the same task,
+    which favours them: their own evaluation and compilation are not counted.
     """
     facts = shipped | result
     seconds = facts["seconds_per_seed_step"]

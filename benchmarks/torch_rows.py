@@ -1,7 +1,8 @@
 """One row of `seeds_per_hour.py` for PyTorch, in a process of its own: prints one JSON line.
 
-`trainer` is the Hugging Face Trainer as its users run it: dynamic padding, its defaults. `loop` is the fastest plain
-loop: SDPA attention, fused AdamW, dynamic padding, nothing logged; `--bfloat16` adds autocast, `--compile` torch.compile.
+`trainer` is the Hugging Face Trainer as its users run it: dynamic padding, its defaults. `loop` is
+the fastest plain loop: SDPA attention, fused AdamW, dynamic padding, nothing logged; `--bfloat16`
+adds autocast, `--compile` torch.compile.
 """
 
 import argparse
@@ -25,7 +26,9 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def examples_in_order(config: SweepConfig, num_steps: int) -> tuple[list[dict], int]:
-    """The training examples of seed 0 in the order jaxtune takes them, as the Trainer wants them; and the label count."""
+    """The training examples of seed 0 in the order jaxtune takes them, as the Trainer wants them;
+    and the label count.
+    """
     dataset = read_dataset(config)
     tokenizer = load_tokenizer(Path(config.model))
     table = tokenize(tokenizer, dataset.train, config.max_length, len(tokenizer))

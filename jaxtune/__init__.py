@@ -10,7 +10,9 @@ __version__ = "0.1.0"
 
 
 def load_results(out: "str | Path") -> "Results":
-    """What a sweep left in OUT, as pandas frames and arrays; also of a sweep that still runs or was cut off."""
+    """What a sweep left in OUT, as pandas frames and arrays; also of a sweep that still runs or was
+    cut off.
+    """
     from jaxtune.storage.results import load
 
     return load(Path(out))

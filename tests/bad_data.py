@@ -1,4 +1,6 @@
-"""Data files that are refused: their content, and the words that follow the file's name in the sentence."""
+"""Data files that are refused: their content, and the words that follow the file's name in the
+sentence.
+"""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,6 +1,7 @@
 """Four CPU devices, strict dtypes and exact matrix products, set before JAX starts.
 
-Tests build the same programs again and again: a compile cache for the run, which no other run sees, halves its time.
+Tests build the same programs again and again: a compile cache for the run, which no other run sees,
+halves its time.
 """
 
 import os
@@ -22,7 +23,9 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real GLUE data, tokenizers and text; tests that need it are skipped where it is absent."""
+    """The folder of real GLUE data, tokenizers and text; tests that need it are skipped where it is
+    absent.
+    """
     default = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("JAXTUNE_TEST_DATA", default))
     if not folder.is_dir():

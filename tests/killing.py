@@ -1,8 +1,10 @@
-"""Runs one sweep again and again, each time killed by SIGKILL, until it has been killed often enough and then finishes.
+"""Runs one sweep again and again, each time killed by SIGKILL, until it has been killed often
+enough and then finishes.
 
 python tests/killing.py KILLS SEED SWEEP-FLAGS...
-Every life is a fork of this process, which has imported everything but started no device. Odd lives die at a random moment,
-even ones inside a write: just before a file's rename, its fsync, or a row's append. Prints one JSON line.
+Every life is a fork of this process, which has imported everything but started no device. Odd lives
+die at a random moment, even ones inside a write: just before a file's rename, its fsync, or a row's
+append. Prints one JSON line.
 """
 
 import json
@@ -49,7 +51,9 @@ def live(flags: list[str], log: str, countdown: int | None) -> int:
 
 
 def main_loop(kills: int, seed: int, flags: list[str]) -> dict[str, int]:
-    """Kills by kind, and lives that ended by themselves (0 before the last, unless a kill came too late)."""
+    """Kills by kind, and lives that ended by themselves (0 before the last, unless a kill came too
+    late).
+    """
     rng = random.Random(seed)
     out = flags[flags.index("--out") + 1]
     counts = {"at a random moment": 0, "inside a write": 0, "lives": 0}

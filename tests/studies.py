@@ -1,4 +1,6 @@
-"""What tests of the studies share: made-up sweeps in the place of real ones, and known curves in them."""
+"""What tests of the studies share: made-up sweeps in the place of real ones, and known curves in
+them.
+"""
 
 from pathlib import Path
 
@@ -51,7 +53,9 @@ def flat(row, steps):
 
 
 def vanishing(row, steps):
-    """A failed trial's gradients fall a thousandfold at the bottom; a successful trial's loss falls."""
+    """A failed trial's gradients fall a thousandfold at the bottom; a successful trial's loss
+    falls.
+    """
     shift = 1 + 0.01 * row["trial"]
     down = np.linspace(0, 1, steps.size)
     norms = np.full((steps.size, len(NORMS)), 0.1 * shift)

@@ -1,6 +1,8 @@
-"""What 95 % and p < 0.05 are worth, by exact sums where there are finitely many outcomes and by simulation elsewhere.
+"""What 95 % and p < 0.05 are worth, by exact sums where there are finitely many outcomes and by
+simulation elsewhere.
 
-Simulated shares are held against bounds that a right method misses less than once in a thousand times; seeds are fixed.
+Simulated shares are held against bounds that a right method misses less than once in a thousand
+times; seeds are fixed.
 """
 
 import numpy as np

@@ -1,4 +1,6 @@
-"""The mask generator: rate, uniform bits, independence between keys and elements, exactness under vmap."""
+"""The mask generator: rate, uniform bits, independence between keys and elements, exactness under
+vmap.
+"""
 
 from collections.abc import Callable
 
@@ -39,7 +41,9 @@ def test_rate_is_within_binomial_error(rate: float) -> None:
 
 
 def test_kept_counts_scatter_as_binomial_ones() -> None:
-    """Over keys, the number kept is neither too constant nor too variable (chi-square of the variance)."""
+    """Over keys, the number kept is neither too constant nor too variable (chi-square of the
+    variance).
+    """
     size, rate, n = 4096, 0.1, 2000
     for name, keys in FAMILIES_OF_KEYS.items():
         counts = masks(keys(n), (size,), rate).sum(1)
@@ -49,7 +53,9 @@ def test_kept_counts_scatter_as_binomial_ones() -> None:
 
 
 def test_bits_and_bytes_are_uniform() -> None:
-    """Every bit is set half the time, pairs of bits are uncorrelated, and all byte values are equally frequent."""
+    """Every bit is set half the time, pairs of bits are uncorrelated, and all byte values are
+    equally frequent.
+    """
     bits = np.asarray(random_bits(SEED, (1 << 18,)))
     planes = ((bits[:, None] >> np.arange(32, dtype=np.uint32)) & 1).astype(np.float32) * 2 - 1
     error = 1 / np.sqrt(len(bits))
@@ -98,7 +104,9 @@ def test_neighbouring_elements_are_uncorrelated(lag: tuple[int, int]) -> None:
 
 
 def test_vmap_over_keys_is_bitwise_one_by_one() -> None:
-    """Under vmap and jit, with values batched too, each trial gets the mask and values that it gets alone."""
+    """Under vmap and jit, with values batched too, each trial gets the mask and values that it gets
+    alone.
+    """
     keys = FAMILIES_OF_KEYS["seeds"](5)
     x = jax.random.normal(SEED, (5, 3, 7, 16))
     grouped = jax.jit(jax.vmap(lambda key, x: dropout(key, x, 0.1)))(keys, x)

@@ -1,4 +1,6 @@
-"""Who is stopped after part of the training: the two rules on made-up trials, and whole sweeps through the command."""
+"""Who is stopped after part of the training: the two rules on made-up trials, and whole sweeps
+through the command.
+"""
 
 import json
 

@@ -1,4 +1,6 @@
-"""The encoder and its heads against torch: logits, every gradient, packed rows, dropout and bfloat16."""
+"""The encoder and its heads against torch: logits, every gradient, packed rows, dropout and
+bfloat16.
+"""
 
 import dataclasses
 import functools
@@ -23,7 +25,9 @@ CASES = [(family, head) for family in FAMILIES for head in (CLASSIFICATION, MASK
 
 
 def run_jax(model: Any, batch: hf.Batch, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Logits, and by Hugging Face name the gradients of the mean cross-entropy over sequences or masked places."""
+    """Logits, and by Hugging Face name the gradients of the mean cross-entropy over sequences or
+    masked places.
+    """
     places, words = hf.lm_targets(batch, rows)
 
     @jax.jit
@@ -62,8 +66,9 @@ def run_torch(
 def assert_same_gradients(ours: dict[str, np.ndarray], reference: dict[str, np.ndarray]) -> None:
     """Every tensor to 1e-5 of its largest value.
 
-    The key biases shift all scores of a softmax row alike, so their exact gradient is 0 and both sides hold rounding
-    noise: there the bound is 1e-7 (float32's resolution) of the largest gradient of all.
+    The key biases shift all scores of a softmax row alike, so their exact gradient is 0 and both
+    sides hold rounding noise: there the bound is 1e-7 (float32's resolution) of the largest
+    gradient of all.
     """
     noise = 1e-7 * max(np.abs(gradient).max() for gradient in reference.values())
     for name, gradient in ours.items():
@@ -75,7 +80,9 @@ def assert_same_gradients(ours: dict[str, np.ndarray], reference: dict[str, np.n
 
 @pytest.mark.parametrize(("family", "head"), CASES)
 def test_logits_and_every_gradient_agree_with_torch(family: str, head: str) -> None:
-    """Ragged sequences, padded with an attention mask in torch; every parameter of one side is one of the other."""
+    """Ragged sequences, padded with an attention mask in torch; every parameter of one side is one
+    of the other.
+    """
     logits, gradients = run_padded(family, head)
     model = hf.load_torch(hf.make_folder(family, head), head)
     expected, reference = run_torch(model, hf.make_batch(family), family, head)
@@ -86,7 +93,9 @@ def test_logits_and_every_gradient_agree_with_torch(family: str, head: str) -> N
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_key_bias_has_no_gradient(family: str) -> None:
-    """In float64 the key biases' gradient vanishes, which is why the float32 comparison leaves them out."""
+    """In float64 the key biases' gradient vanishes, which is why the float32 comparison leaves them
+    out.
+    """
     model = hf.load_torch(hf.make_folder(family)).double()
     _, gradients = run_torch(model, hf.make_batch(family), family, CLASSIFICATION)
     largest = max(np.abs(gradient).max() for gradient in gradients.values())
@@ -134,10 +143,13 @@ def with_config(model: Any, **changes: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(new), jax.tree.leaves(model))
 
 
-# transformers' ALBERT has no dropout after its feed-forward (Google's has), so its hidden rate stays at the published 0.
+# transformers' ALBERT has no dropout after its feed-forward (Google's has), so its hidden rate
+# stays at the published 0.
 @pytest.mark.parametrize(("family", "hidden"), [("bert", 0.1), ("roberta", 0.1), ("albert", 0.0)])
 def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
-    """Means and spreads of the logits over many masks are torch's: no site is missing or has another rate."""
+    """Means and spreads of the logits over many masks are torch's: no site is missing or has
+    another rate.
+    """
     rates, draws = (hidden, 0.2, 0.3), 8000
     names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     changes = dict(zip(names, rates, strict=False))

@@ -1,4 +1,6 @@
-"""Exports of a sweep: the best, an ensemble and a soup score what numpy and torch say; cards; refusals."""
+"""Exports of a sweep: the best, an ensemble and a soup score what numpy and torch say; cards;
+refusals.
+"""
 
 import json
 import re
@@ -38,7 +40,9 @@ def sentences(number, seed):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """Two arms of five seeds; in one some trials learn the task, in the other none; all parameters kept."""
+    """Two arms of five seeds; in one some trials learn the task, in the other none; all parameters
+    kept.
+    """
     folder = tmp_path_factory.mktemp("swept")
     model = folder / "secret-place" / "tiny"
     words = {"vocab_size": len(language.VOCABULARY), "max_position_embeddings": 16}

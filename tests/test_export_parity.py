@@ -1,4 +1,6 @@
-"""Exports of every family load in torch transformers and give the saved predictions on a real dev set."""
+"""Exports of every family load in torch transformers and give the saved predictions on a real dev
+set.
+"""
 
 import json
 import shutil

@@ -33,7 +33,9 @@ def run(script, *arguments, cache, devices=2):
 
 
 def test_a_full_disk_costs_no_finished_trial(tmp_path):
-    """Whichever file is the one that no longer fits: one sentence, and with room again the sweep is as undisturbed."""
+    """Whichever file is the one that no longer fits: one sentence, and with room again the sweep is
+    as undisturbed.
+    """
     tiny = write_tiny_model(tmp_path / "tiny")
     flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "4", "--max_steps", "20"]
     flags += ["--train_examples", "64", "--eval_every", "10", "--log_every", "5"]
@@ -49,7 +51,8 @@ def test_a_full_disk_costs_no_finished_trial(tmp_path):
     assert last["status"] == 0, last["text"]
     failed = [end for end in ends.values() if end["status"]]
     assert len(failed) >= 6
-    # orbax's threads complain at length, into the middle of our sentence: status 1 says that there was one.
+    # orbax's threads complain at length, into the middle of our sentence: status 1 says that there
+    # was one.
     for limit, end in ends.items():
         assert end["status"] in (0, 1), (limit, end["text"])
     assert_same(undisturbed, filled)

@@ -1,7 +1,8 @@
-"""Damaged files, by the thousand: every reader gives a valid result or a UserError, never anything else.
+"""Damaged files, by the thousand: every reader gives a valid result or a UserError, never anything
+else.
 
-Cases per reader: JAXTUNE_FUZZ (100; `make fuzz` takes 3000). A case is a function of the reader's name and its number, so a
-failure repeats.
+Cases per reader: JAXTUNE_FUZZ (100; `make fuzz` takes 3000). A case is a function of the reader's
+name and its number, so a failure repeats.
 """
 
 import os
@@ -34,7 +35,9 @@ SENTENCES = Examples(["the dog sleeps", "two mice sing"], None, np.array([0, 1],
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
-    """One to four flips, insertions, deletions, repetitions or cuts, half of them near the beginning."""
+    """One to four flips, insertions, deletions, repetitions or cuts, half of them near the
+    beginning.
+    """
     changed = bytearray(data)
     for _ in range(rng.randint(1, 4)):
         size = len(changed)

@@ -16,7 +16,9 @@ def tiny(tmp_path_factory):
 
 
 def test_out_of_memory_halves_the_group_and_goes_on(tiny, tmp_path, monkeypatch, capsys):
-    """The first group is refused memory twice; the trials end as they do in small groups from the start."""
+    """The first group is refused memory twice; the trials end as they do in small groups from the
+    start.
+    """
     start, refused = GroupRun.start_state, []
 
     def scarce(self):

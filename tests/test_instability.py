@@ -1,4 +1,6 @@
-"""Disagreement of predictions and the variance split, against published, brute-force and hand-made answers."""
+"""Disagreement of predictions and the variance split, against published, brute-force and hand-made
+answers.
+"""
 
 import itertools
 

@@ -1,4 +1,6 @@
-"""Hidden words and perplexity with blocks put back: exact ends, known answers, and torch on the same masks."""
+"""Hidden words and perplexity with blocks put back: exact ends, known answers, and torch on the
+same masks.
+"""
 
 import dataclasses
 
@@ -76,7 +78,9 @@ def alone(encoder, pretrained, text):
 
 
 def test_the_hidden_words(table, text, tokenizer):
-    """15 % of all words exactly, shown as [MASK], never a special token; the rest of the text as it is."""
+    """15 % of all words exactly, shown as [MASK], never a special token; the rest of the text as it
+    is.
+    """
     words = maskable_words(tokenizer)
     present, shown = np.asarray(text.present), np.asarray(text.rows.token_ids)
     assert present.sum() == round(RATE * np.isin(table.ids, words).sum())
@@ -201,7 +205,9 @@ def test_distance_in_shares_of_the_norm(pretrained):
 
 
 def test_a_model_that_knows_nothing_has_the_perplexity_of_its_vocabulary(pretrained, text):
-    """Equal logits: every word is one of 121. With a bias for each word alone, the perplexity of those frequencies."""
+    """Equal logits: every word is one of 121. With a bias for each word alone, the perplexity of
+    those frequencies.
+    """
     flat = jax.tree.map(jnp.zeros_like, pretrained)
     blank = Compared(flat.encoder, flat, text)
     losses = np.asarray(losses_at(blank, np.array([0, 0])))[np.asarray(text.present)]

@@ -78,7 +78,9 @@ def test_correlations_match_scipy(sides: tuple[np.ndarray, np.ndarray]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 4), st.data())
 def test_every_constant_prediction_has_failed(num_labels: int, data: st.DataObject) -> None:
-    """The floor is the best score of any constant prediction, by the references too; none counts as success."""
+    """The floor is the best score of any constant prediction, by the references too; none counts as
+    success.
+    """
     if num_labels == 1:
         labels = data.draw(
             arrays(np.float32, st.integers(2, 30), elements=st.floats(0, 5, width=16))

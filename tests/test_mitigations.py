@@ -1,4 +1,6 @@
-"""Mixout, decay towards the start, layer-wise rates and re-initialised blocks against torch, step by step."""
+"""Mixout, decay towards the start, layer-wise rates and re-initialised blocks against torch, step
+by step.
+"""
 
 from typing import Any
 
@@ -147,7 +149,9 @@ def test_training_agrees_with_torch(family: str, settings: dict[str, float]) -> 
 
 
 def test_mixout_is_the_formula_and_its_derivative_has_the_scale() -> None:
-    """Forward ((1-m) t + m w - p t) / (1-p) and derivative m / (1-p), for a mask known beforehand; biases stay."""
+    """Forward ((1-m) t + m w - p t) / (1-p) and derivative m / (1-p), for a mask known beforehand;
+    biases stay.
+    """
     model = hf.load_jax(hf.make_folder("bert"))
     origin = jax.tree.map(lambda leaf: leaf + jnp.cos(leaf * 99), model)
     kept, p = masks(model, 0.75, KEY), 0.75
@@ -170,7 +174,9 @@ def test_mixout_is_the_formula_and_its_derivative_has_the_scale() -> None:
 
 
 def test_mixout_masks_are_binomial_and_unrelated() -> None:
-    """Inputs stay with probability 1-p; steps, layers and tensors draw apart; p = 0 leaves every bit."""
+    """Inputs stay with probability 1-p; steps, layers and tensors draw apart; p = 0 leaves every
+    bit.
+    """
     model = hf.load_jax(hf.make_folder("bert"))
     drawn = jax.jit(jax.vmap(lambda step: mix(*_ones_and_zeros(model), 0.9, step_key(step))))
     leaves = {k: v for k, v in paths(drawn(jnp.arange(400))).items() if k.endswith("kernel")}
@@ -193,7 +199,9 @@ def _ones_and_zeros(model: Any) -> tuple[Any, Any]:
 
 
 def test_reinitialised_blocks() -> None:
-    """Weights N(0, 0.02), biases 0, LayerNorm 1 and 0, in the top blocks only; a block's draw is the same in any number."""
+    """Weights N(0, 0.02), biases 0, LayerNorm 1 and 0, in the top blocks only; a block's draw is
+    the same in any number.
+    """
     model, keys = hf.load_jax(hf.make_folder("bert")), jax.random.split(KEY, 60)
     redraw = jax.jit(jax.vmap(reinitialise_top, (None, None, 0)))
     one, two = (paths(redraw(model, n, keys)) for n in (1, 2))
@@ -232,7 +240,9 @@ def test_a_trials_start_and_what_of_it_is_its_own() -> None:
 
 
 def test_unknown_strengths_serve_all_in_one_program() -> None:
-    """Traced and vmapped over trials, each strength gives what it gives alone, and the off values change nothing."""
+    """Traced and vmapped over trials, each strength gives what it gives alone, and the off values
+    change nothing.
+    """
     model = hf.load_jax(hf.make_folder("bert"))
     gradients = jax.tree.map(lambda leaf: jnp.sin(leaf * 77), model)
     origin = jax.tree.map(lambda leaf: leaf * 0.5, model)

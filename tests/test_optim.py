@@ -1,4 +1,6 @@
-"""The optimiser chain: closed forms, optax, torch and transformers, and every equivalence that a docstring states."""
+"""The optimiser chain: closed forms, optax, torch and transformers, and every equivalence that a
+docstring states.
+"""
 
 from fractions import Fraction
 from typing import Any
@@ -57,7 +59,9 @@ def closed_form(enabled: bool) -> np.ndarray:
 
 
 def assert_close(actual: Any, expected: np.ndarray, rel: float = 2e-6) -> None:
-    """To `rel` of each element, with a floor of float32 cancellation in sums of gradients of both signs."""
+    """To `rel` of each element, with a floor of float32 cancellation in sums of gradients of both
+    signs.
+    """
     np.testing.assert_allclose(actual, expected, rtol=rel, atol=rel)
 
 
@@ -70,7 +74,9 @@ def test_updates_have_the_closed_form(enabled: bool) -> None:
 
 
 def test_traced_switch_serves_both_in_one_program() -> None:
-    """One jitted program, and one vmapped one with traced b1, b2, eps, gives either form by its argument."""
+    """One jitted program, and one vmapped one with traced b1, b2, eps, gives either form by its
+    argument.
+    """
     traces = []
 
     @jax.jit
@@ -94,7 +100,8 @@ def test_traced_switch_serves_both_in_one_program() -> None:
         assert_close(updates, first_updates(enabled, B1, B2, EPS), 1e-6)
 
 
-# optax loses digits of 1 - b^t for b near 1 (1e-5 at 0.999), so it is met with decay rates where it does not.
+# optax loses digits of 1 - b^t for b near 1 (1e-5 at 0.999), so it is met with decay rates where it
+# does not.
 LOW = {"b1": 0.5, "b2": 0.75}
 
 
@@ -105,7 +112,9 @@ def run_optax(tx: optax.GradientTransformation, *args: Any) -> Any:
 
 
 def test_chain_is_optax_adam_with_a_shrunken_eps() -> None:
-    """`scale_by_bias_correction`: optax's Adam equals this chain with an eps of e * sqrt(1-b2^t) at update t."""
+    """`scale_by_bias_correction`: optax's Adam equals this chain with an eps of e * sqrt(1-b2^t) at
+    update t.
+    """
     expected = run_optax(optax.scale_by_adam(**LOW, eps=EPS))
     updates = [
         run(chain(eps=EPS * np.sqrt(1 - LOW["b2"] ** t), **LOW), GRADIENTS[:t])[-1]
@@ -124,7 +133,9 @@ def test_chain_is_optax_adam_where_eps_does_not_matter() -> None:
     ("b1", "b2"), [(0.9, 0.999), (0.9, 0.98), (0.9, 0.99), (0.0, 0.999), (0.95, 0.9999)]
 )
 def test_correction_factor_to_1e6(b1: float, b2: float) -> None:
-    """The float64 formula for t = 1 ... 5000; traced values count as the float32 numbers that they are."""
+    """The float64 formula for t = 1 ... 5000; traced values count as the float32 numbers that they
+    are.
+    """
     t = np.arange(1, 5001)
     for factor, (x1, x2) in (
         (correction_factor, (b1, b2)),
@@ -144,7 +155,9 @@ def test_correction_factor_known_values(b2: float, t: int, value: float) -> None
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
 @pytest.mark.parametrize(("num_steps", "ratio"), [(70, 0.1), (100, 0.06), (9, 0.1), (20, 0.0)])
 def test_schedules_are_transformers(kind: str, num_steps: int, ratio: float) -> None:
-    """First update at 0, the peak at the end of the warm-up, 0 at the last step; every value as transformers has it."""
+    """First update at 0, the peak at the end of the warm-up, 0 at the last step; every value as
+    transformers has it.
+    """
     warmup = int(ratio * num_steps)
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     make = {
@@ -197,7 +210,9 @@ def random_gradients(family: str) -> Any:
 
 @pytest.mark.parametrize("bound", [1e-6, 0.01, 1.0, 1e6])
 def test_global_clipping_is_torchs_and_optaxs(bound: float) -> None:
-    """torch's clip_grad_norm_, and `optax.clip_by_global_norm` up to torch's 1e-6 in the denominator."""
+    """torch's clip_grad_norm_, and `optax.clip_by_global_norm` up to torch's 1e-6 in the
+    denominator.
+    """
     tree = random_gradients("bert")
     if bound == 1e-6:  # a norm of 2e-6, where that 1e-6 counts
         tree = jax.tree.map(lambda g: g * (2e-6 / optax.tree.norm(tree)), tree)
@@ -220,7 +235,9 @@ def test_global_clipping_is_torchs_and_optaxs(bound: float) -> None:
 
 @pytest.mark.parametrize("family", hf.FAMILIES)
 def test_per_tensor_clipping_counts_stacked_layers_apart(family: str) -> None:
-    """Every tensor by transformers' names is clipped by its own norm: scanned layers singly, ALBERT's block once."""
+    """Every tensor by transformers' names is clipped by its own norm: scanned layers singly,
+    ALBERT's block once.
+    """
     tree, bound = random_gradients(family), 0.5
     clipped, _ = clip_each_tensor(bound).update(tree, optax.EmptyState())
     before, changed = to_tensors(tree), 0
@@ -234,7 +251,9 @@ def test_per_tensor_clipping_counts_stacked_layers_apart(family: str) -> None:
 
 @pytest.mark.parametrize("clip", [clip_by_global_norm, clip_each_tensor])
 def test_infinite_bound_is_off(clip: Any) -> None:
-    """Traced as it is in a program with clipped trials, infinity leaves every gradient bitwise as it is."""
+    """Traced as it is in a program with clipped trials, infinity leaves every gradient bitwise as
+    it is.
+    """
     tree = random_gradients("bert")
     clipped = jax.jit(lambda bound, g: clip(bound).update(g, optax.EmptyState())[0])(jnp.inf, tree)
     for one, two in zip(jax.tree.leaves(clipped), jax.tree.leaves(tree), strict=True):
@@ -254,7 +273,9 @@ def run_optimizer(tx: optax.GradientTransformation, params: Any, num_steps: int)
 
 
 def test_whole_chain_is_optax_adamw_where_eps_does_not_matter() -> None:
-    """`make_optimizer`: with the correction on and clipping off, optax.adamw under the same schedule and mask."""
+    """`make_optimizer`: with the correction on and clipping off, optax.adamw under the same
+    schedule and mask.
+    """
     hyper = Hyper(1e-2, True, LOW["b1"], LOW["b2"], 1e-30, 0.1, np.inf, 0.1)
     params = hf.load_jax(hf.make_folder("albert"))
 
@@ -270,7 +291,9 @@ def test_whole_chain_is_optax_adamw_where_eps_does_not_matter() -> None:
 
 
 def test_decay_before_the_step_differs_as_stated() -> None:
-    """`make_optimizer`: decaying the updated parameters instead differs by learning_rate^2 * weight_decay * update."""
+    """`make_optimizer`: decaying the updated parameters instead differs by learning_rate^2 *
+    weight_decay * update.
+    """
     rate, decay = 0.1, 0.5
     hyper = Hyper(rate, False, B1, B2, EPS, decay, np.inf, 0.0)
     params = hf.load_jax(hf.make_folder("albert"))

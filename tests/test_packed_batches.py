@@ -1,4 +1,6 @@
-"""Real plans through real models: a sentence cut at the longest length, a lone token, and a short last batch."""
+"""Real plans through real models: a sentence cut at the longest length, a lone token, and a short
+last batch.
+"""
 
 import hf
 import jax

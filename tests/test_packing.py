@@ -1,4 +1,6 @@
-"""Packing: every token exactly once, as few rows as first-fit decreasing needs, orders that are pure functions."""
+"""Packing: every token exactly once, as few rows as first-fit decreasing needs, orders that are
+pure functions.
+"""
 
 import functools
 import itertools
@@ -252,7 +254,8 @@ def test_the_shape_ignores_the_state_of_global_random_numbers():
     assert choose_shape(lengths, 8, hidden_size=64) == first
 
 
-# Slots of the rows in use, as a share of padding every sequence to 128: measured 0.576, 0.468, 0.102.
+# Slots of the rows in use, as a share of padding every sequence to 128: measured 0.576, 0.468,
+# 0.102.
 @pytest.mark.parametrize(("task", "most"), [("rte", 0.6), ("mrpc", 0.5), ("cola", 0.11)])
 def test_packing_real_tasks_leaves_out_most_padding(real_data: Path, task, most):
     tokenizer = load_tokenizer(real_data / "tokenizers" / "bert-uncased")

@@ -1,4 +1,6 @@
-"""The plane through three models: exact at their points, gradients as torch has them, projections with known answers."""
+"""The plane through three models: exact at their points, gradients as torch has them, projections
+with known answers.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +67,9 @@ def test_the_grid_holds_the_models_points():
 
 
 def test_weights_are_the_papers_coordinates():
-    """theta_p + a (theta_f - theta_p) + b (theta_s - theta_p), and exactly one model at its own point."""
+    """theta_p + a (theta_f - theta_p) + b (theta_s - theta_p), and exactly one model at its own
+    point.
+    """
     weights = weights_of(POINTS)
     assert weights[:3].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     theta = np.random.default_rng(0).normal(size=(3, 50))
@@ -84,7 +88,9 @@ def test_a_models_point_is_the_model_bit_for_bit(plane):
 
 
 def test_the_three_points_have_exactly_the_losses_of_the_models(plane, examples, values, task):
-    """Of each model alone in the same program, with nothing mixed; and to rounding, in a program without a plane."""
+    """Of each model alone in the same program, with nothing mixed; and to rounding, in a program
+    without a plane.
+    """
     for number, model in enumerate(plane):
         shared = (Plane(model, model, model), examples)
         own = over_points(values_at, shared, weights_of(np.zeros((8, 2))), "alone")
@@ -153,7 +159,9 @@ def test_many_points_are_spread_and_none_is_lost(plane, examples):
 
 
 def test_projection_with_known_answers(plane):
-    """Models of the plane are found at their coordinates; what is put at right angles to it is outside."""
+    """Models of the plane are found at their coordinates; what is put at right angles to it is
+    outside.
+    """
     for a, b in POINTS:
         seen = project(jax.jit(at)(plane, weights_of(np.array([[a, b]]))[0]), plane)
         assert (seen.a, seen.b) == pytest.approx((a, b), abs=1e-5)

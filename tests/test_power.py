@@ -40,7 +40,9 @@ def failing(rate, n):
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_simulated_power_is_that_of_the_tests_that_decide(paired):
-    """The table's quick tests against the permutation tests on fresh resamples, within three standard errors."""
+    """The table's quick tests against the permutation tests on fresh resamples, within three
+    standard errors.
+    """
     pilot = RNG.normal(0.7, 0.02, 24), RNG.normal(0.73, 0.045, 24)
     names = range(24) if paired else range(24, 48)
     one, other = made_up_arm(pilot[0], "one"), made_up_arm(pilot[1], "other", seeds=names)

@@ -47,7 +47,9 @@ def test_written_folder_is_the_folder_read(family: str, head: str, tmp_path: Pat
 @pytest.mark.parametrize("head", [BARE, MASKED_LM])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
-    """Bare models' names have no prefix and their pooler is BERT's and ALBERT's head; masked-LM ones have none."""
+    """Bare models' names have no prefix and their pooler is BERT's and ALBERT's head; masked-LM
+    ones have none.
+    """
     folder = hf.make_folder(family, head)
     assert any(name.startswith(family) for name in load_file(folder / WEIGHTS)) == (head != BARE)
     model, fresh = load_classifier(folder, read_config(folder)[0], 2)
@@ -80,7 +82,9 @@ def test_with_dropout_sets_every_rate() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fresh_head_is_normal_with_std_002(family: str) -> None:
-    """Over 500 keys the fresh weights are N(0, 0.02), all others stay, biases are 0, and no two keys agree."""
+    """Over 500 keys the fresh weights are N(0, 0.02), all others stay, biases are 0, and no two
+    keys agree.
+    """
     folder = hf.make_folder(family)
     model, fresh = load_classifier(folder, read_config(folder)[0], 4)
     assert fresh == (BOTH_HEADS if family == "roberta" else BOTH_HEADS[1:])

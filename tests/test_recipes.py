@@ -54,7 +54,9 @@ def test_an_arm_without_mitigations_runs_the_plain_program(tiny):
 
 
 def test_all_mitigations_at_once_vmapped_with_other_neighbours(tiny):
-    """Bitwise for a group size, whoever the neighbours are; to rounding the trial alone; dispatches cut anywhere."""
+    """Bitwise for a group size, whoever the neighbours are; to rounding the trial alone; dispatches
+    cut anywhere.
+    """
     plan = plan_for(tiny, "--num_seeds", "4", "--trials_per_device", "2", *ALL_ON)
     first, _ = run(plan, 1, 2, seeds=[0, 1])
     other, _ = run(plan, 1, 2, seeds=[3, 1], steps_per_dispatch=4)
@@ -64,7 +66,9 @@ def test_all_mitigations_at_once_vmapped_with_other_neighbours(tiny):
 
 
 def test_compacted_vocabulary_ends_with_the_same_weights(tiny):
-    """Words without gradient decay towards 0 and towards their start at once, at the embeddings' own learning rate."""
+    """Words without gradient decay towards 0 and towards their start at once, at the embeddings'
+    own learning rate.
+    """
     flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "5", *ALL_ON]
     few = ["--task", "custom", *custom_files(tiny), "--learning_rate", "1e-2"]
     params = {}
@@ -125,7 +129,9 @@ def test_a_model_fine_tuned_before_keeps_its_encoder_and_loses_its_head(tiny, tm
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_config_passes_a_dry_run(file, capsys, tmp_path):
-    """On the miniature, which has blocks enough; few steps, so that most share one compiled program."""
+    """On the miniature, which has blocks enough; few steps, so that most share one compiled
+    program.
+    """
     few = ["--num_seeds", "1", "--max_steps", "12", "--train_examples", "64", "--packing", "false"]
     flags = ["--model", "miniature", "--task", "miniature", *few, "--out", str(tmp_path / "out")]
     settings = parse(["--config", str(file), *flags, "--dry_run", "true"])

@@ -26,7 +26,9 @@ def tiny(tmp_path_factory):
     ],
 )
 def test_effective_peaks_are_the_known_multiples(examples, epochs, times):
-    """Multiples of the peak learning rate that leaving out the correction amounts to (batch 16, 10 % warm-up)."""
+    """Multiples of the peak learning rate that leaving out the correction amounts to (batch 16, 10
+    % warm-up).
+    """
     steps = epochs * -(-examples // 16)
     flags = ["--model", "m", "--task", "rte", "--bias_correction"]
     (without,) = make_trials(parse([*flags, "false", "--num_seeds", "1"]))

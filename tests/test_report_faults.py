@@ -67,7 +67,9 @@ def test_names_from_data_are_only_text(swept, tmp_path):
 
 
 def test_a_sweep_that_was_cut_off(swept, tmp_path, capsys):
-    """Five of six rows, the last half-written; no summary; one history and one prediction gone, one damaged."""
+    """Five of six rows, the last half-written; no summary; one history and one prediction gone, one
+    damaged.
+    """
     out = copied(swept, tmp_path)
     lines = (out / "trials.jsonl").read_text().splitlines(keepends=True)
     (out / "trials.jsonl").write_text("".join(lines[:5]) + lines[5][:40])

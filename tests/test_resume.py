@@ -205,7 +205,9 @@ def wait_for(condition, process, seconds=120):
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
-    """In a real process: the exit status says which, a second sweep is kept out, and the same command goes on."""
+    """In a real process: the exit status says which, a second sweep is kept out, and the same
+    command goes on.
+    """
     out = tmp_path / "out"
     long = ["--max_steps", "400", "--checkpoint_every", "10"]
     process = start(tiny, out, *long)

@@ -1,4 +1,6 @@
-"""What was written is read back: rows of classic GLUE files, CSV, TSV and JSON lines, whatever the sentences hold."""
+"""What was written is read back: rows of classic GLUE files, CSV, TSV and JSON lines, whatever the
+sentences hold.
+"""
 
 import csv
 import io
@@ -71,7 +73,9 @@ def test_json_rows(rows, ascii_only, blank):
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=60))
 def test_bytes_are_text_or_refused_with_their_line(data):
-    """Accepted exactly where Python decodes them and no NUL is there; the line named is the first bad one."""
+    """Accepted exactly where Python decodes them and no NUL is there; the line named is the first
+    bad one.
+    """
     file = Path("some.tsv")
     try:
         expected = None if b"\0" in data else data.decode("utf-8-sig")

@@ -1,4 +1,6 @@
-"""One trial's step against torch: twenty steps of the paper's AdamW, losses, gradient norms, short batches."""
+"""One trial's step against torch: twenty steps of the paper's AdamW, losses, gradient norms, short
+batches.
+"""
 
 import functools
 from typing import Any
@@ -50,7 +52,9 @@ def batches(family: str) -> list[hf.Batch]:
 
 
 def adamw_2020(p: Any, m: Any, v: Any, t: int, rate: float, decay: float, hyper: Hyper) -> None:
-    """In place, update `t` (from 1) of Hugging Face's AdamW of 2020, whose `correct_bias` the paper switches."""
+    """In place, update `t` (from 1) of Hugging Face's AdamW of 2020, whose `correct_bias` the paper
+    switches.
+    """
     m.mul_(hyper.adam_b1).add_(p.grad, alpha=1 - hyper.adam_b1)
     v.mul_(hyper.adam_b2).addcmul_(p.grad, p.grad, value=1 - hyper.adam_b2)
     step = rate
@@ -61,7 +65,9 @@ def adamw_2020(p: Any, m: Any, v: Any, t: int, rate: float, decay: float, hyper:
 
 
 def adamw_ours(p: Any, m: Any, v: Any, t: int, rate: float, decay: float, hyper: Hyper) -> None:
-    """The same with our two differences: b1, b2 as float32 numbers, and decay of the parameters before the update."""
+    """The same with our two differences: b1, b2 as float32 numbers, and decay of the parameters
+    before the update.
+    """
     betas = {
         "adam_b1": float(np.float32(hyper.adam_b1)),
         "adam_b2": float(np.float32(hyper.adam_b2)),
@@ -74,7 +80,9 @@ def adamw_ours(p: Any, m: Any, v: Any, t: int, rate: float, decay: float, hyper:
 def train_torch(
     model: Any, batches: list[hf.Batch], family: str, hyper: Hyper, adamw: Any
 ) -> list[float]:
-    """The paper's loop: clipped gradients, linear warm-up and decay, no weight decay on biases and LayerNorms."""
+    """The paper's loop: clipped gradients, linear warm-up and decay, no weight decay on biases and
+    LayerNorms.
+    """
     moments = {name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in named(model)}
     losses = []
     for t, batch in enumerate(batches):
@@ -104,10 +112,12 @@ def named(model: Any) -> list[tuple[str, Any]]:
 def test_twenty_steps_agree_with_torch(
     family: str, corrected: bool, adamw: Any, bound: float
 ) -> None:
-    """Every loss, every final parameter, and every tensor's whole change, with correction on and off.
+    """Every loss, every final parameter, and every tensor's whole change, with correction on and
+    off.
 
-    The paper's AdamW is met to 5e-6 in losses and 6e-6 in parameters, and to 4e-7 and 1e-6 once the two known differences
-    are in the reference too. The key biases' gradient is rounding noise near 1e-9, which eps only damps.
+    The paper's AdamW is met to 5e-6 in losses and 6e-6 in parameters, and to 4e-7 and 1e-6 once the
+    two known differences are in the reference too. The key biases' gradient is rounding noise near
+    1e-9, which eps only damps.
     """
     hyper = HYPER._replace(bias_correction=corrected)
     reference, model = hf.load_torch(hf.make_folder(family)), hf.load_jax(hf.make_folder(family))
@@ -179,7 +189,9 @@ def test_gradient_norms_are_those_of_the_named_tensors(family: str) -> None:
 
 @pytest.mark.parametrize("num_labels", [1, 2, 3])
 def test_loss_is_torchs_mean_over_real_examples(num_labels: int) -> None:
-    """Cross-entropy, or squared error for one label; places of weight 0 count in neither sum nor mean."""
+    """Cross-entropy, or squared error for one label; places of weight 0 count in neither sum nor
+    mean.
+    """
     random = np.random.default_rng(num_labels)
     logits = random.normal(size=(8, num_labels)).astype(np.float32)
     labels = random.integers(0, num_labels, 8).astype(np.int32)
@@ -203,7 +215,9 @@ def test_loss_is_torchs_mean_over_real_examples(num_labels: int) -> None:
 
 
 def test_short_batch_is_the_smaller_batch() -> None:
-    """Empty places of a short last batch, which point at the first slot, change neither loss nor any gradient."""
+    """Empty places of a short last batch, which point at the first slot, change neither loss nor
+    any gradient.
+    """
     model, full = hf.load_jax(hf.make_folder("bert")), batches("bert")[0]
     few = batch_of(full._replace(ids=full.ids[:4], types=full.types[:4], labels=full.labels[:4]))
     rows = [jnp.pad(part, ((0, 2), (0, 0))) for part in few.rows[:4]]

@@ -1,4 +1,6 @@
-"""The command, end to end: every study in its smallest version on a tiny model, its page, its plans, what it refuses."""
+"""The command, end to end: every study in its smallest version on a tiny model, its page, its
+plans, what it refuses.
+"""
 
 import json
 import subprocess

@@ -57,7 +57,9 @@ def test_a_curve_per_trial_from_fine_tuned_to_pretrained(folder, finding, study)
 
 
 def test_the_ends_are_the_sweeps_trials_and_the_models_folder(folder, study):
-    """From the saved parameters and the model's folder alone, without the study's own reading of them."""
+    """From the saved parameters and the model's folder alone, without the study's own reading of
+    them.
+    """
     table = pd.read_parquet(folder / "perplexity.parquet").set_index(["trial", "top"])["perplexity"]
     own = Path(study.config.model)
     model = load_masked_lm(own, read_config(own)[0])
@@ -148,7 +150,9 @@ def test_layers_to_put_back_count_to_the_last_one_needed():
 
 
 def test_the_interval_is_over_sentences():
-    """Words that repeat each other within a sentence say no more than one: the interval does not shrink."""
+    """Words that repeat each other within a sentence say no more than one: the interval does not
+    shrink.
+    """
     losses = np.random.default_rng(0).normal(3, 1, 40)
     alone = perplexity_interval(losses, np.arange(40))
     repeated = perplexity_interval(np.repeat(losses, 9), np.repeat(np.arange(40), 9))

@@ -1,4 +1,6 @@
-"""Figures 7 and 13 end to end: exact points, paths that end at the models, barriers with known answers."""
+"""Figures 7 and 13 end to end: exact points, paths that end at the models, barriers with known
+answers.
+"""
 
 import json
 
@@ -68,7 +70,8 @@ def saved_model(sweep, dev, number):
 
 
 def test_the_three_points_have_exactly_the_losses_of_the_three_models(surface, sweep, dev, study):
-    """The saved models and the failed trial's start, each alone in the same program, against the table and its grid points.
+    """The saved models and the failed trial's start, each alone in the same program, against the
+    table and its grid points.
 
     A program of its own may round the last bit otherwise.
     """
@@ -133,7 +136,9 @@ def test_numbers_are_json(finding):
 
 
 def test_a_path_seen_at_other_steps_is_the_same_path(sweep):
-    """However training is cut, its steps are the same, and its end is what the sweep kept, bit for bit."""
+    """However training is cut, its steps are the same, and its end is what the sweep kept, bit for
+    bit.
+    """
     trial = sweep.members[FAILED].trial
     fine = {step: model for _, step, model in retrace([trial], 1, 1)}
     coarse = {step: model for _, step, model in retrace([trial], 1, 3)}

@@ -1,4 +1,6 @@
-"""Readers of the nine GLUE tasks and of custom files: real layouts, real counts. Bad files are in test_bad_input.py."""
+"""Readers of the nine GLUE tasks and of custom files: real layouts, real counts. Bad files are in
+test_bad_input.py.
+"""
 
 import json
 import os

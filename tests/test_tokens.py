@@ -1,4 +1,6 @@
-"""Token tables against the tokenizers' own encodings, truncation, vocabulary compaction, and every error."""
+"""Token tables against the tokenizers' own encodings, truncation, vocabulary compaction, and every
+error.
+"""
 
 import json
 import re

@@ -23,7 +23,9 @@ def flags(count, n):
 
 
 def boschloo_by_enumeration(a, b, n, m):
-    """Twice the smaller one-sided p: the largest chance, over common rates, of a Fisher p as small as the one seen."""
+    """Twice the smaller one-sided p: the largest chance, over common rates, of a Fisher p as small
+    as the one seen.
+    """
     tails = []
     for side in ("less", "greater"):
         fisher = np.array(
@@ -49,7 +51,9 @@ def test_failure_rates_are_compared_with_the_arms_sizes_fixed(a, b, n, m):
 
 
 def test_four_failures_in_25_against_none_are_not_significant():
-    """Known answer: 0.065, while the table turned round, as if the failures were fixed, gives 0.049."""
+    """Known answer: 0.065, while the table turned round, as if the failures were fixed, gives
+    0.049.
+    """
     assert failure_test(flags(4, 25), flags(0, 25)).p == pytest.approx(0.0649, abs=5e-5)
 
 
@@ -102,7 +106,9 @@ def test_mann_whitney_of_separate_arms_reaches_its_least_p():
 
 
 def test_mann_whitney_with_ties_in_a_small_arm_counts_all_splits():
-    """Two of the ten splits of 1 1 1 2 2 into three and two are as extreme as 1 1 1 | 2 2; its mirror is not possible."""
+    """Two of the ten splits of 1 1 1 2 2 into three and two are as extreme as 1 1 1 | 2 2; its
+    mirror is not possible.
+    """
     found = mann_whitney(np.array([1.0, 1.0, 1.0]), np.array([2.0, 2.0]))
     assert found.p == pytest.approx(0.2)
 

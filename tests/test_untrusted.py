@@ -1,4 +1,5 @@
-"""Input that means harm: code in checkpoints, names that leave their folder, secrets that must stay out of results.
+"""Input that means harm: code in checkpoints, names that leave their folder, secrets that must stay
+out of results.
 
 The last tests are whole commands in processes of their own.
 """

@@ -117,7 +117,9 @@ def test_a_stable_arm_that_scores_lower_is_said_to():
 
 
 def test_an_arm_that_still_fails_is_started_more_than_once():
-    """2 of 32 failures leave a rate of 20 % possible: two trials succeed in 96 of 100 cases, one in 80."""
+    """2 of 32 failures leave a rate of 20 % possible: two trials succeed in 96 of 100 cases, one in
+    80.
+    """
     often = arm("often", [0.5] * 24 + [*normal(0.8, 0.02, 8)])
     found = judge([often, arm("seldom", [0.5] * 2 + [*normal(0.8, 0.02, 30)])])
     assert found.leader == "seldom"

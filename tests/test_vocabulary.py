@@ -27,7 +27,9 @@ def table(model: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("family", ["bert", "albert"])
 def test_renumbered_words_give_equal_logits_and_gradients(family: str) -> None:
-    """Bitwise equal logits; the gradient of the full table is the compact one's rows, and 0 elsewhere."""
+    """Bitwise equal logits; the gradient of the full table is the compact one's rows, and 0
+    elsewhere.
+    """
     model = hf.load_jax(hf.make_folder(family))
     small = compact_embedding(model, KEPT)
     old, new = (hf.jax_rows(batch) for batch in batch_of_kept_words(family))

@@ -1,4 +1,6 @@
-"""Safetensors files in every published form, and what is refused with reasons (the rest is in test_bad_input.py)."""
+"""Safetensors files in every published form, and what is refused with reasons (the rest is in
+test_bad_input.py).
+"""
 
 import re
 from pathlib import Path
@@ -30,7 +32,9 @@ def test_sharded_folder(tmp_path: Path) -> None:
 
 
 def test_legacy_layer_norm_names(tmp_path: Path) -> None:
-    """`gamma` and `beta`, as checkpoints converted from TensorFlow have them, and the buffer they store."""
+    """`gamma` and `beta`, as checkpoints converted from TensorFlow have them, and the buffer they
+    store.
+    """
 
     def rename(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}

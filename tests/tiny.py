@@ -1,4 +1,6 @@
-"""A model folder that trains in a second: two layers, 32 wide, random weights, the miniature's tokenizer."""
+"""A model folder that trains in a second: two layers, 32 wide, random weights, the miniature's
+tokenizer.
+"""
 
 import json
 from pathlib import Path

@@ -1,8 +1,9 @@
 """Command line and YAML files to settings; both spell the fields of `jaxtune.config.settings`.
 
-Later wins: defaults, then each `--config` in order, then flags. YAML is turned into flags, so types and lists are
-checked by one parser (and `2e-5`, which YAML 1.1 reads as a string, becomes a number). What is wrong with a flag is wrong
-usage, status 2; what is wrong with a file is a UserError that names file, line and key.
+Later wins: defaults, then each `--config` in order, then flags. YAML is turned into flags, so types
+and lists are checked by one parser (and `2e-5`, which YAML 1.1 reads as a string, becomes a
+number). What is wrong with a flag is wrong usage, status 2; what is wrong with a file is a
+UserError that names file, line and key.
 """
 
 import contextlib
@@ -57,7 +58,9 @@ class Settings:
 
 
 def parse(argv: Sequence[str]) -> Settings:
-    """Command line to settings; raises UserError for contradictions and exits with status 2 on wrong usage."""
+    """Command line to settings; raises UserError for contradictions and exits with status 2 on
+    wrong usage.
+    """
     argv, files = take_configs([_spelled(word) for word in argv])
     last = _take_grid(argv)
     if not files and not _names(last[0]) & {"model", "task"}:
@@ -83,7 +86,9 @@ def parse(argv: Sequence[str]) -> Settings:
 
 
 def _spelled(word: str) -> str:
-    """A word of the command line with YAML's true, false and null as tyro spells them, after `=` too."""
+    """A word of the command line with YAML's true, false and null as tyro spells them, after `=`
+    too.
+    """
     head, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     return head + equals + YAML_WORDS.get(value, value)
 
@@ -224,7 +229,9 @@ def load_yaml(file: Path) -> tuple[dict[Any, Any], Any]:
 def _entries(
     file: Path, loaded: dict[Any, Any], node: Any, swept: bool = False
 ) -> Iterator[tuple[str, str, Any, Any]]:
-    """A mapping's entries: where each is, its name, its value and the value's node; every name is accepted, once."""
+    """A mapping's entries: where each is, its name, its value and the value's node; every name is
+    accepted, once.
+    """
     pairs = node.value if loaded else []
     lines: dict[str, int] = {}
     for key, _ in pairs:

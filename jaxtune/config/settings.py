@@ -12,23 +12,31 @@ TASKS = (*GLUE, "custom", "miniature")
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig:
-    """Fine-tunes many seeds of BERT, RoBERTa or ALBERT in one compiled program and reports how stable the recipe is.
+    """Fine-tunes many seeds of BERT, RoBERTa or ALBERT in one compiled program and reports how
+    stable the recipe is.
 
-    Any field may also be swept: `--grid.learning_rate 1e-5 2e-5 --grid.bias_correction true false` runs every combination,
-    each with every seed. `--config FILE.yaml` (repeatable) sets fields from files. With no --config, --model or --task the
-    packaged quickstart runs, offline.
+    Any field may also be swept: `--grid.learning_rate 1e-5 2e-5 --grid.bias_correction true false`
+    runs every combination, each with every seed. `--config FILE.yaml` (repeatable) sets fields from
+    files. With no --config, --model or --task the packaged quickstart runs, offline.
     """
 
     model: str | None = None
-    """Hugging Face folder or hub id of a BERT, RoBERTa or ALBERT checkpoint; `miniature` is the packaged one."""
+    """Hugging Face folder or hub id of a BERT, RoBERTa or ALBERT checkpoint; `miniature` is the
+    packaged one.
+    """
     task: str | None = None
-    """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, custom (CSV or JSONL files), or the packaged miniature."""
+    """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, custom (CSV or JSONL files), or the
+    packaged miniature.
+    """
     out: str | None = None
-    """Folder for the results (default: runs/TASK-MODEL); the same command goes on where it stopped."""
+    """Folder for the results (default: runs/TASK-MODEL); the same command goes on where it stopped.
+    """
 
     # Data
     data_dir: str | None = None
-    """Folder with classic GLUE folders (RTE/train.tsv ...); without it the hub's nyu-mll/glue is used."""
+    """Folder with classic GLUE folders (RTE/train.tsv ...); without it the hub's nyu-mll/glue is
+    used.
+    """
     train_file: str | None = None
     """Training file of task custom: .csv, .tsv or .jsonl."""
     dev_file: str | None = None
@@ -48,9 +56,13 @@ class SweepConfig:
     use_token_types: bool = True
     """Tell sentence A from B by token types; false repeats the paper's code, which dropped them."""
     packing: bool = True
-    """Lay several sequences side by side in a row; false pads one sequence per row. Same mathematics."""
+    """Lay several sequences side by side in a row; false pads one sequence per row. Same
+    mathematics.
+    """
     compact_vocabulary: bool = True
-    """Train only the embedding rows of words in the data; the others are given back after. Same mathematics."""
+    """Train only the embedding rows of words in the data; the others are given back after. Same
+    mathematics.
+    """
 
     # Seeds
     num_seeds: int = 32
@@ -96,17 +108,23 @@ class SweepConfig:
 
     # Mitigations (configs/recipes)
     mixout: float = 0.0
-    """Probability that a step puts an input's weights in a dense layer back to where the trial started (Lee et al. 2020)."""
+    """Probability that a step puts an input's weights in a dense layer back to where the trial
+    started (Lee et al. 2020).
+    """
     pretrained_decay: float = 0.0
-    """Decoupled decay towards where the trial started, the pre-trained weights; not on biases and LayerNorms."""
+    """Decoupled decay towards where the trial started, the pre-trained weights; not on biases and
+    LayerNorms.
+    """
     layerwise_lr_decay: float = 1.0
     """Learning rate's factor per block below the head, embeddings last; 1 is off."""
     reinit_layers: int = 0
-    """Top blocks that each trial draws anew, and the pooler with them; 0 leaves both pre-trained."""
+    """Top blocks that each trial draws anew, and the pooler with them; 0 leaves both pre-trained.
+    """
 
     # Running and recording
     eval_every: int | None = None
-    """Steps between evaluations on the dev set; null is once an epoch. The end is always evaluated."""
+    """Steps between evaluations on the dev set; null is once an epoch. The end is always evaluated.
+    """
     log_every: int = 10
     """Steps between records of loss, learning rate and gradient norms."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -116,19 +134,25 @@ class SweepConfig:
     remat: bool = False
     """Recompute each block in the backward pass: more trials fit in memory, each slower."""
     compile_cache: bool = True
-    """Keep compiled programs in the user's cache folder, so that the next sweep of this shape starts at once."""
+    """Keep compiled programs in the user's cache folder, so that the next sweep of this shape
+    starts at once.
+    """
     save_params: Literal["none", "best", "final", "all"] = "none"
     """Which parameters of each trial to keep in OUT/params; all is best and final."""
     checkpoint_every: int | None = None
     """Steps between checkpoints of the running group; null is about every ten minutes."""
     early_stop: float | None = None
-    """Share of the training after which trials that have learnt nothing are stopped; null lets every trial end."""
+    """Share of the training after which trials that have learnt nothing are stopped; null lets
+    every trial end.
+    """
     keep_trials: int | None = None
     """With early_stop: how many trials of each arm go on at most, best dev score so far first."""
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
-    """Try a few steps, print the plan (trials, tokens, memory, time, effective learning rates) and stop."""
+    """Try a few steps, print the plan (trials, tokens, memory, time, effective learning rates) and
+    stop.
+    """
     overwrite: bool = False
     """Replace the results that OUT holds."""
 
@@ -148,7 +172,8 @@ TRACED_FIELDS = (
     "layerwise_lr_decay",
     "reinit_layers",
 )
-# Traced too, but a program holds the arithmetic of only those that its trials use: without them it is the plain one.
+# Traced too, but a program holds the arithmetic of only those that its trials use: without them it
+# is the plain one.
 MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
@@ -168,7 +193,9 @@ def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
 
 
 def seed_list(text: str) -> tuple[int, ...]:
-    """`0-31,77` to numbers, in the order given and without repeats; raises UserError for anything else."""
+    """`0-31,77` to numbers, in the order given and without repeats; raises UserError for anything
+    else.
+    """
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)

@@ -20,7 +20,9 @@ from jaxtune.training.optimizer import Hyper
 
 @dataclasses.dataclass(frozen=True)
 class Seeds:
-    """The three random streams of a trial; `seed` is its number within the arm where the streams are crossed."""
+    """The three random streams of a trial; `seed` is its number within the arm where the streams
+    are crossed.
+    """
 
     seed: int
     init_seed: int
@@ -30,7 +32,9 @@ class Seeds:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One fine-tuning run. `number` counts over the sweep, `arm` is a readable name of what was swept."""
+    """One fine-tuning run. `number` counts over the sweep, `arm` is a readable name of what was
+    swept.
+    """
 
     number: int
     arm: str
@@ -54,9 +58,11 @@ class Trial:
 
 
 def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
-    """The seeds of an arm: one number for all three streams, or every combination of a crossed design.
+    """The seeds of an arm: one number for all three streams, or every combination of a crossed
+    design.
 
-    In a crossed design dropout follows the data order unless `dropout_seeds` are given, as in Dodge et al. (2020).
+    In a crossed design dropout follows the data order unless `dropout_seeds` are given, as in Dodge
+    et al. (2020).
     """
     if config.init_seeds is None or config.order_seeds is None:
         plain = range(config.num_seeds) if config.seeds is None else seed_list(config.seeds)
@@ -71,7 +77,9 @@ def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
 
 
 def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
-    """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all` without a grid."""
+    """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all`
+    without a grid.
+    """
 
     def readable(value: Any) -> str:
         if value is None:
@@ -82,7 +90,9 @@ def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
 
 
 def make_trials(settings: Settings) -> tuple[Trial, ...]:
-    """All seeds x arms, numbered seed by seed: more seeds later keep the numbers, and a part is a part of every arm."""
+    """All seeds x arms, numbered seed by seed: more seeds later keep the numbers, and a part is a
+    part of every arm.
+    """
     pairs = itertools.product(seeds_of(settings.base), settings.arms)
     return tuple(
         Trial(number, arm_name(arm, settings.grid), seeds, arm)
@@ -91,10 +101,12 @@ def make_trials(settings: Settings) -> tuple[Trial, ...]:
 
 
 def program_config(config: SweepConfig) -> SweepConfig:
-    """The config with traced values and seeds removed: trials that agree in it share one compiled program.
+    """The config with traced values and seeds removed: trials that agree in it share one compiled
+    program.
 
-    A mitigation in use stays, with a strength of -1 for any: trials without it run the program that has none of its
-    arithmetic, so that their numbers do not depend on what the sweep's other arms use.
+    A mitigation in use stays, with a strength of -1 for any: trials without it run the program that
+    has none of its arithmetic, so that their numbers do not depend on what the sweep's other arms
+    use.
     """
     defaults = dataclasses.asdict(SweepConfig())
     shared: dict[str, Any] = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}

@@ -17,7 +17,8 @@ def exit_status(command: Callable[[], None], when_disk_is_full: str) -> int:
     """0 done, 1 error, 128 + signal interrupted; wrong usage exits with 2 by itself.
 
     Args:
-        when_disk_is_full: what is kept and what to do, the end of the sentence about a file that cannot be written.
+        when_disk_is_full: what is kept and what to do, the end of the sentence about a file that
+            cannot be written.
     """
     try:
         command()

@@ -1,4 +1,6 @@
-"""One live line for anything that takes long: a bar in a terminal, plain lines now and then elsewhere."""
+"""One live line for anything that takes long: a bar in a terminal, plain lines now and then
+elsewhere.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -70,7 +72,9 @@ def say(text: str) -> None:
 
 
 class SweepProgress:
-    """A recorder that shows a sweep: steps of all trials, seeds done, failures, mean metric, seeds per hour, time left."""
+    """A recorder that shows a sweep: steps of all trials, seeds done, failures, mean metric, seeds
+    per hour, time left.
+    """
 
     def __init__(self, num_trials: int, num_done: int, total_steps: int):
         self.num_trials = num_trials

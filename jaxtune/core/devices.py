@@ -8,10 +8,11 @@ import jax
 
 
 def set_up(precision: str = "float32", compile_cache: bool = True) -> None:
-    """One CPU device per core, full float32 products, compiled programs kept; what the user set stays.
+    """One CPU device per core, full float32 products, compiled programs kept; what the user set
+    stays.
 
-    Two trials side by side, one per core, beat one trial on two cores (benchmarks/README.md). Without the second, float32
-    products on an NVIDIA GPU are TensorFloat-32.
+    Two trials side by side, one per core, beat one trial on two cores (benchmarks/README.md).
+    Without the second, float32 products on an NVIDIA GPU are TensorFloat-32.
     """
     config: Any = jax.config  # its fields are made at import
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
@@ -45,8 +46,9 @@ def _keep_compiled_programs() -> None:
 def join_processes() -> None:
     """Joins the other processes of a run, where the environment names their coordinator.
 
-    JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID; each process gets the same command, and
-    the trials are spread over the devices of all. One process that ends takes the others with it.
+    JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID; each process gets the
+    same command, and the trials are spread over the devices of all. One process that ends takes the
+    others with it.
     """
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
     if address is not None:
@@ -61,7 +63,9 @@ def cache_folder() -> Path:
 
 
 def memory_limit() -> int | None:
-    """Bytes that JAX may use on one of this process's accelerators; None where it does not say, as on CPU."""
+    """Bytes that JAX may use on one of this process's accelerators; None where it does not say, as
+    on CPU.
+    """
     statistics = jax.local_devices()[0].memory_stats() or {}
     return statistics.get("bytes_limit")
 

@@ -1,4 +1,6 @@
-"""Result files of a sweep (DESIGN 2.2): JSON lines, Parquet and NPY are the truth, TensorBoard is a view of them."""
+"""Result files of a sweep (DESIGN 2.2): JSON lines, Parquet and NPY are the truth, TensorBoard is a
+view of them.
+"""
 
 import hashlib
 import json
@@ -16,7 +18,9 @@ REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 
 
 class StepRecords(NamedTuple):
-    """Consecutive steps of a group of trials; learning rates are without the bias correction's factor."""
+    """Consecutive steps of a group of trials; learning rates are without the bias correction's
+    factor.
+    """
 
     loss: np.ndarray  # [trial, step]
     learning_rate: np.ndarray  # [trial, step]
@@ -76,7 +80,8 @@ class History:
         )  # first seen first: loss, learning rate, norms, dev metrics
         codes = np.repeat([kinds.index(each) for each in name], [len(part) for part in trial])
         trials, steps = np.concatenate(trial), np.concatenate(step)
-        # However the run was cut into dispatches, and wherever it was resumed, the file is the same.
+        # However the run was cut into dispatches, and wherever it was resumed, the file is the
+        # same.
         order = np.lexsort((steps, codes, trials))
         trials = trials[order]
         names = pa.DictionaryArray.from_arrays(pa.array(codes[order], pa.int32()), kinds)
@@ -109,7 +114,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """A JSON file, complete or as it was; non-finite numbers become null, which every JSON reader takes."""
+    """A JSON file, complete or as it was; non-finite numbers become null, which every JSON reader
+    takes.
+    """
     write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
 
 

@@ -1,8 +1,10 @@
-"""The learning rate that an arm's updates really have: the schedule, and what is lost without bias correction.
+"""The learning rate that an arm's updates really have: the schedule, and what is lost without bias
+correction.
 
-Without the correction the t-th update is 1 / c(t) times as large, c(t) = sqrt(1-b2^t) / (1-b1^t): the same as corrected Adam
-with a learning rate of 1 / c(t) times the schedule's (Mosbach et al. 2021, equation 1; eps left aside). In numpy, for
-reports; the optimiser's own formulas are in `jaxtune.training.optimizer`.
+Without the correction the t-th update is 1 / c(t) times as large, c(t) = sqrt(1-b2^t) / (1-b1^t):
+the same as corrected Adam with a learning rate of 1 / c(t) times the schedule's (Mosbach et al.
+2021, equation 1; eps left aside). In numpy, for reports; the optimiser's own formulas are in
+`jaxtune.training.optimizer`.
 """
 
 from collections.abc import Mapping

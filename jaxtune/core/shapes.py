@@ -10,7 +10,8 @@
     hidden    model width
     label     classes (1 for regression)
 
-Model and step code is written for ONE trial: the trial axis is added by vmap and appears in no model type.
+Model and step code is written for ONE trial: the trial axis is added by vmap and appears in no
+model type.
 """
 
 import jaxtyping

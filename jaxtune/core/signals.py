@@ -1,4 +1,6 @@
-"""SIGTERM and SIGINT: the first asks the run to stop where it can go on later, the second ends it at once."""
+"""SIGTERM and SIGINT: the first asks the run to stop where it can go on later, the second ends it
+at once.
+"""
 
 import signal
 from types import FrameType
@@ -15,7 +17,9 @@ class InterruptedRunError(Exception):
 
 
 class Interruption:
-    """Watches for the signals inside a `with` block of the main thread; without `watch` they have their usual effect."""
+    """Watches for the signals inside a `with` block of the main thread; without `watch` they have
+    their usual effect.
+    """
 
     def __init__(self, watch: bool = True) -> None:
         self.received: int | None = None

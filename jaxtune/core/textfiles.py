@@ -1,4 +1,6 @@
-"""Text files as they should be, UTF-8 without NUL; anything else is one sentence that names file and line."""
+"""Text files as they should be, UTF-8 without NUL; anything else is one sentence that names file
+and line.
+"""
 
 import codecs
 from pathlib import Path
@@ -16,7 +18,9 @@ def read_text(file: Path) -> str:
 
 
 def decode(file: Path, data: bytes) -> str:
-    """The content of a text file from its bytes, without a byte-order mark; `file` is for the message."""
+    """The content of a text file from its bytes, without a byte-order mark; `file` is for the
+    message.
+    """
     data = data.removeprefix(codecs.BOM_UTF8)
     # Checked first: UTF-16 is full of them, and tokenizers drop them silently.
     nul = data.find(b"\0")

@@ -1,4 +1,6 @@
-"""Text to pre-train on: tokenised, with a held-out part and what masking needs to know of the vocabulary."""
+"""Text to pre-train on: tokenised, with a held-out part and what masking needs to know of the
+vocabulary.
+"""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +34,9 @@ class Corpus(NamedTuple):
 
 
 def miniature_corpus(folder: Path, seed: int, max_length: int) -> Corpus:
-    """Sentences of the miniature's language, other ones for each seed; its tokenizer is written into `folder`."""
+    """Sentences of the miniature's language, other ones for each seed; its tokenizer is written
+    into `folder`.
+    """
     from jaxtune.data.miniature import language
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +61,9 @@ def miniature_held_out() -> list[str]:
 def read_corpus(
     data: Path, held_out_file: Path | None, tokenizer_folder: Path, max_length: int
 ) -> Corpus:
-    """Text files; without a held-out file, a random 1 % of the sequences (at most 1,000) is held out."""
+    """Text files; without a held-out file, a random 1 % of the sequences (at most 1,000) is held
+    out.
+    """
     tokenizer = load_tokenizer(tokenizer_folder)
     train = tokenize_chunks(tokenizer, read_texts(data), max_length)
     if held_out_file is None:

@@ -187,7 +187,8 @@ def _examples(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
         labels.append(_label(where, written, layout.labels))
         if not (layout.has_known_flaws or all(text.strip() for text in texts[-1])):
             raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
-    # On a dev set of one class the best constant prediction is right everywhere: every trial would count as failed.
+    # On a dev set of one class the best constant prediction is right everywhere: every trial would
+    # count as failed.
     if len(set(labels)) < 2:
         single = f"a single label, {_quoted(written)}, in its {len(labels)} examples"
         found = single if labels else "no examples"

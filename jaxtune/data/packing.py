@@ -1,7 +1,9 @@
-"""Batches to packed rows: whole sequences side by side in few fixed rows, first-fit decreasing, exactly the same batch.
+"""Batches to packed rows: whole sequences side by side in few fixed rows, first-fit decreasing,
+exactly the same batch.
 
-A plan says for every step which token of the table lies in which slot. Everything here is a pure function of the
-data, the batch size and the order seed, and is vectorised over batches, so the shapes are known before compiling.
+A plan says for every step which token of the table lies in which slot. Everything here is a pure
+function of the data, the batch size and the order seed, and is vectorised over batches, so the
+shapes are known before compiling.
 """
 
 from typing import NamedTuple
@@ -10,7 +12,8 @@ import numpy as np
 
 from jaxtune.data.tokens import TokenTable
 
-# Placing a batch takes about batch_size^2 comparisons: large batches, which vary less, are sampled less.
+# Placing a batch takes about batch_size^2 comparisons: large batches, which vary less, are sampled
+# less.
 SAMPLED_COMPARISONS = 4_000_000
 MOST_RUNGS = 8
 RUNG_WORTH = 0.01
@@ -36,7 +39,9 @@ class Placement(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The compiled row shapes of a task: `ladder[-1]` rows hold every batch, the smaller rungs hold most."""
+    """The compiled row shapes of a task: `ladder[-1]` rows hold every batch, the smaller rungs hold
+    most.
+    """
 
     slots: int
     ladder: tuple[int, ...]
@@ -70,7 +75,9 @@ def trial_batches(
 
 
 def place(lengths: np.ndarray, slots: int) -> Placement:
-    """First-fit decreasing for many batches at once: `lengths` [batch, sequence], 0 for none; rows of `slots` places."""
+    """First-fit decreasing for many batches at once: `lengths` [batch, sequence], 0 for none; rows
+    of `slots` places.
+    """
     num_batches, size = lengths.shape
     by_length = np.argsort(-lengths, axis=1, kind="stable")
     space = np.full((num_batches, size), slots, np.int32)
@@ -98,8 +105,9 @@ def choose_shape(
 ) -> Shape:
     """The row width that costs least on sampled batches, and the row counts to compile.
 
-    The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest (a rule of thumb
-    for CPUs). Runs that meet larger batches than the sampled ones get more rungs (`extended`).
+    The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest
+    (a rule of thumb for CPUs). Runs that meet larger batches than the sampled ones get more rungs
+    (`extended`).
     """
     longest = -(-int(lengths.max()) // 8) * 8
     if not packed:
@@ -118,13 +126,15 @@ def choose_shape(
 
 
 def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
-    """Row counts to compile, the largest seen among them: those that leave the fewest empty rows on average.
+    """Row counts to compile, the largest seen among them: those that leave the fewest empty rows on
+    average.
 
     A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile.
     """
     counts, times = np.unique(rows, return_counts=True)
     batches = np.concatenate([[0], np.cumsum(times)])  # with at most as many rows
-    # totals[j]: rows spent on the batches of up to counts[j] rows, by the best ladder that ends there.
+    # totals[j]: rows spent on the batches of up to counts[j] rows, by the best ladder that ends
+    # there.
     totals = counts * batches[1:]
     ladders: list[tuple[int, ...]] = [(int(count),) for count in counts]
     for size in range(1, min(MOST_RUNGS, len(counts))):
@@ -141,8 +151,8 @@ def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
 def extended(shape: Shape, rows_needed: int) -> Shape:
     """The shape with a rung for every even row count from the top of its ladder to `rows_needed`.
 
-    A batch takes the same rung of the ladder however far it was extended: trials that need more and trials that need less
-    share a program without a change in their numbers.
+    A batch takes the same rung of the ladder however far it was extended: trials that need more and
+    trials that need less share a program without a change in their numbers.
     """
     top = shape.ladder[-1]
     if rows_needed <= top:

@@ -1,4 +1,6 @@
-"""Rows of TSV, CSV and JSONL files by line number; what is wrong with a file is one sentence that names the line."""
+"""Rows of TSV, CSV and JSONL files by line number; what is wrong with a file is one sentence that
+names the line.
+"""
 
 import csv
 import io
@@ -19,11 +21,14 @@ def glue_rows(
     header: tuple[str, ...] | None = None,
     drop_broken: bool = False,
 ) -> Iterator[Row]:
-    """Rows of a classic GLUE file: tab-separated, nothing quoted, named by its first line unless `header` is given.
+    """Rows of a classic GLUE file: tab-separated, nothing quoted, named by its first line unless
+    `header` is given.
 
-    A row with another number of fields than the header raises UserError, or is left out where `drop_broken`.
+    A row with another number of fields than the header raises UserError, or is left out where
+    `drop_broken`.
     """
-    # Sentences may hold U+2028 and bare quotes: only "\n" ends a row. Empty lines at the end are no rows.
+    # Sentences may hold U+2028 and bare quotes: only "\n" ends a row. Empty lines at the end are no
+    # rows.
     lines = _examples_text(path).rstrip("\r\n").split("\n")
     fields = ((n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1))
     return _table(path, fields, columns, header, drop_broken)

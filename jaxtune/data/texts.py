@@ -10,7 +10,9 @@ SUFFIXES = (".txt", ".txt.xz", ".raw")
 
 
 def read_texts(path: Path) -> list[str]:
-    """The non-empty lines of a text file (.txt, .raw or .txt.xz), or of all such files of a folder, by name."""
+    """The non-empty lines of a text file (.txt, .raw or .txt.xz), or of all such files of a folder,
+    by name.
+    """
     files = [path]
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES) and p.is_file())

@@ -1,4 +1,6 @@
-"""Examples to token tables: tokenised once with the checkpoint's own tokenizer, laid end to end, vocabulary compacted."""
+"""Examples to token tables: tokenised once with the checkpoint's own tokenizer, laid end to end,
+vocabulary compacted.
+"""
 
 import contextlib
 import dataclasses
@@ -34,7 +36,9 @@ class Tokens(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TokenTable:
-    """The tokens of a split, end to end; index 0 is one padding token, so that a plan may point at it."""
+    """The tokens of a split, end to end; index 0 is one padding token, so that a plan may point at
+    it.
+    """
 
     ids: np.ndarray  # int32 [token]
     token_types: np.ndarray  # int32 [token]
@@ -68,7 +72,9 @@ class TokenTable:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The checkpoint's tokenizer; raises UserError where the folder has none or it lacks a padding token."""
+    """The checkpoint's tokenizer; raises UserError where the folder has none or it lacks a padding
+    token.
+    """
     from transformers import AutoTokenizer
 
     # Asked first: without a vocabulary transformers makes a tokenizer that knows no word.
@@ -87,7 +93,9 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def _name_special_tokens(tokenizer: Any) -> None:
-    """A bare tokenizer.json does not say which token is for padding or masking; the usual spellings do."""
+    """A bare tokenizer.json does not say which token is for padding or masking; the usual spellings
+    do.
+    """
     vocabulary = tokenizer.get_vocab()
     for role, spellings in SPECIAL_TOKENS.items():
         known = [token for token in spellings if token in vocabulary]
@@ -114,7 +122,8 @@ def tokenize(
     vocab_size: int,
     use_token_types: bool = True,
 ) -> TokenTable:
-    """Cuts every example (longest-first truncation at `max_length` tokens, special tokens included).
+    """Cuts every example (longest-first truncation at `max_length` tokens, special tokens
+    included).
 
     Raises UserError where the tokenizer gives an id that the model's embedding does not have.
     """
@@ -224,7 +233,8 @@ def _flat(sequences: list[list[int]], padding: int) -> np.ndarray:
 def compact(tables: list[TokenTable]) -> tuple[list[TokenTable], np.ndarray]:
     """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6).
 
-    Returns the tables and the ids kept, ascending: row i of a compacted embedding is word `kept[i]`.
+    Returns the tables and the ids kept, ascending: row i of a compacted embedding is word
+    `kept[i]`.
     """
     kept = np.unique(np.concatenate([table.ids for table in tables]))
     renumbered = [

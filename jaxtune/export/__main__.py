@@ -1,7 +1,8 @@
-"""`python -m jaxtune.export`: one trial, an ensemble or a weight average of a sweep as a Hugging Face folder.
+"""`python -m jaxtune.export`: one trial, an ensemble or a weight average of a sweep as a Hugging
+Face folder.
 
-Whatever is exported is evaluated first, on the dev set and by the compiled program that scored the trials: what the model
-card says was measured on the very parameters beside it.
+Whatever is exported is evaluated first, on the dev set and by the compiled program that scored the
+trials: what the model card says was measured on the very parameters beside it.
 """
 
 import contextlib
@@ -28,8 +29,9 @@ class ExportConfig:
     out: Annotated[Path, tyro.conf.Positional]
     """The sweep's folder."""
     trial: str
-    """`best` (by the dev metric), a trial's number, `ensemble` (mean of the logits of the trials that did not fail), or `soup`
-    (mean of their weights)."""
+    """`best` (by the dev metric), a trial's number, `ensemble` (mean of the logits of the trials
+    that did not fail), or `soup` (mean of their weights).
+    """
     to: Path
     """Folder to write; it must not exist, or be empty."""
     arm: str | None = None

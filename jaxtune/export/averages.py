@@ -1,4 +1,6 @@
-"""Weight averages of trials that started from the same pre-trained model (Wortsman et al. 2022, "Model soups")."""
+"""Weight averages of trials that started from the same pre-trained model (Wortsman et al. 2022,
+"Model soups").
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -45,8 +47,8 @@ def greedy_soup(
 ) -> Soup:
     """Adds trials in the order given wherever the score of the average does not fall.
 
-    It begins with the first trial alone, so it never scores below the best one. Every trial's parameters are loaded once,
-    and two averages are held at a time.
+    It begins with the first trial alone, so it never scores below the best one. Every trial's
+    parameters are loaded once, and two averages are held at a time.
     """
     kept, highest = _Sum({}), -np.inf
     for trial in best_first:

@@ -69,7 +69,9 @@ def soup_card(
     trials: Mapping[str, Sequence[int]],
     chosen: str,
 ) -> str:
-    """Of the exported soup; `trials` are those of the uniform and of the greedy one, `chosen` is one of these names."""
+    """Of the exported soup; `trials` are those of the uniform and of the greedy one, `chosen` is
+    one of these names.
+    """
     heads = len({member.trial.seeds.init_seed for member in members})
     fresh = [module.removeprefix("head/") for module in dev.task.fresh]
     if dev.config.reinit_layers:

@@ -1,6 +1,8 @@
-"""Sections of a model card: what it is, how it scored, how stable the recipe behind it was, how to use it.
+"""Sections of a model card: what it is, how it scored, how stable the recipe behind it was, how to
+use it.
 
-Texts from outside (names of models, labels and arms) are escaped: they stay text, whatever Markdown they spell.
+Texts from outside (names of models, labels and arms) are escaped: they stay text, whatever Markdown
+they spell.
 """
 
 import re
@@ -18,7 +20,8 @@ from jaxtune.stats.describe import describe, expected_max
 from jaxtune.stats.intervals import Estimate
 from jaxtune.storage.trial_rows import Row
 
-# Texts, which may hold a path of the user's machine; the other settings are numbers, switches and given words.
+# Texts, which may hold a path of the user's machine; the other settings are numbers, switches and
+# given words.
 _TEXTS = {"data_dir", "train_file", "dev_file", "text_columns", "label_column"}
 MOST_LABELS = 12
 LICENCE = (

@@ -19,7 +19,9 @@ FAILED = " **This trial failed**: it is no better than the best constant predict
 
 
 def choose(sweep: Sweep, trial: str, arm: str | None) -> Callable[[Path], str]:
-    """What `--trial` means: writes a folder and returns what there is to say; raises UserError where it means nothing."""
+    """What `--trial` means: writes a folder and returns what there is to say; raises UserError
+    where it means nothing.
+    """
     if trial in ("ensemble", "soup"):
         members = _usable(
             sweep, only_arm(sweep, arm, f"an {trial}" if trial[0] == "e" else "a soup"), 2

@@ -12,8 +12,8 @@ Logits = Float[np.ndarray, "example label"]
 def mean_logits(logits: Sequence[Logits]) -> Logits:
     """The mean over trials, one rule for classes and for values.
 
-    For classes it is the normalised geometric mean of the probabilities: a trial that all but rules a class out is heard,
-    and a trial with large logits counts for more.
+    For classes it is the normalised geometric mean of the probabilities: a trial that all but rules
+    a class out is heard, and a trial with large logits counts for more.
     """
     return np.mean(np.stack(logits).astype(np.float64), axis=0)
 

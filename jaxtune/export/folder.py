@@ -1,4 +1,6 @@
-"""A fine-tuned classifier as the folder that transformers' auto classes load: config.json, weights, tokenizer."""
+"""A fine-tuned classifier as the folder that transformers' auto classes load: config.json, weights,
+tokenizer.
+"""
 
 import shutil
 from pathlib import Path
@@ -15,7 +17,9 @@ _CLASSES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
 
 
 def write_model(folder: Path, dev: DevSet, params: Params) -> None:
-    """The folder gives in transformers, with the tokenizer called as the model card says, the logits that `dev` gives."""
+    """The folder gives in transformers, with the tokenizer called as the model card says, the
+    logits that `dev` gives.
+    """
     from safetensors import SafetensorError
 
     source = locate(str(dev.config.model))
@@ -30,7 +34,8 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
     shutil.copymode(folder / "config.json", folder / WEIGHTS)
     tokenizer = load_tokenizer(source)
     tokenizer.model_max_length = dev.max_length
-    # transformers leaves token types out for ALBERT, and puts them in where training may have left them out.
+    # transformers leaves token types out for ALBERT, and puts them in where training may have left
+    # them out.
     types = ["token_type_ids"] if dev.config.use_token_types and encoder.type_vocab_size > 1 else []
     tokenizer.model_input_names = ["input_ids", *types, "attention_mask"]
     # Saved is the attribute's value, but only of what was given when the tokenizer was made.
@@ -41,7 +46,9 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
 
 
 def classifier_config(raw: dict[str, Any], label_names: tuple[str, ...] | None) -> dict[str, Any]:
-    """The base model's config.json with a classification head; `label_names` is None for regression."""
+    """The base model's config.json with a classification head; `label_names` is None for
+    regression.
+    """
     labels = ("LABEL_0",) if label_names is None else label_names
     return {name: value for name, value in raw.items() if name not in _NOT_TRUE_HERE} | {
         "architectures": [f"{_CLASSES[raw['model_type']]}ForSequenceClassification"],

@@ -30,7 +30,8 @@ from jaxtune.training.prepare import read_dataset
 
 Params = dict[str, np.ndarray]
 Step = Literal["final", "best"]
-# Largest difference of logits, relative to the largest logit, that another device's rounding explains.
+# Largest difference of logits, relative to the largest logit, that another device's rounding
+# explains.
 ROUNDING = {"float32": 1e-3, "bfloat16": 5e-2}
 
 
@@ -55,7 +56,9 @@ class Member(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """What is left of a sweep in OUT; `step` says which of a trial's parameters and scores are meant."""
+    """What is left of a sweep in OUT; `step` says which of a trial's parameters and scores are
+    meant.
+    """
 
     out: Path
     step: Step
@@ -75,7 +78,9 @@ class Sweep:
         return tuple(dict.fromkeys(member.trial.arm for member in self.members))
 
     def params(self, member: Member) -> Params:
-        """A member's parameters by path, every word's row among them; raises UserError where there are none."""
+        """A member's parameters by path, every word's row among them; raises UserError where there
+        are none.
+        """
         again = (
             f"run the sweep again with python -m jaxtune.sweep --config {self.out / CONFIG} "
             f"--save_params {self.step} --out OTHER"
@@ -91,12 +96,14 @@ class Sweep:
 
 
 def read_sweep(out: Path, step: Step) -> Sweep:
-    """The finished trials of OUT; raises UserError where it is no sweep's folder or its trials are another config's."""
+    """The finished trials of OUT; raises UserError where it is no sweep's folder or its trials are
+    another config's.
+    """
     if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
         raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
     trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
-    # Not the ledger's check of every file: the trials that are not exported count in the stability table all the same,
-    # whoever has thrown their parameters away since.
+    # Not the ledger's check of every file: the trials that are not exported count in the stability
+    # table all the same, whoever has thrown their parameters away since.
     rows = read_rows(out)
     if not rows:
         raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
@@ -171,7 +178,9 @@ class DevSet:
         return min(self.config.max_length, self.task.model.encoder.config.max_length)
 
     def model(self, params: Params, source: Any = "these parameters") -> SequenceClassifier:
-        """The parameters as a model with all words; raises UserError where they are another architecture's."""
+        """The parameters as a model with all words; raises UserError where they are another
+        architecture's.
+        """
         wanted = {path: leaf.shape for path, leaf in paths(self._skeleton).items()}
         if wanted != {path: array.shape for path, array in params.items()}:
             raise UserError(
@@ -192,10 +201,11 @@ class DevSet:
         return evaluate(self.task.metrics, logits, self.labels)
 
     def check(self, sweep: Sweep, member: Member, params: Params) -> np.ndarray:
-        """The member's logits, evaluated again; raises UserError where they are not those that the sweep left.
+        """The member's logits, evaluated again; raises UserError where they are not those that the
+        sweep left.
 
-        Orbax notices no changed byte, and model and data lie outside OUT: this notices both. Of the best step no logits
-        were kept, and there is nothing to compare.
+        Orbax notices no changed byte, and model and data lie outside OUT: this notices both. Of the
+        best step no logits were kept, and there is nothing to compare.
         """
         logits = self.logits(params, member.folder)
         if not np.isfinite(logits).all():

@@ -1,7 +1,9 @@
 """Dropout whose mask is a hash of (key, element index): exact under vmap, and cheap on CPU and GPU.
 
-A mask drawn by `jax.random.bernoulli` costs about twenty rounds of threefry per element. Here an element costs two rounds of a 32-bit integer mixer (multiply and xor-shift) that fuse with
-the scaling. The element index runs over the array in row-major order, so adding rows at the end changes no mask.
+A mask drawn by `jax.random.bernoulli` costs about twenty rounds of threefry per element. Here an
+element costs two rounds of a 32-bit integer mixer (multiply and xor-shift) that fuse with the
+scaling. The element index runs over the array in row-major order, so adding rows at the end changes
+no mask.
 """
 
 import jax
@@ -12,7 +14,9 @@ from jaxtune.core.shapes import Array, Float, Key
 
 
 def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
-    """Zeroes elements with probability `rate` and scales the others by 1/(1-rate); identity without a key."""
+    """Zeroes elements with probability `rate` and scales the others by 1/(1-rate); identity without
+    a key.
+    """
     if key is None or rate == 0.0:
         return x
     threshold = jnp.uint32(round(rate * 2**32))
@@ -28,8 +32,9 @@ def random_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
     for axis in reversed(range(len(shape))):
         index += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
         stride *= shape[axis]
-    # The second word enters between two rounds: keys that differ in it give unrelated streams. Keys that share it (one
-    # pair in 2^32 of derived keys) permute each other's elements where their first words differ in low bits only.
+    # The second word enters between two rounds: keys that differ in it give unrelated streams. Keys
+    # that share it (one pair in 2^32 of derived keys) permute each other's elements where their
+    # first words differ in low bits only.
     return _mix(_mix(index ^ words[0]) + words[1])
 
 

@@ -1,7 +1,7 @@
 """One scanned encoder for BERT, RoBERTa and ALBERT, on rows that may hold several sequences each.
 
-A model is its parameters: modules are stateless pytrees, transformed with plain jax.vmap, jax.grad and lax.scan.
-Randomness is passed in; `key=None` means evaluation.
+A model is its parameters: modules are stateless pytrees, transformed with plain jax.vmap, jax.grad
+and lax.scan. Randomness is passed in; `key=None` means evaluation.
 """
 
 import dataclasses
@@ -63,7 +63,8 @@ class EncoderConfig:
 class Rows(NamedTuple):
     """A batch as the encoder sees it: fixed rows, each holding one or several whole sequences.
 
-    `segments` says which sequence of its row a slot belongs to, from 1; 0 is padding. Attention stays within a segment.
+    `segments` says which sequence of its row a slot belongs to, from 1; 0 is padding. Attention
+    stays within a segment.
     """
 
     token_ids: RowInts
@@ -75,7 +76,9 @@ class Rows(NamedTuple):
 
 @functools.cache
 def normal(std: float) -> jax.nn.initializers.Initializer:
-    """Cached: modules keep their initialiser, and two models are one pytree type only if it is the same object."""
+    """Cached: modules keep their initialiser, and two models are one pytree type only if it is the
+    same object.
+    """
     return jax.nn.initializers.normal(std)
 
 
@@ -167,7 +170,8 @@ class Block(nnx.Module):
         )
         scores = jnp.matmul(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
         scores = scores / math.sqrt(split[-1])
-        # Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
+        # Padding attends to padding (segment 0): its values are never read, and no softmax row is
+        # empty.
         together = segments[:, None, :, None] == segments[:, None, None, :]
         scores = jnp.where(together, scores, -1e9)
         weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
@@ -176,7 +180,9 @@ class Block(nnx.Module):
 
 
 class Encoder(nnx.Module):
-    """Embeddings and a scanned stack of blocks; block parameters carry a leading `layer` axis except in ALBERT."""
+    """Embeddings and a scanned stack of blocks; block parameters carry a leading `layer` axis
+    except in ALBERT.
+    """
 
     def __init__(self, config: EncoderConfig, *, key: Key):
         self.config = config
@@ -196,9 +202,11 @@ class Encoder(nnx.Module):
             self.layers = jax.vmap(lambda k: Block(config, rngs=nnx.Rngs(k)))(keys)
 
     def __call__(self, rows: Rows, key: Key | None = None) -> Hidden:
-        """Hidden states of the last block by flat slot (row * slots + slot); those of padding mean nothing.
+        """Hidden states of the last block by flat slot (row * slots + slot); those of padding mean
+        nothing.
 
-        Only attention sees rows: matrix products over one long axis are faster on CPU than over two.
+        Only attention sees rows: matrix products over one long axis are faster on CPU than over
+        two.
         """
         config = self.config
         embedding_key, keys = None, None

@@ -14,7 +14,8 @@ from jaxtune.models.encoder import Encoder, EncoderConfig, Rows, activate, layer
 class ClassifierHead(nnx.Module):
     """Dense-tanh on the first token, then a linear map to labels.
 
-    The dense layer is BERT's and ALBERT's pre-trained pooler; RoBERTa's classifier has a fresh one, with dropout before it.
+    The dense layer is BERT's and ALBERT's pre-trained pooler; RoBERTa's classifier has a fresh one,
+    with dropout before it.
     """
 
     def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
@@ -49,7 +50,9 @@ class SequenceClassifier(nnx.Module):
 
 
 class MaskedLMHead(nnx.Module):
-    """Dense, activation, LayerNorm, then the transposed word embeddings and a bias of the head's own."""
+    """Dense, activation, LayerNorm, then the transposed word embeddings and a bias of the head's
+    own.
+    """
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -76,6 +79,8 @@ class MaskedLM(nnx.Module):
     def __call__(
         self, rows: Rows, slots: Int[Array, " masked"], key: Key | None = None
     ) -> Float[Array, "masked vocabulary"]:
-        """Logits at the given flat slots (row * slots + slot) only: the vocabulary product is the costly part."""
+        """Logits at the given flat slots (row * slots + slot) only: the vocabulary product is the
+        costly part.
+        """
         states: Hidden = self.encoder(rows, key)
         return self.head(states[slots], self.encoder.word.embedding[...])

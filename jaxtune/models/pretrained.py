@@ -1,4 +1,6 @@
-"""Hugging Face folders and hub ids to models, and back. Reads safetensors only: a pickle is refused."""
+"""Hugging Face folders and hub ids to models, and back. Reads safetensors only: a pickle is
+refused.
+"""
 
 import dataclasses
 import json
@@ -17,8 +19,8 @@ from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
 from jaxtune.models.weights import WEIGHTS, Tensors, fill, read_json, read_tensors
 
-# The largest values taken seriously, far above any published encoder: a mistyped size is refused before memory for it
-# is asked for.
+# The largest values taken seriously, far above any published encoder: a mistyped size is refused
+# before memory for it is asked for.
 _MOST = {
     "vocab_size": 10_000_000,
     "hidden_size": 100_000,
@@ -129,7 +131,9 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
 
 
 def _check_values(path: Path, raw: dict[str, Any], family: str) -> None:
-    """Raises UserError for values of a config.json that make no encoder, or one that jaxtune does not have."""
+    """Raises UserError for values of a config.json that make no encoder, or one that jaxtune does
+    not have.
+    """
     sizes = _MOST | ({"embedding_size": _MOST["hidden_size"]} if family == "albert" else {})
     if lacking := sorted(sizes.keys() - raw.keys()):
         raise UserError(f"{path} lacks {', '.join(lacking)}.")
@@ -178,9 +182,11 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
 def load_classifier(
     folder: Path, config: EncoderConfig, num_labels: int
 ) -> tuple[SequenceClassifier, tuple[str, ...]]:
-    """The encoder's weights (and the pooler's, where the folder has one) under a new classification head.
+    """The encoder's weights (and the pooler's, where the folder has one) under a new classification
+    head.
 
-    Returns the model and the paths of the head's modules that hold no pre-trained weights: `draw_fresh` fills them.
+    Returns the model and the paths of the head's modules that hold no pre-trained weights:
+    `draw_fresh` fills them.
     """
     tensors = read_tensors(folder, config)
     head = CLASSIFIER[config.family]
@@ -192,14 +198,18 @@ def load_classifier(
 
 
 def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
-    """The encoder with its pre-trained masked-LM head; raises UserError where the folder has no such head."""
+    """The encoder with its pre-trained masked-LM head; raises UserError where the folder has no
+    such head.
+    """
     skeleton = jax.eval_shape(lambda: MaskedLM(config, key=jax.random.key(0)))
     tensors = read_tensors(folder, config)
     return fill(skeleton, tensors, ENCODER[config.family] | MASKED_LM[config.family], (), folder)
 
 
 def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> SequenceClassifier:
-    """The named modules drawn anew: weights N(0, 0.02), biases 0 (Devlin et al.; PAPER b4), each from its own key."""
+    """The named modules drawn anew: weights N(0, 0.02), biases 0 (Devlin et al.; PAPER b4), each
+    from its own key.
+    """
 
     def draw(key_path, leaf):
         path = path_of(key_path)
@@ -234,7 +244,9 @@ def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:
 def write_folder(
     folder: Path, model: SequenceClassifier | MaskedLM, raw_config: dict[str, Any]
 ) -> None:
-    """config.json and model.safetensors as transformers writes them (the tokenizer is the caller's)."""
+    """config.json and model.safetensors as transformers writes them (the tokenizer is the
+    caller's).
+    """
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -245,7 +257,9 @@ def write_folder(
 def random_classifier(
     config: EncoderConfig, num_labels: int
 ) -> tuple[SequenceClassifier, tuple[str, ...]]:
-    """The architecture with random weights (the same every time), for speed and shape work without a checkpoint."""
+    """The architecture with random weights (the same every time), for speed and shape work without
+    a checkpoint.
+    """
     build = jax.jit(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
     return build(), ("head/classifier",)
 

@@ -1,8 +1,8 @@
 """Where a trial starts from, and mixing a model with it: re-initialised blocks and Mixout.
 
-The origin is the pre-trained model with what the trial itself draws: a fresh head, re-initialised blocks. Mixout and decay
-towards the origin read it at every step, so it is a pure function of the pre-trained model and the init key, of which a
-program keeps only the drawn tensors per trial.
+The origin is the pre-trained model with what the trial itself draws: a fresh head, re-initialised
+blocks. Mixout and decay towards the origin read it at every step, so it is a pure function of the
+pre-trained model and the init key, of which a program keeps only the drawn tensors per trial.
 """
 
 from collections.abc import Mapping
@@ -21,17 +21,19 @@ from jaxtune.models.pretrained import draw_fresh
 BLOCKS = "encoder/layers/"
 # Places in the init key's stream; `draw_fresh` takes 0 and 1.
 _BLOCK_STREAM = 2
-# Place in the stream of a step's dropout key, which the model splits in two: 0 and 1 are its encoder and its head.
+# Place in the stream of a step's dropout key, which the model splits in two: 0 and 1 are its
+# encoder and its head.
 _MIXOUT_STREAM = 2
 
 
 def reinitialise_top(
     model: SequenceClassifier, num_blocks: ArrayLike, key: Key
 ) -> SequenceClassifier:
-    """The last `num_blocks` blocks (may be traced) drawn anew: weights N(0, 0.02), biases 0, LayerNorms the identity.
+    """The last `num_blocks` blocks (may be traced) drawn anew: weights N(0, 0.02), biases 0,
+    LayerNorms the identity.
 
-    Zhang et al. (2021), who re-initialise the pooler with them: name it among the fresh modules of `draw_fresh`. The draw
-    of a block does not depend on how many are drawn.
+    Zhang et al. (2021), who re-initialise the pooler with them: name it among the fresh modules of
+    `draw_fresh`. The draw of a block does not depend on how many are drawn.
     """
     key = jax.random.fold_in(key, _BLOCK_STREAM)
     kernels = [path for path in paths(model) if path.startswith(BLOCKS) and path.endswith("kernel")]
@@ -58,7 +60,9 @@ def starting_model(
     key: Key,
     reinit_layers: ArrayLike | None = None,
 ) -> SequenceClassifier:
-    """The parameters before a trial's first step: fresh modules drawn, and its top blocks where a number is given."""
+    """The parameters before a trial's first step: fresh modules drawn, and its top blocks where a
+    number is given.
+    """
     if reinit_layers is None:
         return draw_fresh(pretrained, fresh, key)
     model = draw_fresh(pretrained, tuple(dict.fromkeys(("head/pooler", *fresh))), key)
@@ -81,12 +85,14 @@ def with_leaves(model: SequenceClassifier, leaves: Mapping[str, Array]) -> Seque
 def mix(
     model: SequenceClassifier, origin: SequenceClassifier, probability: ArrayLike, key: Key
 ) -> SequenceClassifier:
-    """Mixout (Lee et al., 2020): every dense layer's weights of an input, with `probability` p, put back to the origin's.
+    """Mixout (Lee et al., 2020): every dense layer's weights of an input, with `probability` p, put
+    back to the origin's.
 
-    One draw per input of a layer, for all its outputs, as dropout would take that input away; biases, LayerNorms and
-    embeddings are left alone, the fresh classifier is not (its origin is its draw), and ALBERT's shared block is mixed once
-    for all its uses. What is kept is (w - p origin) / (1 - p), so that the mean is w. The derivative is 1 / (1 - p) where kept and
-    0 elsewhere: Zhang et al.'s code leaves out the factor.
+    One draw per input of a layer, for all its outputs, as dropout would take that input away;
+    biases, LayerNorms and embeddings are left alone, the fresh classifier is not (its origin is its
+    draw), and ALBERT's shared block is mixed once for all its uses. What is kept is (w - p origin)
+    / (1 - p), so that the mean is w. The derivative is 1 / (1 - p) where kept and 0 elsewhere:
+    Zhang et al.'s code leaves out the factor.
     """
     key = jax.random.fold_in(key, _MIXOUT_STREAM)
     p = jnp.asarray(probability, jnp.float32)

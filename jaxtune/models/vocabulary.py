@@ -1,4 +1,6 @@
-"""Embedding rows taken out of the training state and given back: words that no example uses get zero gradient."""
+"""Embedding rows taken out of the training state and given back: words that no example uses get
+zero gradient.
+"""
 
 import jax
 import numpy as np
@@ -28,7 +30,8 @@ def restore_embedding(
 def unused_word_factor(
     rates: np.ndarray, weight_decay: float, pretrained_decay: float = 0.0
 ) -> float:
-    """What the steps of the given learning rates leave of an embedding row without gradient, as a share of its start.
+    """What the steps of the given learning rates leave of an embedding row without gradient, as a
+    share of its start.
 
     Weight decay shrinks it, and decay towards the pre-trained weights pulls it back.
     """

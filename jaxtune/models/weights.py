@@ -1,8 +1,10 @@
-"""Weights on disk: safetensors files to a model's leaves. A pickle is refused: reading one can run code.
+"""Weights on disk: safetensors files to a model's leaves. A pickle is refused: reading one can run
+code.
 
-What is noticed: a file that is cut, or whose header is damaged; a tensor that is missing, misshapen, of another kind of
-number, or not finite. What cannot be: a flipped bit in a tensor's data that leaves another finite number, for the format
-has no checksum. The manifest of a sweep keeps the sha256 of every weight file, so such files can be told apart.
+What is noticed: a file that is cut, or whose header is damaged; a tensor that is missing,
+misshapen, of another kind of number, or not finite. What cannot be: a flipped bit in a tensor's
+data that leaves another finite number, for the format has no checksum. The manifest of a sweep
+keeps the sha256 of every weight file, so such files can be told apart.
 """
 
 import json
@@ -111,7 +113,9 @@ def fill(
     fresh: tuple[str, ...],
     folder: Path,
 ) -> Model:
-    """The skeleton's leaves from the tensors, zeros in `fresh` modules; raises one UserError for all that misfits."""
+    """The skeleton's leaves from the tensors, zeros in `fresh` modules; raises one UserError for
+    all that misfits.
+    """
     layers = skeleton.encoder.config.num_layers
     sources = {
         path: _source(path, leaf.shape, dict(modules), layers)
@@ -139,7 +143,9 @@ def _source(path: str, shape: tuple[int, ...], modules: dict[str, str], num_laye
 
 
 def _check_fit(sources: Iterable[Source], tensors: Tensors, folder: Path) -> None:
-    """Every missing, misshapen, damaged and extra tensor, in one error and before memory for the model is asked for."""
+    """Every missing, misshapen, damaged and extra tensor, in one error and before memory for the
+    model is asked for.
+    """
     wanted = {name: source.shape for source in sources for name in source.names}
     problems = [
         f"{name} {problem}"

@@ -1,7 +1,8 @@
-"""`python -m jaxtune.pretrain`: masked-LM pre-training of a small encoder from scratch, its depth grown by stacking.
+"""`python -m jaxtune.pretrain`: masked-LM pre-training of a small encoder from scratch, its depth
+grown by stacking.
 
-A shallow encoder learns first; its blocks are then repeated (ABCD -> ABCDABCD...) and trained on (Gong et al., 2019).
-The defaults make the packaged miniature.
+A shallow encoder learns first; its blocks are then repeated (ABCD -> ABCDABCD...) and trained on
+(Gong et al., 2019). The defaults make the packaged miniature.
 """
 
 import dataclasses
@@ -42,10 +43,11 @@ EVAL_EVERY = 500
 
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig:
-    """Pre-trains a small encoder by masked-language modelling and writes a Hugging Face folder with its MLM head.
+    """Pre-trains a small encoder by masked-language modelling and writes a Hugging Face folder with
+    its MLM head.
 
-    The stages grow the depth: `--layers 4 12 24 --steps 2500 500 700` trains 4 layers, repeats them to 12, then to 24. The
-    same command goes on where it stopped.
+    The stages grow the depth: `--layers 4 12 24 --steps 2500 500 700` trains 4 layers, repeats them
+    to 12, then to 24. The same command goes on where it stopped.
     """
 
     data: str
@@ -57,9 +59,13 @@ class PretrainConfig:
     held_out: Path | None = None
     """Text file to validate on; without it, 1 % of the sequences (at most 1,000)."""
     family: Family = "bert"
-    """Architecture: RoBERTa counts positions from after its padding index and has one token type, ALBERT repeats one block."""
+    """Architecture: RoBERTa counts positions from after its padding index and has one token type,
+    ALBERT repeats one block.
+    """
     layers: tuple[int, ...] = (4, 12, 24)
-    """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block more often."""
+    """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block
+    more often.
+    """
     steps: tuple[int, ...] = (2500, 500, 700)
     """Optimiser steps of each stage."""
     learning_rates: tuple[float, ...] = (2.4e-3, 7e-4, 5e-4)
@@ -127,7 +133,9 @@ def pretrain(config: PretrainConfig) -> None:
 
 
 def _claim(config: PretrainConfig) -> None:
-    """Notes the settings in `out`; refuses a folder that holds a model or was begun with other settings."""
+    """Notes the settings in `out`; refuses a folder that holds a model or was begun with other
+    settings.
+    """
     if (config.out / "config.json").exists():
         raise UserError(f"{config.out} holds a model already; give another --out or remove it.")
     apart = ("out", "tokenizer", "held_out")

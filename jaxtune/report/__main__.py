@@ -1,4 +1,6 @@
-"""`python -m jaxtune.report`: what one or several sweeps say, as a page, as Markdown and as CSV (DESIGN 2.1)."""
+"""`python -m jaxtune.report`: what one or several sweeps say, as a page, as Markdown and as CSV
+(DESIGN 2.1).
+"""
 
 import dataclasses
 import sys
@@ -13,7 +15,8 @@ from jaxtune.core.cli import exit_status
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig:
-    """Writes report.html, report.md, arms.csv and trials.csv about the arms of one or several sweeps.
+    """Writes report.html, report.md, arms.csv and trials.csv about the arms of one or several
+    sweeps.
 
     Works on a sweep that still runs or was cut off; what has finished is in it.
     """
@@ -25,7 +28,9 @@ class ReportConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 130 interrupted."""
+    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 130
+    interrupted.
+    """
     config = tyro.cli(
         ReportConfig, args=argv, prog="python -m jaxtune.report", use_underscores=True
     )

@@ -32,7 +32,8 @@ from jaxtune.report.tables import (
 )
 from jaxtune.stats.wording import names
 
-# Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of final scores.
+# Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of
+# final scores.
 MOST_ARMS = 8
 MOST_GRADIENT_ARMS = 4
 

@@ -1,7 +1,7 @@
 """How the figures of a report look, and matplotlib's SVG cut down to what an HTML page needs.
 
-Text stays text, so that it can be read aloud, searched and printed; it takes the page's own font. Many curves in one panel become a
-picture inside the SVG, which bounds the page's size.
+Text stays text, so that it can be read aloud, searched and printed; it takes the page's own font.
+Many curves in one panel become a picture inside the SVG, which bounds the page's size.
 """
 
 import io
@@ -27,7 +27,8 @@ class Style(NamedTuple):
     dashes: tuple[float, ...]
 
 
-# Okabe and Ito's blue and vermillion, told apart with every kind of colour vision; shapes and dashes repeat what they say.
+# Okabe and Ito's blue and vermillion, told apart with every kind of colour vision; shapes and
+# dashes repeat what they say.
 SUCCEEDED, FAILED = Style("#0072B2", ()), Style("#D55E00", (4, 1.5))
 INK, FAINT, RULE = "#1a1a1a", "#5f6670", "#dfe3e8"
 FLOOR = Style(INK, (3, 2))
@@ -86,7 +87,9 @@ def sketch(name: str, width: float = 440.0, height: float = 280.0) -> Iterator[S
 
 
 def to_svg(figure: Figure) -> str:
-    """The drawing as inline SVG without sizes, fonts and identifiers of its own; call it within `sketch`."""
+    """The drawing as inline SVG without sizes, fonts and identifiers of its own; call it within
+    `sketch`.
+    """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=nothing, transparent=True, dpi=180)
@@ -137,7 +140,9 @@ def floor_line(axes: Axes, trivial: float, *, vertical: bool = False) -> None:
 def block_means(
     steps: Int[np.ndarray, " point"], values: Float[np.ndarray, " point"], most: int
 ) -> tuple[Float[np.ndarray, " block"], Float[np.ndarray, " block"]]:
-    """At most `most` means over blocks of consecutive points of one length; a block with a nan is nan."""
+    """At most `most` means over blocks of consecutive points of one length; a block with a nan is
+    nan.
+    """
     length = -(-len(steps) // most)
     cuts = np.arange(0, len(steps), length)
     sizes = np.diff([*cuts, len(steps)])

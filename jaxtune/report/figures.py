@@ -123,7 +123,9 @@ def loss_limits(trials: Iterable[TrialRecord]) -> Limits:
 
 
 def drawn(curve: Curve, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """The points of a curve that are drawn: means over blocks of steps for the loss, single evaluations else."""
+    """The points of a curve that are drawn: means over blocks of steps for the loss, single
+    evaluations else.
+    """
     if kind == LOSS:
         return block_means(curve.steps, curve.values, LOSS_POINTS)
     return thinned(curve.steps, curve.values, MOST_PER_CURVE)
@@ -168,7 +170,9 @@ class Band(NamedTuple):
 
 
 def band(trials: Iterable[TrialRecord], layer: str) -> Band | None:
-    """Of a layer's gradient norms; norms that are no numbers are left out. None where there are none."""
+    """Of a layer's gradient norms; norms that are no numbers are left out. None where there are
+    none.
+    """
     curves = [trial.curves[layer] for trial in trials if layer in trial.curves]
     if not curves:
         return None
@@ -214,7 +218,9 @@ def band_limits(bands: Iterable[Band | None]) -> Limits:
 
 
 def expected_best(arms: Sequence[tuple[ArmFindings, Style]], metric: str, trivial: float) -> str:
-    """Expected best score over the number of seeds, with a band of one std where few arms leave room for it."""
+    """Expected best score over the number of seeds, with a band of one std where few arms leave
+    room for it.
+    """
     with sketch("best") as (figure, axes):
         floor_line(axes, trivial)
         for arm, style in arms:

@@ -42,7 +42,8 @@ class Findings(NamedTuple):
 
 
 def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findings:
-    """Judges and describes the arms of all sources; raises UserError where their scores do not compare.
+    """Judges and describes the arms of all sources; raises UserError where their scores do not
+    compare.
 
     Args:
         report: is told what comes next, for these are seconds per arm and pair of arms.

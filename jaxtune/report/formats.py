@@ -154,7 +154,9 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def csv_cell(value: Any) -> str:
-    """A number as it is, nothing for null; text that a spreadsheet would calculate gets an apostrophe in front."""
+    """A number as it is, nothing for null; text that a spreadsheet would calculate gets an
+    apostrophe in front.
+    """
     if value is None:
         return ""
     if isinstance(value, list | tuple):

@@ -1,6 +1,8 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no picture from anywhere.
+"""The report as one HTML page that needs nothing else: no script, no font, no picture from
+anywhere.
 
-Everything that came from data or settings passes through `escape`; drawings are escaped where they are made.
+Everything that came from data or settings passes through `escape`; drawings are escaped where they
+are made.
 """
 
 import re

@@ -1,4 +1,6 @@
-"""What the folders of a report hold, as far as it has been written: a sweep may still run, or may have been cut off."""
+"""What the folders of a report hold, as far as it has been written: a sweep may still run, or may
+have been cut off.
+"""
 
 import dataclasses
 import json
@@ -35,10 +37,11 @@ class Curve(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrialRecord:
-    """A finished trial: its row, what is there of its history, and its dev logits if they are there.
+    """A finished trial: its row, what is there of its history, and its dev logits if they are
+    there.
 
-    Curves are `loss`, `dev` (the primary metric), and gradient norms such as `layer 1 of 24` of the first, a middle and the
-    last block.
+    Curves are `loss`, `dev` (the primary metric), and gradient norms such as `layer 1 of 24` of the
+    first, a middle and the last block.
     """
 
     row: Row
@@ -95,7 +98,8 @@ class Source:
 def read_sources(
     outs: Sequence[Path], report: Callable[[int, str], None] = lambda done, text: None
 ) -> list[Source]:
-    """Reads the folders of sweeps; raises UserError for one that is given twice or holds no finished trial.
+    """Reads the folders of sweeps; raises UserError for one that is given twice or holds no
+    finished trial.
 
     Arms of the same name in several folders get the folder's name in front.
 

@@ -26,9 +26,10 @@ RUNNING = {
 class Arm:
     """Final scores of an arm's trials and what is known of each.
 
-    A diverged trial counts as failed, whatever its score. Its score is that of its last logits, where nan predicts class
-    0 (0 for a correlation), and enters means and stds as it is. A trial without a finite score enters with the trivial
-    one, which is what a model that predicts nothing is worth.
+    A diverged trial counts as failed, whatever its score. Its score is that of its last logits,
+    where nan predicts class 0 (0 for a correlation), and enters means and stds as it is. A trial
+    without a finite score enters with the trivial one, which is what a model that predicts nothing
+    is worth.
     """
 
     name: str
@@ -87,7 +88,9 @@ def readable(value: Any) -> str:
 
 
 def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:
-    """Settings in which two arms differ, as written on the command line: where to look for the cause."""
+    """Settings in which two arms differ, as written on the command line: where to look for the
+    cause.
+    """
     shared = [name for name in one.settings if name in other.settings and name not in RUNNING]
     pairs = {
         name: (readable(one.settings[name]), readable(other.settings[name])) for name in shared
@@ -98,7 +101,9 @@ def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:
 def matched_scores(
     one: Arm, other: Arm
 ) -> tuple[Float[np.ndarray, " trial"], Float[np.ndarray, " trial"]] | None:
-    """The scores of two arms in one order of their seeds; None where the arms did not run the very same seeds."""
+    """The scores of two arms in one order of their seeds; None where the arms did not run the very
+    same seeds.
+    """
     sides = [
         {tuple(seeds): score for seeds, score in zip(arm.seeds.tolist(), arm.final, strict=True)}
         for arm in (one, other)

@@ -18,7 +18,9 @@ class Decisive(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two arms. The contrast without failed trials describes and decides nothing: what failed is no random part."""
+    """Two arms. The contrast without failed trials describes and decides nothing: what failed is no
+    random part.
+    """
 
     one: str
     other: str
@@ -36,7 +38,8 @@ class Comparison(NamedTuple):
 
 
 def compare(one: Arm, other: Arm, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> Comparison:
-    """Every test and effect of a pair, before any correction; raises UserError where the two do not compare.
+    """Every test and effect of a pair, before any correction; raises UserError where the two do not
+    compare.
 
     Args:
         num_resamples: of the permutation tests that decide.
@@ -64,7 +67,8 @@ def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
     """All pairs, with Holm's correction over the three decisive tests of each."""
     check_comparable(arms)
     both = list(itertools.combinations(arms, 2))
-    # A permutation test cannot give less than 2 / resamples, and Holm multiplies by the number of tests.
+    # A permutation test cannot give less than 2 / resamples, and Holm multiplies by the number of
+    # tests.
     num_resamples = max(NUM_RESAMPLES, 80 * 3 * len(both))
     pairs = [compare(one, other, seed, num_resamples) for one, other in both]
     adjusted = holm([p for pair in pairs for p in pair.p])
@@ -75,7 +79,8 @@ def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm 1979: the smallest p times the number of tests, the next times one fewer, and never falling.
+    """Holm 1979: the smallest p times the number of tests, the next times one fewer, and never
+    falling.
 
     What could not be tested counts as a test.
     """
@@ -89,5 +94,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def fewest_seeds(num_tests: int, alpha: float = 0.05) -> int:
-    """Seeds per arm from which on every decisive test can reach `alpha` after Holm over so many tests."""
+    """Seeds per arm from which on every decisive test can reach `alpha` after Holm over so many
+    tests.
+    """
     return next(n for n in itertools.count(2) if 2.0 ** (1 - n) * num_tests <= alpha)

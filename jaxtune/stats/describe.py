@@ -1,4 +1,6 @@
-"""Numbers over the trials of one arm: the short summary a sweep writes, and the long description of a report."""
+"""Numbers over the trials of one arm: the short summary a sweep writes, and the long description of
+a report.
+"""
 
 import itertools
 import math
@@ -13,7 +15,8 @@ from jaxtune.stats.intervals import CONFIDENCE, Estimate, Share, bootstrap, shar
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One arm's trials: n, mean, std (ddof 1), min, median, max, IQM, and failures with a 95 % Wilson interval.
+    """One arm's trials: n, mean, std (ddof 1), min, median, max, IQM, and failures with a 95 %
+    Wilson interval.
 
     Every finished trial counts, failed and diverged ones too. The std of a single trial is null.
     """
@@ -92,7 +95,9 @@ class Scores(NamedTuple):
 
 
 class Description(NamedTuple):
-    """One arm. Scores of the trials that did not fail stand beside those of all trials, never instead of them."""
+    """One arm. Scores of the trials that did not fail stand beside those of all trials, never
+    instead of them.
+    """
 
     name: str
     metric: str
@@ -130,7 +135,8 @@ def describe(arm: Arm, num_dev: int | None = None, seed: int = 0) -> Description
 def describe_scores(final: Float[np.ndarray, " trial"], seed: int = 0) -> Scores:
     """Mean, spread and order statistics of any number of scores, with bootstrap intervals.
 
-    The interval of the extremes is open outwards: no resample holds a better trial than the best one seen.
+    The interval of the extremes is open outwards: no resample holds a better trial than the best
+    one seen.
     """
     if final.size == 0:
         return Scores(0, *[Estimate(None, reason="there are no such trials")] * 8)
@@ -168,8 +174,8 @@ def _std(final: np.ndarray, seed: int) -> Estimate:
 def dev_standard_error(metric: str, mean: float, num_dev: int | None) -> Estimate:
     """Std of an accuracy over other dev sets of this size, from the binomial distribution.
 
-    A seed std below it is small beside the luck of the examples. All trials share one dev set, so it is no part of the
-    seed std.
+    A seed std below it is small beside the luck of the examples. All trials share one dev set, so
+    it is no part of the seed std.
     """
     if metric != "accuracy":
         return Estimate(None, reason=f"{metric} is not a share of right answers")
@@ -191,10 +197,11 @@ class ExpectedMax(NamedTuple):
 def expected_max(final: Float[np.ndarray, " trial"]) -> ExpectedMax:
     """What the best of n trials is expected to score, for n up to the number of trials.
 
-    `mean` is the exact expectation for n draws with replacement from the scores seen, with a band of one std of that best
-    score, cut at the scores seen (Dodge et al. 2019). It is too low on average, most of all for n near the number of
-    trials: a draw may repeat, and no score beyond the best is in it. `unbiased` draws without replacement; its average
-    is right and it moves more (Dodge et al. 2021).
+    `mean` is the exact expectation for n draws with replacement from the scores seen, with a band
+    of one std of that best score, cut at the scores seen (Dodge et al. 2019). It is too low on
+    average, most of all for n near the number of trials: a draw may repeat, and no score beyond the
+    best is in it. `unbiased` draws without replacement; its average is right and it moves more
+    (Dodge et al. 2021).
     """
     scores, total = np.sort(final), final.size
     budget = np.arange(1, total + 1)
@@ -213,7 +220,9 @@ def _log_binomial(n: np.ndarray, k: np.ndarray) -> np.ndarray:
 
 
 class Profile(NamedTuple):
-    """Share of trials that score at least a threshold, with a band that holds at all thresholds at once."""
+    """Share of trials that score at least a threshold, with a band that holds at all thresholds at
+    once.
+    """
 
     threshold: Float[np.ndarray, " threshold"]
     share: Float[np.ndarray, " threshold"]
@@ -226,7 +235,8 @@ def performance_profile(
 ) -> Profile:
     """Performance profile of the scores, by default at each score seen.
 
-    The 95 % band is Kolmogorov's exact one: wider than needed where scores repeat, never too narrow.
+    The 95 % band is Kolmogorov's exact one: wider than needed where scores repeat, never too
+    narrow.
     """
     scores = np.sort(final)
     if thresholds is None:

@@ -1,4 +1,5 @@
-"""Two samples of final scores beside each other: tests of failure rate, spread and location, and how large they differ.
+"""Two samples of final scores beside each other: tests of failure rate, spread and location, and
+how large they differ.
 
 A test is two-sided. What cannot be tested has p None, with the reason.
 """
@@ -17,7 +18,8 @@ from jaxtune.stats.intervals import BATCH_NUMBERS, NUM_RESAMPLES, Estimate, Redu
 Scores = Float[np.ndarray, "_trial"]
 # Far below a step of any score, and keeps the ratio of two stds finite where one is 0.
 _TINY = 1e-9
-# With more tables than this scipy takes seconds for Boschloo's test, which is then close to Fisher's.
+# With more tables than this scipy takes seconds for Boschloo's test, which is then close to
+# Fisher's.
 _MOST_TABLES = 250_000
 
 
@@ -48,7 +50,8 @@ class Contrast(NamedTuple):
 
 
 def failure_test(one: Bool[np.ndarray, "_trial"], other: Bool[np.ndarray, "_trial"]) -> Outcome:
-    """Boschloo's exact test of equal failure rates; Fisher's, its cautious relative, for many hundreds of trials.
+    """Boschloo's exact test of equal failure rates; Fisher's, its cautious relative, for many
+    hundreds of trials.
 
     Seeds are taken as unpaired, as in `spread_test`.
     """
@@ -96,8 +99,8 @@ def spread_test(
 ) -> Outcome:
     """Permutation test of the log ratio of stds, each arm centred on its own median.
 
-    Without the centring a difference in location passes for one in spread (tests/test_coverage.py). Seeds are taken as
-    unpaired, which is cautious where a good seed is good in both arms.
+    Without the centring a difference in location passes for one in spread (tests/test_coverage.py).
+    Seeds are taken as unpaired, which is cautious where a good seed is good in both arms.
     """
     name = "permutation test of the log ratio of stds"
     missing = _without_spread(one, other)
@@ -111,7 +114,8 @@ def brown_forsythe(one: Scores, other: Scores) -> Outcome:
     """Levene's test about the medians: the published one, for comparison."""
     name = "Brown-Forsythe test"
     missing = _without_spread(one, other)
-    # Two scores lie equally far from their median, which leaves nothing to set the difference against.
+    # Two scores lie equally far from their median, which leaves nothing to set the difference
+    # against.
     if not missing and min(one.size, other.size) < 3:
         missing = "it needs three trials in each arm"
     if missing:
@@ -155,7 +159,9 @@ def _log_std_ratio(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
 
 
 def mann_whitney(one: Scores, other: Scores, seed: int = 0) -> Outcome:
-    """Mann-Whitney U test; with ties in a small arm its null distribution is drawn rather than approximated."""
+    """Mann-Whitney U test; with ties in a small arm its null distribution is drawn rather than
+    approximated.
+    """
     ties = np.unique(np.concatenate([one, other])).size < one.size + other.size
     method: str | stats.PermutationMethod = "auto"
     if ties and 2 <= min(one.size, other.size) <= 8:

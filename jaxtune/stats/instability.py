@@ -25,9 +25,11 @@ class Instability(NamedTuple):
 
 
 def instability(logits: LogitStack) -> Instability:
-    """Prediction instability of the trials' dev logits (Du and Nguyen 2023); failed trials are in it unless left out.
+    """Prediction instability of the trials' dev logits (Du and Nguyen 2023); failed trials are in
+    it unless left out.
 
-    A row with nan predicts class 0, as everywhere; a trial with such rows has no divergence to others.
+    A row with nan predicts class 0, as everywhere; a trial with such rows has no divergence to
+    others.
     """
     n = len(logits)
     missing = None
@@ -62,7 +64,8 @@ def _divergence(logits: LogitStack) -> Estimate:
     if n < 2:
         return Estimate(None, reason=reason)
     entropy = _mean_entropy(probabilities)
-    # By pairs (i, i+1), (i, i+2), ...: the divergence is the entropy of the mixture less the mean of the entropies.
+    # By pairs (i, i+1), (i, i+2), ...: the divergence is the entropy of the mixture less the mean
+    # of the entropies.
     mixtures = [
         _mean_entropy((probabilities[i] + probabilities[i + 1 :]) / 2).sum() for i in range(n - 1)
     ]
@@ -85,7 +88,9 @@ class Component(NamedTuple):
 
 
 class VarianceSplit(NamedTuple):
-    """Components of the variance over crossed seeds; empty, with the reason, where the seeds are not crossed."""
+    """Components of the variance over crossed seeds; empty, with the reason, where the seeds are
+    not crossed.
+    """
 
     components: tuple[Component, ...]
     reason: str = ""
@@ -94,10 +99,12 @@ class VarianceSplit(NamedTuple):
 def variance_split(
     final: Float[np.ndarray, " trial"], seeds: Int[np.ndarray, "trial stream"]
 ) -> VarianceSplit:
-    """Splits the variance over fully crossed seeds by their random streams (random effects, ANOVA estimates).
+    """Splits the variance over fully crossed seeds by their random streams (random effects, ANOVA
+    estimates).
 
-    Streams that move together count as one: where dropout follows the order, the two are `order+dropout`. The last
-    component, `rest`, is the interaction of all streams together with everything that no seed controls.
+    Streams that move together count as one: where dropout follows the order, the two are
+    `order+dropout`. The last component, `rest`, is the interaction of all streams together with
+    everything that no seed controls.
 
     Args:
         seeds: columns are the init, order and dropout seed of each trial.
@@ -136,7 +143,9 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _components(table: np.ndarray, names: list[str]) -> tuple[Component, ...]:
-    """Solves the expected mean squares of a balanced crossed design from the highest interaction down."""
+    """Solves the expected mean squares of a balanced crossed design from the highest interaction
+    down.
+    """
     axes = range(table.ndim)
     subsets = [s for size in axes for s in itertools.combinations(axes, size + 1)]
     squares = {s: _mean_square(table, s) for s in subsets}

@@ -15,11 +15,12 @@ from scipy import stats
 # What a statistic makes of an axis: one number, or an array of them over resamples.
 Reduced = np.ndarray | np.floating
 CONFIDENCE = 0.95
-# With fewer trials the bootstrap is too narrow to be shown: at 6 normal scores its 95 % interval of the std holds the
-# true one about 7 times in 10, at 8 nearly 8 times (tests/test_coverage.py).
+# With fewer trials the bootstrap is too narrow to be shown: at 6 normal scores its 95 % interval of
+# the std holds the true one about 7 times in 10, at 8 nearly 8 times (tests/test_coverage.py).
 FEWEST_TRIALS = 8
 NUM_RESAMPLES = 9999
-# Numbers held at a time: keeps the resamples of many hundreds of trials out of the way of everything else.
+# Numbers held at a time: keeps the resamples of many hundreds of trials out of the way of
+# everything else.
 BATCH_NUMBERS = 4_000_000
 
 
@@ -34,7 +35,9 @@ class Estimate(NamedTuple):
 
 
 class Share(NamedTuple):
-    """`count` of `n`, with Wilson's interval (for reading) and the exact one by Clopper and Pearson (never too short)."""
+    """`count` of `n`, with Wilson's interval (for reading) and the exact one by Clopper and Pearson
+    (never too short).
+    """
 
     count: int
     n: int
@@ -80,9 +83,11 @@ def bootstrap(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic of one or more samples, with its bias-corrected and accelerated (BCa) bootstrap interval.
+    """A statistic of one or more samples, with its bias-corrected and accelerated (BCa) bootstrap
+    interval.
 
-    Where BCa is undefined (such as a median that no single trial moves) the percentile interval stands in.
+    Where BCa is undefined (such as a median that no single trial moves) the percentile interval
+    stands in.
 
     Args:
         statistic: takes the samples and `axis`, and reduces that axis.

@@ -1,4 +1,6 @@
-"""What to bear in mind with a verdict: numbers that mislead by themselves, and what the trials are too few to say."""
+"""What to bear in mind with a verdict: numbers that mislead by themselves, and what the trials are
+too few to say.
+"""
 
 from collections.abc import Sequence
 

@@ -17,7 +17,9 @@ NUM_SIMULATIONS = 1000
 
 
 class PowerTable(NamedTuple):
-    """Chance that a sweep with so many seeds per arm finds a difference of the pilot's size at level `alpha`."""
+    """Chance that a sweep with so many seeds per arm finds a difference of the pilot's size at
+    level `alpha`.
+    """
 
     seeds: Int[np.ndarray, " size"]
     failures: Float[np.ndarray, " size"]
@@ -31,10 +33,11 @@ def power_table(
 ) -> PowerTable:
     """Power of the three decisive tests if the pilot's trials were all there is to know.
 
-    Failure rates: Boschloo's test, exactly. Spread and location: resampled trials, with the Brown-Forsythe test for the
-    permutation test of spread and the paired t for the paired permutation test, which they come close to and which would
-    take far longer. The difference of a small pilot is itself a rough guess, and more often too large than too
-    small where the pilot was chosen for it; a pilot without any difference needs infinitely many seeds.
+    Failure rates: Boschloo's test, exactly. Spread and location: resampled trials, with the
+    Brown-Forsythe test for the permutation test of spread and the paired t for the paired
+    permutation test, which they come close to and which would take far longer. The difference of a
+    small pilot is itself a rough guess, and more often too large than too small where the pilot was
+    chosen for it; a pilot without any difference needs infinitely many seeds.
 
     Args:
         alpha: level of each test, such as 0.05 over the number of tests in Holm's family.
@@ -57,7 +60,9 @@ def power_table(
 def _simulated(
     one: np.ndarray, other: np.ndarray, *, paired: bool, alpha: float
 ) -> tuple[float, float]:
-    """Shares of the simulations [simulation, trial] in which spread and location are found to differ."""
+    """Shares of the simulations [simulation, trial] in which spread and location are found to
+    differ.
+    """
     # About simulations in which nothing varies; they count as no finding.
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -72,7 +77,9 @@ def _simulated(
 
 
 def power_of_failures(one: float, other: float, n: int, alpha: float = 0.05) -> float:
-    """Chance that Boschloo's test tells two failure rates apart with `n` trials per arm: a sum over all tables."""
+    """Chance that Boschloo's test tells two failure rates apart with `n` trials per arm: a sum over
+    all tables.
+    """
     counts = np.arange(n + 1)
     chances = np.outer(stats.binom.pmf(counts, n, one), stats.binom.pmf(counts, n, other))
     return float(chances[boschloo_rejects(n, alpha)].sum())
@@ -82,8 +89,9 @@ def power_of_failures(one: float, other: float, n: int, alpha: float = 0.05) -> 
 def boschloo_rejects(n: int, alpha: float) -> Bool[np.ndarray, "failures failures"]:
     """Which pairs of failure counts, of n trials each, Boschloo's two-sided test rejects.
 
-    The same as asking scipy for every table, and much faster: one tail's tables are those whose one-sided Fisher p lies
-    under the largest bound that is passed with a chance of at most alpha / 2, whatever the common failure rate.
+    The same as asking scipy for every table, and much faster: one tail's tables are those whose
+    one-sided Fisher p lies under the largest bound that is passed with a chance of at most alpha /
+    2, whatever the common failure rate.
     """
     counts = np.arange(n + 1)
     fisher = stats.hypergeom.cdf(counts[:, None], 2 * n, counts[:, None] + counts, n)
@@ -106,7 +114,9 @@ def boschloo_rejects(n: int, alpha: float) -> Bool[np.ndarray, "failures failure
 
 
 def seeds_needed(seeds: Int[np.ndarray, " size"], power: Float[np.ndarray, " size"]) -> int | None:
-    """The smallest number of seeds per arm of a table from which on the power is at least 80 %; None where none is."""
+    """The smallest number of seeds per arm of a table from which on the power is at least 80 %;
+    None where none is.
+    """
     short = np.flatnonzero(power < ENOUGH)
     first = short[-1] + 1 if short.size else 0
     return int(seeds[first]) if first < seeds.size else None

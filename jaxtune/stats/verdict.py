@@ -1,7 +1,7 @@
 """Which recipe is more stable, how sure that is, and what to do next, in three sentences.
 
-Stability is asked in this order: which arm fails less often; where that was not shown, whose scores vary less. Location is
-reported and decides nothing.
+Stability is asked in this order: which arm fails less often; where that was not shown, whose scores
+vary less. Location is reported and decides nothing.
 """
 
 import math
@@ -64,7 +64,8 @@ class Verdict(NamedTuple):
 
 
 def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Verdict:
-    """The verdict over the arms of a sweep or of several; raises UserError where their scores do not compare.
+    """The verdict over the arms of a sweep or of several; raises UserError where their scores do
+    not compare.
 
     Args:
         num_dev: examples of the dev set.
@@ -123,7 +124,9 @@ def find_win(pair: Comparison, named: dict[str, Arm]) -> Win | None:
 
 
 def _leader(arms: Sequence[Arm], wins: Sequence[Win]) -> Arm:
-    """Of the arms that lose to none, the one that beats most; then fewest failures, smallest std, highest mean."""
+    """Of the arms that lose to none, the one that beats most; then fewest failures, smallest std,
+    highest mean.
+    """
     losers = {win.loser for win in wins}
     unbeaten = [arm for arm in arms if arm.name not in losers] or list(arms)
 
@@ -136,7 +139,9 @@ def _leader(arms: Sequence[Arm], wins: Sequence[Win]) -> Arm:
 
 
 def _open_pair(leader: Arm, pairs: Sequence[Comparison], wins: Sequence[Win]) -> Comparison | None:
-    """The pair of the leader that comes nearest to a difference in stability without one being shown."""
+    """The pair of the leader that comes nearest to a difference in stability without one being
+    shown.
+    """
     settled = [win.pair for win in wins]
     still_open = [
         pair for pair in pairs if leader.name in (pair.one, pair.other) and pair not in settled

@@ -1,7 +1,7 @@
 """Arrays on disk, through orbax: parameters to keep, and the state of a run that may have to go on.
 
-A run's checkpoint counts only once it is sealed: a list with the sha256 of every file is written last, and verified before
-anything is read back, for orbax itself does not notice a changed byte.
+A run's checkpoint counts only once it is sealed: a list with the sha256 of every file is written
+last, and verified before anything is read back, for orbax itself does not notice a changed byte.
 """
 
 import contextlib
@@ -39,8 +39,8 @@ class Restored(NamedTuple):
 class RunCheckpoints:
     """The last two states of a run, by step, in a folder that exists only while the run does.
 
-    `every` is in steps; without it a checkpoint is due every ten minutes. What goes wrong while writing is said and costs
-    no more than the checkpoint.
+    `every` is in steps; without it a checkpoint is due every ten minutes. What goes wrong while
+    writing is said and costs no more than the checkpoint.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None], every: int | None = None):
@@ -54,7 +54,8 @@ class RunCheckpoints:
     def _manager(self) -> Any:
         import orbax.checkpoint as ocp
 
-        # What a killed process left half-written or unsealed goes; the caller holds the lock on the folder.
+        # What a killed process left half-written or unsealed goes; the caller holds the lock on the
+        # folder.
         for path in (self.folder / "states").glob("*"):
             if not (self.folder / f"{path.name}.json").exists():
                 shutil.rmtree(path, ignore_errors=True)
@@ -68,7 +69,8 @@ class RunCheckpoints:
         return time.monotonic() - self._last >= SECONDS_BETWEEN
 
     def save(self, step: int, tree: Any, arrays: dict[str, np.ndarray] | None = None) -> None:
-        """Begins to write the tree; it is copied before this returns, and the disk is written meanwhile.
+        """Begins to write the tree; it is copied before this returns, and the disk is written
+        meanwhile.
 
         `arrays` are those whose shapes the reader will not know.
         """
@@ -87,7 +89,9 @@ class RunCheckpoints:
             self._sealing.start()
 
     def latest(self) -> int:
-        """The step of the newest checkpoint that is whole, 0 without one; a damaged one is named and removed."""
+        """The step of the newest checkpoint that is whole, 0 without one; a damaged one is named
+        and removed.
+        """
         steps = sorted((int(path.stem) for path in self.folder.glob("*.json")), reverse=True)
         for step in steps:
             try:
@@ -98,7 +102,9 @@ class RunCheckpoints:
         return 0
 
     def restore_latest(self, like: Any) -> Restored | None:
-        """The newest usable checkpoint, its tree of the structure, shapes, dtypes and shardings of `like`."""
+        """The newest usable checkpoint, its tree of the structure, shapes, dtypes and shardings of
+        `like`.
+        """
         return self._newest(lambda step: self._restore(step, like))
 
     def latest_arrays(self) -> dict[str, np.ndarray] | None:
@@ -148,7 +154,9 @@ class RunCheckpoints:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _seal(self, step: int) -> None:
-        """Waits until a step is on the disk, lists its files, and forgets the steps that orbax has removed."""
+        """Waits until a step is on the disk, lists its files, and forgets the steps that orbax has
+        removed.
+        """
         try:
             self._manager.wait_until_finished()
             names = {str(file.relative_to(self.folder)): digest(file) for file in self._files(step)}
@@ -182,7 +190,9 @@ class RunCheckpoints:
 
 
 def _check_room(folder: Path, tree: Any) -> None:
-    """Raises OSError where the disk is too full for the tree, before orbax, whose complaints fill a screen, finds out."""
+    """Raises OSError where the disk is too full for the tree, before orbax, whose complaints fill a
+    screen, finds out.
+    """
     disk = folder.absolute()
     while not disk.exists():
         disk = disk.parent

@@ -1,4 +1,6 @@
-"""Where a sweep's numbers come from: versions, devices, command, commit, and checksums of everything that was read."""
+"""Where a sweep's numbers come from: versions, devices, command, commit, and checksums of
+everything that was read.
+"""
 
 import platform
 import subprocess
@@ -33,7 +35,9 @@ def describe(argv: list[str], precision: str, files: Iterable[Path]) -> dict[str
 
 
 def differences(first: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """What a continued sweep runs with that it was not begun with, such as `jax 0.10.1, now 0.10.2`."""
+    """What a continued sweep runs with that it was not begun with, such as `jax 0.10.1, now
+    0.10.2`.
+    """
     for name, version in now["packages"].items():
         before = first.get("packages", {}).get(name)
         if before != version:

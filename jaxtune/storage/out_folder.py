@@ -43,7 +43,9 @@ LOCK, HOLDER = ".lock", ".lock.json"
 
 
 def out_folder(settings: Settings) -> Path:
-    """`--out`, or a folder under runs/ named after task and model, so that the same command finds it again."""
+    """`--out`, or a folder under runs/ named after task and model, so that the same command finds
+    it again.
+    """
     base = settings.base
     if base.out is not None:
         return Path(base.out)
@@ -57,7 +59,8 @@ def out_folder(settings: Settings) -> Path:
 def locked(out: Path) -> Iterator[None]:
     """Keeps other sweeps out of OUT, which is made; one that stays empty is taken away again.
 
-    The system gives the lock back when its process ends, however it ends. Raises UserError where another holds it.
+    The system gives the lock back when its process ends, however it ends. Raises UserError where
+    another holds it.
     """
     existed = out.exists()
     lock = filelock.FileLock(out / LOCK)
@@ -144,8 +147,8 @@ def _comparable(text: str) -> str:
 def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[int, int]:
     """Trials that OUT holds whole: number -> the group size it ran in.
 
-    With `repair`, rows of damaged trials are taken out, so that they run again. Raises UserError where a finished trial is
-    none of this sweep's: its seeds have changed.
+    With `repair`, rows of damaged trials are taken out, so that they run again. Raises UserError
+    where a finished trial is none of this sweep's: its seeds have changed.
     """
     rows, damages = check_rows(out)
     for damage in damages:
@@ -171,7 +174,8 @@ def _check_trial(out: Path, row: Row, trial: Trial | None) -> None:
 def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
     """Config and manifest; a continued sweep keeps its first manifest and adds this run to it.
 
-    Raises UserError where the data, weights or tokenizer are no longer the same; warns of other versions.
+    Raises UserError where the data, weights or tokenizer are no longer the same; warns of other
+    versions.
     """
     path = out / MANIFEST
     if settings.base.overwrite:

@@ -1,7 +1,8 @@
-"""TensorBoard: one run per trial, one aggregate run per arm, HParams with the arm's trials as one session group.
+"""TensorBoard: one run per trial, one aggregate run per arm, HParams with the arm's trials as one
+session group.
 
-tensorboardX's `add_hparams` opens a second writer, has no group name and shows the first run's keys only, so the three
-summaries behind it are written to the trial's own writer.
+tensorboardX's `add_hparams` opens a second writer, has no group name and shows the first run's keys
+only, so the three summaries behind it are written to the trial's own writer.
 """
 
 import shutil
@@ -28,7 +29,9 @@ def run_name(arm: str) -> str:
 
 
 class Run(NamedTuple):
-    """How a trial appears: its arm, its seed within the arm, and the settings worth a column of the HParams table."""
+    """How a trial appears: its arm, its seed within the arm, and the settings worth a column of the
+    HParams table.
+    """
 
     arm: str
     seed: int
@@ -88,7 +91,9 @@ class TrialRuns:
 
 
 def write_arm_curves(folder: Path, results: Results) -> None:
-    """One run per arm over all its finished trials: mean, min and max of loss and dev metric, and trials at the floor."""
+    """One run per arm over all its finished trials: mean, min and max of loss and dev metric, and
+    trials at the floor.
+    """
     trials = results.trials
     metric, trivial = trials["metric"][0], trials["trivial"][0]
     shown = {"loss": "loss", f"dev/{metric}": metric}
@@ -111,7 +116,9 @@ def write_arm_curves(folder: Path, results: Results) -> None:
 
 
 def _add_values(writer: SummaryWriter, values: Mapping[str, Any], step: int) -> None:
-    """All scalars of a step as one event: a call of `add_scalar` for each costs several times as much."""
+    """All scalars of a step as one event: a call of `add_scalar` for each costs several times as
+    much.
+    """
     generated: Any = summary_pb2  # its names are made at import
     parts = [
         generated.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()

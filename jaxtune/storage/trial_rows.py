@@ -1,7 +1,7 @@
 """trials.jsonl: one row per finished trial, with checksums of itself and of the trial's files.
 
-A row comes last: a trial that has one has everything else too. What changed since it was written is found when a sweep
-goes on, and run again.
+A row comes last: a trial that has one has everything else too. What changed since it was written is
+found when a sweep goes on, and run again.
 """
 
 import hashlib
@@ -24,7 +24,9 @@ CHECKSUMS = (*FILES, SAVED, OWN)
 
 
 def append_rows(out: Path, rows: Sequence[Row]) -> None:
-    """Adds rows, with their checksums, and returns when they are on the disk; a half-written last line is taken away."""
+    """Adds rows, with their checksums, and returns when they are on the disk; a half-written last
+    line is taken away.
+    """
     text = "".join(_line(_sealed(out, row)) for row in rows)
     path = out / TRIALS
     whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
@@ -36,7 +38,9 @@ def append_rows(out: Path, rows: Sequence[Row]) -> None:
 
 
 def read_rows(out: Path) -> list[Row]:
-    """The rows in trial order; a half-written last line is not one of them. Raises UserError for a line that is no row."""
+    """The rows in trial order; a half-written last line is not one of them. Raises UserError for a
+    line that is no row.
+    """
     rows = []
     for number, line in enumerate(_lines(out), 1):
         row = _parsed(line)
@@ -49,7 +53,9 @@ def read_rows(out: Path) -> list[Row]:
 
 
 def check_rows(out: Path) -> tuple[list[Row], list[str]]:
-    """The rows that are as they were written, files and all, in trial order; and a sentence for each of the others."""
+    """The rows that are as they were written, files and all, in trial order; and a sentence for
+    each of the others.
+    """
     sound: dict[int, Row] = {}
     damages = []
     for number, line in enumerate(_lines(out), 1):

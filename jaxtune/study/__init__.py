@@ -1,5 +1,6 @@
 """Every experiment of the paper, one command each: `python -m jaxtune.study FIGURE --out DIR`.
 
-A study runs its sweeps (or finds them finished), writes its numbers and what they say into DIR/FIGURE, and draws from those
-files alone. `Study` (context.py) is what a study gets; `draw.py` and the drawing files import no jax.
+A study runs its sweeps (or finds them finished), writes its numbers and what they say into
+DIR/FIGURE, and draws from those files alone. `Study` (context.py) is what a study gets; `draw.py`
+and the drawing files import no jax.
 """

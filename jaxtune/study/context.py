@@ -56,9 +56,11 @@ class Study:
         return folder
 
     def main(self, task: str | None = None, model: str | None = None) -> Path:
-        """The sweep of the default recipe, both arms (without correction first), with the final parameters kept.
+        """The sweep of the default recipe, both arms (without correction first), with the final
+        parameters kept.
 
-        Feeds baselines, forgetting, gradient_norms, loss_surface, generalization and training_curves.
+        Feeds baselines, forgetting, gradient_norms, loss_surface, generalization and
+        training_curves.
         """
         own = model in (None, self.config.model)
         return self.sweep(
@@ -94,11 +96,13 @@ class Study:
         grid: Mapping[str, Sequence[Any]] | None = None,
         **fields: Any,
     ) -> Path:
-        """Runs, resumes or finds finished the sweep of this name; its folder. In a dry run it prints the plan.
+        """Runs, resumes or finds finished the sweep of this name; its folder. In a dry run it
+        prints the plan.
 
         Args:
             grid: swept fields, as on the command line of jaxtune.sweep.
-            fields: other fields of SweepConfig, on top of what the model's family and the study's settings give.
+            fields: other fields of SweepConfig, on top of what the model's family and the study's
+                settings give.
         """
         # Imported late, as in jaxtune.sweep: what only reads or draws needs no runner.
         from jaxtune.config.parse import parse
@@ -135,8 +139,8 @@ class Study:
     def rows(self, sweep: Path) -> pd.DataFrame:
         """The finished trials of a sweep in order, a column per field of trials.jsonl.
 
-        As in jaxtune.stats.arms, a diverged trial has failed and one without a finite score has the trivial one. Raises
-        PlannedOnlyError in a dry run.
+        As in jaxtune.stats.arms, a diverged trial has failed and one without a finite score has the
+        trivial one. Raises PlannedOnlyError in a dry run.
         """
         if self.config.dry_run:
             raise PlannedOnlyError
@@ -172,7 +176,9 @@ def family_settings(model: str) -> dict[str, Any]:
 
 
 def check_models(models: Sequence[str]) -> None:
-    """Raises UserError where one cannot be read, or two have one name, by which sweeps and pictures are called."""
+    """Raises UserError where one cannot be read, or two have one name, by which sweeps and pictures
+    are called.
+    """
     by_name: dict[str, str] = {}
     for model in models:
         other = by_name.setdefault(Path(model).name, model)
@@ -184,7 +190,9 @@ def check_models(models: Sequence[str]) -> None:
 
 
 def clear(folder: Path, *suffixes: str) -> None:
-    """Takes away what an earlier run left in a study's folder, so that no old picture stands beside a new finding."""
+    """Takes away what an earlier run left in a study's folder, so that no old picture stands beside
+    a new finding.
+    """
     for file in folder.iterdir():
         if file.suffix in suffixes:
             file.unlink()

@@ -24,7 +24,9 @@ class Part(NamedTuple):
 
 
 def about_correction(main: pd.DataFrame, trials: pd.DataFrame, first_model: str) -> Part:
-    """Figure 5: failures with and without correction, in the default recipe and over learning rates, per model."""
+    """Figure 5: failures with and without correction, in the default recipe and over learning
+    rates, per model.
+    """
     without, with_it = _arms(main)
     gap = share_difference(share_of(without), share_of(with_it))
     test = failure_test(*(arm["failed"].to_numpy(bool) for arm in (without, with_it)))
@@ -88,7 +90,9 @@ def _smaller(one: Estimate, other: Estimate) -> bool | None:
 
 
 def about_peaks(trials: pd.DataFrame) -> Part:
-    """How well the learning rate as set, and as it is in effect at its peak, tell failed from other trials."""
+    """How well the learning rate as set, and as it is in effect at its peak, tell failed from other
+    trials.
+    """
     failed = trials["failed"].to_numpy(bool)
     if failed.all() or not failed.any():
         kind = "every" if failed.all() else "no"

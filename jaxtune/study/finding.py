@@ -38,7 +38,9 @@ def read_finding(folder: Path) -> dict[str, Any]:
 
 
 def agreement(parts: Sequence[bool | None]) -> Agreement:
-    """All parts of a claim hold: yes; none: no; some: in part. None is a part that the numbers do not decide."""
+    """All parts of a claim hold: yes; none: no; some: in part. None is a part that the numbers do
+    not decide.
+    """
     decided = [part for part in parts if part is not None]
     if not decided:
         return "cannot say"
@@ -63,7 +65,9 @@ def show_share(part: Share) -> str:
 
 
 def above(estimate: Estimate, bound: float = 0.0) -> bool | None:
-    """Whether a number lies above a bound, interval and all; None where the interval holds the bound or is missing."""
+    """Whether a number lies above a bound, interval and all; None where the interval holds the
+    bound or is missing.
+    """
     if estimate.low is None or estimate.high is None:
         return None
     if estimate.low > bound:

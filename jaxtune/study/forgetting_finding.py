@@ -42,13 +42,17 @@ class Measured(NamedTuple):
 
     @property
     def mended(self) -> int:
-        """The fewest top layers after which the perplexity stays within `MENDED` times the pre-trained one."""
+        """The fewest top layers after which the perplexity stays within `MENDED` times the
+        pre-trained one.
+        """
         high = np.flatnonzero(self.perplexity > MENDED * self.perplexity[-1])
         return int(high[-1]) + 1 if high.size else 0
 
 
 def perplexity_interval(losses: np.ndarray, sequences: np.ndarray) -> Estimate:
-    """Of a text, with an interval over its sentences: words of one sentence are no independent draws."""
+    """Of a text, with an interval over its sentences: words of one sentence are no independent
+    draws.
+    """
     sums = np.bincount(sequences, losses.astype(np.float64))
     counts = np.bincount(sequences).astype(np.float64)
     sums, counts = sums[counts > 0], counts[counts > 0]
@@ -63,7 +67,9 @@ def perplexity_interval(losses: np.ndarray, sequences: np.ndarray) -> Estimate:
 
 
 def constant_loss(labels: np.ndarray, num_labels: int) -> float | None:
-    """Cross-entropy in nats of the labels' own shares, which no constant beats; None where labels are scores."""
+    """Cross-entropy in nats of the labels' own shares, which no constant beats; None where labels
+    are scores.
+    """
     if num_labels == 1:
         return None
     shares = np.bincount(labels, minlength=num_labels) / len(labels)
@@ -133,7 +139,9 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
 
 
 def _exceeds(failed: Sequence[Measured], successful: Sequence[Measured]) -> bool | None:
-    """Whether all of one group's intervals lie above all of the other's; None where two overlap or one is missing."""
+    """Whether all of one group's intervals lie above all of the other's; None where two overlap or
+    one is missing.
+    """
     # A missing end is not a number, and decides nothing.
     lows, highs, other_lows, other_highs = (
         np.array([getattr(each.fine_tuned, end) for each in group], float)

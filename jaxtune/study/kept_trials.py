@@ -14,7 +14,9 @@ from jaxtune.training.prepare import Prepared
 
 
 class KeptTrials:
-    """The trials of a sweep whose final parameters it kept; raises UserError where some are missing or damaged."""
+    """The trials of a sweep whose final parameters it kept; raises UserError where some are missing
+    or damaged.
+    """
 
     def __init__(self, out: Path, numbers: Iterable[int]):
         self.sweep = read_sweep(out, "final")

@@ -29,7 +29,8 @@ def hide_words(
 ) -> MaskedText:
     """Hides `mask_rate` of the text's words, drawn without replacement over the whole text.
 
-    Every one is shown as the mask token: unlike in pre-training none is replaced or kept, so that each has to be guessed.
+    Every one is shown as the mask token: unlike in pre-training none is replaced or kept, so that
+    each has to be guessed.
 
     Args:
         words: ids that may be hidden, special tokens not among them.

@@ -1,4 +1,6 @@
-"""Numbers of arms and pairs of arms, as the studies keep and say them; the statistics are those of the reports."""
+"""Numbers of arms and pairs of arms, as the studies keep and say them; the statistics are those of
+the reports.
+"""
 
 from typing import Any
 

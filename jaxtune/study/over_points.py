@@ -1,4 +1,6 @@
-"""One value at many points: spread over the devices, vmapped in chunks that fit, with a line of progress."""
+"""One value at many points: spread over the devices, vmapped in chunks that fit, with a line of
+progress.
+"""
 
 import functools
 from collections.abc import Callable
@@ -22,7 +24,8 @@ def over_points(
 ) -> Any:
     """`value(shared, point)` for every row of `points`, stacked, as host arrays.
 
-    On CPU a device takes one point at a time: vmapping several gains nothing there, and one alone rounds as it does anywhere.
+    On CPU a device takes one point at a time: vmapping several gains nothing there, and one alone
+    rounds as it does anywhere.
     """
     mesh = make_mesh(jax.devices()[: len(points)])
     shared = jax.device_put(shared, NamedSharding(mesh, SHARED))

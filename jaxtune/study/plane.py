@@ -1,7 +1,9 @@
-"""The plane through three models: losses and gradient norms on it, and where other models project to.
+"""The plane through three models: losses and gradient norms on it, and where other models project
+to.
 
-Coordinates are those of Mosbach et al. (2021, 7.6): theta_p + a (theta_f - theta_p) + b (theta_s - theta_p), so that the
-pre-trained model lies at (0, 0), the failed one at (1, 0) and the successful one at (0, 1).
+Coordinates are those of Mosbach et al. (2021, 7.6): theta_p + a (theta_f - theta_p) + b (theta_s -
+theta_p), so that the pre-trained model lies at (0, 0), the failed one at (1, 0) and the successful
+one at (0, 1).
 """
 
 from collections.abc import Sequence
@@ -45,8 +47,8 @@ class Values(NamedTuple):
 def weights_of(coordinates: Coordinates) -> Float[np.ndarray, "point 3"]:
     """Each point as weights of the three models that sum to 1.
 
-    A model's own point has the weights 1, 0, 0, which give its parameters bit for bit; adding differences to the pre-trained
-    ones would round.
+    A model's own point has the weights 1, 0, 0, which give its parameters bit for bit; adding
+    differences to the pre-trained ones would round.
     """
     a, b = np.asarray(coordinates, np.float64).T
     return np.stack([1 - a - b, a, b], axis=1).astype(np.float32)
@@ -105,7 +107,9 @@ def loss_and_norm(
 
 
 def example_losses(model: SequenceClassifier, examples: Examples) -> Float[Array, " place"]:
-    """The loss of each example, dropout off; the places that a short last batch leaves empty mean nothing."""
+    """The loss of each example, dropout off; the places that a short last batch leaves empty mean
+    nothing.
+    """
     rows = examples.plan.source.shape[1]
 
     def of_batch(plan: StepPlan) -> Float[Array, " sequence"]:
@@ -141,7 +145,9 @@ class Projection(NamedTuple):
 
 
 def project(model: SequenceClassifier, plane: Plane) -> Projection:
-    """The point of the plane nearest to a model (least squares: the two directions are not orthogonal)."""
+    """The point of the plane nearest to a model (least squares: the two directions are not
+    orthogonal).
+    """
     products = np.asarray(_products(model, plane), np.float64)
     a, b = np.linalg.solve(products[1:, 1:], products[0, 1:])
     distance = float(np.sqrt(products[0, 0]))

@@ -19,7 +19,8 @@ def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
     study = Study(config)
     asked = [*FIGURES] if config.figure == "all" else [config.figure]
     began = time.monotonic()
-    # Before any sweep: what is wrong with the last study's input is to be known before the first has run.
+    # Before any sweep: what is wrong with the last study's input is to be known before the first
+    # has run.
     if "forgetting" in asked:
         check_text(config)
     if {"gradient_norms", "bias_correction"} & {*asked}:

@@ -21,7 +21,8 @@ class Chosen(NamedTuple):
 def choose(trials: pd.DataFrame, count: int, sweep: Path | str) -> Chosen:
     """The failed and the successful trials with the lowest numbers, at most `count` of each.
 
-    Raises NothingToShowError where the trials hold no failed, or no successful one: no other is picked in its place.
+    Raises NothingToShowError where the trials hold no failed, or no successful one: no other is
+    picked in its place.
 
     Args:
         trials: rows of a sweep, or of one of its arms; diverged trials count as failed.

@@ -1,4 +1,6 @@
-"""Every setting of the studies: scale, not recipe. Laptop scale by default, the paper's by configs/study/paper.yaml."""
+"""Every setting of the studies: scale, not recipe. Laptop scale by default, the paper's by
+configs/study/paper.yaml.
+"""
 
 import contextlib
 import dataclasses
@@ -33,10 +35,12 @@ _WORDS = {"true": "True", "false": "False", "null": "None"}
 
 @dataclasses.dataclass(frozen=True)
 class StudyConfig:
-    """Repeats one experiment of the paper, or `all`: runs its sweeps, writes numbers, a finding and pictures.
+    """Repeats one experiment of the paper, or `all`: runs its sweeps, writes numbers, a finding and
+    pictures.
 
-    Without --config it runs at laptop scale, on the packaged miniature and offline. The same command goes on where it stopped, and
-    studies in one --out share their sweeps. `--config FILE.yaml` (repeatable) sets any field below; flags come after and win.
+    Without --config it runs at laptop scale, on the packaged miniature and offline. The same
+    command goes on where it stopped, and studies in one --out share their sweeps. `--config
+    FILE.yaml` (repeatable) sets any field below; flags come after and win.
     """
 
     figure: Annotated[Figure, tyro.conf.Positional]
@@ -60,7 +64,9 @@ class StudyConfig:
     data_dir: str | None = None
     """Folder with classic GLUE folders; without it the hub's are used."""
     random_weights: bool = False
-    """Take only the architecture from the models' config.json: to check a plan where no weights are at hand."""
+    """Take only the architecture from the models' config.json: to check a plan where no weights are
+    at hand.
+    """
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the matrix products."""
     train_examples: int | None = None
@@ -173,7 +179,9 @@ _SMOKE: dict[str, Any] = {
 
 
 def parse(argv: Sequence[str]) -> StudyConfig:
-    """Command line to settings; raises UserError for a bad file and exits with status 2 on wrong usage."""
+    """Command line to settings; raises UserError for a bad file and exits with status 2 on wrong
+    usage.
+    """
     rest, files = take_configs([_WORDS.get(word, word) for word in argv])
     flags = [flag for file in files for flag in _read_flags(file)]
     config = _parse_flags(_positional_first(rest, flags))

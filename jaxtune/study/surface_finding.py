@@ -116,7 +116,9 @@ def _paths(paths: pd.DataFrame) -> str:
 
 
 def _outside(paths: pd.DataFrame) -> dict[str, float]:
-    """The largest share per trial; the first steps' is left out, for a start that has hardly moved lies anywhere."""
+    """The largest share per trial; the first steps' is left out, for a start that has hardly moved
+    lies anywhere.
+    """
     later = paths[paths["step"] >= 0.1 * paths["step"].max()]
     return {
         name: float(later.loc[later["failed"] == failed, "outside"].max())

@@ -13,7 +13,9 @@ from jaxtune.training.plan import ProgramPlan, make_plans
 
 
 class Passed(NamedTuple):
-    """Where a trial is after so many steps; the rows of words in use alone (`jaxtune.models.vocabulary`)."""
+    """Where a trial is after so many steps; the rows of words in use alone
+    (`jaxtune.models.vocabulary`).
+    """
 
     trial: Trial
     step: int
@@ -21,12 +23,15 @@ class Passed(NamedTuple):
 
 
 def retrace(trials: Sequence[Trial], per_device: int, every: int) -> Iterator[Passed]:
-    """Trains the trials again by their seeds and shows each one's parameters every `every` steps, both ends included.
+    """Trains the trials again by their seeds and shows each one's parameters every `every` steps,
+    both ends included.
 
-    They are those of the first run: bit for bit on CPU, and elsewhere as far as the device repeats itself.
+    They are those of the first run: bit for bit on CPU, and elsewhere as far as the device repeats
+    itself.
 
     Args:
-        per_device: trials that a device ran at once in that sweep: the rounding of stacked trials depends on it.
+        per_device: trials that a device ran at once in that sweep: the rounding of stacked trials
+            depends on it.
     """
     for plan in make_plans(trials):
         # One device: a plan has as many as trials.
@@ -40,7 +45,9 @@ def retrace(trials: Sequence[Trial], per_device: int, every: int) -> Iterator[Pa
 
 
 def _states(run: GroupRun, plan: ProgramPlan, every: int) -> Iterator[tuple[int, Any]]:
-    """Step numbers and the group's parameters, stacked; they are given up to the next steps once seen."""
+    """Step numbers and the group's parameters, stacked; they are given up to the next steps once
+    seen.
+    """
     state = run.start_state()
     yield 0, state.model
     step, most = 0, run.program.recipe.steps_per_dispatch

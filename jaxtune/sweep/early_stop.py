@@ -1,8 +1,10 @@
-"""Which trials to stop after part of the training (Dodge et al. 2020: start many, stop early, continue some).
+"""Which trials to stop after part of the training (Dodge et al. 2020: start many, stop early,
+continue some).
 
-Two rules. A trial that has learnt nothing stops: its loss is no better than that of predicting the label frequencies, and the
-gradients of its lowest layer have vanished, which is how the failed runs of Mosbach et al. (2021, figure 4) look. And of
-each arm only so many go on, those with the best dev score so far.
+Two rules. A trial that has learnt nothing stops: its loss is no better than that of predicting the
+label frequencies, and the gradients of its lowest layer have vanished, which is how the failed runs
+of Mosbach et al. (2021, figure 4) look. And of each arm only so many go on, those with the best dev
+score so far.
 """
 
 from collections.abc import Mapping
@@ -20,8 +22,9 @@ FIRST_RECORDS = 3
 
 
 def constant_loss(labels: Int[np.ndarray, " example"] | Float[np.ndarray, " example"]) -> float:
-    """The training loss of the best constant output: the labels' entropy in nats (ln(classes) where they are balanced), or
-    the variance of numbers."""
+    """The training loss of the best constant output: the labels' entropy in nats (ln(classes) where
+    they are balanced), or the variance of numbers.
+    """
     if np.issubdtype(labels.dtype, np.floating):
         return float(np.var(labels))
     _, counts = np.unique(labels, return_counts=True)

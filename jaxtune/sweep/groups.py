@@ -1,4 +1,6 @@
-"""Runs the groups of a sweep's programs one after another; each leaves its results before the next begins."""
+"""Runs the groups of a sweep's programs one after another; each leaves its results before the next
+begins.
+"""
 
 import contextlib
 import dataclasses
@@ -33,7 +35,9 @@ def writes() -> bool:
 
 
 class RunningProgram:
-    """A program and its data on the devices; without the memory for a group it goes on with groups of half the size."""
+    """A program and its data on the devices; without the memory for a group it goes on with groups
+    of half the size.
+    """
 
     def __init__(self, plan: ProgramPlan, meter: Meter):
         self.plan = plan
@@ -49,7 +53,9 @@ class RunningProgram:
         return GroupRun(self._program, plan.task, self._tables, trials, plan.shape, recorders)
 
     def attempt(self, run: Callable[[], None]) -> bool:
-        """Runs a group, in time that counts; False where its memory ran out, and the next ones are to be smaller."""
+        """Runs a group, in time that counts; False where its memory ran out, and the next ones are
+        to be smaller.
+        """
         try:
             with self._meter.timing():
                 run()
@@ -111,7 +117,9 @@ class SweepRun:
     def recorded(
         self, plan: ProgramPlan, group: Sequence[Trial]
     ) -> Iterator[tuple[History, list[Recorder]]]:
-        """What is to be told how the group runs: its history, to be written in the end, and what is seen meanwhile."""
+        """What is to be told how the group runs: its history, to be written in the end, and what is
+        seen meanwhile.
+        """
         history = History(plan.config.log_every)
         if not writes():
             yield history, []
@@ -130,8 +138,8 @@ class SweepRun:
     ) -> None:
         """Parameters, curves, predictions and rows of trials that have ended.
 
-        The rows come last: a trial that has one has everything else too. Every process takes part in saving parameters, as
-        orbax wants it, and the first one writes.
+        The rows come last: a trial that has one has everything else too. Every process takes part
+        in saving parameters, as orbax wants it, and the first one writes.
         """
         plan, out = program.plan, self.out
         for result in results:
@@ -159,7 +167,9 @@ def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
 
 
 def trial_row(result: TrialResult, metric: str, num_steps: int, group_size: int) -> dict[str, Any]:
-    """One line of trials.jsonl. `stopped_at` is the number of steps taken by a trial that was stopped early."""
+    """One line of trials.jsonl. `stopped_at` is the number of steps taken by a trial that was
+    stopped early.
+    """
     trial, seeds = result.trial, result.trial.seeds
     return {
         "trial": trial.number,

@@ -1,6 +1,8 @@
-"""A sweep with `early_stop`: every trial's first leg, the choice, and the second leg of those that go on.
+"""A sweep with `early_stop`: every trial's first leg, the choice, and the second leg of those that
+go on.
 
-Who goes on is regrouped, so that the devices stay full. Who is stopped has a row like any other trial.
+Who goes on is regrouped, so that the devices stay full. Who is stopped has a row like any other
+trial.
 """
 
 from collections import Counter
@@ -25,7 +27,9 @@ LOWEST = "layer_00/layer"
 
 
 class EarlyStopping:
-    """All programs of a sweep. `keep` trials of each arm go on, or, where that is None, all that learn."""
+    """All programs of a sweep. `keep` trials of each arm go on, or, where that is None, all that
+    learn.
+    """
 
     def __init__(self, sweep: SweepRun, keep: int | None):
         self.sweep = sweep
@@ -35,7 +39,9 @@ class EarlyStopping:
         self._legs: list[_Legs] = []
 
     def run(self, plans: Sequence[ProgramPlan]) -> None:
-        """First all first legs, where the best of each arm are to be found; otherwise a second leg once a group is full."""
+        """First all first legs, where the best of each arm are to be found; otherwise a second leg
+        once a group is full.
+        """
         self._legs = [_Legs(self, plan) for plan in plans]
         for legs in self._legs:
             legs.first()
@@ -78,7 +84,9 @@ class _Legs:
         return self.plan.num_steps if step is None else step
 
     def first(self) -> None:
-        """First legs, and second ones in between where nobody needs to wait for the others of the arm."""
+        """First legs, and second ones in between where nobody needs to wait for the others of the
+        arm.
+        """
         pending = [trial for number, trial in self.trials.items() if number not in self.journals]
         self._stopping.choose()
         while pending:

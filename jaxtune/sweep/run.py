@@ -42,7 +42,8 @@ from jaxtune.training.throughput import Meter
 
 
 def run_sweep(settings: Settings, argv: list[str]) -> None:
-    """Runs every trial that OUT does not hold yet; raises UserError before anything is written or compiled.
+    """Runs every trial that OUT does not hold yet; raises UserError before anything is written or
+    compiled.
 
     After SIGTERM or SIGINT it leaves a checkpoint and raises InterruptedRunError.
     """
@@ -117,7 +118,8 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
     meter = Meter()
     total_steps = sum(plan.num_steps * len(plan.pending) for plan in plans)
     num_done = num_trials - sum(len(plan.pending) for plan in plans)
-    # Several processes could not agree on when to save or to stop: there finished groups are what stays.
+    # Several processes could not agree on when to save or to stop: there finished groups are what
+    # stays.
     alone = jax.process_count() == 1
     checkpoints = RunCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
     asked = Interruption(watch=alone)
@@ -137,7 +139,9 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
 
 
 def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Writes summary.json over every row that OUT holds; without new trials the throughput stays as it was."""
+    """Writes summary.json over every row that OUT holds; without new trials the throughput stays as
+    it was.
+    """
     path = out / SUMMARY
     if throughput is None and path.exists():
         with contextlib.suppress(ValueError, KeyError, TypeError):

@@ -40,7 +40,9 @@ class Probe(NamedTuple):
 
 
 def probe(plan: ProgramPlan) -> Probe:
-    """Compiles the program and runs its first steps, of a large model only the first; nothing is kept."""
+    """Compiles the program and runs its first steps, of a large model only the first; nothing is
+    kept.
+    """
     program = plan.compile(plan.group_size)
     tables = put_on_devices(program, plan.task)
     run = GroupRun(program, plan.task, tables, plan.groups[0], plan.shape, [])
@@ -79,9 +81,11 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def peak_effective_rate(trial: Trial, num_steps: int) -> tuple[float, float]:
-    """The largest scheduled learning rate, and the largest that a corrected Adam would need for the same steps.
+    """The largest scheduled learning rate, and the largest that a corrected Adam would need for the
+    same steps.
 
-    Without the correction a step is 1 / correction_factor as long (Mosbach et al. 2021, equation 1).
+    Without the correction a step is 1 / correction_factor as long (Mosbach et al. 2021, equation
+    1).
     """
     rates = learning_rates([trial], num_steps)[0].astype(np.float64)
     config = trial.config

@@ -1,4 +1,6 @@
-"""Runs one group of trials: dispatch, evaluate, record. Everything that is read on the host is read a dispatch late."""
+"""Runs one group of trials: dispatch, evaluate, record. Everything that is read on the host is read
+a dispatch late.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +26,8 @@ from jaxtune.training.program import GroupProgram, Records
 from jaxtune.training.step import TrialState, gradient_norm_names
 from jaxtune.training.trial_inputs import learning_rates, stack_hypers, steps_per_epoch, stream_keys
 
-# A dispatch should take about this long: short enough for a live display, long enough to hide its own cost.
+# A dispatch should take about this long: short enough for a live display, long enough to hide its
+# own cost.
 SECONDS_PER_DISPATCH = 0.5
 
 
@@ -57,7 +60,8 @@ class Position(NamedTuple):
 class GroupRun:
     """One group from first step to results.
 
-    `trials` may be fewer than the program's group size: the places left over repeat the last trial and are dropped.
+    `trials` may be fewer than the program's group size: the places left over repeat the last trial
+    and are dropped.
     """
 
     def __init__(
@@ -97,7 +101,9 @@ class GroupRun:
         self.journal = Journal(program.recipe.log_every)
 
     def num_tokens(self, first: int = 0, until: int | None = None) -> int:
-        """Real tokens that the group's trials train on in these steps, padding and idle lanes not counted."""
+        """Real tokens that the group's trials train on in these steps, padding and idle lanes not
+        counted.
+        """
         lengths = self.task.train.lengths
         parts = [batches[first:until] for batches in self.batches[: len(self.trials)]]
         return sum(int(lengths[batches[batches >= 0]].sum()) for batches in parts)
@@ -109,8 +115,8 @@ class GroupRun:
     ) -> list[TrialResult]:
         """Trains and evaluates the group; a trial that diverges is a result like any other.
 
-        Goes on from the newest checkpoint of this very group. Where `interruption` says so it leaves one and raises
-        InterruptedRunError.
+        Goes on from the newest checkpoint of this very group. Where `interruption` says so it
+        leaves one and raises InterruptedRunError.
         """
         position = self.begin(checkpoints)
         num_steps = self.program.recipe.num_steps
@@ -119,7 +125,9 @@ class GroupRun:
     def begin(
         self, checkpoints: RunCheckpoints | None, paused: Sequence[PausedTrial] = ()
     ) -> Position:
-        """The first step, where the trials were paused, or the newest checkpoint after that: all before it is told again."""
+        """The first step, where the trials were paused, or the newest checkpoint after that: all
+        before it is told again.
+        """
         position = self._restore(checkpoints, paused[0].step if paused else 0)
         if position is None and paused:
             position = self._joined(paused)
@@ -138,7 +146,9 @@ class GroupRun:
         checkpoints: RunCheckpoints | None = None,
         interruption: Interruption | None = None,
     ) -> Position:
-        """Trains from `position`, which is used up, to step `until`, and scores the dev set there and when it is due."""
+        """Trains from `position`, which is used up, to step `until`, and scores the dev set there
+        and when it is due.
+        """
         began, earlier = time.monotonic(), self.journal.seconds
         program, (step, state, kept) = self.program, position
         late: Callable[[], None] | None = None
@@ -231,7 +241,8 @@ class GroupRun:
         )
 
     def _dispatches(self, step: int, until: int, checkpoint_every: int | None) -> Iterator[int]:
-        """Steps per dispatch from `step` to `until`, cut at evaluations and checkpoints; grows until one takes long enough.
+        """Steps per dispatch from `step` to `until`, cut at evaluations and checkpoints; grows
+        until one takes long enough.
 
         The cut changes no result: a step does the same arithmetic wherever a dispatch begins.
         """
@@ -249,7 +260,9 @@ class GroupRun:
             step += count
 
     def _plan(self, start: int, count: int) -> Plan:
-        """The plans of all lanes for some steps [trial, step, ...], filled up to the compiled number of steps."""
+        """The plans of all lanes for some steps [trial, step, ...], filled up to the compiled
+        number of steps.
+        """
         most = self.program.recipe.steps_per_dispatch
         plans = []
         for batches in self.batches:

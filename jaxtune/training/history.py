@@ -1,4 +1,6 @@
-"""What a group has told so far, kept on the host: enough to tell it again after a restart, and to end the group."""
+"""What a group has told so far, kept on the host: enough to tell it again after a restart, and to
+end the group.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -49,7 +51,9 @@ class Journal:
         return np.concatenate(self.norms, axis=1)
 
     def best(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Each trial's best score and the updates before it (the first, of equals); -inf and 0 where none is a number."""
+        """Each trial's best score and the updates before it (the first, of equals); -inf and 0
+        where none is a number.
+        """
         table = np.array([[scores[metric] for scores in row] for row in self.scores])
         table = np.where(np.isnan(table), -np.inf, table)
         where = table.argmax(axis=0)
@@ -95,7 +99,9 @@ class Journal:
         rates: np.ndarray,
         names: tuple[str, ...],
     ) -> None:
-        """Tells recorders that know nothing yet all of it; `rates` [trial, step] are the learning rates."""
+        """Tells recorders that know nothing yet all of it; `rates` [trial, step] are the learning
+        rates.
+        """
         if not self.losses:
             return
         loss, logged = self.all_losses(), self.all_norms()

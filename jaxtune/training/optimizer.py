@@ -1,8 +1,8 @@
 """The optimiser as one visible optax chain, with bias correction as a link of its own.
 
-The study needs Adam with the correction switched on and off under otherwise equal arithmetic, so `optax.scale_by_adam`
-is split in two: `scale_by_moments` and `scale_by_bias_correction`. Every number may be a traced value, so trials with
-different settings share one compiled program.
+The study needs Adam with the correction switched on and off under otherwise equal arithmetic, so
+`optax.scale_by_adam` is split in two: `scale_by_moments` and `scale_by_bias_correction`. Every
+number may be a traced value, so trials with different settings share one compiled program.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,9 @@ from jaxtune.models.names import path_of, paths
 
 
 class Hyper(NamedTuple):
-    """One trial's optimiser settings; every field is a scalar that may be traced and may differ between trials."""
+    """One trial's optimiser settings; every field is a scalar that may be traced and may differ
+    between trials.
+    """
 
     learning_rate: ArrayLike  # peak
     bias_correction: ArrayLike  # bool
@@ -48,10 +50,12 @@ class ScaleByBiasCorrectionState(NamedTuple):
 
 
 def scale_by_moments(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> optax.GradientTransformation:
-    """Scales by uncorrected Adam moments: m / (sqrt(v) + eps), m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2.
+    """Scales by uncorrected Adam moments: m / (sqrt(v) + eps), m = b1 m + (1-b1) g, v = b2 v +
+    (1-b2) g^2.
 
-    Differs from `optax.scale_by_adam` in that neither moment is divided by 1-b^t. Alone it is BERT's original
-    optimiser (Devlin et al., no bias correction); `scale_by_bias_correction` after it gives Adam.
+    Differs from `optax.scale_by_adam` in that neither moment is divided by 1-b^t. Alone it is
+    BERT's original optimiser (Devlin et al., no bias correction); `scale_by_bias_correction` after
+    it gives Adam.
     """
 
     def init_fn(params: optax.Params) -> ScaleByMomentsState:
@@ -71,11 +75,13 @@ def scale_by_moments(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> optax.Grad
 def scale_by_bias_correction(
     b1: ArrayLike, b2: ArrayLike, enabled: ArrayLike = True
 ) -> optax.GradientTransformation:
-    """Scales the t-th update by sqrt(1-b2^t) / (1-b1^t) where `enabled` (may be traced), else leaves it as it is.
+    """Scales the t-th update by sqrt(1-b2^t) / (1-b1^t) where `enabled` (may be traced), else
+    leaves it as it is.
 
-    Equation (1) of Mosbach et al. (2021), and `correct_bias` of the AdamW their code uses: the correction is a factor on
-    the step, so eps is added to the UNCORRECTED sqrt(v). `optax.scale_by_adam(eps=e)` corrects v first and therefore
-    equals this chain with an eps of e * sqrt(1-b2^t), which matters while sqrt(v) is near eps.
+    Equation (1) of Mosbach et al. (2021), and `correct_bias` of the AdamW their code uses: the
+    correction is a factor on the step, so eps is added to the UNCORRECTED sqrt(v).
+    `optax.scale_by_adam(eps=e)` corrects v first and therefore equals this chain with an eps of e *
+    sqrt(1-b2^t), which matters while sqrt(v) is near eps.
     """
 
     def init_fn(params: optax.Params) -> ScaleByBiasCorrectionState:
@@ -94,14 +100,16 @@ def scale_by_bias_correction(
 def correction_factor(b1: ArrayLike, b2: ArrayLike, count: ArrayLike) -> Float[Array, "..."]:
     """sqrt(1-b2^t) / (1-b1^t) for the t-th update, t from 1."""
     t = jnp.asarray(count, jnp.float32)
-    # -expm1(t log b) keeps the digits that 1 - b^t loses in float32 while b^t is near 1, and log1p those of 1 - b, the
-    # weight in `scale_by_moments`: a Python 0.999 is 6e-6 off the same formula's float32 log.
+    # -expm1(t log b) keeps the digits that 1 - b^t loses in float32 while b^t is near 1, and log1p
+    # those of 1 - b, the weight in `scale_by_moments`: a Python 0.999 is 6e-6 off the same
+    # formula's float32 log.
     log_b1, log_b2 = jnp.log1p(-(1 - b1)), jnp.log1p(-(1 - b2))
     return jnp.sqrt(-jnp.expm1(t * log_b2)) / -jnp.expm1(t * log_b1)
 
 
 def clip_by_global_norm(max_norm: ArrayLike) -> optax.GradientTransformation:
-    """Scales the whole gradient down to `max_norm` where its L2 norm exceeds it; infinity leaves it as it is.
+    """Scales the whole gradient down to `max_norm` where its L2 norm exceeds it; infinity leaves it
+    as it is.
 
     As `optax.clip_by_global_norm`, with a bound that may be traced.
     """
@@ -109,7 +117,9 @@ def clip_by_global_norm(max_norm: ArrayLike) -> optax.GradientTransformation:
 
 
 def clip_each_tensor(max_norm: ArrayLike) -> optax.GradientTransformation:
-    """Clips every tensor by its own L2 norm, as the original BertAdam did; stacked layers count as tensors of their own."""
+    """Clips every tensor by its own L2 norm, as the original BertAdam did; stacked layers count as
+    tensors of their own.
+    """
 
     def clip(key_path, g):
         axes = tuple(range(1, g.ndim)) if is_stacked(path_of(key_path), g.ndim) else None
@@ -130,13 +140,16 @@ def _scale_tree(tree: optax.Updates, factor: Float[Array, ""]) -> optax.Updates:
 def schedule_value(
     kind: str, learning_rate: ArrayLike, warmup_ratio: ArrayLike, num_steps: int, step: ArrayLike
 ) -> Float[Array, "..."]:
-    """The learning rate of update `step` (from 0): linear warm-up over floor(ratio * num_steps) steps, then the decay.
+    """The learning rate of update `step` (from 0): linear warm-up over floor(ratio * num_steps)
+    steps, then the decay.
 
-    The first update of a warm-up has rate 0, as in Hugging Face's schedules. "linear" falls to 0 at `num_steps`,
+    The first update of a warm-up has rate 0, as in Hugging Face's schedules. "linear" falls to 0 at
+    `num_steps`,
     "cosine" follows half a cosine to 0, "constant" stays.
     """
     step = jnp.asarray(step, jnp.float32)
-    # The margin keeps floor(0.26 * 450) at 117: in float32 the product may fall just below the integer.
+    # The margin keeps floor(0.26 * 450) at 117: in float32 the product may fall just below the
+    # integer.
     warmup = jnp.floor(jnp.asarray(warmup_ratio, jnp.float32) * num_steps + 1e-3)
     progress = (step - warmup) / jnp.maximum(1.0, num_steps - warmup)
     decays = {
@@ -150,7 +163,9 @@ def schedule_value(
 
 
 def decay_mask(params: optax.Params) -> optax.Params:
-    """True for the tensors that weight decay applies to: matrices and embeddings, no bias and no LayerNorm."""
+    """True for the tensors that weight decay applies to: matrices and embeddings, no bias and no
+    LayerNorm.
+    """
 
     def decays(key_path, _):
         return path_of(key_path).rsplit("/", 1)[1] in ("kernel", "embedding")
@@ -159,10 +174,12 @@ def decay_mask(params: optax.Params) -> optax.Params:
 
 
 def decay_towards(origin: optax.Params, strength: ArrayLike) -> optax.GradientTransformation:
-    """Adds `strength` (may be traced) times what the parameters have moved from `origin`, for the tensors of `decay_mask`.
+    """Adds `strength` (may be traced) times what the parameters have moved from `origin`, for the
+    tensors of `decay_mask`.
 
-    Decay towards the pre-trained weights as Zhang et al. (2021) run it, decoupled: p -= learning_rate * strength *
-    (p - origin), with the values before training as the origin, the fresh head's own draw included.
+    Decay towards the pre-trained weights as Zhang et al. (2021) run it, decoupled: p -=
+    learning_rate * strength * (p - origin), with the values before training as the origin, the
+    fresh head's own draw included.
     """
 
     def add(decays, update, param, start):
@@ -175,10 +192,12 @@ def decay_towards(origin: optax.Params, strength: ArrayLike) -> optax.GradientTr
 
 
 def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
-    """Layer-wise learning rates (Zhang et al., 2021): 1 for the head, `factor` (may be traced) once more per block below.
+    """Layer-wise learning rates (Zhang et al., 2021): 1 for the head, `factor` (may be traced) once
+    more per block below.
 
-    The top block has `factor`, the lowest of L blocks factor^L, the embeddings factor^(L+1). It scales the step AND its
-    weight decay, as a learning rate per parameter group does; unlike their code, the head keeps its weight decay.
+    The top block has `factor`, the lowest of L blocks factor^L, the embeddings factor^(L+1). It
+    scales the step AND its weight decay, as a learning rate per parameter group does; unlike their
+    code, the head keeps its weight decay.
     """
 
     def update_fn(updates, params):
@@ -202,12 +221,16 @@ def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
 
 
 def depth_factor(factor: ArrayLike, below_head: ArrayLike) -> Float[Array, "..."]:
-    """factor^k, the share of the learning rate `below_head` = k steps down: 1 the top block, L + 1 the embeddings."""
+    """factor^k, the share of the learning rate `below_head` = k steps down: 1 the top block, L + 1
+    the embeddings.
+    """
     return jnp.asarray(factor, jnp.float32) ** jnp.asarray(below_head, jnp.float32)
 
 
 def is_stacked(path: str, ndim: int) -> bool:
-    """Whether a tensor holds one slice per layer: block kernels of 3 axes, block biases and scales of 2."""
+    """Whether a tensor holds one slice per layer: block kernels of 3 axes, block biases and scales
+    of 2.
+    """
     return "/layers/" in path and ndim == (3 if path.endswith("kernel") else 2)
 
 
@@ -219,12 +242,14 @@ def make_optimizer(
     origin: optax.Params | None = None,
     by_depth: bool = False,
 ) -> optax.GradientTransformation:
-    """AdamW as the paper runs it: clip, moments, bias correction, decoupled decay, scheduled learning rate.
+    """AdamW as the paper runs it: clip, moments, bias correction, decoupled decay, scheduled
+    learning rate.
 
-    Decay uses the parameters BEFORE the step; Hugging Face's AdamW decays the updated ones, which differs by
-    learning_rate^2 * weight_decay * update. Neither scales the decay by the bias correction. `optax.adamw` differs in the
-    place of eps (see `scale_by_bias_correction`) and has no switch for the correction. With an `origin` there is a link for
-    decay towards it, with `by_depth` one for layer-wise learning rates.
+    Decay uses the parameters BEFORE the step; Hugging Face's AdamW decays the updated ones, which
+    differs by learning_rate^2 * weight_decay * update. Neither scales the decay by the bias
+    correction. `optax.adamw` differs in the place of eps (see `scale_by_bias_correction`) and has
+    no switch for the correction. With an `origin` there is a link for decay towards it, with
+    `by_depth` one for layer-wise learning rates.
     """
     clip = clip_each_tensor if clip_per_tensor else clip_by_global_norm
 

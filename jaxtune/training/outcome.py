@@ -39,7 +39,9 @@ def conclude(
     last_epoch: int,
     params: Mapping[str, SequenceClassifier],
 ) -> list[TrialResult]:
-    """Results of a group; `train_loss` is the mean over the last `last_epoch` steps, `params` are stacked over trials."""
+    """Results of a group; `train_loss` is the mean over the last `last_epoch` steps, `params` are
+    stacked over trials.
+    """
     assert journal.logits is not None
     assert journal.finite is not None
     metric = task.metrics[0]

@@ -58,7 +58,8 @@ class ProgramPlan:
 
     @cached_property
     def group_size(self) -> int:
-        """Trials that run at once: as before, or as many as asked for, else one per device on CPU, else what fits.
+        """Trials that run at once: as before, or as many as asked for, else one per device on CPU,
+        else what fits.
 
         A sweep that goes on keeps its size, for the rounding of stacked trials depends on it.
         """
@@ -115,7 +116,9 @@ class ProgramPlan:
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier
     ) -> dict[str, np.ndarray]:
-        """A trial's parameters by path, with every word's embedding row, as a run on the full vocabulary leaves them."""
+        """A trial's parameters by path, with every word's embedding row, as a run on the full
+        vocabulary leaves them.
+        """
         steps = result.best_step if kind == "best" else self.num_steps
         rates = learning_rates([result.trial], self.num_steps)[0, :steps]
         task, config = self.task, result.trial.config
@@ -149,7 +152,8 @@ def make_plans(
 ) -> list[ProgramPlan]:
     """Groups trials by program and row shape, in order of their first trial.
 
-    `finished` are those that OUT holds (number -> group size); what has none left to run is left out.
+    `finished` are those that OUT holds (number -> group size); what has none left to run is left
+    out.
     """
     by_config: dict[SweepConfig, list[Trial]] = {}
     for trial in trials:
@@ -174,14 +178,18 @@ def num_steps_of(config: SweepConfig, num_examples: int) -> int:
 
 
 def stacks_trials(config: SweepConfig) -> bool:
-    """Whether a device runs several trials at once. On CPU that gains nothing (benchmarks/README.md)."""
+    """Whether a device runs several trials at once. On CPU that gains nothing
+    (benchmarks/README.md).
+    """
     if config.trials_per_device is None:
         return jax.default_backend() != "cpu"
     return config.trials_per_device > 1
 
 
 def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int) -> int:
-    """The largest group per device, at most `wanted`, whose program needs at most 90 % of the memory; at least 1."""
+    """The largest group per device, at most `wanted`, whose program needs at most 90 % of the
+    memory; at least 1.
+    """
     size = wanted
     while size > 1:
         try:
@@ -198,10 +206,12 @@ def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int)
 
 
 def _by_shape(trials: Sequence[Trial], task: Prepared) -> dict[Shape, list[Trial]]:
-    """The row counts that each trial's own order needs, so that its numbers never depend on the trials beside it.
+    """The row counts that each trial's own order needs, so that its numbers never depend on the
+    trials beside it.
 
-    One trial on a device takes the smallest rung for each batch, which is the same on a longer ladder, so all trials share
-    the longest. Several trials on one device all take the top rung: only those with the same one share a program.
+    One trial on a device takes the smallest rung for each batch, which is the same on a longer
+    ladder, so all trials share the longest. Several trials on one device all take the top rung:
+    only those with the same one share a program.
     """
     shapes = {
         order: extended(task.shape, _most_rows(trials[0].config, order, task))

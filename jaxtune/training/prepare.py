@@ -1,4 +1,6 @@
-"""A config to what the programs need: examples read and tokenised, rows shaped, weights loaded, plans made."""
+"""A config to what the programs need: examples read and tokenised, rows shaped, weights loaded,
+plans made.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -150,10 +152,12 @@ def subset(config: SweepConfig, num_examples: int) -> np.ndarray:
 
 
 def _check_usable(config: SweepConfig, train: TokenTable) -> None:
-    """Raises UserError for training examples that no trial learns anything from, or that leave nothing to order.
+    """Raises UserError for training examples that no trial learns anything from, or that leave
+    nothing to order.
 
-    A batch of fewer examples than asked for is legal mathematics, and the last one of an epoch is one. But where every
-    batch is the whole set, the data order, whose effect is being measured, has none: more likely a slip.
+    A batch of fewer examples than asked for is legal mathematics, and the last one of an epoch is
+    one. But where every batch is the whole set, the data order, whose effect is being measured, has
+    none: more likely a slip.
     """
     if config.batch_size > len(train):
         raise UserError(

@@ -1,7 +1,8 @@
-"""The compiled program of a group: trials stacked on a leading axis, sharded over devices, with no collectives.
+"""The compiled program of a group: trials stacked on a leading axis, sharded over devices, with no
+collectives.
 
-Inside `shard_map` a device sees only its own trials. One trial per device runs as it is, several are vmapped, and a
-trial's numbers depend on its own seeds and settings alone.
+Inside `shard_map` a device sees only its own trials. One trial per device runs as it is, several
+are vmapped, and a trial's numbers depend on its own seeds and settings alone.
 """
 
 import dataclasses
@@ -79,10 +80,11 @@ def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
 
 
 def across_trials(function: Callable[..., Any], num_local: int) -> Callable[..., Any]:
-    """`function` over the leading trial axis of its arguments: vmapped, or as it is where there is one trial.
+    """`function` over the leading trial axis of its arguments: vmapped, or as it is where there is
+    one trial.
 
-    The single trial is not a vmap of one: XLA's plain matrix products are faster on CPU, and their rounding is that of a
-    trial run alone.
+    The single trial is not a vmap of one: XLA's plain matrix products are faster on CPU, and their
+    rounding is that of a trial run alone.
     """
     if num_local > 1:
         return jax.vmap(function)
@@ -95,7 +97,9 @@ def across_trials(function: Callable[..., Any], num_local: int) -> Callable[...,
 
 
 class GroupProgram:
-    """Start, train and evaluate for groups of `group_size` trials; compiled once per shape, whoever the trials are."""
+    """Start, train and evaluate for groups of `group_size` trials; compiled once per shape, whoever
+    the trials are.
+    """
 
     def __init__(self, recipe: Recipe, mesh: Mesh, group_size: int):
         if group_size % mesh.size:
@@ -115,7 +119,9 @@ class GroupProgram:
         return bool({"mixout", "pretrained_decay"} & {*self.recipe.mitigations})
 
     def place(self, tree: Any, per_trial: bool = True) -> Any:
-        """Host arrays, the same in every process, to the devices: split along the trial axis, or a copy on each."""
+        """Host arrays, the same in every process, to the devices: split along the trial axis, or a
+        copy on each.
+        """
         sharding = NamedSharding(self.mesh, PER_TRIAL if per_trial else SHARED)
 
         def spread(leaf: Any) -> jax.Array:
@@ -197,7 +203,8 @@ class GroupProgram:
         pretrained: SequenceClassifier | None,
         init_keys: TrialKeys | None,
     ) -> tuple[TrialState, Records]:
-        """Steps `start` to `start + count` of the local trials; `plan` holds them from its first place on.
+        """Steps `start` to `start + count` of the local trials; `plan` holds them from its first
+        place on.
 
         The pre-trained model and the init keys are given where the program `needs_origin`.
         """
@@ -230,7 +237,9 @@ class GroupProgram:
     def _drawn(
         self, pretrained: SequenceClassifier | None, init_keys: TrialKeys | None, hyper: Hyper
     ) -> dict[str, Float[Array, "trial ..."]]:
-        """What of each trial's starting parameters is its own: all that a step needs per trial to know them."""
+        """What of each trial's starting parameters is its own: all that a step needs per trial to
+        know them.
+        """
         if pretrained is None:
             return {}
 
@@ -248,7 +257,9 @@ class GroupProgram:
         pretrained: SequenceClassifier | None,
         mixing: Mixing | None,
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
-        """Loss and gradients on the smallest rung of the ladder that holds the batches of all local trials."""
+        """Loss and gradients on the smallest rung of the ladder that holds the batches of all local
+        trials.
+        """
 
         def on_rung(rows, models, plan, keys, mixing):
             def one(model, plan, key, mixing):

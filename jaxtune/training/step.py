@@ -1,4 +1,6 @@
-"""One optimiser step and one evaluation of ONE trial: pure functions of arrays, with no vmap, mesh or I/O."""
+"""One optimiser step and one evaluation of ONE trial: pure functions of arrays, with no vmap, mesh
+or I/O.
+"""
 
 from typing import Any, NamedTuple
 
@@ -29,7 +31,9 @@ class StepPlan(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One batch in rows, with labels and a weight of 0 for the places that a short batch leaves empty."""
+    """One batch in rows, with labels and a weight of 0 for the places that a short batch leaves
+    empty.
+    """
 
     rows: Rows
     labels: Int[Array, " sequence"] | Float[Array, " sequence"]
@@ -61,7 +65,9 @@ def loss_of_logits(
     labels: Int[Array, " sequence"] | Float[Array, " sequence"],
     weights: Float[Array, " sequence"],
 ) -> Scalar:
-    """Mean over the batch's examples: cross-entropy in nats, or squared error where there is one label."""
+    """Mean over the batch's examples: cross-entropy in nats, or squared error where there is one
+    label.
+    """
     if logits.shape[-1] == 1:
         losses = jnp.square(logits[:, 0] - labels)
     else:
@@ -78,7 +84,8 @@ def loss_and_gradients(
 ) -> tuple[Scalar, SequenceClassifier]:
     """The training loss and its gradient for every parameter; without a key, dropout is off.
 
-    With an `origin`, which needs a key, the loss is that of the model mixed with it (`jaxtune.models.starting_point.mix`).
+    With an `origin`, which needs a key, the loss is that of the model mixed with it
+    (`jaxtune.models.starting_point.mix`).
     """
 
     def loss(model: SequenceClassifier) -> Scalar:
@@ -104,7 +111,9 @@ def apply_gradients(
 def train_step(
     state: TrialState, hyper: Hyper, batch: Batch, key: Key | None, num_steps: int
 ) -> tuple[TrialState, Scalar]:
-    """A whole step with the default schedule, as one reads it in the paper; returns the loss before the update."""
+    """A whole step with the default schedule, as one reads it in the paper; returns the loss before
+    the update.
+    """
     loss, gradients = loss_and_gradients(state.model, batch, key)
     return apply_gradients(state, gradients, make_optimizer(hyper, num_steps)), loss
 
@@ -117,8 +126,9 @@ def eval_step(model: SequenceClassifier, batch: Batch) -> Logits:
 def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     """L2 norms before clipping, in the order of `gradient_norm_names`.
 
-    Per block and tensor kind the weight matrix alone, as the paper plots it; `layer` is the whole block; embeddings,
-    pooler and classifier are whole modules; `all` is the norm that clipping acts on. ALBERT's shared block counts once.
+    Per block and tensor kind the weight matrix alone, as the paper plots it; `layer` is the whole
+    block; embeddings, pooler and classifier are whole modules; `all` is the norm that clipping acts
+    on. ALBERT's shared block counts once.
     """
     encoder, head = gradients.encoder, gradients.head
     layers = encoder.layers
@@ -136,7 +146,9 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
 
 
 def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
-    """Names for `gradient_norms`: `layer_00/query` ... `layer_23/layer`, embeddings, pooler, classifier, all."""
+    """Names for `gradient_norms`: `layer_00/query` ... `layer_23/layer`, embeddings, pooler,
+    classifier, all.
+    """
     config = model.encoder.config
     layers = range(1 if config.shared_block else config.num_layers)
     per_layer = [f"layer_{i:02d}/{kind}" for kind in (*LAYER_KINDS, "layer") for i in layers]

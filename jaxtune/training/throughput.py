@@ -13,7 +13,9 @@ _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
 
 class Meter:
-    """Adds up a sweep: the time of its groups, compiling included, the trials that ended and the tokens they trained on."""
+    """Adds up a sweep: the time of its groups, compiling included, the trials that ended and the
+    tokens they trained on.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -33,7 +35,9 @@ class Meter:
             self.seconds += time.monotonic() - began
 
     def totals(self) -> dict[str, Any]:
-        """`seeds_per_hour` and `tokens_per_second` include compilation and evaluation; bytes and seconds as named."""
+        """`seeds_per_hour` and `tokens_per_second` include compilation and evaluation; bytes and
+        seconds as named.
+        """
         per_second = 1 / self.seconds if self.seconds else 0.0
         return {
             "trials": self.trials,

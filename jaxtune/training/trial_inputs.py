@@ -1,4 +1,6 @@
-"""What each trial of a group brings, stacked along the trial axis: settings, random streams, learning rates."""
+"""What each trial of a group brings, stacked along the trial axis: settings, random streams,
+learning rates.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -37,5 +39,7 @@ def stack_hypers(hypers: Sequence[Hyper]) -> Hyper:
 
 
 def stream_keys(seeds: Iterable[int]) -> jax.Array:
-    """One key per trial. Threefry, whatever JAX's default: rbg mixes streams under vmap (DESIGN 4.4)."""
+    """One key per trial. Threefry, whatever JAX's default: rbg mixes streams under vmap (DESIGN
+    4.4).
+    """
     return jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])

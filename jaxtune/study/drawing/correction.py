@@ -1,4 +1,6 @@
-"""Figures 5 and 6, failures against the effective peak learning rate, and every schedule at its best learning rate."""
+"""Figures 5 and 6, failures against the effective peak learning rate, and every schedule at its
+best learning rate.
+"""
 
 from pathlib import Path
 

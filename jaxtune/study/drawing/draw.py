@@ -17,7 +17,8 @@ from PIL import Image
 
 from jaxtune.report.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED, show_rate
 
-# A study -> the file that draws it: a function of the study's name, from its folder to pictures by name.
+# A study -> the file that draws it: a function of the study's name, from its folder to pictures by
+# name.
 DRAWINGS = {
     "baselines": "scores",
     "forgetting": "forgetting",
@@ -39,7 +40,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def draw(folder: Path) -> list[Path]:
-    """Writes NAME.png and NAME.svg for each picture of the study in this folder; `figure` is the first."""
+    """Writes NAME.png and NAME.svg for each picture of the study in this folder; `figure` is the
+    first.
+    """
     module = importlib.import_module(f"jaxtune.study.drawing.{DRAWINGS[folder.name]}")
     written = []
     with style():
@@ -62,7 +65,9 @@ def _save_png(figure: Figure, file: Path) -> None:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look of the report, with text as shapes: a picture that stands alone finds its fonts nowhere."""
+    """The look of the report, with text as shapes: a picture that stands alone finds its fonts
+    nowhere.
+    """
     own = {"svg.fonttype": "path", "svg.hashsalt": "study", "font.size": 10, "axes.titlesize": 10}
     with mpl.rc_context(STYLE | own):
         yield
@@ -81,7 +86,8 @@ def box(
     colour: str,
     size: float = 1.0,
 ) -> None:
-    """A box over all trials (whiskers to the extremes, diamond: mean) with every trial to its right; crosses have failed.
+    """A box over all trials (whiskers to the extremes, diamond: mean) with every trial to its
+    right; crosses have failed.
 
     Args:
         size: of the box and the trials together, in units of the x axis.

@@ -20,7 +20,9 @@ SMALLEST = 1e-10
 
 
 def gradient_norms(folder: Path) -> dict[str, Figure]:
-    """Per model a picture of whole layers, and one of each tensor kind; the first model's are `figure` and `figure_kinds`."""
+    """Per model a picture of whole layers, and one of each tensor kind; the first model's are
+    `figure` and `figure_kinds`.
+    """
     norms = pd.read_parquet(folder / "norms.parquet")
     figures = {}
     for number, model in enumerate(norms["model"].unique()):
@@ -32,7 +34,9 @@ def gradient_norms(folder: Path) -> dict[str, Figure]:
 
 
 def shown_layers(count: int) -> list[int]:
-    """Layers to draw, from 0: the paper's of 24, at the same heights of another depth, and the topmost."""
+    """Layers to draw, from 0: the paper's of 24, at the same heights of another depth, and the
+    topmost.
+    """
     picked = {round((layer - 1) * (count - 1) / (PAPER_DEPTH - 1)) for layer in PAPER_LAYERS}
     return sorted({*picked, count - 1})
 

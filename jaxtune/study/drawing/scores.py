@@ -69,7 +69,9 @@ def depth(folder: Path) -> dict[str, Figure]:
 def correction_boxes(
     axes: Axes, trials: pd.DataFrame, column: str, values: Sequence[object]
 ) -> None:
-    """At each value of a column a box without correction, and one with it to its right; failures above the axis."""
+    """At each value of a column a box without correction, and one with it to its right; failures
+    above the axis.
+    """
     for place, value in enumerate(values):
         for on in (False, True):
             own = trials[(trials[column] == value) & (trials["bias_correction"] == on)]

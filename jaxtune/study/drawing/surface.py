@@ -1,4 +1,6 @@
-"""Figures 7 and 13: contours with the three models and the training paths, and the straight lines between trials."""
+"""Figures 7 and 13: contours with the three models and the training paths, and the straight lines
+between trials.
+"""
 
 from pathlib import Path
 

@@ -1,7 +1,9 @@
-"""Figures 5 and 6, and what they leave open: is it the correction, Adam's b2, or simply the size of the early steps?
+"""Figures 5 and 6, and what they leave open: is it the correction, Adam's b2, or simply the size of
+the early steps?
 
-In the paper's form the correction is a factor on the learning-rate schedule. So each arm is also given its own best learning
-rate, chosen on some seeds and compared on others, beside an arm without correction whose warm-up is longer.
+In the paper's form the correction is a factor on the learning-rate schedule. So each arm is also
+given its own best learning rate, chosen on some seeds and compared on others, beside an arm without
+correction whose warm-up is longer.
 """
 
 from pathlib import Path
@@ -38,7 +40,9 @@ FIRST_HELD_OUT_SEED = 1000
 
 
 def run(study: Study) -> Finding:
-    """Learning rates x correction, per model and for a second b2; then every schedule at its best learning rate."""
+    """Learning rates x correction, per model and for a second b2; then every schedule at its best
+    learning rate.
+    """
     config = study.config
     models = (config.model, *config.more_models)
     grids = {model: _grid_sweep(study, "learning-rates", (False, True), model) for model in models}
@@ -162,7 +166,9 @@ def _held_out_sweep(study: Study, schedule: str, rate: float) -> Path:
 
 
 def _rows(study: Study, sweep: Path, role: str, model: str) -> pd.DataFrame:
-    """Trials with what the pictures need: their part in the study, b2, and their highest effective learning rate."""
+    """Trials with what the pictures need: their part in the study, b2, and their highest effective
+    learning rate.
+    """
     rows = study.rows(sweep)
     table = score_table(rows, role=role, model=model, schedule="")
     table["adam_b2"] = rows["adam_b2"]

@@ -1,4 +1,6 @@
-"""Does depth make fine-tuning fail? Models of equal pre-training, shallow to deep, with and without bias correction."""
+"""Does depth make fine-tuning fail? Models of equal pre-training, shallow to deep, with and without
+bias correction.
+"""
 
 import itertools
 import json
@@ -123,7 +125,9 @@ def _sweep(study: Study, name: str, model: str) -> Path:
 
 
 def _miniatures(study: Study) -> dict[str, str]:
-    """A model of each depth, pre-trained where it is not there yet; the packaged one where its settings are the same."""
+    """A model of each depth, pre-trained where it is not there yet; the packaged one where its
+    settings are the same.
+    """
     config = study.config
     models = {}
     for depth in config.depth_layers:
@@ -163,7 +167,9 @@ def _pretraining(study: Study, depth: int) -> PretrainConfig:
 
 
 def _same(settings: dict[str, Any], wanted: PretrainConfig) -> bool:
-    """Whether pretraining.json says what is wanted; the packaged one has tuples as lists, as JSON does."""
+    """Whether pretraining.json says what is wanted; the packaged one has tuples as lists, as JSON
+    does.
+    """
     own = {name: value for name, value in vars(wanted).items() if name in settings}
     return json.loads(json.dumps(own, default=str)) == settings
 

@@ -1,4 +1,6 @@
-"""Figure 2: does a failed trial forget what pre-training taught it? Perplexity with layers put back, and training curves."""
+"""Figure 2: does a failed trial forget what pre-training taught it? Perplexity with layers put
+back, and training curves.
+"""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Figures 4 and 10 to 12: gradient norms per layer and tensor kind, failed against successful trials."""
+"""Figures 4 and 10 to 12: gradient norms per layer and tensor kind, failed against successful
+trials.
+"""
 
 from pathlib import Path
 from typing import Any

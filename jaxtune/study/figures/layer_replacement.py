@@ -1,7 +1,9 @@
-"""Masked-LM perplexity of a fine-tuned encoder whose top blocks are the pre-trained ones again (Mosbach et al. 2021, 4.1).
+"""Masked-LM perplexity of a fine-tuned encoder whose top blocks are the pre-trained ones again
+(Mosbach et al. 2021, 4.1).
 
-The head is the pre-trained one throughout, with the pre-trained word embeddings as its decoder: fine-tuning never saw it,
-and what is measured is whether the encoder's states still mean what they did.
+The head is the pre-trained one throughout, with the pre-trained word embeddings as its decoder:
+fine-tuning never saw it, and what is measured is whether the encoder's states still mean what they
+did.
 """
 
 from typing import NamedTuple
@@ -35,7 +37,8 @@ def check_blocks(model: str, shared_block: bool) -> None:
 def with_top_replaced(
     fine_tuned: Encoder, pretrained: Encoder, top: ArrayLike, embeddings: ArrayLike
 ) -> Encoder:
-    """The fine-tuned encoder with its `top` blocks, and where `embeddings` says so all embeddings, pre-trained.
+    """The fine-tuned encoder with its `top` blocks, and where `embeddings` says so all embeddings,
+    pre-trained.
 
     Both may be traced. What is taken is taken bit for bit.
     """
@@ -81,7 +84,8 @@ def losses_at(
     """
     fine_tuned, pretrained, text = compared
     encoder = with_top_replaced(fine_tuned, pretrained.encoder, replaced[0], replaced[1] > 0)
-    # Apart from what follows: the losses are then computed as for any other encoder, to the last bit.
+    # Apart from what follows: the losses are then computed as for any other encoder, to the last
+    # bit.
     return text_losses(jax.lax.optimization_barrier(encoder), pretrained, text)
 
 
@@ -93,7 +97,9 @@ class Curve(NamedTuple):
 
 
 def curve(compared: Compared, title: str) -> Curve:
-    """`top` = 0 is the fine-tuned encoder. The embeddings go with the lowest block, so the last is the pre-trained model."""
+    """`top` = 0 is the fine-tuned encoder. The embeddings go with the lowest block, so the last is
+    the pre-trained model.
+    """
     depth = compared.pretrained.encoder.config.num_layers
     tops = np.arange(depth + 1)
     points = np.stack([tops, tops == depth], axis=1)

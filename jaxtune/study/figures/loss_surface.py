@@ -1,4 +1,6 @@
-"""Figures 7 and 13: loss and gradient norm over the plane through pre-trained, failed and successful weights."""
+"""Figures 7 and 13: loss and gradient norm over the plane through pre-trained, failed and
+successful weights.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -84,7 +86,9 @@ def run(study: Study) -> Finding:
 
 
 def choose_pair(rows: pd.DataFrame, chosen: Chosen) -> Pair:
-    """The lowest failed trial, and the lowest successful one that started from the same weights, if there is one."""
+    """The lowest failed trial, and the lowest successful one that started from the same weights, if
+    there is one.
+    """
     failed = chosen.failed[0]
     seeds = rows.set_index("trial")["init_seed"]
     alike = rows.loc[~rows["failed"] & (rows["init_seed"] == seeds[failed]), "trial"]

@@ -28,7 +28,9 @@ SETS = ("full set", "as many epochs", "as many steps")
 
 
 def run(study: Study) -> Finding:
-    """Full set, subset for the same epochs, subset for the same steps, each with and without correction."""
+    """Full set, subset for the same epochs, subset for the same steps, each with and without
+    correction.
+    """
     config = study.config
     tasks = config.small_tasks or config.tasks
     sweeps = {task: _sweeps(study, task) for task in tasks}

@@ -12,7 +12,8 @@ PAPER = (
     "Ten failed RTE trials stay at the training loss they began with and at the dev accuracy of a constant prediction; ten "
     "successful ones learn."
 )
-# A failed trial has learned nothing if its last tenth of training loss is at least this share of the first tenth's.
+# A failed trial has learned nothing if its last tenth of training loss is at least this share of
+# the first tenth's.
 STAYS = 0.9
 
 
