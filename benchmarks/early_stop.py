@@ -84,7 +84,8 @@ def keeping(out: Path) -> None:
                     order = np.argsort(-early[draws], axis=1, kind="stable")[:, :kept]
                     best = final[np.take_along_axis(draws, order, axis=1)].max(axis=1).mean()
                     print(
-                        f"| {arm} | {budget} | {whole:.4f} | {true_share:.0%} | {trials}, {kept} | {best:.4f} |"
+                        f"| {arm} | {budget} | {whole:.4f} | {true_share:.0%} | {trials}, {kept} |"
+                        f" {best:.4f} |"
                     )
 
 

@@ -26,7 +26,8 @@ def main() -> None:
     given = parser.parse_args()
     print(f"{Path(given.model).name}, {given.task}")
     print(
-        "| devices | trials per device | s per seed-step | seeds-steps per s | compile s | peak GiB |"
+        "| devices | trials per device | s per seed-step | seeds-steps per s | compile s | peak"
+        " GiB |"
     )
     print("|---|---|---|---|---|---|")
     for devices in given.devices:

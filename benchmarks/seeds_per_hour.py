@@ -94,14 +94,18 @@ def complete(result: dict[str, float], shipped: dict[str, float]) -> dict[str, f
 def table(results: dict[str, dict[str, float]]) -> str:
     """Markdown."""
     lines = [
-        "| row | s per seed-step | real tokens/s | seeds/h | share of matrix rate | peak GiB | against Trainer |",
+        (
+            "| row | s per seed-step | real tokens/s | seeds/h | share of matrix rate | peak GiB |"
+            " against Trainer |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     trainer = results["HF Trainer"]["seconds_per_seed_step"]
     for name, row in results.items():
         lines.append(
-            f"| {name} | {row['seconds_per_seed_step']:.4f} | {row['tokens_per_second']:,.0f} | {row['seeds_per_hour']:.1f} "
-            f"| {row['share_of_matrix_rate']:.0%} | {row['peak_memory'] / 2**30:.2f} | {trainer / row['seconds_per_seed_step']:.2f}x |"
+            f"| {name} | {row['seconds_per_seed_step']:.4f} | {row['tokens_per_second']:,.0f} |"
+            f" {row['seeds_per_hour']:.1f} | {row['share_of_matrix_rate']:.0%} |"
+            f" {row['peak_memory'] / 2**30:.2f} | {trainer / row['seconds_per_seed_step']:.2f}x |"
         )
     return "\n".join(lines)
 

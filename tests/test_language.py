@@ -211,7 +211,10 @@ def test_tokenizer_encodes_pairs_as_bert(tmp_path, beside_a_bert_config):
 
 
 def test_tokenizer_files_are_the_same_everywhere(folder, tmp_path):
-    code = "import sys; from jaxtune.data.miniature import language; language.write_tokenizer(sys.argv[1])"
+    code = (
+        "import sys; from jaxtune.data.miniature import language;"
+        " language.write_tokenizer(sys.argv[1])"
+    )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "again")], check=True)
     names = ["tokenizer.json", "tokenizer_config.json"]
     assert sorted(path.name for path in folder.iterdir()) == names

@@ -201,7 +201,8 @@ def seed_list(text: str) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
         if not match:
             raise UserError(
-                f"Seeds {text!r} cannot be read at {part!r}; give numbers and ranges such as 0-31,77."
+                f"Seeds {text!r} cannot be read at {part!r}; give numbers and ranges such as"
+                " 0-31,77."
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:

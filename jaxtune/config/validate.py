@@ -39,11 +39,13 @@ def _check_counts(config: SweepConfig) -> None:
         raise UserError(f"num_seeds is {config.num_seeds}; give at most {MOST_TRIALS:,}.")
     if config.early_stop is not None and not 0.0 < config.early_stop < 1.0:
         raise UserError(
-            f"early_stop is {config.early_stop}; give a share of the training between 0 and 1, or null for no stop."
+            f"early_stop is {config.early_stop}; give a share of the training between 0 and 1, or"
+            " null for no stop."
         )
     if config.keep_trials is not None and config.early_stop is None:
         raise UserError(
-            "keep_trials is given without early_stop; say when to choose them, such as --early_stop 0.3."
+            "keep_trials is given without early_stop; say when to choose them, such as --early_stop"
+            " 0.3."
         )
     if config.subset_seed < 0:
         raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
@@ -62,7 +64,8 @@ def _check_task(config: SweepConfig) -> None:
     if not config.model or not config.task:
         missing = "task" if config.model else "model"
         raise UserError(
-            f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep --help)."
+            f"--{missing} is not given; --model and --task go together (python -m jaxtune.sweep"
+            " --help)."
         )
     if config.out == "":
         raise UserError("out is ''; give the name of a folder.")
@@ -75,7 +78,8 @@ def _check_task(config: SweepConfig) -> None:
     for name in CUSTOM_FIELDS:
         if getattr(config, name) != getattr(default, name):
             raise UserError(
-                f"{name} is given, which task {config.task} does not read; give --task custom or leave it out."
+                f"{name} is given, which task {config.task} does not read; give --task custom or"
+                " leave it out."
             )
 
 
@@ -84,14 +88,16 @@ def _check_custom(config: SweepConfig) -> None:
         raise UserError("Task custom needs --train_file and --dev_file.")
     if config.data_dir is not None:
         raise UserError(
-            "data_dir is given, but task custom reads train_file and dev_file as they are; leave it out."
+            "data_dir is given, but task custom reads train_file and dev_file as they are; leave it"
+            " out."
         )
     columns = (*config.text_columns, config.label_column)
     if len(columns) not in (2, 3):
         raise UserError(f"text_columns names {len(columns) - 1} columns: name one or two.")
     if len(set(columns)) < len(columns):
         raise UserError(
-            f"text_columns and label_column name a column twice ({', '.join(columns)}); give different ones."
+            f"text_columns and label_column name a column twice ({', '.join(columns)}); give"
+            " different ones."
         )
 
 
@@ -135,7 +141,8 @@ def _check_recipe(config: SweepConfig) -> None:
         raise UserError(f"pretrained_decay is {config.pretrained_decay}; give 0 (off) or more.")
     if not 0.0 < _float32(config.layerwise_lr_decay) <= 1.0:
         raise UserError(
-            f"layerwise_lr_decay is {config.layerwise_lr_decay}; give a factor above 0 and up to 1 (off)."
+            f"layerwise_lr_decay is {config.layerwise_lr_decay}; give a factor above 0 and up to 1"
+            " (off)."
         )
     if config.reinit_layers < 0:
         raise UserError(f"reinit_layers is {config.reinit_layers}; give a number of blocks, or 0.")

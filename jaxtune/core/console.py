@@ -166,7 +166,8 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     first = next(iter(summaries.values()))
     console.print(table)
     say(
-        f"{first['metric']} on the dev set after the last step; failed: at most {first['trivial']:.3f}."
+        f"{first['metric']} on the dev set after the last step; failed: at most"
+        f" {first['trivial']:.3f}."
     )
 
 

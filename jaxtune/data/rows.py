@@ -96,7 +96,8 @@ def _json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             record = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise UserError(
-                f"{where} is not a JSON object ({getattr(error, 'msg', error)}): write one object per line"
+                f"{where} is not a JSON object ({getattr(error, 'msg', error)}): write one object"
+                " per line"
             ) from error
         if not isinstance(record, dict):
             raise UserError(f"{where} is not a JSON object: write one object per line")

@@ -144,8 +144,8 @@ def tokenize(
     largest = max(table.ids.max(), largest_id(tokenizer))
     if largest >= vocab_size:
         raise UserError(
-            f"The tokenizer in {tokenizer.name_or_path} gives id {largest}, but the model has {vocab_size} embedding "
-            "rows; give a model and tokenizer that belong together."
+            f"The tokenizer in {tokenizer.name_or_path} gives id {largest}, but the model has"
+            f" {vocab_size} embedding rows; give a model and tokenizer that belong together."
         )
     return table
 
@@ -196,8 +196,8 @@ def _check_room(tokenizer: Any, max_length: int, sentences: int) -> None:
     least = tokenizer.num_special_tokens_to_add(pair=sentences == 2) + sentences
     if max_length < least:
         raise UserError(
-            f"max_length is {max_length}; this tokenizer needs at least {least}: its special tokens and a word "
-            "of every sentence."
+            f"max_length is {max_length}; this tokenizer needs at least {least}: its special tokens"
+            " and a word of every sentence."
         )
 
 

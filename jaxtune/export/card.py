@@ -43,9 +43,10 @@ def ensemble_card(
     """Of a folder with a folder per member."""
     geometric = ", the normalised geometric mean of their probabilities"
     how = (
-        f"Every trial of its arm that did not fail ({len(members)} of {_size(sweep, members)}). Nothing else was chosen, but "
-        "failure is judged on the dev set, so the scores above, the members' too, are somewhat too high. The "
-        f"ensemble's answer is the mean of the members' logits{geometric if dev.task.num_labels > 1 else ''}."
+        f"Every trial of its arm that did not fail ({len(members)} of {_size(sweep, members)})."
+        " Nothing else was chosen, but failure is judged on the dev set, so the scores above, the"
+        " members' too, are somewhat too high. The ensemble's answer is the mean of the members'"
+        f" logits{geometric if dev.task.num_labels > 1 else ''}."
     )
     header = ["folder", "trial", "seeds"]
     rows = [[f"`member_{m.number:05d}`", str(m.number), seeds_of(m)] for m in members]
@@ -78,13 +79,15 @@ def soup_card(
         fresh.append(f"last {dev.config.reinit_layers} blocks")
     rows = [[name, ", ".join(map(str, held))] for name, held in trials.items()]
     how = (
-        f"This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes every trial of its arm that "
-        f"did not fail ({len(members)} of {_size(sweep, members)}); greedy goes through them from the best to the worst on the "
-        "dev set and keeps each that does not lower the dev score of the mean (Wortsman et al. 2022). The better one on the "
-        "dev set is exported, the uniform one where they are equal. **These choices were made on the data that the scores are "
-        "of, so the scores are too high**: expect less on new data.\n\n"
-        f"All trials started from one encoder, but their fresh parts ({enumerate_words(fresh)}) from {heads} different "
-        "initialisations, whose mean need not mean anything: compare the scores with a single trial's."
+        f"This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes"
+        f" every trial of its arm that did not fail ({len(members)} of {_size(sweep, members)});"
+        " greedy goes through them from the best to the worst on the dev set and keeps each that"
+        " does not lower the dev score of the mean (Wortsman et al. 2022). The better one on the"
+        " dev set is exported, the uniform one where they are equal. **These choices were made on"
+        " the data that the scores are of, so the scores are too high**: expect less on new"
+        " data.\n\nAll trials started from one encoder, but their fresh parts"
+        f" ({enumerate_words(fresh)}) from {heads} different initialisations, whose mean need not"
+        " mean anything: compare the scores with a single trial's."
     )
     return _joined(
         front_matter(dev),

@@ -25,8 +25,8 @@ from jaxtune.storage.trial_rows import Row
 _TEXTS = {"data_dir", "train_file", "dev_file", "text_columns", "label_column"}
 MOST_LABELS = 12
 LICENCE = (
-    "This card states no licence: those of the base model and of the data apply to what is made from them; look them up "
-    "before you pass this on."
+    "This card states no licence: those of the base model and of the data apply to what is made"
+    " from them; look them up before you pass this on."
 )
 
 
@@ -75,9 +75,9 @@ def heading(dev: DevSet, what: str) -> str:
     if dev.label_names and len(dev.label_names) <= MOST_LABELS:
         goal += f" ({', '.join(map(escaped, dev.label_names))})"
     return (
-        f"# {base} on {escaped(str(config.task))}: {what}\n\n"
-        f"{kind.upper() if kind != 'roberta' else 'RoBERTa'} encoder {base} with a head for {goal}, fine-tuned and exported "
-        f"by jaxtune {jaxtune.__version__}"
+        f"# {base} on {escaped(str(config.task))}:"
+        f" {what}\n\n{kind.upper() if kind != 'roberta' else 'RoBERTa'} encoder {base} with a head"
+        f" for {goal}, fine-tuned and exported by jaxtune {jaxtune.__version__}"
         + (", from random weights." if config.random_weights else ".")
     )
 
@@ -87,8 +87,8 @@ def scores_section(dev: DevSet, scored: Sequence[Scored], trivial: float) -> str
     metrics = dev.task.metrics
     rows = [[line.name, *(f"{line.scores[name]:.4f}" for name in metrics)] for line in scored]
     return (
-        f"## Scores\n\n{table(['', *metrics], rows)}\n\nOn the {len(dev.labels)} examples of the dev set; the best constant "
-        f"prediction has {metrics[0]} {trivial:.4f}."
+        f"## Scores\n\n{table(['', *metrics], rows)}\n\nOn the {len(dev.labels)} examples of the"
+        f" dev set; the best constant prediction has {metrics[0]} {trivial:.4f}."
     )
 
 
@@ -103,10 +103,11 @@ def stability_section(sweep: Sweep, member: Member) -> str:
     values = [str(len(arm)), *map(_shown, columns), f"{about.failed.count}/{about.failed.n}"]
     interval = f"{about.failed.wilson_low:.0%} to {about.failed.wilson_high:.0%}"
     return (
-        f"## How stable the recipe is\n\nAll {len(arm)} trials of {whole}, which differ in their seeds only; "
-        f"{arm.metric} after the last step.\n\n{table(header, [[*values, interval]])}\n\nFailed: no better than the "
-        f"best constant prediction, {arm.trivial:.4f}, or diverged; std over seeds (ddof 1); the interval is Wilson's, of the "
-        f"failure rate.\n\n{_expected_best(sweep, rows)}"
+        f"## How stable the recipe is\n\nAll {len(arm)} trials of {whole}, which differ in their"
+        f" seeds only; {arm.metric} after the last"
+        f" step.\n\n{table(header, [[*values, interval]])}\n\nFailed: no better than the best"
+        f" constant prediction, {arm.trivial:.4f}, or diverged; std over seeds (ddof 1); the"
+        f" interval is Wilson's, of the failure rate.\n\n{_expected_best(sweep, rows)}"
     )
 
 
@@ -117,8 +118,8 @@ def _expected_best(sweep: Sweep, rows: Sequence[Row]) -> str:
     means = ["expected best", *(f"{best.mean[n - 1]:.4f}" for n in budgets)]
     when = "after the last step" if sweep.step == "final" else "at each trial's best evaluation"
     return (
-        f"{table(['trials', *map(str, budgets)], [means])}\n\nExpected {arm.metric} {when} of the best of so many trials, drawn "
-        "with replacement from these (Dodge et al. 2019)."
+        f"{table(['trials', *map(str, budgets)], [means])}\n\nExpected {arm.metric} {when} of the"
+        " best of so many trials, drawn with replacement from these (Dodge et al. 2019)."
     )
 
 
@@ -191,12 +192,18 @@ def _example(dev: DevSet) -> str:
 def _rounded(dev: DevSet) -> str:
     if dev.config.precision == "float32":
         return ""
-    return "; the scores above are those of bfloat16 products, and float32 ones differ by their rounding"
+    return (
+        "; the scores above are those of bfloat16 products, and float32 ones differ by their"
+        " rounding"
+    )
 
 
 def licence_section(dev: DevSet) -> str:
     """The base model by name, and no licence that nobody has looked up."""
-    return f"## Base model and licence\n\nBase model: {escaped(base_name(str(dev.config.model)))}. {LICENCE}"
+    return (
+        f"## Base model and licence\n\nBase model: {escaped(base_name(str(dev.config.model)))}."
+        f" {LICENCE}"
+    )
 
 
 def mean_scores(scores: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -41,12 +41,13 @@ def _usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Memb
         return usable
     if not usable:
         raise UserError(
-            f"All {len(members)} trials to choose from in {sweep.out} failed; give one's number, such as --trial "
-            f"{members[0].number}, to export it all the same."
+            f"All {len(members)} trials to choose from in {sweep.out} failed; give one's number,"
+            f" such as --trial {members[0].number}, to export it all the same."
         )
     number = usable[0].number
     raise UserError(
-        f"Of {len(members)} trials only {number} did not fail, and there is nothing to average; give --trial {number}."
+        f"Of {len(members)} trials only {number} did not fail, and there is nothing to average;"
+        f" give --trial {number}."
     )
 
 
@@ -57,9 +58,10 @@ def _chosen_best(sweep: Sweep, best: Member, arm: str | None) -> str:
         f" in {len(sweep.arms)} arms" if not arm and sweep.arms[1:] else ""
     )
     return (
-        f"The best of {among}, by {best.row['metric']} on the dev set. **It was chosen on the data that it is reported on, so "
-        "its score is too high**: expect less on new data, and compare it with what the best of so many trials is expected "
-        "to score (below), never with the mean of another recipe."
+        f"The best of {among}, by {best.row['metric']} on the dev set. **It was chosen on the data"
+        " that it is reported on, so its score is too high**: expect less on new data, and compare"
+        " it with what the best of so many trials is expected to score (below), never with the"
+        " mean of another recipe."
     )
 
 
@@ -128,6 +130,7 @@ def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
     trials = {name: soup.trials for name, soup in soups.items()}
     write_text(folder / CARD, soup_card(dev, sweep, members, lines, trials, chosen))
     return (
-        f"Soups of {len(members)} trials, {metric} on the dev set: uniform {scores['uniform'][metric]:.4f}, greedy "
-        f"{scores['greedy'][metric]:.4f} (of {len(trials['greedy'])} trials). The {chosen} one is exported."
+        f"Soups of {len(members)} trials, {metric} on the dev set: uniform"
+        f" {scores['uniform'][metric]:.4f}, greedy {scores['greedy'][metric]:.4f} (of"
+        f" {len(trials['greedy'])} trials). The {chosen} one is exported."
     )

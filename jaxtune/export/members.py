@@ -87,7 +87,8 @@ class Sweep:
         )
         if not member.folder.is_dir():
             raise UserError(
-                f"{self.out / PARAMS} holds no {self.step} parameters of trial {member.number}; {again}."
+                f"{self.out / PARAMS} holds no {self.step} parameters of trial {member.number};"
+                f" {again}."
             )
         try:
             return load_params(member.folder)
@@ -119,7 +120,8 @@ def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Mem
         or any(getattr(trial.seeds, stream) != row[stream] for stream in streams)
     ):
         raise UserError(
-            f"{out / CONFIG} is not the config that trial {row['trial']} was run with; give the --out of a sweep as it was left."
+            f"{out / CONFIG} is not the config that trial {row['trial']} was run with; give the"
+            " --out of a sweep as it was left."
         )
     name = f"{trial.number:05d}"
     return Member(trial, row, out / PARAMS / name / step, out / PREDICTIONS / f"{name}.npy")
@@ -129,8 +131,8 @@ def only_arm(sweep: Sweep, arm: str | None, what: str) -> Sequence[Member]:
     """The members of the arm that is meant; raises UserError where that is not clear."""
     if arm is None and len(sweep.arms) > 1:
         raise UserError(
-            f"{sweep.out} holds {len(sweep.arms)} arms, and {what} is made of one; give --arm with the name of "
-            f"{names(sweep.arms, 'or')}."
+            f"{sweep.out} holds {len(sweep.arms)} arms, and {what} is made of one; give --arm with"
+            f" the name of {names(sweep.arms, 'or')}."
         )
     return in_arm(sweep, arm)
 
@@ -184,8 +186,8 @@ class DevSet:
         wanted = {path: leaf.shape for path, leaf in paths(self._skeleton).items()}
         if wanted != {path: array.shape for path, array in params.items()}:
             raise UserError(
-                f"The shapes of {source} are not those of the model {self.config.model}, which has changed since the sweep; "
-                "restore it there."
+                f"The shapes of {source} are not those of the model {self.config.model}, which has"
+                " changed since the sweep; restore it there."
             )
         return jax.tree_util.tree_map_with_path(lambda key, _: params[path_of(key)], self._skeleton)
 
@@ -219,8 +221,9 @@ class DevSet:
         alike = kept.shape == logits.shape and np.abs(kept - logits).max() <= bound
         if not alike or self.scores(kept)[self.task.metrics[0]] != member.row["final"]:
             raise UserError(
-                f"{member.folder} does not give the logits in {member.predictions} and the score in {TRIALS}: the parameters, the "
-                "model folder or the data have changed since the sweep; run it again."
+                f"{member.folder} does not give the logits in {member.predictions} and the score in"
+                f" {TRIALS}: the parameters, the model folder or the data have changed since the"
+                " sweep; run it again."
             )
         return kept
 
@@ -236,7 +239,8 @@ def _saved_logits(file: Path) -> np.ndarray:
         return np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(
-            f"{file} is missing or damaged; give the sweep's command again, and it repeats that trial."
+            f"{file} is missing or damaged; give the sweep's command again, and it repeats that"
+            " trial."
         ) from error
 
 
@@ -250,7 +254,8 @@ def trial_named(sweep: Sweep, members: Sequence[Member], number: str) -> Member:
             f"{sweep.out} holds no finished trial {number} here; it has {_listed(members)}."
         )
     raise UserError(
-        f"--trial is {number!r}; give best, ensemble, soup, or the number of a trial ({_listed(members)})."
+        f"--trial is {number!r}; give best, ensemble, soup, or the number of a trial"
+        f" ({_listed(members)})."
     )
 
 

@@ -57,7 +57,8 @@ def locate(model: str) -> Path:
         return Path(model)
     if Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1:
         raise UserError(
-            f"There is no folder {model}; give a Hugging Face folder (config.json, *.safetensors, tokenizer) or a hub id."
+            f"There is no folder {model}; give a Hugging Face folder (config.json, *.safetensors,"
+            " tokenizer) or a hub id."
         )
     from huggingface_hub import snapshot_download
 
@@ -67,9 +68,9 @@ def locate(model: str) -> Path:
         return Path(snapshot_download(model, allow_patterns=patterns))
     except Exception as error:  # connections break in many ways
         raise UserError(
-            f"The model {model!r} is no local folder and could not be had from the hub ({_reason(error)}); download its "
-            f"config.json, *.safetensors and tokenizer files from https://huggingface.co/{model} into a folder and give "
-            "that folder as --model."
+            f"The model {model!r} is no local folder and could not be had from the hub"
+            f" ({_reason(error)}); download its config.json, *.safetensors and tokenizer files from"
+            f" https://huggingface.co/{model} into a folder and give that folder as --model."
         ) from error
 
 
@@ -142,8 +143,8 @@ def _check_values(path: Path, raw: dict[str, Any], family: str) -> None:
             raise UserError(f"{path} has {name} {raw[name]!r}; give a whole number, 1 to {most}.")
     if raw["hidden_size"] % raw["num_attention_heads"]:
         raise UserError(
-            f"{path} has hidden_size {raw['hidden_size']}, which {raw['num_attention_heads']} attention heads do not "
-            "divide."
+            f"{path} has hidden_size {raw['hidden_size']}, which {raw['num_attention_heads']}"
+            " attention heads do not divide."
         )
     padding = raw.get("pad_token_id")
     if padding is not None and not (type(padding) is int and 0 <= padding < raw["vocab_size"]):

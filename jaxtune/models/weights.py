@@ -59,8 +59,9 @@ def weight_files(folder: Path) -> list[Path]:
     if missing := [file.name for file in files if not os.path.isfile(file)]:
         pickles = sorted(p.name for p in folder.glob("*.bin"))
         convert = (
-            f"; {pickles[0]} is a pickle, which can run code and is not read: convert it where you trust it with "
-            "AutoModel.from_pretrained(folder).save_pretrained(folder, safe_serialization=True)"
+            f"; {pickles[0]} is a pickle, which can run code and is not read: convert it where you"
+            " trust it with AutoModel.from_pretrained(folder).save_pretrained(folder,"
+            " safe_serialization=True)"
             if pickles
             else "; download it too"
         )

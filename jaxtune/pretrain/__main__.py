@@ -114,7 +114,8 @@ def pretrain(config: PretrainConfig) -> None:
     _claim(config)
     corpus = _corpus(config)
     say(
-        f"{len(corpus.train):,} sequences, {int(corpus.train.lengths.sum()):,} tokens; {len(corpus.held_out):,} held out"
+        f"{len(corpus.train):,} sequences, {int(corpus.train.lengths.sum()):,} tokens;"
+        f" {len(corpus.held_out):,} held out"
     )
     shape = _shape(config, corpus)
     running = config.out / "checkpoints"
@@ -144,7 +145,8 @@ def _claim(config: PretrainConfig) -> None:
     path = config.out / "pretraining.json"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise UserError(
-            f"{config.out} was begun with other settings ({path.name}); give those again, or another --out."
+            f"{config.out} was begun with other settings ({path.name}); give those again, or"
+            " another --out."
         )
     config.out.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

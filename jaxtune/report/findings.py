@@ -91,9 +91,9 @@ def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) ->
             or len({sizes.get(a.name) for a in (first, arm)} - {None}) > 1
         ):
             raise UserError(
-                f"[{first.name}] and [{arm.name}] were scored on different dev sets (best constant prediction "
-                f"{first.trivial:.3f} and {arm.trivial:.3f}, {sizes.get(first.name)} and {sizes.get(arm.name)} examples); "
-                "compare sweeps of one dev set."
+                f"[{first.name}] and [{arm.name}] were scored on different dev sets (best constant"
+                f" prediction {first.trivial:.3f} and {arm.trivial:.3f}, {sizes.get(first.name)}"
+                f" and {sizes.get(arm.name)} examples); compare sweeps of one dev set."
             )
     return next(iter(sizes.values()), None)
 

@@ -55,8 +55,9 @@ def facts(found: Findings) -> str:
     trials = sum(len(arm.arm) for arm in found.arms)
     dev = "the dev set" if found.num_dev is None else f"{found.num_dev} dev examples"
     return (
-        f"{trials} trials in {len(found.arms)} arm{'s' * (len(found.arms) > 1)}, scored by {found.metric} on {dev} after the last "
-        f"step. The best constant prediction scores {found.trivial:.3f}."
+        f"{trials} trials in {len(found.arms)} arm{'s' * (len(found.arms) > 1)}, scored by"
+        f" {found.metric} on {dev} after the last step. The best constant prediction scores"
+        f" {found.trivial:.3f}."
     )
 
 
@@ -101,7 +102,8 @@ def _table(table: Table) -> str:
     named = any(table.columns)
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in table.columns)
     rows = "\n".join(
-        f'<tr><th scope="row">{_cell(first)}</th>{"".join(f"<td>{_cell(cell)}</td>" for cell in rest)}</tr>'
+        "<tr><th"
+        f' scope="row">{_cell(first)}</th>{"".join(f"<td>{_cell(cell)}</td>" for cell in rest)}</tr>'
         for first, *rest in table.rows
     )
     kind = "" if named else ' class="things"'
@@ -136,19 +138,27 @@ def _key(key: Key) -> str:
     colour = key.style.colour
     dashes = " ".join(f"{2 * dash:g}" for dash in key.style.dashes)
     marks = {
-        "line": f'<path d="M1 7H29" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes or "none"}"/>',
+        "line": (
+            f'<path d="M1 7H29" stroke="{colour}" stroke-width="2.5"'
+            f' stroke-dasharray="{dashes or "none"}"/>'
+        ),
         "dot": f'<circle cx="15" cy="7" r="4.5" fill="{colour}"/>',
         "cross": f'<path d="M10 2L20 12M10 12L20 2" stroke="{colour}" stroke-width="1.8"/>',
-        "diamond": f'<path d="M15 1L21 7L15 13L9 7Z" fill="#fff" stroke="{colour}" stroke-width="1.5"/>',
+        "diamond": (
+            f'<path d="M15 1L21 7L15 13L9 7Z" fill="#fff" stroke="{colour}" stroke-width="1.5"/>'
+        ),
     }
-    return f'<li><svg viewBox="0 0 30 14" aria-hidden="true">{marks[key.mark]}</svg>{_text(key.label)}</li>'
+    return (
+        '<li><svg viewBox="0 0 30 14"'
+        f' aria-hidden="true">{marks[key.mark]}</svg>{_text(key.label)}</li>'
+    )
 
 
 def _configs(found: Findings) -> str:
     """The text of every config.yaml, folded away."""
     return "".join(
-        f"\n<details><summary>config.yaml of {_text(source.name)}: --config of it repeats the sweep</summary>"
-        f"<pre>{escape(source.config)}</pre></details>"
+        f"\n<details><summary>config.yaml of {_text(source.name)}: --config of it repeats the"
+        f" sweep</summary><pre>{escape(source.config)}</pre></details>"
         for source in found.sources
         if source.config
     )

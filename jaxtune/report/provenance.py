@@ -16,8 +16,8 @@ def throughput_table(found: Findings) -> Table:
         "Throughput",
         ("Sweep", "Trials", "Seeds per hour", "Tokens per second", "Time", "Compiling", "Memory"),
         tuple(map(_throughput_row, found.sources)),
-        "Of the run that finished the sweep, compiling and evaluating included; tokens are real ones, without padding. A sweep "
-        "that has not finished shows its trials' own times.",
+        "Of the run that finished the sweep, compiling and evaluating included; tokens are real"
+        " ones, without padding. A sweep that has not finished shows its trials' own times.",
     )
 
 
@@ -84,6 +84,6 @@ def _devices(devices: Sequence[str]) -> str:
 
 def _program(group: dict[str, Any]) -> str:
     return (
-        f"{group.get('trials')} trials of {group.get('steps')} steps, {group.get('group_size')} at once, "
-        f"{group.get('parameters', 0):,} parameters"
+        f"{group.get('trials')} trials of {group.get('steps')} steps, {group.get('group_size')} at"
+        f" once, {group.get('parameters', 0):,} parameters"
     )

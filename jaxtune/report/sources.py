@@ -84,14 +84,17 @@ class Source:
         """How much of the sweep is there, in a sentence; empty where all of it is."""
         done = len(self.trials)
         if self.planned is None:
-            return f"{self.name}: {done} trials have finished, of how many is not known ({CONFIG} cannot be read)."
+            return (
+                f"{self.name}: {done} trials have finished, of how many is not known ({CONFIG}"
+                " cannot be read)."
+            )
         if done >= self.planned.trials:
             return ""
         missing = self.planned.arms - len({row["arm"] for row in self.rows})
         arms = f"; {missing} of {self.planned.arms} arms have none yet" if missing > 0 else ""
         return (
-            f"{self.name}: {done} of {self.planned.trials} trials have finished{arms}. The sweep still runs or was cut off, "
-            "and what is said here may change."
+            f"{self.name}: {done} of {self.planned.trials} trials have finished{arms}. The sweep"
+            " still runs or was cut off, and what is said here may change."
         )
 
 

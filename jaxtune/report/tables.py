@@ -94,18 +94,25 @@ def _arms_note(found: Findings) -> str:
     errors = [arm.description.dev_error.value for arm in found.arms]
     known = [error for error in errors if error is not None]
     parts = [
-        f"Final {found.metric} on the dev set. Failed: no better than the best constant prediction, "
-        f"{found.trivial:.3f}; below it Wilson's 95 % interval of the rate.",
-        "Other intervals are 95 % bootstrap (BCa) over seeds; the std has ddof 1 and failed trials in it.",
-        f"Best of {BUDGET}: expected best score of as many seeds. Peak learning rate: the effective one (see below), "
-        "beside the one that was set.",
+        (
+            f"Final {found.metric} on the dev set. Failed: no better than the best constant"
+            f" prediction, {found.trivial:.3f}; below it Wilson's 95 % interval of the rate."
+        ),
+        (
+            "Other intervals are 95 % bootstrap (BCa) over seeds; the std has ddof 1 and failed"
+            " trials in it."
+        ),
+        (
+            f"Best of {BUDGET}: expected best score of as many seeds. Peak learning rate: the"
+            " effective one (see below), beside the one that was set."
+        ),
     ]
     if known:
         low, high = min(known), max(known)
         size = f"{high:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
         parts.append(
-            f"One standard error of a dev set of {found.num_dev} examples is {size}: differences of that size may be the luck of "
-            "these examples."
+            f"One standard error of a dev set of {found.num_dev} examples is {size}: differences of"
+            " that size may be the luck of these examples."
         )
     return " ".join([*parts, *_why_missing(spreads)])
 
@@ -123,9 +130,10 @@ def pairs_table(found: Findings) -> Table | None:
     tested = [(p.failures, p.all.spread, p.all.location) for p in pairs]
     kinds = [" or ".join(dict.fromkeys(o.test for o in kind)) for kind in zip(*tested, strict=True)]
     note = (
-        f"p after Holm's correction over all {3 * len(pairs)} tests, below it p alone: {'; '.join(kinds)}. "
-        "Differences are of the first arm less the second, ratios of the first over the second. Wins: the chance that a trial "
-        "of the first scores higher than one of the second, ties half. Failed trials are in everything."
+        f"p after Holm's correction over all {3 * len(pairs)} tests, below it p alone:"
+        f" {'; '.join(kinds)}. Differences are of the first arm less the second, ratios of the"
+        " first over the second. Wins: the chance that a trial of the first scores higher than one"
+        " of the second, ties half. Failed trials are in everything."
     )
     sizes = [e for p in pairs for e in (p.all.std_ratio, p.all.mean_difference, p.all.improvement)]
     note = " ".join([note, *_why_missing([o for os in tested for o in os if o.p is None] + sizes)])
@@ -183,8 +191,9 @@ def power_table(found: Findings) -> Table | None:
         "How many seeds it would take",
         ("Seeds per arm", "Failure rate", "Spread", "Location"),
         tuple((str(n), *(f"{chance:.0%}" for chance in chances)) for n, *chances in rows),
-        f"The chance that a sweep with so many seeds per arm tells {names([pair.one, pair.other])} apart, if they differ as much "
-        f"as they do here, at p = {power.alpha:.2g} for each test (0.05 over all tests). A guess from the trials there are.",
+        f"The chance that a sweep with so many seeds per arm tells {names([pair.one, pair.other])}"
+        f" apart, if they differ as much as they do here, at p = {power.alpha:.2g} for each test"
+        " (0.05 over all tests). A guess from the trials there are.",
     )
 
 
@@ -206,8 +215,9 @@ def instability_table(found: Findings) -> Table | None:
         "Agreement of the predictions",
         ("Arm", "Trials", "Disagreement", "Kappa", "Divergence"),
         tuple(rows),
-        "Equal scores do not make equal answers. Disagreement: share of dev examples on which two trials differ, mean over pairs. "
-        "Kappa (Fleiss): 1 is full agreement, 0 what chance gives. Divergence (Jensen-Shannon): in nats, 0 to 0.693.",
+        "Equal scores do not make equal answers. Disagreement: share of dev examples on which two"
+        " trials differ, mean over pairs. Kappa (Fleiss): 1 is full agreement, 0 what chance gives."
+        " Divergence (Jensen-Shannon): in nats, 0 to 0.693.",
     )
 
 
@@ -235,6 +245,7 @@ def variance_table(found: Findings) -> Table | None:
         "Where the variance comes from",
         ("Arm and stream", "Variance", "Share", "df", "p"),
         tuple(rows),
-        "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0). The rest is the interaction of the streams "
-        "together with everything that no seed controls. p: F test of no effect.",
+        "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0). The rest is"
+        " the interaction of the streams together with everything that no seed controls. p: F test"
+        " of no effect.",
     )

@@ -123,5 +123,6 @@ def check_comparable(arms: Sequence[Arm]) -> None:
         ):
             if one != other:
                 raise UserError(
-                    f"[{arms[0].name}] was scored by {one} and [{arm.name}] by {other}; compare arms of one task and metric."
+                    f"[{arms[0].name}] was scored by {one} and [{arm.name}] by {other}; compare"
+                    " arms of one task and metric."
                 )

@@ -53,12 +53,15 @@ def by_arm(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 def conclusion(summaries: dict[str, dict[str, Any]]) -> str:
     """What the failure counts show and do not show, in one sentence."""
     limits = (
-        "this is one model, one task and one setting of everything that was not swept, so it says nothing about other "
-        "learning rates, durations or data"
+        "this is one model, one task and one setting of everything that was not swept, so it says"
+        " nothing about other learning rates, durations or data"
     )
     if len(summaries) == 1:
         (arm,) = summaries.values()
-        return f"{_failures(arm)} trials failed (no better than the best constant prediction); {limits}."
+        return (
+            f"{_failures(arm)} trials failed (no better than the best constant prediction);"
+            f" {limits}."
+        )
     pairs = itertools.combinations(summaries.items(), 2)
     (low_name, low), (high_name, high) = max(pairs, key=lambda pair: _gap(pair[0][1], pair[1][1]))
     if low["failed"] / low["n"] > high["failed"] / high["n"]:
@@ -69,7 +72,10 @@ def conclusion(summaries: dict[str, dict[str, Any]]) -> str:
         if apart
         else "was not shown to fail more or less often than (the intervals overlap)"
     )
-    return f"[{high_name}] ({_failures(high)} failed) {relation} [{low_name}] ({_failures(low)}); {limits}."
+    return (
+        f"[{high_name}] ({_failures(high)} failed) {relation} [{low_name}] ({_failures(low)});"
+        f" {limits}."
+    )
 
 
 def _gap(one: dict[str, Any], other: dict[str, Any]) -> float:
@@ -77,7 +83,10 @@ def _gap(one: dict[str, Any], other: dict[str, Any]) -> float:
 
 
 def _failures(arm: dict[str, Any]) -> str:
-    return f"{arm['failed']}/{arm['n']}, 95 % interval {arm['failed_low']:.0%} to {arm['failed_high']:.0%}"
+    return (
+        f"{arm['failed']}/{arm['n']}, 95 % interval {arm['failed_low']:.0%} to"
+        f" {arm['failed_high']:.0%}"
+    )
 
 
 class Scores(NamedTuple):

@@ -12,8 +12,8 @@ from jaxtune.stats.describe import dev_standard_error
 from jaxtune.stats.wording import MOST_NAMES, count, enumerate_words, names, show_p
 
 LIMITS = (
-    "This is about these settings on one model, one task and one dev set; it says nothing about other learning rates, "
-    "durations or data."
+    "This is about these settings on one model, one task and one dev set; it says nothing about"
+    " other learning rates, durations or data."
 )
 
 # More arms than this share a sentence.
@@ -49,8 +49,9 @@ def caveats(
     found += [*_shared_seeds(arms), *_unpaired(pairs)]
     if leader is not None:
         found.append(
-            "An expected best score is one on the dev set that it is chosen on, and computed from draws with replacement, "
-            "which makes it slightly too low for seeds chosen there and says nothing of new data."
+            "An expected best score is one on the dev set that it is chosen on, and computed from"
+            " draws with replacement, which makes it slightly too low for seeds chosen there and"
+            " says nothing of new data."
         )
     return (*found, LIMITS)
 
@@ -66,8 +67,8 @@ def _stopped(arms: Sequence[Arm]) -> list[str]:
         else "they had learnt nothing"
     )
     return [
-        f"Some trials were stopped early because {why}, {counts}: they count with the score they had then, which is not "
-        "what they would have ended with."
+        f"Some trials were stopped early because {why}, {counts}: they count with the score they"
+        " had then, which is not what they would have ended with."
     ]
 
 
@@ -76,21 +77,25 @@ def _failures(arms: Sequence[Arm]) -> list[str]:
     everything = [arm.name for arm in arms if arm.failed.all()]
     if everything:
         found.append(
-            f"Every trial of {names(everything)} failed, so a small std there means nothing but failures that are alike."
+            f"Every trial of {names(everything)} failed, so a small std there means nothing but"
+            " failures that are alike."
         )
     mixed = [arm for arm in arms if arm.failed.any() and not arm.failed.all()]
     if len(mixed) > ONE_BY_ONE:
         return [
             *found,
-            f"{names([arm.name for arm in mixed])} mix trials that failed with trials that did not: their mean and std "
-            "describe neither kind.",
+            (
+                f"{names([arm.name for arm in mixed])} mix trials that failed with trials that did"
+                " not: their mean and std describe neither kind."
+            ),
         ]
     for arm in mixed:
         rest = arm.final[~arm.failed]
         std = f", std {rest.std(ddof=1):.3f}" if rest.size > 1 else ""
         found.append(
-            f"[{arm.name}] mixes {_trials(int(arm.failed.sum()))} that failed with {rest.size} that did not (mean "
-            f"{rest.mean():.3f}{std}): its mean {arm.final.mean():.3f} and std describe neither kind."
+            f"[{arm.name}] mixes {_trials(int(arm.failed.sum()))} that failed with {rest.size} that"
+            f" did not (mean {rest.mean():.3f}{std}): its mean {arm.final.mean():.3f} and std"
+            " describe neither kind."
         )
     return found
 
@@ -113,15 +118,15 @@ def _broken(arms: Sequence[Arm]) -> list[str]:
     if diverged:
         counts = _counted(diverged, [int(arm.diverged.sum()) for arm in diverged])
         found.append(
-            f"Some trials diverged, {counts}: they count as failed and enter the mean with the score of their last "
-            "predictions."
+            f"Some trials diverged, {counts}: they count as failed and enter the mean with the"
+            " score of their last predictions."
         )
     unscored = [arm for arm in arms if arm.num_unscored]
     if unscored:
         counts = _counted(unscored, [arm.num_unscored for arm in unscored])
         found.append(
-            f"Some trials have no finite score, {counts}: they count as failed and enter the mean with that of the best "
-            "constant prediction."
+            f"Some trials have no finite score, {counts}: they count as failed and enter the mean"
+            " with that of the best constant prediction."
         )
     return found
 
@@ -144,8 +149,9 @@ def _small_std(one: Arm, other: Arm) -> list[str]:
     if not (more_failures and mostly_failed(low)) or min(len(one), len(other)) < 2:
         return []
     return [
-        f"The std of [{low.name}] is the smaller one ({low.final.std(ddof=1):.3f} against {high.final.std(ddof=1):.3f}) "
-        f"because {count(low.failed)} failed and failures are alike; it is no sign of stability."
+        f"The std of [{low.name}] is the smaller one ({low.final.std(ddof=1):.3f} against"
+        f" {high.final.std(ddof=1):.3f}) because {count(low.failed)} failed and failures are alike;"
+        " it is no sign of stability."
     ]
 
 
@@ -162,8 +168,8 @@ def _means(pair: Comparison, one: Arm, other: Arm, leader: str | None, alpha: fl
     possible = ""
     if difference.low is not None and difference.high is not None:
         possible = (
-            f"; the mean of [{one.name}] may still lie {difference.low:+.2g} to {difference.high:+.2g} from that of "
-            f"[{other.name}]"
+            f"; the mean of [{one.name}] may still lie {difference.low:+.2g} to"
+            f" {difference.high:+.2g} from that of [{other.name}]"
         )
     lower = ", though the more stable arm has the lower one" if low.name == leader else ""
     return [f"No difference in the mean was shown ({means}, {show_p(p)}){lower}{possible}."]
@@ -183,8 +189,9 @@ def _too_few(
         if short:
             sizes = f"{len(named[pair.one])} and {len(named[pair.other])} trials"
             found.append(
-                f"With {sizes} no test of {enumerate_words(short, 'or')} between [{pair.one}] and [{pair.other}] can reach "
-                f"{alpha:g} after correction over {num_tests} tests, whatever the scores."
+                f"With {sizes} no test of {enumerate_words(short, 'or')} between [{pair.one}] and"
+                f" [{pair.other}] can reach {alpha:g} after correction over {num_tests} tests,"
+                " whatever the scores."
             )
     return found
 
@@ -201,8 +208,9 @@ def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> list[str]:
         return []
     largest = max(error for _, error in small)
     return [
-        f"The seed std of {names([name for name, _ in small])} is within the standard error of a dev set of {num_dev} "
-        f"examples ({largest:.3f}): differences of this size may be the luck of these examples and need not hold on others."
+        f"The seed std of {names([name for name, _ in small])} is within the standard error of a"
+        f" dev set of {num_dev} examples ({largest:.3f}): differences of this size may be the luck"
+        " of these examples and need not hold on others."
     ]
 
 
@@ -214,7 +222,8 @@ def _shared_seeds(arms: Sequence[Arm]) -> list[str]:
     if not shared:
         return []
     return [
-        f"Trials of {names(shared)} share seeds and are not independent, so their intervals are too narrow and p too small."
+        f"Trials of {names(shared)} share seeds and are not independent, so their intervals are too"
+        " narrow and p too small."
     ]
 
 

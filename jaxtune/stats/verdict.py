@@ -174,9 +174,10 @@ def _selected(selected: Sequence[Arm], arms: Sequence[Arm], num_dev: int | None)
     stopped = sum(int(arm.stopped.sum()) for arm in selected)
     best = max(arms, key=lambda arm: arm.final[~arm.stopped].max(initial=-math.inf))
     return Verdict(
-        f"There is no verdict about stability: early stopping kept the best trials of {names([a.name for a in selected])} "
-        f"and stopped {stopped} others.",
-        f"The best of those that went on scores {best.final[~best.stopped].max(initial=-math.inf):.3f} ([{best.name}]).",
+        "There is no verdict about stability: early stopping kept the best trials of"
+        f" {names([a.name for a in selected])} and stopped {stopped} others.",
+        "The best of those that went on scores"
+        f" {best.final[~best.stopped].max(initial=-math.inf):.3f} ([{best.name}]).",
         "Export the best trial, or, to compare recipes, run the sweep without keep_trials.",
         caveats(arms, [], None, num_dev, ALPHA, 0),
         *(None, (), (), None, None),
@@ -196,10 +197,14 @@ def _more_stable(leader: Arm, arms: Sequence[Arm], led: Sequence[Win]) -> str:
         )
     loser = named[led[0].loser]
     if led[0].by_failures:
-        return f"{text}: {count(leader.failed)} failed against {int(loser.failed.sum())} of {len(loser)}."
+        return (
+            f"{text}: {count(leader.failed)} failed against {int(loser.failed.sum())} of"
+            f" {len(loser)}."
+        )
     return (
-        f"{text}: its scores vary less (std {leader.final.std(ddof=1):.3f} against {loser.final.std(ddof=1):.3f}), while "
-        f"no difference in failures was shown ({count(leader.failed)} against {int(loser.failed.sum())} of {len(loser)})."
+        f"{text}: its scores vary less (std {leader.final.std(ddof=1):.3f} against"
+        f" {loser.final.std(ddof=1):.3f}), while no difference in failures was shown"
+        f" ({count(leader.failed)} against {int(loser.failed.sum())} of {len(loser)})."
     )
 
 
@@ -226,8 +231,8 @@ def _use(leader: Arm, losers: Sequence[Arm]) -> str:
     if rate.count:
         tries = math.ceil(math.log(ALPHA) / math.log(rate.wilson_high))
         seeds += (
-            f", and start at least {tries}, which leave one that succeeds in 95 of 100 cases even if "
-            f"{rate.wilson_high:.0%} fail"
+            f", and start at least {tries}, which leave one that succeeds in 95 of 100 cases even"
+            f" if {rate.wilson_high:.0%} fail"
         )
     use = f"Use {settings_of(leader, losers)}"
     if mostly_failed(leader):
@@ -244,7 +249,10 @@ def _undecided(arms: Sequence[Arm]) -> str:
     if len(arms) == 2:
         pair = f"Neither {names(everyone, 'nor')} was shown to be more stable than the other"
         return f"{pair}, which does not make them equal."
-    return f"No arm was shown to be more stable than another ({names(everyone)}), which does not make them equal."
+    return (
+        f"No arm was shown to be more stable than another ({names(everyone)}), which does not make"
+        " them equal."
+    )
 
 
 def _not_shown(pair: Comparison, num_tests: int) -> str:
@@ -253,7 +261,10 @@ def _not_shown(pair: Comparison, num_tests: int) -> str:
     difference, ratio = pair.failure_difference, pair.all.std_ratio
     assert difference.low is not None
     assert difference.high is not None
-    possible = f"a failure rate of [{pair.one}] from {beside(difference.low)} to {beside(difference.high)} that of [{pair.other}]"
+    possible = (
+        f"a failure rate of [{pair.one}] from {beside(difference.low)} to {beside(difference.high)}"
+        f" that of [{pair.other}]"
+    )
     if ratio.low is not None and ratio.high is not None:
         possible += f", and a std {ratio.low:.2g} to {ratio.high:.2g} times as large"
     elif ratio.value is not None:
@@ -266,8 +277,9 @@ def _not_shown(pair: Comparison, num_tests: int) -> str:
         else f"of the pair nearest to a difference, [{pair.one}] and [{pair.other}], "
     )
     return (
-        f"After Holm over {num_tests} tests {nearest}the failure rate has {show_p(pair.holm.failures)} and the spread "
-        f"{show_p(pair.holm.spread)}; still possible (95 % interval) is {possible}."
+        f"After Holm over {num_tests} tests {nearest}the failure rate has"
+        f" {show_p(pair.holm.failures)} and the spread {show_p(pair.holm.spread)}; still possible"
+        f" (95 % interval) is {possible}."
     )
 
 
@@ -286,9 +298,15 @@ def _more_seeds(one: Arm, other: Arm, power: PowerTable, num_tests: int) -> str:
     if n >= power.seeds[-1]:
         return "Settle for what these intervals allow: more seeds would only narrow them."
     guess = ", a rough guess from so few trials" if n < FEW else ""
-    seen = f"to find a difference of the size seen here 8 times in 10 takes {' and '.join(wanted)}{guess}"
+    seen = (
+        "to find a difference of the size seen here 8 times in 10 takes"
+        f" {' and '.join(wanted)}{guess}"
+    )
     if n < least:
-        return f"Run at least {least} seeds per arm, from which on every test can reach {ALPHA:g}; {seen}."
+        return (
+            f"Run at least {least} seeds per arm, from which on every test can reach {ALPHA:g};"
+            f" {seen}."
+        )
     return f"Run more seeds, or settle for what the intervals allow: {seen}."
 
 

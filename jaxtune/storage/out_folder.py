@@ -122,7 +122,8 @@ def check_claim(out: Path, settings: Settings) -> None:
     changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
     if changes:
         raise UserError(
-            f"{out} holds the results of another config ({'; '.join(changes)}); give another --out, or --overwrite true."
+            f"{out} holds the results of another config ({'; '.join(changes)}); give another --out,"
+            " or --overwrite true."
         )
 
 
@@ -193,7 +194,8 @@ def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
         ]
         if changed:
             raise UserError(
-                f"{', '.join(changed)} changed since {out} was begun; give another --out, or --overwrite true."
+                f"{', '.join(changed)} changed since {out} was begun; give another --out, or"
+                " --overwrite true."
             )
         for difference in differences(first, run):
             say(f"Warning: {out} was begun with {difference}.")

@@ -45,7 +45,8 @@ def _read(read: Callable[[Path], Any], file: Path) -> Any:
         return read(file)
     except (OSError, ValueError, EOFError) as error:  # pyarrow's errors are ValueErrors
         raise UserError(
-            f"{file} is missing or damaged; give the sweep's command again, and it repeats that trial."
+            f"{file} is missing or damaged; give the sweep's command again, and it repeats that"
+            " trial."
         ) from error
 
 

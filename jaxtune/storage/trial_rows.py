@@ -46,7 +46,8 @@ def read_rows(out: Path) -> list[Row]:
         row = _parsed(line)
         if row is None:
             raise UserError(
-                f"{out / TRIALS}:{number} is damaged; give the sweep's command again, and it repeats that trial."
+                f"{out / TRIALS}:{number} is damaged; give the sweep's command again, and it"
+                " repeats that trial."
             )
         rows.append(row)
     return sorted(rows, key=lambda row: row["trial"])

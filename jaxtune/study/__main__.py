@@ -12,7 +12,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     return exit_status(
         lambda: study(argv),
-        "what is finished is kept: make room or give another --out, and give the same command again",
+        "what is finished is kept: make room or give another --out, and give the same command"
+        " again",
     )
 
 

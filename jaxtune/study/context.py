@@ -184,7 +184,8 @@ def check_models(models: Sequence[str]) -> None:
         other = by_name.setdefault(Path(model).name, model)
         if other != model:
             raise UserError(
-                f"{other} and {model} have the same name, and their results would be taken for each other's; rename a folder."
+                f"{other} and {model} have the same name, and their results would be taken for each"
+                " other's; rename a folder."
             )
         family_settings(model)
 

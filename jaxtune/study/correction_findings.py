@@ -36,8 +36,8 @@ def about_correction(main: pd.DataFrame, trials: pd.DataFrame, first_model: str)
         "p": test.p,
     }
     said = [
-        f"Default recipe: {show_share(share_of(without))} without correction, {show_share(share_of(with_it))} with it, "
-        f"{gap_words(gap, test)}."
+        f"Default recipe: {show_share(share_of(without))} without correction,"
+        f" {show_share(share_of(with_it))} with it, {gap_words(gap, test)}."
     ]
     grid = trials[trials["role"] == "grid"]
     for model, rows in grid.groupby("model", sort=False):
@@ -70,7 +70,10 @@ def about_b2(trials: pd.DataFrame, model: str) -> Part:
         said.append(
             f"b2 {name}: {off.count}/{off.n} and {on.count}/{on.n}, {gap_words(gaps[name], test)}"
         )
-    words = f"{model}, all learning rates pooled, failed without and with correction: {'; '.join(said)}."
+    words = (
+        f"{model}, all learning rates pooled, failed without and with correction:"
+        f" {'; '.join(said)}."
+    )
     numbers = {name: gap._asdict() for name, gap in gaps.items()}
     if len(gaps) < 2:
         return Part(f"{words} Both b2 are the same.", [], numbers)
@@ -107,8 +110,8 @@ def about_peaks(trials: pd.DataFrame) -> Part:
     }
     words = "; ".join(f"{name} {show(chance, 2)}" for name, chance in chances.items())
     return Part(
-        f"Chance that a failed trial has a higher learning rate than one that did not fail (0.5: no relation), over {len(trials)} trials of "
-        f"all schedules: {words}.",
+        "Chance that a failed trial has a higher learning rate than one that did not fail (0.5: no"
+        f" relation), over {len(trials)} trials of all schedules: {words}.",
         [],
         {name: chance._asdict() for name, chance in chances.items()},
     )
@@ -124,8 +127,8 @@ def about_held_out(held_out: pd.DataFrame, rates: dict[str, float]) -> Part:
         final = rows["final"].to_numpy(float)
         spread = float(np.std(final, ddof=1)) if len(final) > 1 else None
         said.append(
-            f"[{name}] at {show_rate(rates[name])}: mean {final.mean():.3f}, std {'-' if spread is None else format(spread, '.3f')}, "
-            f"{show_share(share_of(rows))}"
+            f"[{name}] at {show_rate(rates[name])}: mean {final.mean():.3f}, std"
+            f" {'-' if spread is None else format(spread, '.3f')}, {show_share(share_of(rows))}"
         )
         numbers[name] = {
             "learning_rate": rates[name],
@@ -141,7 +144,8 @@ def about_held_out(held_out: pd.DataFrame, rates: dict[str, float]) -> Part:
             paired=True,
         )
         said.append(
-            f"[{base}] minus [{name}]: {show(both.mean_difference)}, {both.location.test} {show_p(both.location.p)}"
+            f"[{base}] minus [{name}]: {show(both.mean_difference)}, {both.location.test}"
+            f" {show_p(both.location.p)}"
         )
         numbers[f"{base} minus {name}"] = {
             "mean": both.mean_difference._asdict(),

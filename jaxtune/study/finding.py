@@ -61,7 +61,10 @@ def show(estimate: Estimate, digits: int = 3) -> str:
 
 def show_share(part: Share) -> str:
     """Such as `12 of 16 failed (95 % interval 51% to 90%)`."""
-    return f"{part.count} of {part.n} failed (95 % interval {part.wilson_low:.0%} to {part.wilson_high:.0%})"
+    return (
+        f"{part.count} of {part.n} failed (95 % interval {part.wilson_low:.0%} to"
+        f" {part.wilson_high:.0%})"
+    )
 
 
 def above(estimate: Estimate, bound: float = 0.0) -> bool | None:

@@ -10,18 +10,21 @@ from jaxtune.study.finding import Finding, agreement
 
 TITLE = "Figure 2: forgetting, and what failed trials learn instead"
 PAPER = (
-    "On WikiText-2, a failed BERT-large has a masked-LM perplexity of 7e3 to 1e8 and a successful one of 13 to 27, the "
-    "pre-trained one 9.4. Putting back about the top 10 of 24 layers mends two of three failed trials (18 the third): what is "
-    "forgotten sits in the top layers. But failed trials do not reduce the training loss at all, so that forgetting comes with "
-    "failed optimisation and is not its cause."
+    "On WikiText-2, a failed BERT-large has a masked-LM perplexity of 7e3 to 1e8 and a successful"
+    " one of 13 to 27, the pre-trained one 9.4. Putting back about the top 10 of 24 layers mends"
+    " two of three failed trials (18 the third): what is forgotten sits in the top layers. But"
+    " failed trials do not reduce the training loss at all, so that forgetting comes with failed"
+    " optimisation and is not its cause."
 )
 MENDED = 2.0  # times the pre-trained perplexity
 TOP_SHARE = 0.5  # of the layers: "the top layers"
 UNLEARNED = 0.95  # of the loss of the best constant probabilities
 RULE = (
-    "The rule: (1) every failed trial's perplexity exceeds every successful one's, their 95 % intervals apart; (2) in most failed "
-    f"trials, putting back at most {TOP_SHARE:.0%} of the layers, from the top, brings it within {MENDED:g} times the pre-trained one for good; "
-    f"(3) every failed trial ends at {UNLEARNED:.0%} or more of the loss of the best constant probabilities."
+    "The rule: (1) every failed trial's perplexity exceeds every successful one's, their 95 %"
+    f" intervals apart; (2) in most failed trials, putting back at most {TOP_SHARE:.0%} of the"
+    f" layers, from the top, brings it within {MENDED:g} times the pre-trained one for good; (3)"
+    f" every failed trial ends at {UNLEARNED:.0%} or more of the loss of the best constant"
+    " probabilities."
 )
 RESAMPLES = 1999
 MOST_LISTED = 5  # trials of a kind
@@ -93,8 +96,8 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
             for group in (failed, successful, corrected)
         ]
         learning = (
-            f"In the last epoch the failed trials' training loss is {shares[0]} of that of constant probabilities ({floor:.3f} "
-            f"nats), the successful ones' {shares[1]}"
+            f"In the last epoch the failed trials' training loss is {shares[0]} of that of constant"
+            f" probabilities ({floor:.3f} nats), the successful ones' {shares[1]}"
             + (f", the corrected ones' {shares[2]}." if corrected else ".")
         )
     groups = [("failed", failed), ("successful", successful), ("corrected", corrected)]
@@ -109,8 +112,8 @@ def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
         for name, group in groups
     )
     here = (
-        f"Pre-trained perplexity {measured[0].perplexity[-1]:.2f}. Fine-tuned: {asked}. Layers to put back, of {depth}: {mended}. {learning} "
-        f"Of its norm the encoder has moved: {moved}."
+        f"Pre-trained perplexity {measured[0].perplexity[-1]:.2f}. Fine-tuned: {asked}. Layers to"
+        f" put back, of {depth}: {mended}. {learning} Of its norm the encoder has moved: {moved}."
     )
     parts = {
         "failed_forget_more": _exceeds(failed, successful),

@@ -41,7 +41,8 @@ def hide_words(
     count = round(mask_rate * len(eligible))
     if count == 0:
         raise UserError(
-            f"The text has {len(eligible)} words, of which a mask rate of {mask_rate} hides none; give more text."
+            f"The text has {len(eligible)} words, of which a mask rate of {mask_rate} hides none;"
+            " give more text."
         )
     hidden = np.zeros(len(table.ids), bool)
     hidden[np.random.default_rng(seed).choice(eligible, count, replace=False)] = True

@@ -43,8 +43,8 @@ def arm_words(name: str, arm: Arm) -> str:
     """Such as `devlin: 12 of 16 failed (...), mean 0.605 (...), std 0.018 (...), max 0.673`."""
     scores = describe(arm).all
     return (
-        f"{name}: {show_share(share(arm.failed))}, mean {show(scores.mean)}, std {show(scores.std)}, max "
-        f"{scores.max.value:.3f}"
+        f"{name}: {show_share(share(arm.failed))}, mean {show(scores.mean)}, std"
+        f" {show(scores.std)}, max {scores.max.value:.3f}"
     )
 
 
@@ -69,8 +69,8 @@ def gap_words(gap: Estimate, test: Outcome) -> str:
     assert gap.low is not None
     assert gap.high is not None
     return (
-        f"{100 * gap.value:+.0f} points (95 % interval {100 * gap.low:.0f} to {100 * gap.high:.0f}; {test.test}, "
-        f"{show_p(test.p)})"
+        f"{100 * gap.value:+.0f} points (95 % interval {100 * gap.low:.0f} to {100 * gap.high:.0f};"
+        f" {test.test}, {show_p(test.p)})"
     )
 
 

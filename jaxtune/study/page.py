@@ -34,7 +34,8 @@ def write_page(out: Path, figures: Sequence[str]) -> Path:
 
 def _row(figure: str, finding: dict[str, Any]) -> str:
     return (
-        f'<tr><th scope="row"><a href="#{escape(figure)}">{escape(figure)}</a></th><td>{escape(finding["title"])}</td>'
+        '<tr><th scope="row"><a'
+        f' href="#{escape(figure)}">{escape(figure)}</a></th><td>{escape(finding["title"])}</td>'
         f"<td>{_verdict(finding)}</td><td>{finding['seconds']:.0f} s</td></tr>"
     )
 

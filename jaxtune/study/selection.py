@@ -35,13 +35,14 @@ def choose(trials: pd.DataFrame, count: int, sweep: Path | str) -> Chosen:
     for kind, numbers in (("failed", failed), ("successful", successful)):
         if not numbers:
             raise NothingToShowError(
-                f"None of the {len(trials)} trials of {arms} in the sweep {Path(sweep).name} is a {kind} one, so there is "
-                "nothing to show; no trial of another sweep is picked in its place."
+                f"None of the {len(trials)} trials of {arms} in the sweep {Path(sweep).name} is a"
+                f" {kind} one, so there is nothing to show; no trial of another sweep is picked in"
+                " its place."
             )
     failed, successful = failed[:count], successful[:count]
     rule = (
-        f"the lowest trial numbers of {arms} in the sweep {Path(sweep).name}: failed {_listed(failed)}, "
-        f"successful {_listed(successful)}"
+        f"the lowest trial numbers of {arms} in the sweep {Path(sweep).name}: failed"
+        f" {_listed(failed)}, successful {_listed(successful)}"
     )
     return Chosen(tuple(failed), tuple(successful), rule)
 

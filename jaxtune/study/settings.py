@@ -192,7 +192,8 @@ def check_text(config: StudyConfig) -> None:
     """Raises UserError where forgetting would have nothing to hide words in."""
     if config.model != "miniature" and config.text is None and not config.dry_run:
         raise UserError(
-            f"forgetting needs text for {config.model}; give --text FILE, such as WikiText-2's wiki.test.raw."
+            f"forgetting needs text for {config.model}; give --text FILE, such as WikiText-2's"
+            " wiki.test.raw."
         )
 
 

@@ -13,15 +13,17 @@ from jaxtune.study.plane import Values
 
 TITLE = "Figures 7 and 13: the loss between failed and successful weights"
 PAPER = (
-    "In the plane through the pre-trained, a failed and a successful BERT-large (RTE, MRPC, CoLA), the failed one lies in a valley "
-    "of its own, with a loss near that of the start and small gradients, and a barrier separates it from the successful one."
+    "In the plane through the pre-trained, a failed and a successful BERT-large (RTE, MRPC, CoLA),"
+    " the failed one lies in a valley of its own, with a loss near that of the start and small"
+    " gradients, and a barrier separates it from the successful one."
 )
 # The least rise that is called a barrier, as a share of the failed trial's loss.
 BARRIER = 0.05
 RULE = (
-    "The rule: (1) on the straight line from a failed to a successful trial the loss first rises, at its highest point by at least "
-    f"{BARRIER:.0%} of the failed one's loss and with a 95 % interval above 0 (over the examples), for more than half of the pairs; (2) every "
-    "failed trial's gradient norm is below the pre-trained point's and below every successful trial's."
+    "The rule: (1) on the straight line from a failed to a successful trial the loss first rises,"
+    f" at its highest point by at least {BARRIER:.0%} of the failed one's loss and with a 95 %"
+    " interval above 0 (over the examples), for more than half of the pairs; (2) every failed"
+    " trial's gradient norm is below the pre-trained point's and below every successful trial's."
 )
 
 
@@ -85,12 +87,15 @@ def judge(surveyed: Surveyed) -> Finding:
     (plane,) = barriers[:1]
     loss = [float(value) for value in surveyed.corners.loss]
     here = (
-        f"Loss at the pre-trained point {loss[0]:.3f}, failed {loss[1]:.3f}, successful {loss[2]:.3f}. A barrier stands on {standing} of "
-        f"{len(barriers)} straight lines between failed and successful trials; the highest point between the ends is {_percent(low)} to "
-        f"{_percent(high)} of the failed one's loss above it (from trial {plane.failed} to {plane.successful}: {_rise(plane.height)}), and the loss "
-        f"stays above {1 - BARRIER:.0%} of it for the first {min(plateaus):.0%} to {max(plateaus):.0%} of the way. "
-        f"Gradient norm at the pre-trained point {start:.3f}, at the failed trials {_range(norms[True])}, at the successful "
-        f"{_range(norms[False])} (of one set of examples, no interval). {_paths(surveyed.paths)}"
+        f"Loss at the pre-trained point {loss[0]:.3f}, failed {loss[1]:.3f}, successful"
+        f" {loss[2]:.3f}. A barrier stands on {standing} of {len(barriers)} straight lines between"
+        f" failed and successful trials; the highest point between the ends is {_percent(low)} to"
+        f" {_percent(high)} of the failed one's loss above it (from trial {plane.failed} to"
+        f" {plane.successful}: {_rise(plane.height)}), and the loss stays above {1 - BARRIER:.0%}"
+        f" of it for the first {min(plateaus):.0%} to {max(plateaus):.0%} of the way. Gradient norm"
+        f" at the pre-trained point {start:.3f}, at the failed trials {_range(norms[True])}, at the"
+        f" successful {_range(norms[False])} (of one set of examples, no interval)."
+        f" {_paths(surveyed.paths)}"
     )
     said = "; ".join(f"({i}) {'yes' if part else 'no'}" for i, part in enumerate(parts.values(), 1))
     numbers = {
@@ -110,8 +115,9 @@ def judge(surveyed: Surveyed) -> Finding:
 def _paths(paths: pd.DataFrame) -> str:
     shares = _outside(paths)
     return (
-        f"On its way the failed trial has up to {shares['failed']:.0%} of its distance from the pre-trained point outside the plane, the "
-        f"successful one {shares['successful']:.0%} (after the first tenth of the steps)."
+        f"On its way the failed trial has up to {shares['failed']:.0%} of its distance from the"
+        f" pre-trained point outside the plane, the successful one {shares['successful']:.0%}"
+        " (after the first tenth of the steps)."
     )
 
 

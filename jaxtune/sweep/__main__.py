@@ -17,7 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     return exit_status(
         lambda: sweep(argv),
-        "finished trials are kept: make room or give another --out, and give the same command again",
+        "finished trials are kept: make room or give another --out, and give the same command"
+        " again",
     )
 
 

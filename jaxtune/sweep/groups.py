@@ -67,8 +67,8 @@ class RunningProgram:
         if self._compiled_before is not None and writes():
             rows = ", ".join(map(str, self.plan.shape.ladder))
             say(
-                f"Compiled in {self._meter.compile_seconds - self._compiled_before:.1f} s: {self.size} trials at once, "
-                f"{rows} rows of {self.plan.shape.slots} slots."
+                f"Compiled in {self._meter.compile_seconds - self._compiled_before:.1f} s:"
+                f" {self.size} trials at once, {rows} rows of {self.plan.shape.slots} slots."
             )
         self._compiled_before = None
         return True
@@ -77,8 +77,8 @@ class RunningProgram:
         devices = len(self.plan.devices)
         if self.size == devices:
             raise UserError(
-                "One trial does not fit in a device's memory; give a smaller batch_size or max_length, "
-                "--remat true, or --precision bfloat16."
+                "One trial does not fit in a device's memory; give a smaller batch_size or"
+                " max_length, --remat true, or --precision bfloat16."
             ) from error
         self.size = max(1, self.size // devices // 2) * devices
         say(f"Out of memory: going on with groups of {self.size} trials.")

@@ -51,7 +51,8 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
     trials = make_trials(settings)
     if settings.base.early_stop is not None and jax.process_count() > 1:
         raise UserError(
-            "early_stop is given, but several processes cannot regroup their trials; leave it out, or run one process."
+            "early_stop is given, but several processes cannot regroup their trials; leave it out,"
+            " or run one process."
         )
     if settings.base.dry_run:
         check_claim(out, settings)

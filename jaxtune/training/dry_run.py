@@ -104,12 +104,24 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
         done = f", {len(plan.trials) - len(plan.pending)} done" if plan.finished else ""
         slots = " or ".join(str(n) for n in facts["packed_slots_per_step"])
         lines += [
-            f"program {number}: {facts['trials']} trials in {len(first_of_arm)} arms, {facts['steps']} steps each{done}",
-            f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of {facts['vocabulary'][1]:,} words in use",
+            (
+                f"program {number}: {facts['trials']} trials in {len(first_of_arm)} arms,"
+                f" {facts['steps']} steps each{done}"
+            ),
+            (
+                f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of"
+                f" {facts['vocabulary'][1]:,} words in use"
+            ),
             f"  {facts['real_tokens_per_step']:.0f} tokens a step, packed into {slots} slots",
-            f"  {facts['group_size']} trials at once on {facts['devices']} devices, {len(facts['groups'])} groups",
-            f"  {seen.bytes_per_trial / 2**20:,.0f} MiB per trial and device; {seen.step_seconds:.3f} s a step, "
-            f"{seen.evaluation_seconds:.3f} s an evaluation, {seen.compile_seconds:.0f} s to compile",
+            (
+                f"  {facts['group_size']} trials at once on {facts['devices']} devices,"
+                f" {len(facts['groups'])} groups"
+            ),
+            (
+                f"  {seen.bytes_per_trial / 2**20:,.0f} MiB per trial and device;"
+                f" {seen.step_seconds:.3f} s a step, {seen.evaluation_seconds:.3f} s an evaluation,"
+                f" {seen.compile_seconds:.0f} s to compile"
+            ),
         ]
         stop, keep = stop_step(plan.config.early_stop, plan.num_steps), plan.config.keep_trials
         if stop is not None:

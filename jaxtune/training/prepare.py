@@ -110,11 +110,13 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
     by_block = [m for m in mitigations_of(config) if m in ("layerwise_lr_decay", "reinit_layers")]
     if by_block and encoder.shared_block:
         raise UserError(
-            f"{by_block[0]} is {getattr(config, by_block[0])}, but ALBERT's blocks share their weights; leave it out."
+            f"{by_block[0]} is {getattr(config, by_block[0])}, but ALBERT's blocks share their"
+            " weights; leave it out."
         )
     if config.reinit_layers > encoder.num_layers:
         raise UserError(
-            f"reinit_layers is {config.reinit_layers}, but the model has {encoder.num_layers} blocks; give at most that."
+            f"reinit_layers is {config.reinit_layers}, but the model has {encoder.num_layers}"
+            " blocks; give at most that."
         )
 
 
@@ -145,7 +147,8 @@ def subset(config: SweepConfig, num_examples: int) -> np.ndarray:
         return np.arange(num_examples)
     if config.train_examples > num_examples:
         raise UserError(
-            f"train_examples is {config.train_examples}, but there are {num_examples} training examples; give at most that."
+            f"train_examples is {config.train_examples}, but there are {num_examples} training"
+            " examples; give at most that."
         )
     chosen = np.random.default_rng(config.subset_seed).permutation(num_examples)
     return np.sort(chosen[: config.train_examples])
@@ -161,12 +164,13 @@ def _check_usable(config: SweepConfig, train: TokenTable) -> None:
     """
     if config.batch_size > len(train):
         raise UserError(
-            f"batch_size {config.batch_size} is larger than the {len(train)} training examples; give at most that."
+            f"batch_size {config.batch_size} is larger than the {len(train)} training examples;"
+            " give at most that."
         )
     if len(np.unique(train.labels)) < 2:
         raise UserError(
-            f"The training examples that subset_seed {config.subset_seed} draws ({len(train)}) have a single label; give "
-            "more train_examples or another subset_seed."
+            f"The training examples that subset_seed {config.subset_seed} draws ({len(train)}) have"
+            " a single label; give more train_examples or another subset_seed."
         )
 
 

@@ -13,12 +13,14 @@ from jaxtune.study.measures import ALPHA, fails_more, gap_words, score_table, sh
 
 TITLE = "Figure 9: learning rate x epochs x bias correction"
 PAPER = (
-    "BERT-large on RTE, 450 trials: without bias correction training for 3 epochs fails often; with it larger learning rates can be used; "
-    "bias correction with more epochs does best (2e-5, 20 epochs)."
+    "BERT-large on RTE, 450 trials: without bias correction training for 3 epochs fails often; with"
+    " it larger learning rates can be used; bias correction with more epochs does best (2e-5, 20"
+    " epochs)."
 )
 RULE = (
-    f"The rule (Boschloo's test at {ALPHA}, trials pooled): without correction more trials fail at the fewest epochs, and at the largest "
-    "learning rate; and the arm with the highest mean has the correction and more than the fewest epochs."
+    f"The rule (Boschloo's test at {ALPHA}, trials pooled): without correction more trials fail at"
+    " the fewest epochs, and at the largest learning rate; and the arm with the highest mean has"
+    " the correction and more than the fewest epochs."
 )
 
 
@@ -63,18 +65,22 @@ def run(study: Study) -> Finding:
     parts.append(bool(best[2] and best[1] > fewest))
     numbers["means"] = means.rename("mean").reset_index().to_dict("records")
     said.append(
-        f"Of {len(means)} arms the highest mean, {means.max():.3f}, has learning rate {best[0]:g}, {best[1]} epochs and "
-        f"{'the' if best[2] else 'no'} correction."
+        f"Of {len(means)} arms the highest mean, {means.max():.3f}, has learning rate {best[0]:g},"
+        f" {best[1]} epochs and {'the' if best[2] else 'no'} correction."
     )
     for epochs in config.ablation_epochs:
         pool = rows[rows["num_epochs"] == epochs]
         with_it, without = (share_of(pool[pool["bias_correction"] == on]) for on in (True, False))
         said.append(
-            f"{epochs} epochs: {without.count} of {without.n} failed without, {with_it.count} of {with_it.n} with it."
+            f"{epochs} epochs: {without.count} of {without.n} failed without, {with_it.count} of"
+            f" {with_it.n} with it."
         )
     notes = [
         f"{config.ablation_seeds} seeds per arm. The highest of {len(means)} means is partly luck.",
-        "Pooled trials of several arms are no random sample of one rate: the intervals are for reading.",
+        (
+            "Pooled trials of several arms are no random sample of one rate: the intervals are for"
+            " reading."
+        ),
     ]
     return Finding(TITLE, PAPER, " ".join(said), agreement(parts), RULE, numbers, notes)
 
@@ -86,6 +92,9 @@ def _correction_effect(pool: pd.DataFrame) -> tuple[bool | None, str, dict[str, 
     ]
     shares = [share_of(pool[pool["bias_correction"] == on]) for on in (False, True)]
     gap, test = share_difference(*shares), failure_test(*flags)
-    words = f"{show_share(shares[0])} without correction and {show_share(shares[1])} with it, {gap_words(gap, test)}"
+    words = (
+        f"{show_share(shares[0])} without correction and {show_share(shares[1])} with it,"
+        f" {gap_words(gap, test)}"
+    )
     numbers = {"without": shares[0]._asdict(), "with": shares[1]._asdict(), "p": test.p}
     return fails_more(gap, test), words, numbers

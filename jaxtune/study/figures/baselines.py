@@ -14,13 +14,15 @@ from jaxtune.study.measures import ALPHA, arm_numbers, arm_words, score_table
 
 TITLE = "Figure 1 and table 1: three recipes over seeds"
 PAPER = (
-    "BERT-large on RTE, MRPC and CoLA, 25 seeds: the original recipe (no bias correction, 3 epochs) and Mixout fail in many trials; "
-    "bias correction with 20 epochs has the smallest std and the highest mean on every task, no failed trial, and a smaller variance "
-    "than the second-smallest by Levene's test (p < 0.001)."
+    "BERT-large on RTE, MRPC and CoLA, 25 seeds: the original recipe (no bias correction, 3 epochs)"
+    " and Mixout fail in many trials; bias correction with 20 epochs has the smallest std and the"
+    " highest mean on every task, no failed trial, and a smaller variance than the second-smallest"
+    " by Levene's test (p < 0.001)."
 )
 RULE = (
-    "The rule, per task: the recommended recipe (mosbach) has the smallest std and the highest mean, none of its trials failed, and "
-    f"the Brown-Forsythe test against the second-smallest std gives p < {ALPHA}."
+    "The rule, per task: the recommended recipe (mosbach) has the smallest std and the highest"
+    " mean, none of its trials failed, and the Brown-Forsythe test against the second-smallest std"
+    f" gives p < {ALPHA}."
 )
 RECIPES = ("devlin", "mixout", "mosbach")
 
@@ -45,11 +47,15 @@ def run(study: Study) -> Finding:
     write_table(study.folder("baselines") / "trials.parquet", pd.concat(tables, ignore_index=True))
     notes = [
         "A std is also small where every trial fails: read it beside the failures and the mean.",
-        f"Mixout {config.mixout:g} in place of dropout, with bias correction, {config.num_epochs} epochs; the paper does not say how "
-        "it set Mixout.",
-        f"Seeds: {config.num_seeds} (devlin), {config.mixout_seeds} (mixout), {config.stable_seeds} (mosbach); learning rates "
-        f"{config.learning_rate:g} (devlin, "
-        f"mixout) and {config.stable_learning_rate:g} (mosbach).",
+        (
+            f"Mixout {config.mixout:g} in place of dropout, with bias correction,"
+            f" {config.num_epochs} epochs; the paper does not say how it set Mixout."
+        ),
+        (
+            f"Seeds: {config.num_seeds} (devlin), {config.mixout_seeds} (mixout),"
+            f" {config.stable_seeds} (mosbach); learning rates {config.learning_rate:g} (devlin,"
+            f" mixout) and {config.stable_learning_rate:g} (mosbach)."
+        ),
     ]
     here = " ".join(said)
     return Finding(TITLE, PAPER, here, agreement(parts), f"{RULE} {' '.join(why)}", numbers, notes)
@@ -88,12 +94,13 @@ def _judge(arms: dict[str, Arm]) -> dict[str, Any]:
         "smallest_std": stds["mosbach"] < stds[rest[0]],
         "highest_mean": means["mosbach"] == max(means.values()),
         "none_failed": failed == 0,
-        "smaller_variance": None
-        if test.p is None or test.p >= ALPHA
-        else stds["mosbach"] < stds[rest[0]],
+        "smaller_variance": (
+            None if test.p is None or test.p >= ALPHA else stds["mosbach"] < stds[rest[0]]
+        ),
     }
     words = (
-        f"{'' if holds['smallest_std'] else 'not '}the smallest std, {'' if holds['highest_mean'] else 'not '}the highest mean, "
-        f"{failed} failed, {test.test} against {rest[0]} {show_p(test.p)}"
+        f"{'' if holds['smallest_std'] else 'not '}the smallest std,"
+        f" {'' if holds['highest_mean'] else 'not '}the highest mean, {failed} failed, {test.test}"
+        f" against {rest[0]} {show_p(test.p)}"
     )
     return {"holds": holds, "brown_forsythe_p": test.p, "second": rest[0], "words": words}

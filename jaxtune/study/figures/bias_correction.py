@@ -27,13 +27,15 @@ from jaxtune.study.measures import ALPHA, score_table
 
 TITLE = "Figures 5 and 6: bias correction, learning rate, b2 and warm-up"
 PAPER = (
-    "On RTE, 25 seeds, learning rates 1e-5 to 3e-5: without bias correction BERT and ALBERT fail far more often than with it, RoBERTa "
-    "hardly. The correction is a factor sqrt(1-b2^t)/(1-b1^t) on the learning rate, 0.15 at its lowest and rising to 1. The paper "
-    "does not separate RoBERTa's b2 of 0.98 from the model, and does not tune the learning rate of each arm."
+    "On RTE, 25 seeds, learning rates 1e-5 to 3e-5: without bias correction BERT and ALBERT fail"
+    " far more often than with it, RoBERTa hardly. The correction is a factor sqrt(1-b2^t)/(1-b1^t)"
+    " on the learning rate, 0.15 at its lowest and rising to 1. The paper does not separate"
+    " RoBERTa's b2 of 0.98 from the model, and does not tune the learning rate of each arm."
 )
 RULE = (
-    f"The rule (Boschloo's test at {ALPHA}): in the sweep of the default recipe more trials fail without the correction; and with b2 "
-    "at 0.98 the correction changes the failure rate by less, the two intervals of the difference (all learning rates pooled) apart."
+    f"The rule (Boschloo's test at {ALPHA}): in the sweep of the default recipe more trials fail"
+    " without the correction; and with b2 at 0.98 the correction changes the failure rate by less,"
+    " the two intervals of the difference (all learning rates pooled) apart."
 )
 # Well away from 0, 1, ...: no trial that chose a learning rate judges it.
 FIRST_HELD_OUT_SEED = 1000
@@ -97,14 +99,26 @@ def _finding(
         "chosen_learning_rates": rates,
     }
     notes = [
-        f"Learning rates {', '.join(map(show_rate, config.learning_rates))} with {config.grid_seeds} seeds each. A schedule's learning "
-        "rate is the one with the highest mean on these seeds (the lower one of equals); the comparison has "
-        f"{config.held_out_seeds} other seeds, from {FIRST_HELD_OUT_SEED} on.",
-        f"The longer warm-up takes {config.long_warmup:.0%} of the steps, {SweepConfig.warmup_ratio:.0%} elsewhere.",
-        "The effective learning rate is the schedule's, divided by the correction's factor where the correction is off. Trials of an "
-        "arm share it: the intervals of the chances take them for independent.",
-        "What the held-out comparison shows holds for these schedules, this model and this number of steps. The grid is coarse: a best "
-        "learning rate at its edge may lie beyond it.",
+        (
+            f"Learning rates {', '.join(map(show_rate, config.learning_rates))} with"
+            f" {config.grid_seeds} seeds each. A schedule's learning rate is the one with the"
+            " highest mean on these seeds (the lower one of equals); the comparison has"
+            f" {config.held_out_seeds} other seeds, from {FIRST_HELD_OUT_SEED} on."
+        ),
+        (
+            f"The longer warm-up takes {config.long_warmup:.0%} of the steps,"
+            f" {SweepConfig.warmup_ratio:.0%} elsewhere."
+        ),
+        (
+            "The effective learning rate is the schedule's, divided by the correction's factor"
+            " where the correction is off. Trials of an arm share it: the intervals of the chances"
+            " take them for independent."
+        ),
+        (
+            "What the held-out comparison shows holds for these schedules, this model and this"
+            " number of steps. The grid is coarse: a best learning rate at its edge may lie"
+            " beyond it."
+        ),
     ]
     notes += [
         f"The best learning rate of [{name}], {show_rate(rate)}, lies at the edge of the grid."

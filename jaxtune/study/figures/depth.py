@@ -41,12 +41,12 @@ from jaxtune.study.measures import (
 
 TITLE = "Depth: does a deeper encoder fail more often?"
 PAPER = (
-    "The paper shows no such figure. It reports that BERT-base (12 layers) is not unstable and studies BERT-large (24), whose vanishing "
-    "gradients are those of the lower layers."
+    "The paper shows no such figure. It reports that BERT-base (12 layers) is not unstable and"
+    " studies BERT-large (24), whose vanishing gradients are those of the lower layers."
 )
 RULE = (
-    "The rule, without bias correction: the failure rate never falls with depth, and the deepest model fails more often than the "
-    "shallowest by Boschloo's test."
+    "The rule, without bias correction: the failure rate never falls with depth, and the deepest"
+    " model fails more often than the shallowest by Boschloo's test."
 )
 
 
@@ -54,7 +54,8 @@ def run(study: Study) -> Finding:
     """Both arms of the default recipe on every depth."""
     if not study.config.depth_models and study.task != MINIATURE:
         raise UserError(
-            "depth pre-trains miniatures only for the task miniature; name the models to compare with --depth_models."
+            "depth pre-trains miniatures only for the task miniature; name the models to compare"
+            " with --depth_models."
         )
     models = _given(study) if study.config.depth_models else _miniatures(study)
     sweeps = {name: _sweep(study, name, model) for name, model in models.items()}
@@ -89,7 +90,8 @@ def run(study: Study) -> Finding:
 def _notes(study: Study, held_out: dict[str, tuple[float, float]]) -> list[str]:
     config = study.config
     notes = [
-        f"Learning rate {config.learning_rate:g} and {config.num_epochs} epochs at every depth: each might do best elsewhere."
+        f"Learning rate {config.learning_rate:g} and {config.num_epochs} epochs at every depth:"
+        " each might do best elsewhere."
     ]
     if held_out:
         steps = " + ".join(map(str, config.depth_steps))
@@ -97,9 +99,15 @@ def _notes(study: Study, held_out: dict[str, tuple[float, float]]) -> list[str]:
             f"{name} {loss:.3f} ({hits:.3f})" for name, (loss, hits) in held_out.items()
         )
         notes += [
-            f"Equal pre-training: {steps} steps, learning rates, batches and last stage alike; the deeper ones grew by stacking on the way. "
-            f"Held-out loss in nats (accuracy): {losses}.",
-            "Equal steps are not equal quality, and a deeper model has more parameters: depth is not all that differs.",
+            (
+                f"Equal pre-training: {steps} steps, learning rates, batches and last stage alike;"
+                " the deeper ones grew by stacking on the way. Held-out loss in nats (accuracy):"
+                f" {losses}."
+            ),
+            (
+                "Equal steps are not equal quality, and a deeper model has more parameters: depth"
+                " is not all that differs."
+            ),
         ]
     return notes
 
@@ -142,7 +150,8 @@ def _miniatures(study: Study) -> dict[str, str]:
             kept = json.loads((wanted.out / "pretraining.json").read_text(encoding="utf-8"))
             if not _same(kept, wanted):
                 raise UserError(
-                    f"{wanted.out} holds a model pre-trained with other settings; give another --out or remove it."
+                    f"{wanted.out} holds a model pre-trained with other settings; give another"
+                    " --out or remove it."
                 )
             continue
         say(f"\nPre-training {name}: {' + '.join(map(str, wanted.steps))} steps")

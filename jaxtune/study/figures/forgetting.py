@@ -42,8 +42,9 @@ from jaxtune.study.selection import choose
 from jaxtune.study.settings import check_text
 
 HEADS = (
-    "Head and decoder are the pre-trained ones (the decoder is the pre-trained word embedding, also where the encoder's is fine-tuned). "
-    "The embeddings count as part of the lowest layer, so that all layers put back is exactly the pre-trained model."
+    "Head and decoder are the pre-trained ones (the decoder is the pre-trained word embedding, also"
+    " where the encoder's is fine-tuned). The embeddings count as part of the lowest layer, so that"
+    " all layers put back is exactly the pre-trained model."
 )
 
 
@@ -75,8 +76,11 @@ def run(study: Study) -> Finding:
     write_table(folder / "curves.parquet", _curves(study, sweep, arm, failed))
     floor = constant_loss(kept.task.train.labels, kept.task.num_labels)
     notes = (
-        f"Shown: {chosen.rule}; without diverged trials, which have no parameters to ask. Beside them, and outside the rule, the lowest "
-        f"successful ones with correction: {', '.join(map(str, corrected)) or 'there is none'}.",
+        (
+            f"Shown: {chosen.rule}; without diverged trials, which have no parameters to ask."
+            " Beside them, and outside the rule, the lowest successful ones with correction:"
+            f" {', '.join(map(str, corrected)) or 'there is none'}."
+        ),
         asked.about,
         HEADS,
         f"Curves: mean and one standard deviation over the first {len(failed)} failed trials.",
@@ -93,7 +97,8 @@ def _ask(study: Study) -> Asked:
     check_text(config)
     if config.random_weights and not config.dry_run:
         raise UserError(
-            "random_weights is true, and without pre-training there is nothing to forget; give a model with weights."
+            "random_weights is true, and without pre-training there is nothing to forget; give a"
+            " model with weights."
         )
     sentences, source = _sentences(config.text)
     tokenizer = load_tokenizer(folder)
@@ -105,9 +110,11 @@ def _ask(study: Study) -> Asked:
         table, words, mask_token, config.mask_rate, config.mask_seed, encoder.hidden_size
     )
     about = (
-        f"Text: {source}, a line, or a piece of at most {length} tokens, at a time ({len(table):,} pieces). Of its words without the special "
-        f"tokens {config.mask_rate:.0%} are hidden ({int(np.sum(text.present)):,}, drawn without replacement by numpy's "
-        f"default_rng({config.mask_seed})), all of them shown as the mask token: none is replaced or kept. Intervals: over the pieces."
+        f"Text: {source}, a line, or a piece of at most {length} tokens, at a time ({len(table):,}"
+        f" pieces). Of its words without the special tokens {config.mask_rate:.0%} are hidden"
+        f" ({int(np.sum(text.present)):,}, drawn without replacement by numpy's"
+        f" default_rng({config.mask_seed})), all of them shown as the mask token: none is replaced"
+        " or kept. Intervals: over the pieces."
     )
     pretrained = None if config.random_weights else load_masked_lm(folder, encoder)
     return Asked(text, pretrained, about)

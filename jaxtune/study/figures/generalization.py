@@ -15,14 +15,17 @@ from jaxtune.study.selection import NothingToShowError
 
 TITLE = "Figure 8: dev metric over training, and against the final training loss"
 PAPER = (
-    "(a) The dev accuracy of ten successful 20-epoch RTE trials wobbles by two or three points and does not fall to the end. (b) Over "
-    "the 450 trials of the ablation it is about the same for final training losses from 1e-5 to 1e-1, and collapses only at losses of "
-    "an untrained model: training to nearly zero does not hurt."
+    "(a) The dev accuracy of ten successful 20-epoch RTE trials wobbles by two or three points and"
+    " does not fall to the end. (b) Over the 450 trials of the ablation it is about the same for"
+    " final training losses from 1e-5 to 1e-1, and collapses only at losses of an untrained model:"
+    " training to nearly zero does not hurt."
 )
 RULE = (
-    "The rule: (a) over the successful trials of the recommended recipe, the interval of the mean change of the dev metric from half-way "
-    "to the end is not below 0; (b) over all trials of the ablation, the interval of Spearman's correlation of training loss and "
-    "dev metric lies below 0, and among the half of the successful trials with the lowest loss the mean is not below that of the rest."
+    "The rule: (a) over the successful trials of the recommended recipe, the interval of the mean"
+    " change of the dev metric from half-way to the end is not below 0; (b) over all trials of the"
+    " ablation, the interval of Spearman's correlation of training loss and dev metric lies below"
+    " 0, and among the half of the successful trials with the lowest loss the mean is not below"
+    " that of the rest."
 )
 
 
@@ -33,7 +36,8 @@ def run(study: Study) -> Finding:
     successful = stable.loc[~stable["failed"], "trial"].tolist()
     if not successful:
         raise NothingToShowError(
-            f"None of the {len(stable)} trials of the recommended recipe is successful, so there is no training of one to show."
+            f"None of the {len(stable)} trials of the recommended recipe is successful, so there is"
+            " no training of one to show."
         )
     metric = f"dev/{stable['metric'].iloc[0]}"
     history = study.history(sweeps["stable"], successful)
@@ -54,14 +58,15 @@ def run(study: Study) -> Finding:
         None if difference is None else _not_below(above(difference), difference.low),
     ]
     here = (
-        f"(a) {len(successful)} of {len(stable)} trials of the recommended recipe are successful; from half-way to the end their dev "
-        f"metric changes by {show(over_training)} on average, and the final one is {change_words(stable)}. (b) Over {len(trials)} trials "
-        f"Spearman's correlation of final training loss and dev metric is {show(correlation, 2)}."
+        f"(a) {len(successful)} of {len(stable)} trials of the recommended recipe are successful;"
+        f" from half-way to the end their dev metric changes by {show(over_training)} on average,"
+        f" and the final one is {change_words(stable)}. (b) Over {len(trials)} trials Spearman's"
+        f" correlation of final training loss and dev metric is {show(correlation, 2)}."
     )
     if difference is not None:
         here += (
-            f" Among the {low.size + rest.size} successful ones the half with the lower loss scores {show(difference)} more than "
-            "the rest."
+            f" Among the {low.size + rest.size} successful ones the half with the lower loss scores"
+            f" {show(difference)} more than the rest."
         )
     numbers: dict[str, Any] = {
         "change": over_training._asdict(),
@@ -70,7 +75,10 @@ def run(study: Study) -> Finding:
         "lowest_loss": float(np.nanmin(loss)),
     }
     notes = [
-        f"Curves: the lowest trial numbers of the sweep {sweeps['stable'].name} that did not fail, {shown}.",
+        (
+            f"Curves: the lowest trial numbers of the sweep {sweeps['stable'].name} that did not"
+            f" fail, {shown}."
+        ),
         "Final training loss: mean over the last epoch, dropout on.",
     ]
     return Finding(TITLE, PAPER, here, agreement(holds), RULE, numbers, notes)

@@ -17,14 +17,17 @@ from jaxtune.study.selection import NothingToShowError, choose
 
 TITLE = "Figures 4 and 10 to 12: gradient norms of failed and successful trials"
 PAPER = (
-    "On RTE, the gradients of a failed trial vanish in all layers but the topmost soon after the start and never come back (the lowest to "
-    "1e-4 and below 1e-3, the classifier's stays); in a successful trial they dip and return, about two orders of magnitude higher at "
-    "the end. The same for every weight matrix, and for RoBERTa and ALBERT."
+    "On RTE, the gradients of a failed trial vanish in all layers but the topmost soon after the"
+    " start and never come back (the lowest to 1e-4 and below 1e-3, the classifier's stays); in a"
+    " successful trial they dip and return, about two orders of magnitude higher at the end. The"
+    " same for every weight matrix, and for RoBERTa and ALBERT."
 )
 RULE = (
-    "The rule, per model and over all trials without bias correction: in the second half of training the first layer's gradient "
-    f"is lower in failed trials (median over steps; Mann-Whitney p < {ALPHA}), and in failed trials the first layer has lost a larger "
-    "share of its early gradient than the classifier (medians over trials of the second half over the first ten logged steps)."
+    "The rule, per model and over all trials without bias correction: in the second half of"
+    " training the first layer's gradient is lower in failed trials (median over steps;"
+    f" Mann-Whitney p < {ALPHA}), and in failed trials the first layer has lost a larger share of"
+    " its early gradient than the classifier (medians over trials of the second half over the"
+    " first ten logged steps)."
 )
 EARLY = 10
 PREFIX = "grad_norm/"
@@ -103,10 +106,11 @@ def _judge(norms: pd.DataFrame) -> dict[str, Any]:
     }
     lower = None if test.p is None or test.p >= ALPHA else bool(ratio > 1)
     words = (
-        f"in the second half of training the first layer's gradient norm is {np.median(failed):.1e} in the failed trials "
-        f"({len(failed)}) and {np.median(successful):.1e} in the successful ones ({len(successful)}), {ratio:.2g} times as large "
-        f"({test.test}, {show_p(test.p)}). Of its early norm a failed trial keeps {kept['first layer']:.2g} in the first layer and "
-        f"{kept['classifier']:.2g} in the classifier."
+        f"in the second half of training the first layer's gradient norm is {np.median(failed):.1e}"
+        f" in the failed trials ({len(failed)}) and {np.median(successful):.1e} in the successful"
+        f" ones ({len(successful)}), {ratio:.2g} times as large ({test.test}, {show_p(test.p)}). Of"
+        f" its early norm a failed trial keeps {kept['first layer']:.2g} in the first layer and"
+        f" {kept['classifier']:.2g} in the classifier."
     )
     return {
         "holds": [lower, bool(kept["first layer"] < kept["classifier"])],

@@ -29,8 +29,8 @@ def check_blocks(model: str, shared_block: bool) -> None:
     """Raises UserError for ALBERT, which has no layers to replace one by one."""
     if shared_block:
         raise UserError(
-            f"{model} is an ALBERT, whose layers are one block used again and again, and none can be replaced alone; give a "
-            "BERT or RoBERTa checkpoint."
+            f"{model} is an ALBERT, whose layers are one block used again and again, and none can"
+            " be replaced alone; give a BERT or RoBERTa checkpoint."
         )
 
 

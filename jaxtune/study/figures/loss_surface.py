@@ -222,14 +222,22 @@ def _notes(
     fresh = " and ".join(name.removeprefix("head/") for name in task.fresh)
     return [
         f"Lines: {chosen.rule}; without diverged trials.",
-        f"Plane: the lowest failed trial ({pair.failed}, [{arms[0]}]) and the lowest successful one with the same initialisation seed, or "
-        f"without one the lowest ({pair.successful}, [{arms[1]}]). Its pre-trained point is the pre-trained encoder with the "
-        f"{fresh} that the failed trial drew, {start}.",
-        f"Grid: {len(axis)} x {len(axis)} points, {axis[0]:g} to {axis[-1]:g} on both axes. Loss: mean over the first "
-        f"{int(examples.plan.weight.sum())} training examples in file order, dropout off. Gradient norm: L2, of that mean, over all "
-        "parameters, the classifier among them.",
-        f"Paths: both trials trained again by their seeds, which repeated the sweep's final parameters {again}; each point is the nearest of "
-        "the plane (least squares).",
+        (
+            f"Plane: the lowest failed trial ({pair.failed}, [{arms[0]}]) and the lowest successful"
+            f" one with the same initialisation seed, or without one the lowest ({pair.successful},"
+            f" [{arms[1]}]). Its pre-trained point is the pre-trained encoder with the {fresh} that"
+            f" the failed trial drew, {start}."
+        ),
+        (
+            f"Grid: {len(axis)} x {len(axis)} points, {axis[0]:g} to {axis[-1]:g} on both axes."
+            f" Loss: mean over the first {int(examples.plan.weight.sum())} training examples in"
+            " file order, dropout off. Gradient norm: L2, of that mean, over all parameters, the"
+            " classifier among them."
+        ),
+        (
+            "Paths: both trials trained again by their seeds, which repeated the sweep's final"
+            f" parameters {again}; each point is the nearest of the plane (least squares)."
+        ),
     ]
 
 

@@ -17,12 +17,14 @@ from jaxtune.training.trial_inputs import steps_per_epoch
 
 TITLE = "Figure 3: a small training set, for as many epochs or as many steps"
 PAPER = (
-    "BERT-large on 1,000 examples of MRPC, CoLA and QNLI, 25 seeds: 3 epochs end far below the full set's results and vary much; as many steps "
-    "as 3 epochs of the full set take away most failures (0, 1 and 0 of 25), so that few examples are not by themselves the cause."
+    "BERT-large on 1,000 examples of MRPC, CoLA and QNLI, 25 seeds: 3 epochs end far below the full"
+    " set's results and vary much; as many steps as 3 epochs of the full set take away most"
+    " failures (0, 1 and 0 of 25), so that few examples are not by themselves the cause."
 )
 RULE = (
-    "The rule, per task and in the arm without bias correction, which the paper ran: the interval of the difference in means (as many "
-    "steps minus as many epochs) lies above 0, and as many epochs fails more often by Boschloo's test."
+    "The rule, per task and in the arm without bias correction, which the paper ran: the interval"
+    " of the difference in means (as many steps minus as many epochs) lies above 0, and as many"
+    " epochs fails more often by Boschloo's test."
 )
 SETS = ("full set", "as many epochs", "as many steps")
 
@@ -51,12 +53,16 @@ def run(study: Study) -> Finding:
             if not correction:
                 parts += judged["holds"]
                 why.append(
-                    f"{task}: means differ by {judged['words']}; failures {judged['failures']}. {judged['full_set']}"
+                    f"{task}: means differ by {judged['words']}; failures {judged['failures']}."
+                    f" {judged['full_set']}"
                 )
         numbers[task] = own
     write_table(study.folder("small_data") / "trials.parquet", pd.concat(tables, ignore_index=True))
     notes = [
-        f"{config.small_examples:,} random training examples, the same ones for every seed (subset seed 0).",
+        (
+            f"{config.small_examples:,} random training examples, the same ones for every seed"
+            " (subset seed 0)."
+        ),
         "The full set's arms have more seeds, for they come from the sweep of the default recipe.",
     ]
     return Finding(
@@ -108,13 +114,17 @@ def _judge(arms: dict[str, Arm]) -> dict[str, Any]:
         "mean_difference": means._asdict(),
         "failure_gap": gap._asdict(),
         "failure_p": test.p,
-        "full_set": f"The full set itself fails in {full.failed.sum()} of {len(full)} after these steps (against the subset "
-        f"{show_p(of_full.p)})"
-        + (
-            ": the recipe fails whatever the data, so that more steps cannot be the cure here."
-            if no_cure
-            else "."
+        "full_set": (
+            f"The full set itself fails in {full.failed.sum()} of {len(full)} after these steps"
+            f" (against the subset {show_p(of_full.p)})"
+            + (
+                ": the recipe fails whatever the data, so that more steps cannot be the cure here."
+                if no_cure
+                else "."
+            )
         ),
         "words": show(means),
-        "failures": f"{epochs.failed.sum()} of {len(epochs)} against {steps.failed.sum()} of {len(steps)}",
+        "failures": (
+            f"{epochs.failed.sum()} of {len(epochs)} against {steps.failed.sum()} of {len(steps)}"
+        ),
     }

@@ -9,8 +9,8 @@ from jaxtune.study.selection import choose
 
 TITLE = "Figure 14: training curves of failed and successful trials"
 PAPER = (
-    "Ten failed RTE trials stay at the training loss they began with and at the dev accuracy of a constant prediction; ten "
-    "successful ones learn."
+    "Ten failed RTE trials stay at the training loss they began with and at the dev accuracy of a"
+    " constant prediction; ten successful ones learn."
 )
 # A failed trial has learned nothing if its last tenth of training loss is at least this share of
 # the first tenth's.
@@ -36,12 +36,16 @@ def run(study: Study) -> Finding:
     learned = share(np.array([stays[n] < STAYS for n in chosen.successful]))
     parts = [failed.value > 0.5, learned.value > 0.5]
     here = (
-        f"Of the failed trials shown, {failed.count} of {failed.n} end at {STAYS:.0%} or more of the loss they began with "
-        f"(95 % interval {failed.wilson_low:.0%} to {failed.wilson_high:.0%}); of the successful ones {learned.count} of "
-        f"{learned.n} end below that ({learned.wilson_low:.0%} to {learned.wilson_high:.0%}). In the sweep, "
-        f"{show_share(share(rows['failed'].to_numpy(bool)))} without correction."
+        f"Of the failed trials shown, {failed.count} of {failed.n} end at {STAYS:.0%} or more of"
+        f" the loss they began with (95 % interval {failed.wilson_low:.0%} to"
+        f" {failed.wilson_high:.0%}); of the successful ones {learned.count} of {learned.n} end"
+        f" below that ({learned.wilson_low:.0%} to {learned.wilson_high:.0%}). In the sweep,"
+        f" {show_share(share(rows['failed'].to_numpy(bool)))} without correction."
     )
-    why = f"The rule: more than half of the failed trials stay at {STAYS:.0%} of their first loss, and more than half of the successful ones do not."
+    why = (
+        f"The rule: more than half of the failed trials stay at {STAYS:.0%} of their first loss,"
+        " and more than half of the successful ones do not."
+    )
     return Finding(
         TITLE,
         PAPER,
