@@ -94,10 +94,25 @@ def commands(given: argparse.Namespace) -> dict[str, list[str]]:
     for family in given.families:
         peers = [] if given.small else ["--torch_compile"]
         tables[f"seeds_per_hour-{family}"] = [
-            "seeds_per_hour.py", *model[family], "--tasks", "rte", "--data_dir", str(given.data_dir),
-            "--random_weights", "--precision", precision, "--stacked", stacked, "--group_sizes", *sizes, "--steps", steps,
-            "--out", str(given.out / f"{family}.json"), *peers,
-        ]  # fmt: skip
+            "seeds_per_hour.py",
+            *model[family],
+            "--tasks",
+            "rte",
+            "--data_dir",
+            str(given.data_dir),
+            "--random_weights",
+            "--precision",
+            precision,
+            "--stacked",
+            stacked,
+            "--group_sizes",
+            *sizes,
+            "--steps",
+            steps,
+            "--out",
+            str(given.out / f"{family}.json"),
+            *peers,
+        ]
     return tables
 
 

@@ -17,7 +17,9 @@ from jaxtune.training.throughput import peak_memory
 
 
 def matrix_rate(seconds: float = 1.0) -> float:
-    """FLOP/s of a plain matrix product on all devices at once: float32 on CPU, bfloat16 elsewhere."""
+    """FLOP/s of a plain matrix product on all devices at once: float32 on CPU, bfloat16
+    elsewhere.
+    """
     size = 1024 if jax.default_backend() == "cpu" else 8192
     dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
     operands = [

@@ -64,47 +64,132 @@ GLUE = [
         ("rte", "long row", RTE + "2\ta\tb\tc\tentailment\n", ", line 4 has 5 fields instead of 4"),
         ("rte", "blank row", RTE + "\n" + RTE[40:], ", line 4 has 1 field instead of 4"),
         ("rte", "old Mac line ends", RTE.replace("\n", "\r"), ", line 1 has no column 'label'"),
-        ("rte", "unknown label", RTE + LATER.format("a", "b", "maybe"), ", line 4 has the label 'maybe': use one of entailment, not_entailment"),
-        ("rte", "label's case", RTE.replace("\tent", "\tEnt"), ", line 2 has the label 'Entailment'"),
+        (
+            "rte",
+            "unknown label",
+            RTE + LATER.format("a", "b", "maybe"),
+            ", line 4 has the label 'maybe': use one of entailment, not_entailment",
+        ),
+        (
+            "rte",
+            "label's case",
+            RTE.replace("\tent", "\tEnt"),
+            ", line 2 has the label 'Entailment'",
+        ),
         ("rte", "no label", RTE + LATER.format("a", "b", ""), ", line 4 has the label ''"),
-        ("rte", "test split", RTE.replace("\tentailment", "\t-1"), f", line 2 has the label '-1' {HINT}"),
-        ("rte", "empty sentence", RTE + LATER.format("", "b", "entailment"), ", line 4 has an empty sentence"),
-        ("rte", "blank sentence", RTE + LATER.format("a", " \xa0 ", "entailment"), ", line 4 has an empty sentence"),
-        ("rte", "one class", RTE.replace("not_", ""), " has a single label, 'entailment', in its 2 examples"),
+        (
+            "rte",
+            "test split",
+            RTE.replace("\tentailment", "\t-1"),
+            f", line 2 has the label '-1' {HINT}",
+        ),
+        (
+            "rte",
+            "empty sentence",
+            RTE + LATER.format("", "b", "entailment"),
+            ", line 4 has an empty sentence",
+        ),
+        (
+            "rte",
+            "blank sentence",
+            RTE + LATER.format("a", " \xa0 ", "entailment"),
+            ", line 4 has an empty sentence",
+        ),
+        (
+            "rte",
+            "one class",
+            RTE.replace("not_", ""),
+            " has a single label, 'entailment', in its 2 examples",
+        ),
         ("cola", "MRPC's file", MRPC, ", line 1 has 5 fields instead of 4"),
         ("cola", "a header", "a\tlabel\tb\tc\n" + COLA, ", line 1 has the label 'label'"),
-        ("cola", "test split", COLA.replace("\t0\t", "\t-1\t"), f", line 2 has the label '-1' {HINT}"),
+        (
+            "cola",
+            "test split",
+            COLA.replace("\t0\t", "\t-1\t"),
+            f", line 2 has the label '-1' {HINT}",
+        ),
         ("cola", "empty sentence", COLA + "gj04\t1\t\t\n", ", line 3 has an empty sentence"),
-        ("cola", "terminal codes", COLA.replace("\t0\t", "\t\x1b[2J\r\t"), ", line 2 has the label '\\x1b[2J\\r'"),
-        ("cola", "a megabyte of label", COLA.replace("\t0\t", f"\t{'9' * 10**6}\t"), ", line 2 has the label '999"),
+        (
+            "cola",
+            "terminal codes",
+            COLA.replace("\t0\t", "\t\x1b[2J\r\t"),
+            ", line 2 has the label '\\x1b[2J\\r'",
+        ),
+        (
+            "cola",
+            "a megabyte of label",
+            COLA.replace("\t0\t", f"\t{'9' * 10**6}\t"),
+            ", line 2 has the label '999",
+        ),
         ("mrpc", "RTE's file", RTE, ", line 1 has no column '#1 String'"),
-        ("mrpc", "test split", MRPC.replace("\n0\t", "\n-1\t"), f", line 3 has the label '-1' {HINT}"),
-        ("stsb", "words", STSB.replace("0.2", "much"), ", line 3 has the score 'much': write a finite float32 number"),
+        (
+            "mrpc",
+            "test split",
+            MRPC.replace("\n0\t", "\n-1\t"),
+            f", line 3 has the label '-1' {HINT}",
+        ),
+        (
+            "stsb",
+            "words",
+            STSB.replace("0.2", "much"),
+            ", line 3 has the score 'much': write a finite float32 number",
+        ),
         ("stsb", "no score", STSB.replace("0.2", ""), ", line 3 has the score ''"),
         ("stsb", "nan", STSB.replace("0.2", "nan"), ", line 3 has the score 'nan'"),
         ("stsb", "infinite", STSB.replace("0.2", "inf"), ", line 3 has the score 'inf'"),
         ("stsb", "beyond float32", STSB.replace("0.2", "1e39"), ", line 3 has the score '1e39'"),
         ("stsb", "decimal comma", STSB.replace("0.2", "0,2"), ", line 3 has the score '0,2'"),
         ("stsb", "underscore", STSB.replace("0.2", "1_5"), ", line 3 has the score '1_5'"),
-        ("stsb", "one score", STSB.replace("0.2", "5.000"), " has a single label, '5.000', in its 2"),
+        (
+            "stsb",
+            "one score",
+            STSB.replace("0.2", "5.000"),
+            " has a single label, '5.000', in its 2",
+        ),
     )
-]  # fmt: skip
+]
 CUSTOM = [
     BadFile(f"{kind}: {name}", kind, content, says)
     for kind, name, content, says in (
-        (".csv", "missing column", CSV.replace("text", "txt"), ", line 1 has no column 'text': it names txt, label"),
-        (".csv", "column twice", "label," + CSV.replace("\n", "\n0,")[:-2], ", line 1 has several columns 'label'"),
-        (".csv", "semicolons", CSV.replace(",", ";"), ", line 1 has no column 'text': it names text;label"),
+        (
+            ".csv",
+            "missing column",
+            CSV.replace("text", "txt"),
+            ", line 1 has no column 'text': it names txt, label",
+        ),
+        (
+            ".csv",
+            "column twice",
+            "label," + CSV.replace("\n", "\n0,")[:-2],
+            ", line 1 has several columns 'label'",
+        ),
+        (
+            ".csv",
+            "semicolons",
+            CSV.replace(",", ";"),
+            ", line 1 has no column 'text': it names text;label",
+        ),
         (".csv", "only a header", "text,label\n", " has no examples"),
         (".csv", "short row", CSV + "a\n", ", line 4 has 1 field instead of 2"),
         (".csv", "bare comma", CSV + "a, b,1\n", ", line 4 has 3 fields instead of 2"),
         (".csv", "open quote", CSV + '"a,1\nb,0\n', ", line 4 is no CSV"),
         (".csv", "quote within", CSV + 'a,1\n"b" c,0\n', ", line 5 is no CSV"),
         (".csv", "after a long cell", 'text,label\n"a\n\nb",0\nc,\n', ", line 5 has the label ''"),
-        (".csv", "field of 200,000", CSV + "a" * 200_000 + ",1\n", ", line 4 is no CSV (field larger"),
+        (
+            ".csv",
+            "field of 200,000",
+            CSV + "a" * 200_000 + ",1\n",
+            ", line 4 is no CSV (field larger",
+        ),
         (".csv", "empty sentence", CSV + '"",1\n', ", line 4 has an empty sentence"),
         (".csv", "no label", CSV + "a,\n", ", line 4 has the label ''"),
-        (".csv", "one class", CSV.replace("1\n", "0\n"), " has a single label, '0', in its 2 examples"),
+        (
+            ".csv",
+            "one class",
+            CSV.replace("1\n", "0\n"),
+            " has a single label, '0', in its 2 examples",
+        ),
         (".csv", "GLUE's test", "text,label\na,-1\nb,-1\n", HINT),
         (".tsv", "short row", TSV + "a\n", ", line 4 has 1 field instead of 2"),
         (".tsv", "open quote", TSV + '"a\t1\n', ", line 4 is no CSV"),
@@ -112,25 +197,74 @@ CUSTOM = [
         (".jsonl", "cut", JSONL[:-9], ", line 2 is not a JSON object"),
         (".jsonl", "array", f"[{JSONL}]", ", line 1 is not a JSON object"),
         (".jsonl", "pretty", JSONL.replace("{", "{\n"), ", line 1 is not a JSON object"),
-        (".jsonl", "missing column", JSONL + '{"text": "a"}', ", line 3 has no text or number in column 'label': it names text"),
-        (".jsonl", "null", JSONL + '{"text": null, "label": 1}', ", line 3 has no text or number in column 'text'"),
-        (".jsonl", "list", JSONL + '{"text": ["a"], "label": 1}', ", line 3 has no text or number in column 'text'"),
-        (".jsonl", "NaN", JSONL + '{"text": NaN, "label": 1}', ", line 3 is not a JSON object (NaN is no JSON)"),
-        (".jsonl", "half a pair", JSONL + '{"text": "\\ud800", "label": 1}', ", line 3 has a NUL or half a surrogate pair in column 'text'"),
-        (".jsonl", "NUL escape", JSONL + '{"text": "a\\u0000", "label": 1}', ", line 3 has a NUL or half a surrogate pair in column 'text'"),
-        (".jsonl", "huge number", JSONL + '{"text": "a", "label": ' + "9" * 5000 + "}", ", line 3 is not a JSON object"),
+        (
+            ".jsonl",
+            "missing column",
+            JSONL + '{"text": "a"}',
+            ", line 3 has no text or number in column 'label': it names text",
+        ),
+        (
+            ".jsonl",
+            "null",
+            JSONL + '{"text": null, "label": 1}',
+            ", line 3 has no text or number in column 'text'",
+        ),
+        (
+            ".jsonl",
+            "list",
+            JSONL + '{"text": ["a"], "label": 1}',
+            ", line 3 has no text or number in column 'text'",
+        ),
+        (
+            ".jsonl",
+            "NaN",
+            JSONL + '{"text": NaN, "label": 1}',
+            ", line 3 is not a JSON object (NaN is no JSON)",
+        ),
+        (
+            ".jsonl",
+            "half a pair",
+            JSONL + '{"text": "\\ud800", "label": 1}',
+            ", line 3 has a NUL or half a surrogate pair in column 'text'",
+        ),
+        (
+            ".jsonl",
+            "NUL escape",
+            JSONL + '{"text": "a\\u0000", "label": 1}',
+            ", line 3 has a NUL or half a surrogate pair in column 'text'",
+        ),
+        (
+            ".jsonl",
+            "huge number",
+            JSONL + '{"text": "a", "label": ' + "9" * 5000 + "}",
+            ", line 3 is not a JSON object",
+        ),
         (".jsonl", "deep", JSONL + "[" * 100_000, ", line 3 is not a JSON object"),
-        (".jsonl", "empty sentence", JSONL + '{"text": "", "label": 1}', ", line 3 has an empty sentence"),
+        (
+            ".jsonl",
+            "empty sentence",
+            JSONL + '{"text": "", "label": 1}',
+            ", line 3 has an empty sentence",
+        ),
     )
-]  # fmt: skip
+]
 BAD_FILES = [*EVERY_KIND, *GLUE, *CUSTOM]
 # Known to one split alone: the train labels are the classes.
 UNSEEN = [
-    BadFile(".csv: unseen label", ".csv", CSV + "a,2\n", ", line 4 has the label '2': use one of 0, 1"),
+    BadFile(
+        ".csv: unseen label", ".csv", CSV + "a,2\n", ", line 4 has the label '2': use one of 0, 1"
+    ),
     BadFile(".csv: padded label", ".csv", "text,label\na, 0\nb,1\n", ", line 2 has the label ' 0'"),
-    BadFile(".jsonl: 0.0 for 0", ".jsonl", JSONL.replace("0}", "0.0}"), ", line 1 has the label '0.0'"),
-    BadFile(".jsonl: true for 1", ".jsonl", JSONL.replace("1}", "true}"), ", line 2 has the label 'true'"),
-]  # fmt: skip
+    BadFile(
+        ".jsonl: 0.0 for 0", ".jsonl", JSONL.replace("0}", "0.0}"), ", line 1 has the label '0.0'"
+    ),
+    BadFile(
+        ".jsonl: true for 1",
+        ".jsonl",
+        JSONL.replace("1}", "true}"),
+        ", line 2 has the label 'true'",
+    ),
+]
 # What other readers trip over, and this one reads.
 USABLE = {
     "byte-order mark": ("mrpc", "\ufeff" + MRPC),

@@ -142,34 +142,86 @@ BAD_WEIGHTS: list[tuple[str, Edit, str]] = [
     ("a flip in the first brace", flipped(8), UNREADABLE),
     ("header of zeros", file_of(WEIGHTS, lambda b: b[:8] + bytes(len(b) - 8)), UNREADABLE),
     ("another dtype", header_of(lambda h: h.replace("F32", "F16", 1)), UNREADABLE),
-    ("a dtype of no numpy", header_of(lambda h: h.replace('"F32","shape":[32]', '"F8_E4M3","shape":[128]', 1)), UNREADABLE),
+    (
+        "a dtype of no numpy",
+        header_of(lambda h: h.replace('"F32","shape":[32]', '"F8_E4M3","shape":[128]', 1)),
+        UNREADABLE,
+    ),
     ("another shape", header_of(lambda h: h.replace("[32]", "[33]", 1)), UNREADABLE),
     ("overlapping tensors", header_of(lambda h: h.replace("[128,", "[124,", 1)), UNREADABLE),
     ("a picture", file_of(WEIGHTS, lambda b: b"\x89PNG\r\n\x1a\n" + b), UNREADABLE),
     ("a pickle under its name", pickled(WEIGHTS), UNREADABLE),
     ("a folder", folder_instead(WEIGHTS), f"lacks {WEIGHTS}"),
     ("gone", lambda folder: (folder / WEIGHTS).unlink(), f"lacks {WEIGHTS}; download it too"),
-    ("pytorch_model.bin", pickled("pytorch_model.bin"), "pytorch_model.bin is a pickle, which can run code and is not read"),
-    ("missing tensor", tensors_of(lambda t: {k: v for k, v in t.items() if k != LAST}), f"do not fit its config.json: {LAST} is missing."),
-    ("extra tensor", tensors_of(lambda t: t | {"bert.encoder.more": t[LAST]}), "bert.encoder.more is not part of the model"),
-    ("misshapen tensor", tensors_of(lambda t: t | {WORDS: t[WORDS][1:]}), f"{WORDS} has shape (120, 32), not (121, 32)"),
-    ("transposed tensor", tensors_of(lambda t: t | {LAST: t[LAST].T.copy()}), f"{LAST} has shape (64, 32), not (32, 64)"),
+    (
+        "pytorch_model.bin",
+        pickled("pytorch_model.bin"),
+        "pytorch_model.bin is a pickle, which can run code and is not read",
+    ),
+    (
+        "missing tensor",
+        tensors_of(lambda t: {k: v for k, v in t.items() if k != LAST}),
+        f"do not fit its config.json: {LAST} is missing.",
+    ),
+    (
+        "extra tensor",
+        tensors_of(lambda t: t | {"bert.encoder.more": t[LAST]}),
+        "bert.encoder.more is not part of the model",
+    ),
+    (
+        "misshapen tensor",
+        tensors_of(lambda t: t | {WORDS: t[WORDS][1:]}),
+        f"{WORDS} has shape (120, 32), not (121, 32)",
+    ),
+    (
+        "transposed tensor",
+        tensors_of(lambda t: t | {LAST: t[LAST].T.copy()}),
+        f"{LAST} has shape (64, 32), not (32, 64)",
+    ),
     ("other tensors", tensors_of(lambda t: {"lstm.weight": t[LAST]}), "is missing; and "),
-    ("one under two names", tensors_of(lambda t: t | {WORDS[5:]: t[WORDS]}), f"holds {WORDS} a second time"),
-    ("integers", tensors_of(lambda t: t | {LAST: t[LAST].astype(np.int32)}), f"{LAST} holds int32 values, not floating-point ones"),
-    ("complex numbers", tensors_of(lambda t: t | {LAST: t[LAST].astype(np.complex64)}), f"{LAST} holds complex64 values"),
+    (
+        "one under two names",
+        tensors_of(lambda t: t | {WORDS[5:]: t[WORDS]}),
+        f"holds {WORDS} a second time",
+    ),
+    (
+        "integers",
+        tensors_of(lambda t: t | {LAST: t[LAST].astype(np.int32)}),
+        f"{LAST} holds int32 values, not floating-point ones",
+    ),
+    (
+        "complex numbers",
+        tensors_of(lambda t: t | {LAST: t[LAST].astype(np.complex64)}),
+        f"{LAST} holds complex64 values",
+    ),
     ("nan", with_value(np.nan), f"{LAST} holds 1 values that are not finite"),
     ("infinity", with_value(np.inf), f"{LAST} holds 1 values that are not finite"),
-    ("beyond float32", tensors_of(lambda t: t | {LAST: np.full((32, 64), 1e300)}), f"{LAST} holds 2048 values that are not finite"),
-    ("index of a lost shard", text_of(INDEX, '{"weight_map": {"a": "model-00001.safetensors"}}'), "lacks model-00001.safetensors"),
-    ("index out of the folder", text_of(INDEX, '{"weight_map": {"a": "../../etc/x.safetensors"}}'), "lacks x.safetensors"),
+    (
+        "beyond float32",
+        tensors_of(lambda t: t | {LAST: np.full((32, 64), 1e300)}),
+        f"{LAST} holds 2048 values that are not finite",
+    ),
+    (
+        "index of a lost shard",
+        text_of(INDEX, '{"weight_map": {"a": "model-00001.safetensors"}}'),
+        "lacks model-00001.safetensors",
+    ),
+    (
+        "index out of the folder",
+        text_of(INDEX, '{"weight_map": {"a": "../../etc/x.safetensors"}}'),
+        "lacks x.safetensors",
+    ),
     ("index of the parent", text_of(INDEX, '{"weight_map": {"a": ".."}}'), "lacks .."),
     ("index without a map", text_of(INDEX, "{}"), f"{INDEX} has no weight_map"),
-    ("index of a long name", text_of(INDEX, json.dumps({"weight_map": {"a": "x" * 999}})), "lacks xxx"),
+    (
+        "index of a long name",
+        text_of(INDEX, json.dumps({"weight_map": {"a": "x" * 999}})),
+        "lacks xxx",
+    ),
     ("index of numbers", text_of(INDEX, '{"weight_map": {"a": 1}}'), f"{INDEX} has no weight_map"),
     ("index of a list", text_of(INDEX, '{"weight_map": ["a"]}'), f"{INDEX} has no weight_map"),
     ("index that is cut", text_of(INDEX, '{"weight_map": {\n"a":'), f"{INDEX}, line 2 is no JSON"),
-]  # fmt: skip
+]
 WHOLE = "; give a whole number, 1 to"
 BAD_CONFIGS: list[tuple[str, Edit, str]] = [
     ("gone", lambda folder: (folder / CONFIG).unlink(), "has no config.json; give a Hugging Face"),
@@ -196,17 +248,33 @@ BAD_CONFIGS: list[tuple[str, Edit, str]] = [
     ("a rate of text", config_of(classifier_dropout="no"), "classifier_dropout 'no'; give a rate"),
     ("nan", config_of(attention_probs_dropout_prob=np.nan), "attention_probs_dropout_prob nan"),
     ("epsilon of 0", config_of(layer_norm_eps=0), "layer_norm_eps 0; give a small number above 0"),
-    ("range of text", config_of(initializer_range="x"), "initializer_range 'x'; give a small number"),
+    (
+        "range of text",
+        config_of(initializer_range="x"),
+        "initializer_range 'x'; give a small number",
+    ),
     ("padding", config_of(pad_token_id=121), "pad_token_id 121; give the id of a word"),
     ("activation", config_of(hidden_act="relu"), "hidden_act 'relu'; accepted are gelu"),
-    ("relative positions", config_of(position_embedding_type="relative_key"), "position_embedding_type 'relative_key'; jaxtune has encoders with 'absolute'"),
+    (
+        "relative positions",
+        config_of(position_embedding_type="relative_key"),
+        "position_embedding_type 'relative_key'; jaxtune has encoders with 'absolute'",
+    ),
     ("a decoder", config_of(is_decoder=True), "is_decoder True; jaxtune has encoders with False"),
     ("albert without embedding_size", config_of(model_type="albert"), "lacks embedding_size."),
-    ("albert with groups", config_of(model_type="albert", embedding_size=32, num_hidden_groups=2), "num_hidden_groups 2; jaxtune has encoders with 1"),
-]  # fmt: skip
+    (
+        "albert with groups",
+        config_of(model_type="albert", embedding_size=32, num_hidden_groups=2),
+        "num_hidden_groups 2; jaxtune has encoders with 1",
+    ),
+]
 TOKENIZER = "has no tokenizer that transformers can load ("
 BAD_TOKENIZERS: list[tuple[str, Edit, str]] = [
-    ("gone", lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer; put one of tokenizer.json"),
+    (
+        "gone",
+        lambda folder: (folder / "tokenizer.json").unlink(),
+        "has no tokenizer; put one of tokenizer.json",
+    ),
     ("empty", text_of("tokenizer.json", ""), TOKENIZER),
     ("cut", file_of("tokenizer.json", lambda b: b[:300]), TOKENIZER),
     ("a list", text_of("tokenizer.json", "[]"), TOKENIZER),
@@ -214,12 +282,32 @@ BAD_TOKENIZERS: list[tuple[str, Edit, str]] = [
     ("settings cut", text_of("tokenizer_config.json", "{"), TOKENIZER),
     ("settings a list", text_of("tokenizer_config.json", "[]"), TOKENIZER),
     ("no padding token", without_padding, "has no padding token; add one (pad_token) to it"),
-    ("no unknown token", words_of(lambda c: (c["model"].update(unk_token="[NEW]"), c["model"]["vocab"].pop("the"))), "cannot cut the sentences ("),
-    ("panicking", words_of(lambda c: c["post_processor"]["special_tokens"].clear()), "cannot cut the sentences ("),
-    ("an id beyond the rows", words_of(lambda c: c["model"]["vocab"].update(the=5000)), "gives id 5000, but the model has 121 embedding rows"),
-    ("the first id beyond the rows, unused", words_of(lambda c: c["model"]["vocab"].update(zebra=121)), "gives id 121, but the model has 121"),
-    ("fewer rows", tensors_of(lambda t: t | {WORDS: t[WORDS][:100]}), f"{WORDS} has shape (100, 32)"),
-]  # fmt: skip
+    (
+        "no unknown token",
+        words_of(lambda c: (c["model"].update(unk_token="[NEW]"), c["model"]["vocab"].pop("the"))),
+        "cannot cut the sentences (",
+    ),
+    (
+        "panicking",
+        words_of(lambda c: c["post_processor"]["special_tokens"].clear()),
+        "cannot cut the sentences (",
+    ),
+    (
+        "an id beyond the rows",
+        words_of(lambda c: c["model"]["vocab"].update(the=5000)),
+        "gives id 5000, but the model has 121 embedding rows",
+    ),
+    (
+        "the first id beyond the rows, unused",
+        words_of(lambda c: c["model"]["vocab"].update(zebra=121)),
+        "gives id 121, but the model has 121",
+    ),
+    (
+        "fewer rows",
+        tensors_of(lambda t: t | {WORDS: t[WORDS][:100]}),
+        f"{WORDS} has shape (100, 32)",
+    ),
+]
 BAD_MODELS = [
     (f"{part}: {name}", edit, says)
     for part, table in (

@@ -58,7 +58,10 @@ FLAGS = [
     ("--task squad", "The task 'squad' is unknown; accepted are rte, mrpc"),
     ("--task ../../x", "The task '../../x' is unknown"),
     ("--out=", "out is ''; give the name of a folder"),
-    *((f"--{name} {'x' * 256}", f"{name} has a part of more than 255 bytes") for name in ("model", "out", "data_dir")),
+    *(
+        (f"--{name} {'x' * 256}", f"{name} has a part of more than 255 bytes")
+        for name in ("model", "out", "data_dir")
+    ),
     ("--task custom", "Task custom needs --train_file and --dev_file"),
     ("--task custom --train_file a.csv", "Task custom needs --train_file and --dev_file"),
     ("--train_file a.csv", "train_file is given, which task miniature does not read"),
@@ -88,14 +91,23 @@ FLAGS = [
     ("--grid.learning_rate 1e-5 -1", "learning_rate is -1.0; give a finite number above 0"),
     ("--grid.learning_rate", "--grid.learning_rate has no values"),
     ("--grid.learning_rate --grid.adam_b2 0.9", "--grid.learning_rate has no values"),
-    ("--grid.learning_rat 1", "--grid.learning_rat is no field that can be swept; did you mean learning_rate?"),
+    (
+        "--grid.learning_rat 1",
+        "--grid.learning_rat is no field that can be swept; did you mean learning_rate?",
+    ),
     ("--grid.seeds 1 2", "--grid.seeds is no field that can be swept; accepted are data_dir"),
     ("--grid.model a b", "--grid.model is no field that can be swept"),
     ("--config nowhere.yaml", "cannot read nowhere.yaml (No such file or directory)"),
     ("--config", "--config has no file"),
-    ("--batch_size 1001", "batch_size 1001 is larger than the 1000 training examples; give at most that"),
+    (
+        "--batch_size 1001",
+        "batch_size 1001 is larger than the 1000 training examples; give at most that",
+    ),
     ("--train_examples 1001", "train_examples is 1001, but there are 1000 training examples"),
-    ("--train_examples 1 --batch_size 1", "training examples that subset_seed 0 draws (1) have a single label"),
+    (
+        "--train_examples 1 --batch_size 1",
+        "training examples that subset_seed 0 draws (1) have a single label",
+    ),
     ("--train_examples 8", "batch_size 16 is larger than the 8 training examples"),
     ("--max_length 2", "max_length is 2; this tokenizer needs at least 3"),
     ("--model /no/such/folder", "There is no folder /no/such/folder"),
@@ -105,8 +117,11 @@ FLAGS = [
     ("--task rte --data_dir /none", "/none/RTE/train.tsv does not exist: pass as data_dir"),
     ("--task custom --train_file /none.csv --dev_file b.csv", "cannot read /none.csv (No such"),
     ("--task custom --train_file a.txt --dev_file b.csv", "a.txt has an unknown suffix"),
-    ("--task custom --train_file /dev/x.xlsx --dev_file b.csv", "/dev/x.xlsx has an unknown suffix"),
-]  # fmt: skip
+    (
+        "--task custom --train_file /dev/x.xlsx --dev_file b.csv",
+        "/dev/x.xlsx has an unknown suffix",
+    ),
+]
 # Status 1: config files. What the sentence says after the file's name.
 YAML = [
     ("learning_rat: 1", ", line 1: learning_rat is no field; did you mean learning_rate?"),
@@ -117,7 +132,10 @@ YAML = [
     ("help: true", ", line 1: help is no field"),
     ("config: other.yaml", ", line 1: config is no field"),
     ("tyro-write-completion: [bash, {folder}/written]", ", line 1: tyro-write-completion is no"),
-    ("text_columns: [a, --tyro-write-completion, bash, {folder}/written]", ", line 1: text_columns is"),
+    (
+        "text_columns: [a, --tyro-write-completion, bash, {folder}/written]",
+        ", line 1: text_columns is",
+    ),
     ("num_epochs: [1, --tyro-write-completion, bash, {folder}/written]", ", line 1: num_epochs is"),
     ("text_columns: [a, --out, {folder}/written]", ", line 1: text_columns is"),
     ("num_epochs=4: 3", ", line 1: num_epochs=4 is no field; did you mean num_epochs?"),
@@ -142,7 +160,10 @@ YAML = [
     ("precision: float16", ", line 1: precision is 'float16'; give float32 or bfloat16"),
     ("seeds: [1, 22]", ", line 1: seeds is ['1', '22']; give a text or null"),
     ("text_columns: [[a], b]", ", line 1: text_columns is nested; give a text, or a list of texts"),
-    ("num_epochs: 1\ngrid:\n  learning_rat: [1]", ", line 3: learning_rat is no field that can be swept; did"),
+    (
+        "num_epochs: 1\ngrid:\n  learning_rat: [1]",
+        ", line 3: learning_rat is no field that can be swept; did",
+    ),
     ("grid: {num_seeds: [1]}", ", line 1: num_seeds is no field that can be swept; accepted are"),
     ("grid: {learning_rate: [1, fast]}", ", line 1: learning_rate is 'fast'; give a number"),
     ("grid: {learning_rate: [[1]]}", ", line 1: learning_rate is nested"),
@@ -167,7 +188,7 @@ YAML = [
     ('data_dir: "a\\0b"', "data_dir is 'a\\x00b'; take the NUL out"),
     ("learning_rate: -1", "learning_rate is -1.0; give a finite number above 0"),
     ("num_epochs: 0", "num_epochs is 0; give a number of at least 1"),
-]  # fmt: skip
+]
 YAML_BYTES = [
     ("num_epochs: 1\nout: é".encode("latin-1"), ", line 2 is not UTF-8"),
     ("num_epochs: 1".encode("utf-16"), ", line 1 holds a NUL byte"),

@@ -39,7 +39,9 @@ _NAMES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
 
 
 def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes: Any) -> Any:
-    """A torch model whose every parameter is random, biases and LayerNorms too, in evaluation mode."""
+    """A torch model whose every parameter is random, biases and LayerNorms too, in evaluation
+    mode.
+    """
     own: dict[str, Any] = {
         "bert": {},
         "roberta": {"type_vocab_size": 1, "max_position_embeddings": 2 + SLOTS, "pad_token_id": 1},
@@ -95,7 +97,9 @@ def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | M
 
 
 class Batch(NamedTuple):
-    """Sequences of several lengths with their labels and the places whose word is to be predicted."""
+    """Sequences of several lengths with their labels and the places whose word is to be
+    predicted.
+    """
 
     ids: list[np.ndarray]
     types: list[np.ndarray]

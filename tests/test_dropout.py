@@ -29,7 +29,9 @@ def masks(keys: Key, shape: tuple[int, ...], rate: float = 0.1) -> np.ndarray:
 
 
 def standardised(kept: np.ndarray, rate: float) -> np.ndarray:
-    """Zero mean and unit variance under the exact rate, so that means of products are correlations."""
+    """Zero mean and unit variance under the exact rate, so that means of products are
+    correlations.
+    """
     return (kept - np.float32(1 - rate)) / np.float32(np.sqrt(rate * (1 - rate)))
 
 
@@ -68,7 +70,9 @@ def test_bits_and_bytes_are_uniform() -> None:
 
 @pytest.mark.parametrize("name", FAMILIES_OF_KEYS)
 def test_masks_of_different_keys_are_uncorrelated(name: str) -> None:
-    """All pairs among 200 keys: no pair stands out, and the correlations scatter as chance has it."""
+    """All pairs among 200 keys: no pair stands out, and the correlations scatter as chance has
+    it.
+    """
     size = 16_384
     x = standardised(masks(FAMILIES_OF_KEYS[name](200), (size,)), 0.1)
     pairs = (x @ x.T / size)[np.triu_indices(200, 1)] * np.sqrt(size)

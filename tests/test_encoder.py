@@ -55,7 +55,9 @@ def run_padded(family: str, head: str) -> tuple[np.ndarray, dict[str, np.ndarray
 def run_torch(
     model: Any, batch: hf.Batch, family: str, head: str
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The same from torch, one padded sequence per row; masked-LM logits of the masked places only."""
+    """The same from torch, one padded sequence per row; masked-LM logits of the masked places
+    only.
+    """
     labels = hf.lm_labels(batch) if head == MASKED_LM else torch.tensor(batch.labels)
     output = model(**hf.torch_inputs(batch, family), labels=labels)
     output.loss.backward()

@@ -189,7 +189,9 @@ def test_four_devices_exchange_nothing(tiny):
 
 
 def test_streams_are_separate(tiny):
-    """Changing one of the three seeds changes the trial; the data order is the order seed's alone."""
+    """Changing one of the three seeds changes the trial; the data order is the order seed's
+    alone.
+    """
     crossed = ["--init_seeds", "0,1", "--order_seeds", "0,1", "--dropout_seeds", "0,1"]
     results, _ = run(plan_for(tiny, *crossed), 1, 1)
     assert len(results) == 8
@@ -206,7 +208,9 @@ def test_learning_rates_are_those_of_the_schedule(tiny):
 
 
 def test_compacted_vocabulary_ends_with_the_same_weights(tiny):
-    """Full-vocabulary weights after the run: words in use trained alike, the others decayed alike."""
+    """Full-vocabulary weights after the run: words in use trained alike, the others decayed
+    alike.
+    """
     flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "0.1"]
     few = ["--task", "custom", *custom_files(tiny), "--learning_rate", "1e-2"]
     params = {}

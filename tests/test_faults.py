@@ -59,7 +59,9 @@ def test_a_full_disk_costs_no_finished_trial(tmp_path):
 
 
 def test_a_small_disk_that_fills_up(tmp_path):
-    """A file system of 3 MB, which parameters fill: one sentence and nothing else; then it grows."""
+    """A file system of 3 MB, which parameters fill: one sentence and nothing else; then it
+    grows.
+    """
     tiny = write_tiny_model(tmp_path / "tiny")
     disk, cache = tmp_path / "disk", tmp_path / "cache"
     disk.mkdir()

@@ -125,7 +125,9 @@ def train_jax(model: Any, family: str, hyper: Hyper) -> tuple[Any, list[float]]:
     ],
 )
 def test_training_agrees_with_torch(family: str, settings: dict[str, float]) -> None:
-    """Every loss, every final parameter and every tensor's whole change over eight steps of AdamW."""
+    """Every loss, every final parameter and every tensor's whole change over eight steps of
+    AdamW.
+    """
     hyper = PLAIN._replace(**settings)
     folder = hf.make_folder(family, **NO_DROPOUT[family])
     model, reference = hf.load_jax(folder), hf.load_torch(folder)
@@ -225,7 +227,9 @@ def test_reinitialised_blocks() -> None:
 
 
 def test_a_trials_start_and_what_of_it_is_its_own() -> None:
-    """With re-initialised blocks the pooler is drawn too; the rest is the pre-trained array itself."""
+    """With re-initialised blocks the pooler is drawn too; the rest is the pre-trained array
+    itself.
+    """
     folder = hf.make_folder("bert")
     model, fresh = load_classifier(folder, read_config(folder)[0], 5)
     plain = starting_model(model, fresh, KEY)

@@ -123,7 +123,9 @@ def test_more_examples_than_there_are(task):
 
 
 def test_loss_and_gradient_norm_are_torchs(folder, plane, values, task):
-    """At every point: BertForSequenceClassification with the mixed weights, on the same sentences."""
+    """At every point: BertForSequenceClassification with the mixed weights, on the same
+    sentences.
+    """
     torch = pytest.importorskip("torch")
     from transformers import BertConfig, BertForSequenceClassification
 

@@ -34,7 +34,9 @@ BOTH_HEADS = ("head/pooler", "head/classifier")
 @pytest.mark.parametrize("head", [CLASSIFICATION, MASKED_LM])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_written_folder_is_the_folder_read(family: str, head: str, tmp_path: Path) -> None:
-    """transformers finds no tensor missing or unexpected in it, and computes bitwise equal logits."""
+    """transformers finds no tensor missing or unexpected in it, and computes bitwise equal
+    logits.
+    """
     source = hf.make_folder(family, head)
     write_folder(tmp_path / "new", hf.load_jax(source, head), read_config(source)[1])
     inputs = hf.torch_inputs(hf.make_batch(family), family)
@@ -64,7 +66,9 @@ def test_masked_lm_needs_its_head() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_absent_values_have_transformers_defaults(family: str, tmp_path: Path) -> None:
-    """An old config.json that leaves out what equals a default means what transformers reads in it."""
+    """An old config.json that leaves out what equals a default means what transformers reads in
+    it.
+    """
     rates = ["hidden_dropout_prob", "attention_probs_dropout_prob"]
     heads = ["classifier_dropout", "classifier_dropout_prob"]
     optional = [*rates, *heads, "pad_token_id", "hidden_act", "layer_norm_eps", "initializer_range"]
@@ -106,7 +110,9 @@ def test_fresh_head_is_normal_with_std_002(family: str) -> None:
 
 
 def test_fresh_modules_have_keys_of_their_own() -> None:
-    """Which other modules are fresh does not change a module's draw, and no two modules share one."""
+    """Which other modules are fresh does not change a module's draw, and no two modules share
+    one.
+    """
     folder, key = hf.make_folder("bert"), jax.random.key(3)
     model, _ = load_classifier(folder, read_config(folder)[0], 32)
     alone, both = (draw_fresh(model, fresh, key).head for fresh in (BOTH_HEADS[1:], BOTH_HEADS))

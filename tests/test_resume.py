@@ -1,4 +1,6 @@
-"""Resumed equals undisturbed, bit for bit: results, curves, predictions, parameters, TensorBoard."""
+"""Resumed equals undisturbed, bit for bit: results, curves, predictions, parameters,
+TensorBoard.
+"""
 
 import json
 import os

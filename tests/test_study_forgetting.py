@@ -44,7 +44,9 @@ def folder(study, finding):
 
 
 def test_a_curve_per_trial_from_fine_tuned_to_pretrained(folder, finding, study):
-    """Trial 0 failed and 2 did not, by the test's arrangement; 1 and 3 are the arm with correction."""
+    """Trial 0 failed and 2 did not, by the test's arrangement; 1 and 3 are the arm with
+    correction.
+    """
     table = pd.read_parquet(folder / "perplexity.parquet")
     kinds = table.groupby("trial")["kind"].first()
     assert kinds.to_dict() == {0: FAILED, 1: CORRECTED, 2: SUCCESSFUL, 3: CORRECTED}
@@ -125,7 +127,9 @@ LOST = made_up(FAILED, [900.0, 9, 5, 5, 5], (800, 1000))
     ],
 )
 def test_the_rule(failed, parts, agrees):
-    """Intervals apart, overlapping or missing; how much is put back; whether anything was learned."""
+    """Intervals apart, overlapping or missing; how much is put back; whether anything was
+    learned.
+    """
     finding = judge([failed, SUCCEEDED], np.log(2))
     assert list(finding.numbers["parts"].values()) == parts
     assert finding.agrees == agrees

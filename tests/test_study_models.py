@@ -1,4 +1,6 @@
-"""The studies of several models: a BERT, a RoBERTa and an ALBERT, each with its family's settings."""
+"""The studies of several models: a BERT, a RoBERTa and an ALBERT, each with its family's
+settings.
+"""
 
 import pandas as pd
 import pytest

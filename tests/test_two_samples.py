@@ -169,7 +169,9 @@ def test_ratio_of_stds():
 )
 @pytest.mark.parametrize("paired", [False, True])
 def test_degenerate_scores_give_values_or_reasons(one, other, paired):
-    """Neither a warning (they are errors here), nor nan, nor a missing number without its reason."""
+    """Neither a warning (they are errors here), nor nan, nor a missing number without its
+    reason.
+    """
     samples = np.array(one), np.array(other)
     found = contrast(*samples, paired=paired and len(one) == len(other))
     for outcome in (found.spread, found.brown_forsythe, found.mann_whitney, found.paired):

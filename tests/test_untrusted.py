@@ -151,11 +151,27 @@ def test_no_secret_of_the_environment_reaches_the_results(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "environment", "says"),
     [
-        (["--model", "a/b", "--task", "miniature"], {"HF_HUB_OFFLINE": "1"}, "(HF_HUB_OFFLINE is set, and the hub's cache does not hold it); download its config.json, *.safetensors and tokenizer files from https://huggingface.co/a/b into a folder and give that folder as --model"),
-        (["--model", "a/b", "--task", "miniature"], {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}, "(the hub cannot be reached); download its config.json"),
-        (["--model", "miniature", "--task", "rte"], {"HF_HUB_OFFLINE": "1"}, "put its files at DIR/RTE/train.tsv and DIR/RTE/dev.tsv, and pass --data_dir DIR"),
+        (
+            ["--model", "a/b", "--task", "miniature"],
+            {"HF_HUB_OFFLINE": "1"},
+            (
+                "(HF_HUB_OFFLINE is set, and the hub's cache does not hold it); download its"
+                " config.json, *.safetensors and tokenizer files from https://huggingface.co/a/b"
+                " into a folder and give that folder as --model"
+            ),
+        ),
+        (
+            ["--model", "a/b", "--task", "miniature"],
+            {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"},
+            "(the hub cannot be reached); download its config.json",
+        ),
+        (
+            ["--model", "miniature", "--task", "rte"],
+            {"HF_HUB_OFFLINE": "1"},
+            "put its files at DIR/RTE/train.tsv and DIR/RTE/dev.tsv, and pass --data_dir DIR",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_to_download_and_where_to_put_it(tmp_path, flags, environment, says):
     done = run(*flags, "--out", tmp_path / "out", HF_HOME=str(tmp_path), **environment)
     assert done.returncode == 1

@@ -59,7 +59,9 @@ def test_compacting_touches_only_a_copy() -> None:
 
 
 def test_restoring_gives_trained_and_decayed_rows_back() -> None:
-    """Kept rows as trained; the others times the decay, which is AdamW's on a row without gradient."""
+    """Kept rows as trained; the others times the decay, which is AdamW's on a row without
+    gradient.
+    """
     model = hf.load_jax(hf.make_folder("bert"))
     full = table(model).copy()
     small = compact_embedding(model, KEPT)

@@ -114,7 +114,9 @@ def _parse_value(name: str, value: str) -> Any:
 
 
 def take_configs(argv: list[str]) -> tuple[list[str], list[Path]]:
-    """Splits `--config FILE ...` off (several files may follow one flag, and the flag may repeat)."""
+    """Splits `--config FILE ...` off (several files may follow one flag, and the flag may
+    repeat).
+    """
     rest: list[str] = []
     files: list[Path] = []
     taking = False

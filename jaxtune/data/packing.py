@@ -64,7 +64,9 @@ def epoch_order(order_seed: int, epoch: int, num_examples: int) -> np.ndarray:
 def trial_batches(
     order_seed: int, num_examples: int, batch_size: int, num_steps: int
 ) -> np.ndarray:
-    """The batches of a whole run [step, sequence], epoch after epoch; short last batches are kept."""
+    """The batches of a whole run [step, sequence], epoch after epoch; short last batches are
+    kept.
+    """
     steps_per_epoch = -(-num_examples // batch_size)
     epochs = -(-num_steps // steps_per_epoch)
     batches = [

@@ -180,7 +180,9 @@ def _encode(tokenizer: Any, *texts: list[str] | None, **how: Any) -> Any:
 
 @contextlib.contextmanager
 def _foreign_code(sentence: str) -> Iterator[None]:
-    """Makes a UserError of whatever a tokenizer's parser trips over, a panic of its Rust code too."""
+    """Makes a UserError of whatever a tokenizer's parser trips over, a panic of its Rust code
+    too.
+    """
     try:
         yield
     except BaseException as error:

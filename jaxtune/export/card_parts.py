@@ -136,7 +136,8 @@ def recipe_section(member: Member) -> str:
     settings = member.trial.settings
     recipe = [name for name in settings if name not in RUNNING | _TEXTS]
     rows = [[f"`{name}`", readable(settings[name])] for name in recipe]
-    return f"## Recipe\n\n{table(['setting', 'value'], [*rows, ['steps', str(member.row['num_steps'])]])}"
+    rows.append(["steps", str(member.row["num_steps"])])
+    return f"## Recipe\n\n{table(['setting', 'value'], rows)}"
 
 
 def seeds_of(member: Member) -> str:
@@ -181,7 +182,8 @@ with torch.no_grad():
     logits = torch.stack([model(**inputs).logits for model in models]).mean(0)
 ```
 
-The tokenizer cuts at {dev.max_length} tokens, as in training{_rounded(dev)}. An answer costs as much as one of each member."""
+The tokenizer cuts at {dev.max_length} tokens, as in training{_rounded(dev)}. An answer costs as
+much as one of each member."""
 
 
 def _example(dev: DevSet) -> str:

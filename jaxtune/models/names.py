@@ -80,11 +80,12 @@ MASKED_LM: dict[Family, dict[str, str]] = {
 }
 # Tensors of heads a model at hand may not have: present in many checkpoints, and no error.
 OTHER_HEADS = re.compile(
-    r"^(bert\.pooler|albert\.pooler|roberta\.pooler|cls|classifier|lm_head|predictions|sop_classifier)\b"
+    r"^((bert|albert|roberta)\.pooler|cls|classifier|lm_head|predictions|sop_classifier)\b"
 )
 # Buffers and aliases: recomputed, or the same array as another tensor.
 ALIASES = re.compile(
-    r"(position_ids|token_type_ids|^(cls\.predictions|lm_head|predictions)\.decoder\.(weight|bias))$"
+    r"(position_ids|token_type_ids"
+    r"|^(cls\.predictions|lm_head|predictions)\.decoder\.(weight|bias))$"
 )
 _LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 

@@ -44,7 +44,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, single or sharded; raises UserError where there are none."""
+    """The safetensors files of a folder, single or sharded; raises UserError where there are
+    none.
+    """
     files = [folder / WEIGHTS]
     index = folder / f"{WEIGHTS}.index.json"
     if index.exists():

@@ -102,8 +102,8 @@ def _table(table: Table) -> str:
     named = any(table.columns)
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in table.columns)
     rows = "\n".join(
-        "<tr><th"
-        f' scope="row">{_cell(first)}</th>{"".join(f"<td>{_cell(cell)}</td>" for cell in rest)}</tr>'
+        f'<tr><th scope="row">{_cell(first)}</th>'
+        f"{''.join(f'<td>{_cell(cell)}</td>' for cell in rest)}</tr>"
         for first, *rest in table.rows
     )
     kind = "" if named else ' class="things"'

@@ -16,7 +16,9 @@ LogitStack = Float[np.ndarray, "trial example label"]
 
 
 class Instability(NamedTuple):
-    """How differently trials answer the same dev examples; equal scores do not make equal answers."""
+    """How differently trials answer the same dev examples; equal scores do not make equal
+    answers.
+    """
 
     n: int
     disagreement: Estimate  # share of examples on which two trials differ, mean over pairs

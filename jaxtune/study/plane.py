@@ -88,7 +88,9 @@ def first_examples(table: TokenTable, count: int, batch_size: int, width: int) -
 def loss_and_norm(
     model: SequenceClassifier, examples: Examples
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Mean loss over the examples, and the L2 norm of its gradient with respect to every parameter."""
+    """Mean loss over the examples, and the L2 norm of its gradient with respect to every
+    parameter.
+    """
     rows = examples.plan.source.shape[1]
     count = jnp.sum(examples.plan.weight)
 
@@ -158,7 +160,9 @@ def project(model: SequenceClassifier, plane: Plane) -> Projection:
 
 @jax.jit
 def _products(model: SequenceClassifier, plane: Plane) -> Float[Array, "3 3"]:
-    """Inner products of the model's and the two other models' differences from the pre-trained one."""
+    """Inner products of the model's and the two other models' differences from the pre-trained
+    one.
+    """
     vectors = [jax.tree.leaves(_minus(x, plane.pretrained)) for x in (model, *plane[1:])]
     return jnp.stack([jnp.stack([_inner(x, y) for y in vectors]) for x in vectors])
 

@@ -13,7 +13,9 @@ NEXT = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 128 + signal."""
+    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 128 +
+    signal.
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
     return exit_status(
         lambda: sweep(argv),

@@ -1,4 +1,6 @@
-"""OUT/waiting: trials that were paused for the choice of early stopping, a sealed checkpoint each."""
+"""OUT/waiting: trials that were paused for the choice of early stopping, a sealed checkpoint
+each.
+"""
 
 import errno
 import os

@@ -199,7 +199,9 @@ class GroupRun:
         checkpoints.save(position.step, (position.state, position.kept), arrays)
 
     def _restore(self, checkpoints: RunCheckpoints | None, earliest: int) -> Position | None:
-        """None where there is no checkpoint of at least this step, or only those of another group."""
+        """None where there is no checkpoint of at least this step, or only those of another
+        group.
+        """
         newest = checkpoints.latest() if checkpoints else 0
         if checkpoints is None or not newest or newest < earliest:
             return None

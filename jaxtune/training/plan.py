@@ -1,4 +1,6 @@
-"""What a sweep is going to run: which trials share a compiled program, in which shapes and groups."""
+"""What a sweep is going to run: which trials share a compiled program, in which shapes and
+groups.
+"""
 
 import dataclasses
 import math

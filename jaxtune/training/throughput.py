@@ -1,4 +1,6 @@
-"""How fast a sweep ran: seeds per hour, real tokens per second, time spent compiling, peak memory."""
+"""How fast a sweep ran: seeds per hour, real tokens per second, time spent compiling, peak
+memory.
+"""
 
 import contextlib
 import resource

@@ -12,7 +12,9 @@ from jaxtune.study.drawing.scores import BESIDE, correction_boxes
 
 
 def ablation(folder: Path) -> dict[str, Figure]:
-    """A panel per number of epochs, two boxes per learning rate; a star at the recommended recipe."""
+    """A panel per number of epochs, two boxes per learning rate; a star at the recommended
+    recipe.
+    """
     trials = pd.read_parquet(folder / "trials.parquet")
     epochs = sorted(trials["num_epochs"].unique().tolist())
     rates = sorted(trials["learning_rate"].unique().tolist())

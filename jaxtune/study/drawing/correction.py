@@ -72,7 +72,9 @@ def _factor(factors: pd.DataFrame) -> Figure:
 
 
 def _peaks(trials: pd.DataFrame) -> Figure:
-    """Failure rate of each arm against its learning rate as set, and as in effect at its highest."""
+    """Failure rate of each arm against its learning rate as set, and as in effect at its
+    highest.
+    """
     figure = new_figure(8.6, 3.6)
     panels = figure.subplots(1, 2, sharey=True)
     kinds = trials.assign(kind=[_kind(row) for row in trials.to_dict("records")])

@@ -1,4 +1,6 @@
-"""Pictures from the files of DIR/FIGURE alone; nothing here, nor in the drawing files, imports jax."""
+"""Pictures from the files of DIR/FIGURE alone; nothing here, nor in the drawing files, imports
+jax.
+"""
 
 import importlib
 import io

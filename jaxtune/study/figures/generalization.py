@@ -30,7 +30,9 @@ RULE = (
 
 
 def run(study: Study) -> Finding:
-    """Trials of the recommended recipe over training, and all trials of the ablation at their end."""
+    """Trials of the recommended recipe over training, and all trials of the ablation at their
+    end.
+    """
     sweeps = {"stable": study.stable(), "ablation": ablation_sweep(study)}
     stable, trials = study.rows(sweeps["stable"]), study.rows(sweeps["ablation"])
     successful = stable.loc[~stable["failed"], "trial"].tolist()
