@@ -18,7 +18,7 @@ import jax
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.core.logs import History
+from jaxtune.storage.curves import History
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans

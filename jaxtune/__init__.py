@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxtune.core.version import __version__
+
 if TYPE_CHECKING:
     from jaxtune.storage.results import Results
 
-__version__ = "0.1.0"
+
+__all__ = ["__version__", "load_results"]
 
 
 def load_results(out: "str | Path") -> "Results":

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxtune.core.logs import History, StepRecords, write_predictions
+from jaxtune.core.records import StepRecords
 from jaxtune.stats.arms import Arm, make_arms
+from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.trial_rows import append_rows
 
 LAYERS = ("layer_00/layer", "layer_01/layer", "layer_02/layer")

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from made_up import RECIPE, made_up_rows
 
-from jaxtune.core.logs import History, StepRecords, write_predictions
+from jaxtune.core.records import StepRecords
+from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.study.context import SWEEPS, Study
 from jaxtune.study.settings import StudyConfig

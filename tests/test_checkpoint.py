@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxtune.core.logs import digest
+from jaxtune.core.files import digest
 from jaxtune.storage.checkpoints import RunCheckpoints, load_params, save_params
 
 LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}

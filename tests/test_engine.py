@@ -9,8 +9,8 @@ from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.core.logs import History
 from jaxtune.data.packing import Shape
+from jaxtune.storage.curves import History
 from jaxtune.training.group_run import GroupRun, TrialResult, put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.program import GroupProgram, make_mesh

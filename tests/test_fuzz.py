@@ -20,8 +20,10 @@ from tiny import write_tiny_model
 from jaxtune.config.parse import Settings, parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
-from jaxtune.data.glue import Dataset, Examples, read_custom, read_glue_folder
-from jaxtune.data.texts import read_texts
+from jaxtune.data.corpus import read_texts
+from jaxtune.data.custom import read_custom
+from jaxtune.data.examples import Dataset, Examples
+from jaxtune.data.glue import read_glue_folder
 from jaxtune.data.tokens import load_tokenizer, tokenize
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxtune.core.logs import StepRecords
+from jaxtune.core.records import StepRecords
 from jaxtune.training.history import Journal
 
 NAMES = ("a", "b")

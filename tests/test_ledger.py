@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import History, StepRecords, write_predictions
+from jaxtune.core.records import StepRecords
+from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.trial_rows import CHECKSUMS, append_rows, check_rows, read_rows, rewrite_rows
 
 

@@ -6,12 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxtune.core.logs import (
-    History,
-    StepRecords,
-    write_json,
-    write_predictions,
-)
+from jaxtune.core.files import write_json
+from jaxtune.core.records import StepRecords
+from jaxtune.storage.curves import History, write_predictions
 
 
 def records(steps: int, trials: int = 2) -> StepRecords:

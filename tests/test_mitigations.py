@@ -13,6 +13,7 @@ import torch
 from hf import deviation
 from test_step import NUM_STEPS, WARMUP_STEPS, adamw_ours, batch_of, batches, named
 
+from jaxtune.config.trials import Hyper
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_classifier, read_config, to_tensors
 from jaxtune.models.starting_point import (
@@ -22,7 +23,7 @@ from jaxtune.models.starting_point import (
     starting_model,
     with_leaves,
 )
-from jaxtune.training.optimizer import Hyper, make_optimizer
+from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.step import TrialState, apply_gradients, loss_and_gradients
 
 STEPS = 8

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from jaxtune.core import console as progress
-from jaxtune.core.console import ProgressLine, SweepProgress, show_arms
-from jaxtune.core.logs import StepRecords
+from jaxtune.core.console import ProgressLine
+from jaxtune.core.records import StepRecords
+from jaxtune.sweep.progress import SweepProgress, show_arms
 
 
 def records(trials: int, steps: int) -> StepRecords:

@@ -12,9 +12,9 @@ from pages import Page
 from tiny import write_tiny_model
 
 import jaxtune
-from jaxtune.core.logs import REPORT
 from jaxtune.report.__main__ import main
 from jaxtune.storage.out_folder import OUTPUTS
+from jaxtune.storage.paths import REPORT
 from jaxtune.sweep.__main__ import main as sweep
 
 

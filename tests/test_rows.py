@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.textfiles import decode
+from jaxtune.core.files import decode
 from jaxtune.data.rows import custom_rows, glue_rows
 
 # Anything that UTF-8 can hold; classic GLUE files cannot hold their own separators.

@@ -13,10 +13,11 @@ import pytest
 import torch
 from hf import FAMILIES, deviation
 
+from jaxtune.config.trials import Hyper
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import CLASSIFIER
 from jaxtune.models.pretrained import to_tensors
-from jaxtune.training.optimizer import Hyper, make_optimizer
+from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.step import (
     LAYER_KINDS,
     Batch,

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.glue import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
+from jaxtune.data.custom import read_custom
+from jaxtune.data.examples import Dataset
+from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
 
 DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PAIR = "index|sentence1|sentence2|label"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.texts import read_texts
+from jaxtune.data.corpus import read_texts
 
 TEXT = "\ufeffone  two\r\n\n   \n  three \u00e9\u2028four \nlast"
 LINES = ["one  two", "three \u00e9\u2028four", "last"]

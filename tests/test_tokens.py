@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.glue import Examples, read_glue_folder
+from jaxtune.data.examples import Examples
+from jaxtune.data.glue import read_glue_folder
 from jaxtune.data.miniature.language import corpus, write_tokenizer
 from jaxtune.data.tokens import (
     TokenTable,

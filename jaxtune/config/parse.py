@@ -22,7 +22,7 @@ import yaml
 from jaxtune.config.settings import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
 from jaxtune.config.validate import check
 from jaxtune.core.errors import UserError
-from jaxtune.core.textfiles import read_text
+from jaxtune.core.files import read_text
 
 QUICKSTART = Path(__file__).parents[1] / "data" / "miniature" / "quickstart.yaml"
 # Flags take YAML's spelling of these, which tyro does not know.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,29 @@ from jaxtune.config.settings import (
     mitigations_of,
     seed_list,
 )
-from jaxtune.training.optimizer import Hyper
+
+if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
+    from jax.typing import ArrayLike
+
+
+class Hyper(NamedTuple):
+    """One trial's optimiser settings; every field is a scalar that may be traced and may differ
+    between trials.
+    """
+
+    learning_rate: "ArrayLike"  # peak
+    bias_correction: "ArrayLike"  # bool
+    adam_b1: "ArrayLike"
+    adam_b2: "ArrayLike"
+    adam_eps: "ArrayLike"
+    weight_decay: "ArrayLike"
+    max_grad_norm: "ArrayLike"  # infinity switches clipping off
+    warmup_ratio: "ArrayLike"  # share of all steps
+    # Mitigations, each compiled in only where it is used (`jaxtune.config.settings.MITIGATIONS`).
+    mixout: "ArrayLike" = 0.0  # probability of the weights that a step puts back
+    pretrained_decay: "ArrayLike" = 0.0  # towards the starting parameters
+    layerwise_lr_decay: "ArrayLike" = 1.0  # factor per block from the head down
+    reinit_layers: "ArrayLike" = 0  # top blocks drawn anew
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,13 +2,14 @@
 vocabulary.
 """
 
+import lzma
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.texts import read_texts
+from jaxtune.core.files import decode
 from jaxtune.data.tokens import (
     TokenTable,
     largest_id,
@@ -17,6 +18,7 @@ from jaxtune.data.tokens import (
     tokenizer_files,
 )
 
+SUFFIXES = (".txt", ".txt.xz", ".raw")
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
 MINIATURE_SENTENCES, MINIATURE_HELD_OUT_SEED = 100_000, 99
 
@@ -103,3 +105,28 @@ def maskable_words(tokenizer: Any) -> np.ndarray:
     """Ids that may be masked and drawn as replacements: all but the special tokens."""
     words = np.fromiter(tokenizer.get_vocab().values(), np.int32)
     return np.setdiff1d(words, tokenizer.all_special_ids).astype(np.int32)
+
+
+def read_texts(path: Path) -> list[str]:
+    """The non-empty lines of a text file (.txt, .raw or .txt.xz), or of all such files of a folder,
+    by name.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES) and p.is_file())
+    lines = [line for file in files for line in map(str.strip, _read(file).split("\n")) if line]
+    if not lines:
+        raise UserError(
+            f"{path} holds no text; give a file or folder with {', '.join(SUFFIXES)} files."
+        )
+    return lines
+
+
+def _read(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+        if file.suffix == ".xz":
+            data = lzma.decompress(data)
+    except (OSError, lzma.LZMAError) as error:
+        raise UserError(f"{file} cannot be read ({error}); give an intact text file.") from error
+    return decode(file, data)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.textfiles import read_text
+from jaxtune.core.files import read_text
 
 Row = tuple[int, dict[str, str]]  # 1-based line number, column name -> text
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Array, Float, Int
-from jaxtune.data.glue import Examples
+from jaxtune.data.examples import Examples
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
 SPECIAL_TOKENS = {

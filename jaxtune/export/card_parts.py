@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-import jaxtune
+from jaxtune.core.version import __version__
 from jaxtune.export.members import DevSet, Member, Sweep
 from jaxtune.stats.arms import RUNNING, make_arms, readable
 from jaxtune.stats.describe import describe, expected_max
@@ -77,7 +77,7 @@ def heading(dev: DevSet, what: str) -> str:
     return (
         f"# {base} on {escaped(str(config.task))}:"
         f" {what}\n\n{kind.upper() if kind != 'roberta' else 'RoBERTa'} encoder {base} with a head"
-        f" for {goal}, fine-tuned and exported by jaxtune {jaxtune.__version__}"
+        f" for {goal}, fine-tuned and exported by jaxtune {__version__}"
         + (", from random weights." if config.random_weights else ".")
     )
 

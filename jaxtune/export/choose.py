@@ -5,11 +5,17 @@ from functools import partial
 from pathlib import Path
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import write_text
-from jaxtune.export.averages import Soup, greedy_soup, uniform_soup
+from jaxtune.core.files import write_text
+from jaxtune.export.averages import (
+    Logits,
+    Soup,
+    greedy_soup,
+    mean_logits,
+    mean_probabilities,
+    uniform_soup,
+)
 from jaxtune.export.card import ensemble_card, soup_card, trial_card
 from jaxtune.export.card_parts import Scored, compared, step_words
-from jaxtune.export.ensemble import Logits, mean_logits, mean_probabilities
 from jaxtune.export.folder import write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
 

@@ -13,9 +13,9 @@ from jaxtune.config.parse import parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import PARAMS, PREDICTIONS
 from jaxtune.core.metrics import evaluate
-from jaxtune.data.glue import GLUE_TASKS, Task
+from jaxtune.data.examples import Task
+from jaxtune.data.glue import GLUE_TASKS
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
@@ -23,8 +23,8 @@ from jaxtune.stats.arms import check_comparable, make_arms
 from jaxtune.stats.describe import by_arm
 from jaxtune.stats.wording import names
 from jaxtune.storage.checkpoints import load_params
-from jaxtune.storage.out_folder import CONFIG
-from jaxtune.storage.trial_rows import TRIALS, Row, read_rows
+from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
+from jaxtune.storage.trial_rows import Row, read_rows
 from jaxtune.training.plan import make_plans
 from jaxtune.training.prepare import read_dataset
 

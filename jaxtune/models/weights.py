@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.textfiles import read_text
+from jaxtune.core.files import read_text
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import ALIASES, OTHER_HEADS, canonical, path_of, paths, tensor_name

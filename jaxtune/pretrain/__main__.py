@@ -19,6 +19,7 @@ import numpy as np
 import optax
 import tyro
 
+from jaxtune.config.trials import Hyper
 from jaxtune.core.cli import exit_status
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
@@ -35,7 +36,7 @@ from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import num_parameters, write_folder
 from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
 from jaxtune.storage.checkpoints import RunCheckpoints
-from jaxtune.training.optimizer import Hyper, make_optimizer
+from jaxtune.training.optimizer import make_optimizer
 
 STEPS_PER_DISPATCH = 25
 EVAL_EVERY = 500

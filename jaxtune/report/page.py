@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-import jaxtune
+from jaxtune.core.version import __version__
 from jaxtune.report.contents import Key, Panel, Section
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import printable
@@ -27,7 +27,7 @@ def make_page(found: Findings, sections: Sequence[Section]) -> str:
     sentences = (verdict.more_stable, verdict.how_sure, verdict.next_step)
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
-        version=escape(jaxtune.__version__),
+        version=escape(__version__),
         title=_text(title(found)),
         facts=_text(facts(found)),
         status=_paragraphs((source.status for source in found.sources), "status"),
@@ -38,7 +38,7 @@ def make_page(found: Findings, sections: Sequence[Section]) -> str:
             f'<a href="#{_anchor(section)}">{_text(section.title)}</a>' for section in sections
         ),
         sections="\n".join(map(_section, sections)) + _configs(found),
-        footer=_text(f"Written by jaxtune {jaxtune.__version__} on {now}."),
+        footer=_text(f"Written by jaxtune {__version__} on {now}."),
     )
 
 

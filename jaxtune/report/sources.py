@@ -17,8 +17,8 @@ from jaxtyping import Float, Int
 
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY
-from jaxtune.storage.trial_rows import CHECKSUMS, TRIALS, Row, read_rows
+from jaxtune.storage.paths import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY, TRIALS
+from jaxtune.storage.trial_rows import CHECKSUMS, Row, read_rows
 
 LOSS, DEV = "loss", "dev"
 # A row without these is no trial's.

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from jaxtune.core.console import ProgressLine, console, say
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import REPORT, write_text
+from jaxtune.core.files import write_text
 from jaxtune.report.contents import sections
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.formats import arms_csv, make_markdown, terminal_table, trials_csv
 from jaxtune.report.page import make_page
 from jaxtune.report.sources import read_sources
 from jaxtune.report.tables import arms_table
+from jaxtune.storage.paths import REPORT
 
 
 def write_report(outs: Sequence[Path], to: Path | None) -> None:

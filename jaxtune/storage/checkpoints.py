@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from jaxtune.core.logs import digest, replace_file, write_json
+from jaxtune.core.files import digest, replace_file, write_json
 
 Read = TypeVar("Read")
 

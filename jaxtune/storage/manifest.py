@@ -11,8 +11,8 @@ from typing import Any
 
 import jax
 
-import jaxtune
-from jaxtune.core.logs import digest
+from jaxtune.core.files import digest
+from jaxtune.core.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "transformers", "tokenizers", "datasets", "numpy")
 
@@ -21,7 +21,7 @@ def describe(argv: list[str], precision: str, files: Iterable[Path]) -> dict[str
     """The manifest without its group plan."""
     devices = jax.devices()
     return {
-        "jaxtune": jaxtune.__version__,
+        "jaxtune": __version__,
         "commit": _commit(),
         "command": ["python", "-m", "jaxtune.sweep", *argv],
         "python": platform.python_version(),

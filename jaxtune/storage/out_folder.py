@@ -20,7 +20,10 @@ from jaxtune.config.settings import SEED_FIELDS, SweepConfig
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import (
+from jaxtune.core.files import write_json, write_text
+from jaxtune.storage.manifest import differences
+from jaxtune.storage.paths import (
+    CHECKPOINTS,
     CONFIG,
     HISTORY,
     MANIFEST,
@@ -28,13 +31,12 @@ from jaxtune.core.logs import (
     PREDICTIONS,
     REPORT,
     SUMMARY,
-    write_json,
-    write_text,
+    TENSORBOARD,
+    TRIALS,
+    WAITING,
 )
-from jaxtune.storage.manifest import differences
-from jaxtune.storage.trial_rows import TRIALS, Row, check_rows, rewrite_rows
+from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 
-TENSORBOARD, CHECKPOINTS, WAITING = "tb", "checkpoints", "waiting"
 OUTPUTS = (
     *(CONFIG, MANIFEST, SUMMARY, TRIALS, *REPORT),
     *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, WAITING),

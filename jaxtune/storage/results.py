@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import HISTORY, PREDICTIONS
-from jaxtune.storage.trial_rows import CHECKSUMS, TRIALS, read_rows
+from jaxtune.storage.paths import HISTORY, PREDICTIONS, TRIALS
+from jaxtune.storage.trial_rows import CHECKSUMS, read_rows
 
 
 class Results(NamedTuple):

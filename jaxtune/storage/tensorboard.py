@@ -15,8 +15,8 @@ from tensorboardX import SummaryWriter
 from tensorboardX.proto import plugin_hparams_pb2, summary_pb2
 from tensorboardX.summary import hparams
 
-from jaxtune.core.logs import StepRecords
 from jaxtune.core.metrics import has_failed
+from jaxtune.core.records import StepRecords
 from jaxtune.storage.results import Results
 
 # Tensor kinds within a layer are in the Parquet history; TensorBoard gets one curve per layer.

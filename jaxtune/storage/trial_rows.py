@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import HISTORY, PARAMS, PREDICTIONS, digest, finite, replace_file
+from jaxtune.core.files import digest, finite, replace_file
+from jaxtune.storage.paths import HISTORY, PARAMS, PREDICTIONS, TRIALS
 
-TRIALS = "trials.jsonl"
 Row = dict[str, Any]
 # Column -> the trial's file that it vouches for.
 FILES = {"history_sha256": (HISTORY, "parquet"), "predictions_sha256": (PREDICTIONS, "npy")}

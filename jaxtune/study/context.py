@@ -11,10 +11,11 @@ import pandas as pd
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import HISTORY, replace_file
+from jaxtune.core.files import replace_file
 from jaxtune.models.pretrained import locate
 from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.stats.describe import by_arm
+from jaxtune.storage.paths import HISTORY
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.settings import StudyConfig
 

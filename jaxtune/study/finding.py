@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jaxtune.core.logs import write_json
+from jaxtune.core.files import write_json
 from jaxtune.stats.intervals import Estimate, Share
 
 FINDING = "finding.json"

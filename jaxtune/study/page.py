@@ -8,8 +8,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import jaxtune
-from jaxtune.core.logs import write_text
+from jaxtune.core.files import write_text
+from jaxtune.core.version import __version__
 from jaxtune.study.finding import FINDING, read_finding
 
 PAGE = "study.html"
@@ -23,10 +23,10 @@ def write_page(out: Path, figures: Sequence[str]) -> Path:
     findings = {figure: read_finding(out / figure) for figure in found}
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     text = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
-        version=escape(jaxtune.__version__),
+        version=escape(__version__),
         rows="\n".join(_row(figure, finding) for figure, finding in findings.items()),
         sections="\n".join(_section(out / figure, finding) for figure, finding in findings.items()),
-        footer=escape(f"Written by jaxtune {jaxtune.__version__} on {now}."),
+        footer=escape(f"Written by jaxtune {__version__} on {now}."),
     )
     write_text(out / PAGE, text)
     return out / PAGE

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from jaxtune.core.console import duration, say
-from jaxtune.core.logs import write_text
+from jaxtune.core.files import write_text
 from jaxtune.study.context import PlannedOnlyError, Study, check_models, clear
 from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import Finding, write_finding

@@ -11,15 +11,17 @@ from typing import Any
 import jax
 
 from jaxtune.config.trials import Trial
-from jaxtune.core.console import SweepProgress, say
+from jaxtune.core.console import say
 from jaxtune.core.devices import is_out_of_memory
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import HISTORY, PARAMS, History, Recorder, write_predictions
+from jaxtune.core.records import Recorder
 from jaxtune.core.signals import Interruption
 from jaxtune.storage.checkpoints import RunCheckpoints, save_params
-from jaxtune.storage.out_folder import TENSORBOARD
+from jaxtune.storage.curves import History, write_predictions
+from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
+from jaxtune.sweep.progress import SweepProgress
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.plan import ProgramPlan

@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
-from jaxtune.storage.out_folder import WAITING
+from jaxtune.storage.paths import WAITING
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
 from jaxtune.sweep.groups import RunningProgram, SweepRun

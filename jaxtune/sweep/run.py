@@ -13,29 +13,21 @@ from jax.experimental import multihost_utils
 
 from jaxtune.config.parse import Settings
 from jaxtune.config.trials import Trial, make_trials
-from jaxtune.core.console import ProgressLine, SweepProgress, say, show_arms
+from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
-from jaxtune.core.logs import write_json
+from jaxtune.core.files import write_json
 from jaxtune.core.signals import Interruption
 from jaxtune.stats.describe import by_arm, conclusion, summarise
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.manifest import describe
-from jaxtune.storage.out_folder import (
-    CHECKPOINTS,
-    SUMMARY,
-    TENSORBOARD,
-    WAITING,
-    begin,
-    check_claim,
-    finished_trials,
-    locked,
-    out_folder,
-)
+from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
+from jaxtune.storage.paths import CHECKPOINTS, SUMMARY, TENSORBOARD, WAITING
 from jaxtune.storage.results import load
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.groups import SweepRun, writes
 from jaxtune.sweep.legs import EarlyStopping
+from jaxtune.sweep.progress import SweepProgress, show_arms
 from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.throughput import Meter

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.config.trials import Trial
-from jaxtune.core.logs import Recorder, StepRecords
 from jaxtune.core.metrics import evaluate
+from jaxtune.core.records import Recorder, StepRecords
 from jaxtune.core.signals import Interruption
 from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
 from jaxtune.data.tokens import Tokens

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxtune.core.logs import Recorder, StepRecords
+from jaxtune.core.records import Recorder, StepRecords
 
 # Steps that are told again at once: gradient norms are dense only for as many.
 STEPS_PER_REPORT = 256

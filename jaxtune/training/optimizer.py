@@ -12,28 +12,9 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.names import path_of, paths
-
-
-class Hyper(NamedTuple):
-    """One trial's optimiser settings; every field is a scalar that may be traced and may differ
-    between trials.
-    """
-
-    learning_rate: ArrayLike  # peak
-    bias_correction: ArrayLike  # bool
-    adam_b1: ArrayLike
-    adam_b2: ArrayLike
-    adam_eps: ArrayLike
-    weight_decay: ArrayLike
-    max_grad_norm: ArrayLike  # infinity switches clipping off
-    warmup_ratio: ArrayLike  # share of all steps
-    # Mitigations, each compiled in only where it is used (`jaxtune.config.settings.MITIGATIONS`).
-    mixout: ArrayLike = 0.0  # probability of the weights that a step puts back
-    pretrained_decay: ArrayLike = 0.0  # towards the starting parameters
-    layerwise_lr_decay: ArrayLike = 1.0  # factor per block from the head down
-    reinit_layers: ArrayLike = 0  # top blocks drawn anew
 
 
 class ScaleByMomentsState(NamedTuple):

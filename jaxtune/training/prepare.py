@@ -10,7 +10,9 @@ import numpy as np
 
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.core.errors import UserError
-from jaxtune.data.glue import GLUE_TASKS, Dataset, read_custom, read_glue_folder, read_glue_hub
+from jaxtune.data.custom import read_custom
+from jaxtune.data.examples import Dataset
+from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
 from jaxtune.data.packing import (
     Plan,
     Shape,

@@ -18,12 +18,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
+from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
-from jaxtune.training.optimizer import Hyper, make_optimizer
+from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.step import (
     StepPlan,
     TrialState,

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import mix
-from jaxtune.training.optimizer import Hyper, make_optimizer
+from jaxtune.training.optimizer import make_optimizer
 
 LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
 

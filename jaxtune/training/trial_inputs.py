@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.config.trials import Trial
-from jaxtune.training.optimizer import Hyper, schedule_value
+from jaxtune.config.trials import Hyper, Trial
+from jaxtune.training.optimizer import schedule_value
 
 
 def steps_per_epoch(num_examples: int, batch_size: int) -> int:

@@ -1,6 +1,6 @@
 """The miniature's task, like CoLA: is the sentence grammatical?"""
 
-from jaxtune.data.glue import Dataset, Examples, Layout, Task
+from jaxtune.data.examples import Dataset, Examples, Layout, Task
 from jaxtune.data.miniature import language
 
 TRAIN_EXAMPLES, TRAIN_SEED = 1000, 7

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.core.console import ProgressLine
-from jaxtune.core.logs import replace_file
+from jaxtune.core.files import replace_file
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Finding
 from jaxtune.study.kept_trials import KeptTrials

@@ -1,44 +1,14 @@
-"""Result files of a sweep (DESIGN 2.2): JSON lines, Parquet and NPY are the truth, TensorBoard is a
-view of them.
-"""
+"""A trial's curves as Parquet and its dev logits as NPY; TensorBoard is a view of them."""
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
-HISTORY, PREDICTIONS, PARAMS = "history", "predictions", "params"
-REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
-
-
-class StepRecords(NamedTuple):
-    """Consecutive steps of a group of trials; learning rates are without the bias correction's
-    factor.
-    """
-
-    loss: np.ndarray  # [trial, step]
-    learning_rate: np.ndarray  # [trial, step]
-    norms: np.ndarray  # [trial, step, norm], written at logged steps only
-    norm_names: tuple[str, ...]
-
-
-@runtime_checkable
-class Recorder(Protocol):
-    """What the engine tells while a group runs; `trials` are the numbers of the group's trials."""
-
-    def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
-        """Steps `start`, `start + 1`, ... have been taken."""
-
-    def evaluation(
-        self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
-    ) -> None:
-        """The dev set has been scored after `step` updates."""
+from jaxtune.core.files import replace_file
+from jaxtune.core.records import StepRecords
+from jaxtune.storage.paths import PREDICTIONS
 
 
 class History:
@@ -106,40 +76,3 @@ def write_predictions(out: Path, trial: int, logits: np.ndarray) -> None:
             np.save(file, logits.astype(np.float32))
 
     replace_file(out / PREDICTIONS / f"{trial:05d}.npy", write)
-
-
-def write_text(path: Path, text: str) -> None:
-    """A small text file, complete or as it was."""
-    replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A JSON file, complete or as it was; non-finite numbers become null, which every JSON reader
-    takes.
-    """
-    write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
-
-
-def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
-    """What `write` puts into the file it is given, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)
-
-
-def digest(file: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def finite(value: Any) -> Any:
-    """The value with None for every number that is not finite."""
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value

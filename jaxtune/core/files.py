@@ -1,0 +1,76 @@
+"""Files read as they should be, and written whole or not at all; checksums identify them."""
+
+import codecs
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxtune.core.errors import UserError
+
+
+def read_text(file: Path) -> str:
+    """A text file's content; raises UserError where it cannot be read or is no text."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file} ({error.strerror}): give a text file") from error
+    return decode(file, data)
+
+
+def decode(file: Path, data: bytes) -> str:
+    """The content of a text file from its bytes, without a byte-order mark; `file` is for the
+    message.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
+    # Checked first: UTF-16 is full of them, and tokenizers drop them silently.
+    nul = data.find(b"\0")
+    if nul >= 0:
+        line = data.count(b"\n", 0, nul) + 1
+        raise UserError(f"{file}, line {line} holds a NUL byte: save the file as UTF-8 text")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{file}, line {line} is not UTF-8: save the file as UTF-8 text") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """A small text file, complete or as it was."""
+    replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A JSON file, complete or as it was; non-finite numbers become null, which every JSON reader
+    takes.
+    """
+    write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
+    """What `write` puts into the file it is given, complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    write(part)
+    os.replace(part, path)
+
+
+def digest(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def finite(value: Any) -> Any:
+    """The value with None for every number that is not finite."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value

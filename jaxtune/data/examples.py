@@ -1,0 +1,118 @@
+"""A task and its labelled examples, checked as they are read, wherever they come from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jaxtune.core.errors import UserError
+from jaxtune.data.rows import Row
+
+ACCURACY = ("accuracy",)
+CORRELATION = ("pearson", "spearman")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a source writes examples; `labels` in class order, None for regression."""
+
+    text: tuple[str, ...]  # columns
+    label: str  # column
+    labels: tuple[str, ...] | None
+    header: tuple[str, ...] | None = None  # where the file has none
+    # QQP as published: rows broken by newlines are dropped, two empty questions kept, as others do.
+    has_known_flaws: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return (*self.text, self.label)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: its classes in GLUE's order, its metrics, and how hub and files spell it."""
+
+    name: str
+    text_columns: tuple[str, ...]  # on the hub
+    label_names: tuple[str, ...] | None  # None: regression
+    metrics: tuple[str, ...]  # primary first
+    layout: Layout  # of the files
+    folder: str = ""  # of the classic files; empty for a custom task
+    dev_suffix: str = ""
+
+    @property
+    def num_labels(self) -> int:
+        """Columns of the logits: the number of classes, 1 for regression."""
+        return 1 if self.label_names is None else len(self.label_names)
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric that `final`, `best` and `trivial` are in."""
+        return self.metrics[0]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split in file order; `labels` int32 `[example]`, float32 for regression."""
+
+    first: list[str]
+    second: list[str] | None
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Both splits of a task and the files they came from (none for the hub)."""
+
+    task: Task
+    train: Examples
+    dev: Examples
+    files: tuple[Path, ...]
+
+
+def examples_of(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
+    """The examples of a split; raises UserError for what is not one, with its line."""
+    texts, labels, written = [], [], ""
+    for line, row in rows:
+        where, written = f"{source}, line {line}", row[layout.label]
+        texts.append([row[name] for name in layout.text])
+        labels.append(_label(where, written, layout.labels))
+        if not (layout.has_known_flaws or all(text.strip() for text in texts[-1])):
+            raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
+    # On a dev set of one class the best constant prediction is right everywhere: every trial would
+    # count as failed.
+    if len(set(labels)) < 2:
+        single = f"a single label, {_quoted(written)}, in its {len(labels)} examples"
+        found = single if labels else "no examples"
+        raise UserError(f"{source} has {found}: give a split with at least two distinct labels")
+    second = [text[1] for text in texts] if len(layout.text) == 2 else None
+    dtype = np.float32 if layout.labels is None else np.int32
+    return Examples([text[0] for text in texts], second, np.array(labels, dtype))
+
+
+def _label(where: str, text: str, names: tuple[str, ...] | None) -> int | float:
+    if names is None:
+        return _score(where, text)
+    if text in names:
+        return names.index(text)
+    raise UserError(f"{where} has the label {_quoted(text)}: use one of {', '.join(names)}")
+
+
+def _quoted(label: str) -> str:
+    hint = " (-1 stands for the hidden labels of GLUE's test split)" if label == "-1" else ""
+    return repr(label) + hint
+
+
+def _score(where: str, text: str) -> float:
+    try:
+        score = float("nan" if "_" in text else text)  # 1_5 is 15 to Python and a slip in a table
+    except ValueError:
+        score = float("nan")
+    if not abs(score) <= float(np.finfo(np.float32).max):
+        raise UserError(f"{where} has the score {text!r}: write a finite float32 number")
+    return score

@@ -1,0 +1,7 @@
+"""What lies where in a sweep's folder OUT (DESIGN 2.2)."""
+
+CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
+HISTORY, PREDICTIONS, PARAMS = "history", "predictions", "params"
+REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
+TRIALS = "trials.jsonl"
+TENSORBOARD, CHECKPOINTS, WAITING = "tb", "checkpoints", "waiting"

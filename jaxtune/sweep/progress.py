@@ -1,0 +1,112 @@
+"""What a sweep shows while it runs, and the table at its end."""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from jaxtune.core.console import ProgressLine, console, duration, say
+from jaxtune.core.records import StepRecords
+
+
+class SweepProgress:
+    """A recorder that shows a sweep: steps of all trials, seeds done, failures, mean metric, seeds
+    per hour, time left.
+    """
+
+    def __init__(self, num_trials: int, num_done: int, total_steps: int):
+        self.num_trials = num_trials
+        self.num_done = num_done
+        self._line = ProgressLine("trial-steps", total_steps)
+        self._began = time.monotonic()
+        self._first: tuple[float, int] | None = (
+            None  # time and steps at the first report, when all is compiled
+        )
+        self._taken: dict[int, int] = {}
+        self._finished = 0
+        self._failed = 0
+        self._stopped = 0
+        self._scores: list[float] = []
+
+    def __enter__(self) -> "SweepProgress":
+        self._line.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._line.__exit__(kind, error, trace)
+
+    def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
+        """Moves the bar."""
+        for trial in trials:  # a group that is run again begins at 0
+            self._taken[trial] = start + records.loss.shape[1]
+        self._first = self._first or (time.monotonic(), self._steps)
+        self._show()
+
+    def evaluation(
+        self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
+    ) -> None:
+        """Nothing to show before a trial ends."""
+
+    @property
+    def _steps(self) -> int:
+        return sum(self._taken.values())
+
+    def finished(self, scores: Sequence[float], failed: int) -> None:
+        """A group has ended with these final scores."""
+        self._finished += len(scores)
+        self._failed += failed
+        self._scores += scores
+        self._show()
+
+    def stopped(self, steps: int) -> None:
+        """A trial will not take so many steps."""
+        self._stopped += 1
+        self._line.shorten(steps)
+        self._show()
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        parts = [f"{self.num_done + self._finished}/{self.num_trials} seeds"]
+        if self._scores:
+            mean = sum(self._scores) / len(self._scores)
+            parts += [
+                f"{self._failed} failed",
+                *([f"{self._stopped} stopped early"] if self._stopped else []),
+                f"mean {mean:.3f}",
+                f"{3600 * self._finished / (now - self._began):.0f} seeds/h",
+            ]
+        if self._first and self._first[1] < self._steps < self._line.total:
+            rate = (self._steps - self._first[1]) / (now - self._first[0])
+            parts.append(f"{duration((self._line.total - self._steps) / rate)} left")
+        self._line.update(self._steps, " · ".join(parts))
+
+
+def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    """The table at the end of a sweep, a row per arm."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("arm", no_wrap=True)
+    for name in ("n", "mean", "std", "min", "max", "failed", "95 % interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for arm, summary in summaries.items():
+        scores = ("mean", "std", "min", "max")
+        table.add_row(
+            arm.replace(" ", "\n"),
+            str(summary["n"]),
+            *("-" if summary[name] is None else f"{summary[name]:.3f}" for name in scores),
+            f"{summary['failed']}/{summary['n']}",
+            f"{summary['failed_low']:.0%} to {summary['failed_high']:.0%}",
+        )
+    first = next(iter(summaries.values()))
+    console.print(table)
+    say(
+        f"{first['metric']} on the dev set after the last step; failed: at most"
+        f" {first['trivial']:.3f}."
+    )
