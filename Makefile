@@ -13,7 +13,7 @@ test: $(VENV)/test
 
 # Thirty times the damaged files that the tests try.
 fuzz: $(VENV)/test
-	JAXTUNE_FUZZ=3000 $(BIN)/python -m pytest -s tests/test_fuzz.py
+	JAXTUNE_FUZZ=3000 $(BIN)/python -m pytest -s tests/data/test_fuzz.py
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

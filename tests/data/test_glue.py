@@ -17,7 +17,7 @@ from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
 from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
 
-DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PAIR = "index|sentence1|sentence2|label"
 MRPC = "Quality|#1 ID|#2 ID|#1 String|#2 String"
 QNLI = "index|question|sentence|label"
@@ -173,7 +173,7 @@ def test_hub_offline(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

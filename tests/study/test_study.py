@@ -21,7 +21,7 @@ from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import FINDING
 from jaxtune.study.settings import FIGURES, parse
 
-CONFIGS = Path(__file__).parents[1] / "configs" / "study"
+CONFIGS = Path(__file__).parents[2] / "configs" / "study"
 OURS = [
     *("baselines", "small_data", "gradient_norms", "bias_correction", "depth"),
     *("generalization", "ablation", "training_curves"),

@@ -1,7 +1,7 @@
 """Every mistake that could be thought of, through the command: status 1 and one sentence, before
 anything compiles.
 
-`python -m pytest tests/test_bad_input.py` counts them. The mistakes are in bad_data.py,
+`python -m pytest tests/sweep/test_bad_input.py` counts them. The mistakes are in bad_data.py,
 bad_models.py and
 bad_settings.py.
 """

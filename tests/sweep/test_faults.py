@@ -14,7 +14,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.storage.out_folder import locked
 from jaxtune.sweep.__main__ import main
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 def run(script, *arguments, cache, devices=2):
@@ -44,7 +44,7 @@ def test_a_full_disk_costs_no_finished_trial(tmp_path):
     assert (
         run(["-m", "jaxtune.sweep"], *flags, "--out", str(undisturbed), cache=cache).returncode == 0
     )
-    done = run([str(HERE / "filling.py")], *flags, "--out", str(filled), cache=cache)
+    done = run([str(SUPPORT / "filling.py")], *flags, "--out", str(filled), cache=cache)
     assert done.returncode == 0, done.stderr[-2000:]
     ends = json.loads(done.stdout.splitlines()[-1])
     last = ends.pop("None")

@@ -1,7 +1,7 @@
 """Runs one sweep again and again, each time killed by SIGKILL, until it has been killed often
 enough and then finishes.
 
-python tests/killing.py KILLS SEED SWEEP-FLAGS...
+python tests/support/killing.py KILLS SEED SWEEP-FLAGS...
 Every life is a fork of this process, which has imported everything but started no device. Odd lives
 die at a random moment, even ones inside a write: just before a file's rename, its fsync, or a row's
 append. Prints one JSON line.

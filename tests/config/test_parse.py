@@ -11,10 +11,10 @@ from jaxtune.config.parse import Settings, parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 
-# Those of the studies are no sweeps (tests/test_study.py).
+# Those of the studies are no sweeps (tests/study/test_study.py).
 CONFIGS = sorted(
     file
-    for file in (Path(__file__).parents[1] / "configs").rglob("*.yaml")
+    for file in (Path(__file__).parents[2] / "configs").rglob("*.yaml")
     if file.parent.name != "study"
 )
 NEEDED = "model: m\ntask: rte\n"

@@ -23,7 +23,7 @@ def test_no_kill_costs_a_seed(tmp_path):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     outs = {name: tmp_path / name for name in ("undisturbed", "killed")}
-    script = str(Path(__file__).parent / "killing.py")
+    script = str(Path(__file__).parents[1] / "support" / "killing.py")
     for kills, out in zip((0, KILLS), outs.values(), strict=True):
         command = [sys.executable, script, str(kills), "0", *flags, "--out", str(out)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

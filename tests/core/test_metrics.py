@@ -23,7 +23,7 @@ from jaxtune.core.metrics import (
 )
 from jaxtune.data.glue import read_glue_folder
 
-DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 NAN, INF = math.nan, math.inf
 NOT_FINITE = st.sampled_from([NAN, INF, -INF])
 

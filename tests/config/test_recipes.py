@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from test_engine import assert_same, custom_files, plan_for, run
+from test_group_run import assert_same, custom_files, plan_for, run
 from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
@@ -17,8 +17,8 @@ from jaxtune.models.pretrained import read_config, write_folder
 from jaxtune.sweep.run import run_sweep
 from jaxtune.training.plan import make_plans
 
-ROOT = Path(__file__).parents[1]
-# Those of the studies are no sweeps (tests/test_study.py).
+ROOT = Path(__file__).parents[2]
+# Those of the studies are no sweeps (tests/study/test_study.py).
 CONFIGS = sorted(file for file in (ROOT / "configs").rglob("*.yaml") if file.parent.name != "study")
 ALL_ON = ["--mixout", "0.5", "--pretrained_decay", "3", "--layerwise_lr_decay", "0.8"]
 ALL_ON += ["--reinit_layers", "1"]
