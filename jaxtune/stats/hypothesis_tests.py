@@ -99,8 +99,9 @@ def spread_test(
 ) -> Outcome:
     """Permutation test of the log ratio of stds, each arm centred on its own median.
 
-    Without the centring a difference in location passes for one in spread (tests/stats/test_coverage.py).
-    Seeds are taken as unpaired, which is cautious where a good seed is good in both arms.
+    Without the centring a difference in location passes for one in spread
+    (tests/stats/test_coverage.py). Seeds are taken as unpaired, which is cautious where a good seed
+    is good in both arms.
     """
     name = "permutation test of the log ratio of stds"
     missing = _without_spread(one, other)

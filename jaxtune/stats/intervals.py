@@ -16,7 +16,8 @@ from scipy import stats
 Reduced = np.ndarray | np.floating
 CONFIDENCE = 0.95
 # With fewer trials the bootstrap is too narrow to be shown: at 6 normal scores its 95 % interval of
-# the std holds the true one about 7 times in 10, at 8 nearly 8 times (tests/stats/test_coverage.py).
+# the std holds the true one about 7 times in 10, at 8 nearly 8 times
+# (tests/stats/test_coverage.py).
 FEWEST_TRIALS = 8
 NUM_RESAMPLES = 9999
 # Numbers held at a time: keeps the resamples of many hundreds of trials out of the way of

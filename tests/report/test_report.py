@@ -135,7 +135,7 @@ def test_overwriting_a_sweep_takes_its_report_along():
 def test_help_is_light_and_a_report_starts_no_jax(swept, tmp_path):
     code = (
         "import sys\n"
-        "from jaxtune.report import main\n"
+        "from jaxtune.report.__main__ import main\n"
         "try: main(['--help'])\n"
         "except SystemExit as stop: assert stop.code == 0\n"
         "heavy = {'jax', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)\n"

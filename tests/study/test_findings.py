@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from studies import add_sweep, made_up_study, vanishing
 
-from jaxtune.study import (
+from jaxtune.study.drawing.draw import draw
+from jaxtune.study.figures import (
     ablation,
     baselines,
     bias_correction,
@@ -15,7 +16,6 @@ from jaxtune.study import (
     small_data,
     training_curves,
 )
-from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import agreement
 from jaxtune.study.selection import NothingToShowError, choose
 

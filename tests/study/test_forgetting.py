@@ -14,8 +14,8 @@ from jaxtune.export.members import read_sweep
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, read_config
 from jaxtune.stats.intervals import Estimate
-from jaxtune.study import forgetting
 from jaxtune.study.__main__ import main
+from jaxtune.study.figures import forgetting
 from jaxtune.study.figures.layer_replacement import encoder_of, perplexity, text_losses
 from jaxtune.study.forgetting_finding import (
     CORRECTED,

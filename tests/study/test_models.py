@@ -8,10 +8,10 @@ from studying import tiny_study
 from tiny import LAYERS, write_tiny_model
 
 from jaxtune.storage.trial_rows import read_rows
-from jaxtune.study import bias_correction, gradient_norms
 from jaxtune.study.__main__ import main
 from jaxtune.study.context import FAMILY_SETTINGS
 from jaxtune.study.drawing.draw import draw
+from jaxtune.study.figures import bias_correction, gradient_norms
 from jaxtune.study.finding import write_finding
 
 MODELS = ["model", "roberta", "albert"]  # names of the folders; the first is a BERT

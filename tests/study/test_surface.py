@@ -14,8 +14,8 @@ from studying import draw_apart, tiny_study
 from jaxtune.export.members import DevSet, read_sweep
 from jaxtune.models.names import paths
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.study import loss_surface
 from jaxtune.study.drawing.surface import levels
+from jaxtune.study.figures import loss_surface
 from jaxtune.study.figures.loss_surface import choose_pair
 from jaxtune.study.over_points import over_points
 from jaxtune.study.plane import (
