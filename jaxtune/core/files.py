@@ -23,9 +23,7 @@ def read_text(file: Path) -> str:
 
 
 def decode(file: Path, data: bytes) -> str:
-    """The content of a text file from its bytes, without a byte-order mark; `file` is for the
-    message.
-    """
+    """A text file's content from its bytes, without a byte-order mark; `file` is for messages."""
     data = data.removeprefix(codecs.BOM_UTF8)
     # Checked first: UTF-16 is full of them, and tokenizers drop them silently.
     nul = data.find(b"\0")
@@ -45,9 +43,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """A JSON file, complete or as it was; non-finite numbers become null, which every JSON reader
-    takes.
-    """
+    """A JSON file, complete or as it was; non-finite numbers become null, which JSON can say."""
     write_text(path, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
 
 

@@ -1,6 +1,4 @@
-"""Text to pre-train on: tokenised, with a held-out part and what masking needs to know of the
-vocabulary.
-"""
+"""Text to pre-train on: tokenised, a part held out, and the words that may be masked."""
 
 import lzma
 from pathlib import Path
@@ -36,9 +34,7 @@ class Corpus(NamedTuple):
 
 
 def miniature_corpus(folder: Path, seed: int, max_length: int) -> Corpus:
-    """Sentences of the miniature's language, other ones for each seed; its tokenizer is written
-    into `folder`.
-    """
+    """Sentences of the miniature's language by seed; its tokenizer is written into `folder`."""
     from jaxtune.data.miniature import language
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,9 +59,7 @@ def miniature_held_out() -> list[str]:
 def read_corpus(
     data: Path, held_out_file: Path | None, tokenizer_folder: Path, max_length: int
 ) -> Corpus:
-    """Text files; without a held-out file, a random 1 % of the sequences (at most 1,000) is held
-    out.
-    """
+    """Text files; without a held-out file a random 1 % of the sequences, at most 1,000, is."""
     tokenizer = load_tokenizer(tokenizer_folder)
     train = tokenize_chunks(tokenizer, read_texts(data), max_length)
     if held_out_file is None:
@@ -108,9 +102,7 @@ def maskable_words(tokenizer: Any) -> np.ndarray:
 
 
 def read_texts(path: Path) -> list[str]:
-    """The non-empty lines of a text file (.txt, .raw or .txt.xz), or of all such files of a folder,
-    by name.
-    """
+    """The non-empty lines of a .txt, .raw or .txt.xz file, or of all such files of a folder."""
     files = [path]
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES) and p.is_file())

@@ -1,5 +1,4 @@
-"""Batches to packed rows: whole sequences side by side in few fixed rows, first-fit decreasing,
-exactly the same batch.
+"""Batches to packed rows: whole sequences side by side in few fixed rows, first-fit decreasing.
 
 A plan says for every step which token of the table lies in which slot. Everything here is a pure
 function of the data, the batch size and the order seed, and is vectorised over batches, so the
@@ -39,9 +38,7 @@ class Placement(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The compiled row shapes of a task: `ladder[-1]` rows hold every batch, the smaller rungs hold
-    most.
-    """
+    """The compiled row shapes of a task: `ladder[-1]` rows hold every batch, smaller rungs most."""
 
     slots: int
     ladder: tuple[int, ...]
@@ -64,9 +61,7 @@ def epoch_order(order_seed: int, epoch: int, num_examples: int) -> np.ndarray:
 def trial_batches(
     order_seed: int, num_examples: int, batch_size: int, num_steps: int
 ) -> np.ndarray:
-    """The batches of a whole run [step, sequence], epoch after epoch; short last batches are
-    kept.
-    """
+    """The batches of a run [step, sequence], epoch after epoch; short last batches are kept."""
     steps_per_epoch = -(-num_examples // batch_size)
     epochs = -(-num_steps // steps_per_epoch)
     batches = [
@@ -77,9 +72,7 @@ def trial_batches(
 
 
 def place(lengths: np.ndarray, slots: int) -> Placement:
-    """First-fit decreasing for many batches at once: `lengths` [batch, sequence], 0 for none; rows
-    of `slots` places.
-    """
+    """First-fit decreasing into rows of `slots`, for many batches: `lengths` [batch, sequence]."""
     num_batches, size = lengths.shape
     by_length = np.argsort(-lengths, axis=1, kind="stable")
     space = np.full((num_batches, size), slots, np.int32)
@@ -128,8 +121,7 @@ def choose_shape(
 
 
 def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
-    """Row counts to compile, the largest seen among them: those that leave the fewest empty rows on
-    average.
+    """The row counts to compile, the largest seen included: those that leave the fewest rows empty.
 
     A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile.
     """

@@ -1,6 +1,4 @@
-"""Rows of TSV, CSV and JSONL files by line number; what is wrong with a file is one sentence that
-names the line.
-"""
+"""Rows of TSV, CSV and JSONL files; what is wrong is one sentence that names the line."""
 
 import csv
 import io
@@ -21,8 +19,7 @@ def glue_rows(
     header: tuple[str, ...] | None = None,
     drop_broken: bool = False,
 ) -> Iterator[Row]:
-    """Rows of a classic GLUE file: tab-separated, nothing quoted, named by its first line unless
-    `header` is given.
+    """Rows of a classic GLUE file: tab-separated, unquoted; without `header` its first line is it.
 
     A row with another number of fields than the header raises UserError, or is left out where
     `drop_broken`.

@@ -1,6 +1,4 @@
-"""Examples to token tables: tokenised once with the checkpoint's own tokenizer, laid end to end,
-vocabulary compacted.
-"""
+"""Examples to token tables: cut by the checkpoint's own tokenizer, laid end to end, compacted."""
 
 import contextlib
 import dataclasses
@@ -36,9 +34,7 @@ class Tokens(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TokenTable:
-    """The tokens of a split, end to end; index 0 is one padding token, so that a plan may point at
-    it.
-    """
+    """The tokens of a split, end to end; index 0 is a padding token, for plans to point at."""
 
     ids: np.ndarray  # int32 [token]
     token_types: np.ndarray  # int32 [token]
@@ -72,9 +68,7 @@ class TokenTable:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The checkpoint's tokenizer; raises UserError where the folder has none or it lacks a padding
-    token.
-    """
+    """The checkpoint's tokenizer; raises UserError without one, or without a padding token."""
     from transformers import AutoTokenizer
 
     # Asked first: without a vocabulary transformers makes a tokenizer that knows no word.
@@ -122,8 +116,7 @@ def tokenize(
     vocab_size: int,
     use_token_types: bool = True,
 ) -> TokenTable:
-    """Cuts every example (longest-first truncation at `max_length` tokens, special tokens
-    included).
+    """Cuts every example, longest sentence first, at `max_length` tokens, special ones included.
 
     Raises UserError where the tokenizer gives an id that the model's embedding does not have.
     """
@@ -180,9 +173,7 @@ def _encode(tokenizer: Any, *texts: list[str] | None, **how: Any) -> Any:
 
 @contextlib.contextmanager
 def _foreign_code(sentence: str) -> Iterator[None]:
-    """Makes a UserError of whatever a tokenizer's parser trips over, a panic of its Rust code
-    too.
-    """
+    """Makes a UserError of whatever a tokenizer trips over, a panic of its Rust code too."""
     try:
         yield
     except BaseException as error:

@@ -39,9 +39,7 @@ def random_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
 
 
 def _mix(x: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
-    """A bijective 32-bit mixer (xor-shift, multiply; constants of the low-bias 'lowbias32'
-    family).
-    """
+    """A bijective 32-bit mixer: xor-shift and multiply, with the constants of 'lowbias32'."""
     x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
     x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
     return x ^ (x >> 16)

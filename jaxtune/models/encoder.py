@@ -76,9 +76,7 @@ class Rows(NamedTuple):
 
 @functools.cache
 def normal(std: float) -> jax.nn.initializers.Initializer:
-    """Cached: modules keep their initialiser, and two models are one pytree type only if it is the
-    same object.
-    """
+    """N(0, std). Cached: two models are one pytree type only if their initialiser is one object."""
     return jax.nn.initializers.normal(std)
 
 
@@ -202,8 +200,7 @@ class Encoder(nnx.Module):
             self.layers = jax.vmap(lambda k: Block(config, rngs=nnx.Rngs(k)))(keys)
 
     def __call__(self, rows: Rows, key: Key | None = None) -> Hidden:
-        """Hidden states of the last block by flat slot (row * slots + slot); those of padding mean
-        nothing.
+        """The last hidden states by flat slot (row * slots + slot); those of padding mean nothing.
 
         Only attention sees rows: matrix products over one long axis are faster on CPU than over
         two.

@@ -50,9 +50,7 @@ class SequenceClassifier(nnx.Module):
 
 
 class MaskedLMHead(nnx.Module):
-    """Dense, activation, LayerNorm, then the transposed word embeddings and a bias of the head's
-    own.
-    """
+    """Dense, activation, LayerNorm, then the transposed word embeddings and a bias of its own."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config

@@ -1,5 +1,4 @@
-"""Which Hugging Face tensor holds which parameter: one table per model family, used in both
-directions.
+"""Which Hugging Face tensor holds which parameter: a table per family, used in both directions.
 
 A parameter's path in our tree is `module/leaf`; the module's Hugging Face name comes from the
 tables here, and the leaf tells the rest: kernels are stored transposed, scales and embeddings are

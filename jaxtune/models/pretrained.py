@@ -1,6 +1,4 @@
-"""Hugging Face folders and hub ids to models, and back. Reads safetensors only: a pickle is
-refused.
-"""
+"""Hugging Face folders and hub ids to models, and back; safetensors only, no pickle."""
 
 import dataclasses
 import json
@@ -132,9 +130,7 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
 
 
 def _check_values(path: Path, raw: dict[str, Any], family: str) -> None:
-    """Raises UserError for values of a config.json that make no encoder, or one that jaxtune does
-    not have.
-    """
+    """Raises UserError for a config.json that makes no encoder, or one that jaxtune has not."""
     sizes = _MOST | ({"embedding_size": _MOST["hidden_size"]} if family == "albert" else {})
     if lacking := sorted(sizes.keys() - raw.keys()):
         raise UserError(f"{path} lacks {', '.join(lacking)}.")
@@ -183,8 +179,7 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
 def load_classifier(
     folder: Path, config: EncoderConfig, num_labels: int
 ) -> tuple[SequenceClassifier, tuple[str, ...]]:
-    """The encoder's weights (and the pooler's, where the folder has one) under a new classification
-    head.
+    """The encoder's weights, and the pooler's if the folder has one, under a new classifier.
 
     Returns the model and the paths of the head's modules that hold no pre-trained weights:
     `draw_fresh` fills them.
@@ -199,18 +194,14 @@ def load_classifier(
 
 
 def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
-    """The encoder with its pre-trained masked-LM head; raises UserError where the folder has no
-    such head.
-    """
+    """The encoder with its masked-LM head; raises UserError where the folder has none."""
     skeleton = jax.eval_shape(lambda: MaskedLM(config, key=jax.random.key(0)))
     tensors = read_tensors(folder, config)
     return fill(skeleton, tensors, ENCODER[config.family] | MASKED_LM[config.family], (), folder)
 
 
 def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> SequenceClassifier:
-    """The named modules drawn anew: weights N(0, 0.02), biases 0 (Devlin et al.; PAPER b4), each
-    from its own key.
-    """
+    """The named modules drawn anew, each from its own key: weights N(0, 0.02), biases 0."""
 
     def draw(key_path, leaf):
         path = path_of(key_path)
@@ -245,9 +236,7 @@ def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:
 def write_folder(
     folder: Path, model: SequenceClassifier | MaskedLM, raw_config: dict[str, Any]
 ) -> None:
-    """config.json and model.safetensors as transformers writes them (the tokenizer is the
-    caller's).
-    """
+    """config.json and model.safetensors as transformers writes them; no tokenizer."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -258,9 +247,7 @@ def write_folder(
 def random_classifier(
     config: EncoderConfig, num_labels: int
 ) -> tuple[SequenceClassifier, tuple[str, ...]]:
-    """The architecture with random weights (the same every time), for speed and shape work without
-    a checkpoint.
-    """
+    """The architecture with the same random weights every time: speed and shapes need no others."""
     build = jax.jit(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
     return build(), ("head/classifier",)
 

@@ -29,8 +29,7 @@ _MIXOUT_STREAM = 2
 def reinitialise_top(
     model: SequenceClassifier, num_blocks: ArrayLike, key: Key
 ) -> SequenceClassifier:
-    """The last `num_blocks` blocks (may be traced) drawn anew: weights N(0, 0.02), biases 0,
-    LayerNorms the identity.
+    """The last `num_blocks` (may be traced) drawn anew: N(0, 0.02), biases 0, LayerNorms identity.
 
     Zhang et al. (2021), who re-initialise the pooler with them: name it among the fresh modules of
     `draw_fresh`. The draw of a block does not depend on how many are drawn.
@@ -60,9 +59,7 @@ def starting_model(
     key: Key,
     reinit_layers: ArrayLike | None = None,
 ) -> SequenceClassifier:
-    """The parameters before a trial's first step: fresh modules drawn, and its top blocks where a
-    number is given.
-    """
+    """The parameters before the first step: fresh modules drawn, and so many top blocks."""
     if reinit_layers is None:
         return draw_fresh(pretrained, fresh, key)
     model = draw_fresh(pretrained, tuple(dict.fromkeys(("head/pooler", *fresh))), key)
@@ -85,8 +82,7 @@ def with_leaves(model: SequenceClassifier, leaves: Mapping[str, Array]) -> Seque
 def mix(
     model: SequenceClassifier, origin: SequenceClassifier, probability: ArrayLike, key: Key
 ) -> SequenceClassifier:
-    """Mixout (Lee et al., 2020): every dense layer's weights of an input, with `probability` p, put
-    back to the origin's.
+    """Mixout (Lee et al., 2020): with probability p, all weights of an input are the origin's.
 
     One draw per input of a layer, for all its outputs, as dropout would take that input away;
     biases, LayerNorms and embeddings are left alone, the fresh classifier is not (its origin is its

@@ -1,6 +1,4 @@
-"""Embedding rows taken out of the training state and given back: words that no example uses get
-zero gradient.
-"""
+"""Embedding rows that no example uses get no gradient: taken out of training, given back after."""
 
 import jax
 import numpy as np
@@ -30,8 +28,7 @@ def restore_embedding(
 def unused_word_factor(
     rates: np.ndarray, weight_decay: float, pretrained_decay: float = 0.0
 ) -> float:
-    """What the steps of the given learning rates leave of an embedding row without gradient, as a
-    share of its start.
+    """The share of an embedding row without gradient that steps of these learning rates leave.
 
     Weight decay shrinks it, and decay towards the pre-trained weights pulls it back.
     """

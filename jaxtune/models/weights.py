@@ -1,5 +1,4 @@
-"""Weights on disk: safetensors files to a model's leaves. A pickle is refused: reading one can run
-code.
+"""Safetensors files to a model's leaves. A pickle is refused: reading one can run code.
 
 What is noticed: a file that is cut, or whose header is damaged; a tensor that is missing,
 misshapen, of another kind of number, or not finite. What cannot be: a flipped bit in a tensor's
@@ -44,9 +43,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, single or sharded; raises UserError where there are
-    none.
-    """
+    """The safetensors files of a folder, one or shards; raises UserError where there are none."""
     files = [folder / WEIGHTS]
     index = folder / f"{WEIGHTS}.index.json"
     if index.exists():
@@ -116,9 +113,7 @@ def fill(
     fresh: tuple[str, ...],
     folder: Path,
 ) -> Model:
-    """The skeleton's leaves from the tensors, zeros in `fresh` modules; raises one UserError for
-    all that misfits.
-    """
+    """The skeleton filled from the tensors, zeros in `fresh` modules; one UserError for misfits."""
     layers = skeleton.encoder.config.num_layers
     sources = {
         path: _source(path, leaf.shape, dict(modules), layers)
@@ -146,9 +141,7 @@ def _source(path: str, shape: tuple[int, ...], modules: dict[str, str], num_laye
 
 
 def _check_fit(sources: Iterable[Source], tensors: Tensors, folder: Path) -> None:
-    """Every missing, misshapen, damaged and extra tensor, in one error and before memory for the
-    model is asked for.
-    """
+    """Names every missing, misshapen, damaged and extra tensor at once, before memory is taken."""
     wanted = {name: source.shape for source in sources for name in source.names}
     problems = [
         f"{name} {problem}"

@@ -30,9 +30,7 @@ def masked_lm_loss(
     mask_rate: float,
     training: bool = True,
 ) -> tuple[Scalar, Scalar]:
-    """Mean cross-entropy in nats over the masked words of a batch, and the share predicted right
-    (Devlin et al., 3.1).
-    """
+    """Mean cross-entropy (nats) over masked words, and the share right (Devlin et al., 3.1)."""
     mask_key, kind_key, word_key, dropout_key = jax.random.split(key, 4)
     rows = gather_batch(tokens, plan, plan.source.shape[0]).rows
     targets = rows.token_ids.reshape(-1)
@@ -60,9 +58,7 @@ def masked_lm_loss(
 
 
 def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM:
-    """A model of `config.num_layers` blocks: fresh, or the blocks of `model` repeated in order
-    (ALBERT's is one anyway).
-    """
+    """A model of `config.num_layers` blocks: fresh, or those of `model` repeated in order."""
     if model is None:
         return jax.jit(lambda: MaskedLM(config, key=key))()
     repeats = config.num_layers // model.encoder.config.num_layers

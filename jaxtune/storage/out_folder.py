@@ -45,9 +45,7 @@ LOCK, HOLDER = ".lock", ".lock.json"
 
 
 def out_folder(settings: Settings) -> Path:
-    """`--out`, or a folder under runs/ named after task and model, so that the same command finds
-    it again.
-    """
+    """`--out`, or a folder under runs/ named after task and model: the same command finds it."""
     base = settings.base
     if base.out is not None:
         return Path(base.out)

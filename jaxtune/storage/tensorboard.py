@@ -1,5 +1,4 @@
-"""TensorBoard: one run per trial, one aggregate run per arm, HParams with the arm's trials as one
-session group.
+"""TensorBoard: a run per trial, an aggregate run per arm, HParams with an arm as session group.
 
 tensorboardX's `add_hparams` opens a second writer, has no group name and shows the first run's keys
 only, so the three summaries behind it are written to the trial's own writer.
@@ -29,9 +28,7 @@ def run_name(arm: str) -> str:
 
 
 class Run(NamedTuple):
-    """How a trial appears: its arm, its seed within the arm, and the settings worth a column of the
-    HParams table.
-    """
+    """How a trial appears: its arm, its seed within it, and its columns of the HParams table."""
 
     arm: str
     seed: int
@@ -91,9 +88,7 @@ class TrialRuns:
 
 
 def write_arm_curves(folder: Path, results: Results) -> None:
-    """One run per arm over all its finished trials: mean, min and max of loss and dev metric, and
-    trials at the floor.
-    """
+    """A run per arm: mean, min and max of loss and dev metric over its trials, and failures."""
     trials = results.trials
     metric, trivial = trials["metric"][0], trials["trivial"][0]
     shown = {"loss": "loss", f"dev/{metric}": metric}
@@ -116,9 +111,7 @@ def write_arm_curves(folder: Path, results: Results) -> None:
 
 
 def _add_values(writer: SummaryWriter, values: Mapping[str, Any], step: int) -> None:
-    """All scalars of a step as one event: a call of `add_scalar` for each costs several times as
-    much.
-    """
+    """All scalars of a step as one event: an `add_scalar` for each costs several times as much."""
     generated: Any = summary_pb2  # its names are made at import
     parts = [
         generated.Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()

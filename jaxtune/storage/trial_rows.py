@@ -24,9 +24,7 @@ CHECKSUMS = (*FILES, SAVED, OWN)
 
 
 def append_rows(out: Path, rows: Sequence[Row]) -> None:
-    """Adds rows, with their checksums, and returns when they are on the disk; a half-written last
-    line is taken away.
-    """
+    """Adds rows with checksums; returns when they are on disk. A half-written last line goes."""
     text = "".join(_line(_sealed(out, row)) for row in rows)
     path = out / TRIALS
     whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
@@ -38,9 +36,7 @@ def append_rows(out: Path, rows: Sequence[Row]) -> None:
 
 
 def read_rows(out: Path) -> list[Row]:
-    """The rows in trial order; a half-written last line is not one of them. Raises UserError for a
-    line that is no row.
-    """
+    """The rows in trial order, no half-written last line; UserError for a line that is no row."""
     rows = []
     for number, line in enumerate(_lines(out), 1):
         row = _parsed(line)
