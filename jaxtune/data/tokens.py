@@ -87,9 +87,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def _name_special_tokens(tokenizer: Any) -> None:
-    """A bare tokenizer.json does not say which token is for padding or masking; the usual spellings
-    do.
-    """
+    """Names what a bare tokenizer.json leaves open, such as the padding token, by its spelling."""
     vocabulary = tokenizer.get_vocab()
     for role, spellings in SPECIAL_TOKENS.items():
         known = [token for token in spellings if token in vocabulary]

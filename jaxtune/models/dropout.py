@@ -14,9 +14,7 @@ from jaxtune.core.shapes import Array, Float, Key
 
 
 def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
-    """Zeroes elements with probability `rate` and scales the others by 1/(1-rate); identity without
-    a key.
-    """
+    """Zeroes elements with probability `rate`, scales the others by 1/(1-rate); off without key."""
     if key is None or rate == 0.0:
         return x
     threshold = jnp.uint32(round(rate * 2**32))

@@ -178,9 +178,7 @@ class Block(nnx.Module):
 
 
 class Encoder(nnx.Module):
-    """Embeddings and a scanned stack of blocks; block parameters carry a leading `layer` axis
-    except in ALBERT.
-    """
+    """Embeddings and scanned blocks; their parameters have a leading `layer` axis, save ALBERT's."""
 
     def __init__(self, config: EncoderConfig, *, key: Key):
         self.config = config

@@ -77,8 +77,6 @@ class MaskedLM(nnx.Module):
     def __call__(
         self, rows: Rows, slots: Int[Array, " masked"], key: Key | None = None
     ) -> Float[Array, "masked vocabulary"]:
-        """Logits at the given flat slots (row * slots + slot) only: the vocabulary product is the
-        costly part.
-        """
+        """Logits at these flat slots (row * slots + slot) only: the vocabulary product is dear."""
         states: Hidden = self.encoder(rows, key)
         return self.head(states[slots], self.encoder.word.embedding[...])

@@ -12,6 +12,7 @@ from flax import nnx
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Key
+from jaxtune.data.miniature import MODEL_FOLDER
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
@@ -50,7 +51,7 @@ def locate(model: str) -> Path:
     Raises UserError where the hub cannot be reached and nothing is cached.
     """
     if model == "miniature":
-        return Path(__file__).parents[1] / "data" / "miniature" / "model"
+        return MODEL_FOLDER
     if Path(model).is_dir():
         return Path(model)
     if Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1:

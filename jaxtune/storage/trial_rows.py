@@ -50,9 +50,7 @@ def read_rows(out: Path) -> list[Row]:
 
 
 def check_rows(out: Path) -> tuple[list[Row], list[str]]:
-    """The rows that are as they were written, files and all, in trial order; and a sentence for
-    each of the others.
-    """
+    """The rows that are as written, files and all, in trial order; a sentence for each other."""
     sound: dict[int, Row] = {}
     damages = []
     for number, line in enumerate(_lines(out), 1):
