@@ -178,7 +178,7 @@ class Block(nnx.Module):
 
 
 class Encoder(nnx.Module):
-    """Embeddings and scanned blocks; their parameters have a leading `layer` axis, save ALBERT's."""
+    """Embeddings and scanned blocks, whose parameters lead with a `layer` axis (not ALBERT's)."""
 
     def __init__(self, config: EncoderConfig, *, key: Key):
         self.config = config
