@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from jaxtune.core.errors import UsageError, UserError
+from jaxtune.core.quiet import quiet
 from jaxtune.core.signals import InterruptedRunError
 
 DISK_ERRORS = {
@@ -24,6 +25,7 @@ def run(
         when_disk_is_full: what is kept and what to do, the end of the sentence about a file that
             cannot be written.
     """
+    quiet()
     try:
         command(sys.argv[1:] if argv is None else list(argv))
     except UsageError as error:
