@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+from typing import Any
 
 # Libraries with a handler of their own, and what stops it; what the user has set stays.
 SWITCHES = {
@@ -18,3 +20,14 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
     # orbax, jax and absl have no handler: without any on the root logger, Python prints to stderr.
     logging.basicConfig(handlers=[logging.NullHandler()])
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _show
+
+
+def _show(event: Any) -> None:
+    """Exceptions in callbacks, but for those of a write that failed, such as to a full disk.
+
+    The failure has been raised to us by then; dozens of tensorstore's threads find nobody waiting.
+    """
+    if str(event.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(event)

@@ -226,3 +226,15 @@ def test_libraries_log_nothing():
     for name in ("jax", "orbax", "transformers", "datasets", "huggingface_hub", "absl"):
         assert f"said by {name}" in loud
     assert python(code, "quiet").stderr == ""
+
+
+def test_callbacks_show_their_exceptions_but_those_of_writes_that_failed():
+    """orbax's threads raise dozens of these after a full disk, into the middle of our sentence."""
+    code = (
+        "import sys; from jaxtune.core.quiet import quiet; quiet()\n"
+        "class Callback:\n"
+        "    def __del__(self): raise RuntimeError(sys.argv[1])\n"
+        "Callback()\n"
+    )
+    assert "RuntimeError: a mistake of ours" in python(code, "a mistake of ours").stderr
+    assert python(code, "Event loop is closed").stderr == ""
