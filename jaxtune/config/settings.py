@@ -16,8 +16,8 @@ class SweepConfig:
     stable the recipe is.
 
     Any field may also be swept: `--grid.learning_rate 1e-5 2e-5 --grid.bias_correction true false`
-    runs every combination, each with every seed. `--config FILE.yaml` (repeatable) sets fields from
-    files. With no --config, --model or --task the packaged quickstart runs, offline.
+    runs every combination, each with every seed. `--recipe NAME` and `--config FILE.yaml` set
+    fields from files. With none of these, --model or --task the packaged quickstart runs, offline.
     """
 
     model: str | None = None
@@ -106,7 +106,7 @@ class SweepConfig:
     dropout: float | None = None
     """All dropout rates; null keeps the checkpoint's own."""
 
-    # Mitigations (configs/recipes)
+    # Mitigations (see --recipe)
     mixout: float = 0.0
     """Probability that a step puts an input's weights in a dense layer back to where the trial
     started (Lee et al. 2020).

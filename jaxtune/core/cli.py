@@ -1,10 +1,11 @@
-"""How a command ends: its exit status, and one sentence for what its user can mend (DESIGN 2.1)."""
+"""How a command ends: its exit status, and one sentence for what its user can mend."""
 
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from jaxtune.core.errors import UserError
+from jaxtune.core.errors import UsageError, UserError
+from jaxtune.core.quiet import quiet
 from jaxtune.core.signals import InterruptedRunError
 
 DISK_ERRORS = {
@@ -13,15 +14,23 @@ DISK_ERRORS = {
 }
 
 
-def exit_status(command: Callable[[], None], when_disk_is_full: str) -> int:
-    """0 done, 1 error, 128 + signal interrupted; wrong usage exits with 2 by itself.
+def run(
+    command: Callable[[list[str]], None], argv: Sequence[str] | None, when_disk_is_full: str
+) -> int:
+    """Runs a command; 0 done, 1 error, 2 wrong usage, 128 + signal interrupted.
 
     Args:
+        command: takes the words of the command line.
+        argv: those words, or None for the program's own.
         when_disk_is_full: what is kept and what to do, the end of the sentence about a file that
             cannot be written.
     """
+    quiet()
     try:
-        command()
+        command(sys.argv[1:] if argv is None else list(argv))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

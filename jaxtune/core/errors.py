@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake of the user."""
+"""Mistakes of the user, which commands answer with one sentence."""
 
 LONGEST_MESSAGE = 2000
 
@@ -12,3 +12,7 @@ class UserError(ValueError):
         if len(text) > LONGEST_MESSAGE:
             text = f"{text[: LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2 :]}"
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class UsageError(UserError):
+    """The words of a command line fit no flag; commands exit with status 2."""

@@ -1,5 +1,4 @@
-"""`python -m jaxtune.export`: one trial, an ensemble or a weight average of a sweep as a Hugging
-Face folder.
+"""`jaxtune export`: one trial, an ensemble or a weight average as a Hugging Face folder.
 
 Whatever is exported is evaluated first, on the dev set and by the compiled program that scored the
 trials: what the model card says was measured on the very parameters beside it.
@@ -11,12 +10,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-
-from jaxtune.core.cli import exit_status
+from jaxtune.core.cli import run
 from jaxtune.core.errors import UserError
+from jaxtune.core.flags import parse_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +24,7 @@ class ExportConfig:
     The sweep must have kept the parameters: `--save_params final` (or best, or all).
     """
 
-    out: Annotated[Path, tyro.conf.Positional]
+    out: Path = dataclasses.field(metadata={"positional": "OUT"})
     """The sweep's folder."""
     trial: str
     """`best` (by the dev metric), a trial's number, `ensemble` (mean of the logits of the trials
@@ -41,11 +39,12 @@ class ExportConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage."""
-    config = tyro.cli(
-        ExportConfig, args=argv, prog="python -m jaxtune.export", use_underscores=True
+    """Command line; the exit status."""
+    return run(
+        lambda words: export(parse_flags("export", ExportConfig, words)),
+        argv,
+        "make room or give another --to",
     )
-    return exit_status(lambda: export(config), "make room or give another --to")
 
 
 def export(config: ExportConfig) -> None:

@@ -1,5 +1,4 @@
-"""`python -m jaxtune.pretrain`: masked-LM pre-training of a small encoder from scratch, its depth
-grown by stacking.
+"""`jaxtune pretrain`: masked-LM pre-training of a small encoder, its depth grown by stacking.
 
 A shallow encoder learns first; its blocks are then repeated (ABCD -> ABCDABCD...) and trained on
 (Gong et al., 2019). The defaults make the packaged miniature.
@@ -17,12 +16,12 @@ from typing import Literal
 import jax
 import numpy as np
 import optax
-import tyro
 
 from jaxtune.config.trials import Hyper
-from jaxtune.core.cli import exit_status
+from jaxtune.core.cli import run
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
+from jaxtune.core.flags import parse_flags
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
 from jaxtune.data.packing import (
     Shape,
@@ -101,11 +100,10 @@ class PretrainConfig:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; the exit status."""
-    config = tyro.cli(
-        PretrainConfig, args=argv, prog="python -m jaxtune.pretrain", use_underscores=True
-    )
-    return exit_status(
-        lambda: pretrain(config), "make room or give another --out, and give the same command again"
+    return run(
+        lambda words: pretrain(parse_flags("pretrain", PretrainConfig, words)),
+        argv,
+        "make room or give another --out, and give the same command again",
     )
 
 

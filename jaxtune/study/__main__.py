@@ -1,19 +1,17 @@
-"""`python -m jaxtune.study FIGURE --out DIR`: numbers, what they say, and pictures (DESIGN 2.1)."""
+"""`jaxtune study FIGURE --out DIR`: numbers, what they say, and pictures."""
 
 import sys
 from collections.abc import Sequence
 
-from jaxtune.core.cli import exit_status
+from jaxtune.core.cli import run
 from jaxtune.study.settings import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 128 +
-    signal.
-    """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    return exit_status(
-        lambda: study(argv),
+    """Command line; the exit status."""
+    return run(
+        study,
+        argv,
         "what is finished is kept: make room or give another --out, and give the same command"
         " again",
     )

@@ -2,19 +2,17 @@
 configs/study/paper.yaml.
 """
 
-import contextlib
 import dataclasses
-import difflib
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import tyro
 import yaml
 
-from jaxtune.config.parse import load_yaml, take_configs
+from jaxtune.config.yaml_files import converted, read_file
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import hints_of
+from jaxtune.core.flags import build, read_flags
 
 Figure = Literal[
     "baselines",
@@ -29,8 +27,6 @@ Figure = Literal[
     "training_curves",
     "all",
 ]
-# YAML's spelling of these, which tyro does not know.
-_WORDS = {"true": "True", "false": "False", "null": "None"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +39,7 @@ class StudyConfig:
     FILE.yaml` (repeatable) sets any field below; flags come after and win.
     """
 
-    figure: Annotated[Figure, tyro.conf.Positional]
+    figure: Figure = dataclasses.field(metadata={"positional": "FIGURE"})
     """Which experiment; `all` runs every one and writes OUT/study.html."""
     out: Path
     """Folder for the sweeps, numbers and pictures."""
@@ -179,12 +175,13 @@ _SMOKE: dict[str, Any] = {
 
 
 def parse(argv: Sequence[str]) -> StudyConfig:
-    """Command line to settings; raises UserError for a bad file and exits with status 2 on wrong
-    usage.
-    """
-    rest, files = take_configs([_WORDS.get(word, word) for word in argv])
-    flags = [flag for file in files for flag in _read_flags(file)]
-    config = _parse_flags(_positional_first(rest, flags))
+    """A command line's settings; raises UsageError for wrong words, UserError for a bad file."""
+    given = read_flags("study", StudyConfig, argv, {"config": tuple[Path, ...]})
+    accepted = {name: hint for name, hint in hints_of(StudyConfig).items() if name != "figure"}
+    values: dict[str, Any] = {}
+    for file in given.pop("config", ()):
+        values |= {e.name: converted(e, accepted) for e in read_file(file, accepted)}
+    config = build(StudyConfig, values | given)
     return smoke(config) if config.smoke else config
 
 
@@ -211,53 +208,3 @@ def as_yaml(config: StudyConfig) -> str:
         if name not in apart
     }
     return yaml.safe_dump(values, sort_keys=False)
-
-
-def _parse_flags(flags: list[str]) -> StudyConfig:
-    return tyro.cli(
-        StudyConfig,
-        args=flags,
-        prog="python -m jaxtune.study",
-        use_underscores=True,
-        config=(tyro.conf.FlagConversionOff,),
-    )
-
-
-def _positional_first(rest: list[str], flags: list[str]) -> list[str]:
-    """The figure before the files' flags: a list among those would swallow it."""
-    if rest and not rest[0].startswith("-"):
-        return [rest[0], *flags, *rest[1:]]
-    return [*flags, *rest]
-
-
-def _read_flags(file: Path) -> list[str]:
-    """A config file as flags."""
-    loaded, _ = load_yaml(file)
-    accepted = [field.name for field in dataclasses.fields(StudyConfig) if field.name != "figure"]
-    flags: list[str] = []
-    for name, value in loaded.items():
-        if name not in accepted:
-            close = difflib.get_close_matches(str(name), accepted, n=1)
-            meant = f"did you mean {close[0]}?" if close else f"accepted are {', '.join(accepted)}."
-            raise UserError(f"The config file {file}: {name} is no field of a study; {meant}")
-        if isinstance(value, list):
-            words = [f"--{name}", *map(str, value)]
-        else:
-            words = [f"--{name}={_WORDS.get(str(value).lower(), value)}"]
-        if not _is_usable(words):
-            raise UserError(
-                f"The config file {file}: {name} is {value!r}; give what --help says of --{name}."
-            )
-        flags += words
-    return flags
-
-
-def _is_usable(flags: list[str]) -> bool:
-    """Whether these flags alone would be accepted."""
-    silent = io.StringIO()
-    with contextlib.redirect_stderr(silent), contextlib.redirect_stdout(silent):
-        try:
-            _parse_flags(["all", "--out=.", *flags])
-        except SystemExit:
-            return False
-    return True

@@ -1,24 +1,18 @@
-"""`python -m jaxtune.sweep`: many seeds of one or several recipes, and what came out (DESIGN 2)."""
+"""`jaxtune sweep`: many seeds of one or several recipes, and what came out."""
 
 import sys
 from collections.abc import Sequence
 
 from jaxtune.config.parse import parse
-from jaxtune.core.cli import exit_status
-
-NEXT = (
-    "Next, your own recipe: python -m jaxtune.sweep --model FOLDER_OR_HUB_ID --task rte "
-    "--grid.bias_correction true false --num_seeds 8"
-)
+from jaxtune.core.cli import run
+from jaxtune.core.help import called
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit status: 0 done, 1 error (one sentence), 2 wrong usage, 128 +
-    signal.
-    """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    return exit_status(
-        lambda: sweep(argv),
+    """Command line; the exit status."""
+    return run(
+        sweep,
+        argv,
         "finished trials are kept: make room or give another --out, and give the same command"
         " again",
     )
@@ -35,7 +29,10 @@ def sweep(argv: list[str]) -> None:
     backend.set_up(settings.base.precision, settings.base.compile_cache)
     run_sweep(settings, argv)
     if settings.base.task == "miniature" and not settings.base.dry_run and writes():
-        print(NEXT)
+        print(
+            f"Next, your own recipe: {called('sweep')} --model FOLDER_OR_HUB_ID --task rte"
+            " --grid.bias_correction true false --num_seeds 8"
+        )
 
 
 if __name__ == "__main__":

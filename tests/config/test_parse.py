@@ -4,19 +4,16 @@ import dataclasses
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import jaxtune.config.parse
-from jaxtune.config.parse import Settings, parse
+from jaxtune.config.parse import Settings, from_settings, parse
+from jaxtune.config.recipe_files import recipe_names
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 
-# Those of the studies are no sweeps (tests/study/test_study.py).
-CONFIGS = sorted(
-    file
-    for file in (Path(__file__).parents[2] / "configs").rglob("*.yaml")
-    if file.parent.name != "study"
-)
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 NEEDED = "model: m\ntask: rte\n"
 
 
@@ -118,7 +115,7 @@ def test_one_config_flag_takes_several_files(tmp_path):
     assert changes(parse(argv).base) == {"num_epochs": 2, "batch_size": 4, "max_steps": 9}
     argv = [f"--config={second}", f"--config={first}", "--max_steps=9"]
     assert changes(parse(argv).base) == {"num_epochs": 1, "max_steps": 9}
-    with pytest.raises(UserError, match="--config has no file"):
+    with pytest.raises(UserError, match="--config has no value; give a path"):
         parse(["--config", "--num_seeds", "3"])
 
 
@@ -190,7 +187,7 @@ def test_the_quickstart_runs_only_without_config_model_and_task(run, tmp_path, m
     other = tmp_path / "other.yaml"
     other.write_text("num_seeds: 2")
     for argv in (["--model", "m"], ["--model=m"], ["--task=rte"], ["--config", str(other)]):
-        with pytest.raises(UserError, match="--model and --task go together"):
+        with pytest.raises(UserError, match="model and task go together"):
             parse(argv)
     assert run("").base.model == "m"
 
@@ -222,7 +219,65 @@ def test_written_settings_leave_the_command_out(run):
     assert changes(run("", text).base) == {"num_seeds": 3}
 
 
-@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
-def test_every_packaged_config_parses(file):
-    # A config may leave the model or the task to the command line.
-    assert parse(["--model", "m", "--task", "rte", "--config", str(file)]).arms
+@pytest.mark.parametrize(
+    "flags",
+    [*(f"--config={file}" for file in CONFIGS), *(f"--recipe={name}" for name in recipe_names())],
+    ids=lambda flags: Path(flags).stem,
+)
+def test_every_config_and_recipe_parses(flags):
+    # They may leave the model or the task to the command line.
+    assert parse(["--model", "m", "--task", "rte", flags]).arms
+
+
+def test_recipes_are_read_before_config_files(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(NEEDED + "num_epochs: 5")
+    base = parse(["--config", str(file), "--recipe", "mosbach", "reference_code"]).base
+    assert (base.num_epochs, base.use_token_types, base.bias_correction) == (5, False, True)
+
+
+def test_settings_of_a_call_are_those_of_the_command(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("weight_decay: 0")
+    called = from_settings(
+        {
+            **{"model": tmp_path, "task": "rte", "num_seeds": np.int64(3), "dropout": None},
+            **{"recipe": "mosbach", "config": [file], "learning_rate": "1e-5", "overwrite": True},
+            "grid": {"adam_eps": np.array([1e-8, 1e-6]), "packing": (True, False), "mixout": 0},
+        }
+    )
+    flags = f"--model {tmp_path} --task rte --num_seeds 3 --dropout null --recipe mosbach --config"
+    flags += f" {file} --learning_rate 1e-5 --overwrite --grid.adam_eps 1e-8 1e-6"
+    assert called == parse([*flags.split(), "--grid.packing", "true", "false", "--grid.mixout=0"])
+    assert from_settings({}) == parse([])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"num_seds": 3}, "num_seds is no setting; did you mean num_seeds?"),
+        ({"lr": 3}, "lr is no setting; accepted are model, task, out, data_dir, "),
+        ({"num_seeds": 2.5}, "num_seeds is 2.5; give a whole number."),
+        ({"num_seeds": True}, "num_seeds is True; give a whole number."),
+        ({"num_seeds": None}, "num_seeds is None; give a whole number."),
+        ({"num_seeds": [1]}, "num_seeds is [1]; give a whole number."),
+        ({"num_seeds": 0}, "num_seeds is 0; give a number of at least 1."),
+        ({"packing": "false"}, "packing is 'false'; give true or false."),
+        ({"learning_rate": True}, "learning_rate is True; give a number."),
+        ({"learning_rate": 10**400}, "learning_rate is inf; give a finite number above 0."),
+        ({"schedule": "linaer"}, "schedule is 'linaer'; give linear, cosine or constant."),
+        ({"text_columns": [["a"]]}, "text_columns is ['a']; give a text, or a list of them."),
+        ({"grid": {"lerning_rate": [1]}}, "lerning_rate is no field that can be swept; did you"),
+        ({"grid": {"seeds": [1]}}, "seeds is no field that can be swept; accepted are data_dir"),
+        ({"grid": {"learning_rate": []}}, "grid.learning_rate has no values; give a list of them."),
+        ({"grid": {"learning_rate": [1, "x"]}}, "learning_rate is 'x'; give a number."),
+        ({"grid": [1]}, "grid is no mapping of field names to values."),
+        ({"recipe": "mosbac"}, "mosbac is no recipe; did you mean mosbach?"),
+        ({"recipe": "x"}, "x is no recipe; accepted are albert, devlin, grad_clip, "),
+        ({"config": "nowhere.yaml"}, "cannot read nowhere.yaml (No such file or directory)"),
+    ],
+)
+def test_wrong_settings_of_a_call(wrong, says):
+    with pytest.raises(UserError) as error:
+        from_settings({"model": "m", "task": "rte", **wrong})
+    assert str(error.value).startswith(says)

@@ -10,6 +10,7 @@ from test_group_run import assert_same, custom_files, plan_for, run
 from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
+from jaxtune.config.recipe_files import recipe_file, recipe_names, recipe_table
 from jaxtune.config.trials import make_trials
 from jaxtune.core.errors import UserError
 from jaxtune.models.heads import SequenceClassifier
@@ -19,7 +20,7 @@ from jaxtune.training.plan import make_plans
 
 ROOT = Path(__file__).parents[2]
 # Those of the studies are no sweeps (tests/study/test_study.py).
-CONFIGS = sorted(file for file in (ROOT / "configs").rglob("*.yaml") if file.parent.name != "study")
+CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), *map(recipe_file, recipe_names())]
 ALL_ON = ["--mixout", "0.5", "--pretrained_decay", "3", "--layerwise_lr_decay", "0.8"]
 ALL_ON += ["--reinit_layers", "1"]
 
@@ -117,8 +118,7 @@ def test_a_model_fine_tuned_before_keeps_its_encoder_and_loses_its_head(tiny, tm
     write_folder(tmp_path, exported, raw)
     for file in Path(tiny).glob("tokenizer*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    recipe = str(ROOT / "configs/recipes/stilts.yaml")
-    flags = ["--config", recipe, "--model", str(tmp_path), "--task", "miniature"]
+    flags = ["--recipe", "stilts", "--model", str(tmp_path), "--task", "miniature"]
     (plan,) = make_plans(make_trials(parse([*flags, "--num_seeds", "1"])))
     assert plan.task.fresh == ("head/classifier",)
     assert plan.task.model.head.classifier.kernel.shape == (config.hidden_size, 2)
@@ -142,10 +142,12 @@ def test_every_config_passes_a_dry_run(file, capsys, tmp_path):
 
 
 def test_recipes_say_where_they_come_from():
-    """Paper and table in each file, and each in the table of configs/README.md."""
+    """A purpose for `--help` in the first line, paper and table, and each in configs/README.md."""
     table = (ROOT / "configs/README.md").read_text(encoding="utf-8")
-    recipes = [file for file in CONFIGS if file.parent.name == "recipes"]
-    assert len(recipes) == 12
-    for file in recipes:
-        assert re.search(r"# .* et al\. \(?20\d\d", file.read_text(encoding="utf-8")), file
-        assert f"`{file.name}`" in table
+    assert len(recipe_names()) == 12
+    assert recipe_table().count("\n  ") >= 12
+    for name in recipe_names():
+        first, *rest = recipe_file(name).read_text(encoding="utf-8").splitlines()
+        assert re.fullmatch(r"# [A-Z].{30,90}\.", first), name
+        assert re.search(r"# .* et al\. \(?20\d\d", "\n".join([first, *rest])), name
+        assert f"`{name}`" in table

@@ -221,7 +221,7 @@ def test_each_family_has_the_papers_settings(family, tmp_path):
         ("a: [\n", "is no YAML"),
         ("figure: depth\n", "figure is no field"),
         ("num_seeds: many\n", "num_seeds is 'many'"),
-        ("learning_rates: [1e-4, low]\n", "learning_rates is ['1e-4', 'low']"),
+        ("learning_rates: [1e-4, low]\n", "learning_rates is 'low'"),
     ],
 )
 def test_a_bad_config_is_one_sentence(tmp_path, text, said, capsys):
@@ -236,9 +236,7 @@ def test_a_bad_config_is_one_sentence(tmp_path, text, said, capsys):
 
 def test_usage(tmp_path):
     for flags in ([], ["figure_99", "--out", str(tmp_path)], ["depth"]):
-        with pytest.raises(SystemExit) as stopped:
-            main(flags)
-        assert stopped.value.code == 2
+        assert main(flags) == 2
 
 
 def test_depth_wants_models_on_other_tasks(tiny, tmp_path, capsys):

@@ -1,0 +1,95 @@
+"""The fields of a settings class: what each takes, in words, and a given value turned into that."""
+
+import contextlib
+import difflib
+import functools
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+    types.NoneType: "null",
+}
+
+
+@functools.cache
+def hints_of(settings: type) -> Mapping[str, Any]:
+    """The type of every field, by name."""
+    return typing.get_type_hints(settings)
+
+
+def is_list(hint: Any) -> bool:
+    """Whether a field takes several values."""
+    return typing.get_origin(hint) is tuple
+
+
+def choices(hint: Any) -> tuple[Any, ...]:
+    """What one value may be: `float | None` is float and NoneType, Literal["a", "b"] is a and b."""
+    if is_list(hint):
+        return choices(typing.get_args(hint)[0])
+    return typing.get_args(hint) or (hint,)
+
+
+def kind(hint: Any) -> str:
+    """What a field takes, in words: `a number or null`, `linear, cosine or constant`."""
+    names = [_KINDS.get(choice) or str(choice) for choice in choices(hint)]
+    text = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{text}, or a list of them" if is_list(hint) else text
+
+
+def convert(hint: Any, value: Any) -> Any:
+    """A value as its field holds it; raises ValueError where the field does not take it.
+
+    Texts may spell numbers, for YAML reads `2e-5` as a text. A list field takes one value, too.
+    """
+    if is_list(hint):
+        values = value if isinstance(value, list | tuple) else [value]
+        return tuple(_convert_one(hint, one) for one in values)
+    return _convert_one(hint, value)
+
+
+def _convert_one(hint: Any, value: Any) -> Any:
+    for choice in choices(hint):
+        with contextlib.suppress(ValueError):
+            return _as(choice, value)
+    raise ValueError(value)
+
+
+def _as(choice: Any, value: Any) -> Any:
+    """`value` as this type, or as this word of a Literal."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if choice in (bool, types.NoneType):
+        if isinstance(value, choice):
+            return value
+    elif choice is int:
+        if isinstance(value, str) or (is_number and not isinstance(value, float)):
+            return int(value)
+    elif choice is float:
+        if isinstance(value, str) or is_number:
+            return float(str(value))  # through a text, for a huge whole number is infinite there
+    elif choice in (str, Path):
+        if value is not None and not isinstance(value, list | tuple | dict | set):
+            return choice(str(value))
+    elif value == choice:
+        return value
+    raise ValueError(value)
+
+
+def nearest(name: str, accepted: Iterable[str]) -> str:
+    """The accepted name that may be meant; empty where none is near."""
+    # Stricter than difflib's 0.6, which takes num_seeds for num_epochs where it cannot be swept.
+    return next(iter(difflib.get_close_matches(name, accepted, n=1, cutoff=0.7)), "")
+
+
+def suggestion(name: str, accepted: Iterable[str]) -> str:
+    """The end of a message about an unknown name."""
+    names = list(accepted)
+    near = nearest(name, names)
+    return f"did you mean {near}?" if near else f"accepted are {', '.join(names)}."

@@ -1,0 +1,33 @@
+"""Keeps what the libraries log from the terminal: commands say themselves what concerns a user."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+# Libraries with a handler of their own, and what stops it; what the user has set stays.
+SWITCHES = {
+    "TRANSFORMERS_VERBOSITY": "critical",  # among others that there is no PyTorch, at every start
+    "HF_HUB_VERBOSITY": "critical",
+    "DATASETS_VERBOSITY": "critical",
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # XLA's C++: fatal errors only
+}
+
+
+def quiet() -> None:
+    """Call it before the libraries load."""
+    for name, value in SWITCHES.items():
+        os.environ.setdefault(name, value)
+    # orbax, jax and absl have no handler: without any on the root logger, Python prints to stderr.
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _show
+
+
+def _show(event: Any) -> None:
+    """Exceptions in callbacks, but for those of a write that failed, such as to a full disk.
+
+    The failure has been raised to us by then; dozens of tensorstore's threads find nobody waiting.
+    """
+    if str(event.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(event)
