@@ -19,8 +19,7 @@ from jaxtune.data.glue import GLUE_TASKS
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.stats.arms import check_comparable, make_arms
-from jaxtune.stats.describe import by_arm
+from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import names
 from jaxtune.storage.checkpoints import load_params
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS

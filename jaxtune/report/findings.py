@@ -8,8 +8,8 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.schedules import NEEDED, Peak, peak
 from jaxtune.report.sources import Source, TrialRecord
-from jaxtune.stats.arms import Arm, check_comparable, make_arms
-from jaxtune.stats.describe import Description, ExpectedMax, by_arm, describe, expected_max
+from jaxtune.stats.arms import Arm, by_arm, check_comparable, make_arms
+from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_max
 from jaxtune.stats.instability import Instability, VarianceSplit, instability, variance_split
 from jaxtune.stats.verdict import Verdict, judge
 

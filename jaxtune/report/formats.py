@@ -24,14 +24,12 @@ TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def make_markdown(found: Findings, sections: Sequence[Section]) -> str:
+def markdown(found: Findings, sections: Sequence[Section]) -> str:
     """Words and tables; the figures are in the page."""
-    verdict = found.verdict
-    sentences = (verdict.more_stable, verdict.how_sure, verdict.next_step)
     status = [source.status for source in found.sources if source.status]
     parts = [f"# {_markdown(title(found))}", _markdown(facts(found))]
     parts += [f"**{_markdown(text)}**" for text in status]
-    parts += [f"> {_markdown(' '.join(sentences))}"]
+    parts += [f"> {_markdown(' '.join(found.verdict.sentences))}"]
     for section in sections:
         if not section.tables and not section.points:
             continue

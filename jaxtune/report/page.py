@@ -17,29 +17,41 @@ from jaxtune.report.contents import Key, Panel, Section
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import printable
 from jaxtune.report.tables import Table
+from jaxtune.stats.verdict import Verdict
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def make_page(found: Findings, sections: Sequence[Section]) -> str:
+def html(found: Findings, sections: Sequence[Section]) -> str:
     """The whole page."""
-    verdict = found.verdict
-    sentences = (verdict.more_stable, verdict.how_sure, verdict.next_step)
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         version=escape(__version__),
         title=_text(title(found)),
         facts=_text(facts(found)),
         status=_paragraphs((source.status for source in found.sources), "status"),
-        # A verdict that lists arms is no headline.
-        verdict=_paragraphs(sentences[:1], "long" if len(sentences[0]) > 140 else "")
-        + _paragraphs(sentences[1:]),
+        verdict=_sentences(found.verdict),
         links="\n".join(
             f'<a href="#{_anchor(section)}">{_text(section.title)}</a>' for section in sections
         ),
         sections="\n".join(map(_section, sections)) + _configs(found),
         footer=_text(f"Written by jaxtune {__version__} on {now}."),
     )
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """The verdict alone, its sentences and notes, as a piece of a page such as a notebook's."""
+    return f'<div class="verdict">\n{_sentences(verdict)}\n</div>\n{_points(verdict.notes)}'
+
+
+def _sentences(verdict: Verdict) -> str:
+    # A verdict that lists arms is no headline.
+    kind = "long" if len(verdict.more_stable) > 140 else ""
+    return _paragraphs([verdict.more_stable], kind) + _paragraphs(verdict.sentences[1:])
+
+
+def _points(points: Iterable[str]) -> str:
+    return "\n".join(["<ul>", *(f"<li>{_text(point)}</li>" for point in points), "</ul>"])
 
 
 def title(found: Findings) -> str:
@@ -78,7 +90,7 @@ def _section(section: Section) -> str:
     parts = [f'<section id="{_anchor(section)}">', f"<h2>{_text(section.title)}</h2>"]
     parts.append(_paragraphs([section.lede], "lede"))
     if section.points:
-        parts += ["<ul>", *(f"<li>{_text(point)}</li>" for point in section.points), "</ul>"]
+        parts.append(_points(section.points))
     if section.panels:
         kind = "panels three" if section.columns == 3 else "panels"
         keys, panels = _keys(section.keys), map(_panel, section.panels)

@@ -13,7 +13,7 @@ from jaxtune.stats.describe import Scores
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.instability import Instability
 from jaxtune.stats.intervals import Estimate
-from jaxtune.stats.verdict import BUDGET
+from jaxtune.stats.sentences import BUDGET
 from jaxtune.stats.wording import names
 
 MISSING = "-"

@@ -17,7 +17,8 @@ from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_json
 from jaxtune.core.signals import Interruption
-from jaxtune.stats.describe import by_arm, conclusion, summarise
+from jaxtune.stats.arms import by_arm
+from jaxtune.stats.describe import conclusion, summarise
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
