@@ -23,7 +23,8 @@ from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import names
 from jaxtune.storage.checkpoints import load_params
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
-from jaxtune.storage.trial_rows import Row, read_rows
+from jaxtune.storage.results import read_whole
+from jaxtune.storage.trial_rows import Row, finished_rows
 from jaxtune.training.plan import make_plans
 from jaxtune.training.prepare import read_dataset
 
@@ -104,10 +105,7 @@ def read_sweep(out: Path, step: Step) -> Sweep:
     trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
     # Not the ledger's check of every file: the trials that are not exported count in the stability
     # table all the same, whoever has thrown their parameters away since.
-    rows = read_rows(out)
-    if not rows:
-        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
-    return Sweep(out, step, tuple(_member(out, step, row, trials) for row in rows))
+    return Sweep(out, step, tuple(_member(out, step, row, trials) for row in finished_rows(out)))
 
 
 def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Member:
@@ -215,7 +213,7 @@ class DevSet:
             )
         if sweep.step == "best":
             return logits
-        kept = _saved_logits(member.predictions)
+        kept = read_whole(np.load, member.predictions)
         bound = ROUNDING[self.config.precision] * max(1.0, float(np.abs(kept).max()))
         alike = kept.shape == logits.shape and np.abs(kept - logits).max() <= bound
         if not alike or self.scores(kept)[self.task.metrics[0]] != member.row["final"]:
@@ -231,16 +229,6 @@ def _task_of(config: SweepConfig) -> Task:
     """What classes and texts the task has; only a custom one's files have to be read for it."""
     assert config.task is not None
     return GLUE_TASKS[config.task] if config.task in GLUE_TASKS else read_dataset(config).task
-
-
-def _saved_logits(file: Path) -> np.ndarray:
-    try:
-        return np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{file} is missing or damaged; give the sweep's command again, and it repeats that"
-            " trial."
-        ) from error
 
 
 def trial_named(sweep: Sweep, members: Sequence[Member], number: str) -> Member:
