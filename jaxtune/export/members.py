@@ -56,9 +56,7 @@ class Member(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """What is left of a sweep in OUT; `step` says which of a trial's parameters and scores are
-    meant.
-    """
+    """A sweep in OUT; `step` says which of a trial's parameters and scores are meant."""
 
     out: Path
     step: Step
@@ -78,9 +76,7 @@ class Sweep:
         return tuple(dict.fromkeys(member.trial.arm for member in self.members))
 
     def params(self, member: Member) -> Params:
-        """A member's parameters by path, every word's row among them; raises UserError where there
-        are none.
-        """
+        """By path, every word's row among them; raises UserError where there are none."""
         again = (
             f"run the sweep again with python -m jaxtune.sweep --config {self.out / CONFIG} "
             f"--save_params {self.step} --out OTHER"
@@ -97,9 +93,7 @@ class Sweep:
 
 
 def read_sweep(out: Path, step: Step) -> Sweep:
-    """The finished trials of OUT; raises UserError where it is no sweep's folder or its trials are
-    another config's.
-    """
+    """The finished trials of OUT; UserError where it is no sweep's or its config has changed."""
     if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
         raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
     trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
@@ -177,9 +171,7 @@ class DevSet:
         return min(self.config.max_length, self.task.model.encoder.config.max_length)
 
     def model(self, params: Params, source: Any = "these parameters") -> SequenceClassifier:
-        """The parameters as a model with all words; raises UserError where they are another
-        architecture's.
-        """
+        """A model with all words; raises UserError for parameters of another architecture."""
         wanted = {path: leaf.shape for path, leaf in paths(self._skeleton).items()}
         if wanted != {path: array.shape for path, array in params.items()}:
             raise UserError(
@@ -200,8 +192,7 @@ class DevSet:
         return evaluate(self.task.metrics, logits, self.labels)
 
     def check(self, sweep: Sweep, member: Member, params: Params) -> np.ndarray:
-        """The member's logits, evaluated again; raises UserError where they are not those that the
-        sweep left.
+        """The member's logits, evaluated again; UserError where they are not what the sweep left.
 
         Orbax notices no changed byte, and model and data lie outside OUT: this notices both. Of the
         best step no logits were kept, and there is nothing to compare.

@@ -1,8 +1,6 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no picture from
-anywhere.
+"""The report as one HTML page that needs nothing else: no script, font or picture from anywhere.
 
-Everything that came from data or settings passes through `escape`; drawings are escaped where they
-are made.
+What came from data or settings passes through `escape`; drawings are escaped where they are made.
 """
 
 import re
@@ -18,6 +16,7 @@ from jaxtune.report.findings import Findings
 from jaxtune.report.sources import printable
 from jaxtune.report.tables import Table
 from jaxtune.stats.verdict import Verdict
+from jaxtune.stats.wording import plural
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -64,12 +63,11 @@ def title(found: Findings) -> str:
 
 def facts(found: Findings) -> str:
     """What the numbers are based on, in a line."""
-    trials = sum(len(arm.arm) for arm in found.arms)
+    trials, arms = sum(len(arm.arm) for arm in found.arms), plural(len(found.arms), "arm")
     dev = "the dev set" if found.num_dev is None else f"{found.num_dev} dev examples"
     return (
-        f"{trials} trials in {len(found.arms)} arm{'s' * (len(found.arms) > 1)}, scored by"
-        f" {found.metric} on {dev} after the last step. The best constant prediction scores"
-        f" {found.trivial:.3f}."
+        f"{trials} trials in {arms}, scored by {found.metric} on {dev} after the last step."
+        f" The best constant prediction scores {found.trivial:.3f}."
     )
 
 
@@ -93,19 +91,12 @@ def _section(section: Section) -> str:
         parts.append(_points(section.points))
     if section.panels:
         kind = "panels three" if section.columns == 3 else "panels"
-        keys, panels = _keys(section.keys), map(_panel, section.panels)
+        start, keys = f'<div class="{kind}">', _keys(section.keys)
         # A lone panel has room for its legend beside it.
-        alone = len(section.panels) == 1
-        parts += [
-            "" if alone else keys,
-            f'<div class="{kind}">',
-            *panels,
-            keys if alone else "",
-            "</div>",
-        ]
-    alone = len(section.tables) == 1
+        above, beside = ("", keys) if len(section.panels) == 1 else (keys, "")
+        parts += [above, start, *map(_panel, section.panels), beside, "</div>"]
     for table in section.tables:
-        heading = "" if alone else f"<h3>{_text(table.title)}</h3>"
+        heading = f"<h3>{_text(table.title)}</h3>" if len(section.tables) > 1 else ""
         parts += [heading, _table(table)]
     return "\n".join(part for part in [*parts, "</section>"] if part)
 

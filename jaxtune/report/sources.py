@@ -1,6 +1,4 @@
-"""What the folders of a report hold, as far as it has been written: a sweep may still run, or may
-have been cut off.
-"""
+"""What the folders of a report hold so far: a sweep may still run, or may have been cut off."""
 
 import dataclasses
 import math
@@ -37,8 +35,7 @@ class Curve(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrialRecord:
-    """A finished trial: its row, what is there of its history, and its dev logits if they are
-    there.
+    """A finished trial: its row, and what is there of its history and its dev logits.
 
     Curves are `loss`, `dev` (the primary metric), and gradient norms such as `layer 1 of 24` of the
     first, a middle and the last block.
@@ -85,8 +82,8 @@ class Source:
         done = len(self.trials)
         if self.planned is None:
             return (
-                f"{self.name}: {done} trials have finished, of how many is not known ({CONFIG}"
-                " cannot be read)."
+                f"{self.name}: {done} trials have finished, of how many is not known"
+                f" ({CONFIG} cannot be read)."
             )
         if done >= self.planned.trials:
             return ""
@@ -101,8 +98,7 @@ class Source:
 def read_sources(
     outs: Sequence[Path], report: Callable[[int, str], None] = lambda done, text: None
 ) -> list[Source]:
-    """Reads the folders of sweeps; raises UserError for one that is given twice or holds no
-    finished trial.
+    """Reads the folders of sweeps; UserError for one given twice or without a finished trial.
 
     Arms of the same name in several folders get the folder's name in front.
 

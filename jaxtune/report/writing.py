@@ -16,9 +16,7 @@ from jaxtune.storage.paths import REPORT
 
 
 def write_report(outs: Sequence[Path], to: Path | None) -> None:
-    """Leaves the four files in `to`, or in the first of `outs`; raises UserError where there is
-    nothing to report on.
-    """
+    """Leaves the four files in `to`, or in the first of `outs`; UserError without any trial."""
     folder = outs[0] if to is None else to
     with ProgressLine("report", 3) as line:
         line.update(0, "reading")

@@ -1,6 +1,4 @@
-"""What to bear in mind with a verdict: numbers that mislead by themselves, and what the trials are
-too few to say.
-"""
+"""What to bear in mind with a verdict: numbers that mislead, and what trials are too few to say."""
 
 from collections.abc import Callable, Iterator, Sequence
 
