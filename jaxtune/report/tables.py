@@ -76,7 +76,7 @@ def cell(found: Estimate, form: str = "{:.3f}", unit: str = "") -> str:
     return "\n".join(filter(None, in_parts(found, form, unit)))
 
 
-def shown(value: float | None, form: str = "{:.3f}") -> str:
+def shown(value: float | int | None, form: str = "{:.3f}") -> str:
     """A number that may be missing."""
     return MISSING if value is None else form.format(value)
 

@@ -19,10 +19,7 @@ class Decisive(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two arms, and what was measured of both; in text, a line per question.
-
-    The contrast without failed trials describes and decides nothing: what failed is no random part.
-    """
+    """Two arms, all trials of both, failed ones too; in text, a line per question."""
 
     one: str
     other: str
@@ -30,7 +27,6 @@ class Comparison(NamedTuple):
     failures: Outcome
     failure_difference: Estimate  # one - other
     all: Contrast
-    not_failed: Contrast | None  # None where an arm has no such trial
     holm: Decisive | None = None  # over all pairs of a report
 
     @property
@@ -66,7 +62,6 @@ def compare(one: Arm, other: Arm, seed: int = 0, num_resamples: int = NUM_RESAMP
     """
     check_comparable([one, other])
     matched = matched_scores(one, other)
-    rest = one.final[~one.failed], other.final[~other.failed]
     return Comparison(
         one.name,
         other.name,
@@ -79,7 +74,6 @@ def compare(one: Arm, other: Arm, seed: int = 0, num_resamples: int = NUM_RESAMP
             seed=seed,
             num_resamples=num_resamples,
         ),
-        contrast(*rest, seed=seed) if min(map(len, rest)) else None,
     )
 
 

@@ -34,7 +34,6 @@ class Contrast(NamedTuple):
     """Scores of `one` against scores of `other`."""
 
     spread: Outcome  # permutation test
-    brown_forsythe: Outcome
     std_ratio: Estimate  # one / other
     mann_whitney: Outcome
     paired: Outcome  # permutation test; p None where the seeds do not match
@@ -80,7 +79,6 @@ def contrast(
     """
     return Contrast(
         spread=spread_test(one, other, seed, num_resamples),
-        brown_forsythe=brown_forsythe(one, other),
         std_ratio=std_ratio(one, other, seed),
         mann_whitney=mann_whitney(one, other, seed),
         paired=paired_location(one, other, seed, num_resamples)
