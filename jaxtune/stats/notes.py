@@ -19,8 +19,9 @@ LIMITS = (
     "This is about these settings on one model, one task and one dev set; it says nothing about"
     " other learning rates, durations or data."
 )
-# Number of an arm's trials with a mark -> the sentence about them.
-MARKED: tuple[tuple[Callable[[Arm], int], str], ...] = (
+# How many trials of an arm are meant -> the sentence about them.
+Marks = tuple[tuple[Callable[[Arm], int], str], ...]
+STOPPED: Marks = (
     (
         lambda arm: arm.stopped.sum() if arm.selected else 0,
         "Some trials were stopped early because others had scored better, {counts}: they count"
@@ -31,6 +32,8 @@ MARKED: tuple[tuple[Callable[[Arm], int], str], ...] = (
         "Some trials were stopped early because they had learnt nothing, {counts}: they count"
         " with the score they had then, which is not what they would have ended with.",
     ),
+)
+ODD_ANSWERS: Marks = (
     (
         lambda arm: arm.constant.sum(),
         "Some trials give every dev example the same answer, {counts}.",
@@ -66,8 +69,7 @@ def notes(
         num_tests: in Holm's family.
     """
     named = {arm.name: arm for arm in arms}
-    stopped, others = MARKED[:2], MARKED[2:]
-    found = [*_marked(arms, stopped), *_failures(arms), *_marked(arms, others)]
+    found = [*_marked(arms, STOPPED), *_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
         found += [*_small_std(one, other), *_means(pair, one, other, leader, alpha)]
@@ -81,9 +83,7 @@ def notes(
     return (*found, LIMITS)
 
 
-def _marked(
-    arms: Sequence[Arm], marks: Sequence[tuple[Callable[[Arm], int], str]]
-) -> Iterator[str]:
+def _marked(arms: Sequence[Arm], marks: Marks) -> Iterator[str]:
     for marked, sentence in marks:
         counts = [
             f"{int(marked(arm))} of {len(arm)} in [{arm.name}]" for arm in arms if marked(arm)
