@@ -22,6 +22,16 @@ def read_text(file: Path) -> str:
     return decode(file, data)
 
 
+def read_json(file: Path) -> Any:
+    """What a JSON file holds; raises UserError where it cannot be read or is no JSON."""
+    try:
+        return json.loads(read_text(file))
+    except ValueError as error:
+        raise UserError(
+            f"{file} is no JSON ({error}): restore it, or have it written anew"
+        ) from error
+
+
 def decode(file: Path, data: bytes) -> str:
     """A text file's content from its bytes, without a byte-order mark; `file` is for messages."""
     data = data.removeprefix(codecs.BOM_UTF8)

@@ -72,8 +72,6 @@ def mean_logits(logits: Sequence[Logits]) -> Logits:
 
 
 def mean_probabilities(logits: Sequence[Logits]) -> Logits:
-    """The logarithm of the mean over trials of the softmax probabilities: every trial counts
-    alike.
-    """
+    """Log of the mean softmax probabilities over trials: every trial counts alike."""
     logs = special.log_softmax(np.stack(logits).astype(np.float64), axis=-1)
     return special.logsumexp(logs, axis=0) - np.log(len(logits))

@@ -1,65 +1,71 @@
-"""The model cards of the three kinds of export, in Markdown."""
+"""The model cards of the three kinds of export, in Markdown: the facts put into `card_text`.
 
+Texts from outside (names of models, labels and arms) are escaped: they stay text, whatever Markdown
+they spell.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from jaxtune.export.card_parts import (
-    Scored,
-    ensemble_use_section,
-    front_matter,
-    heading,
-    licence_section,
-    recipe_section,
-    scores_section,
-    seeds_of,
-    stability_section,
-    step_words,
-    table,
-    use_section,
+import yaml
+
+from jaxtune.core.version import __version__
+from jaxtune.export.card_text import (
+    CARD,
+    HOW_ENSEMBLE,
+    HOW_SOUP,
+    HOW_TRIAL,
+    ROUNDED,
+    STEPS,
+    USE,
+    USE_ENSEMBLE,
 )
 from jaxtune.export.members import DevSet, Member, Sweep
-from jaxtune.stats.wording import enumerate_words
+from jaxtune.stats.arms import RUNNING, make_arms, readable
+from jaxtune.stats.describe import describe, expected_max
+from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.wording import enumerate_words, in_parts, show_wilson
+
+ENCODERS = {"bert": "BERT", "roberta": "RoBERTa", "albert": "ALBERT"}
+MOST_LABELS = 12
+# Texts, which may hold a path of the user's machine; the other settings are numbers, switches and
+# given words.
+_TEXTS = {"data_dir", "train_file", "dev_file", "text_columns", "label_column"}
+
+
+class Scored(NamedTuple):
+    """A line of the card's score table."""
+
+    name: str  # Markdown
+    scores: dict[str, float]
 
 
 def trial_card(
     dev: DevSet, sweep: Sweep, member: Member, scores: dict[str, float], how: str
 ) -> str:
     """Of one trial; `how` says in Markdown how it was chosen."""
-    chosen = f"{how}\n\nParameters {step_words(sweep, member)}; seeds: {seeds_of(member)}."
-    return _joined(
-        front_matter(dev),
-        heading(dev, f"trial {member.number}"),
-        scores_section(dev, [Scored("this model", scores)], member.row["trivial"]),
-        f"## How it was chosen\n\n{chosen}",
-        stability_section(sweep, member),
-        recipe_section(member),
-        use_section(dev),
-        licence_section(dev),
-    )
+    how = HOW_TRIAL.format(how=how, step=step_words(sweep, member), seeds=_seeds(member))
+    scored = [Scored("this model", scores)]
+    return _card(dev, sweep, member, f"trial {member.number}", scored, how, USE)
 
 
 def ensemble_card(
     dev: DevSet, sweep: Sweep, members: Sequence[Member], scored: Sequence[Scored]
 ) -> str:
     """Of a folder with a folder per member."""
-    geometric = ", the normalised geometric mean of their probabilities"
-    how = (
-        f"Every trial of its arm that did not fail ({len(members)} of {_size(sweep, members)})."
-        " Nothing else was chosen, but failure is judged on the dev set, so the scores above, the"
-        " members' too, are somewhat too high. The ensemble's answer is the mean of the members'"
-        f" logits{geometric if dev.task.num_labels > 1 else ''}."
+    classes = dev.task.num_labels > 1
+    rows = [[f"`member_{m.number:05d}`", str(m.number), _seeds(m)] for m in members]
+    how = HOW_ENSEMBLE.format(
+        members=len(members),
+        size=len(sweep.arm_of(members[0].trial.arm)),
+        geometric=", the normalised geometric mean of their probabilities" if classes else "",
+        step=STEPS[sweep.step],
+        table=_table(["folder", "trial", "seeds"], rows),
     )
-    header = ["folder", "trial", "seeds"]
-    rows = [[f"`member_{m.number:05d}`", str(m.number), seeds_of(m)] for m in members]
-    return _joined(
-        front_matter(dev),
-        heading(dev, f"ensemble of {len(members)} trials"),
-        scores_section(dev, scored, members[0].row["trivial"]),
-        f"## How it was chosen\n\n{how} {_step(sweep)}\n\n{table(header, rows)}",
-        stability_section(sweep, members[0]),
-        recipe_section(members[0]),
-        ensemble_use_section(dev),
-        licence_section(dev),
-    )
+    what = f"ensemble of {len(members)} trials"
+    return _card(dev, sweep, members[0], what, scored, how, USE_ENSEMBLE)
 
 
 def soup_card(
@@ -70,46 +76,148 @@ def soup_card(
     trials: Mapping[str, Sequence[int]],
     chosen: str,
 ) -> str:
-    """Of the exported soup; `trials` are those of the uniform and of the greedy one, `chosen` is
-    one of these names.
-    """
-    heads = len({member.trial.seeds.init_seed for member in members})
+    """Of the soup `chosen`; `trials` are those of the uniform and of the greedy one, by name."""
     fresh = [module.removeprefix("head/") for module in dev.task.fresh]
     if dev.config.reinit_layers:
         fresh.append(f"last {dev.config.reinit_layers} blocks")
-    rows = [[name, ", ".join(map(str, held))] for name, held in trials.items()]
-    how = (
-        f"This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes"
-        f" every trial of its arm that did not fail ({len(members)} of {_size(sweep, members)});"
-        " greedy goes through them from the best to the worst on the dev set and keeps each that"
-        " does not lower the dev score of the mean (Wortsman et al. 2022). The better one on the"
-        " dev set is exported, the uniform one where they are equal. **These choices were made on"
-        " the data that the scores are of, so the scores are too high**: expect less on new"
-        " data.\n\nAll trials started from one encoder, but their fresh parts"
-        f" ({enumerate_words(fresh)}) from {heads} different initialisations, whose mean need not"
-        " mean anything: compare the scores with a single trial's."
+    how = HOW_SOUP.format(
+        chosen=chosen,
+        members=len(members),
+        size=len(sweep.arm_of(members[0].trial.arm)),
+        fresh=enumerate_words(fresh),
+        heads=len({member.trial.seeds.init_seed for member in members}),
+        step=STEPS[sweep.step],
+        table=_table(["soup", "trials"], [[n, ", ".join(map(str, t))] for n, t in trials.items()]),
     )
-    return _joined(
-        front_matter(dev),
-        heading(dev, f"{chosen} soup of {len(trials[chosen])} trials"),
-        scores_section(dev, scored, members[0].row["trivial"]),
-        f"## How it was chosen\n\n{how} {_step(sweep)}\n\n{table(['soup', 'trials'], rows)}",
-        stability_section(sweep, members[0]),
-        recipe_section(members[0]),
-        use_section(dev),
-        licence_section(dev),
+    what = f"{chosen} soup of {len(trials[chosen])} trials"
+    return _card(dev, sweep, members[0], what, scored, how, USE)
+
+
+def _card(
+    dev: DevSet,
+    sweep: Sweep,
+    member: Member,
+    what: str,
+    scored: Sequence[Scored],
+    how: str,
+    use: str,
+) -> str:
+    """The card about the recipe of `member`'s arm."""
+    config, metrics = dev.config, dev.task.metrics
+    lines = [[line.name, *(f"{line.scores[name]:.4f}" for name in metrics)] for line in scored]
+    arm_name = escaped(member.trial.arm)
+    return CARD.format(
+        front_matter=_front_matter(dev),
+        base=_base(dev),
+        task=escaped(str(config.task)),
+        what=what,
+        encoder=ENCODERS[dev.task.model.encoder.config.family],
+        goal=_goal(dev.label_names),
+        version=__version__,
+        random_weights=", from random weights" if config.random_weights else "",
+        scores=_table(["", *metrics], lines),
+        num_dev=len(dev.labels),
+        metric=metrics[0],
+        trivial=f"{member.row['trivial']:.4f}",
+        how=how,
+        num_trials=len(sweep.arm_of(member.trial.arm)),
+        whole=f"the arm {arm_name}" if sweep.arms[1:] else "the sweep",
+        spread=_spread(sweep, member),
+        expected_best=_expected_best(sweep, member),
+        when="after the last step" if sweep.step == "final" else "at each trial's best evaluation",
+        recipe=_recipe(member),
+        use=use.format(
+            example='["A text."], ["Another text."]' if dev.pairs else '["A text."]',
+            max_length=dev.max_length,
+            rounded="" if config.precision == "float32" else ROUNDED,
+        ),
     )
 
 
-def _size(sweep: Sweep, members: Sequence[Member]) -> int:
-    return len(sweep.arm_of(members[0].trial.arm))
+def escaped(text: str) -> str:
+    """Text on one line whose Markdown and HTML characters mean themselves."""
+    visible = "".join(c if c.isprintable() else " " for c in str(text))
+    return re.sub(r"([\\`*_{}\[\]<>()#+.!|~&$:@^])", r"\\\1", " ".join(visible.split()))
 
 
-def _step(sweep: Sweep) -> str:
+def step_words(sweep: Sweep, member: Member) -> str:
+    """Which parameters, such as `after the last step, 468`."""
     if sweep.step == "final":
-        return "The parameters are those after the last step."
-    return "The parameters are those of each trial's best evaluation on the dev set."
+        return f"after the last step, {member.row['num_steps']}"
+    return f"of the best evaluation on the dev set, after step {member.row['best_step']}"
 
 
-def _joined(*sections: str) -> str:
-    return "\n\n".join(sections) + "\n"
+def _front_matter(dev: DevSet) -> str:
+    """What the hub reads. A local folder is no id there, and no licence is made up."""
+    model = dev.config.model
+    known = model is not None and model != "miniature" and not Path(model).is_dir()
+    values: dict[str, Any] = {"base_model": model} if known else {}
+    values |= {"library_name": "transformers", "pipeline_tag": "text-classification"}
+    return yaml.safe_dump(values | {"tags": ["jaxtune"]}, sort_keys=False, allow_unicode=True)
+
+
+def _base(dev: DevSet) -> str:
+    """The hub id, or the name of a local folder without its path."""
+    model = str(dev.config.model)
+    return escaped(Path(model).resolve().name if Path(model).is_dir() else model)
+
+
+def _goal(label_names: Sequence[str] | None) -> str:
+    if label_names is None:
+        return "regression"
+    if len(label_names) > MOST_LABELS:
+        return f"{len(label_names)} classes"
+    return f"{len(label_names)} classes ({', '.join(map(escaped, label_names))})"
+
+
+def _seeds(member: Member) -> str:
+    seeds = member.trial.seeds
+    return (
+        f"initialisation {seeds.init_seed}, order {seeds.order_seed}, dropout {seeds.dropout_seed}"
+    )
+
+
+def _spread(sweep: Sweep, member: Member) -> str:
+    """The table of the member's arm: trials that failed are in it."""
+    rows = [other.row for other in sweep.arm_of(member.trial.arm)]
+    (arm,) = make_arms({member.trial.arm: rows})
+    about = describe(arm)
+    columns = {
+        "n": str(about.all.n),
+        "mean": _shown(about.all.mean),
+        "std": _shown(about.all.std),
+        "min": _shown(about.all.min),
+        "max": _shown(about.all.max),
+        "failed": f"{about.failed.count}/{about.failed.n}",
+        "95 % interval": show_wilson(about.failed),
+    }
+    return _table(list(columns), [list(columns.values())])
+
+
+def _shown(found: Estimate) -> str:
+    value, interval = in_parts(found, "{:.4f}")
+    return f"{value} ({interval})" if interval else value
+
+
+def _expected_best(sweep: Sweep, member: Member) -> str:
+    """For 1, 2, 4, ... trials of the arm and for all of them."""
+    rows = [other.row | {"final": sweep.score(other)} for other in sweep.arm_of(member.trial.arm)]
+    (arm,) = make_arms({"": rows})
+    best = expected_max(arm.final)
+    budgets = [n for n in best.num_trials.tolist() if n == len(arm) or n & (n - 1) == 0]
+    means = [f"{best.mean[n - 1]:.4f}" for n in budgets]
+    return _table(["trials", *map(str, budgets)], [["expected best", *means]])
+
+
+def _recipe(member: Member) -> str:
+    """Every setting of the training, and not how it was run or watched."""
+    settings = member.trial.settings
+    recipe = [name for name in settings if name not in RUNNING | _TEXTS]
+    rows = [[f"`{name}`", readable(settings[name])] for name in recipe]
+    return _table(["setting", "value"], [*rows, ["steps", str(member.row["num_steps"])]])
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of cells that are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

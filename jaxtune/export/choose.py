@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
 from jaxtune.export.averages import (
@@ -14,30 +16,28 @@ from jaxtune.export.averages import (
     mean_probabilities,
     uniform_soup,
 )
-from jaxtune.export.card import ensemble_card, soup_card, trial_card
-from jaxtune.export.card_parts import Scored, compared, step_words
+from jaxtune.export.card import Scored, ensemble_card, soup_card, step_words, trial_card
+from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
 from jaxtune.export.folder import write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
 
 CARD = "README.md"
-BY_NUMBER = "Named by its number, by whoever exported it."
-FAILED = " **This trial failed**: it is no better than the best constant prediction, or diverged."
 
 
 def choose(sweep: Sweep, trial: str, arm: str | None) -> Callable[[Path], str]:
-    """What `--trial` means: writes a folder and returns what there is to say; raises UserError
-    where it means nothing.
+    """What `--trial` means, as a function that writes the folder and returns what there is to say.
+
+    Raises UserError where it means nothing.
     """
-    if trial in ("ensemble", "soup"):
-        members = _usable(
-            sweep, only_arm(sweep, arm, f"an {trial}" if trial[0] == "e" else "a soup"), 2
-        )
-        return partial(_ensemble if trial == "ensemble" else _soup, sweep, members)
+    averages = {"ensemble": ("an ensemble", _ensemble), "soup": ("a soup", _soup)}
+    if trial in averages:
+        what, write = averages[trial]
+        return partial(write, sweep, _usable(sweep, only_arm(sweep, arm, what), 2))
     if trial == "best":
         best = max(_usable(sweep, in_arm(sweep, arm), 1), key=sweep.score)
         return partial(_single, sweep, best, _chosen_best(sweep, best, arm))
     member = trial_named(sweep, in_arm(sweep, arm), trial)
-    return partial(_single, sweep, member, BY_NUMBER + ("" if member.usable else FAILED))
+    return partial(_single, sweep, member, HOW_NAMED if member.usable else HOW_FAILED)
 
 
 def _usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Member]:
@@ -59,24 +59,20 @@ def _usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Memb
 
 def _chosen_best(sweep: Sweep, best: Member, arm: str | None) -> str:
     """How the best trial came to be it, in Markdown."""
-    total = len(in_arm(sweep, arm))
-    among = f"{total} trials" + (
-        f" in {len(sweep.arms)} arms" if not arm and sweep.arms[1:] else ""
-    )
-    return (
-        f"The best of {among}, by {best.row['metric']} on the dev set. **It was chosen on the data"
-        " that it is reported on, so its score is too high**: expect less on new data, and compare"
-        " it with what the best of so many trials is expected to score (below), never with the"
-        " mean of another recipe."
-    )
+    among = f"{len(in_arm(sweep, arm))} trials"
+    if arm is None and len(sweep.arms) > 1:
+        among += f" in {len(sweep.arms)} arms"
+    return HOW_BEST.format(among=among, metric=best.row["metric"])
 
 
 def _single(sweep: Sweep, member: Member, how: str, folder: Path) -> str:
     dev = DevSet(member.trial)
     scores = _write_member(sweep, member, how, dev, folder)[1]
     metric = dev.task.metrics[0]
-    said = step_words(sweep, member)
-    return f"Trial {member.number}, {said}: {metric} {scores[metric]:.4f} on the dev set."
+    return (
+        f"Trial {member.number}, {step_words(sweep, member)}: {metric} {scores[metric]:.4f} on the"
+        " dev set."
+    )
 
 
 def _write_member(
@@ -93,7 +89,7 @@ def _write_member(
 
 def _ensemble(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
     dev = DevSet(members[0].trial)
-    how = f"A member of an ensemble of {len(members)} trials; not chosen by its own score."
+    how = HOW_MEMBER.format(members=len(members))
     written = [
         _write_member(sweep, member, how, dev, folder / f"member_{member.number:05d}")
         for member in members
@@ -104,10 +100,23 @@ def _ensemble(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
     if dev.task.num_labels > 1:
         other = dev.scores(mean_probabilities(logits))
         lines.append(Scored("mean of the probabilities instead", other))
-    lines += compared(dev, members, each)
+    lines += _compared(dev, members, each)
     write_text(folder / CARD, ensemble_card(dev, sweep, members, lines))
     metric = dev.task.metrics[0]
     return f"Ensemble of {len(members)} trials: {metric} {scores[metric]:.4f} on the dev set."
+
+
+def _compared(
+    dev: DevSet, members: Sequence[Member], scores: Sequence[dict[str, float]]
+) -> list[Scored]:
+    """What an average is measured against: its members' mean and the best of them."""
+    metric = dev.task.metrics[0]
+    best = max(range(len(members)), key=lambda i: scores[i][metric])
+    means = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
+    return [
+        Scored(f"best single trial ({members[best].number})", scores[best]),
+        Scored("mean of the single trials", means),
+    ]
 
 
 def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
@@ -132,7 +141,7 @@ def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
     chosen = max(soups, key=lambda name: scores[name][metric])
     write_model(folder, dev, soups[chosen].params)
     lines = [Scored(f"{name} soup", scores[name]) for name in soups]
-    lines += compared(dev, members, list(each.values()))
+    lines += _compared(dev, members, list(each.values()))
     trials = {name: soup.trials for name, soup in soups.items()}
     write_text(folder / CARD, soup_card(dev, sweep, members, lines, trials, chosen))
     return (

@@ -1,6 +1,4 @@
-"""A fine-tuned classifier as the folder that transformers' auto classes load: config.json, weights,
-tokenizer.
-"""
+"""A fine-tuned classifier as transformers loads it: config.json, weights, tokenizer."""
 
 import shutil
 from pathlib import Path
@@ -17,9 +15,7 @@ _CLASSES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
 
 
 def write_model(folder: Path, dev: DevSet, params: Params) -> None:
-    """The folder gives in transformers, with the tokenizer called as the model card says, the
-    logits that `dev` gives.
-    """
+    """In transformers, called as the model card says, the folder gives the logits of `dev`."""
     from safetensors import SafetensorError
 
     source = locate(str(dev.config.model))
@@ -46,9 +42,7 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
 
 
 def classifier_config(raw: dict[str, Any], label_names: tuple[str, ...] | None) -> dict[str, Any]:
-    """The base model's config.json with a classification head; `label_names` is None for
-    regression.
-    """
+    """The base model's config.json with a classification head; without labels, for regression."""
     labels = ("LABEL_0",) if label_names is None else label_names
     return {name: value for name, value in raw.items() if name not in _NOT_TRUE_HERE} | {
         "architectures": [f"{_CLASSES[raw['model_type']]}ForSequenceClassification"],

@@ -19,12 +19,12 @@ from jaxtune.data.glue import GLUE_TASKS
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.stats.arms import check_comparable, make_arms
-from jaxtune.stats.describe import by_arm
+from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import names
 from jaxtune.storage.checkpoints import load_params
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
-from jaxtune.storage.trial_rows import Row, read_rows
+from jaxtune.storage.results import read_whole
+from jaxtune.storage.trial_rows import Row, finished_rows
 from jaxtune.training.plan import make_plans
 from jaxtune.training.prepare import read_dataset
 
@@ -56,9 +56,7 @@ class Member(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """What is left of a sweep in OUT; `step` says which of a trial's parameters and scores are
-    meant.
-    """
+    """A sweep in OUT; `step` says which of a trial's parameters and scores are meant."""
 
     out: Path
     step: Step
@@ -78,9 +76,7 @@ class Sweep:
         return tuple(dict.fromkeys(member.trial.arm for member in self.members))
 
     def params(self, member: Member) -> Params:
-        """A member's parameters by path, every word's row among them; raises UserError where there
-        are none.
-        """
+        """By path, every word's row among them; raises UserError where there are none."""
         again = (
             f"run the sweep again with python -m jaxtune.sweep --config {self.out / CONFIG} "
             f"--save_params {self.step} --out OTHER"
@@ -97,18 +93,13 @@ class Sweep:
 
 
 def read_sweep(out: Path, step: Step) -> Sweep:
-    """The finished trials of OUT; raises UserError where it is no sweep's folder or its trials are
-    another config's.
-    """
+    """The finished trials of OUT; UserError where it is no sweep's or its config has changed."""
     if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
         raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
     trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
     # Not the ledger's check of every file: the trials that are not exported count in the stability
     # table all the same, whoever has thrown their parameters away since.
-    rows = read_rows(out)
-    if not rows:
-        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
-    return Sweep(out, step, tuple(_member(out, step, row, trials) for row in rows))
+    return Sweep(out, step, tuple(_member(out, step, row, trials) for row in finished_rows(out)))
 
 
 def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Member:
@@ -180,9 +171,7 @@ class DevSet:
         return min(self.config.max_length, self.task.model.encoder.config.max_length)
 
     def model(self, params: Params, source: Any = "these parameters") -> SequenceClassifier:
-        """The parameters as a model with all words; raises UserError where they are another
-        architecture's.
-        """
+        """A model with all words; raises UserError for parameters of another architecture."""
         wanted = {path: leaf.shape for path, leaf in paths(self._skeleton).items()}
         if wanted != {path: array.shape for path, array in params.items()}:
             raise UserError(
@@ -203,8 +192,7 @@ class DevSet:
         return evaluate(self.task.metrics, logits, self.labels)
 
     def check(self, sweep: Sweep, member: Member, params: Params) -> np.ndarray:
-        """The member's logits, evaluated again; raises UserError where they are not those that the
-        sweep left.
+        """The member's logits, evaluated again; UserError where they are not what the sweep left.
 
         Orbax notices no changed byte, and model and data lie outside OUT: this notices both. Of the
         best step no logits were kept, and there is nothing to compare.
@@ -216,7 +204,7 @@ class DevSet:
             )
         if sweep.step == "best":
             return logits
-        kept = _saved_logits(member.predictions)
+        kept = read_whole(np.load, member.predictions)
         bound = ROUNDING[self.config.precision] * max(1.0, float(np.abs(kept).max()))
         alike = kept.shape == logits.shape and np.abs(kept - logits).max() <= bound
         if not alike or self.scores(kept)[self.task.metrics[0]] != member.row["final"]:
@@ -232,16 +220,6 @@ def _task_of(config: SweepConfig) -> Task:
     """What classes and texts the task has; only a custom one's files have to be read for it."""
     assert config.task is not None
     return GLUE_TASKS[config.task] if config.task in GLUE_TASKS else read_dataset(config).task
-
-
-def _saved_logits(file: Path) -> np.ndarray:
-    try:
-        return np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{file} is missing or damaged; give the sweep's command again, and it repeats that"
-            " trial."
-        ) from error
 
 
 def trial_named(sweep: Sweep, members: Sequence[Member], number: str) -> Member:

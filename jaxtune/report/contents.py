@@ -99,8 +99,8 @@ def _scores(found: Findings) -> Iterator[Section]:
         "Final scores",
         "Every trial, with a box over all of them (middle half and median; whiskers to the"
         " extremes); and what the best of so many seeds is expected to score, with one standard"
-        " deviation of it. That best is chosen on the dev set it is scored"
-        f" on.{_left_out(found, MOST_ARMS)}",
+        " deviation of it. That best is chosen on the dev set it is scored on."
+        f"{_left_out(found, MOST_ARMS)}",
         panels=[
             Panel(
                 "All trials",
@@ -166,7 +166,8 @@ def _curves(found: Findings) -> Iterator[Section]:
     yield Section(
         "Training",
         "A line per trial. Losses are means over blocks of steps; a line that leaves the panel or"
-        f" ends has diverged.{without}{_left_out(found, MOST_ARMS)}",
+        " ends has diverged."
+        f"{without}{_left_out(found, MOST_ARMS)}",
         keys=[*KIND_KEYS, FLOOR_KEY],
         panels=panels,
     )
@@ -187,8 +188,8 @@ def _gradients(found: Findings) -> Iterator[Section]:
         "Gradient norms",
         "L2 norm of a layer's gradient before clipping: median and middle half of the trials of a"
         " kind, at the logged steps. In the study the lower layers' gradients vanish in failed"
-        " trials and recover in successful"
-        f" ones.{_left_out(found, MOST_GRADIENT_ARMS, 'trials of both kinds')}",
+        " trials and recover in successful ones."
+        f"{_left_out(found, MOST_GRADIENT_ARMS, 'trials of both kinds')}",
         keys=KIND_KEYS,
         panels=[
             Panel(
@@ -229,10 +230,11 @@ def _rates(found: Findings) -> Iterator[Section]:
     rates = [np.frombuffer(curve) for curve, _ in lines]
     yield Section(
         "Effective learning rate",
-        "Without bias correction, Adam's t-th update is 1 / c(t) times as large, c(t) = sqrt(1 -"
-        " b2^t) / (1 - b1^t): the same as corrected Adam with the learning rate drawn here (eps"
-        " left aside). Arms that differ in the correction differ in this, too; which of the two"
-        f" matters shows only when each arm has its own best learning rate.{_head_only(found)}",
+        "Without bias correction, Adam's t-th update is 1 / c(t) times as large,"
+        " c(t) = sqrt(1 - b2^t) / (1 - b1^t): the same as corrected Adam with the learning rate"
+        " drawn here (eps left aside). Arms that differ in the correction differ in this, too;"
+        " which of the two matters shows only when each arm has its own best learning rate."
+        f"{_head_only(found)}",
         keys=[
             Key(_rate_label(arms), "line", style)
             for (_, arms), style in zip(lines, styles, strict=True)
@@ -249,13 +251,10 @@ def _head_only(found: Findings) -> str:
 
 
 def _rate_label(arms: Sequence[ArmFindings]) -> str:
-    top = arms[0].peak
+    top, alike = arms[0].peak, names([arm.arm.name for arm in arms])
     assert top is not None
     multiple = f"{top.multiple:.2g} times what was set" if top.multiple >= 1.005 else "as set"
-    return (
-        f"{names([arm.arm.name for arm in arms])}: peak {show_rate(top.rate)} at step {top.step},"
-        f" {multiple}"
-    )
+    return f"{alike}: peak {show_rate(top.rate)} at step {top.step}, {multiple}"
 
 
 def _agreement(found: Findings) -> Iterator[Section]:

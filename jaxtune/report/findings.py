@@ -8,8 +8,8 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.schedules import NEEDED, Peak, peak
 from jaxtune.report.sources import Source, TrialRecord
-from jaxtune.stats.arms import Arm, check_comparable, make_arms
-from jaxtune.stats.describe import Description, ExpectedMax, by_arm, describe, expected_max
+from jaxtune.stats.arms import Arm, by_arm, check_comparable, make_arms
+from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_max
 from jaxtune.stats.instability import Instability, VarianceSplit, instability, variance_split
 from jaxtune.stats.verdict import Verdict, judge
 
@@ -42,8 +42,7 @@ class Findings(NamedTuple):
 
 
 def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findings:
-    """Judges and describes the arms of all sources; raises UserError where their scores do not
-    compare.
+    """Judges and describes the arms of all sources; UserError where their scores do not compare.
 
     Args:
         report: is told what comes next, for these are seconds per arm and pair of arms.
@@ -86,10 +85,8 @@ def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) ->
     }
     first = arms[0]
     for arm in arms[1:]:
-        if (
-            arm.trivial != first.trivial
-            or len({sizes.get(a.name) for a in (first, arm)} - {None}) > 1
-        ):
+        two_sizes = len({sizes.get(first.name), sizes.get(arm.name)} - {None}) > 1
+        if two_sizes or arm.trivial != first.trivial:
             raise UserError(
                 f"[{first.name}] and [{arm.name}] were scored on different dev sets (best constant"
                 f" prediction {first.trivial:.3f} and {arm.trivial:.3f}, {sizes.get(first.name)}"

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
 from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -24,14 +23,12 @@ TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def make_markdown(found: Findings, sections: Sequence[Section]) -> str:
+def markdown(found: Findings, sections: Sequence[Section]) -> str:
     """Words and tables; the figures are in the page."""
-    verdict = found.verdict
-    sentences = (verdict.more_stable, verdict.how_sure, verdict.next_step)
     status = [source.status for source in found.sources if source.status]
     parts = [f"# {_markdown(title(found))}", _markdown(facts(found))]
     parts += [f"**{_markdown(text)}**" for text in status]
-    parts += [f"> {_markdown(' '.join(sentences))}"]
+    parts += [f"> {_markdown(' '.join(found.verdict.sentences))}"]
     for section in sections:
         if not section.tables and not section.points:
             continue
@@ -84,8 +81,7 @@ def terminal_table(table: Table) -> RichTable:
 
 def arms_csv(found: Findings) -> str:
     """A row per arm: everything its description holds, unrounded, then its settings."""
-    rows = [_arm_numbers(arm) | arm.arm.settings for arm in found.arms]
-    return _csv(rows)
+    return _csv(_arm_numbers(arm) | arm.arm.settings for arm in found.arms)
 
 
 def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
@@ -104,11 +100,13 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
         "constant_predictions": about.constant.count,
         "unscored": about.num_unscored,
         **_scores("", about.all),
+        "not_failed_n": about.not_failed.n,
         **_scores("not_failed_", about.not_failed),
         "dev_standard_error": about.dev_error.value,
         "num_steps": arm.num_steps,
     }
-    numbers |= {f"expected_best_of_{n}": _at(arm.best.mean, n) for n in (1, 2, 5, 10)}
+    best = dict(zip(arm.best.num_trials.tolist(), arm.best.mean.tolist(), strict=True))
+    numbers |= {f"expected_best_of_{n}": best.get(n) for n in (1, 2, 5, 10)}
     if arm.peak is not None:
         numbers |= {"peak_learning_rate": arm.peak.rate, "peak_multiple": arm.peak.multiple}
     for kind, found in (("", arm.instability), ("not_failed_", arm.of_successes)):
@@ -119,18 +117,11 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
 
 
 def _scores(kind: str, scores: Scores) -> dict[str, Any]:
-    numbers: dict[str, Any] = {f"{kind}n": scores.n} if kind else {}
-    for name, found in list(scores._asdict().items())[1:]:
-        numbers |= {
-            f"{kind}{name}": found.value,
-            f"{kind}{name}_low": found.low,
-            f"{kind}{name}_high": found.high,
-        }
+    numbers = {}
+    for name, found in list(scores._asdict().items())[1:]:  # n stands with the failures
+        ends = {"": found.value, "_low": found.low, "_high": found.high}
+        numbers |= {f"{kind}{name}{end}": value for end, value in ends.items()}
     return numbers
-
-
-def _at(values: np.ndarray, count: int) -> float | None:
-    return float(values[count - 1]) if count <= len(values) else None
 
 
 def trials_csv(found: Findings) -> str:
@@ -154,9 +145,7 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def csv_cell(value: Any) -> str:
-    """A number as it is, nothing for null; text that a spreadsheet would calculate gets an
-    apostrophe in front.
-    """
+    """A number as it is, nothing for null, an apostrophe before text that would be calculated."""
     if value is None:
         return ""
     if isinstance(value, list | tuple):

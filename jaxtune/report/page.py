@@ -1,8 +1,6 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no picture from
-anywhere.
+"""The report as one HTML page that needs nothing else: no script, font or picture from anywhere.
 
-Everything that came from data or settings passes through `escape`; drawings are escaped where they
-are made.
+What came from data or settings passes through `escape`; drawings are escaped where they are made.
 """
 
 import re
@@ -17,29 +15,42 @@ from jaxtune.report.contents import Key, Panel, Section
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import printable
 from jaxtune.report.tables import Table
+from jaxtune.stats.verdict import Verdict
+from jaxtune.stats.wording import plural
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def make_page(found: Findings, sections: Sequence[Section]) -> str:
+def html(found: Findings, sections: Sequence[Section]) -> str:
     """The whole page."""
-    verdict = found.verdict
-    sentences = (verdict.more_stable, verdict.how_sure, verdict.next_step)
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         version=escape(__version__),
         title=_text(title(found)),
         facts=_text(facts(found)),
         status=_paragraphs((source.status for source in found.sources), "status"),
-        # A verdict that lists arms is no headline.
-        verdict=_paragraphs(sentences[:1], "long" if len(sentences[0]) > 140 else "")
-        + _paragraphs(sentences[1:]),
+        verdict=_sentences(found.verdict),
         links="\n".join(
             f'<a href="#{_anchor(section)}">{_text(section.title)}</a>' for section in sections
         ),
         sections="\n".join(map(_section, sections)) + _configs(found),
         footer=_text(f"Written by jaxtune {__version__} on {now}."),
     )
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """The verdict alone, its sentences and notes, as a piece of a page such as a notebook's."""
+    return f'<div class="verdict">\n{_sentences(verdict)}\n</div>\n{_points(verdict.notes)}'
+
+
+def _sentences(verdict: Verdict) -> str:
+    # A verdict that lists arms is no headline.
+    kind = "long" if len(verdict.more_stable) > 140 else ""
+    return _paragraphs([verdict.more_stable], kind) + _paragraphs(verdict.sentences[1:])
+
+
+def _points(points: Iterable[str]) -> str:
+    return "\n".join(["<ul>", *(f"<li>{_text(point)}</li>" for point in points), "</ul>"])
 
 
 def title(found: Findings) -> str:
@@ -52,12 +63,11 @@ def title(found: Findings) -> str:
 
 def facts(found: Findings) -> str:
     """What the numbers are based on, in a line."""
-    trials = sum(len(arm.arm) for arm in found.arms)
+    trials, arms = sum(len(arm.arm) for arm in found.arms), plural(len(found.arms), "arm")
     dev = "the dev set" if found.num_dev is None else f"{found.num_dev} dev examples"
     return (
-        f"{trials} trials in {len(found.arms)} arm{'s' * (len(found.arms) > 1)}, scored by"
-        f" {found.metric} on {dev} after the last step. The best constant prediction scores"
-        f" {found.trivial:.3f}."
+        f"{trials} trials in {arms}, scored by {found.metric} on {dev} after the last step."
+        f" The best constant prediction scores {found.trivial:.3f}."
     )
 
 
@@ -78,22 +88,15 @@ def _section(section: Section) -> str:
     parts = [f'<section id="{_anchor(section)}">', f"<h2>{_text(section.title)}</h2>"]
     parts.append(_paragraphs([section.lede], "lede"))
     if section.points:
-        parts += ["<ul>", *(f"<li>{_text(point)}</li>" for point in section.points), "</ul>"]
+        parts.append(_points(section.points))
     if section.panels:
         kind = "panels three" if section.columns == 3 else "panels"
-        keys, panels = _keys(section.keys), map(_panel, section.panels)
+        start, keys = f'<div class="{kind}">', _keys(section.keys)
         # A lone panel has room for its legend beside it.
-        alone = len(section.panels) == 1
-        parts += [
-            "" if alone else keys,
-            f'<div class="{kind}">',
-            *panels,
-            keys if alone else "",
-            "</div>",
-        ]
-    alone = len(section.tables) == 1
+        above, beside = ("", keys) if len(section.panels) == 1 else (keys, "")
+        parts += [above, start, *map(_panel, section.panels), beside, "</div>"]
     for table in section.tables:
-        heading = "" if alone else f"<h3>{_text(table.title)}</h3>"
+        heading = f"<h3>{_text(table.title)}</h3>" if len(section.tables) > 1 else ""
         parts += [heading, _table(table)]
     return "\n".join(part for part in [*parts, "</section>"] if part)
 

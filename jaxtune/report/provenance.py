@@ -1,24 +1,28 @@
 """What the sweeps of a report were run with, and how fast they ran."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import Source
-from jaxtune.report.tables import MISSING, Table
+from jaxtune.report.tables import Table, shown
+from jaxtune.stats.wording import plural
+
+THROUGHPUT_COLUMNS = (
+    *("Sweep", "Trials", "Seeds per hour", "Tokens per second"),
+    *("Time", "Compiling", "Memory"),
+)
+THROUGHPUT_NOTE = (
+    "Of the run that finished the sweep, compiling and evaluating included; tokens are real ones,"
+    " without padding. A sweep that has not finished shows its trials' own times."
+)
 
 
 def throughput_table(found: Findings) -> Table:
     """A row per sweep."""
-    return Table(
-        "Throughput",
-        ("Sweep", "Trials", "Seeds per hour", "Tokens per second", "Time", "Compiling", "Memory"),
-        tuple(map(_throughput_row, found.sources)),
-        "Of the run that finished the sweep, compiling and evaluating included; tokens are real"
-        " ones, without padding. A sweep that has not finished shows its trials' own times.",
-    )
+    rows = tuple(map(_throughput_row, found.sources))
+    return Table("Throughput", THROUGHPUT_COLUMNS, rows, THROUGHPUT_NOTE)
 
 
 def _throughput_row(source: Source) -> tuple[str, ...]:
@@ -31,21 +35,13 @@ def _throughput_row(source: Source) -> tuple[str, ...]:
     memory = measured.get("peak_memory_bytes")
     return (
         source.name,
-        _count(measured["trials"]),
-        _count(measured.get("seeds_per_hour")),
-        _count(measured.get("tokens_per_second")),
-        _seconds(measured.get("seconds")),
-        _seconds(measured.get("compile_seconds")),
-        MISSING if memory is None else f"{memory / 2**30:.2f} GiB",
+        shown(measured["trials"], "{:,.0f}"),
+        shown(measured.get("seeds_per_hour"), "{:,.0f}"),
+        shown(measured.get("tokens_per_second"), "{:,.0f}"),
+        shown(measured.get("seconds"), "{:,.1f} s"),
+        shown(measured.get("compile_seconds"), "{:,.1f} s"),
+        shown(None if memory is None else memory / 2**30, "{:.2f} GiB"),
     )
-
-
-def _count(value: float | int | None) -> str:
-    return MISSING if value is None else f"{value:,.0f}"
-
-
-def _seconds(value: float | int | None) -> str:
-    return MISSING if value is None else f"{value:,.1f} s"
 
 
 def provenance_table(source: Source) -> Table:
@@ -72,14 +68,11 @@ def provenance_table(source: Source) -> Table:
 
 def _continued(manifest: dict[str, Any]) -> str:
     count = len(manifest.get("continued") or [])
-    return f"{count} time{'s' * (count > 1)}" if count else ""
+    return plural(count, "time") if count else ""
 
 
 def _devices(devices: Sequence[str]) -> str:
-    kinds, counts = np.unique(devices, return_counts=True)
-    return ", ".join(
-        f"{n} x {kind}" for kind, n in zip(kinds.tolist(), counts.tolist(), strict=True)
-    )
+    return ", ".join(f"{n} x {kind}" for kind, n in sorted(Counter(devices).items()))
 
 
 def _program(group: dict[str, Any]) -> str:

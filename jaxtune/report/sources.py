@@ -1,9 +1,6 @@
-"""What the folders of a report hold, as far as it has been written: a sweep may still run, or may
-have been cut off.
-"""
+"""What the folders of a report hold so far: a sweep may still run, or may have been cut off."""
 
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +14,9 @@ from jaxtyping import Float, Int
 
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import read_json, read_text
 from jaxtune.storage.paths import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY, TRIALS
-from jaxtune.storage.trial_rows import CHECKSUMS, Row, read_rows
+from jaxtune.storage.trial_rows import CHECKSUMS, Row, finished_rows
 
 LOSS, DEV = "loss", "dev"
 # A row without these is no trial's.
@@ -37,8 +35,7 @@ class Curve(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrialRecord:
-    """A finished trial: its row, what is there of its history, and its dev logits if they are
-    there.
+    """A finished trial: its row, and what is there of its history and its dev logits.
 
     Curves are `loss`, `dev` (the primary metric), and gradient norms such as `layer 1 of 24` of the
     first, a middle and the last block.
@@ -85,8 +82,8 @@ class Source:
         done = len(self.trials)
         if self.planned is None:
             return (
-                f"{self.name}: {done} trials have finished, of how many is not known ({CONFIG}"
-                " cannot be read)."
+                f"{self.name}: {done} trials have finished, of how many is not known"
+                f" ({CONFIG} cannot be read)."
             )
         if done >= self.planned.trials:
             return ""
@@ -101,8 +98,7 @@ class Source:
 def read_sources(
     outs: Sequence[Path], report: Callable[[int, str], None] = lambda done, text: None
 ) -> list[Source]:
-    """Reads the folders of sweeps; raises UserError for one that is given twice or holds no
-    finished trial.
+    """Reads the folders of sweeps; UserError for one given twice or without a finished trial.
 
     Arms of the same name in several folders get the folder's name in front.
 
@@ -147,9 +143,7 @@ def printable(text: str) -> str:
 
 
 def _rows(out: Path) -> list[Row]:
-    rows = read_rows(out)
-    if not rows:
-        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
+    rows = finished_rows(out)
     missing = sorted(set().union(*(NEEDED - row.keys() for row in rows)))
     if missing:
         raise UserError(
@@ -172,7 +166,7 @@ def _unless_damaged(read: Callable[[Path], Any], file: Path) -> Any:
     """What a file holds; None where it is missing or damaged, which costs a report one curve."""
     try:
         return read(file)
-    except (OSError, ValueError, EOFError):  # pyarrow's and JSON's errors are ValueErrors
+    except (UserError, OSError, ValueError, EOFError):  # pyarrow's errors are ValueErrors
         return None
 
 
@@ -197,9 +191,9 @@ def _some_layers(names: Sequence[str]) -> dict[str, str]:
 
 
 def _source(out: Path, name: str, trials: tuple[TrialRecord, ...]) -> Source:
-    config = _unless_damaged(_read_text, out / CONFIG) or ""
-    manifest = _unless_damaged(_read_json, out / MANIFEST)
-    summary = _unless_damaged(_read_json, out / SUMMARY)
+    config = _unless_damaged(read_text, out / CONFIG) or ""
+    manifest = _unless_damaged(read_json, out / MANIFEST)
+    summary = _unless_damaged(read_json, out / SUMMARY)
     throughput = summary.get("throughput") if isinstance(summary, dict) else None
     return Source(
         out=out,
@@ -210,14 +204,6 @@ def _source(out: Path, name: str, trials: tuple[TrialRecord, ...]) -> Source:
         manifest=manifest if isinstance(manifest, dict) else {},
         throughput=throughput if isinstance(throughput, dict) else None,
     )
-
-
-def _read_text(file: Path) -> str:
-    return file.read_text(encoding="utf-8")
-
-
-def _read_json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def planned(config: str) -> Planned | None:

@@ -8,17 +8,15 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
 from jaxtune.report.contents import sections
 from jaxtune.report.findings import Findings, find
-from jaxtune.report.formats import arms_csv, make_markdown, terminal_table, trials_csv
-from jaxtune.report.page import make_page
+from jaxtune.report.formats import arms_csv, markdown, terminal_table, trials_csv
+from jaxtune.report.page import html
 from jaxtune.report.sources import read_sources
 from jaxtune.report.tables import arms_table
 from jaxtune.storage.paths import REPORT
 
 
 def write_report(outs: Sequence[Path], to: Path | None) -> None:
-    """Leaves the four files in `to`, or in the first of `outs`; raises UserError where there is
-    nothing to report on.
-    """
+    """Leaves the four files in `to`, or in the first of `outs`; UserError without any trial."""
     folder = outs[0] if to is None else to
     with ProgressLine("report", 3) as line:
         line.update(0, "reading")
@@ -26,8 +24,8 @@ def write_report(outs: Sequence[Path], to: Path | None) -> None:
         found = find(sources, lambda text: line.update(1, text))
         contents = sections(found, lambda text: line.update(2, text))
         texts = (
-            make_page(found, contents),
-            make_markdown(found, contents),
+            html(found, contents),
+            markdown(found, contents),
             arms_csv(found),
             trials_csv(found),
         )
@@ -42,11 +40,10 @@ def write_report(outs: Sequence[Path], to: Path | None) -> None:
 
 
 def _say(found: Findings, folder: Path) -> None:
-    verdict = found.verdict
     for source in found.sources:
         if source.status:
             say(f"{source.status}\n")
-    say("\n".join((verdict.more_stable, verdict.how_sure, verdict.next_step)))
+    say("\n".join(found.verdict.sentences))
     console.print(terminal_table(arms_table(found)))
-    say("\n".join(f"- {note}" for note in verdict.notes))
+    say("\n".join(f"- {note}" for note in found.verdict.notes))
     say(f"\nWrote {', '.join(REPORT)} in {folder}")

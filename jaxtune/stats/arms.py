@@ -1,10 +1,12 @@
 """The trials of an arm as arrays, which is what the statistics work on."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from jaxtune.core.errors import UserError
@@ -49,12 +51,38 @@ class Arm:
         """Whether trials were stopped because others had scored better."""
         return bool(self.stopped.any()) and readable(self.settings.get("keep_trials")) != "null"
 
+    @property
+    def mostly_failed(self) -> bool:
+        """Whether a small std says no more than that failures are alike."""
+        return 2 * int(self.failed.sum()) > len(self)
+
+    @property
+    def std(self) -> float:
+        """Over seeds, ddof 1; nan for a single trial."""
+        return float(self.final.std(ddof=1)) if len(self) > 1 else math.nan
+
     def __len__(self) -> int:
         return self.final.size
 
 
+def by_arm(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of trials.jsonl by arm, arms in order of their first trial."""
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["trial"]):
+        arms.setdefault(row["arm"], []).append(row)
+    return arms
+
+
+def arms_of(trials: pd.DataFrame) -> list[Arm]:
+    """Arms from the trials of `jaxtune.load_results`, one row each."""
+    rows = trials.to_dict("records")
+    # A frame holds nan where trials.jsonl holds null.
+    nulls = [{str(k): None if v != v else v for k, v in row.items()} for row in rows]
+    return make_arms(by_arm(nulls))
+
+
 def make_arms(grouped: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Arm]:
-    """Arms from the rows of trials.jsonl by arm (`stats.by_arm`), in the same order."""
+    """Arms from the rows of trials.jsonl by arm (`by_arm`), in the same order."""
     return [_make_arm(name, rows) for name, rows in grouped.items()]
 
 
@@ -88,9 +116,7 @@ def readable(value: Any) -> str:
 
 
 def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:
-    """Settings in which two arms differ, as written on the command line: where to look for the
-    cause.
-    """
+    """Settings in which two arms differ, as they are typed: where to look for a cause."""
     shared = [name for name in one.settings if name in other.settings and name not in RUNNING]
     pairs = {
         name: (readable(one.settings[name]), readable(other.settings[name])) for name in shared
@@ -101,9 +127,7 @@ def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:
 def matched_scores(
     one: Arm, other: Arm
 ) -> tuple[Float[np.ndarray, " trial"], Float[np.ndarray, " trial"]] | None:
-    """The scores of two arms in one order of their seeds; None where the arms did not run the very
-    same seeds.
-    """
+    """The scores of two arms in one order of their seeds; None where the seeds are not the same."""
     sides = [
         {tuple(seeds): score for seeds, score in zip(arm.seeds.tolist(), arm.final, strict=True)}
         for arm in (one, other)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores
 from jaxtune.stats.hypothesis_tests import Contrast, Outcome, contrast, failure_test
 from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, share, share_difference
+from jaxtune.stats.wording import enumerate_words, in_points, show_estimate, show_p
 
 
 class Decisive(NamedTuple):
@@ -18,9 +19,7 @@ class Decisive(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two arms. The contrast without failed trials describes and decides nothing: what failed is no
-    random part.
-    """
+    """Two arms, all trials of both, failed ones too; in text, a line per question."""
 
     one: str
     other: str
@@ -28,7 +27,6 @@ class Comparison(NamedTuple):
     failures: Outcome
     failure_difference: Estimate  # one - other
     all: Contrast
-    not_failed: Contrast | None  # None where an arm has no such trial
     holm: Decisive | None = None  # over all pairs of a report
 
     @property
@@ -36,17 +34,34 @@ class Comparison(NamedTuple):
         """Before any correction."""
         return Decisive(self.failures.p, self.all.spread.p, self.all.location.p)
 
+    def __str__(self) -> str:
+        changed = [f"{name}={one} against {other}" for name, (one, other) in self.settings.items()]
+        head = f"[{self.one}] against [{self.other}]"
+        if changed:
+            head += f", which differ in {enumerate_words(changed)}"
+        p, both = self.holm or self.p, self.all
+        rate = show_estimate(in_points(self.failure_difference), "{:+.0f}", " points")
+        ratio = show_estimate(both.std_ratio, "{:.2f}", " times as large")
+        mean = show_estimate(both.mean_difference, "{:+.3f}")
+        return f"""{head}
+failure rate  {rate}; {show_p(p.failures)}, {self.failures.test}
+std           {ratio}; {show_p(p.spread)}, {both.spread.test}
+mean          {mean}; {show_p(p.location)}, {both.location.test}
+wins          {show_estimate(both.improvement, "{:.0%}", " of all pairs of trials")}
+p {"after Holm's correction" if self.holm else "before any correction"}"""
+
+    def __repr__(self) -> str:
+        return str(self)
+
 
 def compare(one: Arm, other: Arm, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> Comparison:
-    """Every test and effect of a pair, before any correction; raises UserError where the two do not
-    compare.
+    """Every test and effect of a pair, before any correction; UserError where they do not compare.
 
     Args:
         num_resamples: of the permutation tests that decide.
     """
     check_comparable([one, other])
     matched = matched_scores(one, other)
-    rest = one.final[~one.failed], other.final[~other.failed]
     return Comparison(
         one.name,
         other.name,
@@ -59,7 +74,6 @@ def compare(one: Arm, other: Arm, seed: int = 0, num_resamples: int = NUM_RESAMP
             seed=seed,
             num_resamples=num_resamples,
         ),
-        contrast(*rest, seed=seed) if min(map(len, rest)) else None,
     )
 
 
@@ -67,8 +81,7 @@ def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
     """All pairs, with Holm's correction over the three decisive tests of each."""
     check_comparable(arms)
     both = list(itertools.combinations(arms, 2))
-    # A permutation test cannot give less than 2 / resamples, and Holm multiplies by the number of
-    # tests.
+    # A permutation test gives no p below 2 / resamples, and Holm multiplies that by all tests.
     num_resamples = max(NUM_RESAMPLES, 80 * 3 * len(both))
     pairs = [compare(one, other, seed, num_resamples) for one, other in both]
     adjusted = holm([p for pair in pairs for p in pair.p])
@@ -79,8 +92,7 @@ def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm 1979: the smallest p times the number of tests, the next times one fewer, and never
-    falling.
+    """Holm 1979: the smallest p times the number of tests, the next times one fewer, never falling.
 
     What could not be tested counts as a test.
     """
@@ -94,7 +106,5 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def fewest_seeds(num_tests: int, alpha: float = 0.05) -> int:
-    """Seeds per arm from which on every decisive test can reach `alpha` after Holm over so many
-    tests.
-    """
+    """Seeds per arm from which on each of so many tests can reach `alpha` after Holm."""
     return next(n for n in itertools.count(2) if 2.0 ** (1 - n) * num_tests <= alpha)

@@ -1,6 +1,4 @@
-"""Numbers over the trials of one arm: the short summary a sweep writes, and the long description of
-a report.
-"""
+"""Numbers over an arm's trials: a sweep's short summary, and the long description of a report."""
 
 import itertools
 import math
@@ -8,21 +6,24 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import special, stats
+from scipy import stats
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.intervals import CONFIDENCE, Estimate, Share, bootstrap, share
+from jaxtune.stats.intervals import Estimate, Share, bootstrap, share
+
+LIMITS = (
+    "this is one model, one task and one setting of everything that was not swept, so it says"
+    " nothing about other learning rates, durations or data"
+)
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One arm's trials: n, mean, std (ddof 1), min, median, max, IQM, and failures with a 95 %
-    Wilson interval.
+    """One arm's trials: scores, and failures with a 95 % Wilson interval; the std has ddof 1.
 
     Every finished trial counts, failed and diverged ones too. The std of a single trial is null.
     """
     final = np.array([row["final"] for row in rows], np.float64)
-    failed = sum(row["failed"] for row in rows)
-    interval = stats.binomtest(failed, len(rows)).proportion_ci(method="wilson")
+    failed = share(np.array([bool(row["failed"]) for row in rows]))
     return {
         "n": len(rows),
         "metric": rows[0]["metric"],
@@ -33,60 +34,43 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "max": float(final.max()),
         "iqm": float(stats.trim_mean(final, 0.25)),
         "trivial": rows[0]["trivial"],
-        "failed": failed,
-        "failed_low": float(interval.low),
-        "failed_high": float(interval.high),
+        "failed": failed.count,
+        "failed_low": failed.wilson_low,
+        "failed_high": failed.wilson_high,
         "diverged": sum(row["diverged"] for row in rows),
         "stopped_early": sum(row.get("stopped_at") is not None for row in rows),
         "constant_predictions": sum(row["constant_prediction"] for row in rows),
     }
 
 
-def by_arm(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of trials.jsonl by arm, arms in order of their first trial."""
-    arms: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: row["trial"]):
-        arms.setdefault(row["arm"], []).append(row)
-    return arms
-
-
 def conclusion(summaries: dict[str, dict[str, Any]]) -> str:
     """What the failure counts show and do not show, in one sentence."""
-    limits = (
-        "this is one model, one task and one setting of everything that was not swept, so it says"
-        " nothing about other learning rates, durations or data"
-    )
     if len(summaries) == 1:
         (arm,) = summaries.values()
         return (
             f"{_failures(arm)} trials failed (no better than the best constant prediction);"
-            f" {limits}."
+            f" {LIMITS}."
         )
-    pairs = itertools.combinations(summaries.items(), 2)
-    (low_name, low), (high_name, high) = max(pairs, key=lambda pair: _gap(pair[0][1], pair[1][1]))
-    if low["failed"] / low["n"] > high["failed"] / high["n"]:
-        (low_name, low), (high_name, high) = (high_name, high), (low_name, low)
-    apart = low["failed_high"] < high["failed_low"]
-    relation = (
-        "fails more often than"
-        if apart
-        else "was not shown to fail more or less often than (the intervals overlap)"
-    )
+
+    def rate(name: str) -> float:
+        return summaries[name]["failed"] / summaries[name]["n"]
+
+    pairs = itertools.combinations(summaries, 2)
+    low, high = max(pairs, key=lambda pair: abs(rate(pair[0]) - rate(pair[1])))
+    if rate(low) > rate(high):
+        low, high = high, low
+    relation = "was not shown to fail more or less often than (the intervals overlap)"
+    if summaries[low]["failed_high"] < summaries[high]["failed_low"]:
+        relation = "fails more often than"
     return (
-        f"[{high_name}] ({_failures(high)} failed) {relation} [{low_name}] ({_failures(low)});"
-        f" {limits}."
+        f"[{high}] ({_failures(summaries[high])} failed) {relation}"
+        f" [{low}] ({_failures(summaries[low])}); {LIMITS}."
     )
-
-
-def _gap(one: dict[str, Any], other: dict[str, Any]) -> float:
-    return abs(one["failed"] / one["n"] - other["failed"] / other["n"])
 
 
 def _failures(arm: dict[str, Any]) -> str:
-    return (
-        f"{arm['failed']}/{arm['n']}, 95 % interval {arm['failed_low']:.0%} to"
-        f" {arm['failed_high']:.0%}"
-    )
+    interval = f"{arm['failed_low']:.0%} to {arm['failed_high']:.0%}"
+    return f"{arm['failed']}/{arm['n']}, 95 % interval {interval}"
 
 
 class Scores(NamedTuple):
@@ -104,9 +88,7 @@ class Scores(NamedTuple):
 
 
 class Description(NamedTuple):
-    """One arm. Scores of the trials that did not fail stand beside those of all trials, never
-    instead of them.
-    """
+    """One arm. The trials that did not fail stand beside all trials, never instead of them."""
 
     name: str
     metric: str
@@ -200,7 +182,6 @@ class ExpectedMax(NamedTuple):
     mean: Float[np.ndarray, " budget"]
     low: Float[np.ndarray, " budget"]  # one std of the best score below the mean
     high: Float[np.ndarray, " budget"]
-    unbiased: Float[np.ndarray, " budget"]
 
 
 def expected_max(final: Float[np.ndarray, " trial"]) -> ExpectedMax:
@@ -209,8 +190,7 @@ def expected_max(final: Float[np.ndarray, " trial"]) -> ExpectedMax:
     `mean` is the exact expectation for n draws with replacement from the scores seen, with a band
     of one std of that best score, cut at the scores seen (Dodge et al. 2019). It is too low on
     average, most of all for n near the number of trials: a draw may repeat, and no score beyond the
-    best is in it. `unbiased` draws without replacement; its average is right and it moves more
-    (Dodge et al. 2021).
+    best is in it.
     """
     scores, total = np.sort(final), final.size
     budget = np.arange(1, total + 1)
@@ -218,39 +198,5 @@ def expected_max(final: Float[np.ndarray, " trial"]) -> ExpectedMax:
     weights = (rank / total) ** n - ((rank - 1) / total) ** n  # [budget, trial]
     mean = weights @ scores
     std = np.sqrt(np.sum(weights * (scores - mean[:, None]) ** 2, axis=1))
-    # Share of the subsets of n trials whose best has this rank; none below rank n.
-    subsets = np.exp(_log_binomial(rank - 1, n - 1) - _log_binomial(np.array(total), n))
     low, high = np.clip([mean - std, mean + std], scores[0], scores[-1])
-    return ExpectedMax(budget, mean, low, high, subsets @ scores)
-
-
-def _log_binomial(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
-
-
-class Profile(NamedTuple):
-    """Share of trials that score at least a threshold, with a band that holds at all thresholds at
-    once.
-    """
-
-    threshold: Float[np.ndarray, " threshold"]
-    share: Float[np.ndarray, " threshold"]
-    low: Float[np.ndarray, " threshold"]
-    high: Float[np.ndarray, " threshold"]
-
-
-def performance_profile(
-    final: Float[np.ndarray, " trial"], thresholds: Float[np.ndarray, " threshold"] | None = None
-) -> Profile:
-    """Performance profile of the scores, by default at each score seen.
-
-    The 95 % band is Kolmogorov's exact one: wider than needed where scores repeat, never too
-    narrow.
-    """
-    scores = np.sort(final)
-    if thresholds is None:
-        thresholds = np.unique(scores)
-    at_least = 1 - np.searchsorted(scores, thresholds, side="left") / scores.size
-    width = stats.kstwo.ppf(CONFIDENCE, scores.size)
-    low, high = np.clip([at_least - width, at_least + width], 0, 1)
-    return Profile(thresholds, at_least, low, high)
+    return ExpectedMax(budget, mean, low, high)

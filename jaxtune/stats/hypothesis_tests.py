@@ -1,5 +1,4 @@
-"""Two samples of final scores beside each other: tests of failure rate, spread and location, and
-how large they differ.
+"""Two samples of final scores: tests of failure rate, spread and location, and effect sizes.
 
 A test is two-sided. What cannot be tested has p None, with the reason.
 """
@@ -18,8 +17,7 @@ from jaxtune.stats.intervals import BATCH_NUMBERS, NUM_RESAMPLES, Estimate, Redu
 Scores = Float[np.ndarray, "_trial"]
 # Far below a step of any score, and keeps the ratio of two stds finite where one is 0.
 _TINY = 1e-9
-# With more tables than this scipy takes seconds for Boschloo's test, which is then close to
-# Fisher's.
+# With more tables scipy takes seconds for Boschloo's test, which is then close to Fisher's.
 _MOST_TABLES = 250_000
 
 
@@ -36,7 +34,6 @@ class Contrast(NamedTuple):
     """Scores of `one` against scores of `other`."""
 
     spread: Outcome  # permutation test
-    brown_forsythe: Outcome
     std_ratio: Estimate  # one / other
     mann_whitney: Outcome
     paired: Outcome  # permutation test; p None where the seeds do not match
@@ -50,8 +47,7 @@ class Contrast(NamedTuple):
 
 
 def failure_test(one: Bool[np.ndarray, "_trial"], other: Bool[np.ndarray, "_trial"]) -> Outcome:
-    """Boschloo's exact test of equal failure rates; Fisher's, its cautious relative, for many
-    hundreds of trials.
+    """Boschloo's exact test of equal failure rates; cautious Fisher's for many hundreds of trials.
 
     Seeds are taken as unpaired, as in `spread_test`.
     """
@@ -83,7 +79,6 @@ def contrast(
     """
     return Contrast(
         spread=spread_test(one, other, seed, num_resamples),
-        brown_forsythe=brown_forsythe(one, other),
         std_ratio=std_ratio(one, other, seed),
         mann_whitney=mann_whitney(one, other, seed),
         paired=paired_location(one, other, seed, num_resamples)
@@ -160,9 +155,7 @@ def _log_std_ratio(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
 
 
 def mann_whitney(one: Scores, other: Scores, seed: int = 0) -> Outcome:
-    """Mann-Whitney U test; with ties in a small arm its null distribution is drawn rather than
-    approximated.
-    """
+    """Mann-Whitney U test, its null distribution drawn where a small arm has ties."""
     ties = np.unique(np.concatenate([one, other])).size < one.size + other.size
     method: str | stats.PermutationMethod = "auto"
     if ties and 2 <= min(one.size, other.size) <= 8:

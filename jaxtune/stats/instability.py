@@ -16,9 +16,7 @@ LogitStack = Float[np.ndarray, "trial example label"]
 
 
 class Instability(NamedTuple):
-    """How differently trials answer the same dev examples; equal scores do not make equal
-    answers.
-    """
+    """How differently trials answer the same examples; equal scores do not make equal answers."""
 
     n: int
     disagreement: Estimate  # share of examples on which two trials differ, mean over pairs
@@ -27,8 +25,7 @@ class Instability(NamedTuple):
 
 
 def instability(logits: LogitStack) -> Instability:
-    """Prediction instability of the trials' dev logits (Du and Nguyen 2023); failed trials are in
-    it unless left out.
+    """Prediction instability of the dev logits (Du and Nguyen 2023) of all the trials given.
 
     A row with nan predicts class 0, as everywhere; a trial with such rows has no divergence to
     others.
@@ -90,9 +87,7 @@ class Component(NamedTuple):
 
 
 class VarianceSplit(NamedTuple):
-    """Components of the variance over crossed seeds; empty, with the reason, where the seeds are
-    not crossed.
-    """
+    """Components of the variance over crossed seeds; empty, with the reason, without such seeds."""
 
     components: tuple[Component, ...]
     reason: str = ""
@@ -101,8 +96,7 @@ class VarianceSplit(NamedTuple):
 def variance_split(
     final: Float[np.ndarray, " trial"], seeds: Int[np.ndarray, "trial stream"]
 ) -> VarianceSplit:
-    """Splits the variance over fully crossed seeds by their random streams (random effects, ANOVA
-    estimates).
+    """Splits the variance over fully crossed seeds by stream (random effects, ANOVA estimates).
 
     Streams that move together count as one: where dropout follows the order, the two are
     `order+dropout`. The last component, `rest`, is the interaction of all streams together with
@@ -145,9 +139,7 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _components(table: np.ndarray, names: list[str]) -> tuple[Component, ...]:
-    """Solves the expected mean squares of a balanced crossed design from the highest interaction
-    down.
-    """
+    """Solves the expected mean squares of a balanced crossed design, highest interaction first."""
     axes = range(table.ndim)
     subsets = [s for size in axes for s in itertools.combinations(axes, size + 1)]
     squares = {s: _mean_square(table, s) for s in subsets}

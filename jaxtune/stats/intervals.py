@@ -36,9 +36,7 @@ class Estimate(NamedTuple):
 
 
 class Share(NamedTuple):
-    """`count` of `n`, with Wilson's interval (for reading) and the exact one by Clopper and Pearson
-    (never too short).
-    """
+    """`count` of `n`, with Wilson's interval (for reading) and the exact one (never too short)."""
 
     count: int
     n: int
@@ -84,11 +82,10 @@ def bootstrap(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic of one or more samples, with its bias-corrected and accelerated (BCa) bootstrap
-    interval.
+    """A statistic of one or more samples, with its bootstrap interval.
 
-    Where BCa is undefined (such as a median that no single trial moves) the percentile interval
-    stands in.
+    The interval is the bias-corrected and accelerated one (BCa). Where that is undefined (such as a
+    median that no single trial moves) the percentile interval stands in.
 
     Args:
         statistic: takes the samples and `axis`, and reduces that axis.

@@ -17,9 +17,7 @@ NUM_SIMULATIONS = 1000
 
 
 class PowerTable(NamedTuple):
-    """Chance that a sweep with so many seeds per arm finds a difference of the pilot's size at
-    level `alpha`.
-    """
+    """Chance that so many seeds per arm find a difference of the pilot's size at level `alpha`."""
 
     seeds: Int[np.ndarray, " size"]
     failures: Float[np.ndarray, " size"]
@@ -60,9 +58,7 @@ def power_table(
 def _simulated(
     one: np.ndarray, other: np.ndarray, *, paired: bool, alpha: float
 ) -> tuple[float, float]:
-    """Shares of the simulations [simulation, trial] in which spread and location are found to
-    differ.
-    """
+    """Shares of the simulations [simulation, trial] that find other spreads, other locations."""
     # About simulations in which nothing varies; they count as no finding.
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -77,9 +73,7 @@ def _simulated(
 
 
 def power_of_failures(one: float, other: float, n: int, alpha: float = 0.05) -> float:
-    """Chance that Boschloo's test tells two failure rates apart with `n` trials per arm: a sum over
-    all tables.
-    """
+    """Chance that Boschloo's test tells two failure rates apart with `n` trials per arm."""
     counts = np.arange(n + 1)
     chances = np.outer(stats.binom.pmf(counts, n, one), stats.binom.pmf(counts, n, other))
     return float(chances[boschloo_rejects(n, alpha)].sum())
@@ -114,9 +108,7 @@ def boschloo_rejects(n: int, alpha: float) -> Bool[np.ndarray, "failures failure
 
 
 def seeds_needed(seeds: Int[np.ndarray, " size"], power: Float[np.ndarray, " size"]) -> int | None:
-    """The smallest number of seeds per arm of a table from which on the power is at least 80 %;
-    None where none is.
-    """
+    """The fewest seeds per arm from which on the power is at least 80 %; None where none are."""
     short = np.flatnonzero(power < ENOUGH)
     first = short[-1] + 1 if short.size else 0
     return int(seeds[first]) if first < seeds.size else None

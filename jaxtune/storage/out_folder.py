@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import difflib
-import json
 import os
 import platform
 import shutil
@@ -20,7 +19,7 @@ from jaxtune.config.settings import SEED_FIELDS, SweepConfig
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import write_json, write_text
+from jaxtune.core.files import read_json, write_json, write_text
 from jaxtune.storage.manifest import differences
 from jaxtune.storage.paths import (
     CHECKPOINTS,
@@ -91,9 +90,9 @@ def locked(out: Path) -> Iterator[None]:
 
 def _holder(out: Path) -> str:
     try:
-        holder = json.loads((out / HOLDER).read_text(encoding="utf-8"))
+        holder = read_json(out / HOLDER)
         return f"process {holder['process']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):
+    except (UserError, KeyError, TypeError):
         return "another sweep"
 
 
@@ -208,8 +207,8 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         return manifest if isinstance(manifest["sha256"], dict) else None
-    except (ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         say(f"Warning: {path} cannot be read and is written anew.")
         return None

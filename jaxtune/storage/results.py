@@ -1,6 +1,5 @@
 """Reads back what a sweep wrote."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.core.errors import UserError
-from jaxtune.storage.paths import HISTORY, PREDICTIONS, TRIALS
-from jaxtune.storage.trial_rows import CHECKSUMS, read_rows
+from jaxtune.core.files import read_json
+from jaxtune.storage.paths import HISTORY, PREDICTIONS
+from jaxtune.storage.trial_rows import CHECKSUMS, finished_rows
 
 
 class Results(NamedTuple):
@@ -24,23 +24,21 @@ class Results(NamedTuple):
 
 def load(out: Path) -> Results:
     """Raises UserError where OUT holds no finished trial, or one whose files cannot be read."""
-    rows = read_rows(out)
-    if not rows:
-        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
-    trials = pd.DataFrame(rows).drop(columns=list(CHECKSUMS), errors="ignore")
+    trials = pd.DataFrame(finished_rows(out)).drop(columns=list(CHECKSUMS), errors="ignore")
     numbers = trials["trial"].tolist()
-    curves = [_read(pd.read_parquet, out / HISTORY / f"{n:05d}.parquet") for n in numbers]
+    curves = [read_whole(pd.read_parquet, out / HISTORY / f"{n:05d}.parquet") for n in numbers]
     history = pd.concat(curves, ignore_index=True).astype({"name": "category"})
     summary = out / "summary.json"
     return Results(
         trials=trials,
         history=history,
-        predictions={n: _read(np.load, out / PREDICTIONS / f"{n:05d}.npy") for n in numbers},
-        summary=_read(_read_json, summary) if summary.exists() else {},
+        predictions={n: read_whole(np.load, out / PREDICTIONS / f"{n:05d}.npy") for n in numbers},
+        summary=read_json(summary) if summary.exists() else {},
     )
 
 
-def _read(read: Callable[[Path], Any], file: Path) -> Any:
+def read_whole(read: Callable[[Path], Any], file: Path) -> Any:
+    """What a trial's file holds; raises UserError where it is missing or damaged."""
     try:
         return read(file)
     except (OSError, ValueError, EOFError) as error:  # pyarrow's errors are ValueErrors
@@ -48,7 +46,3 @@ def _read(read: Callable[[Path], Any], file: Path) -> Any:
             f"{file} is missing or damaged; give the sweep's command again, and it repeats that"
             " trial."
         ) from error
-
-
-def _read_json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))

@@ -49,6 +49,14 @@ def read_rows(out: Path) -> list[Row]:
     return sorted(rows, key=lambda row: row["trial"])
 
 
+def finished_rows(out: Path) -> list[Row]:
+    """The rows, of which there is at least one; raises UserError where there is none."""
+    rows = read_rows(out)
+    if not rows:
+        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
+    return rows
+
+
 def check_rows(out: Path) -> tuple[list[Row], list[str]]:
     """The rows that are as written, files and all, in trial order; a sentence for each other."""
     sound: dict[int, Row] = {}

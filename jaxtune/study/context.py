@@ -13,8 +13,7 @@ from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import replace_file
 from jaxtune.models.pretrained import locate
-from jaxtune.stats.arms import Arm, make_arms
-from jaxtune.stats.describe import by_arm
+from jaxtune.stats.arms import Arm, by_arm, make_arms
 from jaxtune.storage.paths import HISTORY
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.settings import StudyConfig

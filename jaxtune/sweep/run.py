@@ -1,7 +1,6 @@
 """Runs a planned sweep group by group, keeps what each leaves, and says what came out."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +14,10 @@ from jaxtune.config.parse import Settings
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import write_json
+from jaxtune.core.files import read_json, write_json
 from jaxtune.core.signals import Interruption
-from jaxtune.stats.describe import by_arm, conclusion, summarise
+from jaxtune.stats.arms import by_arm
+from jaxtune.stats.describe import conclusion, summarise
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
@@ -137,8 +137,8 @@ def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[s
     """
     path = out / SUMMARY
     if throughput is None and path.exists():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            throughput = json.loads(path.read_text(encoding="utf-8"))["throughput"]
+        with contextlib.suppress(UserError, KeyError, TypeError):
+            throughput = read_json(path)["throughput"]
     summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
     write_json(path, {"arms": summaries, "throughput": throughput})
     return summaries

@@ -29,17 +29,24 @@ def test_a_pair_says_what_was_set_differently_and_what_came_out():
     assert pair.failure_difference.value == 0.75
     assert pair.failures.p < 1e-4
     assert pair.all.location is pair.all.paired
-    assert pair.not_failed.paired.reason == "the seeds do not match"
     assert pair.all.mean_difference.value == pytest.approx(np.mean(off.final - on.final))
+
+
+def test_a_pair_reads_as_text():
+    off = made_up_arm([*[0.6] * 12, *GOOD[:4]], "off", bias_correction=False)
+    (pair,) = compare_all([off, made_up_arm(GOOD, "on", bias_correction=True)])
+    first, failures, *_, last = str(pair).split("\n")
+    assert first == "[off] against [on], which differ in bias_correction=false against true"
+    assert failures.startswith("failure rate  +75 points (95 % interval +")
+    assert failures.endswith("; p < 0.0001, Boschloo's exact test")
+    assert last == "p after Holm's correction"
+    assert repr(pair) == str(pair)
 
 
 def test_arms_with_other_seeds_are_compared_unpaired():
     pair = compare(made_up_arm(GOOD), made_up_arm(GOOD[1:], seeds=range(1, 16)))
     assert pair.all.location is pair.all.mann_whitney
-
-
-def test_there_is_no_contrast_without_failures_where_all_failed():
-    assert compare(made_up_arm([0.5, 0.6, 0.6]), made_up_arm([0.7, 0.8, 0.9])).not_failed is None
+    assert pair.all.paired.reason == "the seeds do not match"
 
 
 def test_all_pairs_share_one_correction():

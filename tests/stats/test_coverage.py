@@ -11,7 +11,7 @@ from scipy import stats
 
 from jaxtune.stats import intervals
 from jaxtune.stats.compare import holm
-from jaxtune.stats.describe import expected_max, performance_profile
+from jaxtune.stats.describe import expected_max
 from jaxtune.stats.hypothesis_tests import (
     brown_forsythe,
     failure_test,
@@ -180,22 +180,11 @@ def test_holm_keeps_the_whole_family_at_its_level():
     assert found / repeats <= 0.094
 
 
-def test_expected_max_with_replacement_is_low_and_without_is_right():
+def test_expected_max_with_replacement_is_somewhat_low():
     """Uniform scores: the best of n is expected at n / (n + 1)."""
     rng = np.random.default_rng(0)
     curves = [expected_max(rng.random(10)) for _ in range(2000)]
     truth = np.arange(1, 11) / np.arange(2, 12)
-    unbiased = np.mean([curve.unbiased for curve in curves], axis=0)
     plug_in = np.mean([curve.mean for curve in curves], axis=0)
-    assert unbiased == pytest.approx(truth, abs=0.01)
     assert plug_in[0] == pytest.approx(0.5, abs=0.01)
     assert truth[-1] - plug_in[-1] == pytest.approx(0.045, abs=0.01)
-
-
-def test_profile_band_holds_the_whole_profile():
-    rng, repeats, hits = np.random.default_rng(0), 500, 0
-    thresholds = np.linspace(0.001, 0.999, 400)
-    for _ in range(repeats):
-        found = performance_profile(rng.random(16), thresholds)
-        hits += np.all((found.low <= 1 - thresholds) & (1 - thresholds <= found.high))
-    assert 0.92 <= hits / repeats <= 0.98

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from made_up import made_up_arm
 
+from jaxtune.stats.arms import by_arm
 from jaxtune.stats.describe import (
-    by_arm,
     conclusion,
     describe,
     describe_scores,
     dev_standard_error,
     expected_max,
-    performance_profile,
     summarise,
 )
 
@@ -149,12 +148,11 @@ def test_standard_error_of_the_rte_dev_set():
 
 
 def test_expected_max_of_two_scores():
-    """Two draws with replacement from 0 and 1: 3/4, std sqrt(3/16); without: 1."""
+    """Two draws with replacement from 0 and 1: 3/4, std sqrt(3/16)."""
     found = expected_max(np.array([1.0, 0.0]))
     assert found.mean == pytest.approx([0.5, 0.75])
     assert found.low == pytest.approx([0.0, 0.75 - math.sqrt(3 / 16)])
     assert found.high == pytest.approx([1.0, 1.0])
-    assert found.unbiased == pytest.approx([0.5, 1.0])
 
 
 def test_expected_max_is_the_mean_over_all_draws():
@@ -165,21 +163,9 @@ def test_expected_max_is_the_mean_over_all_draws():
         assert found.mean[n - 1] == pytest.approx(np.mean(draws))
         assert found.low[n - 1] == pytest.approx(max(np.mean(draws) - np.std(draws), 0.2))
         assert found.high[n - 1] == pytest.approx(min(np.mean(draws) + np.std(draws), 0.9))
-        subsets = [max(subset) for subset in itertools.combinations(scores, n)]
-        assert found.unbiased[n - 1] == pytest.approx(np.mean(subsets))
 
 
 def test_expected_max_of_one_and_of_many_trials():
     assert expected_max(np.array([0.7])).mean.tolist() == [0.7]
     found = expected_max(np.linspace(0, 1, 625))
     assert np.all(np.diff(found.mean) > 0)
-    assert found.unbiased[-1] == pytest.approx(1.0)
-
-
-def test_performance_profile_counts_trials_at_and_above():
-    found = performance_profile(np.array([0.5, 0.9, 0.7, 0.7]))
-    assert found.threshold.tolist() == [0.5, 0.7, 0.9]
-    assert found.share.tolist() == [1.0, 0.75, 0.25]
-    # Known answer: the 5 % point of Kolmogorov's statistic for n = 4 is 0.624.
-    assert found.low == pytest.approx([0.376, 0.126, 0.0], abs=5e-4)
-    assert performance_profile(np.array([0.5]), np.array([0.4, 0.6])).share.tolist() == [1.0, 0.0]

@@ -49,6 +49,12 @@ def test_equal_failures_and_smaller_spread():
     assert "the std of [wide] is larger by a factor of 6 (95 % interval" in found.how_sure
 
 
+def test_an_arm_that_does_not_vary_has_no_factor():
+    found = judge([arm("flat", [0.8] * 20), arm("wide", normal(0.8, 0.06, 20))])
+    assert found.leader == "flat"
+    assert found.how_sure.endswith("the scores of [flat] are all equal, those of [wide] vary.")
+
+
 def test_a_small_std_of_failures_is_no_stability():
     """The spread differs beyond doubt and the failure rates do not: still no win."""
     alike = arm("alike", normal(0.55, 0.001, 24))

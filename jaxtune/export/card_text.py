@@ -1,0 +1,117 @@
+"""What a model card says: the card, how its parameters were chosen, and how to use them."""
+
+CARD = """\
+---
+{front_matter}---
+
+# {base} on {task}: {what}
+
+{encoder} encoder {base} with a head for {goal}, fine-tuned and exported by jaxtune {version}\
+{random_weights}.
+
+## Scores
+
+{scores}
+
+On the {num_dev} examples of the dev set; the best constant prediction has {metric} {trivial}.
+
+## How it was chosen
+
+{how}
+
+## How stable the recipe is
+
+All {num_trials} trials of {whole}, which differ in their seeds only; {metric} after the last step.
+
+{spread}
+
+Failed: no better than the best constant prediction, {trivial}, or diverged; std over seeds \
+(ddof 1); the interval is Wilson's, of the failure rate.
+
+{expected_best}
+
+Expected {metric} {when} of the best of so many trials, drawn with replacement from these \
+(Dodge et al. 2019).
+
+## Recipe
+
+{recipe}
+
+## Use
+
+{use}
+
+## Base model and licence
+
+Base model: {base}. This card states no licence: those of the base model and of the data apply to \
+what is made from them; look them up before you pass this on.
+"""
+
+HOW_BEST = """\
+The best of {among}, by {metric} on the dev set. **It was chosen on the data that it is reported \
+on, so its score is too high**: expect less on new data, and compare it with what the best of so \
+many trials is expected to score (below), never with the mean of another recipe."""
+HOW_NAMED = "Named by its number, by whoever exported it."
+HOW_FAILED = f"""\
+{HOW_NAMED} **This trial failed**: it is no better than the best constant prediction, or \
+diverged."""
+HOW_MEMBER = "A member of an ensemble of {members} trials; not chosen by its own score."
+HOW_TRIAL = """\
+{how}
+
+Parameters {step}; seeds: {seeds}."""
+HOW_ENSEMBLE = """\
+Every trial of its arm that did not fail ({members} of {size}). Nothing else was chosen, but \
+failure is judged on the dev set, so the scores above, the members' too, are somewhat too high. \
+The ensemble's answer is the mean of the members' logits{geometric}. {step}
+
+{table}"""
+HOW_SOUP = """\
+This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes every \
+trial of its arm that did not fail ({members} of {size}); greedy goes through them from the best \
+to the worst on the dev set and keeps each that does not lower the dev score of the mean \
+(Wortsman et al. 2022). The better one on the dev set is exported, the uniform one where they are \
+equal. **These choices were made on the data that the scores are of, so the scores are too \
+high**: expect less on new data.
+
+All trials started from one encoder, but their fresh parts ({fresh}) from {heads} different \
+initialisations, whose mean need not mean anything: compare the scores with a single trial's. \
+{step}
+
+{table}"""
+STEPS = {
+    "final": "The parameters are those after the last step.",
+    "best": "The parameters are those of each trial's best evaluation on the dev set.",
+}
+
+USE = """\
+```python
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("FOLDER")
+model = AutoModelForSequenceClassification.from_pretrained("FOLDER")
+inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt")
+logits = model(**inputs).logits
+```
+
+The tokenizer cuts at {max_length} tokens, as in training{rounded}."""
+USE_ENSEMBLE = """\
+```python
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+members = sorted(Path("FOLDER").glob("member_*"))
+tokenizer = AutoTokenizer.from_pretrained(members[0])
+inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt")
+with torch.no_grad():
+    models = map(AutoModelForSequenceClassification.from_pretrained, members)
+    logits = torch.stack([model(**inputs).logits for model in models]).mean(0)
+```
+
+The tokenizer cuts at {max_length} tokens, as in training{rounded}. An answer costs as much as \
+one of each member."""
+ROUNDED = (
+    "; the scores above are those of bfloat16 products, and float32 ones differ by their rounding"
+)
