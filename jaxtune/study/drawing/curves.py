@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.report.drawing import FAILED, SUCCEEDED, block_means
+from jaxtune.report.drawing import FAILED, SUCCEEDED
+from jaxtune.report.points import block_means
 from jaxtune.study.drawing.draw import floor, new_figure, rate_ticks
 
 LOSS_POINTS = 60

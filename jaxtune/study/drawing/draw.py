@@ -17,7 +17,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from PIL import Image
 
-from jaxtune.report.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED, show_rate
+from jaxtune.core.schedules import show_rate
+from jaxtune.report.drawing import FAILED, FAINT, INK, STYLE, SUCCEEDED
 
 # A study -> the file that draws it: a function of the study's name, from its folder to pictures by
 # name.

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style, block_means, log_axis
+from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style, log_axis
+from jaxtune.report.points import block_means
 from jaxtune.study.drawing.draw import COLOURS, floor, new_figure
 from jaxtune.study.forgetting_finding import MOST_LISTED
 
