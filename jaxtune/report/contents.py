@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.schedules import effective_rates, show_rate
-from jaxtune.report.drawing import Key, arm_style, to_svg
+from jaxtune.report.drawing import FLOOR_KEY, Key, arm_style, to_svg
 from jaxtune.report.figures import (
-    FLOOR_KEY,
     KIND_KEYS,
     MOST_ARMS,
     MOST_GRADIENT_ARMS,

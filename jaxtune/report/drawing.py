@@ -52,6 +52,9 @@ FLOOR = Style(INK, (3, 2))
 ARM_COLOURS = ("#332288", "#CC6677", "#117733", "#882255", "#44AA99", "#999933")
 ARM_DASHES = ((), (6, 2), (2, 1.5), (7, 2, 1.5, 2))
 
+FLOOR_KEY = Key("best constant prediction", "line", FLOOR)
+MEAN_KEY = Key("mean", "diamond", Style(INK))
+
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
@@ -65,7 +68,7 @@ STYLE = {
     "figure.facecolor": "white",
     "font.size": 10,
     "grid.color": RULE,
-    "legend.fontsize": "small",
+    "legend.fontsize": 8,
     "legend.frameon": False,
     "lines.solid_capstyle": "round",
     "path.simplify": True,
@@ -141,7 +144,7 @@ def box(
 ) -> None:
     """Middle half, median and mean (a diamond) of scores; whiskers go to the extremes."""
 
-    def plot(along: Sequence[float], across: Sequence[float], *mark: str, **look: Any) -> None:
+    def plot(along: list, across: list, *mark: str, **look: Any) -> None:
         axes.plot(*((across, along) if upright else (along, across)), *mark, **look)
 
     # Not matplotlib's boxplot: it reads all settings, which loads pyplot and chooses a backend.
@@ -205,9 +208,12 @@ def rate_axis(axes: Axes) -> None:
 
 
 def log_rate_axis(axes: Axes, label: str) -> None:
-    """A logarithmic x axis with labels such as 2e-4."""
+    """A logarithmic x axis with labels such as 2e-4; call it when all is drawn."""
     axes.set(xscale="log", xlabel=label)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    low, high = axes.get_xlim()
+    # Over many powers of ten, labels at 2 and 5 would run into each other.
+    subs = (1, 2, 5) if high < 200 * low else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_rate(value)))
 
@@ -227,12 +233,19 @@ def handle(key: Key) -> Artist:
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> Figure:
     """The figure, made higher for a legend below its axes, of as many columns as fit."""
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    # Letters are about 0.075 inch wide, and a mark takes six of them.
-    columns = min(len(handles), max(1, int(figure.get_figwidth() / (0.075 * (longest + 6)))))
+    lengths = [len(str(handle.get_label())) for handle in handles]
+    columns = len(lengths)
+    while columns > 1 and _legend_width(lengths, columns) > figure.get_figwidth():
+        columns -= 1
     figure.set_figheight(figure.get_figheight() + 0.1 + 0.2 * -(-len(handles) // columns))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
+
+
+def _legend_width(lengths: Sequence[int], columns: int) -> float:
+    """In inches, about: a letter takes 0.055 of them, a mark with the space around it 0.53."""
+    widest = [max(part) for part in np.array_split(lengths, columns)]
+    return 0.055 * float(sum(widest)) + 0.53 * columns - 0.2
 
 
 def to_svg(name: str, make: Callable[P, Figure], *args: P.args, **kwargs: P.kwargs) -> str:
@@ -266,7 +279,7 @@ def _rounded(path: str) -> str:
 
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Writes STEM.svg, the same bytes for the same figure, and STEM.png."""
-    files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+    files = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
     # Text as shapes: a picture that stands alone finds its fonts nowhere.
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "study"}):
         figure.savefig(files[1], metadata={"Date": None})

@@ -18,13 +18,12 @@ from jaxtune.core.errors import UserError
 from jaxtune.report.drawing import (
     BOX,
     FAILED,
-    FLOOR,
-    INK,
+    FLOOR_KEY,
+    MEAN_KEY,
     STYLE,
     SUCCEEDED,
     Key,
     Picture,
-    Style,
     arm_style,
     box,
     count_axis,
@@ -60,7 +59,6 @@ LABEL = 60  # characters that fit above an arm
 MOST_ARMS = 8
 MOST_GRADIENT_ARMS = 4
 
-FLOOR_KEY = Key("best constant prediction", "line", FLOOR)
 KIND_KEYS = (
     Key("successful trials", "line", SUCCEEDED),
     Key("failed trials", "line", FAILED),
@@ -68,7 +66,7 @@ KIND_KEYS = (
 SCORE_KEYS = (
     Key("successful", "dot", SUCCEEDED),
     Key("failed", "cross", FAILED),
-    Key("mean", "diamond", Style(INK)),
+    MEAN_KEY,
     FLOOR_KEY,
 )
 
