@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -231,7 +232,7 @@ def handle(key: Key) -> Artist:
     return mark
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist]) -> Figure:
+def legend_below(figure: Figure, handles: Sequence[Artist | Container]) -> Figure:
     """The figure, made higher for a legend below its axes, of as many columns as fit."""
     lengths = [len(str(handle.get_label())) for handle in handles]
     columns = len(lengths)
