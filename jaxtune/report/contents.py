@@ -6,20 +6,25 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.schedules import effective_rates, show_rate
-from jaxtune.report.drawing import FAILED, FLOOR, INK, SUCCEEDED, Style, arm_style
+from jaxtune.report.drawing import FLOOR_KEY, Key, arm_style, to_svg
 from jaxtune.report.figures import (
-    Band,
-    band,
-    band_limits,
+    KIND_KEYS,
+    MOST_ARMS,
+    MOST_GRADIENT_ARMS,
+    SCORE_KEYS,
+    SIZE,
+    SMALL,
+    arm_keys,
     expected_best,
     final_scores,
-    gradient_norms,
+    layer_norms,
     learning_rates,
-    loss_limits,
-    padded,
+    norm_limits,
+    norm_rows,
     trial_curves,
 )
 from jaxtune.report.findings import ArmFindings, Findings
+from jaxtune.report.points import loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
 from jaxtune.report.sources import DEV, LOSS
 from jaxtune.report.tables import (
@@ -31,19 +36,6 @@ from jaxtune.report.tables import (
     variance_table,
 )
 from jaxtune.stats.wording import names
-
-# Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of
-# final scores.
-MOST_ARMS = 8
-MOST_GRADIENT_ARMS = 4
-
-
-class Key(NamedTuple):
-    """An entry of a legend."""
-
-    label: str
-    mark: str  # line, dot, cross, box, diamond
-    style: Style
 
 
 class Panel(NamedTuple):
@@ -64,13 +56,6 @@ class Section(NamedTuple):
     keys: Sequence[Key] = ()
     panels: Sequence[Panel] = ()
     columns: int = 2  # of panels, where there is room
-
-
-KIND_KEYS = (
-    Key("successful trials", "line", SUCCEEDED),
-    Key("failed trials", "line", FAILED),
-)
-FLOOR_KEY = Key("best constant prediction", "line", FLOOR)
 
 
 def sections(found: Findings, report: Callable[[str], None] = lambda text: None) -> list[Section]:
@@ -94,7 +79,7 @@ def _arms(found: Findings) -> Iterator[Section]:
 
 def _scores(found: Findings) -> Iterator[Section]:
     shown = found.arms[:MOST_ARMS]
-    styles = [arm_style(index) for index in range(len(shown))]
+    scored = found.metric, found.trivial
     yield Section(
         "Final scores",
         "Every trial, with a box over all of them (middle half and median; whiskers to the"
@@ -102,23 +87,11 @@ def _scores(found: Findings) -> Iterator[Section]:
         " deviation of it. That best is chosen on the dev set it is scored on."
         f"{_left_out(found, MOST_ARMS)}",
         panels=[
-            Panel(
-                "All trials",
-                final_scores(found.arms, found.metric, found.trivial),
-                [
-                    Key("successful", "dot", SUCCEEDED),
-                    Key("failed", "cross", FAILED),
-                    Key("mean", "diamond", Style(INK, ())),
-                    FLOOR_KEY,
-                ],
-            ),
+            Panel("All trials", to_svg("scores", final_scores, found.arms, *scored), SCORE_KEYS),
             Panel(
                 "Expected best of so many seeds",
-                expected_best(list(zip(shown, styles, strict=True)), found.metric, found.trivial),
-                [
-                    Key(arm.arm.name, "line", style)
-                    for arm, style in zip(shown, styles, strict=True)
-                ],
+                to_svg("best", expected_best, shown, *scored),
+                arm_keys(shown),
             ),
         ],
     )
@@ -154,11 +127,19 @@ def _curves(found: Findings) -> Iterator[Section]:
         panels += [
             Panel(
                 f"{name}: training loss",
-                trial_curves(f"loss{index}", arm.trials, LOSS, "loss", losses),
+                to_svg(f"loss{index}", trial_curves, arm.trials, LOSS, "loss", losses),
             ),
             Panel(
                 f"{name}: {found.metric} on the dev set",
-                trial_curves(f"dev{index}", arm.trials, DEV, found.metric, scores, found.trivial),
+                to_svg(
+                    f"dev{index}",
+                    trial_curves,
+                    arm.trials,
+                    DEV,
+                    found.metric,
+                    scores,
+                    found.trivial,
+                ),
             ),
         ]
     missing = len(trials) - len(known)
@@ -174,16 +155,12 @@ def _curves(found: Findings) -> Iterator[Section]:
 
 
 def _gradients(found: Findings) -> Iterator[Section]:
-    # Arms in which trials of both kinds can be compared come first.
-    mixed = sorted(found.arms, key=lambda arm: not 0 < arm.description.failed.count < len(arm.arm))
-    chosen = {arm.arm.name for arm in mixed[:MOST_GRADIENT_ARMS]}
-    shown = [arm for arm in found.arms if arm.arm.name in chosen]
-    drawings = [(arm, layer, *_bands(arm, layer)) for arm in shown for layer in _layers(arm)]
-    if not drawings:
+    rows = norm_rows(found.arms)
+    if not rows:
         return
-    columns = max(len(_layers(arm)) for arm in shown)
-    width = 340.0 if columns == 3 else 440.0
-    limits = band_limits(each for drawing in drawings for each in drawing[2:])
+    columns = max(map(len, rows))
+    size = SMALL if columns == 3 else SIZE
+    limits = norm_limits(rows)
     yield Section(
         "Gradient norms",
         "L2 norm of a layer's gradient before clipping: median and middle half of the trials of a"
@@ -193,27 +170,13 @@ def _gradients(found: Findings) -> Iterator[Section]:
         keys=KIND_KEYS,
         panels=[
             Panel(
-                f"{arm.arm.name}: {layer}",
-                gradient_norms(f"norms{index}", failed, succeeded, limits, width),
+                f"{each.arm}: {each.layer}",
+                to_svg(f"norms{index}", layer_norms, each, limits, size),
             )
-            for index, (arm, layer, failed, succeeded) in enumerate(drawings)
+            for index, each in enumerate(each for row in rows for each in row)
         ],
         columns=columns,
     )
-
-
-def _layers(arm: ArmFindings) -> list[str]:
-    """First, middle and last layer; none where no trial's history is there."""
-    names = dict.fromkeys(name for trial in arm.trials for name in trial.curves)
-    return sorted(
-        (name for name in names if name not in (LOSS, DEV)), key=lambda name: int(name.split()[1])
-    )
-
-
-def _bands(arm: ArmFindings, layer: str) -> tuple[Band | None, Band | None]:
-    """Of failed and of successful trials."""
-    failed = [trial for trial in arm.trials if trial.failed]
-    return band(failed, layer), band([trial for trial in arm.trials if not trial.failed], layer)
 
 
 def _rates(found: Findings) -> Iterator[Section]:
@@ -226,7 +189,6 @@ def _rates(found: Findings) -> Iterator[Section]:
     lines = list(alike.items())[:MOST_ARMS]
     if not lines:
         return
-    styles = [arm_style(index) for index in range(len(lines))]
     rates = [np.frombuffer(curve) for curve, _ in lines]
     yield Section(
         "Effective learning rate",
@@ -236,11 +198,11 @@ def _rates(found: Findings) -> Iterator[Section]:
         " which of the two matters shows only when each arm has its own best learning rate."
         f"{_head_only(found)}",
         keys=[
-            Key(_rate_label(arms), "line", style)
-            for (_, arms), style in zip(lines, styles, strict=True)
+            Key(_rate_label(arms), "line", arm_style(index))
+            for index, (_, arms) in enumerate(lines)
         ],
         panels=[
-            Panel("Over the steps", learning_rates(list(zip(rates, styles, strict=True)))),
+            Panel("Over the steps", to_svg("rates", learning_rates, rates)),
         ],
     )
 

@@ -1,57 +1,78 @@
-"""How the figures of a report look, and matplotlib's SVG cut down to what an HTML page needs.
+"""How every picture of jaxtune looks: colours, lines, marks, axes and legends; and how it is
+written.
 
-Text stays text, so that it can be read aloud, searched and printed; it takes the page's own font.
-Many curves in one panel become a picture inside the SVG, which bounds the page's size.
+A report's pages hold SVG cut down to what HTML needs; notebooks and studies show pictures that
+stand alone, with shapes for text.
 """
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from PIL import Image
 
 from jaxtune.core.schedules import show_rate
+from jaxtune.report.points import MOST_POINTS, Limits, swarm
 
 
 class Style(NamedTuple):
-    """What tells one kind of line from the others."""
+    """What tells one kind of line or mark from the others."""
 
     colour: str
-    dashes: tuple[float, ...]
+    dashes: tuple[float, ...] = ()
+    marker: str = ""
 
 
-# Okabe and Ito's blue and vermillion, told apart with every kind of colour vision; shapes and
-# dashes repeat what they say.
-SUCCEEDED, FAILED = Style("#0072B2", ()), Style("#D55E00", (4, 1.5))
-INK, FAINT, RULE = "#1a1a1a", "#5f6670", "#dfe3e8"
+class Key(NamedTuple):
+    """An entry of a legend."""
+
+    label: str
+    mark: str  # line, dot, cross, diamond, box
+    style: Style
+
+
+# Okabe and Ito's, dark enough for lines on white and told apart with every kind of colour vision;
+# shapes and dashes repeat what blue and vermillion say.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8a6d00", "#56B4E9")
+SUCCEEDED, FAILED = Style(COLOURS[0], (), "o"), Style(COLOURS[1], (4, 1.5), "x")
+INK, FAINT, RULE, BOX = "#1a1a1a", "#5f6670", "#dfe3e8", "#e9edf2"
 FLOOR = Style(INK, (3, 2))
 # Tol's muted colours that are dark enough for lines on white.
 ARM_COLOURS = ("#332288", "#CC6677", "#117733", "#882255", "#44AA99", "#999933")
 ARM_DASHES = ((), (6, 2), (2, 1.5), (7, 2, 1.5, 2))
-# More points than this in a panel are drawn as a picture: an SVG path takes about 12 bytes a point.
-MOST_POINTS = 8_000
-MOST_PER_CURVE = 120
+
+FLOOR_KEY = Key("best constant prediction", "line", FLOOR)
+MEAN_KEY = Key("mean", "diamond", Style(INK))
 
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
+    "axes.facecolor": "white",
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.labelcolor": INK,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "font.size": 13,
+    "axes.titlesize": "medium",
+    "figure.facecolor": "white",
+    "font.size": 10,
     "grid.color": RULE,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
     "lines.solid_capstyle": "round",
     "path.simplify": True,
-    "svg.fonttype": "none",
     "text.color": INK,
     "text.parse_math": False,  # names are data: `$` is a dollar
     "xtick.color": FAINT,
@@ -59,13 +80,33 @@ STYLE = {
     "ytick.color": FAINT,
     "ytick.labelcolor": INK,
 }
+# A page shows a point as a pixel, and its text in its own font, to be read aloud and searched.
+PAGE = STYLE | {"font.size": 13, "svg.fonttype": "none"}
+PNG_DPI = 110
+P = ParamSpec("P")
+MARKERS = {"dot": "o", "cross": "x", "diamond": "D"}
 
 
-class Sketch(NamedTuple):
-    """A figure with one pair of axes."""
+class Picture(Figure):
+    """A figure of so many inches, which a notebook shows without pyplot.
 
-    figure: Figure
-    axes: Axes
+    It keeps the look in which it was made: matplotlib makes ticks only when it draws, in the
+    look of that moment.
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        super().__init__(figsize=(width, height), layout="constrained")
+        self._look = {name: mpl.rcParams[name] for name in STYLE}
+
+    def draw(self, renderer: Any) -> None:  # the renderer of an SVG is no RendererBase
+        """As matplotlib does, in the picture's look."""
+        with mpl.rc_context(self._look):
+            super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=PNG_DPI)
+        return buffer.getvalue()
 
 
 def arm_style(index: int) -> Style:
@@ -73,40 +114,76 @@ def arm_style(index: int) -> Style:
     return Style(ARM_COLOURS[index % len(ARM_COLOURS)], ARM_DASHES[index % len(ARM_DASHES)])
 
 
-@contextmanager
-def sketch(name: str, width: float = 440.0, height: float = 280.0) -> Iterator[Sketch]:
-    """Axes to draw on in the report's style, `width` x `height` CSS pixels.
-
-    Args:
-        name: different for every figure of a page, so that what they define there does not clash.
-    """
-    with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
-        # 72 points an inch: a unit of the SVG is a point.
-        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
-        yield Sketch(figure, figure.add_subplot())
+def kind_style(failed: bool) -> Style:
+    """Of a trial, and of what is drawn of all trials of a kind."""
+    return FAILED if failed else SUCCEEDED
 
 
-def to_svg(figure: Figure) -> str:
-    """The drawing as inline SVG without sizes, fonts and identifiers of its own; call it within
-    `sketch`.
-    """
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing, transparent=True, dpi=180)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", text, count=1)
-    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.S)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    text = re.sub(r" font-family: [^;\"]*;?", "", text).replace("xlink:href", "href")
-    text = re.sub(r' d="([^"]*)"', lambda d: f' d="{_rounded(d[1])}"', text)
-    return re.sub(r">\s+<", "><", text).strip()
+def line(
+    axes: Axes, x: Sequence | np.ndarray, y: Sequence | np.ndarray, style: Style, **more
+) -> Line2D:
+    """A line in a style; `more` goes to matplotlib."""
+    dashes = style.dashes or (None, None)  # what matplotlib takes for a solid line
+    return axes.plot(x, y, color=style.colour, dashes=dashes, **more)[0]
 
 
-def _rounded(path: str) -> str:
-    """A path with one decimal, which is finer than a pixel."""
-    path = re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.1f}".removesuffix(".0"), path)
-    return re.sub(r"\s*([MLHVCSQTAZ])\s*", r"\1", path).replace("\n", " ").strip()
+def ribbon(
+    axes: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, style: Style, alpha: float
+) -> None:
+    """What lies between two curves."""
+    axes.fill_between(x, low, high, color=style.colour, alpha=alpha, linewidth=0)
+
+
+def box(
+    axes: Axes,
+    place: int | float,
+    scores: Float[np.ndarray, " trial"],
+    colour: str | tuple[str, float],
+    width: float,
+    *,
+    upright: bool = True,
+) -> None:
+    """Middle half, median and mean (a diamond) of scores; whiskers go to the extremes."""
+
+    def plot(along: list, across: list, *mark: str, **look: Any) -> None:
+        axes.plot(*((across, along) if upright else (along, across)), *mark, **look)
+
+    # Not matplotlib's boxplot: it reads all settings, which loads pyplot and chooses a backend.
+    low, first, median, third, high = np.quantile(scores, (0, 0.25, 0.5, 0.75, 1))
+    half = width / 2
+    plot([low, high], [place, place], color=FAINT, linewidth=1.2)
+    (axes.bar if upright else axes.barh)(
+        place, third - first, width, first, facecolor=colour, edgecolor=FAINT, zorder=2
+    )
+    plot([median, median], [place - half, place + half], color=INK, linewidth=2, zorder=3)
+    plot([scores.mean()], [place], "D", markersize=4.5, color="white", mec=INK, zorder=4)
+
+
+def trial_marks(
+    axes: Axes,
+    place: int | float,
+    scores: Float[np.ndarray, " trial"],
+    failed: Bool[np.ndarray, " trial"],
+    limits: Limits,
+    room: float,
+    size: float,
+    *,
+    upright: bool = True,
+) -> None:
+    """A dot per score, of a failed trial a cross, within `room` around a place."""
+    across = place + swarm(scores, limits, room)
+    for kind in (False, True):
+        own, style = failed == kind, kind_style(kind)
+        x, y = (across, scores) if upright else (scores, across)
+        (marks,) = axes.plot(x[own], y[own], style.marker, color=style.colour, markersize=size)
+        marks.set(alpha=1 if kind else 0.75, clip_on=False, in_layout=False, zorder=3)
+        marks.set_rasterized(scores.size > MOST_POINTS)
+
+
+def floor_line(axes: Axes, trivial: float, *, vertical: bool = False) -> None:
+    """The score of the best constant prediction; at or below it a trial has failed."""
+    draw = axes.axvline if vertical else axes.axhline
+    draw(trivial, color=FLOOR.colour, linewidth=1.2, dashes=FLOOR.dashes, zorder=1.5)
 
 
 def log_axis(axes: Axes) -> None:
@@ -131,30 +208,87 @@ def rate_axis(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: show_rate(value)))
 
 
-def floor_line(axes: Axes, trivial: float, *, vertical: bool = False) -> None:
-    """The score of the best constant prediction."""
-    draw = axes.axvline if vertical else axes.axhline
-    draw(trivial, color=FLOOR.colour, linewidth=1.2, dashes=FLOOR.dashes, zorder=1.5)
+def log_rate_axis(axes: Axes, label: str) -> None:
+    """A logarithmic x axis with labels such as 2e-4; call it when all is drawn."""
+    axes.set(xscale="log", xlabel=label)
+    low, high = axes.get_xlim()
+    # Over many powers of ten, labels at 2 and 5 would run into each other.
+    subs = (1, 2, 5) if high < 200 * low else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_rate(value)))
 
 
-def block_means(
-    steps: Int[np.ndarray, " point"], values: Float[np.ndarray, " point"], most: int
-) -> tuple[Float[np.ndarray, " block"], Float[np.ndarray, " block"]]:
-    """At most `most` means over blocks of consecutive points of one length; a block with a nan is
-    nan.
+def handle(key: Key) -> Artist:
+    """What a legend shows for a key."""
+    colour, dashes, _ = key.style
+    if key.mark == "box":
+        return Patch(facecolor=(colour, 0.4), edgecolor=FAINT, label=key.label)
+    if key.mark == "line":
+        return Line2D([], [], color=colour, dashes=dashes or (None, None), label=key.label)
+    mark = Line2D([], [], linestyle="", marker=MARKERS[key.mark], color=colour, label=key.label)
+    if key.mark == "diamond":
+        mark.set(markerfacecolor="white", markeredgecolor=colour)
+    return mark
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist | Container]) -> Figure:
+    """The figure, made higher for a legend below its axes, of as many columns as fit."""
+    lengths = [len(str(handle.get_label())) for handle in handles]
+    columns = len(lengths)
+    while columns > 1 and _legend_width(lengths, columns) > figure.get_figwidth():
+        columns -= 1
+    figure.set_figheight(figure.get_figheight() + 0.1 + 0.2 * -(-len(handles) // columns))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    return figure
+
+
+def _legend_width(lengths: Sequence[int], columns: int) -> float:
+    """In inches, about: a letter takes 0.055 of them, a mark with the space around it 0.53."""
+    widest = [max(part) for part in np.array_split(lengths, columns)]
+    return 0.055 * float(sum(widest)) + 0.53 * columns - 0.2
+
+
+def to_svg(name: str, make: Callable[P, Figure], *args: P.args, **kwargs: P.kwargs) -> str:
+    """A figure as inline SVG without sizes, fonts and identifiers of its own.
+
+    Args:
+        name: different for every figure of a page, so that what they define there does not clash.
+        make: makes the figure of the arguments that follow, in the look of a page.
     """
-    length = -(-len(steps) // most)
-    cuts = np.arange(0, len(steps), length)
-    sizes = np.diff([*cuts, len(steps)])
-    with np.errstate(invalid="ignore", over="ignore"):
-        means = [np.add.reduceat(np.asarray(x, np.float64), cuts) / sizes for x in (steps, values)]
-    return means[0], means[1]
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with mpl.rc_context(PAGE | {"svg.hashsalt": name}):
+        make(*args, **kwargs).savefig(
+            buffer, format="svg", metadata=nothing, transparent=True, dpi=180
+        )
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", text, count=1)
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.S)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r" font-family: [^;\"]*;?", "", text).replace("xlink:href", "href")
+    text = re.sub(r' d="([^"]*)"', lambda d: f' d="{_rounded(d[1])}"', text)
+    return re.sub(r">\s+<", "><", text).strip()
 
 
-def thinned(
-    steps: Int[np.ndarray, " point"], values: Float[np.ndarray, " point"], most: int
-) -> tuple[Int[np.ndarray, " kept"], Float[np.ndarray, " kept"]]:
-    """At most about `most` of the points, evenly, the last one always."""
-    every = -(-len(steps) // most)
-    kept = np.unique([*range(0, len(steps), every), len(steps) - 1])
-    return steps[kept], values[kept]
+def _rounded(path: str) -> str:
+    """A path with one decimal, which is finer than a pixel."""
+    path = re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.1f}".removesuffix(".0"), path)
+    return re.sub(r"\s*([MLHVCSQTAZ])\s*", r"\1", path).replace("\n", " ").strip()
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Writes STEM.svg, the same bytes for the same figure, and STEM.png."""
+    files = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
+    # Text as shapes: a picture that stands alone finds its fonts nowhere.
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "study"}):
+        figure.savefig(files[1], metadata={"Date": None})
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=PNG_DPI)
+    # These pictures have few colours: a palette takes a third of the bytes. The octree keeps the
+    # colours of few pixels, such as a cross.
+    picture = Image.open(buffer).convert("RGB")
+    few = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few.save(files[0], optimize=True)
+    return files

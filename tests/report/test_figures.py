@@ -4,32 +4,32 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from made_up import made_up_rows
 
+from jaxtune.core.errors import UserError
 from jaxtune.report.contents import sections
-from jaxtune.report.drawing import (
-    FAILED,
-    MOST_POINTS,
-    SUCCEEDED,
-    arm_style,
-    block_means,
-    log_axis,
-    sketch,
-    thinned,
-    to_svg,
-)
+from jaxtune.report.drawing import FAILED, PAGE, SUCCEEDED, Picture, arm_style, log_axis, to_svg
 from jaxtune.report.figures import (
-    SMALLEST_NORM,
-    band,
-    band_limits,
     final_scores,
-    loss_limits,
-    swarm,
+    plot_expected_best,
+    plot_gradient_norms,
+    plot_scores,
     trial_curves,
 )
 from jaxtune.report.findings import find
+from jaxtune.report.points import (
+    MOST_POINTS,
+    SMALLEST_NORM,
+    band,
+    band_limits,
+    block_means,
+    loss_limits,
+    swarm,
+    thinned,
+)
 from jaxtune.report.sources import LOSS, Curve, Source, TrialRecord
 
 RNG = np.random.default_rng(0)
@@ -128,7 +128,7 @@ def test_a_diverged_trial_does_not_stretch_the_loss_axis():
 def test_every_trial_is_a_mark_at_its_score():
     scores = [0.5, 0.55, 0.7, 0.8, 0.9]
     found = find([source(records([[1.0]] * 5, scores, bias_correction=True))])
-    svg = final_scores(found.arms, "accuracy", 0.6)
+    svg = to_svg("scores", final_scores, found.arms, "accuracy", 0.6)
     marks = {style: marks_of(svg, style.colour) for style in (FAILED, SUCCEEDED)}
     assert [len(marks[style]) for style in (FAILED, SUCCEEDED)] == [2, 3]
     x = np.array(sorted(marks[FAILED] + marks[SUCCEEDED]))
@@ -140,13 +140,13 @@ def test_every_trial_is_a_mark_at_its_score():
 def test_names_in_drawings_are_text_and_nothing_else():
     name = '<script>alert("$x$")</script> & more'
     found = find([source(records([[1.0]] * 3, [0.7, 0.8, 0.9], name=name, bias_correction=True))])
-    svg = final_scores(found.arms, "accuracy", 0.6)
+    svg = to_svg("scores", final_scores, found.arms, "accuracy", 0.6)
     assert "<script" not in svg
     assert any('alert("$x$")' in text for text in texts(svg))
 
 
 def test_drawings_bring_nothing_from_outside():
-    svg = trial_curves("a", records([[1.0, 0.5], [1.0, 0.9]]), LOSS, "loss", (0.0, 1.0))
+    svg = to_svg("a", trial_curves, records([[1.0, 0.5], [1.0, 0.9]]), LOSS, "loss", (0.0, 1.0))
     assert "http" not in svg
     assert "<style" not in svg
     assert "font-family" not in svg
@@ -155,14 +155,14 @@ def test_drawings_bring_nothing_from_outside():
 
 def test_the_same_numbers_give_the_same_drawing():
     trials = records([[1.0, 0.5]])
-    one, other = (trial_curves("a", trials, LOSS, "loss", (0.0, 1.0)) for _ in range(2))
+    one, other = (to_svg("a", trial_curves, trials, LOSS, "loss", (0.0, 1.0)) for _ in range(2))
     assert one == other
 
 
 def test_very_many_curves_become_a_picture_of_bounded_size():
     losses = np.abs(RNG.normal(size=(300, 4000))).cumsum(axis=1)
-    few = trial_curves("a", records(losses[:20]), LOSS, "loss", (0.0, 4000.0))
-    many = trial_curves("b", records(losses), LOSS, "loss", (0.0, 4000.0))
+    few = to_svg("a", trial_curves, records(losses[:20]), LOSS, "loss", (0.0, 4000.0))
+    many = to_svg("b", trial_curves, records(losses), LOSS, "loss", (0.0, 4000.0))
     assert "<image" not in few
     assert "<image" in many
     assert len(few) < 30_000 < MOST_POINTS * 12
@@ -197,18 +197,59 @@ def test_arms_differ_in_colour_and_dashes():
 @pytest.mark.parametrize("height", [60.0, 150.0, 280.0])
 def test_labels_of_logarithmic_axes_are_powers_of_ten(height):
     """In small panels too, where every second power has a label and the others none."""
-    with sketch("log", 440.0, height) as (figure, axes):
-        axes.plot([1, 2], [1e-5, 30])
-        log_axis(axes)
-        figure.draw_without_rendering()
-        axis = axes.yaxis
-        labels = [label.get_text() for label in axis.get_ticklabels(which="both")]
+    with mpl.rc_context(PAGE):
+        figure = Picture(6.1, height / 72)
+    axes = figure.add_subplot()
+    axes.plot([1, 2], [1e-5, 30])
+    log_axis(axes)
+    figure.draw_without_rendering()
+    labels = [label.get_text() for label in axes.yaxis.get_ticklabels(which="both")]
     written = [label for label in labels if label]
     assert written
     assert all(re.fullmatch(r"1e-?\d+", label) for label in written)
 
 
 def test_text_is_not_mathematics():
-    with sketch("t") as (figure, axes):
-        axes.set_title("$10^{-2}$ costs $5")
-        assert "$10^{-2}$ costs $5" in texts(to_svg(figure))
+    def titled():
+        figure = Picture(6.1, 3.9)
+        figure.add_subplot().set_title("$10^{-2}$ costs $5")
+        return figure
+
+    assert "$10^{-2}$ costs $5" in texts(to_svg("t", titled))
+
+
+def test_a_notebook_gets_whole_figures_in_the_report_s_look():
+    """With a legend, shown without pyplot, and the same whatever is set when it is drawn."""
+    vanishing = [[1.0, 0.1], [1.0, 1.0], [1.0, 0.9]]
+    found = find([source(records(vanishing, [0.5, 0.8, 0.9], bias_correction=True))])
+    for plot, labels in (
+        (plot_scores, ["successful", "failed", "mean", "best constant prediction"]),
+        (plot_expected_best, ["all", "best constant prediction"]),
+        (plot_gradient_norms, ["successful trials", "failed trials"]),
+    ):
+        figure = plot(found)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == labels
+        picture = figure._repr_png_()
+        assert picture.startswith(b"\x89PNG")
+        with mpl.rc_context({"font.size": 30, "axes.grid": False, "xtick.color": "red"}):
+            assert plot(found)._repr_png_() == picture
+
+
+def test_gradient_norms_are_a_row_of_panels_per_arm():
+    one = records([[1.0, 0.1], [1.0, 0.9]], [0.5, 0.9], name="one", bias_correction=True)
+    other = records([[1.0, 0.5]] * 3, [0.7, 0.8, 0.9], name="other", bias_correction=False)
+    figure = plot_gradient_norms(find([source(one), source(other)]))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "one\nlayer 1 of 1",
+        "other\nlayer 1 of 1",
+    ]
+    failed = [line for line in figure.axes[0].lines if line.get_color() == FAILED.colour]
+    assert [line.get_ydata().tolist() for line in failed] == [[1.0, 0.1]]
+    assert all(line.get_color() != FAILED.colour for line in figure.axes[1].lines)
+
+
+def test_no_norms_are_an_error_that_says_so():
+    rows = made_up_rows([0.7, 0.8], bias_correction=True)
+    found = find([source([record(row, {LOSS: [1.0]}) for row in rows])])
+    with pytest.raises(UserError, match="None of these trials has gradient norms"):
+        plot_gradient_norms(found)

@@ -4,44 +4,63 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.report.drawing import FAILED, SUCCEEDED, block_means
-from jaxtune.study.drawing.draw import floor, new_figure, rate_ticks
-
-LOSS_POINTS = 60
+from jaxtune.report.drawing import Picture, floor_line, kind_style, line, log_rate_axis
+from jaxtune.report.points import LOSS_POINTS, block_means
 
 
 def training_curves(folder: Path) -> dict[str, Figure]:
     """Figure 14: every trial, loss on the left and the dev metric on the right."""
     curves = pd.read_parquet(folder / "curves.parquet")
-    figure = new_figure(8.4, 3.3)
+    figure = Picture(8.4, 3.3)
     left, right = figure.subplots(1, 2)
-    (metric,) = [name for name in curves["name"].unique() if name != "loss"]
-    for failed, style in ((True, FAILED), (False, SUCCEEDED)):
-        kind = curves[curves["failed"] == failed]
-        count = kind["trial"].nunique()
-        label = f"{count} {'failed' if failed else 'successful'} trial{'s' * (count != 1)}"
-        for axes, name in ((left, "loss"), (right, metric)):
-            for number, curve in enumerate(_curves(kind, name)):
-                steps, values = curve
-                if name == "loss":
-                    steps, values = block_means(steps, values, LOSS_POINTS)
-                axes.plot(
-                    steps,
-                    values,
-                    color=style.colour,
-                    dashes=style.dashes or (None, None),
-                    linewidth=1.1,
-                    alpha=0.8,
-                    label=label if number == 0 else None,
-                )
-    floor(right, curves["trivial"].iloc[0])
+    (metric,) = set(curves["name"]) - {"loss"}
+    for failed in (True, False):
+        kind, style = curves[curves["failed"] == failed], kind_style(failed)
+        label = trials_label(kind, failed)
+        for steps, values in _curves(kind, "loss"):
+            points = block_means(steps, values, LOSS_POINTS)
+            line(left, *points, style, linewidth=1.1, alpha=0.8, label=label)
+            label = None  # once is enough
+        for steps, values in _curves(kind, metric):
+            line(right, steps, values, style, linewidth=1.1, alpha=0.8)
+    floor_line(right, curves["trivial"].iloc[0])
     left.set(xlabel="step", ylabel="training loss (nats)")
     right.set(xlabel="step", ylabel=f"dev {metric.removeprefix('dev/')}")
-    left.legend(fontsize=8, frameon=False)
+    left.legend()
     return {"figure": figure}
+
+
+def generalization(folder: Path) -> dict[str, Figure]:
+    """Figure 8: (a) dev metric over training, (b) final dev metric against final training loss."""
+    curves = pd.read_parquet(folder / "curves.parquet")
+    trials = pd.read_parquet(folder / "trials.parquet")
+    metric = trials["metric"].iloc[0]
+    figure = Picture(8.4, 3.3)
+    left, right = figure.subplots(1, 2)
+    for steps, values in _curves(curves, f"dev/{metric}"):
+        line(left, steps, values, kind_style(False), linewidth=1.1, alpha=0.7)
+    for failed in (False, True):
+        kind, style = trials[trials["failed"] == failed], kind_style(failed)
+        label = f"{len(kind)} {'failed' if failed else 'successful'}"
+        look = {"color": style.colour, "markersize": 4.5, "alpha": 0.75, "label": label}
+        right.plot(kind["train_loss"], kind["final"], style.marker, **look)
+    count = curves["trial"].nunique()
+    left.set(xlabel="step", ylabel=f"dev {metric}")
+    left.set_title(f"{count} trials of the recommended recipe")
+    right.set(ylabel=f"final dev {metric}", title=f"all {len(trials)} trials")
+    log_rate_axis(right, "final training loss (nats)")
+    right.legend()
+    for axes in (left, right):
+        floor_line(axes, trials["trivial"].iloc[0])
+    return {"figure": figure}
+
+
+def trials_label(rows: pd.DataFrame, failed: bool) -> str:
+    """Such as `3 failed trials`."""
+    count = rows["trial"].nunique()
+    return f"{count} {'failed' if failed else 'successful'} trial{'s' * (count != 1)}"
 
 
 def _curves(curves: pd.DataFrame, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -50,44 +69,3 @@ def _curves(curves: pd.DataFrame, name: str) -> list[tuple[np.ndarray, np.ndarra
         (trial["step"].to_numpy(), trial["value"].to_numpy())
         for _, trial in own.groupby("trial", sort=True)
     ]
-
-
-def generalization(folder: Path) -> dict[str, Figure]:
-    """Figure 8: (a) dev metric over training, (b) final dev metric against final training loss."""
-    curves = pd.read_parquet(folder / "curves.parquet")
-    trials = pd.read_parquet(folder / "trials.parquet")
-    figure = new_figure(8.4, 3.3)
-    left, right = figure.subplots(1, 2)
-    metric = trials["metric"].iloc[0]
-    for steps, values in _curves(curves, f"dev/{metric}"):
-        left.plot(steps, values, color=SUCCEEDED.colour, linewidth=1.1, alpha=0.7)
-    count = curves["trial"].nunique()
-    left.set(
-        xlabel="step", ylabel=f"dev {metric}", title=f"{count} trials of the recommended recipe"
-    )
-    _scatter(right, trials)
-    right.set(
-        xlabel="final training loss (nats)",
-        ylabel=f"final dev {metric}",
-        title=f"all {len(trials)} trials",
-    )
-    for axes in (left, right):
-        floor(axes, trials["trivial"].iloc[0])
-    return {"figure": figure}
-
-
-def _scatter(axes: Axes, trials: pd.DataFrame) -> None:
-    for failed, style, marker in ((False, SUCCEEDED, "o"), (True, FAILED, "x")):
-        kind = trials[trials["failed"] == failed]
-        label = f"{len(kind)} {'failed' if failed else 'successful'}"
-        axes.plot(
-            kind["train_loss"],
-            kind["final"],
-            marker,
-            color=style.colour,
-            markersize=4.5,
-            alpha=0.75,
-            label=label,
-        )
-    rate_ticks(axes)
-    axes.legend(fontsize=8, frameon=False)

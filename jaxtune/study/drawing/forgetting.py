@@ -7,12 +7,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style, block_means, log_axis
-from jaxtune.study.drawing.draw import COLOURS, floor, new_figure
+from jaxtune.report.drawing import (
+    COLOURS,
+    FAILED,
+    INK,
+    SUCCEEDED,
+    Picture,
+    Style,
+    floor_line,
+    legend_below,
+    line,
+    log_axis,
+    ribbon,
+)
+from jaxtune.report.points import LOSS_POINTS, block_means
+from jaxtune.study.drawing.curves import trials_label
 from jaxtune.study.forgetting_finding import MOST_LISTED
 
-LOSS_POINTS = 60
-# What the trials are called -> how they look. The third is Okabe and Ito's green.
+# What the trials are called -> how they look.
 KINDS = {
     "failed": FAILED,
     "successful": SUCCEEDED,
@@ -22,22 +34,20 @@ KINDS = {
 
 def forgetting(folder: Path) -> dict[str, Figure]:
     """(a) perplexities, (b) loss and (c) dev metric of the failed trials."""
-    perplexity = pd.read_parquet(folder / "perplexity.parquet")
     curves = pd.read_parquet(folder / "curves.parquet")
-    figure = new_figure(11.2, 4.4)
+    metric, trivial = curves["metric"].iloc[0], curves["trivial"].iloc[0]
+    figure = Picture(11.2, 4.0)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.7, 1, 1))
-    _perplexities(left, perplexity)
-    metric = curves["metric"].iloc[0]
-    _band(middle, curves[curves["name"] == "loss"])
-    _band(right, curves[curves["name"] == f"dev/{metric}"])
-    floor(right, curves["trivial"].iloc[0])
-    count = curves["trial"].nunique()
-    title = f"{count} failed trial{'s' * (count != 1)}: mean and std"
-    middle.set(xlabel="step", ylabel="training loss (nats)", title=title, ylim=(0, None))
-    right.set(xlabel="step", ylabel=f"dev {metric}", title=title)
+    _perplexities(left, pd.read_parquet(folder / "perplexity.parquet"))
+    _mean_and_std(middle, curves[curves["name"] == "loss"])
+    _mean_and_std(right, curves[curves["name"] == f"dev/{metric}"])
+    title = f"{trials_label(curves, True)}: mean and std"
+    middle.set(ylabel="training loss (nats)", title=title, ylim=(0, None))
+    right.set(ylabel=f"dev {metric}", title=title)
+    floor_line(right, trivial)
     right.annotate(
         "best constant prediction",
-        (1, curves["trivial"].iloc[0]),
+        (1, trivial),
         xycoords=("axes fraction", "data"),
         xytext=(0, 3),
         textcoords="offset points",
@@ -46,25 +56,18 @@ def forgetting(folder: Path) -> dict[str, Figure]:
     )
     low, high = right.get_ylim()
     right.set_ylim(min(low, high - 0.2), max(high, low + 0.2))
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return {"figure": figure}
+    return {"figure": legend_below(figure, left.get_legend_handles_labels()[0])}
 
 
 def _perplexities(axes: Axes, table: pd.DataFrame) -> None:
     for kind, style in KINDS.items():
         own = table[table["kind"] == kind]
-        for number, (_, line) in enumerate(own.groupby("trial", sort=True)):
-            axes.plot(
-                line["top"],
-                line["perplexity"].where(np.isfinite(line["perplexity"])),
-                color=style.colour,
-                dashes=style.dashes or (None, None),
-                marker="o",
-                markersize=2.5,
-                linewidth=1.2,
-                label="_" if number else f"{kind}: {_named(own['trial'].unique())}",
-            )
+        label = f"{kind}: {_named(own['trial'].unique())}"
+        for _, trial in own.groupby("trial", sort=True):
+            known = trial["perplexity"].where(np.isfinite(trial["perplexity"]))
+            curve = line(axes, trial["top"].to_numpy(), known.to_numpy(), style, label=label)
+            curve.set(marker="o", markersize=2.5, linewidth=1.2)
+            label = "_"  # matplotlib's for none
     depth = int(table["top"].max())
     pretrained = float(table.loc[table["top"] == depth, "perplexity"].iloc[0])
     axes.axhline(pretrained, color=INK, linewidth=1, zorder=1.5)
@@ -78,12 +81,8 @@ def _perplexities(axes: Axes, table: pd.DataFrame) -> None:
     )
     log_axis(axes)
     low, high = axes.get_ylim()
-    axes.set_ylim(low / 1.5, high)
-    axes.set(
-        xlabel=f"top layers put back (of {depth})",
-        ylabel="masked-LM perplexity",
-        xlim=(-0.5, depth + 0.5),
-    )
+    axes.set(ylim=(low / 1.5, high), xlim=(-0.5, depth + 0.5))
+    axes.set(xlabel=f"top layers put back (of {depth})", ylabel="masked-LM perplexity")
 
 
 def _named(trials: np.ndarray) -> str:
@@ -93,15 +92,12 @@ def _named(trials: np.ndarray) -> str:
     return f"trial{'s' * (len(trials) > 1)} {', '.join(map(str, sorted(trials)))}"
 
 
-def _band(axes: Axes, curves: pd.DataFrame) -> None:
-    """Mean over trials at each step, and one standard deviation."""
+def _mean_and_std(axes: Axes, curves: pd.DataFrame) -> None:
+    """Over trials at each step."""
     table = curves.pivot_table(index="step", columns="trial", values="value", dropna=False)
-    mean = table.mean(axis=1).to_numpy()
-    spread = table.std(axis=1, ddof=0).to_numpy()
     steps = table.index.to_numpy()
-    parts = [block_means(steps, values, LOSS_POINTS) for values in (mean, spread)]
-    (at, middle), (_, width) = parts
-    axes.fill_between(
-        at, middle - width, middle + width, color=FAILED.colour, alpha=0.22, linewidth=0
-    )
-    axes.plot(at, middle, color=FAILED.colour, linewidth=1.6)
+    at, mean = block_means(steps, table.mean(axis=1).to_numpy(), LOSS_POINTS)
+    _, std = block_means(steps, table.std(axis=1, ddof=0).to_numpy(), LOSS_POINTS)
+    ribbon(axes, at, mean - std, mean + std, FAILED, 0.22)
+    axes.plot(at, mean, color=FAILED.colour, linewidth=1.6)
+    axes.set_xlabel("step")

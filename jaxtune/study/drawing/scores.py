@@ -1,120 +1,166 @@
-"""Final scores of every trial as boxes: figures 1 and 3, and depth."""
+"""Final scores of every trial as boxes: figures 1, 3 and 9, and depth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxtune.study.drawing.draw import COLOURS, box, floor, new_figure, show_rate, trial_marks
+from jaxtune.core.schedules import show_rate
+from jaxtune.report.drawing import (
+    COLOURS,
+    FAILED,
+    FLOOR_KEY,
+    INK,
+    MEAN_KEY,
+    SUCCEEDED,
+    Key,
+    Picture,
+    Style,
+    box,
+    floor_line,
+    handle,
+    legend_below,
+    trial_marks,
+)
+from jaxtune.report.points import Limits, padded
 
-# Without and with bias correction.
-CORRECTION = {False: COLOURS[1], True: COLOURS[0]}
-BESIDE = 0.46
+TRIAL_KEYS = (
+    Key("trial", "dot", SUCCEEDED),
+    Key("failed trial (counted on top)", "cross", FAILED),
+    FLOOR_KEY,
+    MEAN_KEY,
+)
+PAIR_KEYS = (
+    Key("without correction", "box", Style(COLOURS[1])),
+    Key("with correction", "box", Style(COLOURS[0])),
+)
+# From the middle of a pair to its boxes, and their size beside that of a lone box.
+BESIDE, PAIRED = 0.23, 0.62
 
 
 def baselines(folder: Path) -> dict[str, Figure]:
     """Figure 1: a panel per task, a box per recipe."""
+
+    def name(recipe: str, rows: pd.DataFrame) -> str:
+        first = rows.iloc[0]
+        return f"{recipe}\n{show_rate(first['learning_rate'])}, {first['num_epochs']} epochs"
+
     trials = pd.read_parquet(folder / "trials.parquet")
-    figure, panels = _panels(trials, "task", 3.4)
-    for axes, (task, rows) in panels:
-        recipes = list(rows["recipe"].unique())
-        for place, recipe in enumerate(recipes):
-            own = rows[rows["recipe"] == recipe]
-            box(axes, place, own["final"].to_numpy(), own["failed"].to_numpy(), COLOURS[place])
-        parts = [rows[rows["recipe"] == recipe] for recipe in recipes]
-        _ticks(axes, [_recipe(own) for own in parts], parts)
-        _label(axes, rows, str(task))
-    trial_marks(figure)
-    return {"figure": figure}
+    return {"figure": score_panels(by(trials, "task"), "recipe", name)}
 
 
 def small_data(folder: Path) -> dict[str, Figure]:
     """Figure 3: a panel per task and arm, a box per training set."""
     trials = pd.read_parquet(folder / "trials.parquet")
+    trials = trials.sort_values(["task", "bias_correction"], kind="stable")
     arm = trials["bias_correction"].map({False: "without correction", True: "with correction"})
-    trials = trials.assign(panel=trials["task"] + ", " + arm).sort_values(
-        ["task", "bias_correction"], kind="stable"
-    )
-    figure, panels = _panels(trials, "panel", 3.9)
-    for axes, (panel, rows) in panels:
-        sets = list(rows["set"].unique())
-        parts = [rows[rows["set"] == name] for name in sets]
-        for place, own in enumerate(parts):
-            box(axes, place, own["final"].to_numpy(), own["failed"].to_numpy(), COLOURS[place])
-        names = [
-            f"{name}\n{own['num_steps'].iloc[0]} steps"
-            for name, own in zip(sets, parts, strict=True)
-        ]
-        _ticks(axes, names, parts)
-        _label(axes, rows, str(panel))
-    trial_marks(figure)
-    return {"figure": figure}
+    panels = by(trials.assign(panel=trials["task"] + ", " + arm), "panel")
+
+    def name(part: str, rows: pd.DataFrame) -> str:
+        return f"{part}\n{rows['num_steps'].iloc[0]} steps"
+
+    return {"figure": score_panels(panels, "set", name, width=3.9)}
 
 
 def depth(folder: Path) -> dict[str, Figure]:
     """Two boxes per depth, without and with correction."""
     trials = pd.read_parquet(folder / "trials.parquet")
-    models = list(trials["model"].unique())
-    figure = new_figure(6.4, 3.5)
-    axes = figure.subplots()
-    correction_boxes(axes, trials, "model", models)
-    axes.set_xticks(range(len(models)), models)
-    _label(axes, trials, "")
-    trial_marks(figure, correction=True)
+    values = list(trials["model"].unique())
+    return {"figure": score_panels({"": trials}, "model", pair_values=values, width=6.4)}
+
+
+def ablation(folder: Path) -> dict[str, Figure]:
+    """Figure 9, learning rate x epochs x bias correction: a panel per number of epochs, two boxes
+    per learning rate; a star at the recommended recipe.
+    """
+    trials = pd.read_parquet(folder / "trials.parquet").sort_values("num_epochs", kind="stable")
+    panels = by(trials, "num_epochs", lambda count: f"{count} epoch{'s' * (count > 1)}")
+    rates = sorted(trials["learning_rate"].unique())
+    figure = rate_panels(panels, rates, width=3.1)
+    for axes, rows in zip(figure.axes, panels.values(), strict=True):
+        starred = rows[rows["recommended"]]
+        if len(starred):
+            place = int(np.searchsorted(rates, starred["learning_rate"].iloc[0])) + BESIDE
+            above = axes.get_xaxis_transform()
+            axes.plot(place, 0.03, "*", color=INK, markersize=11, transform=above)
     return {"figure": figure}
 
 
-def correction_boxes(
-    axes: Axes, trials: pd.DataFrame, column: str, values: Sequence[object]
-) -> None:
-    """At each value of a column a box without correction, and one with it to its right; failures
-    above the axis.
+def by(
+    trials: pd.DataFrame, column: str, title: Callable[[Any], str] = str
+) -> dict[str, pd.DataFrame]:
+    """Panels for the values of a column, in order of appearance."""
+    return {title(value): rows for value, rows in trials.groupby(column, sort=False)}
+
+
+def rate_panels(panels: Mapping[str, pd.DataFrame], rates: Sequence[float], width: float) -> Figure:
+    """At each learning rate a box without correction and one with it."""
+    figure = score_panels(panels, "learning_rate", pair_values=rates, width=width)
+    for axes in figure.axes:
+        axes.set_xlabel("peak learning rate")
+        axes.set_xticks(range(len(rates)), list(map(show_rate, rates)))
+    return figure
+
+
+def score_panels(
+    panels: Mapping[str, pd.DataFrame],
+    column: str,
+    name: Callable[[Any, pd.DataFrame], str] | None = None,
+    *,
+    pair_values: Sequence[Any] = (),
+    width: float = 3.4,
+) -> Figure:
+    """A panel of boxes per title, with failures counted on top.
+
+    Args:
+        column: whose values are side by side.
+        name: of a value and its trials; without it the value.
+        pair_values: where given, each has a box without correction and, to its right, one with it.
+        width: of a panel, in inches.
     """
-    for place, value in enumerate(values):
-        for on in (False, True):
-            own = trials[(trials[column] == value) & (trials["bias_correction"] == on)]
-            at = place + (BESIDE if on else -BESIDE) / 2
-            box(axes, at, own["final"].to_numpy(), own["failed"].to_numpy(), CORRECTION[on], 0.62)
-            if len(own):
-                count_failed(axes, at, own)
+    everything = pd.concat(panels.values())
+    shared = everything["metric"].nunique() == 1
+    figure = Picture(max(5.0, width * len(panels)), 3.2)
+    columns = figure.subplots(1, len(panels), sharey=shared, squeeze=False)[0]
+    for axes, (title, rows) in zip(columns, panels.items(), strict=True):
+        scored = everything if shared else rows
+        limits = padded([*scored["final"], *scored["trivial"]])
+        values = list(pair_values or rows[column].unique())
+        parts = [rows[rows[column] == value] for value in values]
+        for place, own in enumerate(parts):
+            if not pair_values:
+                _boxed(axes, place, own, COLOURS[place], limits)
+            for on in (False, True) if pair_values else ():
+                kind, at = own[own["bias_correction"] == on], place + (BESIDE if on else -BESIDE)
+                _boxed(axes, at, kind, COLOURS[not on], limits, PAIRED)
+        names = [name(*each) for each in zip(values, parts, strict=True)] if name else values
+        axes.set_xticks(range(len(values)), names)
+        axes.set(ylim=limits)
+        axes.set_title(title, pad=16)
+        floor_line(axes, rows["trivial"].iloc[0])
+        if axes is columns[0] or not shared:
+            axes.set_ylabel(f"final dev {rows['metric'].iloc[0]}")
+    keys = (*TRIAL_KEYS, *PAIR_KEYS) if pair_values else TRIAL_KEYS
+    return legend_below(figure, list(map(handle, keys)))
 
 
-def count_failed(axes: Axes, place: int | float, rows: pd.DataFrame) -> None:
-    """Such as 12/16, at the upper edge."""
-    axes.annotate(
-        f"{int(rows['failed'].sum())}/{len(rows)}",
-        (place, 1.01),
-        xycoords=("data", "axes fraction"),
-        ha="center",
-        va="bottom",
-        fontsize=7.5,
-    )
-
-
-def _recipe(rows: pd.DataFrame) -> str:
-    first = rows.iloc[0]
-    return f"{first['recipe']}\n{show_rate(first['learning_rate'])}, {first['num_epochs']} epochs"
-
-
-def _panels(trials: pd.DataFrame, column: str, width: float):
-    """A figure with a panel for each value of a column, in order of appearance."""
-    groups = [(value, trials[trials[column] == value]) for value in trials[column].unique()]
-    figure = new_figure(max(5.0, width * len(groups)), 3.5)
-    panels = figure.subplots(1, len(groups), squeeze=False, sharey=trials["metric"].nunique() == 1)[
-        0
-    ]
-    return figure, list(zip(panels, groups, strict=True))
-
-
-def _ticks(axes: Axes, names: Sequence[str], parts: Sequence[pd.DataFrame]) -> None:
-    axes.set_xticks(range(len(names)), names)
-    for place, rows in enumerate(parts):
-        count_failed(axes, place, rows)
-
-
-def _label(axes: Axes, rows: pd.DataFrame, title: str) -> None:
-    axes.set_ylabel(f"final dev {rows['metric'].iloc[0]}")
-    axes.set_title(title, pad=16)
-    floor(axes, rows["trivial"].iloc[0])
+def _boxed(
+    axes: Axes,
+    place: int | float,
+    rows: pd.DataFrame,
+    colour: str,
+    limits: Limits,
+    size: float = 1.0,
+) -> None:
+    """A box with its trials to the right, and such as 12/16 failed at the upper edge."""
+    if rows.empty:
+        return
+    scores, failed = rows["final"].to_numpy(), rows["failed"].to_numpy()
+    box(axes, place, scores, (colour, 0.4), 0.34 * size)
+    trial_marks(axes, place + 0.36 * size, scores, failed, limits, 0.3 * size, 3.5)
+    counted, above = f"{failed.sum()}/{failed.size}", ("data", "axes fraction")
+    axes.annotate(counted, (place, 1.01), xycoords=above, ha="center", va="bottom", fontsize=7.5)

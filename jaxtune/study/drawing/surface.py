@@ -9,18 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style
-from jaxtune.study.drawing.draw import new_figure
+from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Picture, Style, legend_below, line
 
 NUM_LEVELS = 13
-PRETRAINED = Style(INK, ())
-# Place, name, style, marker.
+# Place, name and look.
 MODELS = (
-    ((0, 0), "pre-trained", PRETRAINED, "D"),
-    ((1, 0), "failed", FAILED, "X"),
-    ((0, 1), "successful", SUCCEEDED, "o"),
+    ((0, 0), "pre-trained", Style(INK, marker="D")),
+    ((1, 0), "failed", FAILED._replace(marker="X")),
+    ((0, 1), "successful", SUCCEEDED),
 )
 
 
@@ -31,17 +28,17 @@ def loss_surface(folder: Path) -> dict[str, Figure]:
 
 def _plane(folder: Path) -> Figure:
     paths = pd.read_parquet(folder / "paths.parquet")
-    figure = new_figure(9.6, 4.5)
+    figure = Picture(9.6, 4.2)
     with np.load(folder / "surface.npz") as surface:
-        panels = figure.subplots(1, 2, sharey=True)
-        titles = ("training loss (nats)", "gradient norm (L2)")
-        for axes, name, title in zip(panels, ("loss", "gradient_norm"), titles, strict=True):
-            _contours(figure, axes, surface["axis"], surface[name], title)
-            _ways(axes, paths)
-            axes.set_xlabel("a, towards the failed weights")
-    panels[0].set_ylabel("b, towards the successful weights")
-    _legend(figure)
-    return figure
+        left, right = figure.subplots(1, 2, sharey=True)
+        _contours(figure, left, surface["axis"], surface["loss"])
+        _contours(figure, right, surface["axis"], surface["gradient_norm"])
+    for axes in (left, right):
+        _models_and_paths(axes, paths)
+        axes.set_xlabel("a, towards the failed weights")
+    left.set(title="training loss (nats)", ylabel="b, towards the successful weights")
+    right.set_title("gradient norm (L2)")
+    return legend_below(figure, left.get_legend_handles_labels()[0])
 
 
 def levels(values: np.ndarray) -> np.ndarray:
@@ -55,7 +52,7 @@ def levels(values: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _contours(figure: Figure, axes: Axes, axis: np.ndarray, values: np.ndarray, title: str) -> None:
+def _contours(figure: Figure, axes: Axes, axis: np.ndarray, values: np.ndarray) -> None:
     shown = np.ma.masked_invalid(np.asarray(values, np.float64))
     steps = levels(values)
     norm = LogNorm(steps[0], steps[-1])
@@ -64,7 +61,7 @@ def _contours(figure: Figure, axes: Axes, axis: np.ndarray, values: np.ndarray, 
     bar = figure.colorbar(drawn, ax=axes, shrink=0.92, pad=0.02)
     bar.set_ticks(steps[::2].tolist(), labels=[_short(step) for step in steps[::2]])
     bar.ax.minorticks_off()
-    axes.set(title=title, aspect="equal", xlim=axis[[0, -1]], ylim=axis[[0, -1]])
+    axes.set(aspect="equal", xlim=axis[[0, -1]], ylim=axis[[0, -1]])
     axes.grid(False)
 
 
@@ -72,86 +69,32 @@ def _short(value: float) -> str:
     return f"{value:.2g}" if value < 99 or value >= 1e6 else f"{value:,.0f}"
 
 
-def _ways(axes: Axes, paths: pd.DataFrame) -> None:
-    for failed, style in ((True, FAILED), (False, SUCCEEDED)):
+def _models_and_paths(axes: Axes, paths: pd.DataFrame) -> None:
+    """Edged in white, to stand out on any contour."""
+    edge = {"markeredgecolor": "white", "markeredgewidth": 1.3, "markersize": 9, "zorder": 5}
+    for place, name, style in MODELS:
+        axes.plot(*place, style.marker, color=style.colour, linestyle="", label=name, **edge)
+    for failed, (_, name, style) in zip((True, False), MODELS[1:], strict=True):
         path = paths[paths["failed"] == failed].sort_values("step")
-        axes.plot(path["a"], path["b"], color="white", linewidth=3.4, zorder=3)
-        axes.plot(
-            path["a"],
-            path["b"],
-            color=style.colour,
-            dashes=style.dashes or (None, None),
-            linewidth=1.8,
-            zorder=4,
-        )
-    for place, _, style, marker in MODELS:
-        axes.plot(
-            *place,
-            marker,
-            color=style.colour,
-            markersize=9,
-            markeredgecolor="white",
-            markeredgewidth=1.3,
-            zorder=5,
-        )
-
-
-def _legend(figure: Figure) -> None:
-    marks = [
-        Line2D(
-            [],
-            [],
-            marker=marker,
-            linestyle="",
-            color=style.colour,
-            markersize=8,
-            markeredgecolor="white",
-            label=name,
-        )
-        for _, name, style, marker in MODELS
-    ]
-    marks += [
-        Line2D(
-            [],
-            [],
-            color=style.colour,
-            dashes=style.dashes or (None, None),
-            linewidth=1.7,
-            label=f"training path, {name}",
-        )
-        for _, name, style, _ in MODELS[1:]
-    ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+        a, b = path["a"].to_numpy(), path["b"].to_numpy()
+        axes.plot(a, b, color="white", linewidth=3.4, zorder=3)
+        line(axes, a, b, style, linewidth=1.8, zorder=4, label=f"training path, {name}")
 
 
 def _lines(folder: Path) -> Figure:
     lines = pd.read_parquet(folder / "lines.parquet")
-    figure = new_figure(5.6, 3.6)
-    axes = figure.subplots()
-    for number, (_, line) in enumerate(lines.groupby(["failed", "successful"], sort=True)):
-        first = number == 0
-        axes.plot(
-            line["share"],
-            line["loss"],
-            color=INK if first else SUCCEEDED.colour,
-            linewidth=2 if first else 1,
-            alpha=1 if first else 0.55,
-            zorder=3 if first else 2,
-            label=_label(line, lines) if number < 2 else None,
-        )
-        axes.plot(0, line["loss"].iloc[0], "X", color=FAILED.colour, markersize=6, zorder=4)
-        axes.plot(1, line["loss"].iloc[-1], "o", color=SUCCEEDED.colour, markersize=5, zorder=4)
-    axes.set(
-        xlabel="share of the way from a failed (cross) to a successful trial (dot)",
-        ylabel="training loss (nats)",
-        ylim=(0, None),
-    )
-    axes.legend(frameon=False, fontsize=8)
+    figure = Picture(5.6, 3.6)
+    axes = figure.add_subplot()
+    own = (lines["failed"].iloc[0], lines["successful"].iloc[0])  # the pair of the plane
+    labels = {True: f"trial {own[0]} to {own[1]}", False: "other pairs"}
+    for pair, way in lines.groupby(["failed", "successful"], sort=True):
+        first = pair == own
+        colour, width, alpha = (INK, 2, 1) if first else (SUCCEEDED.colour, 1, 0.55)
+        (drawn,) = axes.plot(way["share"], way["loss"], color=colour, linewidth=width, alpha=alpha)
+        drawn.set(zorder=3 if first else 2, label=labels.pop(first, None))
+        axes.plot(0, way["loss"].iloc[0], "X", color=FAILED.colour, markersize=6, zorder=4)
+        axes.plot(1, way["loss"].iloc[-1], "o", color=SUCCEEDED.colour, markersize=5, zorder=4)
+    axes.set_xlabel("share of the way from a failed (cross) to a successful trial (dot)")
+    axes.set(ylabel="training loss (nats)", ylim=(0, None))
+    axes.legend()
     return figure
-
-
-def _label(line: pd.DataFrame, lines: pd.DataFrame) -> str:
-    ends = (line["failed"].iloc[0], line["successful"].iloc[0])
-    if ends == (lines["failed"].iloc[0], lines["successful"].iloc[0]):
-        return f"trial {ends[0]} to {ends[1]}"
-    return "other pairs"
