@@ -1,21 +1,44 @@
-"""Fine-tuning stability of BERT-like encoders, measured with many seeds in one compiled program."""
+"""Fine-tuning stability of BERT-like encoders, measured with many seeds in one compiled program.
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+Nothing heavy is imported before a function is called.
+"""
 
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
 
 if TYPE_CHECKING:
-    from jaxtune.storage.results import Results
+    from jaxtune.results import Results
+
+__all__ = [
+    "InterruptedRunError",
+    "Results",
+    "UserError",
+    "__version__",
+    "load_results",
+]
 
 
-__all__ = ["__version__", "load_results"]
+def load_results(*outs: str | PathLike[str]) -> "Results":
+    """What a sweep left in OUT, also one that still runs or was cut off; or several, side by side.
 
-
-def load_results(out: "str | Path") -> "Results":
-    """What a sweep left in OUT, as pandas frames and arrays; also of a sweep that still runs or was
-    cut off.
+    Raises UserError for a folder without a finished trial, or one whose files cannot be read.
     """
-    from jaxtune.storage.results import load
+    from pathlib import Path
 
-    return load(Path(out))
+    from jaxtune.results import Results
+
+    if not outs:
+        raise UserError("No OUT is given; name one or more folders that sweeps have left.")
+    return Results([Path(out) for out in outs])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Results":
+        from jaxtune.results import Results
+
+        return Results
+    raise AttributeError(f"module 'jaxtune' has no attribute {name!r}")
