@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import yaml
+from matplotlib.figure import Figure
 
 from jaxtune.core.errors import UserError
+from jaxtune.report.figures import plot_expected_best, plot_gradient_norms, plot_scores
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.sources import Source, read_sources
 from jaxtune.statements import Comparison, Verdict
 from jaxtune.stats.compare import compare
 from jaxtune.stats.describe import summarise
+from jaxtune.storage.paths import CONFIG
 from jaxtune.storage.results import read_history, read_predictions, read_summary
 
 Read = TypeVar("Read")
@@ -30,6 +33,10 @@ class Results:
         self.outs = tuple(outs)
         self._sources = read_sources(outs)
 
+    def __repr__(self) -> str:
+        outs = ", ".join(map(str, self.outs))
+        return f"{outs}: {len(self.trials)} trials in {len(self.arms)} arms"
+
     @cached_property
     def trials(self) -> pd.DataFrame:
         """A row per trial: arm, seeds, scores, whether it failed, and its settings."""
@@ -42,9 +49,7 @@ class Results:
 
     @cached_property
     def arms(self) -> pd.DataFrame:
-        """A row per arm: n, mean, std (ddof 1), min, median, max, iqm, failures with their 95 %
-        interval.
-        """
+        """A row per arm: n, mean, std (ddof 1), order statistics, failures with 95 % interval."""
         rows = [row for source in self._sources for row in source.rows]
         names = dict.fromkeys(row["arm"] for row in rows)
         summaries = {arm: summarise([row for row in rows if row["arm"] == arm]) for arm in names}
@@ -63,7 +68,7 @@ class Results:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Every setting that the sweep ran with."""
-        return self._by_folder(lambda source: yaml.safe_load(source.config) or {})
+        return self._by_folder(_config)
 
     @cached_property
     def findings(self) -> Findings:
@@ -103,6 +108,21 @@ class Results:
             )
         return Comparison(found, 3 * len(pairs), arms)
 
+    def plot_scores(self) -> Figure:
+        """Every trial's final score and a box over all of them, by arm."""
+        return plot_scores(self.findings)
+
+    def plot_expected_best(self) -> Figure:
+        """What the best of so many seeds is expected to score, a line per arm."""
+        return plot_expected_best(self.findings)
+
+    def plot_gradient_norms(self) -> Figure:
+        """First, middle and last layer's gradient norms, of failed and of successful trials.
+
+        Raises UserError where no trial's history holds them.
+        """
+        return plot_gradient_norms(self.findings)
+
     def _table(self, read: Callable[[Source], pd.DataFrame]) -> pd.DataFrame:
         tables = {source.name: read(source) for source in self._sources}
         if len(tables) == 1:
@@ -112,6 +132,15 @@ class Results:
     def _by_folder(self, read: Callable[[Source], Any]) -> Any:
         found = {source.name: read(source) for source in self._sources}
         return next(iter(found.values())) if len(found) == 1 else found
+
+
+def _config(source: Source) -> dict[str, Any]:
+    try:
+        return yaml.safe_load(source.config) or {}
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"{source.out / CONFIG} is damaged; give the sweep's command again, which writes it."
+        ) from error
 
 
 def _suggestion(name: str, accepted: Iterable[str]) -> str:

@@ -48,9 +48,7 @@ class ProgressLine:
             print(f"{self.title} {done}/{self.total}  {text}", flush=True)
 
     def _draw(self, done: int, text: str) -> None:
-        """The bar in a cell's output; rich's and tqdm's would need ipywidgets, and are lost when
-        the notebook is saved.
-        """
+        """The bar in a cell's output, without ipywidgets and there when the notebook is saved."""
         from IPython.display import HTML, display  # pyrefly: ignore[missing-import]
 
         words = escape(f"{self.title} {done}/{self.total}  {text}")

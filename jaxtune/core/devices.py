@@ -31,9 +31,7 @@ def set_up(precision: str = "float32", compile_cache: bool = True) -> None:
 
 @contextlib.contextmanager
 def settings_given_back() -> Iterator[None]:
-    """Leaves JAX's settings as they were: the process has other work than this sweep, and its next
-    sweep may ask for another precision.
-    """
+    """Leaves JAX's settings as they were, for the process's other work and its next sweep."""
     config: Any = jax.config
     names = ("jax_compilation_cache_dir", "jax_default_matmul_precision")
     before = {name: getattr(config, name) for name in names}

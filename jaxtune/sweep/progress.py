@@ -13,9 +13,7 @@ from jaxtune.core.records import StepRecords
 
 
 class SweepProgress:
-    """A recorder that shows a sweep: steps, seeds done, failures, mean metric, seeds per hour and
-    time left.
-    """
+    """A recorder that shows a sweep: steps, seeds, failures, mean score, speed and time left."""
 
     def __init__(self, num_trials: int, num_done: int, total_steps: int):
         self.num_trials = num_trials
