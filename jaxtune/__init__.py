@@ -1,21 +1,104 @@
-"""Fine-tuning stability of BERT-like encoders, measured with many seeds in one compiled program."""
+"""Fine-tuning stability of BERT-like encoders, measured with many seeds in one compiled program.
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+    import jaxtune
+    results = jaxtune.run_sweep(model="miniature", grid={"bias_correction": [True, False]})
+    results.verdict
 
+Nothing heavy is imported before a function is called.
+"""
+
+import warnings
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
 
 if TYPE_CHECKING:
-    from jaxtune.storage.results import Results
+    from jaxtune.results import Results
+
+__all__ = [
+    "InterruptedRunError",
+    "Results",
+    "UserError",
+    "__version__",
+    "load_results",
+    "run_sweep",
+]
 
 
-__all__ = ["__version__", "load_results"]
+@overload
+def run_sweep(*, dry_run: Literal[True], **settings: Any) -> None: ...
+@overload
+def run_sweep(**settings: Any) -> "Results": ...
+def run_sweep(**settings: Any) -> "Results | None":
+    """Runs, or goes on with, a sweep, as `python -m jaxtune.sweep` does; returns what OUT holds.
 
+    It may be called in a notebook, a thread, after JAX has run, and again. With `dry_run=True` it
+    prints the plan and returns None, as it does in all but the first of several processes.
 
-def load_results(out: "str | Path") -> "Results":
-    """What a sweep left in OUT, as pandas frames and arrays; also of a sweep that still runs or was
-    cut off.
+    Args:
+        settings: those of the command line, by the same names: `learning_rate=2e-5`,
+            `grid={"bias_correction": [True, False]}`, `recipe="mosbach"`, `config="file.yaml"`,
+            `out="runs/x"`. Without any, the packaged quickstart runs.
+
+    Raises:
+        UserError: with the command's sentence about what is wrong.
+        InterruptedRunError: after SIGINT (a notebook's stop button) or SIGTERM; the same call goes
+            on from there. It is a KeyboardInterrupt.
     """
-    from jaxtune.storage.results import load
+    from jaxtune.config.parse import from_settings
 
-    return load(Path(out))
+    named = settings.keys() & {"task", "config", "recipe"}
+    if settings.get("model") == "miniature" and not named:
+        settings["task"] = "miniature"
+    parsed = from_settings(settings)
+    # transformers imports tqdm, which in a notebook asks for widgets; the sweep's bar needs none.
+    warnings.filterwarnings("ignore", "IProgress not found")
+    from jaxtune.core import devices
+    from jaxtune.sweep.groups import writes
+    from jaxtune.sweep.run import run_sweep as run
+
+    with devices.settings_given_back():
+        devices.set_up(parsed.base.precision, parsed.base.compile_cache)
+        try:
+            out = run(parsed, _as_flags(settings))
+        except InterruptedRunError as stop:
+            stop.args = (f"{stop}: the same call goes on from here.",)
+            raise
+        return None if parsed.base.dry_run or not writes() else load_results(out)
+
+
+def load_results(*outs: str | PathLike[str]) -> "Results":
+    """What a sweep left in OUT, also one that still runs or was cut off; or several, side by side.
+
+    Raises UserError for a folder without a finished trial, or one whose files cannot be read.
+    """
+    from pathlib import Path
+
+    from jaxtune.results import Results
+
+    if not outs:
+        raise UserError("No OUT is given; name one or more folders that sweeps have left.")
+    return Results([Path(out) for out in outs])
+
+
+def _as_flags(settings: dict[str, Any]) -> list[str]:
+    """Settings as on the command line, for the record."""
+    grid = {f"grid.{name}": values for name, values in (settings.pop("grid", None) or {}).items()}
+    flags = []
+    for name, value in (settings | grid).items():
+        several = hasattr(value, "__iter__") and not isinstance(value, str)
+        values = list(value) if several else [value]
+        words = ["null" if one is None else str(one) for one in values]
+        flags += [f"--{name}", *(w.lower() if w in ("True", "False") else w for w in words)]
+    return flags
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Results":
+        from jaxtune.results import Results
+
+        return Results
+    raise AttributeError(f"module 'jaxtune' has no attribute {name!r}")

@@ -1,14 +1,15 @@
-"""One live line for anything that takes long: a bar in a terminal, plain lines now and then
-elsewhere.
-"""
+"""One live line for anything that takes long: a bar in a terminal or notebook, else plain lines."""
 
 import time
+from html import escape
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_PICTURES = 0.2  # of a notebook's bar
 
 console = Console(highlight=False)
 
@@ -19,8 +20,9 @@ class ProgressLine:
     def __init__(self, title: str, total: int):
         self.title = title
         self.total = total
-        self._last_line = time.monotonic()
-        self._live = console.is_terminal
+        self._began = self._last_shown = time.monotonic()
+        self._every = SECONDS_BETWEEN_PICTURES if console.is_jupyter else SECONDS_BETWEEN_LINES
+        self._picture: Any = None  # what a notebook shows
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -29,7 +31,7 @@ class ProgressLine:
             TextColumn("{task.fields[text]}", markup=False),  # names may hold brackets
             console=console,
             transient=True,
-            disable=not self._live,
+            disable=not console.is_terminal,
         )
         self._task = self._bar.add_task(title, total=total, text="")
 
@@ -37,10 +39,24 @@ class ProgressLine:
         """Shows progress; outside a terminal at most every ten seconds, and always at the end."""
         self._bar.update(self._task, completed=done, text=text)
         now = time.monotonic()
-        due = now - self._last_line >= SECONDS_BETWEEN_LINES or done == self.total
-        if not self._live and due:
-            self._last_line = now
+        due = now - self._last_shown >= self._every or done == self.total
+        if due and console.is_jupyter:
+            self._last_shown = now
+            self._draw(done, f"{duration(now - self._began)}  {text}")
+        elif due and not console.is_terminal:
+            self._last_shown = now
             print(f"{self.title} {done}/{self.total}  {text}", flush=True)
+
+    def _draw(self, done: int, text: str) -> None:
+        """The bar in a cell's output, without ipywidgets and there when the notebook is saved."""
+        from IPython.display import HTML, display  # pyrefly: ignore[missing-import]
+
+        words = escape(f"{self.title} {done}/{self.total}  {text}")
+        bar = HTML(f'<progress value="{done}" max="{self.total}"></progress> {words}')
+        if self._picture is None:
+            self._picture = display(bar, display_id=True)
+        else:
+            self._picture.update(bar)
 
     def shorten(self, by: int) -> None:
         """There is less to do."""
@@ -62,7 +78,10 @@ class ProgressLine:
 
 def say(text: str) -> None:
     """A line for the reader, above a live bar if there is one."""
-    console.print(text, markup=False, soft_wrap=not console.is_terminal)
+    if console.is_jupyter:  # where rich would make a box of every line, and wrap none
+        print(text)
+    else:
+        console.print(text, markup=False, soft_wrap=not console.is_terminal)
 
 
 def duration(seconds: float) -> str:

@@ -1,28 +1,59 @@
-"""JAX set up for a command, before anything runs on a device."""
+"""JAX set up for a command, or for a sweep in a process that may have used it already."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+from jaxtune.core.console import say
 
 
 def set_up(precision: str = "float32", compile_cache: bool = True) -> None:
-    """One CPU device per core, full float32 products, compiled programs kept; what the user set
-    stays.
+    """One CPU device per core, full float32 products, compiled programs kept.
 
-    Two trials side by side, one per core, beat one trial on two cores (benchmarks/README.md).
-    Without the second, float32 products on an NVIDIA GPU are TensorFloat-32.
+    What the user set stays. Two trials side by side, one per core, beat one trial on two cores
+    (benchmarks/README.md). Without full products, float32 ones on an NVIDIA GPU are TensorFloat-32.
     """
     config: Any = jax.config  # its fields are made at import
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if config.jax_num_cpu_devices < 0 and not forced:
-        jax.config.update("jax_num_cpu_devices", num_cores())
+        _use_every_core()
     if compile_cache and config.jax_compilation_cache_dir is None:
         _keep_compiled_programs()
     join_processes()
     if precision == "float32" and jax.default_backend() != "cpu":
         jax.config.update("jax_default_matmul_precision", "float32")
+
+
+@contextlib.contextmanager
+def settings_given_back() -> Iterator[None]:
+    """Leaves JAX's settings as they were, for the process's other work and its next sweep."""
+    config: Any = jax.config
+    names = ("jax_compilation_cache_dir", "jax_default_matmul_precision")
+    before = {name: getattr(config, name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+
+
+def _use_every_core() -> None:
+    """A CPU device per core, where JAX has not made its devices yet; says what it costs if so."""
+    try:
+        jax.config.update("jax_num_cpu_devices", num_cores())
+    except RuntimeError:  # JAX has run already
+        if jax.default_backend() == "cpu" and jax.device_count() < num_cores():
+            say(
+                f"JAX was in use before this sweep, with {jax.device_count()} CPU"
+                f" device{'s' * (jax.device_count() > 1)} on {num_cores()} cores; a sweep that"
+                " comes first in a process is faster."
+            )
 
 
 def num_cores() -> int:
@@ -41,6 +72,8 @@ def _keep_compiled_programs() -> None:
     except OSError:  # a cache is a convenience
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    # JAX decides at its first compilation whether there is a cache, and would stay without one.
+    compilation_cache.reset_cache()
 
 
 def join_processes() -> None:
@@ -48,10 +81,10 @@ def join_processes() -> None:
 
     JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID; each process gets the
     same command, and the trials are spread over the devices of all. One process that ends takes the
-    others with it.
+    others with it. Does nothing where they have joined.
     """
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
-    if address is not None:
+    if address is not None and not jax.distributed.is_initialized():
         count, index = os.environ["JAX_NUM_PROCESSES"], os.environ["JAX_PROCESS_ID"]
         jax.distributed.initialize(address, int(count), int(index))
 
@@ -63,9 +96,7 @@ def cache_folder() -> Path:
 
 
 def memory_limit() -> int | None:
-    """Bytes that JAX may use on one of this process's accelerators; None where it does not say, as
-    on CPU.
-    """
+    """Bytes that JAX may use on one of this process's accelerators; None on CPU."""
     statistics = jax.local_devices()[0].memory_stats() or {}
     return statistics.get("bytes_limit")
 

@@ -1,15 +1,19 @@
-"""SIGTERM and SIGINT: the first asks the run to stop where it can go on later, the second ends it
-at once.
-"""
+"""SIGTERM and SIGINT: the first asks a run to stop where it can go on, the second ends it."""
 
 import signal
+import sys
+import threading
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class InterruptedRunError(Exception):
-    """A run has stopped because it was asked to; `status` is the shell's 128 + signal."""
+class InterruptedRunError(KeyboardInterrupt):
+    """A run has stopped because it was asked to; `status` is the shell's 128 + signal.
+
+    A KeyboardInterrupt, so that nothing takes it for a failure and a notebook stops as it does
+    elsewhere.
+    """
 
     def __init__(self, received: int):
         super().__init__(f"stopped by {signal.Signals(received).name}")
@@ -17,14 +21,17 @@ class InterruptedRunError(Exception):
 
 
 class Interruption:
-    """Watches for the signals inside a `with` block of the main thread; without `watch` they have
-    their usual effect.
+    """Watches for the signals inside a `with` block; without `watch` they have their usual effect.
+
+    Python lets only the main thread handle signals: in any other nothing is watched.
     """
 
     def __init__(self, watch: bool = True) -> None:
         self.received: int | None = None
-        watched = SIGNALS if watch else ()
-        self._before = {number: signal.getsignal(number) for number in watched}
+        watch = watch and threading.current_thread() is threading.main_thread()
+        handlers = {number: signal.getsignal(number) for number in SIGNALS if watch}
+        # None is a handler that was not set from Python and could not be given back.
+        self._before = {number: found for number, found in handlers.items() if found is not None}
 
     def __enter__(self) -> "Interruption":
         for number in self._before:
@@ -46,5 +53,8 @@ class Interruption:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         self.received = number
-        for again in SIGNALS:  # the next one ends the process, whatever it is doing
-            signal.signal(again, signal.SIG_DFL)
+        # The next one ends the process, whatever it is doing; in a notebook or at a prompt (ps1)
+        # that would take the user's work with it, and raises KeyboardInterrupt instead.
+        prompt = hasattr(sys, "ps1")
+        for again, before in self._before.items():
+            signal.signal(again, before if prompt else signal.SIG_DFL)

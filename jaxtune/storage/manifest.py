@@ -1,10 +1,8 @@
-"""Where a sweep's numbers come from: versions, devices, command, commit, and checksums of
-everything that was read.
-"""
+"""Where a sweep's numbers come from: versions, devices, command, and checksums of what was read."""
 
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from jaxtune.core.version import __version__
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "transformers", "tokenizers", "datasets", "numpy")
 
 
-def describe(argv: list[str], precision: str, files: Iterable[Path]) -> dict[str, Any]:
+def describe(argv: Sequence[str], precision: str, files: Iterable[Path]) -> dict[str, Any]:
     """The manifest without its group plan."""
     devices = jax.devices()
     return {
@@ -35,9 +33,7 @@ def describe(argv: list[str], precision: str, files: Iterable[Path]) -> dict[str
 
 
 def differences(first: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """What a continued sweep runs with that it was not begun with, such as `jax 0.10.1, now
-    0.10.2`.
-    """
+    """What has changed since a sweep was begun, such as `jax 0.10.1, now 0.10.2`."""
     for name, version in now["packages"].items():
         before = first.get("packages", {}).get(name)
         if before != version:

@@ -1,40 +1,39 @@
-"""Reads back what a sweep wrote."""
+"""Reads back what a sweep wrote, as tables and arrays.
 
-from collections.abc import Callable
+A trial has its files before it has its row, so a file that is not there is damage: every reader
+raises UserError, which names it.
+"""
+
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json
-from jaxtune.storage.paths import HISTORY, PREDICTIONS
-from jaxtune.storage.trial_rows import CHECKSUMS, finished_rows
+from jaxtune.storage.paths import HISTORY, PREDICTIONS, SUMMARY
 
 
-class Results(NamedTuple):
-    """A sweep: one row per finished trial, its curves, its dev logits, and the summary per arm."""
-
-    trials: pd.DataFrame
-    history: pd.DataFrame  # trial step name value
-    predictions: dict[int, np.ndarray]  # float32 [example, label] by trial
-    summary: dict[str, Any]  # empty while the sweep runs
+def read_history(out: Path, trials: Iterable[int]) -> pd.DataFrame:
+    """Long form `trial step name value` of these trials."""
+    curves = [read_whole(pd.read_parquet, out / HISTORY / f"{n:05d}.parquet") for n in trials]
+    return pd.concat(curves, ignore_index=True).astype({"name": "category"})
 
 
-def load(out: Path) -> Results:
-    """Raises UserError where OUT holds no finished trial, or one whose files cannot be read."""
-    trials = pd.DataFrame(finished_rows(out)).drop(columns=list(CHECKSUMS), errors="ignore")
-    numbers = trials["trial"].tolist()
-    curves = [read_whole(pd.read_parquet, out / HISTORY / f"{n:05d}.parquet") for n in numbers]
-    history = pd.concat(curves, ignore_index=True).astype({"name": "category"})
-    summary = out / "summary.json"
-    return Results(
-        trials=trials,
-        history=history,
-        predictions={n: read_whole(np.load, out / PREDICTIONS / f"{n:05d}.npy") for n in numbers},
-        summary=read_json(summary) if summary.exists() else {},
-    )
+def read_predictions(
+    out: Path, trials: Iterable[int]
+) -> dict[int, Float[np.ndarray, "example label"]]:
+    """Dev logits of the final step by trial, float32, in the dev file's order."""
+    return {n: read_whole(np.load, out / PREDICTIONS / f"{n:05d}.npy") for n in trials}
+
+
+def read_summary(out: Path) -> dict[str, Any]:
+    """summary.json; empty while the sweep runs."""
+    file = out / SUMMARY
+    return read_json(file) if file.exists() else {}
 
 
 def read_whole(read: Callable[[Path], Any], file: Path) -> Any:

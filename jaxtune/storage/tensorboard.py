@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from tensorboardX import SummaryWriter
 from tensorboardX.proto import plugin_hparams_pb2, summary_pb2
 from tensorboardX.summary import hparams
 
 from jaxtune.core.metrics import has_failed
 from jaxtune.core.records import StepRecords
-from jaxtune.storage.results import Results
+from jaxtune.storage.trial_rows import Row
 
 # Tensor kinds within a layer are in the Parquet history; TensorBoard gets one curve per layer.
 SHOWN_NORMS = ("embeddings", "pooler", "classifier", "all")
@@ -87,19 +88,19 @@ class TrialRuns:
             writer.close()
 
 
-def write_arm_curves(folder: Path, results: Results) -> None:
+def write_arm_curves(folder: Path, rows: Sequence[Row], history: pd.DataFrame) -> None:
     """A run per arm: mean, min and max of loss and dev metric over its trials, and failures."""
-    trials = results.trials
+    trials = pd.DataFrame(rows)
     metric, trivial = trials["metric"][0], trials["trivial"][0]
     shown = {"loss": "loss", f"dev/{metric}": metric}
-    curves = results.history[results.history["name"].isin(shown)]
+    curves = history[history["name"].isin(shown)]
     curves = curves.merge(trials[["trial", "arm", "log_every"]], on="trial")
     logged = (curves["name"] != "loss") | (curves["step"] % curves["log_every"] == 0)
-    for arm, rows in curves[logged].groupby("arm"):
+    for arm, points in curves[logged].groupby("arm"):
         run = folder / run_name(str(arm)) / "aggregate"
         shutil.rmtree(run, ignore_errors=True)
         with SummaryWriter(str(run)) as writer:
-            for (name, step), values in rows.groupby(["name", "step"], observed=True)["value"]:
+            for (name, step), values in points.groupby(["name", "step"], observed=True)["value"]:
                 for statistic in ("mean", "min", "max"):
                     tag = f"arm/{shown[name]}_{statistic}"
                     # numpy, not pandas: a diverged trial shows as NaN instead of dropping out.

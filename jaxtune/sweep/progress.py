@@ -13,18 +13,15 @@ from jaxtune.core.records import StepRecords
 
 
 class SweepProgress:
-    """A recorder that shows a sweep: steps of all trials, seeds done, failures, mean metric, seeds
-    per hour, time left.
-    """
+    """A recorder that shows a sweep: steps, seeds, failures, mean score, speed and time left."""
 
     def __init__(self, num_trials: int, num_done: int, total_steps: int):
         self.num_trials = num_trials
         self.num_done = num_done
         self._line = ProgressLine("trial-steps", total_steps)
         self._began = time.monotonic()
-        self._first: tuple[float, int] | None = (
-            None  # time and steps at the first report, when all is compiled
-        )
+        # Time and steps at the first report, when all is compiled.
+        self._first: tuple[float, int] | None = None
         self._taken: dict[int, int] = {}
         self._finished = 0
         self._failed = 0

@@ -22,7 +22,7 @@ from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
 from jaxtune.storage.paths import CHECKPOINTS, SUMMARY, TENSORBOARD, WAITING
-from jaxtune.storage.results import load
+from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.groups import SweepRun, writes
@@ -33,11 +33,14 @@ from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.throughput import Meter
 
 
-def run_sweep(settings: Settings, argv: list[str]) -> None:
-    """Runs every trial that OUT does not hold yet; raises UserError before anything is written or
-    compiled.
+def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
+    """Runs every trial that OUT does not hold yet; returns OUT.
 
-    After SIGTERM or SIGINT it leaves a checkpoint and raises InterruptedRunError.
+    Raises UserError before anything is written or compiled. After SIGTERM or SIGINT it leaves a
+    checkpoint and raises InterruptedRunError.
+
+    Args:
+        argv: the settings as flags, for the manifest.
     """
     out = out_folder(settings)
     trials = make_trials(settings)
@@ -50,7 +53,7 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
         check_claim(out, settings)
         plans = make_plans(trials, _finished(out, settings, trials))
         say("\n".join(plan_lines(plans, _try_steps(plans))))
-        return
+        return out
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():
             check_claim(out, settings)
@@ -62,6 +65,7 @@ def run_sweep(settings: Settings, argv: list[str]) -> None:
             throughput = _train(out, plans, settings, len(trials)).totals()
         if writes():
             _conclude(out, settings, throughput)
+    return out
 
 
 def _try_steps(plans: Sequence[ProgramPlan]) -> list[Probe]:
@@ -89,7 +93,7 @@ def _finished(out: Path, settings: Settings, trials: Sequence[Trial]) -> dict[in
 
 
 def _provenance(
-    settings: Settings, argv: list[str], plans: Sequence[ProgramPlan]
+    settings: Settings, argv: Sequence[str], plans: Sequence[ProgramPlan]
 ) -> dict[str, Any]:
     """The manifest of this run."""
     files = dict.fromkeys(file for plan in plans for file in plan.task.files)
@@ -100,7 +104,8 @@ def _provenance(
 def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) -> None:
     """What is written and said over all trials."""
     arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
-    write_arm_curves(out / TENSORBOARD, load(out))
+    rows = read_rows(out)
+    write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
     show_arms(arms)
     say(conclusion(arms))
     say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
@@ -132,9 +137,7 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
 
 
 def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Writes summary.json over every row that OUT holds; without new trials the throughput stays as
-    it was.
-    """
+    """Writes summary.json over every row of OUT; without new trials the throughput stays."""
     path = out / SUMMARY
     if throughput is None and path.exists():
         with contextlib.suppress(UserError, KeyError, TypeError):

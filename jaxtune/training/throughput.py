@@ -1,6 +1,4 @@
-"""How fast a sweep ran: seeds per hour, real tokens per second, time spent compiling, peak
-memory.
-"""
+"""How fast a sweep ran: seeds per hour, real tokens per second, compile time, peak memory."""
 
 import contextlib
 import resource
@@ -24,17 +22,19 @@ class Meter:
         self.compile_seconds = 0.0
         self.trials = 0
         self.tokens = 0
-        listener: Any = self._on_event
-        jax.monitoring.register_event_duration_secs_listener(listener)
 
     @contextlib.contextmanager
     def timing(self) -> Iterator[None]:
         """Adds the time of a group, whether it succeeds or not."""
+        # JAX would keep a listener for as long as the process lives, which may run many sweeps.
+        listener: Any = self._on_event
+        jax.monitoring.register_event_duration_secs_listener(listener)
         began = time.monotonic()
         try:
             yield
         finally:
             self.seconds += time.monotonic() - began
+            jax.monitoring.unregister_event_duration_listener(listener)
 
     def totals(self) -> dict[str, Any]:
         """`seeds_per_hour` and `tokens_per_second` include compilation and evaluation; bytes and

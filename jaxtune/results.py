@@ -1,0 +1,152 @@
+"""What sweeps left behind, for a notebook: tables, the verdict, comparisons and the figures."""
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+from jaxtune.core.errors import UserError
+from jaxtune.report.figures import plot_expected_best, plot_gradient_norms, plot_scores
+from jaxtune.report.findings import Findings, find
+from jaxtune.report.sources import Source, read_sources
+from jaxtune.statements import Comparison, Verdict
+from jaxtune.stats.compare import compare
+from jaxtune.stats.describe import summarise
+from jaxtune.storage.paths import CONFIG
+from jaxtune.storage.results import read_history, read_predictions, read_summary
+
+Read = TypeVar("Read")
+
+
+class Results:
+    """The finished trials of one sweep or of several, as they were when this was made.
+
+    Of several, tables have a first column `folder`, and what is no table is a dict by folder.
+    """
+
+    def __init__(self, outs: Sequence[Path]):
+        self.outs = tuple(outs)
+        self._sources = read_sources(outs)
+
+    def __repr__(self) -> str:
+        outs = ", ".join(map(str, self.outs))
+        return f"{outs}: {len(self.trials)} trials in {len(self.arms)} arms"
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row per trial: arm, seeds, scores, whether it failed, and its settings."""
+        return self._table(lambda source: pd.DataFrame(source.rows))
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Long form `trial step name value`: losses, learning rates, gradient norms, dev scores."""
+        return self._table(lambda source: read_history(source.out, _numbers(source)))
+
+    @cached_property
+    def arms(self) -> pd.DataFrame:
+        """A row per arm: n, mean, std (ddof 1), order statistics, failures with 95 % interval."""
+        rows = [row for source in self._sources for row in source.rows]
+        names = dict.fromkeys(row["arm"] for row in rows)
+        summaries = {arm: summarise([row for row in rows if row["arm"] == arm]) for arm in names}
+        return pd.DataFrame.from_dict(summaries, orient="index").rename_axis("arm")
+
+    @cached_property
+    def predictions(self) -> dict[Any, Any]:
+        """Dev logits of the final step, float32 `[example, label]`, by trial."""
+        return self._by_folder(lambda source: read_predictions(source.out, _numbers(source)))
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json: the arms, and how fast the sweep ran; empty while it runs."""
+        return self._by_folder(lambda source: read_summary(source.out))
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every setting that the sweep ran with."""
+        return self._by_folder(_config)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Everything that the report says, in numbers."""
+        return find(self._sources)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which arm is more stable, how sure that is, and what to do next, in sentences."""
+        status = tuple(source.status for source in self._sources if source.status)
+        return Verdict(status, self.findings.verdict)
+
+    def compare(self, one: str, other: str) -> Comparison:
+        """Two arms by name: differences with intervals, p-values, and a sentence.
+
+        Raises UserError for a name that no arm has, and where trials were kept for their score.
+        """
+        arms = {found.arm.name: found.arm for found in self.findings.arms}
+        for name in (one, other):
+            if name not in arms:
+                raise UserError(f"There is no arm {name!r}; {_suggestion(name, arms)}")
+        if one == other:
+            raise UserError(f"{one!r} is given twice; give two arms of {', '.join(arms)}.")
+        verdict = self.findings.verdict
+        pairs = {frozenset((pair.one, pair.other)): pair for pair in verdict.comparisons}
+        if not pairs:
+            raise UserError(verdict.more_stable)
+        found = pairs[frozenset((one, other))]
+        if found.one != one:
+            # Seen from the other side the effects turn; the tests are the verdict's own.
+            turned = compare(arms[one], arms[other])
+            tests = {
+                name: getattr(found.all, name) for name in ("spread", "mann_whitney", "paired")
+            }
+            found = turned._replace(
+                failures=found.failures, all=turned.all._replace(**tests), holm=found.holm
+            )
+        return Comparison(found, 3 * len(pairs), arms)
+
+    def plot_scores(self) -> Figure:
+        """Every trial's final score and a box over all of them, by arm."""
+        return plot_scores(self.findings)
+
+    def plot_expected_best(self) -> Figure:
+        """What the best of so many seeds is expected to score, a line per arm."""
+        return plot_expected_best(self.findings)
+
+    def plot_gradient_norms(self) -> Figure:
+        """First, middle and last layer's gradient norms, of failed and of successful trials.
+
+        Raises UserError where no trial's history holds them.
+        """
+        return plot_gradient_norms(self.findings)
+
+    def _table(self, read: Callable[[Source], pd.DataFrame]) -> pd.DataFrame:
+        tables = {source.name: read(source) for source in self._sources}
+        if len(tables) == 1:
+            return next(iter(tables.values()))
+        return pd.concat(tables, names=["folder"]).reset_index("folder").reset_index(drop=True)
+
+    def _by_folder(self, read: Callable[[Source], Any]) -> Any:
+        found = {source.name: read(source) for source in self._sources}
+        return next(iter(found.values())) if len(found) == 1 else found
+
+
+def _config(source: Source) -> dict[str, Any]:
+    try:
+        return yaml.safe_load(source.config) or {}
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"{source.out / CONFIG} is damaged; give the sweep's command again, which writes it."
+        ) from error
+
+
+def _suggestion(name: str, accepted: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.0)
+    return f"did you mean {close[0]!r}? The arms are {', '.join(map(repr, accepted))}."
+
+
+def _numbers(source: Source) -> list[int]:
+    return [row["trial"] for row in source.rows]

@@ -1,0 +1,127 @@
+"""The verdict and the comparison of two arms as a notebook shows them and a prompt prints them."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from html import escape
+
+import pandas as pd
+
+from jaxtune.stats import compare, verdict
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.wording import show_p
+
+ROWS = ("difference or ratio", "low", "high", "p", "holm")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Verdict:
+    """Which arm is more stable, how sure that is, what to do next, and what to bear in mind.
+
+    `numbers` holds what is behind the sentences: the leader, the wins, every comparison.
+    """
+
+    status: tuple[str, ...]  # of sweeps that have not finished
+    numbers: verdict.Verdict
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.status, *self._sentences(), *self.numbers.notes])
+
+    def _repr_html_(self) -> str:
+        head, *rest = map(escape, self._sentences())
+        return "".join(
+            [
+                *(f"<p><b>{escape(text)}</b></p>" for text in self.status),
+                '<div style="border-left: 5px solid #0072b2; padding-left: 1em">',
+                f'<p style="font-size: 1.3em"><b>{head}</b></p>',
+                *(f"<p>{text}</p>" for text in rest),
+                "</div><ul>",
+                *(f"<li>{escape(note)}</li>" for note in self.numbers.notes),
+                "</ul>",
+            ]
+        )
+
+    def _sentences(self) -> tuple[str, ...]:
+        return self.numbers.more_stable, self.numbers.how_sure, self.numbers.next_step
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """What sets two arms apart, in a table and a sentence.
+
+    `numbers` holds every test and effect of the first arm against the second, `num_tests` is how
+    many tests Holm's correction is over: those of all pairs of the sweep.
+    """
+
+    numbers: compare.Comparison
+    num_tests: int
+    arms: Mapping[str, Arm]  # by name
+
+    @cached_property
+    def sentence(self) -> str:
+        """Which of the two is more stable, as the verdict decides it."""
+        win = verdict.find_win(self.numbers, dict(self.arms))
+        if win is None:
+            one, other = self.numbers.one, self.numbers.other
+            return (
+                f"Neither [{one}] nor [{other}] was shown to be more stable than the other,"
+                " which does not make them equal."
+            )
+        better = "fewer of its trials fail" if win.by_failures else "its scores vary less"
+        return f"[{win.winner}] is more stable than [{win.loser}]: {better} ({show_p(win.p)})."
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A column each for mean, std, failure rate and wins.
+
+        Wins are the chance that a trial of the first arm beats one of the second, ties half. The
+        rows: both arms; the first's difference from the second (the ratio of the stds, the wins'
+        share) with a 95 % interval; p of its test, and p after Holm's correction.
+        """
+        pair = self.numbers
+        one, other = (self.arms[name] for name in (pair.one, pair.other))
+        p, holm, scores = pair.p, pair.holm or pair.p, pair.all
+        columns = {
+            f"mean {one.metric}": [
+                *(one.final.mean(), other.final.mean(), *_ends(scores.mean_difference)),
+                *(p.location, holm.location),
+            ],
+            "std": [_std(one), _std(other), *_ends(scores.std_ratio), p.spread, holm.spread],
+            "failure rate": [
+                *(one.failed.mean(), other.failed.mean(), *_ends(pair.failure_difference)),
+                *(p.failures, holm.failures),
+            ],
+            "wins": [None, None, *_ends(scores.improvement), None, None],
+        }
+        return pd.DataFrame(columns, index=[one.name, other.name, *ROWS], dtype=float)
+
+    def __repr__(self) -> str:
+        table = self.table.to_string(float_format=_short, na_rep="-")
+        return f"{self.sentence}\n{table}\n{self._note()}"
+
+    def _repr_html_(self) -> str:
+        table = self.table.to_html(float_format=_short, na_rep="-")
+        sentence, note = escape(self.sentence), escape(self._note())
+        return f"<p><b>{sentence}</b></p>{table}<p><small>{note}</small></p>"
+
+    def _note(self) -> str:
+        scores = self.numbers.all
+        return (
+            f"p: {scores.location.test} (mean), {scores.spread.test},"
+            f" {self.numbers.failures.test} (failure rate); holm: after Holm over"
+            f" {self.num_tests} tests. Failed trials are in everything."
+        )
+
+
+def _std(arm: Arm) -> float | None:
+    return float(arm.final.std(ddof=1)) if len(arm) > 1 else None
+
+
+def _ends(found: Estimate) -> tuple[float | None, ...]:
+    return found.value, found.low, found.high
+
+
+def _short(value: float) -> str:
+    """Three decimals, or two digits of what is smaller."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
