@@ -37,7 +37,7 @@ def run_best(sweep: SweepRun, plans: Sequence[ProgramPlan], keep: int) -> None:
     """Stops all but the best `keep` trials of each arm that have learnt, and runs those whole."""
     programs = [RunningProgram(plan, sweep.meter) for plan in plans]
     folder = sweep.out / FIRST_LEG
-    whole = Counter(row["arm"] for row in read_rows(sweep.out) if row["stopped_at"] is None)
+    whole = Counter(row["arm"] for row in read_rows(sweep.out) if row.get("stopped_at") is None)
     arms = {trial.number: trial.arm for plan in plans for trial in plan.pending}
     left = Counter(arms.values())
     places = {arm: keep - whole[arm] for arm in left if left[arm] > keep - whole[arm]}

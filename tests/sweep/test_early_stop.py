@@ -11,10 +11,12 @@ from test_resume import curves
 from tiny import write_tiny_model
 
 import jaxtune
+from jaxtune.core.records import StepRecords
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.early_stop import has_learnt_nothing, outranked
+from jaxtune.sweep.progress import SweepProgress
 
 STEPS, STOP = 20, 10
 
@@ -40,6 +42,21 @@ def test_all_but_the_best_are_outranked():
     assert outranked(scores, 1) == {4, 2, 9}  # of equals the lower number
     assert outranked(scores, 4) == set()
     assert outranked(scores, -1) == set(scores)
+
+
+def test_the_display_counts_what_is_run_twice(capsys):
+    """Two trials of 10 steps: after 5 the second is stopped, and the first begins again."""
+
+    def steps(trials, start, count):
+        zeros = np.zeros((len(trials), count), np.float32)
+        shown.steps(trials, start, StepRecords(zeros, zeros, zeros[..., None], ("all",)))
+
+    with SweepProgress(num_trials=2, num_done=0, total_steps=20) as shown:
+        steps([0, 1], 0, 5)
+        shown.stopped(1, 10)
+        shown.run_again([0])
+        steps([0], 0, 10)
+    assert "20/20" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
