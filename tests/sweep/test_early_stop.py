@@ -214,7 +214,7 @@ def test_cut_off_between_the_legs(tiny, kept, tmp_path, monkeypatch, call, share
     assert calls == [4, 4, 4, 8][:call]
     assert main(command(tiny, out, *KEEP)) == 0
     # What had its rows is not run again.
-    again = {(3, 0.0): [4, 8], (3, 1.0): [8], (4, 0.0): [8], (4, 0.5): [4], (4, 1.0): []}
+    again = {(3, 0.0): [4, 8], (3, 1.0): [8], (4, 0.0): [8], (4, 0.5): [4], (4, 1.0): [0]}
     assert calls[call:] == again[call, share]
     assert_same(kept, out)
 
