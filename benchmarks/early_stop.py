@@ -18,7 +18,9 @@ import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import make_trials, program_config
-from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, stop_step
+from jaxtune.core.metrics import constant_loss
+from jaxtune.core.schedules import stop_step
+from jaxtune.sweep.early_stop import has_learnt_nothing
 from jaxtune.training.prepare import prepare
 
 SHARES = (0.1, 0.2, 0.3, 0.5)

@@ -100,6 +100,17 @@ def trivial_floor(name: str, labels: np.ndarray, num_labels: int) -> float:
     return max(metric(np.full(len(labels), constant), labels) for constant in range(num_labels))
 
 
+def constant_loss(labels: np.ndarray) -> float:
+    """The training loss of the best constant output: the entropy in nats of the labels' shares
+    (ln(classes) where they are balanced), or the variance of numbers.
+    """
+    if np.issubdtype(labels.dtype, np.floating):
+        return float(np.var(labels))
+    _, counts = np.unique(labels, return_counts=True)
+    shares = counts / counts.sum()
+    return float(-np.sum(shares * np.log(shares)))
+
+
 def is_constant_prediction(logits: np.ndarray) -> bool:
     """Whether all examples get one class or, for regression, one value (nan is a value)."""
     return np.unique(predict(logits)).size == 1

@@ -1,15 +1,13 @@
-"""What a running group tells, and to whom: the engine knows these types and nothing of files."""
+"""What a running group gives away, and to whom; the engine knows these types and no files."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 
 class StepRecords(NamedTuple):
-    """Consecutive steps of a group of trials; learning rates are without the bias correction's
-    factor.
-    """
+    """Consecutive steps of some trials; learning rates are without the bias correction's factor."""
 
     loss: np.ndarray  # [trial, step]
     learning_rate: np.ndarray  # [trial, step]
@@ -19,7 +17,7 @@ class StepRecords(NamedTuple):
 
 @runtime_checkable
 class Recorder(Protocol):
-    """What the engine tells while a group runs; `trials` are the numbers of the group's trials."""
+    """Receives the records of a group while it runs; `trials` are the numbers of its trials."""
 
     def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
         """Steps `start`, `start + 1`, ... have been taken."""
@@ -28,3 +26,35 @@ class Recorder(Protocol):
         self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
     ) -> None:
         """The dev set has been scored after `step` updates."""
+
+
+class Restored(NamedTuple):
+    """A checkpoint read back."""
+
+    step: int
+    tree: Any  # of the structure that was asked for
+    arrays: dict[str, np.ndarray]  # what was saved beside it
+
+
+@runtime_checkable
+class Checkpoints(Protocol):
+    """Where a running group leaves its state; `jaxtune.storage.checkpoints` has it on disk."""
+
+    every: int | None  # steps; None where the clock decides
+
+    def due(self, step: int) -> bool:
+        """Whether to save after `step` steps."""
+        ...
+
+    def save(self, step: int, tree: Any, arrays: dict[str, np.ndarray]) -> None:
+        """Begins to save the tree, whose arrays may be overwritten once this returns."""
+
+    def latest(self) -> int:
+        """The step of the newest checkpoint; 0 without one."""
+        ...
+
+    def restore_latest(self, like: Any) -> Restored | None:
+        """The newest one, its tree of the structure, shapes, dtypes and shardings of `like`."""
+
+    def close(self) -> None:
+        """Returns when everything is saved."""

@@ -58,12 +58,16 @@ def epoch_order(order_seed: int, epoch: int, num_examples: int) -> np.ndarray:
     return np.random.default_rng([order_seed, epoch]).permutation(num_examples).astype(np.int32)
 
 
+def steps_per_epoch(num_examples: int, batch_size: int) -> int:
+    """Steps of a pass over the data, the short last batch included."""
+    return -(-num_examples // batch_size)
+
+
 def trial_batches(
     order_seed: int, num_examples: int, batch_size: int, num_steps: int
 ) -> np.ndarray:
     """The batches of a run [step, sequence], epoch after epoch; short last batches are kept."""
-    steps_per_epoch = -(-num_examples // batch_size)
-    epochs = -(-num_steps // steps_per_epoch)
+    epochs = -(-num_steps // steps_per_epoch(num_examples, batch_size))
     batches = [
         batch_indices(epoch_order(order_seed, epoch, num_examples), batch_size)
         for epoch in range(epochs)

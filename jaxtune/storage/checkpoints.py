@@ -15,25 +15,16 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxtune.core.files import digest, replace_file, write_json
-
-Read = TypeVar("Read")
+from jaxtune.core.records import Restored
 
 SECONDS_BETWEEN = 600.0
 ROOM_TO_SPARE = 1 << 20  # bytes, for orbax's own files
-
-
-class Restored(NamedTuple):
-    """A checkpoint read back."""
-
-    step: int
-    tree: Any  # of the structure that was asked for
-    arrays: dict[str, np.ndarray]  # what was saved beside it
 
 
 class RunCheckpoints:
@@ -89,9 +80,7 @@ class RunCheckpoints:
             self._sealing.start()
 
     def latest(self) -> int:
-        """The step of the newest checkpoint that is whole, 0 without one; a damaged one is named
-        and removed.
-        """
+        """The step of the newest whole checkpoint, or 0; a damaged one is named and removed."""
         steps = sorted((int(path.stem) for path in self.folder.glob("*.json")), reverse=True)
         for step in steps:
             try:
@@ -102,20 +91,10 @@ class RunCheckpoints:
         return 0
 
     def restore_latest(self, like: Any) -> Restored | None:
-        """The newest usable checkpoint, its tree of the structure, shapes, dtypes and shardings of
-        `like`.
-        """
-        return self._newest(lambda step: self._restore(step, like))
-
-    def latest_arrays(self) -> dict[str, np.ndarray] | None:
-        """What was saved beside the tree of the newest usable checkpoint."""
-        return self._newest(self._arrays)
-
-    def _newest(self, read: Callable[[int], Read]) -> Read | None:
-        """What `read` makes of the newest step that it can read."""
+        """The newest usable one, with the structure, shapes, dtypes and shardings of `like`."""
         while step := self.latest():
             try:
-                return read(step)
+                return self._restore(step, like)
             except Exception as error:  # another version's, or another group's, or no archive
                 self._put_aside(step, error)
         return None
@@ -124,15 +103,11 @@ class RunCheckpoints:
         import orbax.checkpoint as ocp
 
         leaves, structure = jax.tree.flatten(like)
-        arrays = self._arrays(step)
+        with (self.folder / f"{step}.npz").open("rb") as file:
+            arrays = dict(np.load(file, allow_pickle=False))
         args = ocp.args.StandardRestore(leaves)
         tree = jax.tree.unflatten(structure, self._manager.restore(step, args=args))
         return Restored(step, tree, arrays)
-
-    def _arrays(self, step: int) -> dict[str, np.ndarray]:
-        path = self.folder / f"{step}.npz"
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
-            return dict(opened)
 
     def wait(self) -> None:
         """Returns when nothing is being written any more."""
@@ -154,9 +129,7 @@ class RunCheckpoints:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _seal(self, step: int) -> None:
-        """Waits until a step is on the disk, lists its files, and forgets the steps that orbax has
-        removed.
-        """
+        """Waits for a step's files, lists them, and forgets the steps that orbax has removed."""
         try:
             self._manager.wait_until_finished()
             names = {str(file.relative_to(self.folder)): digest(file) for file in self._files(step)}
@@ -190,9 +163,7 @@ class RunCheckpoints:
 
 
 def _check_room(folder: Path, tree: Any) -> None:
-    """Raises OSError where the disk is too full for the tree, before orbax, whose complaints fill a
-    screen, finds out.
-    """
+    """Raises OSError where the disk is too full, before orbax fills a screen about it."""
     disk = folder.absolute()
     while not disk.exists():
         disk = disk.parent

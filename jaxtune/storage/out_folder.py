@@ -24,6 +24,7 @@ from jaxtune.storage.manifest import differences
 from jaxtune.storage.paths import (
     CHECKPOINTS,
     CONFIG,
+    FIRST_LEG,
     HISTORY,
     MANIFEST,
     PARAMS,
@@ -32,13 +33,12 @@ from jaxtune.storage.paths import (
     SUMMARY,
     TENSORBOARD,
     TRIALS,
-    WAITING,
 )
 from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 
 OUTPUTS = (
     *(CONFIG, MANIFEST, SUMMARY, TRIALS, *REPORT),
-    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, WAITING),
+    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, FIRST_LEG),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
 

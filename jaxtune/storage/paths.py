@@ -4,4 +4,4 @@ CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
 HISTORY, PREDICTIONS, PARAMS = "history", "predictions", "params"
 REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 TRIALS = "trials.jsonl"
-TENSORBOARD, CHECKPOINTS, WAITING = "tb", "checkpoints", "waiting"
+TENSORBOARD, CHECKPOINTS, FIRST_LEG = "tb", "checkpoints", "first_leg"

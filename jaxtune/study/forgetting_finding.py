@@ -69,17 +69,6 @@ def perplexity_interval(losses: np.ndarray, sequences: np.ndarray) -> Estimate:
     return found._replace(value=ends[0], low=ends[1], high=ends[2])
 
 
-def constant_loss(labels: np.ndarray, num_labels: int) -> float | None:
-    """Cross-entropy in nats of the labels' own shares, which no constant beats; None where labels
-    are scores.
-    """
-    if num_labels == 1:
-        return None
-    shares = np.bincount(labels, minlength=num_labels) / len(labels)
-    shares = shares[shares > 0]
-    return float(-np.sum(shares * np.log(shares)))
-
-
 def judge(measured: Sequence[Measured], floor: float | None) -> Finding:
     """What the numbers say, by `RULE`; `floor` is the task's `constant_loss`."""
     failed, successful, corrected = (

@@ -3,14 +3,23 @@ continue some).
 
 Two rules. A trial that has learnt nothing stops: its loss is no better than that of predicting the
 label frequencies, and the gradients of its lowest layer have vanished, which is how the failed runs
-of Mosbach et al. (2021, figure 4) look. And of each arm only so many go on, those with the best dev
-score so far.
+of Mosbach et al. (2021, figure 4) look. And of each arm only so many are kept, those with the best
+dev score so far.
+
+A trial that is stopped saves time only where its whole group stops, for the others of its group go
+on in the same program: on a CPU, where a group is as large as the number of cores, often; on an
+accelerator with many stacked trials, seldom. Keeping the best saves more: see `keep_trials`.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
+
+from jaxtune.core.metrics import constant_loss
+from jaxtune.training.group_run import StopRule
+from jaxtune.training.prepare import Prepared
+from jaxtune.training.step import gradient_norm_names
 
 # The last part of the steps so far: what a trial is like now.
 RECENT = 1 / 3
@@ -19,17 +28,14 @@ UNLEARNT = 0.95
 # The lowest layer's gradients are gone when they are this much smaller than in the first steps.
 VANISHED = 0.1
 FIRST_RECORDS = 3
+LOWEST = "layer_00/layer"
 
 
-def constant_loss(labels: Int[np.ndarray, " example"] | Float[np.ndarray, " example"]) -> float:
-    """The training loss of the best constant output: the labels' entropy in nats (ln(classes) where
-    they are balanced), or the variance of numbers.
-    """
-    if np.issubdtype(labels.dtype, np.floating):
-        return float(np.var(labels))
-    _, counts = np.unique(labels, return_counts=True)
-    shares = counts / counts.sum()
-    return float(-np.sum(shares * np.log(shares)))
+def stop_rule(task: Prepared) -> StopRule:
+    """`has_learnt_nothing` for the trials of a task, from all their gradient norms."""
+    constant = constant_loss(task.train.labels)
+    lowest = gradient_norm_names(task.model).index(LOWEST)
+    return lambda losses, norms: has_learnt_nothing(losses, norms[:, lowest], constant)
 
 
 def has_learnt_nothing(
@@ -52,20 +58,10 @@ def has_learnt_nothing(
 
 
 def outranked(scores: Mapping[int, float], places: int) -> set[int]:
-    """The trials, by number, beyond the best `places`; of equals the lower number is the better.
-
-    More trials only push others further down: who is outranked now stays so.
-    """
+    """The trials, by number, beyond the best `places`; of equals the lower number is the better."""
     order = sorted(scores, key=lambda number: (-scores[number], number))
     return set(order[max(places, 0) :])
 
 
 def _recent(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
     return values[-max(1, round(RECENT * len(values))) :]
-
-
-def stop_step(share: float | None, num_steps: int) -> int | None:
-    """Steps before the look, at least 1 and fewer than all; None where there is none."""
-    if share is None or num_steps < 2:
-        return None
-    return min(max(1, round(share * num_steps)), num_steps - 1)

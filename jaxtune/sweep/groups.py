@@ -1,9 +1,8 @@
-"""Runs the groups of a sweep's programs one after another; each leaves its results before the next
-begins.
-"""
+"""Runs the groups of a sweep; each leaves its results before the next begins."""
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import jax
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
-from jaxtune.core.devices import is_out_of_memory
+from jaxtune.core.devices import is_out_of_memory, peak_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.records import Recorder
 from jaxtune.core.signals import Interruption
@@ -21,14 +20,15 @@ from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
+from jaxtune.sweep.early_stop import stop_rule
 from jaxtune.sweep.progress import SweepProgress
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.plan import ProgramPlan
-from jaxtune.training.throughput import Meter
 
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
+COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
 
 def writes() -> bool:
@@ -36,14 +36,52 @@ def writes() -> bool:
     return jax.process_index() == 0
 
 
+class Meter:
+    """How fast a sweep runs: time of its groups, compiling included, trials and tokens."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.compile_seconds = 0.0
+        self.trials = 0
+        self.tokens = 0
+
+    @contextlib.contextmanager
+    def timing(self) -> Iterator[None]:
+        """Adds the time of a group, whether it succeeds or not."""
+        # JAX would keep a listener for as long as the process lives, which may run many sweeps.
+        listener: Any = self._on_event
+        jax.monitoring.register_event_duration_secs_listener(listener)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - began
+            jax.monitoring.unregister_event_duration_listener(listener)
+
+    def totals(self) -> dict[str, Any]:
+        """For summary.json: bytes and seconds as named, rates with compilation and evaluation."""
+        per_second = 1 / self.seconds if self.seconds else 0.0
+        return {
+            "trials": self.trials,
+            "seconds": round(self.seconds, 3),
+            "seeds_per_hour": round(3600 * self.trials * per_second, 1),
+            "tokens_per_second": round(self.tokens * per_second, 1),
+            "compile_seconds": round(self.compile_seconds, 3),
+            "peak_memory_bytes": peak_memory(),
+        }
+
+    def _on_event(self, event: str, duration: float, **_: str | int) -> None:
+        if event == COMPILE_EVENT:
+            self.compile_seconds += duration
+
+
 class RunningProgram:
-    """A program and its data on the devices; without the memory for a group it goes on with groups
-    of half the size.
-    """
+    """A program and its data on the devices; where memory runs out its groups become smaller."""
 
     def __init__(self, plan: ProgramPlan, meter: Meter):
         self.plan = plan
         self.size = plan.group_size
+        self.rule = None if plan.stop_step is None else stop_rule(plan.task)
         self._meter = meter
         self._program = plan.compile(self.size)
         self._tables = put_on_devices(self._program, plan.task)
@@ -55,9 +93,7 @@ class RunningProgram:
         return GroupRun(self._program, plan.task, self._tables, trials, plan.shape, recorders)
 
     def attempt(self, run: Callable[[], None]) -> bool:
-        """Runs a group, in time that counts; False where its memory ran out, and the next ones are
-        to be smaller.
-        """
+        """Runs a group, timed; False where its memory ran out and `size` is now smaller."""
         try:
             with self._meter.timing():
                 run()
@@ -88,6 +124,10 @@ class RunningProgram:
         self._compiled_before = self._meter.compile_seconds
 
 
+# What to do with the results and curves of a group.
+Keep = Callable[[RunningProgram, Sequence[TrialResult], History], None]
+
+
 @dataclasses.dataclass
 class SweepRun:
     """What the groups of a sweep share."""
@@ -99,29 +139,40 @@ class SweepRun:
     checkpoints: RunCheckpoints | None
     asked: Interruption
 
-    def run(self, plan: ProgramPlan) -> None:
-        """Every trial of one program that is left to run."""
-        pending, program = plan.pending, RunningProgram(plan, self.meter)
-        while pending:
+    def run(
+        self,
+        program: RunningProgram,
+        trials: Sequence[Trial],
+        until: int | None = None,
+        keep: Keep | None = None,
+    ) -> None:
+        """Trains these trials of a program group by group, whole or to step `until`."""
+        while trials:
             self.asked.stop_here()
-            group = pending[: program.size]
-            if program.attempt(lambda group=group: self._train(program, group)):
-                pending = pending[len(group) :]
+            group = trials[: program.size]
+            if program.attempt(lambda group=group: self._train(program, group, until, keep)):
+                trials = trials[len(group) :]
 
-    def _train(self, program: RunningProgram, group: Sequence[Trial]) -> None:
-        with self.recorded(program.plan, group) as (history, recorders):
+    def _train(
+        self,
+        program: RunningProgram,
+        group: Sequence[Trial],
+        until: int | None,
+        keep: Keep | None,
+    ) -> None:
+        with self._recorded(program.plan, group) as (history, recorders):
             run = program.group(group, recorders)
-            results = run.run(self.checkpoints, self.asked)
+            results = run.run(self.checkpoints, self.asked, program.rule, until)
         self.meter.tokens += run.num_tokens()
-        self.keep(program, results, history)
+        (keep or self._keep)(program, results, history)
+        if self.checkpoints:
+            self.checkpoints.discard()
 
     @contextlib.contextmanager
-    def recorded(
+    def _recorded(
         self, plan: ProgramPlan, group: Sequence[Trial]
     ) -> Iterator[tuple[History, list[Recorder]]]:
-        """What is to be told how the group runs: its history, to be written in the end, and what is
-        seen meanwhile.
-        """
+        """The group's history, and all recorders: that, TensorBoard and the progress line."""
         history = History(plan.config.log_every)
         if not writes():
             yield history, []
@@ -135,7 +186,7 @@ class SweepRun:
         finally:
             curves.close()
 
-    def keep(
+    def _keep(
         self, program: RunningProgram, results: Sequence[TrialResult], history: History
     ) -> None:
         """Parameters, curves, predictions and rows of trials that have ended.
@@ -156,8 +207,9 @@ class SweepRun:
             write_predictions(out, result.trial.number, result.logits)
         metric, num_steps = plan.task.metrics[0], plan.num_steps
         append_rows(out, [trial_row(r, metric, num_steps, program.size) for r in results])
-        if self.checkpoints:
-            self.checkpoints.discard()
+        for result in results:
+            if result.learnt_nothing:
+                self.progress.stopped(result.trial.number, num_steps)
         scores = [result.final[metric] for result in results]
         self.progress.finished(scores, sum(result.failed for result in results))
 
@@ -169,9 +221,7 @@ def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
 
 
 def trial_row(result: TrialResult, metric: str, num_steps: int, group_size: int) -> dict[str, Any]:
-    """One line of trials.jsonl. `stopped_at` is the number of steps taken by a trial that was
-    stopped early.
-    """
+    """One line of trials.jsonl; `stopped_at` are the steps of a trial that was stopped early."""
     trial, seeds = result.trial, result.trial.seeds
     return {
         "trial": trial.number,

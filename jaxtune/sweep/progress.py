@@ -23,6 +23,7 @@ class SweepProgress:
         # Time and steps at the first report, when all is compiled.
         self._first: tuple[float, int] | None = None
         self._taken: dict[int, int] = {}
+        self._repeated = 0
         self._finished = 0
         self._failed = 0
         self._stopped = 0
@@ -54,7 +55,7 @@ class SweepProgress:
 
     @property
     def _steps(self) -> int:
-        return sum(self._taken.values())
+        return self._repeated + sum(self._taken.values())
 
     def finished(self, scores: Sequence[float], failed: int) -> None:
         """A group has ended with these final scores."""
@@ -63,11 +64,17 @@ class SweepProgress:
         self._scores += scores
         self._show()
 
-    def stopped(self, steps: int) -> None:
-        """A trial will not take so many steps."""
+    def stopped(self, trial: int, num_steps: int) -> None:
+        """A trial of so many steps takes no more than it has."""
         self._stopped += 1
-        self._line.shorten(steps)
+        self._line.shorten(num_steps - self._taken.get(trial, 0))
         self._show()
+
+    def run_again(self, trials: Sequence[int]) -> None:
+        """These begin anew: what they have taken counts beside their steps to come."""
+        steps = sum(self._taken.pop(trial, 0) for trial in trials)
+        self._repeated += steps
+        self._line.shorten(-steps)
 
     def _show(self) -> None:
         now = time.monotonic()

@@ -1,7 +1,6 @@
 """Runs a planned sweep group by group, keeps what each leaves, and says what came out."""
 
 import contextlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,15 @@ from jaxtune.stats.describe import conclusion, summarise
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
-from jaxtune.storage.paths import CHECKPOINTS, SUMMARY, TENSORBOARD, WAITING
+from jaxtune.storage.paths import CHECKPOINTS, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
-from jaxtune.sweep.groups import SweepRun, writes
-from jaxtune.sweep.legs import EarlyStopping
+from jaxtune.sweep.groups import Meter, RunningProgram, SweepRun, writes
+from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.progress import SweepProgress, show_arms
 from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.training.throughput import Meter
 
 
 def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
@@ -44,10 +42,10 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     """
     out = out_folder(settings)
     trials = make_trials(settings)
-    if settings.base.early_stop is not None and jax.process_count() > 1:
+    if settings.base.keep_trials is not None and jax.process_count() > 1:
         raise UserError(
-            "early_stop is given, but several processes cannot regroup their trials; leave it out,"
-            " or run one process."
+            "keep_trials is given, but several processes cannot agree on a choice; leave it out, or"
+            " run one process."
         )
     if settings.base.dry_run:
         check_claim(out, settings)
@@ -125,14 +123,13 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
         sweep = SweepRun(
             out, tuple(settings.grid), progress, meter, checkpoints if alone else None, asked
         )
-        if settings.base.early_stop is None:
+        if settings.base.keep_trials is None:
             for plan in plans:
-                sweep.run(plan)
+                sweep.run(RunningProgram(plan, meter), plan.pending)
         else:
-            EarlyStopping(sweep, settings.base.keep_trials).run(plans)
+            run_best(sweep, plans, settings.base.keep_trials)
     if writes():
         checkpoints.discard()
-        shutil.rmtree(out / WAITING, ignore_errors=True)
     return meter
 
 

@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import duration
-from jaxtune.sweep.early_stop import stop_step
+from jaxtune.core.schedules import peak, scheduled_rates
+from jaxtune.data.packing import steps_per_epoch
 from jaxtune.training.group_run import GroupRun, put_on_devices
-from jaxtune.training.optimizer import correction_factor
 from jaxtune.training.plan import ProgramPlan
-from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
 
 PROBE_STEPS = 8
 # Seconds that steps, or an evaluation, may take once they have been run a first time.
@@ -40,9 +38,7 @@ class Probe(NamedTuple):
 
 
 def probe(plan: ProgramPlan) -> Probe:
-    """Compiles the program and runs its first steps, of a large model only the first; nothing is
-    kept.
-    """
+    """Compiles the program and tries its first steps, of a large model one; nothing is kept."""
     program = plan.compile(plan.group_size)
     tables = put_on_devices(program, plan.task)
     run = GroupRun(program, plan.task, tables, plan.groups[0], plan.shape, [])
@@ -80,19 +76,10 @@ def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.monotonic() - began
 
 
-def peak_effective_rate(trial: Trial, num_steps: int) -> tuple[float, float]:
-    """The largest scheduled learning rate, and the largest that a corrected Adam would need for the
-    same steps.
-
-    Without the correction a step is 1 / correction_factor as long (Mosbach et al. 2021, equation
-    1).
-    """
-    rates = learning_rates([trial], num_steps)[0].astype(np.float64)
-    config = trial.config
-    steps = np.arange(1, num_steps + 1)
-    factor = np.asarray(correction_factor(config.adam_b1, config.adam_b2, steps), np.float64)
-    effective = rates if config.bias_correction else rates / factor
-    return float(rates.max()), float(effective.max())
+def peak_rates(trial: Trial, num_steps: int) -> tuple[float, float]:
+    """The largest scheduled learning rate, and the largest effective one."""
+    settings = trial.settings
+    return float(scheduled_rates(settings, num_steps).max()), peak(settings, num_steps).rate
 
 
 def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[str]:
@@ -123,15 +110,19 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
                 f" {seen.compile_seconds:.0f} s to compile"
             ),
         ]
-        stop, keep = stop_step(plan.config.early_stop, plan.num_steps), plan.config.keep_trials
-        if stop is not None:
-            goes_on = "all that have learnt" if keep is None else f"at most {keep} of each arm"
-            lines.append(f"  after {stop} steps {goes_on} go on, which the total leaves aside")
+        if plan.stop_step is not None:
+            keep = plan.config.keep_trials
+            goes_on = (
+                "all that have learnt go on"
+                if keep is None
+                else f"at most {keep} of each arm are chosen, to run again whole"
+            )
+            lines.append(f"  after {plan.stop_step} steps {goes_on}; the total leaves that aside")
         for arm, trial in reversed(first_of_arm.items()):
-            peak, effective = peak_effective_rate(trial, plan.num_steps)
-            times = f"{effective / peak:.1f} times" if effective > 1.001 * peak else "the same"
+            rate, effective = peak_rates(trial, plan.num_steps)
+            times = f"{effective / rate:.1f} times" if effective > 1.001 * rate else "the same"
             lines.append(
-                f"  {arm}: peak learning rate {peak:.2g}, effective {effective:.2g} ({times})"
+                f"  {arm}: peak learning rate {rate:.2g}, effective {effective:.2g} ({times})"
             )
     total = sum(plan.num_steps * len(plan.pending) for plan in plans)
     trials = sum(len(plan.pending) for plan in plans)

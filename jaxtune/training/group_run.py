@@ -1,5 +1,7 @@
-"""Runs one group of trials: dispatch, evaluate, record. Everything that is read on the host is read
-a dispatch late.
+"""Runs one group of trials: dispatch, evaluate, record.
+
+What a dispatch leaves is read on the host only after the next one has begun, so that the devices
+never wait for the host.
 """
 
 import time
@@ -12,23 +14,25 @@ import numpy as np
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.metrics import evaluate
-from jaxtune.core.records import Recorder, StepRecords
+from jaxtune.core.records import Checkpoints, Recorder, StepRecords
+from jaxtune.core.schedules import stop_step
 from jaxtune.core.signals import Interruption
-from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
+from jaxtune.data.packing import Plan, Shape, steps_per_epoch, trial_batches
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.storage.checkpoints import RunCheckpoints
-from jaxtune.sweep.waiting import PausedTrial
-from jaxtune.training.history import Journal
+from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.outcome import TrialResult, conclude
 from jaxtune.training.prepare import Prepared
 from jaxtune.training.program import GroupProgram, Records
 from jaxtune.training.step import TrialState, gradient_norm_names
-from jaxtune.training.trial_inputs import learning_rates, stack_hypers, steps_per_epoch, stream_keys
+from jaxtune.training.trial_inputs import learning_rates, stack_hypers, stack_plans, stream_keys
 
 # A dispatch should take about this long: short enough for a live display, long enough to hide its
 # own cost.
 SECONDS_PER_DISPATCH = 0.5
+
+# Whether a trial has learnt nothing, from its losses [step] and gradient norms [logged, norm].
+StopRule = Callable[[np.ndarray, np.ndarray], bool]
 
 
 class OnDevice(NamedTuple):
@@ -42,7 +46,6 @@ class OnDevice(NamedTuple):
 
 def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
     """Copies the data once, for all groups of a program."""
-
     tables = OnDevice(task.train.as_tokens(), task.dev.as_tokens(), task.eval_plan, task.model)
     return program.place(tables, per_trial=False)
 
@@ -52,16 +55,14 @@ class Position(NamedTuple):
 
     step: int
     state: TrialState
-    kept: (
-        SequenceClassifier | None
-    )  # each trial's best parameters so far, where they are to be saved
+    kept: SequenceClassifier | None  # each trial's best parameters so far, where they are saved
 
 
 class GroupRun:
     """One group from first step to results.
 
-    `trials` may be fewer than the program's group size: the places left over repeat the last trial
-    and are dropped.
+    `trials` may be fewer than the program's group size: the lanes left over are idle, they repeat
+    the last trial and are dropped.
     """
 
     def __init__(
@@ -80,148 +81,125 @@ class GroupRun:
         self.numbers = [trial.number for trial in trials]
         self.shape = shape
         self.recorders = recorders
-        config = trials[0].config
-        self.eval_every = config.eval_every or steps_per_epoch(len(task.train), config.batch_size)
+        config, num_steps = trials[0].config, program.recipe.num_steps
+        self.num_steps = self.until = num_steps
+        self.stop_step = stop_step(config.early_stop, num_steps)
+        self.epoch_steps = steps_per_epoch(len(task.train), config.batch_size)
+        self.eval_every = config.eval_every or self.epoch_steps
         self.save = config.save_params
         self.lanes = [*trials, *[trials[-1]] * (program.group_size - len(trials))]
         self.batches = [
-            trial_batches(
-                trial.seeds.order_seed,
-                len(task.train),
-                config.batch_size,
-                program.recipe.num_steps,
-            )
-            for trial in self.lanes
+            trial_batches(t.seeds.order_seed, len(task.train), config.batch_size, num_steps)
+            for t in self.lanes
         ]
         self.hyper = program.place(stack_hypers([trial.hyper for trial in self.lanes]))
         self.init_keys = program.place(stream_keys(t.seeds.init_seed for t in self.lanes))
         self.dropout_keys = program.place(stream_keys(t.seeds.dropout_seed for t in self.lanes))
         # Once and early: device work asked for later would wait behind the dispatch under way.
-        self.rates = learning_rates(self.trials, program.recipe.num_steps)
-        self.journal = Journal(program.recipe.log_every)
+        self.rates = learning_rates(self.trials, num_steps)
+        self.norm_names = gradient_norm_names(task.model)
+        self.records = GroupRecords(program.recipe.log_every)
 
-    def num_tokens(self, first: int = 0, until: int | None = None) -> int:
-        """Real tokens that the group's trials train on in these steps, padding and idle lanes not
-        counted.
-        """
+    def num_tokens(self) -> int:
+        """Real tokens that the trials have trained on, idle lanes and stopped trials left out."""
         lengths = self.task.train.lengths
-        parts = [batches[first:until] for batches in self.batches[: len(self.trials)]]
-        return sum(int(lengths[batches[batches >= 0]].sum()) for batches in parts)
+        taken = [self.batches[i][: self.records.steps_taken(i)] for i in range(len(self.trials))]
+        return sum(int(lengths[batches[batches >= 0]].sum()) for batches in taken)
 
     def run(
         self,
-        checkpoints: RunCheckpoints | None = None,
+        checkpoints: Checkpoints | None = None,
         interruption: Interruption | None = None,
+        rule: StopRule | None = None,
+        until: int | None = None,
     ) -> list[TrialResult]:
-        """Trains and evaluates the group; a trial that diverges is a result like any other.
+        """Trains and evaluates the group, to step `until`; a trial that diverges is a result like
+        any other.
 
         Goes on from the newest checkpoint of this very group. Where `interruption` says so it
-        leaves one and raises InterruptedRunError.
+        leaves one and raises InterruptedRunError. With `early_stop`, the dev set is scored at the
+        stop step, and those that `rule` finds there end with what they have reached: their lanes
+        go on, for the program has a fixed number, but nobody reads them.
         """
-        position = self.begin(checkpoints)
-        num_steps = self.program.recipe.num_steps
-        return self.results(self.advance(position, num_steps, checkpoints, interruption))
+        self.until = until or self.num_steps
+        position, stop = self._begin(checkpoints), self.stop_step
+        if stop and position.step < stop:
+            position = self._advance(position, stop, checkpoints, interruption)
+            seen = zip(self.records.all_losses(), self.records.all_norms(), strict=True)
+            self.records.stop(i for i, each in enumerate(seen) if rule and rule(*each))
+        if self.records.running(len(self.trials)):
+            position = self._advance(position, self.until, checkpoints, interruption)
+        return self._results(position)
 
-    def begin(
-        self, checkpoints: RunCheckpoints | None, paused: Sequence[PausedTrial] = ()
-    ) -> Position:
-        """The first step, where the trials were paused, or the newest checkpoint after that: all
-        before it is told again.
-        """
-        position = self._restore(checkpoints, paused[0].step if paused else 0)
-        if position is None and paused:
-            position = self._joined(paused)
+    def _begin(self, checkpoints: Checkpoints | None) -> Position:
+        """The newest checkpoint, all before it told to the recorders, or the first step."""
+        position = self._restore(checkpoints)
         if position is not None:
-            names = gradient_norm_names(self.task.model)
-            self.journal.replay(self.recorders, self.numbers, self.rates, names)
+            self.records.replay(self.recorders, self.numbers, self.rates, self.norm_names)
             return position
         state = self.start_state()
+        # A copy: the state's own buffers are given away to the first dispatch.
         kept = jax.tree.map(jnp.copy, state.model) if self.save in ("best", "all") else None
         return Position(0, state, kept)
 
-    def advance(
+    def _advance(
         self,
         position: Position,
-        until: int,
-        checkpoints: RunCheckpoints | None = None,
-        interruption: Interruption | None = None,
+        to: int,
+        checkpoints: Checkpoints | None,
+        interruption: Interruption | None,
     ) -> Position:
-        """Trains from `position`, which is used up, to step `until`, and scores the dev set there
-        and when it is due.
-        """
-        began, earlier = time.monotonic(), self.journal.seconds
+        """Trains from `position`, which is used up, to step `to`; scores the dev set there too."""
+        began, earlier = time.monotonic(), self.records.seconds
         program, (step, state, kept) = self.program, position
         late: Callable[[], None] | None = None
-        for count in self._dispatches(step, until, checkpoints.every if checkpoints else None):
+        for count in self._dispatches(step, to, checkpoints.every if checkpoints else None):
             state, records = program.train(*self.train_arguments(state, step, count))
             if late:
                 late()
             late = self._step_reader(step, count, records)
             step += count
-            if step % self.eval_every == 0 or step == until:
+            if step % self.eval_every == 0 or step == to:
                 late()
                 late = None
                 improved = self._evaluate(state.model, step)
                 if kept is not None:
                     kept = program.keep(kept, state.model, program.place(improved))
-            if checkpoints and step < until and (interruption or checkpoints.due(step)):
+            # Not at `to`: which trials stop there is not yet in the records.
+            if checkpoints and step < to and (interruption or checkpoints.due(step)):
                 if late:
                     late()
                 late = None
-                self.journal.seconds = earlier + time.monotonic() - began
+                self.records.seconds = earlier + time.monotonic() - began
                 self._save(checkpoints, Position(step, state, kept))
                 if interruption:
                     checkpoints.close()
                     interruption.stop_here()
-        self.journal.seconds = earlier + time.monotonic() - began
+        self.records.seconds = earlier + time.monotonic() - began
         return Position(step, state, kept)
 
-    def paused(self, position: Position) -> list[PausedTrial]:
-        """Each trial by itself, on the host."""
-        trees = self.program.fetch((position.state, position.kept))
-        return [
-            PausedTrial(
-                position.step, jax.tree.map(lambda leaf, i=i: leaf[i], trees), self.journal.part(i)
-            )
-            for i in range(len(self.trials))
-        ]
+    def _identity(self) -> list[int]:
+        """What a checkpoint must agree in: the rounding depends on the group size."""
+        return [*self.numbers, self.program.group_size, self.until]
 
-    def _joined(self, paused: Sequence[PausedTrial]) -> Position:
-        """What `paused` gave, of this or of other groups, as this group's position."""
-        self.journal = Journal.joined([each.journal for each in paused])
-        lanes = [*paused, *[paused[-1]] * (self.program.group_size - len(paused))]
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *(each.tree for each in lanes))
-        return Position(paused[0].step, *self.program.place(stacked))
-
-    def _save(self, checkpoints: RunCheckpoints, position: Position) -> None:
-        group = {"trials": np.array(self.numbers), "lanes": np.array(self.program.group_size)}
-        arrays = self.journal.as_arrays() | group
+    def _save(self, checkpoints: Checkpoints, position: Position) -> None:
+        arrays = self.records.as_arrays() | {"group": np.array(self._identity())}
         checkpoints.save(position.step, (position.state, position.kept), arrays)
 
-    def _restore(self, checkpoints: RunCheckpoints | None, earliest: int) -> Position | None:
-        """None where there is no checkpoint of at least this step, or only those of another
-        group.
-        """
-        newest = checkpoints.latest() if checkpoints else 0
-        if checkpoints is None or not newest or newest < earliest:
+    def _restore(self, checkpoints: Checkpoints | None) -> Position | None:
+        """None where there is no checkpoint, or only one of another group."""
+        if checkpoints is None or not checkpoints.latest():
             return None
-        restored = checkpoints.restore_latest(self.program.abstract(self._shapes()))
+        shapes = jax.eval_shape(self.start_state)
+        kept = shapes.model if self.save in ("best", "all") else None
+        restored = checkpoints.restore_latest(self.program.abstract((shapes, kept)))
         if restored is None:
             return None
-        arrays = restored.arrays
-        if arrays["trials"].tolist() != self.numbers or arrays["lanes"] != self.program.group_size:
+        found = restored.arrays.get("group")
+        if found is None or found.tolist() != self._identity():
             return None
-        self.journal = Journal.from_arrays(self.program.recipe.log_every, arrays)
+        self.records = GroupRecords.from_arrays(self.program.recipe.log_every, restored.arrays)
         return Position(restored.step, *restored.tree)
-
-    def _shapes(self) -> tuple[TrialState, SequenceClassifier | None]:
-        """Shapes and dtypes of a position's state and kept parameters."""
-        state = jax.eval_shape(self.start_state)
-        return state, state.model if self.save in ("best", "all") else None
-
-    def lane_shapes(self) -> Any:
-        """Of one trial's part."""
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), self._shapes())
 
     def start_state(self) -> TrialState:
         """The state before the first step."""
@@ -229,21 +207,22 @@ class GroupRun:
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""
-        plan = self.program.place(self._plan(step, count))
+        most = self.program.recipe.steps_per_dispatch
+        plan = stack_plans(self.task.train, self.batches, step, count, most, self.shape)
         origin = (self.tables.model, self.init_keys) if self.program.needs_origin else (None, None)
         return (
             state,
             self.hyper,
             self.dropout_keys,
-            plan,
+            self.program.place(plan),
             self.tables.train,
             np.int32(step),
             np.int32(count),
             *origin,
         )
 
-    def _dispatches(self, step: int, until: int, checkpoint_every: int | None) -> Iterator[int]:
-        """Steps per dispatch from `step` to `until`, cut at evaluations and checkpoints; grows
+    def _dispatches(self, step: int, to: int, checkpoint_every: int | None) -> Iterator[int]:
+        """Steps per dispatch from `step` to `to`, cut at evaluations and checkpoints; grows
         until one takes long enough.
 
         The cut changes no result: a step does the same arithmetic wherever a dispatch begins.
@@ -251,8 +230,8 @@ class GroupRun:
         most = self.program.recipe.steps_per_dispatch
         cuts = [every for every in (self.eval_every, checkpoint_every) if every]
         size = 1
-        while step < until:
-            count = min(size, most, until - step, *(every - step % every for every in cuts))
+        while step < to:
+            count = min(size, most, to - step, *(every - step % every for every in cuts))
             began = time.monotonic()
             yield count
             # Several processes must cut alike, whatever their clocks say.
@@ -261,28 +240,18 @@ class GroupRun:
                 size *= 2
             step += count
 
-    def _plan(self, start: int, count: int) -> Plan:
-        """The plans of all lanes for some steps [trial, step, ...], filled up to the compiled
-        number of steps.
-        """
-        most = self.program.recipe.steps_per_dispatch
-        plans = []
-        for batches in self.batches:
-            part = np.full((most, batches.shape[1]), -1, np.int32)
-            part[:count] = batches[start : start + count]
-            plans.append(make_plan(self.task.train, part, self.shape))
-        return Plan(*(np.stack(parts) for parts in zip(*plans, strict=True)))
-
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
             on_host = self.program.fetch(records)
-            places = (slice(len(self.trials)), slice(count))
+            lanes = np.s_[: len(self.trials), :count]
             rates = self.rates[:, start : start + count]
-            names = gradient_norm_names(self.task.model)
-            report = StepRecords(on_host.loss[places], rates, on_host.norms[places], names)
-            self.journal.add_steps(start, report)
+            report = StepRecords(on_host.loss[lanes], rates, on_host.norms[lanes], self.norm_names)
+            self.records.add_steps(start, report)
+            running = self.records.running(len(self.trials))
+            numbers = [self.numbers[i] for i in running]
+            arrays = (report.loss[running], rates[running], report.norms[running])
             for recorder in self.recorders:
-                recorder.steps(self.numbers, start, report)
+                recorder.steps(numbers, start, StepRecords(*arrays, self.norm_names))
 
         return read
 
@@ -293,20 +262,24 @@ class GroupRun:
         count = len(self.trials)
         logits = outcome.logits[:count]
         scores = [evaluate(self.task.metrics, each, self.task.dev.labels) for each in logits]
-        self.journal.add_evaluation(step, scores, logits, outcome.finite[:count])
+        self.records.add_evaluation(step, scores, logits, outcome.finite[:count])
+        running = self.records.running(count)
         for recorder in self.recorders:
-            recorder.evaluation(self.numbers, step, scores)
-        improved = self.journal.best(self.task.metrics[0])[1] == step
+            recorder.evaluation(
+                [self.numbers[i] for i in running], step, [scores[i] for i in running]
+            )
+        improved = self.records.best(self.task.metrics[0])[1] == step
         return np.resize(improved, self.program.group_size)
 
-    def results(self, position: Position) -> list[TrialResult]:
-        """What the trials leave, with the parameters that are to be saved."""
-        final = position.state.model if self.save in ("final", "all") else None
-        on_devices = {"final": final, "best": position.kept}
+    def _results(self, position: Position) -> list[TrialResult]:
+        """What the trials leave; parameters only of whole runs, as far as they are to be saved."""
+        on_devices = {"best": position.kept}
+        if self.save in ("final", "all"):
+            on_devices = {"final": position.state.model, **on_devices}
+        whole = position.step == self.num_steps
         params = {
             name: self.program.fetch(stack)
             for name, stack in on_devices.items()
-            if stack is not None
+            if whole and stack is not None
         }
-        last_epoch = steps_per_epoch(len(self.task.train), self.trials[0].config.batch_size)
-        return conclude(self.trials, self.journal, self.task, last_epoch, params)
+        return conclude(self.trials, self.records, self.task, self.epoch_steps, params)

@@ -13,6 +13,7 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
+from jaxtune.core.schedules import correction_factor, scheduled_rate
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.names import path_of, paths
 
@@ -45,6 +46,7 @@ def scale_by_moments(b1: ArrayLike, b2: ArrayLike, eps: ArrayLike) -> optax.Grad
 
     def update_fn(updates, state, params=None):
         del params
+        # The weight of a new gradient is 1 - b as it is rounded here; `correction_factor` agrees.
         mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
         nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, updates)
         updates = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), mu, nu)
@@ -71,21 +73,12 @@ def scale_by_bias_correction(
 
     def update_fn(updates, state, params=None):
         del params
-        count = jnp.asarray(optax.safe_increment(state.count))
-        factor = jnp.where(enabled, correction_factor(b1, b2, count), 1.0)
+        count = jnp.asarray(optax.safe_increment(state.count))  # t is 1 at the first update
+        # A select and not an `if`: the switch may be traced, and differ between trials.
+        factor = jnp.where(enabled, correction_factor(b1, b2, count, jnp), 1.0)
         return jax.tree.map(lambda u: u * factor, updates), ScaleByBiasCorrectionState(count)
 
     return optax.GradientTransformation(init_fn, update_fn)
-
-
-def correction_factor(b1: ArrayLike, b2: ArrayLike, count: ArrayLike) -> Float[Array, "..."]:
-    """sqrt(1-b2^t) / (1-b1^t) for the t-th update, t from 1."""
-    t = jnp.asarray(count, jnp.float32)
-    # -expm1(t log b) keeps the digits that 1 - b^t loses in float32 while b^t is near 1, and log1p
-    # those of 1 - b, the weight in `scale_by_moments`: a Python 0.999 is 6e-6 off the same
-    # formula's float32 log.
-    log_b1, log_b2 = jnp.log1p(-(1 - b1)), jnp.log1p(-(1 - b2))
-    return jnp.sqrt(-jnp.expm1(t * log_b2)) / -jnp.expm1(t * log_b1)
 
 
 def clip_by_global_norm(max_norm: ArrayLike) -> optax.GradientTransformation:
@@ -98,9 +91,7 @@ def clip_by_global_norm(max_norm: ArrayLike) -> optax.GradientTransformation:
 
 
 def clip_each_tensor(max_norm: ArrayLike) -> optax.GradientTransformation:
-    """Clips every tensor by its own L2 norm, as the original BertAdam did; stacked layers count as
-    tensors of their own.
-    """
+    """Clips every tensor, each layer of a stacked one, by its own L2 norm, as BertAdam did."""
 
     def clip(key_path, g):
         axes = tuple(range(1, g.ndim)) if is_stacked(path_of(key_path), g.ndim) else None
@@ -118,35 +109,8 @@ def _scale_tree(tree: optax.Updates, factor: Float[Array, ""]) -> optax.Updates:
     return jax.tree.map(lambda leaf: leaf * factor, tree)
 
 
-def schedule_value(
-    kind: str, learning_rate: ArrayLike, warmup_ratio: ArrayLike, num_steps: int, step: ArrayLike
-) -> Float[Array, "..."]:
-    """The learning rate of update `step` (from 0): linear warm-up over floor(ratio * num_steps)
-    steps, then the decay.
-
-    The first update of a warm-up has rate 0, as in Hugging Face's schedules. "linear" falls to 0 at
-    `num_steps`,
-    "cosine" follows half a cosine to 0, "constant" stays.
-    """
-    step = jnp.asarray(step, jnp.float32)
-    # The margin keeps floor(0.26 * 450) at 117: in float32 the product may fall just below the
-    # integer.
-    warmup = jnp.floor(jnp.asarray(warmup_ratio, jnp.float32) * num_steps + 1e-3)
-    progress = (step - warmup) / jnp.maximum(1.0, num_steps - warmup)
-    decays = {
-        "linear": 1.0 - progress,
-        "cosine": 0.5 * (1.0 + jnp.cos(jnp.pi * progress)),
-        "constant": jnp.ones_like(progress),
-    }
-    rising = step / jnp.maximum(1.0, warmup)
-    shape = jnp.where(step < warmup, rising, jnp.maximum(0.0, decays[kind]))
-    return jnp.asarray(learning_rate) * shape
-
-
 def decay_mask(params: optax.Params) -> optax.Params:
-    """True for the tensors that weight decay applies to: matrices and embeddings, no bias and no
-    LayerNorm.
-    """
+    """True where weight decay applies: matrices and embeddings, no bias and no LayerNorm."""
 
     def decays(key_path, _):
         return path_of(key_path).rsplit("/", 1)[1] in ("kernel", "embedding")
@@ -192,6 +156,7 @@ def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
                 return update
             if "/layers/" not in path:
                 return update * depth_factor(factor, num_layers + 1)
+            # Stacked layers, the lowest first: one scale for each, over all other axes.
             below_head = num_layers - jnp.arange(num_layers)
             scales = depth_factor(factor, below_head)
             return update * scales.reshape(-1, *(1,) * (update.ndim - 1))
@@ -202,16 +167,12 @@ def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
 
 
 def depth_factor(factor: ArrayLike, below_head: ArrayLike) -> Float[Array, "..."]:
-    """factor^k, the share of the learning rate `below_head` = k steps down: 1 the top block, L + 1
-    the embeddings.
-    """
+    """factor^k for k = `below_head`: 1 for the top block, L + 1 for the embeddings."""
     return jnp.asarray(factor, jnp.float32) ** jnp.asarray(below_head, jnp.float32)
 
 
 def is_stacked(path: str, ndim: int) -> bool:
-    """Whether a tensor holds one slice per layer: block kernels of 3 axes, block biases and scales
-    of 2.
-    """
+    """Whether a tensor holds a slice per layer: kernels of 3 axes, biases and scales of 2."""
     return "/layers/" in path and ndim == (3 if path.endswith("kernel") else 2)
 
 
@@ -232,10 +193,14 @@ def make_optimizer(
     no switch for the correction. With an `origin` there is a link for decay towards it, with
     `by_depth` one for layer-wise learning rates.
     """
+    # Clipping comes first, so that the moments see clipped gradients; the schedule comes last, so
+    # that it scales the decay too.
     clip = clip_each_tensor if clip_per_tensor else clip_by_global_norm
 
     def rate(count):
-        return schedule_value(schedule, hyper.learning_rate, hyper.warmup_ratio, num_steps, count)
+        return scheduled_rate(
+            schedule, hyper.learning_rate, hyper.warmup_ratio, num_steps, count, jnp
+        )
 
     links = [
         clip(hyper.max_grad_norm),

@@ -1,4 +1,4 @@
-"""A finished group to its trials' results."""
+"""A group that has ended to its trials' results."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,17 @@ import numpy as np
 from jaxtune.config.trials import Trial
 from jaxtune.core.metrics import has_failed, is_constant_prediction, trivial_floor
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.history import Journal
+from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.prepare import Prepared
 
 
 @dataclasses.dataclass
 class TrialResult:
-    """One finished trial."""
+    """What one trial has reached."""
 
     trial: Trial
     num_steps: int  # taken
+    learnt_nothing: bool  # and was stopped early for it
     final: dict[str, float]
     best: float
     best_step: int
@@ -29,43 +30,46 @@ class TrialResult:
     constant_prediction: bool
     seconds: float
     logits: np.ndarray  # float32 [example, label]
-    params: dict[str, SequenceClassifier]
+    params: dict[str, SequenceClassifier]  # none of a trial that was stopped early
 
 
 def conclude(
     trials: Sequence[Trial],
-    journal: Journal,
+    records: GroupRecords,
     task: Prepared,
     last_epoch: int,
     params: Mapping[str, SequenceClassifier],
 ) -> list[TrialResult]:
-    """Results of a group; `train_loss` is the mean over the last `last_epoch` steps, `params` are
-    stacked over trials.
-    """
-    assert journal.logits is not None
-    assert journal.finite is not None
+    """Results of a group with its stacked `params`; `last_epoch` steps count for `train_loss`."""
+    assert records.logits is not None
+    assert records.finite is not None
     metric = task.metrics[0]
-    losses = journal.all_losses()
-    best, best_step = journal.best(metric)
+    all_losses = records.all_losses()
+    best, best_step = records.best(metric)
     floor = trivial_floor(metric, task.dev.labels, task.num_labels)
-    return [
-        TrialResult(
+    results = []
+    for i, trial in enumerate(trials):
+        losses, final = all_losses[i, : records.steps_taken(i)], records.scores[-1][i]
+        stopped = i in records.stopped
+        result = TrialResult(
             trial=trial,
-            num_steps=losses.shape[1],
-            final=journal.scores[-1][i],
+            num_steps=len(losses),
+            learnt_nothing=stopped,
+            final=final,
             best=float(best[i]),
             best_step=int(best_step[i]),
-            train_loss=float(np.mean(losses[i, -last_epoch:])),
+            train_loss=float(np.mean(losses[-last_epoch:])),
             trivial=floor,
-            failed=has_failed(journal.scores[-1][i][metric], floor),
-            diverged=not (journal.finite[i] and np.all(np.isfinite(losses[i]))),
-            constant_prediction=is_constant_prediction(journal.logits[i]),
-            seconds=journal.seconds / len(trials),
-            logits=journal.logits[i],
+            failed=has_failed(final[metric], floor),
+            # A loss may overflow and come back, and parameters may break after the last loss.
+            diverged=not (records.finite[i] and np.all(np.isfinite(losses))),
+            constant_prediction=is_constant_prediction(records.logits[i]),
+            seconds=records.seconds / len(trials),
+            logits=records.logits[i],
             params={
                 name: jax.tree.map(lambda leaf, i=i: leaf[i], stack)
-                for name, stack in params.items()
+                for name, stack in ({} if stopped else params).items()
             },
         )
-        for i, trial in enumerate(trials)
-    ]
+        results.append(result)
+    return results

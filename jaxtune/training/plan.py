@@ -1,6 +1,4 @@
-"""What a sweep is going to run: which trials share a compiled program, in which shapes and
-groups.
-"""
+"""What a sweep is going to run: which trials share a program, in which shapes and groups."""
 
 import dataclasses
 import math
@@ -16,7 +14,8 @@ from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.config.trials import Trial, program_config, waves
 from jaxtune.core.devices import is_out_of_memory, memory_limit
 from jaxtune.core.metrics import trivial_floor
-from jaxtune.data.packing import Shape, extended, rows_needed, trial_batches
+from jaxtune.core.schedules import stop_step
+from jaxtune.data.packing import Shape, extended, rows_needed, steps_per_epoch, trial_batches
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
@@ -25,7 +24,7 @@ from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.prepare import Prepared, check_depth, prepare
 from jaxtune.training.program import GroupProgram, Recipe, make_mesh
-from jaxtune.training.trial_inputs import learning_rates, steps_per_epoch
+from jaxtune.training.trial_inputs import learning_rates
 
 MOST_STEPS_PER_DISPATCH = 64
 # The rest is for the data, evaluation and fragmentation.
@@ -51,6 +50,11 @@ class ProgramPlan:
     def num_steps(self) -> int:
         """Optimiser steps of each trial."""
         return num_steps_of(self.config, len(self.task.train))
+
+    @property
+    def stop_step(self) -> int | None:
+        """Steps after which trials may be stopped early; None where they are not."""
+        return stop_step(self.config.early_stop, self.num_steps)
 
     @cached_property
     def devices(self) -> Sequence[jax.Device]:
@@ -118,9 +122,7 @@ class ProgramPlan:
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier
     ) -> dict[str, np.ndarray]:
-        """A trial's parameters by path, with every word's embedding row, as a run on the full
-        vocabulary leaves them.
-        """
+        """A trial's parameters by path, as a run on the full vocabulary leaves them."""
         steps = result.best_step if kind == "best" else self.num_steps
         rates = learning_rates([result.trial], self.num_steps)[0, :steps]
         task, config = self.task, result.trial.config
@@ -180,18 +182,14 @@ def num_steps_of(config: SweepConfig, num_examples: int) -> int:
 
 
 def stacks_trials(config: SweepConfig) -> bool:
-    """Whether a device runs several trials at once. On CPU that gains nothing
-    (benchmarks/README.md).
-    """
+    """Whether a device runs several trials at once: on CPU it gains nothing (benchmarks/)."""
     if config.trials_per_device is None:
         return jax.default_backend() != "cpu"
     return config.trials_per_device > 1
 
 
 def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int) -> int:
-    """The largest group per device, at most `wanted`, whose program needs at most 90 % of the
-    memory; at least 1.
-    """
+    """Trials per device, 1 to `wanted`, with which a program keeps to 90 % of the memory."""
     size = wanted
     while size > 1:
         try:

@@ -1,6 +1,4 @@
-"""A config to what the programs need: examples read and tokenised, rows shaped, weights loaded,
-plans made.
-"""
+"""A config to what the programs need: tokens, row shapes, weights, plan of the evaluation."""
 
 import dataclasses
 from pathlib import Path

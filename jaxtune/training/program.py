@@ -70,9 +70,7 @@ class Recipe:
     eval_rows: int
     steps_per_dispatch: int
     fresh: tuple[str, ...]  # modules of the head that each trial draws anew
-    mitigations: tuple[
-        str, ...
-    ] = ()  # those of `jaxtune.config.settings.MITIGATIONS` that the trials use
+    mitigations: tuple[str, ...] = ()  # of `jaxtune.config.settings.MITIGATIONS`, those in use
 
 
 def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
@@ -81,12 +79,9 @@ def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
 
 
 def across_trials(function: Callable[..., Any], num_local: int) -> Callable[..., Any]:
-    """`function` over the leading trial axis of its arguments: vmapped, or as it is where there is
-    one trial.
-
-    The single trial is not a vmap of one: XLA's plain matrix products are faster on CPU, and their
-    rounding is that of a trial run alone.
-    """
+    """`function` over the leading trial axis of its arguments; a single trial is no vmap of one."""
+    # XLA's plain matrix products are faster on CPU than batched ones of a single trial, and their
+    # rounding is that of a trial run alone, wherever it runs.
     if num_local > 1:
         return jax.vmap(function)
 
@@ -98,9 +93,7 @@ def across_trials(function: Callable[..., Any], num_local: int) -> Callable[...,
 
 
 class GroupProgram:
-    """Start, train and evaluate for groups of `group_size` trials; compiled once per shape, whoever
-    the trials are.
-    """
+    """Start, train and evaluate for any `group_size` trials, compiled once per shape."""
 
     def __init__(self, recipe: Recipe, mesh: Mesh, group_size: int):
         if group_size % mesh.size:
@@ -120,9 +113,7 @@ class GroupProgram:
         return bool({"mixout", "pretrained_decay"} & {*self.recipe.mitigations})
 
     def place(self, tree: Any, per_trial: bool = True) -> Any:
-        """Host arrays, the same in every process, to the devices: split along the trial axis, or a
-        copy on each.
-        """
+        """Host arrays to the devices: split along the trial axis, or a copy on each."""
         sharding = NamedSharding(self.mesh, PER_TRIAL if per_trial else SHARED)
 
         def spread(leaf: Any) -> jax.Array:
@@ -155,10 +146,11 @@ class GroupProgram:
         donate: tuple[int, ...] = (),
     ) -> jax.stages.Wrapped:
         specs = tuple(SHARED if i in shared else PER_TRIAL for i in range(num_arguments))
-        # Trials never exchange anything, so there is no replication for check_vma to track.
+        # check_vma tracks which values are the same on all devices: trials never exchange any.
         mapped = jax.shard_map(
             function, mesh=self.mesh, in_specs=specs, out_specs=PER_TRIAL, check_vma=False
         )
+        # Donated: parameters and moments are overwritten in place, or they would lie there twice.
         return jax.jit(mapped, donate_argnums=donate)
 
     def _start(
@@ -215,32 +207,36 @@ class GroupProgram:
         places = (len(plan.rows), self.recipe.steps_per_dispatch)
         empty = Records(jnp.zeros(places), jnp.zeros((*places, num_norms)))
 
+        def update(state, gradients, hyper, drawn):
+            origin = None if pretrained is None else with_leaves(pretrained, drawn)
+            return apply_gradients(state, gradients, self._optimizer(hyper, origin))
+
         def step(i, carry):
             state, records = carry
             step_plan = StepPlan._make(part[:, i] for part in plan)
+            # From the step's number in the run: dropout is the same wherever a dispatch begins.
             keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
             loss, gradients = self._gradients(
                 state.model, tokens, step_plan, keys, pretrained, mixing
             )
+            # One condition for all trials, so that the work is really skipped, not masked.
             norms = jax.lax.cond(
                 (start + i) % self.recipe.log_every == 0,
                 self._across(gradient_norms),
                 lambda _: jnp.zeros((len(loss), num_norms)),
                 gradients,
             )
-            apply = self._across(partial(self._apply, pretrained))
-            state = apply(state, gradients, hyper, drawn)
+            state = self._across(update)(state, gradients, hyper, drawn)
             records = Records(records.loss.at[:, i].set(loss), records.norms.at[:, i].set(norms))
             return state, records
 
+        # A traced count: a shorter dispatch runs the same program, with places left over.
         return jax.lax.fori_loop(0, count, step, (state, empty))
 
     def _drawn(
         self, pretrained: SequenceClassifier | None, init_keys: TrialKeys | None, hyper: Hyper
     ) -> dict[str, Float[Array, "trial ..."]]:
-        """What of each trial's starting parameters is its own: all that a step needs per trial to
-        know them.
-        """
+        """What of each trial's starting parameters is its own; the rest is the checkpoint's."""
         if pretrained is None:
             return {}
 
@@ -258,9 +254,7 @@ class GroupProgram:
         pretrained: SequenceClassifier | None,
         mixing: Mixing | None,
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
-        """Loss and gradients on the smallest rung of the ladder that holds the batches of all local
-        trials.
-        """
+        """Loss and gradients on the smallest rung that holds the batches of all local trials."""
 
         def on_rung(rows, models, plan, keys, mixing):
             def one(model, plan, key, mixing):
@@ -274,28 +268,20 @@ class GroupProgram:
 
             return self._across(one)(models, plan, keys, mixing)
 
+        # One rung for all local trials: a switch per trial, vmapped, would compute every rung.
         ladder = self.recipe.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
         return jax.lax.switch(rung, branches, models, plan, keys, mixing)
-
-    def _apply(
-        self,
-        pretrained: SequenceClassifier | None,
-        state: TrialState,
-        gradients: SequenceClassifier,
-        hyper: Hyper,
-        drawn: dict[str, Array],
-    ) -> TrialState:
-        origin = None if pretrained is None else with_leaves(pretrained, drawn)
-        return apply_gradients(state, gradients, self._optimizer(hyper, origin))
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:
             def logits_of(plan: StepPlan):
                 return eval_step(model, gather_batch(tokens, plan, self.recipe.eval_rows))
 
+            # One batch after the other: all at once would hold the activations of all.
             logits = jax.lax.map(logits_of, StepPlan._make(plan))
+            # The plan keeps file order, so only the last batch has places left over, at its end.
             logits = logits.reshape(-1, logits.shape[-1])[: len(tokens.labels)]
             finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(model)])
             return Outcome(logits, jnp.all(finite))

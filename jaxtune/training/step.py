@@ -1,6 +1,4 @@
-"""One optimiser step and one evaluation of ONE trial: pure functions of arrays, with no vmap, mesh
-or I/O.
-"""
+"""One step and one evaluation of ONE trial: pure functions of arrays, no vmap, mesh or I/O."""
 
 from typing import Any, NamedTuple
 
@@ -32,9 +30,7 @@ class StepPlan(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One batch in rows, with labels and a weight of 0 for the places that a short batch leaves
-    empty.
-    """
+    """One batch in rows; places that a short batch leaves empty have a weight of 0."""
 
     rows: Rows
     labels: Int[Array, " sequence"] | Float[Array, " sequence"]
@@ -66,13 +62,12 @@ def loss_of_logits(
     labels: Int[Array, " sequence"] | Float[Array, " sequence"],
     weights: Float[Array, " sequence"],
 ) -> Scalar:
-    """Mean over the batch's examples: cross-entropy in nats, or squared error where there is one
-    label.
-    """
+    """Mean over the examples: cross-entropy in nats, or, with one label, squared error."""
     if logits.shape[-1] == 1:
         losses = jnp.square(logits[:, 0] - labels)
     else:
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    # By the examples there are: those of a short last batch count more, as in the paper's code.
     return jnp.sum(losses * weights) / jnp.sum(weights)
 
 
@@ -90,7 +85,7 @@ def loss_and_gradients(
     """
 
     def loss(model: SequenceClassifier) -> Scalar:
-        if origin is not None:
+        if origin is not None:  # inside the gradient: weights that are put back learn nothing
             assert key is not None
             model = mix(model, origin, mixout, key)
         return loss_of_logits(model(batch.rows, key), batch.labels, batch.weights)
@@ -112,9 +107,7 @@ def apply_gradients(
 def train_step(
     state: TrialState, hyper: Hyper, batch: Batch, key: Key | None, num_steps: int
 ) -> tuple[TrialState, Scalar]:
-    """A whole step with the default schedule, as one reads it in the paper; returns the loss before
-    the update.
-    """
+    """A whole step with the default schedule, as in the paper, and the loss before it."""
     loss, gradients = loss_and_gradients(state.model, batch, key)
     return apply_gradients(state, gradients, make_optimizer(hyper, num_steps)), loss
 
@@ -136,6 +129,7 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     shared = encoder.config.shared_block
 
     def per_layer(leaf: Float[Array, "..."]) -> Float[Array, " layer"]:
+        # ALBERT's only block has no layer axis: one sum over all.
         return jnp.sum(jnp.square(leaf)).reshape(1) if shared else _square_sums(leaf)
 
     kinds = [per_layer(getattr(layers, kind).kernel[...]) for kind in LAYER_KINDS]
@@ -143,13 +137,12 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     embeddings = [encoder.word, encoder.position, encoder.token_type, encoder.norm]
     modules = [_square_sum(module) for module in (embeddings, head.pooler, head.classifier)]
     every = _square_sum(gradients)
+    # Square sums until here, for the norm of a whole is not the sum of its parts' norms.
     return jnp.sqrt(jnp.concatenate([*kinds, blocks, jnp.stack([*modules, every])]))
 
 
 def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
-    """Names for `gradient_norms`: `layer_00/query` ... `layer_23/layer`, embeddings, pooler,
-    classifier, all.
-    """
+    """Names for `gradient_norms`: `layer_00/query` ... `layer_23/layer`, `embeddings`, ..."""
     config = model.encoder.config
     layers = range(1 if config.shared_block else config.num_layers)
     per_layer = [f"layer_{i:02d}/{kind}" for kind in (*LAYER_KINDS, "layer") for i in layers]

@@ -1,8 +1,5 @@
-"""What each trial of a group brings, stacked along the trial axis: settings, random streams,
-learning rates.
-"""
+"""What each trial of a group brings, stacked: settings, random streams, rates, batches."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 import jax
@@ -10,36 +7,53 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.config.trials import Hyper, Trial
-from jaxtune.training.optimizer import schedule_value
-
-
-def steps_per_epoch(num_examples: int, batch_size: int) -> int:
-    """Steps of a pass over the data, the short last batch included."""
-    return math.ceil(num_examples / batch_size)
-
-
-def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
-    """Scheduled learning rates [trial, step], without the bias correction's factor."""
-    steps = np.arange(num_steps)
-
-    def rates(trial: Trial) -> np.ndarray:
-        config = trial.config
-        return np.asarray(
-            schedule_value(
-                config.schedule, config.learning_rate, config.warmup_ratio, num_steps, steps
-            )
-        )
-
-    return np.stack([rates(trial) for trial in trials])
+from jaxtune.core.schedules import scheduled_rate
+from jaxtune.data.packing import Plan, Shape, make_plan
+from jaxtune.data.tokens import TokenTable
 
 
 def stack_hypers(hypers: Sequence[Hyper]) -> Hyper:
+    """Settings by trial, numbers as float32."""
     stacked = (np.array(values) for values in zip(*hypers, strict=True))
     return Hyper(*(v if v.dtype == bool else v.astype(np.float32) for v in stacked))
 
 
 def stream_keys(seeds: Iterable[int]) -> jax.Array:
-    """One key per trial. Threefry, whatever JAX's default: rbg mixes streams under vmap (DESIGN
-    4.4).
-    """
+    """One key per trial; Threefry, whatever JAX's default: rbg mixes streams under vmap."""
     return jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
+
+
+def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
+    """Scheduled learning rates [trial, step], without the bias correction's factor.
+
+    In JAX's float32, so that what is recorded is what the optimiser multiplies with.
+    """
+    steps = np.arange(num_steps)
+
+    def rates(trial: Trial) -> np.ndarray:
+        rate, warmup = trial.config.learning_rate, trial.config.warmup_ratio
+        return np.asarray(
+            scheduled_rate(trial.config.schedule, rate, warmup, num_steps, steps, jnp)
+        )
+
+    return np.stack([rates(trial) for trial in trials])
+
+
+def stack_plans(
+    train: TokenTable,
+    batches: Sequence[np.ndarray],
+    start: int,
+    count: int,
+    most: int,
+    shape: Shape,
+) -> Plan:
+    """The row layouts [trial, step, ...] of `count` steps from `start` of each trial's batches.
+
+    Steps up to `most`, which the program is compiled for, are filled up with empty ones.
+    """
+    plans = []
+    for own in batches:
+        part = np.full((most, own.shape[1]), -1, np.int32)
+        part[:count] = own[start : start + count]
+        plans.append(make_plan(train, part, shape))
+    return Plan(*(np.stack(parts) for parts in zip(*plans, strict=True)))

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from jaxtune.core.metrics import (
     METRICS,
+    constant_loss,
     evaluate,
     has_failed,
     is_constant_prediction,
@@ -234,3 +235,10 @@ def test_is_constant_prediction(logits: list, expected: bool) -> None:
 )
 def test_has_failed(final: float, floor: float, expected: bool) -> None:
     assert has_failed(final, floor) is expected
+
+
+def test_loss_of_the_best_constant_output() -> None:
+    assert constant_loss(np.array([0, 1, 2, 3])) == pytest.approx(np.log(4))
+    assert constant_loss(np.array([0] * 6 + [1] * 4)) == pytest.approx(0.6730, abs=1e-4)
+    assert constant_loss(np.array([1, 1])) == 0
+    assert constant_loss(np.array([1.0, 3.0], np.float32)) == pytest.approx(1.0)

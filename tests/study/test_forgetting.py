@@ -22,7 +22,6 @@ from jaxtune.study.forgetting_finding import (
     FAILED,
     SUCCESSFUL,
     Measured,
-    constant_loss,
     judge,
     perplexity_interval,
 )
@@ -163,12 +162,6 @@ def test_the_interval_is_over_sentences():
     assert alone.value == pytest.approx(np.exp(losses.mean()))
     assert repeated[:3] == pytest.approx(alone[:3], rel=1e-6)
     assert alone.low < alone.value < alone.high
-
-
-def test_the_loss_of_constant_probabilities():
-    assert constant_loss(np.array([0, 1, 1, 0]), 2) == pytest.approx(np.log(2))
-    assert constant_loss(np.array([1, 1]), 2) == 0
-    assert constant_loss(np.array([0.5, 2.5]), 1) is None
 
 
 def test_refusals_before_any_sweep(tmp_path, capsys):

@@ -1,8 +1,9 @@
-"""Who is stopped after part of the training: the two rules on made-up trials, and whole sweeps
-through the command.
+"""Trials that are stopped after part of the training: the two rules on made-up trials, and whole
+sweeps through the command, killed anywhere.
 """
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,32 +11,14 @@ from test_resume import curves
 from tiny import write_tiny_model
 
 import jaxtune
+from jaxtune.core.records import StepRecords
 from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.__main__ import main
-from jaxtune.sweep.early_stop import constant_loss, has_learnt_nothing, outranked, stop_step
+from jaxtune.sweep.early_stop import has_learnt_nothing, outranked
+from jaxtune.sweep.progress import SweepProgress
 
 STEPS, STOP = 20, 10
-
-
-@pytest.mark.parametrize(
-    ("share", "steps", "stop"),
-    [
-        (0.5, 20, 10),
-        (0.3, 189, 57),
-        (0.01, 20, 1),
-        (0.99, 20, 19),
-        (None, 20, None),
-        (0.5, 1, None),
-    ],
-)
-def test_stop_step(share, steps, stop):
-    assert stop_step(share, steps) == stop
-
-
-def test_loss_of_the_best_constant_output():
-    assert constant_loss(np.array([0, 1, 2, 3])) == pytest.approx(np.log(4))
-    assert constant_loss(np.array([0] * 6 + [1] * 4)) == pytest.approx(0.6730, abs=1e-4)
-    assert constant_loss(np.array([1.0, 3.0], np.float32)) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -53,13 +36,27 @@ def test_a_trial_that_has_learnt_nothing(loss, norm, stops):
     assert has_learnt_nothing(losses, norms, constant=np.log(2)) == stops
 
 
-def test_the_best_go_on_and_whoever_is_outranked_stays_so():
+def test_all_but_the_best_are_outranked():
     scores = {4: 0.5, 1: 0.7, 9: 0.7, 2: 0.1}
     assert outranked(scores, 2) == {4, 2}
     assert outranked(scores, 1) == {4, 2, 9}  # of equals the lower number
     assert outranked(scores, 4) == set()
     assert outranked(scores, -1) == set(scores)
-    assert outranked(scores | {7: 0.6}, 2) >= outranked(scores, 2)
+
+
+def test_the_display_counts_what_is_run_twice(capsys):
+    """Two trials of 10 steps: after 5 the second is stopped, and the first begins again."""
+
+    def steps(trials, start, count):
+        zeros = np.zeros((len(trials), count), np.float32)
+        shown.steps(trials, start, StepRecords(zeros, zeros, zeros[..., None], ("all",)))
+
+    with SweepProgress(num_trials=2, num_done=0, total_steps=20) as shown:
+        steps([0, 1], 0, 5)
+        shown.stopped(1, 10)
+        shown.run_again([0])
+        steps([0], 0, 10)
+    assert "20/20" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +87,7 @@ def whole(tiny, tmp_path_factory):
 def kept(tiny, tmp_path_factory):
     out = tmp_path_factory.mktemp("kept") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxtune.sweep.legs.has_learnt_nothing", nobody)
+        patch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
         assert main(command(tiny, out, *KEEP)) == 0
     return out
 
@@ -114,34 +111,38 @@ def expected_choice(whole):
     }
 
 
-def test_the_best_of_each_arm_go_on_as_if_they_had_not_been_paused(kept, whole):
+def test_the_best_of_each_arm_end_as_in_a_sweep_without_early_stopping(kept, whole):
     results = jaxtune.load_results(kept)
     trials, before = results.trials.set_index("trial"), whole.trials.set_index("trial")
-    went_on = set(trials.index[trials["stopped_at"].isna()])
-    assert went_on == expected_choice(whole)
+    chosen = set(trials.index[trials["stopped_at"].isna()])
+    assert chosen == expected_choice(whole)
     same = ["final", "best", "best_step", "train_loss", "failed", "num_steps"]
-    for number in went_on:
+    for number in chosen:
         assert trials.loc[number, same].equals(before.loc[number, same])
         np.testing.assert_array_equal(results.predictions[number], whole.predictions[number])
         assert own(results, number).equals(own(whole, number))
         assert (kept / "params" / f"{number:05d}" / "final").exists()
-    for number in set(trials.index) - went_on:
+    for number in set(trials.index) - chosen:
         assert trials.loc[number, "stopped_at"] == STOP
-        until = own(whole, number)
-        until = until[(until["step"] < STOP) | until["name"].astype(str).str.startswith("dev/")]
-        until = until[until["step"] <= STOP].reset_index(drop=True)
-        assert own(results, number)["value"].equals(until["value"])
-        assert trials.loc[number, "final"] == pytest.approx(
-            until[until["name"] == "dev/accuracy"]["value"].iloc[-1]
-        )
+        assert_as_at_the_stop(results, whole, number)
         assert not (kept / "params" / f"{number:05d}").exists()
-    assert not (kept / "waiting").exists()
+    assert not (kept / "first_leg").exists()
     tags = {
         run: points[-1][0]
         for (run, tag), points in curves(kept / "tb").items()
         if tag == "dev/accuracy"
     }
     assert sorted(tags.values()) == [STOP] * 8 + [STEPS] * 4
+
+
+def assert_as_at_the_stop(results, whole, number):
+    """A stopped trial's curves are the beginning of those of the whole run."""
+    until = own(whole, number)
+    until = until[(until["step"] < STOP) | until["name"].astype(str).str.startswith("dev/")]
+    until = until[until["step"] <= STOP].reset_index(drop=True)
+    assert own(results, number)["value"].equals(until["value"])
+    final = results.trials.set_index("trial").loc[number, "final"]
+    assert final == pytest.approx(until[until["name"] == "dev/accuracy"]["value"].iloc[-1])
 
 
 def own(results, number):
@@ -152,9 +153,22 @@ class CutError(Exception):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("cuts", [[3], [8], [11], [5, 8, 12]])
+def assert_same(one, other):
+    """Two sweeps' folders hold the same trials."""
+    first, second = (jaxtune.load_results(folder) for folder in (one, other))
+    assert first.trials.drop(columns="seconds").equals(second.trials.drop(columns="seconds"))
+    assert first.history.equals(second.history)
+    for number, logits in first.predictions.items():
+        np.testing.assert_array_equal(logits, second.predictions[number])
+    assert curves(one / "tb") == curves(other / "tb")
+    assert not (other / "first_leg").exists()
+
+
+@pytest.mark.parametrize("cuts", [[3], [7], [9], [5, 8, 10]])
 def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
-    """Counted in saves: of checkpoints within a group, and of trials that wait."""
+    """Counted in checkpoints: two in each of three first groups, then two before the stop step and
+    two after it.
+    """
     out, save, left, saved = tmp_path / "out", RunCheckpoints.save, list(cuts), []
 
     def save_and_cut(self, step, *args):
@@ -162,50 +176,129 @@ def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
         saved.append(self)
         if left and len(saved) == left[0]:
             left.pop(0)
-            for checkpoints in saved:  # a dead process does not go on writing
-                checkpoints.close()
+            self.close()  # a dead process does not go on writing
             raise CutError
 
-    monkeypatch.setattr("jaxtune.sweep.legs.has_learnt_nothing", nobody)
+    monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
     monkeypatch.setattr(RunCheckpoints, "save", save_and_cut)
     flags = (*KEEP, "--checkpoint_every", "4")
     for _ in cuts:
         with pytest.raises(CutError):
             main(command(tiny, out, *flags))
-        for file in sorted((out / "waiting").glob("*/*.npz"))[:1]:  # a damaged one begins again
+        for file in sorted((out / "first_leg" / "history").glob("*"))[:1]:  # that trial runs again
             file.write_bytes(file.read_bytes()[:-1])
     assert main(command(tiny, out, *flags)) == 0
-    first, second = (jaxtune.load_results(folder) for folder in (kept, out))
-    assert first.trials.drop(columns="seconds").equals(second.trials.drop(columns="seconds"))
-    assert first.history.equals(second.history)
-    for number, logits in first.predictions.items():
-        np.testing.assert_array_equal(logits, second.predictions[number])
+    assert not left
+    assert_same(kept, out)
 
 
-def test_trials_that_have_learnt_nothing_stop_and_the_others_are_regrouped(
-    tiny, whole, tmp_path, monkeypatch
-):
+@pytest.mark.parametrize(
+    ("call", "share"),
+    [(3, 0.0), (3, 1.0), (4, 0.0), (4, 0.5), (4, 1.0)],
+    ids=["before the last group's rows", "after them", "no loser's row", "half of them", "all"],
+)
+def test_cut_off_between_the_legs(tiny, kept, tmp_path, monkeypatch, call, share):
+    """At a call that writes rows: three groups of the first leg, then those that are stopped."""
+    out, calls = tmp_path / "out", []
+
+    def append_and_cut(folder, rows):
+        calls.append(len(rows))
+        append_rows(folder, rows[: round(share * len(rows))] if len(calls) == call else rows)
+        if len(calls) == call:
+            raise CutError
+
+    monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
+    monkeypatch.setattr("jaxtune.sweep.keep_trials.append_rows", append_and_cut)
+    with pytest.raises(CutError):
+        main(command(tiny, out, *KEEP))
+    assert calls == [4, 4, 4, 8][:call]
+    assert main(command(tiny, out, *KEEP)) == 0
+    # What had its rows is not run again.
+    again = {(3, 0.0): [4, 8], (3, 1.0): [8], (4, 0.0): [8], (4, 0.5): [4], (4, 1.0): [0]}
+    assert calls[call:] == again[call, share]
+    assert_same(kept, out)
+
+
+def test_a_damaged_trial_is_chosen_or_stopped_as_before(tiny, kept, tmp_path, monkeypatch):
+    """The file of one that was kept, and of one of each arm that was not."""
+    out = tmp_path / "out"
+    shutil.copytree(kept, out)
+    trials = jaxtune.load_results(kept).trials
+    chosen = trials["stopped_at"].isna()
+    over = trials[~chosen].groupby("arm")["trial"].first().tolist()
+    for number in (trials["trial"][chosen].iloc[0], *over):
+        (out / "predictions" / f"{number:05d}.npy").unlink()
+    monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
+    assert main(command(tiny, out, *KEEP)) == 0
+    assert_same(kept, out)
+
+
+@pytest.fixture(scope="module")
+def early(tiny, tmp_path_factory):
+    """A sweep whose rule stops trials 0 to 3, which are a group, and every third of the others."""
     asked = []
 
-    def every_third(losses, norms, constant):
+    def some(losses, norms, constant):
         assert len(losses) == STOP
         assert len(norms) == STOP // 2
         assert 0.6 < constant < np.log(2)
         asked.append(losses)
-        return len(asked) % 3 == 0
+        return len(asked) <= 4 or len(asked) % 3 == 0
 
-    monkeypatch.setattr("jaxtune.sweep.legs.has_learnt_nothing", every_third)
-    out = tmp_path / "out"
-    assert main(command(tiny, out, "--early_stop", "0.5")) == 0
-    results = jaxtune.load_results(out)
-    stopped = results.trials["stopped_at"].notna()
-    assert results.trials.index[stopped].tolist() == [2, 5, 8, 11]
-    before = whole.trials.set_index("trial")
-    for row in results.trials[~stopped].itertuples():
+    out = tmp_path_factory.mktemp("early") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", some)
+        assert main(command(tiny, out, "--early_stop", "0.5")) == 0
+    return out
+
+
+def test_trials_that_have_learnt_nothing_stop_and_the_others_of_their_group_end_as_ever(
+    early, whole
+):
+    results = jaxtune.load_results(early)
+    trials, before = results.trials, whole.trials.set_index("trial")
+    stopped = trials["stopped_at"].notna()
+    assert trials.index[stopped].tolist() == [0, 1, 2, 3, 5, 8, 11]
+    for row in trials[~stopped].itertuples():
         assert row.final == before.loc[row.trial, "final"]
         np.testing.assert_array_equal(results.predictions[row.trial], whole.predictions[row.trial])
-    summary = json.loads((out / "summary.json").read_text())
-    assert [arm["stopped_early"] for arm in summary["arms"].values()] == [2, 2]
+        assert (early / "params" / f"{row.trial:05d}" / "best").exists()
+    for row in trials[stopped].itertuples():
+        assert_as_at_the_stop(results, whole, row.trial)
+        assert row.best_step <= row.stopped_at == STOP
+        assert not (early / "params" / f"{row.trial:05d}").exists()
+    summary = json.loads((early / "summary.json").read_text())
+    assert [arm["stopped_early"] for arm in summary["arms"].values()] == [3, 4]
+
+
+@pytest.mark.parametrize("cut", [2, 4, 6])
+def test_cut_off_before_and_after_trials_have_stopped(tiny, early, tmp_path, monkeypatch, cut):
+    """In checkpoints: the first group ends at the stop step after two, the others have four."""
+    out, save, saved = tmp_path / "out", RunCheckpoints.save, []
+    over = {0, 1, 2, 3, 5, 8, 11}
+    losses = {
+        number: own(jaxtune.load_results(early), number)["value"].iloc[0] for number in range(12)
+    }
+
+    def rule(own_losses, norms, constant):
+        (number,) = (n for n, first in losses.items() if first == own_losses[0])
+        return number in over
+
+    def save_and_cut(self, step, *args):
+        save(self, step, *args)
+        saved.append(step)
+        if len(saved) == cut:
+            self.close()
+            raise CutError
+
+    monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", rule)
+    monkeypatch.setattr(RunCheckpoints, "save", save_and_cut)
+    flags = ("--early_stop", "0.5", "--checkpoint_every", "4")
+    with pytest.raises(CutError):
+        main(command(tiny, out, *flags))
+    assert saved == [4, 8, 4, 8, 12, 16][:cut]
+    assert main(command(tiny, out, *flags)) == 0
+    assert_same(early, out)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +315,6 @@ def test_refused(tiny, tmp_path, capsys, flags, sentence):
     assert sentence in capsys.readouterr().err
 
 
-def test_more_seeds_would_change_who_goes_on(tiny, kept, capsys):
+def test_more_seeds_would_change_the_choice(tiny, kept, capsys):
     assert main([*command(tiny, kept, *KEEP), "--num_seeds", "8"]) == 1
     assert "holds the results of another config" in capsys.readouterr().err

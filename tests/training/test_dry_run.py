@@ -6,7 +6,7 @@ from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.training.dry_run import Probe, peak_effective_rate, plan_lines, probe
+from jaxtune.training.dry_run import Probe, peak_rates, plan_lines, probe
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,10 @@ def test_effective_peaks_are_the_known_multiples(examples, epochs, times):
     flags = ["--model", "m", "--task", "rte", "--bias_correction"]
     (without,) = make_trials(parse([*flags, "false", "--num_seeds", "1"]))
     (corrected,) = make_trials(parse([*flags, "true", "--num_seeds", "1"]))
-    peak, effective = peak_effective_rate(without, steps)
+    peak, effective = peak_rates(without, steps)
     assert peak == pytest.approx(2e-5, rel=1e-6)
     assert effective / peak == pytest.approx(times, abs=0.06)
-    assert peak_effective_rate(corrected, steps) == (peak, peak)
+    assert peak_rates(corrected, steps) == (peak, peak)
 
 
 def test_the_plan_with_what_a_probe_saw(tiny):
@@ -60,10 +60,11 @@ def test_the_plan_with_what_a_probe_saw(tiny):
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
-        ([], "  after 10 steps all that have learnt go on, which the total leaves aside"),
+        ([], "  after 10 steps all that have learnt go on; the total leaves that aside"),
         (
             ["--keep_trials", "2"],
-            "  after 10 steps at most 2 of each arm go on, which the total leaves aside",
+            "  after 10 steps at most 2 of each arm are chosen, to run again whole;"
+            " the total leaves that aside",
         ),
     ],
 )

@@ -2,7 +2,6 @@
 docstring states.
 """
 
-from fractions import Fraction
 from typing import Any
 
 import hf
@@ -13,17 +12,16 @@ import optax
 import pytest
 import torch
 
+from jaxtune.core.schedules import scheduled_rate
 from jaxtune.models.pretrained import to_tensors
 from jaxtune.training.optimizer import (
     Hyper,
     clip_by_global_norm,
     clip_each_tensor,
-    correction_factor,
     decay_mask,
     make_optimizer,
     scale_by_bias_correction,
     scale_by_moments,
-    schedule_value,
 )
 
 B1, B2, EPS = 0.9, 0.999, 1e-6
@@ -129,64 +127,6 @@ def test_chain_is_optax_adam_where_eps_does_not_matter() -> None:
     assert_close(run(chain(eps=1e-30, **LOW)), expected)
 
 
-@pytest.mark.parametrize(
-    ("b1", "b2"), [(0.9, 0.999), (0.9, 0.98), (0.9, 0.99), (0.0, 0.999), (0.95, 0.9999)]
-)
-def test_correction_factor_to_1e6(b1: float, b2: float) -> None:
-    """The float64 formula for t = 1 ... 5000; traced values count as the float32 numbers that they
-    are.
-    """
-    t = np.arange(1, 5001)
-    for factor, (x1, x2) in (
-        (correction_factor, (b1, b2)),
-        (jax.jit(correction_factor), (float(np.float32(b1)), float(np.float32(b2)))),
-    ):
-        expected = np.sqrt(1 - x2 ** t.astype(float)) / (1 - x1 ** t.astype(float))
-        np.testing.assert_allclose(factor(b1, b2, t), expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("b2", "t", "value"), [(0.999, 1, 0.316), (0.999, 10, 0.153), (0.98, 1, 1.414)]
-)
-def test_correction_factor_known_values(b2: float, t: int, value: float) -> None:
-    assert float(correction_factor(0.9, b2, t)) == pytest.approx(value, abs=5e-4)
-
-
-@pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
-@pytest.mark.parametrize(("num_steps", "ratio"), [(70, 0.1), (100, 0.06), (9, 0.1), (20, 0.0)])
-def test_schedules_are_transformers(kind: str, num_steps: int, ratio: float) -> None:
-    """First update at 0, the peak at the end of the warm-up, 0 at the last step; every value as
-    transformers has it.
-    """
-    warmup = int(ratio * num_steps)
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    make = {
-        "linear": hf.transformers.get_linear_schedule_with_warmup,
-        "cosine": hf.transformers.get_cosine_schedule_with_warmup,
-        "constant": lambda o, w, _: hf.transformers.get_constant_schedule_with_warmup(o, w),
-    }[kind]
-    factor = make(optimizer, warmup, num_steps).lr_lambdas[0]
-    steps = np.arange(num_steps + 1)
-    expected = 3e-4 * np.array([factor(step) for step in steps])
-    values = np.asarray(schedule_value(kind, 3e-4, ratio, num_steps, steps))
-    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=3e-4 * 1e-7)
-    assert values[0] == (0 if warmup else np.float32(3e-4))
-    assert values.argmax() == warmup
-    assert values[warmup] == np.float32(3e-4)
-    assert kind == "constant" or values[-1] < 3e-11
-
-
-@pytest.mark.parametrize("ratio", ["0.1", "0.06", "0.05", "0.26", "0.01"])
-def test_warmup_is_the_floor_of_the_product(ratio: str) -> None:
-    """In exact arithmetic, for 1 to 2000 steps; for 0.1 that is also Python's int(0.1 * T)."""
-    steps = np.arange(521)
-    for num_steps in range(1, 2001):
-        rates = schedule_value("constant", 1.0, float(ratio), num_steps, steps)
-        warmup = int(np.sum(np.asarray(rates) < 1))
-        assert warmup == int(Fraction(ratio) * num_steps), num_steps
-        assert ratio != "0.1" or warmup == int(0.1 * num_steps)
-
-
 @pytest.mark.parametrize("head", [hf.CLASSIFICATION, hf.MASKED_LM])
 @pytest.mark.parametrize("family", hf.FAMILIES)
 def test_decay_covers_matrices_and_embeddings_only(family: str, head: str) -> None:
@@ -280,7 +220,7 @@ def test_whole_chain_is_optax_adamw_where_eps_does_not_matter() -> None:
     params = hf.load_jax(hf.make_folder("albert"))
 
     def rate(count: Any) -> Any:
-        return schedule_value("linear", 1e-2, 0.1, 10, count)
+        return scheduled_rate("linear", 1e-2, 0.1, 10, count, jnp)
 
     reference = optax.adamw(rate, **LOW, eps=1e-30, weight_decay=0.1, mask=decay_mask)
     ours = run_optimizer(make_optimizer(hyper, 10), params, 10)

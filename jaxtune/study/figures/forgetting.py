@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.metrics import constant_loss
 from jaxtune.data.corpus import mask_token_of, maskable_words, miniature_held_out, read_texts
 from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
 from jaxtune.models.heads import MaskedLM
@@ -31,7 +32,6 @@ from jaxtune.study.forgetting_finding import (
     SUCCESSFUL,
     TITLE,
     Measured,
-    constant_loss,
     judge,
     perplexity_interval,
 )
@@ -73,7 +73,7 @@ def run(study: Study) -> Finding:
     write_table(folder / "perplexity.parquet", _table(measured))
     failed = arm.loc[arm["failed"], "trial"].tolist()[: config.most_curves]
     write_table(folder / "curves.parquet", _curves(study, sweep, arm, failed))
-    floor = constant_loss(kept.task.train.labels, kept.task.num_labels)
+    floor = None if kept.task.num_labels == 1 else constant_loss(kept.task.train.labels)
     notes = (
         (
             f"Shown: {chosen.rule}; without diverged trials, which have no parameters to ask."

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from jaxtune.config.settings import SweepConfig
+from jaxtune.data.packing import steps_per_epoch
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.hypothesis_tests import contrast
 from jaxtune.stats.wording import show_p
@@ -13,7 +14,6 @@ from jaxtune.study.context import AT_THE_END, Study, write_table
 from jaxtune.study.finding import Finding, above, agreement, show
 from jaxtune.study.measures import arm_numbers, arm_words, fails_more, failure_gap, score_table
 from jaxtune.training.prepare import read_dataset
-from jaxtune.training.trial_inputs import steps_per_epoch
 
 TITLE = "Figure 3: a small training set, for as many epochs or as many steps"
 PAPER = (

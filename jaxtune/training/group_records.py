@@ -1,22 +1,24 @@
-"""What a group has told so far, kept on the host: enough to tell it again after a restart, and to
-end the group.
-"""
+"""The records of a group so far: enough to repeat them after a restart, and to end the group."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxtune.core.records import Recorder, StepRecords
 
-# Steps that are told again at once: gradient norms are dense only for as many.
+# Steps per report of a replay: a report holds a norm for every step, the records only logged ones.
 STEPS_PER_REPORT = 256
 
 
 @dataclasses.dataclass
-class Journal:
-    """Losses, logged gradient norms and evaluations of a group's trials, from step 0 on."""
+class GroupRecords:
+    """Losses, logged gradient norms and evaluations of a group's trials, from step 0 on.
+
+    Trials are known by their place in the group. A trial that was stopped early goes on computing
+    beside the others: its losses from then on are not its own, its evaluation stays the last one.
+    """
 
     log_every: int
     losses: list[np.ndarray] = dataclasses.field(default_factory=list)  # [trial, step] each
@@ -24,8 +26,26 @@ class Journal:
     evaluated: list[int] = dataclasses.field(default_factory=list)  # updates before each evaluation
     scores: list[list[dict[str, float]]] = dataclasses.field(default_factory=list)
     logits: np.ndarray | None = None  # [trial, example, label] of the last evaluation
-    finite: np.ndarray | None = None  # [trial]
-    seconds: float = 0.0  # spent by earlier processes
+    finite: np.ndarray | None = None  # [trial], whether every parameter has been at each evaluation
+    stopped: dict[int, int] = dataclasses.field(default_factory=dict)  # place -> steps taken
+    seconds: float = 0.0  # of the whole group, in this process and in earlier ones
+
+    @property
+    def num_steps(self) -> int:
+        """Steps that the group has taken."""
+        return sum(part.shape[1] for part in self.losses)
+
+    def steps_taken(self, place: int) -> int:
+        """Steps of a trial: all of the group's, unless it was stopped early."""
+        return self.stopped.get(place, self.num_steps)
+
+    def running(self, num_trials: int) -> list[int]:
+        """Places of the trials that were not stopped early."""
+        return [place for place in range(num_trials) if place not in self.stopped]
+
+    def stop(self, places: Iterable[int]) -> None:
+        """These trials end here, just after an evaluation, with what they have reached."""
+        self.stopped |= dict.fromkeys(places, self.num_steps)
 
     def add_steps(self, start: int, records: StepRecords) -> None:
         """Steps `start`, `start + 1`, ... in order."""
@@ -37,10 +57,17 @@ class Journal:
         self, step: int, scores: list[dict[str, float]], logits: np.ndarray, finite: np.ndarray
     ) -> None:
         """Scores per trial after `step` updates; `finite` says whose parameters are."""
+        if self.logits is not None and self.finite is not None:
+            over = list(self.stopped)
+            finite, logits = self.finite & finite, np.array(logits)
+            finite[over], logits[over] = self.finite[over], self.logits[over]
+            scores = [
+                self.scores[-1][place] if place in self.stopped else own
+                for place, own in enumerate(scores)
+            ]
         self.evaluated.append(step)
         self.scores.append(scores)
-        self.logits = logits
-        self.finite = finite if self.finite is None else self.finite & finite
+        self.logits, self.finite = logits, finite
 
     def all_losses(self) -> np.ndarray:
         """[trial, step]."""
@@ -51,46 +78,12 @@ class Journal:
         return np.concatenate(self.norms, axis=1)
 
     def best(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Each trial's best score and the updates before it (the first, of equals); -inf and 0
-        where none is a number.
-        """
+        """Each trial's best score, of equals the first, and the updates before it; else -inf, 0."""
         table = np.array([[scores[metric] for scores in row] for row in self.scores])
         table = np.where(np.isnan(table), -np.inf, table)
         where = table.argmax(axis=0)
         best = table.max(axis=0)
         return best, np.where(best > -np.inf, np.array(self.evaluated)[where], 0)
-
-    def part(self, place: int) -> "Journal":
-        """What concerns one of the trials; the seconds are its share."""
-        own = slice(place, place + 1)
-        return Journal(
-            self.log_every,
-            [losses[own] for losses in self.losses],
-            [norms[own] for norms in self.norms],
-            list(self.evaluated),
-            [row[own] for row in self.scores],
-            None if self.logits is None else self.logits[own],
-            None if self.finite is None else self.finite[own],
-            self.seconds / len(self.scores[0]),
-        )
-
-    @classmethod
-    def joined(cls, journals: Sequence["Journal"]) -> "Journal":
-        """Trials that took the same steps, and were scored after the same ones, as one group."""
-        first = journals[0]
-        return cls(
-            first.log_every,
-            [np.concatenate([each.all_losses() for each in journals])],
-            [np.concatenate([each.all_norms() for each in journals])],
-            list(first.evaluated),
-            [
-                [scores for row in rows for scores in row]
-                for rows in zip(*(each.scores for each in journals), strict=True)
-            ],
-            np.concatenate([each.logits for each in journals if each.logits is not None]),
-            np.concatenate([each.finite for each in journals if each.finite is not None]),
-            sum(each.seconds for each in journals),
-        )
 
     def replay(
         self,
@@ -99,22 +92,25 @@ class Journal:
         rates: np.ndarray,
         names: tuple[str, ...],
     ) -> None:
-        """Tells recorders that know nothing yet all of it; `rates` [trial, step] are the learning
-        rates.
-        """
+        """Repeats all to recorders that know nothing yet, with the learning rates [trial, step]."""
         if not self.losses:
             return
         loss, logged = self.all_losses(), self.all_norms()
         norms = np.zeros((*loss.shape, len(names)), np.float32)
         norms[:, :: self.log_every] = logged
-        for start in range(0, loss.shape[1], STEPS_PER_REPORT):
-            part = slice(start, min(start + STEPS_PER_REPORT, loss.shape[1]))
-            report = StepRecords(loss[:, part], rates[:, part], norms[:, part], names)
-            for recorder in recorders:
-                recorder.steps(trials, start, report)
-        for step, scores in zip(self.evaluated, self.scores, strict=True):
-            for recorder in recorders:
-                recorder.evaluation(trials, step, scores)
+        places_by_end: dict[int, list[int]] = {}
+        for place in range(len(trials)):
+            places_by_end.setdefault(self.steps_taken(place), []).append(place)
+        for end, places in places_by_end.items():
+            numbers = [trials[place] for place in places]
+            for start in range(0, end, STEPS_PER_REPORT):
+                steps = np.s_[places, start : min(start + STEPS_PER_REPORT, end)]
+                report = StepRecords(loss[steps], rates[steps], norms[steps], names)
+                for recorder in recorders:
+                    recorder.steps(numbers, start, report)
+            for step, scores in zip(self.evaluated, self.scores, strict=True):
+                for recorder in recorders if step <= end else ():
+                    recorder.evaluation(numbers, step, [scores[place] for place in places])
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """For a checkpoint; `from_arrays` reads it back."""
@@ -126,6 +122,7 @@ class Journal:
             "evaluated": np.array(self.evaluated, np.int64),
             "metrics": np.array(names, np.str_),
             "scores": np.array(table, np.float64),
+            "stopped": np.array(list(self.stopped.items()), np.int64).reshape(-1, 2),
             "seconds": np.array(self.seconds),
         }
         if self.logits is not None and self.finite is not None:
@@ -133,7 +130,7 @@ class Journal:
         return arrays
 
     @classmethod
-    def from_arrays(cls, log_every: int, arrays: dict[str, np.ndarray]) -> "Journal":
+    def from_arrays(cls, log_every: int, arrays: dict[str, np.ndarray]) -> "GroupRecords":
         """What `as_arrays` gave."""
         names = arrays["metrics"].tolist()
         scores = [
@@ -148,5 +145,6 @@ class Journal:
             scores=scores,
             logits=arrays.get("logits"),
             finite=arrays.get("finite"),
+            stopped=dict(arrays["stopped"].tolist()),
             seconds=float(arrays["seconds"]),
         )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxtune.core.records import StepRecords
-from jaxtune.training.history import Journal
+from jaxtune.training.group_records import GroupRecords
 
 NAMES = ("a", "b")
 
@@ -30,48 +30,82 @@ class Listener:
 
 
 def told(num_steps: int, log_every: int, cuts: list[int]):
-    """A journal, and a listener that heard the same at first hand."""
+    """A records, and a listener that heard the same at first hand."""
     rng = np.random.default_rng(0)
     loss, rates = rng.normal(size=(2, 3, num_steps)).astype(np.float32)
     norms = np.zeros((3, num_steps, 2), np.float32)
     norms[:, ::log_every] = rng.normal(size=norms[:, ::log_every].shape)
-    journal, listener = Journal(log_every), Listener()
+    records, listener = GroupRecords(log_every), Listener()
     for start, stop in zip([0, *cuts], [*cuts, num_steps], strict=True):
         part = slice(start, stop)
         report = StepRecords(loss[:, part], rates[:, part], norms[:, part], NAMES)
-        journal.add_steps(start, report)
+        records.add_steps(start, report)
         listener.steps([4, 5, 6], start, report)
         scores = [{"f1": 0.1 * stop + i, "accuracy": -i} for i in range(3)]
         logits = rng.normal(size=(3, 5, 2))
-        journal.add_evaluation(stop, scores, logits, np.array([True, True, stop < 7]))
+        records.add_evaluation(stop, scores, logits, np.array([True, True, stop < 7]))
         listener.evaluation([4, 5, 6], stop, scores)
-    return journal, listener, rates
+    return records, listener, rates
 
 
 def test_a_replay_after_a_round_trip_tells_the_same():
-    journal, listener, rates = told(600, 7, [1, 8, 300])
+    records, listener, rates = told(600, 7, [1, 8, 300])
     again = Listener()
-    back = Journal.from_arrays(7, journal.as_arrays())
+    back = GroupRecords.from_arrays(7, records.as_arrays())
     back.replay([again], [4, 5, 6], rates, NAMES)
     for expected, actual in zip(listener.heard(), again.heard(), strict=True):
         np.testing.assert_array_equal(expected, actual)
     assert again.evaluations == listener.evaluations
     np.testing.assert_array_equal(back.finite, [True, True, False])
-    np.testing.assert_array_equal(back.logits, journal.logits)
+    np.testing.assert_array_equal(back.logits, records.logits)
 
 
 def test_nothing_told_is_nothing_to_tell():
     listener = Listener()
-    Journal(5).replay([listener], [0], np.zeros((1, 3)), NAMES)
+    GroupRecords(5).replay([listener], [0], np.zeros((1, 3)), NAMES)
     assert (listener.losses, listener.evaluations) == ([], [])
 
 
 def test_the_best_is_the_first_of_equals_and_never_nan():
-    journal = Journal(1)
+    records = GroupRecords(1)
     rows = [(np.nan, 0.2, np.nan), (0.5, 0.2, np.nan), (0.4, 0.1, np.nan)]
     for step, values in enumerate(rows, 1):
         scores = [{"f1": value} for value in values]
-        journal.add_evaluation(10 * step, scores, np.zeros((3, 1, 2)), np.ones(3, bool))
-    best, steps = journal.best("f1")
+        records.add_evaluation(10 * step, scores, np.zeros((3, 1, 2)), np.ones(3, bool))
+    best, steps = records.best("f1")
     assert best.tolist() == [0.5, 0.2, -np.inf]
     assert steps.tolist() == [20, 10, 0]
+
+
+def test_a_stopped_trial_keeps_what_it_had_and_is_replayed_that_far():
+    rng = np.random.default_rng(0)
+    records, heard = GroupRecords(1), {4: [], 5: []}
+    for stop, value in ((6, 0.5), (9, 0.9)):
+        loss = rng.normal(size=(2, stop - records.num_steps)).astype(np.float32)
+        report = StepRecords(loss, loss, loss[..., None].repeat(2, 2), NAMES)
+        records.add_steps(records.num_steps, report)
+        scores = [{"f1": value + place} for place in range(2)]
+        logits, finite = np.full((2, 3, 2), value), np.array([True, stop == 6])
+        records.add_evaluation(stop, scores, logits, finite)
+        if stop == 6:
+            records.stop([1])
+    back = GroupRecords.from_arrays(1, records.as_arrays())
+    assert (back.running(2), back.steps_taken(0), back.steps_taken(1)) == ([0], 9, 6)
+    assert back.scores[-1] == [{"f1": 0.9}, {"f1": 1.5}]
+    assert back.best("f1")[1].tolist() == [9, 6]
+    assert back.logits[:, 0, 0].tolist() == [0.9, 0.5]
+    assert back.finite.tolist() == [True, True]
+
+    class ByTrial:
+        def steps(self, trials, start, records):
+            for place, number in enumerate(trials):
+                heard[number] += records.loss[place].tolist()
+
+        def evaluation(self, trials, step, metrics):
+            for number, scores in zip(trials, metrics, strict=True):
+                heard[number].append((step, scores["f1"]))
+
+    back.replay([ByTrial()], [4, 5], back.all_losses(), NAMES)
+    losses = records.all_losses().tolist()
+    assert heard[4] == [*losses[0], (6, 0.5), (9, 0.9)]
+    assert heard[5] == [*losses[1][:6], (6, 1.5)]

@@ -1,0 +1,103 @@
+"""A sweep with `keep_trials`: a first leg of every trial to the stop step, then the best of each
+arm again, whole.
+
+The second time a trial takes the same steps, to the same bits, as its seeds are the same; only time
+is lost, the stop step's share for each trial that is kept. In return nothing has to wait on disk,
+and the sweep can be killed anywhere: what has been chosen shows in the rows of trials.jsonl alone.
+Whole rows take places of their arm, rows with `stopped_at` are over, and only where more trials are
+left than places does a first leg have to decide; until then its results lie in OUT/first_leg.
+"""
+
+import math
+import shutil
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from jaxtune.config.trials import Trial
+from jaxtune.core.files import replace_file
+from jaxtune.storage.curves import History, write_predictions
+from jaxtune.storage.paths import FIRST_LEG, HISTORY
+from jaxtune.storage.trial_rows import (
+    CHECKSUMS,
+    FILES,
+    Row,
+    append_rows,
+    check_rows,
+    read_rows,
+)
+from jaxtune.sweep.early_stop import outranked
+from jaxtune.sweep.groups import RunningProgram, SweepRun, trial_row
+from jaxtune.training.outcome import TrialResult
+from jaxtune.training.plan import ProgramPlan
+
+
+def run_best(sweep: SweepRun, plans: Sequence[ProgramPlan], keep: int) -> None:
+    """Stops all but the best `keep` trials of each arm that have learnt, and runs those whole."""
+    programs = [RunningProgram(plan, sweep.meter) for plan in plans]
+    folder = sweep.out / FIRST_LEG
+    whole = Counter(row["arm"] for row in read_rows(sweep.out) if row.get("stopped_at") is None)
+    arms = {trial.number: trial.arm for plan in plans for trial in plan.pending}
+    left = Counter(arms.values())
+    places = {arm: keep - whole[arm] for arm in left if left[arm] > keep - whole[arm]}
+    for program in programs:
+        _first_leg(sweep, program, places.keys(), folder)
+    rows = {row["trial"]: row for row in check_rows(folder)[0] if row["trial"] in arms}
+    stopped = {number for arm in places for number in _worst(rows, arm, places[arm])}
+    _stop(sweep, [rows[number] for number in sorted(stopped)], folder)
+    sweep.progress.run_again(list(rows.keys() - stopped))
+    for program in programs:
+        sweep.run(program, [t for t in program.plan.pending if t.number not in stopped])
+
+
+def _worst(rows: Mapping[int, Row], arm: str, places: int) -> set[int]:
+    """The trials of an arm that have learnt nothing, or that others outrank."""
+    own = {number: row for number, row in rows.items() if row["arm"] == arm}
+    nothing = {number for number, row in own.items() if row["learnt_nothing"]}
+    best = {number: row["best"] for number, row in own.items() if number not in nothing}
+    # A score that is no number lies as null on disk: no place before any other.
+    scores = {number: -math.inf if score is None else score for number, score in best.items()}
+    return nothing | outranked(scores, places)
+
+
+def _first_leg(
+    sweep: SweepRun, program: RunningProgram, arms: Container[str], folder: Path
+) -> None:
+    """All trials of these arms that are not in the folder already."""
+
+    def keep(program: RunningProgram, results: Sequence[TrialResult], history: History) -> None:
+        history.write(folder / HISTORY)
+        for result in results:
+            write_predictions(folder, result.trial.number, result.logits)
+        append_rows(folder, [_row(program, result) for result in results])
+
+    done = {row["trial"] for row in check_rows(folder)[0]}
+
+    def missing(trial: Trial) -> bool:
+        return trial.arm in arms and trial.number not in done
+
+    plan = program.plan
+    sweep.run(program, list(filter(missing, plan.pending)), plan.stop_step, keep)
+
+
+def _row(program: RunningProgram, result: TrialResult) -> Row:
+    plan = program.plan
+    row = trial_row(result, plan.task.metrics[0], plan.num_steps, program.size)
+    return row | {"learnt_nothing": result.learnt_nothing}
+
+
+def _stop(sweep: SweepRun, rows: Sequence[Row], folder: Path) -> None:
+    """These trials end with what they have reached in the first leg; their rows come last."""
+    for row in rows:
+        for kind, suffix in FILES.values():
+            name = f"{kind}/{row['trial']:05d}.{suffix}"
+            replace_file(sweep.out / name, partial(shutil.copyfile, folder / name))
+        sweep.progress.stopped(row["trial"], row["num_steps"])
+    apart = (*CHECKSUMS, "learnt_nothing")
+    plain = [{name: row[name] for name in row if name not in apart} for row in rows]
+    append_rows(sweep.out, plain)
+    shutil.rmtree(folder, ignore_errors=True)
+    sweep.meter.trials += len(rows)
+    scores = [math.nan if row["final"] is None else row["final"] for row in rows]
+    sweep.progress.finished(scores, sum(row["failed"] for row in rows))
