@@ -26,7 +26,7 @@ OURS = [
     *("baselines", "small_data", "gradient_norms", "bias_correction", "depth"),
     *("generalization", "ablation", "training_curves"),
 ]
-FIELDS = {"figure", "title", "paper", "here", "agrees", "why", "numbers", "notes"}
+FIELDS = {"figure", "title", "paper", "here", "agrees", "why", "claims", "numbers", "notes"}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_drawing_imports_no_jax(studied):
     folders = [str(studied / name) for name in ("baselines", "bias_correction", "ablation")]
     code = (
         "import sys; from pathlib import Path; from jaxtune.study.drawing.draw import draw; "
-        "from jaxtune.study import draw_curves, draw_norms, page; "
+        "from jaxtune.study import page; from jaxtune.study.drawing import curves, norms; "
         "[draw(Path(folder)) for folder in sys.argv[1:]]; print('jax' in sys.modules)"
     )
     command = [sys.executable, "-c", code, *folders]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Style, block_means, log_axis
 from jaxtune.study.drawing.draw import COLOURS, floor, new_figure
-from jaxtune.study.forgetting_finding import MOST_LISTED
+from jaxtune.study.finding import MOST_LISTED
 
 LOSS_POINTS = 60
 # What the trials are called -> how they look. The third is Okabe and Ito's green.
