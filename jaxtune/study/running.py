@@ -2,7 +2,7 @@
 
 import importlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.table import Table
@@ -31,17 +31,13 @@ def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
             findings[figure] = _run(study, figure, argv)
         except PlannedOnlyError:
             continue
-        _say_finding(findings[figure])
+        say_finding(findings[figure])
     if config.dry_run:
         return
     write_text(config.out / "study.yaml", as_yaml(config))
     page = write_page(config.out, FIGURES)
     if len(findings) > 1:
-        say("")
-        _say_table(
-            ("study", "same as the paper?", "found here"),
-            ((name, found.agrees, first_sentence(found.here)) for name, found in findings.items()),
-        )
+        say_findings(findings)
     say(f"\n{duration(time.monotonic() - began)} in all. All numbers and pictures: {page}")
 
 
@@ -79,7 +75,7 @@ def _run(study: Study, figure: str, argv: Sequence[str]) -> Finding:
     return finding
 
 
-def _say_finding(finding: Finding) -> None:
+def say_finding(finding: Finding) -> None:
     """The rule's claims as a table, then what the paper found, what this run did, and the rule."""
     say(f"\n{finding.title}")
     if finding.claims:
@@ -87,6 +83,15 @@ def _say_finding(finding: Finding) -> None:
         _say_table(("the paper's claim", "here", "holds"), claims)
     say(f"The paper: {first_sentence(finding.paper)} Here: {first_sentence(finding.here)}")
     say(f"The same? {finding.agrees}. {finding.why}")
+
+
+def say_findings(findings: Mapping[str, Finding]) -> None:
+    """All studies in one table."""
+    say("")
+    _say_table(
+        ("study", "same as the paper?", "found here"),
+        ((name, found.agrees, first_sentence(found.here)) for name, found in findings.items()),
+    )
 
 
 def _say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
