@@ -189,6 +189,14 @@ def make_plan(table: TokenTable, batches: np.ndarray, shape: Shape) -> Plan:
     )
 
 
+def plan_in_order(table: TokenTable, count: int, batch_size: int, hidden_size: int) -> Plan:
+    """The first `count` sequences of a table in its own order, in batches of equally many rows."""
+    batches = batch_indices(np.arange(count), min(batch_size, count))
+    shape = choose_shape(table.lengths, batches.shape[1], hidden_size)
+    shape = shape._replace(ladder=(int(rows_needed(table, batches, shape).max()),))
+    return make_plan(table, batches, shape)
+
+
 def _lengths(table: TokenTable, batches: np.ndarray) -> np.ndarray:
     return np.where(batches >= 0, table.lengths[batches], 0).astype(np.int32)
 

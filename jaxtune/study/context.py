@@ -13,7 +13,6 @@ from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import replace_file
 from jaxtune.models.pretrained import locate
-from jaxtune.stats.arms import Arm, by_arm, make_arms
 from jaxtune.storage.paths import HISTORY
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.settings import StudyConfig
@@ -22,6 +21,7 @@ SWEEPS, MODELS = "sweeps", "models"
 MINIATURE = "miniature"
 # Steps between evaluations of sweeps that are read at their end alone: more than any has.
 AT_THE_END = 10_000_000
+BOTH_ARMS = {"bias_correction": (False, True)}
 # What the paper sets per family (appendix 7.3); BERT's are the defaults of a sweep.
 FAMILY_SETTINGS: dict[str, dict[str, Any]] = {
     "bert": {},
@@ -55,25 +55,30 @@ class Study:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def main(self, task: str | None = None, model: str | None = None) -> Path:
-        """The sweep of the default recipe, both arms (without correction first), with the final
-        parameters kept.
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Settings of the default recipe, evaluated at the end alone."""
+        return {
+            "learning_rate": self.config.learning_rate,
+            "num_epochs": self.config.num_epochs,
+            "eval_every": AT_THE_END,
+        }
 
-        Feeds baselines, forgetting, gradient_norms, loss_surface, generalization and
-        training_curves.
+    def main(self, task: str | None = None, model: str | None = None) -> Path:
+        """The sweep of the default recipe, without correction first; most studies look at it.
+
+        Of the study's own model the final parameters are kept.
         """
         own = model in (None, self.config.model)
+        watched = {"eval_every": self.config.eval_every, "log_every": self.config.log_every}
         return self.sweep(
             "main",
             task=task,
             model=model,
-            grid={"bias_correction": (False, True)},
-            learning_rate=self.config.learning_rate,
-            num_epochs=self.config.num_epochs,
+            grid=BOTH_ARMS,
             num_seeds=self.config.num_seeds,
-            eval_every=self.config.eval_every,
-            log_every=self.config.log_every,
             save_params=self.config.save_params if own else "none",
+            **self.recipe | watched,
         )
 
     def stable(self, task: str | None = None) -> Path:
@@ -96,13 +101,15 @@ class Study:
         grid: Mapping[str, Sequence[Any]] | None = None,
         **fields: Any,
     ) -> Path:
-        """Runs, resumes or finds finished the sweep of this name; its folder. In a dry run it
-        prints the plan.
+        """Runs, resumes or finds finished the sweep of this name; a dry run prints its plan.
 
         Args:
             grid: swept fields, as on the command line of jaxtune.sweep.
-            fields: other fields of SweepConfig, on top of what the model's family and the study's
-                settings give.
+            fields: other fields of SweepConfig, on top of those that the model's family and the
+                study's settings give.
+
+        Returns:
+            The sweep's folder.
         """
         # Imported late, as in jaxtune.sweep: what only reads or draws needs no runner.
         from jaxtune.config.parse import parse
@@ -149,16 +156,8 @@ class Study:
         lost = rows["failed"].astype(bool) | rows["diverged"].astype(bool) | final.isna()
         return rows.assign(final=final.fillna(rows["trivial"]), failed=lost)
 
-    def arms(self, sweep: Path) -> list[Arm]:
-        """The arms of a sweep, for the statistics."""
-        if self.config.dry_run:
-            raise PlannedOnlyError
-        return make_arms(by_arm(read_rows(sweep)))
-
     def history(self, sweep: Path, trials: Sequence[int]) -> pd.DataFrame:
         """Curves of these trials in long form: trial step name value."""
-        if self.config.dry_run:
-            raise PlannedOnlyError
         frames = [pd.read_parquet(sweep / HISTORY / f"{trial:05d}.parquet") for trial in trials]
         return pd.concat(frames, ignore_index=True).astype({"name": "str"})
 
@@ -176,24 +175,20 @@ def family_settings(model: str) -> dict[str, Any]:
 
 
 def check_models(models: Sequence[str]) -> None:
-    """Raises UserError where one cannot be read, or two have one name, by which sweeps and pictures
-    are called.
-    """
+    """Raises UserError where one cannot be read, or two have one name: sweeps are called by it."""
     by_name: dict[str, str] = {}
     for model in models:
         other = by_name.setdefault(Path(model).name, model)
         if other != model:
             raise UserError(
-                f"{other} and {model} have the same name, and their results would be taken for each"
-                " other's; rename a folder."
+                f"{other} and {model} have the same name, by which their results are told apart;"
+                " rename a folder."
             )
         family_settings(model)
 
 
 def clear(folder: Path, *suffixes: str) -> None:
-    """Takes away what an earlier run left in a study's folder, so that no old picture stands beside
-    a new finding.
-    """
+    """Takes away what an earlier run left: no old picture stands beside a new finding."""
     for file in folder.iterdir():
         if file.suffix in suffixes:
             file.unlink()

@@ -1,35 +1,75 @@
-"""What a study found, beside what the paper did: finding.json."""
+"""What a study found, beside what the paper did: the claims of its rule, and finding.json."""
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from jaxtune.core.files import write_json
 from jaxtune.stats.intervals import Estimate, Share
 
 FINDING = "finding.json"
 Agreement = Literal["yes", "no", "in part", "cannot say"]
+HOLDS = {True: "yes", False: "no", None: "not decided"}
+MOST_LISTED = 5  # trials that are named one by one
+
+
+class Claim(NamedTuple):
+    """A part of what the paper found, as the study's rule asks it of this run."""
+
+    asks: str  # a statement that holds or does not
+    found: str  # what decides it, with intervals
+    holds: bool | None  # None: the numbers do not decide
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """The end of a study; every sentence of `here` and `why` is made from the run's numbers."""
+    """The end of a study; `here` and the claims are made from the run's numbers.
+
+    The first sentences of `paper` and `here` stand alone: the terminal shows no more.
+    """
 
     title: str
     paper: str  # what the paper found
-    here: str  # what this run found, with intervals
-    agrees: Agreement
-    why: str  # the rule that gave `agrees`, and how it came out
+    here: str  # what this run found
+    claims: Sequence[Claim] = ()  # the rule: the same as the paper if all of them hold
     numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()  # selection rules and what the numbers do not show
+
+    @property
+    def agrees(self) -> Agreement:
+        """Whether the run found what the paper did."""
+        return agreement([claim.holds for claim in self.claims])
+
+    @property
+    def why(self) -> str:
+        """The rule in a sentence, and how it came out."""
+        if not self.claims:
+            return "The trials that this study is about did not occur."
+        yes, no, undecided = ([c.holds for c in self.claims].count(x) for x in (True, False, None))
+        return (
+            f"The rule asks that all {len(self.claims)} claims hold: {yes} do, {no} do not,"
+            f" {undecided} undecided."
+        )
 
 
 def write_finding(folder: Path, figure: str, finding: Finding, about: Mapping[str, Any]) -> None:
     """finding.json of a figure's folder; `about` is command, settings and seconds."""
-    values = dataclasses.asdict(finding) | {"notes": list(finding.notes)}
-    write_json(folder / FINDING, {"figure": figure} | values | dict(about))
+    values = {
+        "figure": figure,
+        "title": finding.title,
+        "paper": finding.paper,
+        "here": finding.here,
+        "agrees": finding.agrees,
+        "why": finding.why,
+        "claims": plain(finding.claims),
+        "numbers": plain(finding.numbers),
+        "notes": list(finding.notes),
+    }
+    write_json(folder / FINDING, values | dict(about))
 
 
 def read_finding(folder: Path) -> dict[str, Any]:
@@ -37,16 +77,34 @@ def read_finding(folder: Path) -> dict[str, Any]:
     return json.loads((folder / FINDING).read_text(encoding="utf-8"))
 
 
+def plain(value: Any) -> Any:
+    """The value as JSON has it: estimates and shares as mappings, numpy's numbers as Python's."""
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def agreement(parts: Sequence[bool | None]) -> Agreement:
-    """All parts of a claim hold: yes; none: no; some: in part. None is a part that the numbers do
-    not decide.
-    """
+    """All parts of a claim hold: yes; none: no; some: in part. None: a part that is not decided."""
     decided = [part for part in parts if part is not None]
     if not decided:
         return "cannot say"
     if all(decided):
         return "yes" if len(decided) == len(parts) else "in part"
     return "in part" if any(decided) else "no"
+
+
+def above(estimate: Estimate, bound: float = 0.0) -> bool | None:
+    """Whether a number and its interval lie above a bound; None where that is not decided."""
+    if estimate.low is None or estimate.high is None:
+        return None
+    if estimate.low > bound:
+        return True
+    return False if estimate.high < bound else None
 
 
 def show(estimate: Estimate, digits: int = 3) -> str:
@@ -61,18 +119,13 @@ def show(estimate: Estimate, digits: int = 3) -> str:
 
 def show_share(part: Share) -> str:
     """Such as `12 of 16 failed (95 % interval 51% to 90%)`."""
-    return (
-        f"{part.count} of {part.n} failed (95 % interval {part.wilson_low:.0%} to"
-        f" {part.wilson_high:.0%})"
-    )
+    interval = f"95 % interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
+    return f"{part.count} of {part.n} failed ({interval})"
 
 
-def above(estimate: Estimate, bound: float = 0.0) -> bool | None:
-    """Whether a number lies above a bound, interval and all; None where the interval holds the
-    bound or is missing.
-    """
-    if estimate.low is None or estimate.high is None:
-        return None
-    if estimate.low > bound:
-        return True
-    return False if estimate.high < bound else None
+def listed(values: Sequence[float], show_one: Callable[[float], str]) -> str:
+    """Each of a few values; of many the median and the range."""
+    if len(values) <= MOST_LISTED:
+        return ", ".join(map(show_one, values))
+    low, middle, high = map(show_one, (min(values), float(np.median(values)), max(values)))
+    return f"{middle} ({low} to {high}, median and range of {len(values)})"

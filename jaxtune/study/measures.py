@@ -1,12 +1,16 @@
-"""Numbers of arms and pairs of arms, as the studies keep and say them; the statistics are those of
-the reports.
+"""Which trials a study looks at, and the numbers of arms and pairs of arms.
+
+Trials are rows of a sweep as `Study.rows` gives them; the statistics are those of the reports.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from jaxtune.stats.arms import Arm
+from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.stats.describe import describe
 from jaxtune.stats.hypothesis_tests import Outcome, failure_test
 from jaxtune.stats.intervals import Estimate, Share, share, share_difference
@@ -22,56 +26,115 @@ SCORE_COLUMNS = [
 ]
 
 
-def arm_numbers(arm: Arm) -> dict[str, Any]:
+class NothingToShowError(Exception):
+    """A sweep has not the trials a study is about; the finding says so, and nothing is drawn."""
+
+
+class Chosen(NamedTuple):
+    """Trial numbers, lowest first, and the rule that picked them, in words."""
+
+    failed: tuple[int, ...]
+    successful: tuple[int, ...]
+    rule: str
+
+
+def choose(trials: pd.DataFrame, count: int, sweep: Path | str) -> Chosen:
+    """The failed and the successful trials with the lowest numbers, at most `count` of each.
+
+    By rule and never by eye: raises NothingToShowError where the trials hold no failed, or no
+    successful one. Diverged trials count as failed; `sweep` is for the sentence.
+    """
+    lost = trials["failed"].astype(bool) | trials["diverged"].astype(bool)
+    arms = " and ".join(f"[{arm}]" for arm in trials["arm"].unique())
+    of = f"{arms} in the sweep {Path(sweep).name}"
+    numbers = {
+        kind: tuple(sorted(trials.loc[flags, "trial"].tolist())[:count])
+        for kind, flags in (("failed", lost), ("successful", ~lost))
+    }
+    for kind, found in numbers.items():
+        if not found:
+            raise NothingToShowError(
+                f"None of the {len(trials)} trials of {of} is a {kind} one. So there is nothing to"
+                " show, and no trial of another sweep is picked in its place."
+            )
+    words = ", ".join(f"{kind} {', '.join(map(str, found))}" for kind, found in numbers.items())
+    return Chosen(*numbers.values(), rule=f"the lowest trial numbers of {of}: {words}")
+
+
+def by_correction(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trials without bias correction, and with it."""
+    return rows[~rows["bias_correction"]], rows[rows["bias_correction"]]
+
+
+def share_of(rows: pd.DataFrame) -> Share:
+    """How many of these trials have failed."""
+    return share(rows["failed"].to_numpy(bool))
+
+
+def arm_of(rows: pd.DataFrame) -> Arm:
+    """Trials of one arm, for the statistics."""
+    records: Any = rows.to_dict("records")
+    (arm,) = make_arms({rows["arm"].iloc[0]: records})
+    return arm
+
+
+def arm_numbers(rows: pd.DataFrame) -> dict[str, Any]:
     """Failures, mean, std and extremes of an arm, with intervals, for finding.json."""
-    about = describe(arm)
+    about = describe(arm_of(rows))
     return {
-        "n": len(arm),
-        "metric": arm.metric,
-        "trivial": arm.trivial,
-        "failed": about.failed._asdict(),
-        "constant": about.constant._asdict(),
-        "mean": about.all.mean._asdict(),
-        "std": about.all.std._asdict(),
+        "n": len(rows),
+        "metric": about.metric,
+        "trivial": about.trivial,
+        "failed": about.failed,
+        "constant": about.constant,
+        "mean": about.all.mean,
+        "std": about.all.std,
         "min": about.all.min.value,
         "median": about.all.median.value,
         "max": about.all.max.value,
     }
 
 
-def arm_words(name: str, arm: Arm) -> str:
+def arm_words(arms: dict[str, dict[str, Any]]) -> str:
     """Such as `devlin: 12 of 16 failed (...), mean 0.605 (...), std 0.018 (...), max 0.673`."""
-    scores = describe(arm).all
-    return (
-        f"{name}: {show_share(share(arm.failed))}, mean {show(scores.mean)}, std"
-        f" {show(scores.std)}, max {scores.max.value:.3f}"
+    return "; ".join(
+        f"{name}: {show_share(arm['failed'])}, mean {show(arm['mean'])}, std {show(arm['std'])},"
+        f" max {arm['max']:.3f}"
+        for name, arm in arms.items()
     )
 
 
-def failure_gap(one: Arm, other: Arm) -> tuple[Estimate, Outcome]:
-    """Failure rate of one minus that of the other, and Boschloo's test."""
-    return share_difference(share(one.failed), share(other.failed)), failure_test(
-        one.failed, other.failed
-    )
+class FailureGap(NamedTuple):
+    """Failures of some trials against those of others."""
+
+    one: Share
+    other: Share
+    difference: Estimate  # one - other
+    test: Outcome  # of equal rates
+
+    @property
+    def fails_more(self) -> bool | None:
+        """Whether the first were shown to fail more often; None where that is not decided."""
+        if self.test.p is None or self.test.p >= ALPHA:
+            return None
+        return self.one.value > self.other.value
+
+    @property
+    def words(self) -> str:
+        """Such as `9 of 12 against 0 of 12 failed, +75 points (95 % interval 39 to 91; ...)`."""
+        value, low, high = np.array(self.difference[:3], float) * 100
+        return (
+            f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed,"
+            f" {value:+.0f} points (95 % interval {low:.0f} to {high:.0f};"
+            f" {self.test.test}, {show_p(self.test.p)})"
+        )
 
 
-def fails_more(gap: Estimate, test: Outcome) -> bool | None:
-    """Whether the first of two arms was shown to fail more often; None where it was not decided."""
-    assert gap.value is not None
-    if test.p is None or test.p >= ALPHA:
-        return None
-    return gap.value > 0
-
-
-def gap_words(gap: Estimate, test: Outcome) -> str:
-    """Such as `+75 points (95 % interval 48 to 89; Boschloo's exact test, p < 0.0001)`."""
-    assert gap.value is not None
-    assert gap.low is not None
-    assert gap.high is not None
-    return (
-        f"{100 * gap.value:+.0f} points (95 % interval {100 * gap.low:.0f} to {100 * gap.high:.0f};"
-        f" {test.test}, {show_p(test.p)})"
-    )
+def failure_gap(one: pd.DataFrame, other: pd.DataFrame) -> FailureGap:
+    """How much more often some trials fail than others, with Boschloo's test."""
+    first, second = (rows["failed"].to_numpy(bool) for rows in (one, other))
+    shares = share(first), share(second)
+    return FailureGap(*shares, share_difference(*shares), failure_test(first, second))
 
 
 def score_table(rows: pd.DataFrame, **labels: Any) -> pd.DataFrame:
@@ -82,6 +145,6 @@ def score_table(rows: pd.DataFrame, **labels: Any) -> pd.DataFrame:
     return table
 
 
-def share_of(rows: pd.DataFrame) -> Share:
-    """How many of these trials have failed."""
-    return share(rows["failed"].to_numpy(bool))
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table below the other."""
+    return pd.concat(tables, ignore_index=True)

@@ -1,6 +1,4 @@
-"""One value at many points: spread over the devices, vmapped in chunks that fit, with a line of
-progress.
-"""
+"""One value at many points: spread over the devices, in chunks that fit, with a progress line."""
 
 import functools
 from collections.abc import Callable
@@ -52,17 +50,10 @@ def over_points(
 @functools.cache
 def _compiled(value: Callable[[Any, jax.Array], Any], mesh: Mesh, chunk: int) -> jax.stages.Wrapped:
     def locally(shared: Any, points: jax.Array) -> Any:
-        def at_point(point: jax.Array) -> Any:
-            return value(shared, point)
-
+        at_point = functools.partial(value, shared)
         return jax.lax.map(at_point, points, batch_size=chunk if chunk > 1 else None)
 
+    specs = (SHARED, PER_TRIAL)
     return jax.jit(
-        jax.shard_map(
-            locally,
-            mesh=mesh,
-            in_specs=(SHARED, PER_TRIAL),
-            out_specs=PER_TRIAL,
-            check_vma=False,
-        )
+        jax.shard_map(locally, mesh=mesh, in_specs=specs, out_specs=PER_TRIAL, check_vma=False)
     )

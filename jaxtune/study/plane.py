@@ -1,5 +1,4 @@
-"""The plane through three models: losses and gradient norms on it, and where other models project
-to.
+"""The plane through three models: losses and gradient norms on it, and where others project to.
 
 Coordinates are those of Mosbach et al. (2021, 7.6): theta_p + a (theta_f - theta_p) + b (theta_s -
 theta_p), so that the pre-trained model lies at (0, 0), the failed one at (1, 0) and the successful
@@ -15,7 +14,7 @@ import numpy as np
 import optax
 
 from jaxtune.core.shapes import Array, Float
-from jaxtune.data.packing import Plan, batch_indices, choose_shape, make_plan, rows_needed
+from jaxtune.data.packing import Plan, plan_in_order
 from jaxtune.data.tokens import Tokens, TokenTable
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.step import (
@@ -65,7 +64,7 @@ def at(plane: Plane, weights: Float[Array, "3"]) -> SequenceClassifier:
     def mixed(pretrained: Array, failed: Array, successful: Array) -> Array:
         return weights[0] * pretrained + weights[1] * failed + weights[2] * successful
 
-    # Apart from what follows: the loss is then computed as for any other model, to the last bit.
+    # Apart from what follows, so that the loss is that of any other model to the last bit.
     return jax.lax.optimization_barrier(jax.tree.map(mixed, *plane))
 
 
@@ -78,19 +77,14 @@ class Examples(NamedTuple):
 
 def first_examples(table: TokenTable, count: int, batch_size: int, width: int) -> Examples:
     """The first `count` examples in file order, or all there are, in batches of `batch_size`."""
-    count = min(count, len(table))
-    batches = batch_indices(np.arange(count), min(batch_size, count))
-    shape = choose_shape(table.lengths, batches.shape[1], width)
-    shape = shape._replace(ladder=(int(rows_needed(table, batches, shape).max()),))
-    return Examples(table.as_tokens(), make_plan(table, batches, shape))
+    plan = plan_in_order(table, min(count, len(table)), batch_size, width)
+    return Examples(table.as_tokens(), plan)
 
 
 def loss_and_norm(
     model: SequenceClassifier, examples: Examples
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Mean loss over the examples, and the L2 norm of its gradient with respect to every
-    parameter.
-    """
+    """Mean loss over the examples, and the L2 norm of its gradient over all parameters."""
     rows = examples.plan.source.shape[1]
     count = jnp.sum(examples.plan.weight)
 
@@ -109,9 +103,7 @@ def loss_and_norm(
 
 
 def example_losses(model: SequenceClassifier, examples: Examples) -> Float[Array, " place"]:
-    """The loss of each example, dropout off; the places that a short last batch leaves empty mean
-    nothing.
-    """
+    """The loss of each example, dropout off; empty places of a short last batch mean nothing."""
     rows = examples.plan.source.shape[1]
 
     def of_batch(plan: StepPlan) -> Float[Array, " sequence"]:
@@ -147,9 +139,7 @@ class Projection(NamedTuple):
 
 
 def project(model: SequenceClassifier, plane: Plane) -> Projection:
-    """The point of the plane nearest to a model (least squares: the two directions are not
-    orthogonal).
-    """
+    """The point of the plane nearest to a model, by least squares: its axes are not orthogonal."""
     products = np.asarray(_products(model, plane), np.float64)
     a, b = np.linalg.solve(products[1:, 1:], products[0, 1:])
     distance = float(np.sqrt(products[0, 0]))
@@ -160,10 +150,9 @@ def project(model: SequenceClassifier, plane: Plane) -> Projection:
 
 @jax.jit
 def _products(model: SequenceClassifier, plane: Plane) -> Float[Array, "3 3"]:
-    """Inner products of the model's and the two other models' differences from the pre-trained
-    one.
-    """
-    vectors = [jax.tree.leaves(_minus(x, plane.pretrained)) for x in (model, *plane[1:])]
+    """Inner products of the model, the failed and the successful one, from the pre-trained one."""
+    others = (model, plane.failed, plane.successful)
+    vectors = [jax.tree.leaves(jax.tree.map(jnp.subtract, x, plane.pretrained)) for x in others]
     return jnp.stack([jnp.stack([_inner(x, y) for y in vectors]) for x in vectors])
 
 
@@ -177,12 +166,7 @@ def _remainder(
     return optax.tree.norm(jax.tree.map(rest, model, *plane))
 
 
-def _minus(one: SequenceClassifier, other: SequenceClassifier) -> SequenceClassifier:
-    return jax.tree.map(jnp.subtract, one, other)
-
-
 def _inner(one: Sequence[Array], other: Sequence[Array]) -> Float[Array, ""]:
-    parts = [
-        jnp.vdot(x, y, precision=jax.lax.Precision.HIGHEST) for x, y in zip(one, other, strict=True)
-    ]
+    exact = jax.lax.Precision.HIGHEST  # an accelerator's default would lose half of the digits
+    parts = [jnp.vdot(x, y, precision=exact) for x, y in zip(one, other, strict=True)]
     return jnp.sum(jnp.stack(parts))

@@ -2,15 +2,19 @@
 
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from jaxtune.core.console import duration, say
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from jaxtune.core.console import console, duration, say
 from jaxtune.core.files import write_text
 from jaxtune.study.context import PlannedOnlyError, Study, check_models, clear
 from jaxtune.study.drawing.draw import draw
-from jaxtune.study.finding import Finding, write_finding
-from jaxtune.study.page import write_page
-from jaxtune.study.selection import NothingToShowError
+from jaxtune.study.finding import HOLDS, Finding, write_finding
+from jaxtune.study.measures import NothingToShowError
+from jaxtune.study.page import first_sentence, write_page
 from jaxtune.study.settings import FIGURES, StudyConfig, as_yaml, check_text
 
 
@@ -19,56 +23,79 @@ def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
     study = Study(config)
     asked = [*FIGURES] if config.figure == "all" else [config.figure]
     began = time.monotonic()
-    # Before any sweep: what is wrong with the last study's input is to be known before the first
-    # has run.
+    _check(config, asked)
+    findings = {}
+    for number, figure in enumerate(asked, 1):
+        say(f"\n== {figure} ({number} of {len(asked)})")
+        try:
+            findings[figure] = _run(study, figure, argv)
+        except PlannedOnlyError:
+            continue
+        say_finding(findings[figure])
+    if config.dry_run:
+        return
+    write_text(config.out / "study.yaml", as_yaml(config))
+    page = write_page(config.out, FIGURES)
+    if len(findings) > 1:
+        say_findings(findings)
+    say(f"\n{duration(time.monotonic() - began)} in all. All numbers and pictures: {page}")
+
+
+def _check(config: StudyConfig, asked: Sequence[str]) -> None:
+    """What is wrong with the last study's input is to be known before the first one's sweeps."""
     if "forgetting" in asked:
         check_text(config)
     if {"gradient_norms", "bias_correction"} & {*asked}:
         check_models([config.model, *config.more_models])
     if "depth" in asked:
         check_models(config.depth_models)
-    for number, figure in enumerate(asked, 1):
-        say(f"\n== {figure} ({number} of {len(asked)})")
-        _run(study, figure, argv)
-    if config.dry_run:
-        return
-    write_text(config.out / "study.yaml", as_yaml(config))
-    page = write_page(config.out, [*FIGURES])
-    say(f"\n{duration(time.monotonic() - began)} in all. Page: {page}")
 
 
-def _run(study: Study, figure: str, argv: Sequence[str]) -> None:
-    """One study; a study that has nothing to show says so in its finding and draws nothing."""
+def _run(study: Study, figure: str, argv: Sequence[str]) -> Finding:
+    """One study; one that has nothing to show says so in its finding and draws nothing."""
     began = time.monotonic()
     module = importlib.import_module(f"jaxtune.study.figures.{figure}")
+    folder = study.folder(figure)
     try:
         finding: Finding = module.run(study)
-    except PlannedOnlyError:
-        return
+        to_draw = True
     except NothingToShowError as nothing:
-        clear(study.folder(figure), ".parquet", ".npz")
-        finding = Finding(
-            title=module.TITLE,
-            paper=module.PAPER,
-            here=str(nothing),
-            agrees="cannot say",
-            why="The trials that this study is about did not occur.",
-        )
-        drawn = False
-    else:
-        drawn = True
+        clear(folder, ".parquet", ".npz")
+        finding = Finding(module.TITLE, module.PAPER, str(nothing))
+        to_draw = False
     about = {
         "command": ["python", "-m", "jaxtune.study", *argv],
         "settings": as_yaml(study.config),
         "seconds": round(time.monotonic() - began, 1),
     }
-    folder = study.folder(figure)
     clear(folder, ".png", ".svg")
     write_finding(folder, figure, finding, about)
-    if drawn:
+    if to_draw:
         draw(folder)
-    say(
-        f"\n{finding.title}\n{finding.paper}\n{finding.here}\nSame: {finding.agrees}. {finding.why}"
+    return finding
+
+
+def say_finding(finding: Finding) -> None:
+    """The rule's claims as a table, then what the paper found, what this run did, and the rule."""
+    say(f"\n{finding.title}")
+    if finding.claims:
+        claims = ((claim.asks, claim.found, HOLDS[claim.holds]) for claim in finding.claims)
+        _say_table(("the paper's claim", "here", "holds"), claims)
+    say(f"The paper: {first_sentence(finding.paper)} Here: {first_sentence(finding.here)}")
+    say(f"The same? {finding.agrees}. {finding.why}")
+
+
+def say_findings(findings: Mapping[str, Finding]) -> None:
+    """All studies in one table."""
+    say("")
+    _say_table(
+        ("study", "same as the paper?", "found here"),
+        ((name, found.agrees, first_sentence(found.here)) for name, found in findings.items()),
     )
-    for note in finding.notes:
-        say(f"- {note}")
+
+
+def _say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: names may hold brackets
+    console.print(table)

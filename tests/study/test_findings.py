@@ -17,7 +17,7 @@ from jaxtune.study.figures import (
     training_curves,
 )
 from jaxtune.study.finding import agreement
-from jaxtune.study.selection import NothingToShowError, choose
+from jaxtune.study.measures import NothingToShowError, choose
 
 OFF, ON = {"bias_correction": False}, {"bias_correction": True}
 BAD, GOOD = [0.6] * 7 + [0.9], [0.80, 0.82, 0.84, 0.86, 0.88, 0.90, 0.92, 0.94]
@@ -53,6 +53,9 @@ def test_baselines(study, main):
     assert numbers["mosbach"]["failed"]["count"] == 0
     assert numbers["devlin"]["failed"]["count"] == 5
     assert numbers["mosbach"]["std"]["value"] == pytest.approx(np.std(STEADY, ddof=1))
+    assert finding.here.startswith(
+        "Failed trials on miniature: devlin 5 of 10, mixout 4 of 8, mosbach 0 of 8."
+    )
     assert "5 of 10 failed" in finding.here
     assert pictures(study.folder("baselines")) == ["figure"]
 
@@ -62,7 +65,11 @@ def test_baselines_that_do_not_agree(study, main):
     add_sweep(study, "stable", [(ON, BAD)])
     finding = baselines.run(study)
     assert finding.agrees == "no"
-    assert "not the smallest std, not the highest mean, 7 failed" in finding.why
+    smallest, highest, none_failed, varies_less = finding.claims
+    assert [smallest.holds, highest.holds, none_failed.holds] == [False, False, False]
+    assert none_failed.found == "7 of 8 failed"
+    assert varies_less.holds is not True
+    assert finding.why.endswith("all 4 claims hold: 0 do, 3 do not, 1 undecided.")
 
 
 def test_small_data(study, main):
@@ -81,16 +88,17 @@ def test_small_data_the_other_way_round(study, main):
     add_sweep(study, "small-steps", [(OFF, [0.6] * 8), (ON, GOOD)])
     finding = small_data.run(study)
     assert finding.agrees == "no"
-    assert "The full set itself fails in 5 of 10 after these steps" in finding.why
-    assert "whatever the data" not in finding.why
+    assert "The full set itself fails in 5 of 10 after these steps" in finding.here
+    assert "whatever the data" not in finding.here
 
 
 def test_small_data_of_a_recipe_that_fails_on_the_full_set(study):
     add_sweep(study, "main", [(OFF, [0.6] * 7 + [0.9]), (ON, GOOD)], vanishing)
     add_sweep(study, "small-epochs", [(OFF, GOOD), (ON, BAD)])
     add_sweep(study, "small-steps", [(OFF, [0.6] * 8), (ON, GOOD)])
-    assert "fails in 7 of 8" in small_data.run(study).why
-    assert "the recipe fails whatever the data" in small_data.run(study).why
+    here = small_data.run(study).here
+    assert "fails in 7 of 8" in here
+    assert "the recipe fails whatever the data" in here
 
 
 def test_gradient_norms(study, main):
@@ -111,7 +119,8 @@ def test_gradient_norms(study, main):
 def test_training_curves(study, main):
     finding = training_curves.run(study)
     assert finding.agrees == "yes"
-    assert "5 of 5 end at 90%" in finding.here
+    assert "5 of 5 failed ones end at 90%" in finding.here
+    assert "5 of 5 successful ones below" in finding.here
     curves = pd.read_parquet(study.folder("training_curves") / "curves.parquet")
     # None of the arm with correction.
     assert set(curves["trial"]) == set(range(10))
@@ -262,7 +271,7 @@ def test_depth_makes_it_fail(tmp_path):
     finding = depth.run(study)
     assert finding.agrees == "yes"
     assert "deep: 7 of 8 failed" in finding.here
-    assert "Deepest minus shallowest without correction: +88 points" in finding.here
+    assert finding.claims[1].found.startswith("7 of 8 against 0 of 8 failed, +88 points")
     assert pictures(study.folder("depth")) == ["figure"]
 
 

@@ -16,8 +16,7 @@ from jaxtune.models.pretrained import load_masked_lm, read_config
 from jaxtune.stats.intervals import Estimate
 from jaxtune.study.__main__ import main
 from jaxtune.study.figures import forgetting
-from jaxtune.study.figures.layer_replacement import encoder_of, perplexity, text_losses
-from jaxtune.study.forgetting_finding import (
+from jaxtune.study.figures.forgetting import (
     CORRECTED,
     FAILED,
     SUCCESSFUL,
@@ -25,6 +24,7 @@ from jaxtune.study.forgetting_finding import (
     judge,
     perplexity_interval,
 )
+from jaxtune.study.layer_replacement import encoder_of, perplexity, text_losses
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +138,14 @@ def test_the_rule(failed, parts, agrees):
 
 def test_of_many_trials_it_says_the_middle_and_the_ends():
     many = [LOST._replace(trial=i, moved=0.01 * (i + 1)) for i in range(6)]
-    here = judge([*many, SUCCEEDED], np.log(2)).here
-    assert (
-        "Fine-tuned: failed 900.0 (900.0 to 900.0, median and range of 6); successful 12.0" in here
+    finding = judge([*many, SUCCEEDED], np.log(2))
+    assert finding.claims[0].found == (
+        "failed 900.0 (900.0 to 900.0, median and range of 6); successful 12.0 (95 % interval 11.0"
+        " to 13.0)"
     )
-    assert "moved: failed 3.5% (1.0% to 6.0%, median and range of 6); successful 5.0%." in here
+    assert finding.here.startswith("Median perplexity: failed 900.0; successful 12.0; pre-trained")
+    moved = "moved: failed 3.5% (1.0% to 6.0%, median and range of 6); successful 5.0%."
+    assert moved in finding.here
 
 
 def test_layers_to_put_back_count_to_the_last_one_needed():

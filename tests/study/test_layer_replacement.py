@@ -16,18 +16,18 @@ from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, read_config
-from jaxtune.study.figures.layer_replacement import (
+from jaxtune.study.layer_replacement import (
     Compared,
     check_blocks,
     curve,
     distance,
     encoder_of,
+    hide_words,
     losses_at,
     perplexity,
     text_losses,
     with_top_replaced,
 )
-from jaxtune.study.masked_text import hide_words
 
 SENTENCES = 100
 RATE = 0.15

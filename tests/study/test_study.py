@@ -26,7 +26,7 @@ OURS = [
     *("baselines", "small_data", "gradient_norms", "bias_correction", "depth"),
     *("generalization", "ablation", "training_curves"),
 ]
-FIELDS = {"figure", "title", "paper", "here", "agrees", "why", "numbers", "notes"}
+FIELDS = {"figure", "title", "paper", "here", "agrees", "why", "claims", "numbers", "notes"}
 
 
 @pytest.fixture(scope="module")

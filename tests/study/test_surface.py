@@ -16,7 +16,9 @@ from jaxtune.models.names import paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.study.drawing.surface import levels
 from jaxtune.study.figures import loss_surface
-from jaxtune.study.figures.loss_surface import choose_pair
+from jaxtune.study.figures.loss_surface import Line, Surveyed, barrier, choose_pair, judge
+from jaxtune.study.kept_trials import retrace
+from jaxtune.study.measures import Chosen
 from jaxtune.study.over_points import over_points
 from jaxtune.study.plane import (
     Plane,
@@ -26,9 +28,6 @@ from jaxtune.study.plane import (
     values_at,
     weights_of,
 )
-from jaxtune.study.selection import Chosen
-from jaxtune.study.surface_finding import Line, Surveyed, barrier, judge
-from jaxtune.study.training_path import retrace
 
 FAILED, SUCCESSFUL = 0, 1  # of seed 0, without and with correction: by the test's arrangement
 

@@ -22,7 +22,7 @@ from jaxtune.report.drawing import (
 )
 from jaxtune.report.points import LOSS_POINTS, block_means
 from jaxtune.study.drawing.curves import trials_label
-from jaxtune.study.forgetting_finding import MOST_LISTED
+from jaxtune.study.finding import MOST_LISTED
 
 # What the trials are called -> how they look.
 KINDS = {

@@ -1,3 +1,1 @@
-"""One module per experiment of the paper: `run(study)` gives its finding, the numbers lie on disk
-first.
-"""
+"""One module per experiment of the paper: `run(study)` writes its numbers and gives its finding."""

@@ -1,16 +1,12 @@
-"""Does depth make fine-tuning fail? Models of equal pre-training, shallow to deep, with and without
-bias correction.
-"""
+"""Does depth make fine-tuning fail? Models of equal pre-training, shallow to deep, in both arms."""
 
 import itertools
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import jax
 import optax
-import pandas as pd
 
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
@@ -20,70 +16,74 @@ from jaxtune.data.packing import choose_shape
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.pretrain.__main__ import PretrainConfig, pretrain
 from jaxtune.pretrain.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
-from jaxtune.stats.arms import Arm
-from jaxtune.stats.intervals import share
 from jaxtune.study.context import (
-    AT_THE_END,
+    BOTH_ARMS,
     MINIATURE,
     MODELS,
     PlannedOnlyError,
     Study,
     write_table,
 )
-from jaxtune.study.finding import Finding, agreement, show_share
+from jaxtune.study.finding import Claim, Finding, plain, show_share
 from jaxtune.study.measures import (
     arm_numbers,
-    fails_more,
+    by_correction,
     failure_gap,
-    gap_words,
+    joined,
     score_table,
+    share_of,
 )
 
 TITLE = "Depth: does a deeper encoder fail more often?"
 PAPER = (
-    "The paper shows no such figure. It reports that BERT-base (12 layers) is not unstable and"
-    " studies BERT-large (24), whose vanishing gradients are those of the lower layers."
+    "BERT-base (12 layers) is not unstable, BERT-large (24) is, whose vanishing gradients are those"
+    " of the lower layers. The paper shows no figure of this."
 )
-RULE = (
-    "The rule, without bias correction: the failure rate never falls with depth, and the deepest"
-    " model fails more often than the shallowest by Boschloo's test."
-)
+PRETRAINING = "pretraining.json"
 
 
 def run(study: Study) -> Finding:
     """Both arms of the default recipe on every depth."""
-    if not study.config.depth_models and study.task != MINIATURE:
+    given = study.config.depth_models
+    if not given and study.task != MINIATURE:
         raise UserError(
             "depth pre-trains miniatures only for the task miniature; name the models to compare"
             " with --depth_models."
         )
-    models = _given(study) if study.config.depth_models else _miniatures(study)
+    models = {Path(model).name: model for model in given} if given else _miniatures(study)
     sweeps = {name: _sweep(study, name, model) for name, model in models.items()}
-    tables = [score_table(study.rows(sweep), model=name) for name, sweep in sweeps.items()]
-    held_out = {} if study.config.depth_models else {n: _held_out(m) for n, m in models.items()}
-    arms = {
-        correction: {name: _arm(study, sweep, correction) for name, sweep in sweeps.items()}
-        for correction in (False, True)
-    }
-    write_table(study.folder("depth") / "trials.parquet", pd.concat(tables, ignore_index=True))
-    said, numbers = [], {"held_out": held_out}
-    for name in models:
-        words = " and ".join(
-            f"{show_share(share(arms[on][name].failed))} {'with' if on else 'without'} correction"
-            for on in (False, True)
-        )
-        said.append(f"{name}: {words}.")
-        numbers[name] = {str(on): arm_numbers(arms[on][name]) for on in (False, True)}
-    rates = [share(arm.failed).value for arm in arms[False].values()]
-    shallow, *_, deep = arms[False].values()
-    gap, test = failure_gap(deep, shallow)
-    said.append(f"Deepest minus shallowest without correction: {gap_words(gap, test)}.")
-    parts = [
-        all(one <= other for one, other in itertools.pairwise(rates)),
-        fails_more(gap, test),
+    rows = {name: study.rows(sweep) for name, sweep in sweeps.items()}
+    tables = [score_table(own, model=name) for name, own in rows.items()]
+    write_table(study.folder("depth") / "trials.parquet", joined(tables))
+    held_out = {} if given else {name: _held_out(model) for name, model in models.items()}
+    arms = {name: by_correction(own) for name, own in rows.items()}
+    failures = {name: tuple(map(share_of, both)) for name, both in arms.items()}
+    rates = [without.value for without, _ in failures.values()]
+    shallow, *_, deep = (without for without, _ in arms.values())
+    gap = failure_gap(deep, shallow)
+    counts = [f"{name} {off.count} of {off.n}" for name, (off, _) in failures.items()]
+    with_intervals = [
+        f"{name}: {show_share(off)} without correction and {show_share(on)} with it."
+        for name, (off, on) in failures.items()
     ]
+    numbers = {
+        name: {str(on): arm_numbers(both[on]) for on in (False, True)}
+        for name, both in arms.items()
+    }
     return Finding(
-        TITLE, PAPER, " ".join(said), agreement(parts), RULE, numbers, _notes(study, held_out)
+        title=TITLE,
+        paper=PAPER,
+        here=f"Failed without correction: {', '.join(counts)}. {' '.join(with_intervals)}",
+        claims=[
+            Claim(
+                "without correction the failure rate never falls with depth",
+                ", ".join(counts),
+                all(one <= other for one, other in itertools.pairwise(rates)),
+            ),
+            Claim("the deepest model fails more than the shallowest", gap.words, gap.fails_more),
+        ],
+        numbers=plain({"held_out": held_out} | numbers),
+        notes=_notes(study, held_out),
     )
 
 
@@ -93,71 +93,53 @@ def _notes(study: Study, held_out: dict[str, tuple[float, float]]) -> list[str]:
         f"Learning rate {config.learning_rate:g} and {config.num_epochs} epochs at every depth:"
         " each might do best elsewhere."
     ]
-    if held_out:
-        steps = " + ".join(map(str, config.depth_steps))
-        losses = ", ".join(
-            f"{name} {loss:.3f} ({hits:.3f})" for name, (loss, hits) in held_out.items()
-        )
-        notes += [
-            (
-                f"Equal pre-training: {steps} steps, learning rates, batches and last stage alike;"
-                " the deeper ones grew by stacking on the way. Held-out loss in nats (accuracy):"
-                f" {losses}."
-            ),
-            (
-                "Equal steps are not equal quality, and a deeper model has more parameters: depth"
-                " is not all that differs."
-            ),
-        ]
-    return notes
-
-
-def _given(study: Study) -> dict[str, str]:
-    return {Path(model).name: model for model in study.config.depth_models}
+    if not held_out:
+        return notes
+    steps = " + ".join(map(str, config.depth_steps))
+    losses = ", ".join(f"{name} {loss:.3f} ({hits:.3f})" for name, (loss, hits) in held_out.items())
+    return [
+        *notes,
+        f"Equal pre-training: {steps} steps, learning rates, batches and last stage alike; the"
+        " deeper ones grew by stacking on the way. Held-out loss in nats (accuracy):"
+        f" {losses}.",
+        "Equal steps are not equal quality, and a deeper model has more parameters: depth is not"
+        " all that differs.",
+    ]
 
 
 def _sweep(study: Study, name: str, model: str) -> Path:
-    """The packaged model's is the main sweep."""
+    """The study's own model has run in the main sweep."""
     if model == study.config.model:
         return study.main()
-    config = study.config
     return study.sweep(
         f"depth-{name.replace(' ', '-')}",
         model=model,
-        grid={"bias_correction": (False, True)},
-        learning_rate=config.learning_rate,
-        num_epochs=config.num_epochs,
-        num_seeds=config.depth_seeds,
-        eval_every=AT_THE_END,
+        grid=BOTH_ARMS,
+        num_seeds=study.config.depth_seeds,
+        **study.recipe,
     )
 
 
 def _miniatures(study: Study) -> dict[str, str]:
-    """A model of each depth, pre-trained where it is not there yet; the packaged one where its
-    settings are the same.
-    """
+    """A model of each depth: the packaged one where it is the same, or pre-trained once."""
     config = study.config
     models = {}
     for depth in config.depth_layers:
-        wanted = _pretraining(study, depth)
-        packaged = json.loads((locate(MINIATURE) / "pretraining.json").read_text(encoding="utf-8"))
-        name = f"{depth} layers"
-        if _same(packaged, wanted) and config.model == MINIATURE:
+        wanted, name = _pretraining(study, depth), f"{depth} layers"
+        if config.model == MINIATURE and _same(locate(MINIATURE), wanted):
             models[name] = MINIATURE
             continue
         models[name] = str(wanted.out)
-        if (wanted.out / "config.json").exists():
-            kept = json.loads((wanted.out / "pretraining.json").read_text(encoding="utf-8"))
-            if not _same(kept, wanted):
-                raise UserError(
-                    f"{wanted.out} holds a model pre-trained with other settings; give another"
-                    " --out or remove it."
-                )
-            continue
-        say(f"\nPre-training {name}: {' + '.join(map(str, wanted.steps))} steps")
-        if config.dry_run:
-            raise PlannedOnlyError
-        pretrain(wanted)
+        if not (wanted.out / "config.json").exists():
+            say(f"\nPre-training {name}: {' + '.join(map(str, wanted.steps))} steps")
+            if config.dry_run:
+                raise PlannedOnlyError
+            pretrain(wanted)
+        elif not _same(wanted.out, wanted):
+            raise UserError(
+                f"{wanted.out} holds a model pre-trained with other settings; give another --out or"
+                " remove it."
+            )
     return models
 
 
@@ -175,11 +157,11 @@ def _pretraining(study: Study, depth: int) -> PretrainConfig:
     )
 
 
-def _same(settings: dict[str, Any], wanted: PretrainConfig) -> bool:
-    """Whether pretraining.json says what is wanted; the packaged one has tuples as lists, as JSON
-    does.
-    """
+def _same(folder: Path, wanted: PretrainConfig) -> bool:
+    """Whether the model in a folder was pre-trained as wanted, by the settings that it names."""
+    settings = json.loads((folder / PRETRAINING).read_text(encoding="utf-8"))
     own = {name: value for name, value in vars(wanted).items() if name in settings}
+    # By way of JSON, which has lists in the place of tuples.
     return json.loads(json.dumps(own, default=str)) == settings
 
 
@@ -198,8 +180,3 @@ def _held_out(model: str) -> tuple[float, float]:
     )
     loss, accuracy = program.evaluate(load_masked_lm(folder, encoder))
     return float(loss), float(accuracy)
-
-
-def _arm(study: Study, sweep: Path, correction: bool) -> Arm:
-    (arm,) = [arm for arm in study.arms(sweep) if arm.settings["bias_correction"] == correction]
-    return arm

@@ -1,106 +1,101 @@
 """Figure 8: does training to a loss of nearly zero hurt the dev metric?"""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jaxtune.stats.intervals import Reduced, bootstrap
+from jaxtune.stats.intervals import Estimate, Reduced, bootstrap
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.figures.ablation import ablation_sweep
-from jaxtune.study.finding import Finding, above, agreement, show
-from jaxtune.study.measures import score_table
-from jaxtune.study.selection import NothingToShowError
+from jaxtune.study.finding import Claim, Finding, above, plain, show
+from jaxtune.study.measures import NothingToShowError, score_table
 
 TITLE = "Figure 8: dev metric over training, and against the final training loss"
 PAPER = (
-    "(a) The dev accuracy of ten successful 20-epoch RTE trials wobbles by two or three points and"
-    " does not fall to the end. (b) Over the 450 trials of the ablation it is about the same for"
-    " final training losses from 1e-5 to 1e-1, and collapses only at losses of an untrained model:"
-    " training to nearly zero does not hurt."
-)
-RULE = (
-    "The rule: (a) over the successful trials of the recommended recipe, the interval of the mean"
-    " change of the dev metric from half-way to the end is not below 0; (b) over all trials of the"
-    " ablation, the interval of Spearman's correlation of training loss and dev metric lies below"
-    " 0, and among the half of the successful trials with the lowest loss the mean is not below"
-    " that of the rest."
+    "Training to a loss of nearly zero does not hurt the dev metric. (a) The dev accuracy of ten"
+    " successful 20-epoch RTE trials wobbles by two or three points and does not fall to the end."
+    " (b) Over the 450 trials of the ablation it is about the same for final training losses from"
+    " 1e-5 to 1e-1, and collapses only at losses of an untrained model."
 )
 
 
 def run(study: Study) -> Finding:
-    """Trials of the recommended recipe over training, and all trials of the ablation at their
-    end.
-    """
-    sweeps = {"stable": study.stable(), "ablation": ablation_sweep(study)}
-    stable, trials = study.rows(sweeps["stable"]), study.rows(sweeps["ablation"])
+    """The recommended recipe's trials over training, and the ablation's at their end."""
+    stable_sweep, ablation = study.stable(), ablation_sweep(study)
+    stable, trials = study.rows(stable_sweep), study.rows(ablation)
     successful = stable.loc[~stable["failed"], "trial"].tolist()
     if not successful:
         raise NothingToShowError(
-            f"None of the {len(stable)} trials of the recommended recipe is successful, so there is"
+            f"None of the {len(stable)} trials of the recommended recipe is successful. So there is"
             " no training of one to show."
         )
-    metric = f"dev/{stable['metric'].iloc[0]}"
-    history = study.history(sweeps["stable"], successful)
-    curves = history[history["name"] == metric]
+    history = study.history(stable_sweep, successful)
+    curves = history[history["name"] == f"dev/{stable['metric'].iloc[0]}"]
     shown = successful[: study.config.most_curves]
     folder = study.folder("generalization")
     write_table(folder / "curves.parquet", curves[curves["trial"].isin(shown)])
     write_table(folder / "trials.parquet", score_table(trials))
-    change = _change(curves)
-    over_training = bootstrap((change,), np.mean)
+    change = bootstrap((_change(curves),), np.mean)
     loss, final = trials["train_loss"].to_numpy(float), trials["final"].to_numpy(float)
     correlation = bootstrap((loss, final), _spearman, paired=True)
     low, rest = _halves(trials[~trials["failed"]])
-    difference = bootstrap((low, rest), _mean_difference) if min(low.size, rest.size) else None
-    holds = [
-        _not_below(above(over_training), over_training.low),
-        _turned(above(correlation)),
-        None if difference is None else _not_below(above(difference), difference.low),
-    ]
-    here = (
-        f"(a) {len(successful)} of {len(stable)} trials of the recommended recipe are successful;"
-        f" from half-way to the end their dev metric changes by {show(over_training)} on average,"
-        f" and the final one is {change_words(stable)}. (b) Over {len(trials)} trials Spearman's"
-        f" correlation of final training loss and dev metric is {show(correlation, 2)}."
-    )
-    if difference is not None:
-        here += (
-            f" Among the {low.size + rest.size} successful ones the half with the lower loss scores"
-            f" {show(difference)} more than the rest."
-        )
-    numbers: dict[str, Any] = {
-        "change": over_training._asdict(),
-        "spearman": correlation._asdict(),
-        "low_loss_minus_rest": None if difference is None else difference._asdict(),
-        "lowest_loss": float(np.nanmin(loss)),
-    }
-    notes = [
-        (
-            f"Curves: the lowest trial numbers of the sweep {sweeps['stable'].name} that did not"
-            f" fail, {shown}."
+    gain = None
+    if min(low.size, rest.size):
+        gain = bootstrap((low, rest), _mean_difference)
+    scores = stable.loc[~stable["failed"], "final"]
+    falls_with_loss = above(correlation)
+    return Finding(
+        title=TITLE,
+        paper=PAPER,
+        here=(
+            f"From half-way to the end the dev metric of {len(successful)} successful trials of the"
+            f" recommended recipe (of {len(stable)}) changes by {show(change)} on average. They end"
+            f" at {scores.min():.3f} to {scores.max():.3f}."
         ),
-        "Final training loss: mean over the last epoch, dropout on.",
-    ]
-    return Finding(TITLE, PAPER, here, agreement(holds), RULE, numbers, notes)
-
-
-def change_words(stable: pd.DataFrame) -> str:
-    """Range of the final scores of successful trials."""
-    final = stable.loc[~stable["failed"], "final"]
-    return f"{final.min():.3f} to {final.max():.3f}"
+        claims=[
+            Claim(
+                "(a) the mean dev metric does not fall from half-way to the end",
+                show(change),
+                _not_below(change),
+            ),
+            Claim(
+                "(b) over the ablation's trials a lower training loss goes with a higher score",
+                f"Spearman's correlation {show(correlation, 2)} over {len(trials)} trials",
+                None if falls_with_loss is None else not falls_with_loss,
+            ),
+            Claim(
+                "(b) of the successful ones the half with the lower loss does not score lower",
+                "there are no two halves to compare"
+                if gain is None
+                else f"{show(gain)} more than the rest of {low.size + rest.size}",
+                None if gain is None else _not_below(gain),
+            ),
+        ],
+        numbers=plain(
+            {
+                "change": change,
+                "spearman": correlation,
+                "low_loss_minus_rest": gain,
+                "lowest_loss": np.nanmin(loss),
+            }
+        ),
+        notes=[
+            f"Curves: the lowest trial numbers of the sweep {stable_sweep.name} that did not fail,"
+            f" {shown}.",
+            "Final training loss: mean over the last epoch, dropout on.",
+            "A number is lower, or falls, where its interval lies below 0.",
+        ],
+    )
 
 
 def _change(curves: pd.DataFrame) -> np.ndarray:
     """Final dev metric minus that of the evaluation nearest to half of the steps, per trial."""
     half = curves["step"].max() / 2
     changes = []
-    for _, trial in curves.groupby("trial"):
-        steps, values = trial["step"].to_numpy(), trial["value"].to_numpy(float)
-        order = np.argsort(steps)
-        middle = int(np.abs(steps[order] - half).argmin())
-        changes.append(values[order][-1] - values[order][middle])
+    for _, trial in curves.sort_values("step").groupby("trial"):
+        values = trial["value"].to_numpy(float)
+        middle = int(np.abs(trial["step"].to_numpy() - half).argmin())
+        changes.append(values[-1] - values[middle])
     return np.array(changes)
 
 
@@ -110,20 +105,16 @@ def _halves(successful: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return final[: len(final) // 2], final[len(final) // 2 :]
 
 
-def _not_below(is_above: bool | None, low: float | None) -> bool | None:
+def _not_below(estimate: Estimate) -> bool | None:
     """True unless the interval lies below 0; None without an interval."""
-    return None if low is None else is_above is not False
-
-
-def _turned(is_above: bool | None) -> bool | None:
-    return None if is_above is None else not is_above
+    return None if estimate.low is None else above(estimate) is not False
 
 
 def _spearman(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     ranks = [stats.rankdata(x, axis=axis) for x in (one, other)]
     ranks = [x - x.mean(axis=axis, keepdims=True) for x in ranks]
     scale = np.sqrt(np.prod([np.sum(x**2, axis=axis) for x in ranks], axis=0))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # equal values have no correlation: nan, said as such
         return np.sum(ranks[0] * ranks[1], axis=axis) / scale
 
 

@@ -1,6 +1,4 @@
-"""Figures 4 and 10 to 12: gradient norms per layer and tensor kind, failed against successful
-trials.
-"""
+"""Figures 4 and 10 to 12: gradient norms per layer and tensor kind, failed against successful."""
 
 from pathlib import Path
 from typing import Any
@@ -11,25 +9,17 @@ import pandas as pd
 from jaxtune.stats.hypothesis_tests import mann_whitney
 from jaxtune.stats.wording import show_p
 from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import Agreement, Finding, agreement
-from jaxtune.study.measures import ALPHA
-from jaxtune.study.selection import NothingToShowError, choose
+from jaxtune.study.finding import Claim, Finding, plain
+from jaxtune.study.measures import ALPHA, NothingToShowError, by_correction, choose, joined
 
 TITLE = "Figures 4 and 10 to 12: gradient norms of failed and successful trials"
 PAPER = (
-    "On RTE, the gradients of a failed trial vanish in all layers but the topmost soon after the"
-    " start and never come back (the lowest to 1e-4 and below 1e-3, the classifier's stays); in a"
-    " successful trial they dip and return, about two orders of magnitude higher at the end. The"
-    " same for every weight matrix, and for RoBERTa and ALBERT."
+    "In a failed trial the gradients of all layers but the topmost vanish soon after the start and"
+    " never come back; in a successful one they dip and return, about two orders of magnitude"
+    " higher at the end. On RTE the lowest layer's falls to 1e-4 and stays below 1e-3, the"
+    " classifier's stays. The same for every weight matrix, and for RoBERTa and ALBERT."
 )
-RULE = (
-    "The rule, per model and over all trials without bias correction: in the second half of"
-    " training the first layer's gradient is lower in failed trials (median over steps;"
-    f" Mann-Whitney p < {ALPHA}), and in failed trials the first layer has lost a larger share of"
-    " its early gradient than the classifier (medians over trials of the second half over the"
-    " first ten logged steps)."
-)
-EARLY = 10
+EARLY = 10  # logged steps
 PREFIX = "grad_norm/"
 
 
@@ -37,37 +27,35 @@ def run(study: Study) -> Finding:
     """Curves of the first few failed and successful trials; the rule looks at all."""
     config = study.config
     sweeps = {model: study.main(model=model) for model in (config.model, *config.more_models)}
-    tables, parts, said, notes = [], [], [], []
+    tables, claims, said, notes = [], [], [], []
     numbers: dict[str, Any] = {}
-    missing: NothingToShowError | None = None
     for model, sweep in sweeps.items():
-        rows = study.rows(sweep)
-        rows = rows[~rows["bias_correction"]]
+        rows, _ = by_correction(study.rows(sweep))
         name = Path(model).name
         try:
             chosen = choose(rows, config.most_curves, sweep)
         except NothingToShowError as nothing:
-            missing = nothing
-            parts.append(None)
-            said.append(str(nothing))
+            if len(sweeps) == 1:
+                raise
+            claims.append(Claim(f"{name}: gradients of failed trials vanish", str(nothing), None))
             continue
         norms = _norms(study, sweep, rows)
         shown = norms[norms["trial"].isin([*chosen.failed, *chosen.successful])]
         tables.append(shown.assign(model=name))
-        numbers[name] = _judge(norms)
-        parts += numbers[name]["holds"]
-        said.append(f"{name}: {numbers[name]['words']}")
+        numbers[name], own, words = _judge(name, norms)
+        claims += own
+        said.append(words)
         notes.append(f"Curves: medians over trials; {chosen.rule}.")
-    if missing is not None and not tables:
-        raise missing
-    write_table(
-        study.folder("gradient_norms") / "norms.parquet", pd.concat(tables, ignore_index=True)
-    )
-    notes.append(
-        f"L2 norms before clipping, every {config.log_every} steps; an ALBERT has one shared block."
-    )
-    agrees: Agreement = agreement(parts)
-    return Finding(TITLE, PAPER, " ".join(said), agrees, RULE, numbers, notes)
+    if not tables:
+        raise NothingToShowError(" ".join(claim.found for claim in claims))
+    write_table(study.folder("gradient_norms") / "norms.parquet", joined(tables))
+    notes += [
+        f"Late: the median over the second half of the steps. Early: over the first {EARLY} logged"
+        " ones. Medians over all trials without bias correction.",
+        f"L2 norms before clipping, every {config.log_every} steps; an ALBERT has one shared"
+        " block.",
+    ]
+    return Finding(TITLE, PAPER, " ".join(said), claims, plain(numbers), notes)
 
 
 def _norms(study: Study, sweep: Path, rows: pd.DataFrame) -> pd.DataFrame:
@@ -89,37 +77,46 @@ def _norms(study: Study, sweep: Path, rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _judge(norms: pd.DataFrame) -> dict[str, Any]:
-    """The rule for one model."""
+def _judge(model: str, norms: pd.DataFrame) -> tuple[dict[str, Any], list[Claim], str]:
+    """The rule for one model: numbers, claims, and a sentence."""
     bottom = norms[(norms["layer"] == 0) & (norms["kind"] == "layer")]
     late = _late(bottom)
     flags = bottom.groupby("trial")["failed"].first()
-    failed, successful = late[flags].to_numpy(), late[~flags].to_numpy()
-    test = mann_whitney(np.asarray(failed, np.float64), np.asarray(successful, np.float64))
-    ratio = float(np.median(successful) / max(np.median(failed), 1e-30))
+    failed, successful = (late[own].to_numpy(np.float64) for own in (flags, ~flags))
+    test = mann_whitney(failed, successful)
+    low, high = float(np.median(failed)), float(np.median(successful))
+    # A gradient that is exactly 0 in every failed trial still has a ratio.
+    ratio = high / max(low, 1e-30)
+    parts = {"first layer": bottom, "classifier": norms[norms["kind"] == "classifier"]}
     kept = {
-        kind: float(np.median((_late(part) / _early(part))[flags]))
-        for kind, part in (
-            ("first layer", bottom),
-            ("classifier", norms[norms["kind"] == "classifier"]),
-        )
+        name: float(np.median((_late(part) / _early(part))[flags])) for name, part in parts.items()
     }
-    lower = None if test.p is None or test.p >= ALPHA else bool(ratio > 1)
+    lower = None if test.p is None or test.p >= ALPHA else ratio > 1
+    loses_more = kept["first layer"] < kept["classifier"]
+    claims = [
+        Claim(
+            f"{model}: late in training the first layer's gradient is lower in failed trials",
+            f"{ratio:.2g} times as large in successful ones ({test.test}, {show_p(test.p)})",
+            lower,
+        ),
+        Claim(
+            f"{model}: failed trials lose more of it in the first layer than in the classifier",
+            f"{kept['first layer']:.2g} and {kept['classifier']:.2g} of the early norm are left",
+            loses_more,
+        ),
+    ]
     words = (
-        f"in the second half of training the first layer's gradient norm is {np.median(failed):.1e}"
-        f" in the failed trials ({len(failed)}) and {np.median(successful):.1e} in the successful"
-        f" ones ({len(successful)}), {ratio:.2g} times as large ({test.test}, {show_p(test.p)}). Of"
-        f" its early norm a failed trial keeps {kept['first layer']:.2g} in the first layer and"
-        f" {kept['classifier']:.2g} in the classifier."
+        f"{model}: in the second half of training the first layer's gradient norm is {low:.1e}"
+        f" in {len(failed)} failed trials and {high:.1e} in {len(successful)} successful ones."
     )
-    return {
-        "holds": [lower, bool(kept["first layer"] < kept["classifier"])],
-        "late_failed": float(np.median(failed)),
-        "late_successful": float(np.median(successful)),
+    numbers = {
+        "holds": [lower, loses_more],
+        "late_failed": low,
+        "late_successful": high,
         "mann_whitney_p": test.p,
         "kept_by_failed": kept,
-        "words": words,
     }
+    return numbers, claims, words
 
 
 def _late(norms: pd.DataFrame) -> pd.Series:

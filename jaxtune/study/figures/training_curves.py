@@ -1,16 +1,17 @@
 """Figure 14: training loss and dev metric of failed and successful trials."""
 
 import numpy as np
+import pandas as pd
 
-from jaxtune.stats.intervals import share
+from jaxtune.stats.intervals import Share, share
 from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import Finding, agreement, show_share
-from jaxtune.study.selection import choose
+from jaxtune.study.finding import Claim, Finding, plain, show_share
+from jaxtune.study.measures import by_correction, choose, share_of
 
 TITLE = "Figure 14: training curves of failed and successful trials"
 PAPER = (
-    "Ten failed RTE trials stay at the training loss they began with and at the dev accuracy of a"
-    " constant prediction; ten successful ones learn."
+    "Failed RTE trials stay at the training loss they began with and at the dev accuracy of a"
+    " constant prediction; successful ones learn. Ten of each are shown."
 )
 # A failed trial has learned nothing if its last tenth of training loss is at least this share of
 # the first tenth's.
@@ -20,44 +21,48 @@ STAYS = 0.9
 def run(study: Study) -> Finding:
     """Loss and dev metric of the first few failed and successful trials without correction."""
     sweep = study.main()
-    rows = study.rows(sweep)
-    rows = rows[~rows["bias_correction"]]
+    rows, _ = by_correction(study.rows(sweep))
     chosen = choose(rows, study.config.most_curves, sweep)
     numbers = [*chosen.failed, *chosen.successful]
-    metric = f"dev/{rows['metric'].iloc[0]}"
     curves = study.history(sweep, numbers)
-    curves = curves[curves["name"].isin(["loss", metric])]
+    curves = curves[curves["name"].isin(["loss", f"dev/{rows['metric'].iloc[0]}"])]
     curves["failed"] = curves["trial"].isin(chosen.failed)
     curves["trivial"] = rows["trivial"].iloc[0]
-    folder = study.folder("training_curves")
-    write_table(folder / "curves.parquet", curves)
-    stays = {number: _share_left(curves, number) for number in numbers}
-    failed = share(np.array([stays[n] >= STAYS for n in chosen.failed]))
-    learned = share(np.array([stays[n] < STAYS for n in chosen.successful]))
-    parts = [failed.value > 0.5, learned.value > 0.5]
-    here = (
-        f"Of the failed trials shown, {failed.count} of {failed.n} end at {STAYS:.0%} or more of"
-        f" the loss they began with (95 % interval {failed.wilson_low:.0%} to"
-        f" {failed.wilson_high:.0%}); of the successful ones {learned.count} of {learned.n} end"
-        f" below that ({learned.wilson_low:.0%} to {learned.wilson_high:.0%}). In the sweep,"
-        f" {show_share(share(rows['failed'].to_numpy(bool)))} without correction."
-    )
-    why = (
-        f"The rule: more than half of the failed trials stay at {STAYS:.0%} of their first loss,"
-        " and more than half of the successful ones do not."
-    )
+    write_table(study.folder("training_curves") / "curves.parquet", curves)
+    left = {number: _share_left(curves, number) for number in numbers}
+    stay = share(np.array([left[number] >= STAYS for number in chosen.failed]))
+    learn = share(np.array([left[number] < STAYS for number in chosen.successful]))
     return Finding(
-        TITLE,
-        PAPER,
-        here,
-        agreement(parts),
-        why,
-        {"last_of_first_loss": stays},
-        [f"Shown: {chosen.rule}."],
+        title=TITLE,
+        paper=PAPER,
+        here=(
+            f"Of the trials shown {stay.count} of {stay.n} failed ones end at {STAYS:.0%} or more"
+            f" of the loss they began with, and {learn.count} of {learn.n} successful ones below."
+            f" In the sweep, {show_share(share_of(rows))} without correction."
+        ),
+        claims=[
+            Claim(
+                f"most failed trials end at {STAYS:.0%} or more of their first loss",
+                _words(stay),
+                stay.value > 0.5,
+            ),
+            Claim(
+                f"most successful trials end below {STAYS:.0%} of it",
+                _words(learn),
+                learn.value > 0.5,
+            ),
+        ],
+        numbers=plain({"last_of_first_loss": left}),
+        notes=[f"Shown: {chosen.rule}."],
     )
 
 
-def _share_left(curves, number: int) -> float:
+def _words(part: Share) -> str:
+    interval = f"95 % interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
+    return f"{part.count} of {part.n} ({interval})"
+
+
+def _share_left(curves: pd.DataFrame, number: int) -> float:
     """Mean loss of the last tenth of a trial's steps, over that of the first tenth."""
     loss = curves[(curves["trial"] == number) & (curves["name"] == "loss")]["value"].to_numpy()
     tenth = max(1, len(loss) // 10)
