@@ -7,6 +7,8 @@ import pytest
 
 from jaxtune.data.packing import RUNG_WORTH, Shape, best_ladder, extended
 
+pytestmark = pytest.mark.usefixtures("all_rungs")
+
 
 def test_the_ladder_leaves_the_fewest_empty_rows():
     """Against every ladder of as many rungs; and a rung more would save less than its worth."""

@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from test_resume import curves
-from tiny import write_tiny_model
+from same_results import curves
 
 import jaxtune
 from jaxtune.storage.checkpoints import RunCheckpoints
@@ -60,11 +59,6 @@ def test_the_best_go_on_and_whoever_is_outranked_stays_so():
     assert outranked(scores, 4) == set()
     assert outranked(scores, -1) == set(scores)
     assert outranked(scores | {7: 0.6}, 2) >= outranked(scores, 2)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 def command(tiny, out, *flags):

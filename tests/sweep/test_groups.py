@@ -2,17 +2,11 @@
 
 import jax
 import pytest
-from test_sweep import command
-from tiny import write_tiny_model
+from small_sweep import command
 
 import jaxtune
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.group_run import GroupRun
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 def test_out_of_memory_halves_the_group_and_goes_on(tiny, tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from tiny import write_tiny_model
+from small_sweep import command
 
 import jaxtune
 from jaxtune.core.errors import UserError
@@ -38,19 +38,6 @@ ROW_KEYS = [
     "num_steps",
     "seconds",
 ]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
-
-
-def command(tiny, out, *flags):
-    return [
-        *("--model", tiny, "--task", "miniature", "--out", str(out)),
-        *("--max_steps", "5", "--train_examples", "64", "--log_every", "2", "--eval_every", "3"),
-        *flags,
-    ]
 
 
 @pytest.fixture(scope="module")

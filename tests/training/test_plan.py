@@ -2,21 +2,10 @@
 
 import jax
 import pytest
-from tiny import write_tiny_model
+from small_groups import plans_for
 
 from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
-from jaxtune.training.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
-
-
-def plans_for(model: str, *flags: str) -> list[ProgramPlan]:
-    common = ["--model", model, "--task", "miniature", "--train_examples", "100"]
-    return make_plans(make_trials(parse([*common, *flags])))
+from jaxtune.training.plan import num_steps_of, trials_that_fit
 
 
 @pytest.mark.parametrize(
@@ -74,6 +63,7 @@ def test_programs_differ_by_what_changes_shapes(tiny):
     assert {plan.config.batch_size for plan in plans} == {8, 16}
 
 
+@pytest.mark.usefixtures("all_rungs")
 def test_stacked_trials_take_the_top_rung_only(tiny):
     (alone,) = plans_for(tiny, "--num_seeds", "4")
     (stacked,) = plans_for(tiny, "--num_seeds", "4", "--trials_per_device", "2")
