@@ -16,7 +16,7 @@ test: $(VENV)/test
 
 # What takes minutes: kills, faults, small disks, fuzzing and whole studies, all at full count.
 storms: $(VENV)/test
-	HYPOTHESIS_PROFILE=many JAXTUNE_FUZZ=3000 JAXTUNE_KILLS=20 $(BIN)/python -m pytest $(WORKERS) -m storm
+	HYPOTHESIS_PROFILE=many $(BIN)/python -m pytest $(WORKERS) -m "storm or hypothesis"
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

@@ -1,10 +1,9 @@
 """Runs one sweep again and again, each time with a smaller or larger limit on the size of a file,
 and at last without.
 
-python tests/support/filling.py LIMIT,LIMIT... SWEEP-FLAGS... : every life is a fork that may write files of at
-most so
-many bytes, as on a disk that is full; the first writer to need more fails. Prints one JSON line:
-how each limited life ended.
+python tests/support/filling.py LIMIT,LIMIT... SWEEP-FLAGS...
+Every life is a fork that may write files of at most so many bytes, as on a disk that is full; the
+first writer to need more fails. Prints one JSON line: how each limited life ended.
 """
 
 import json

@@ -130,17 +130,8 @@ print(sizes)
 @pytest.mark.storm
 def test_two_hundred_groups_leave_memory_and_files_flat(tiny, tmp_path):
     flags = ["--model", tiny, "--task", "miniature", "--num_seeds", "200", "--max_steps", "2"]
-    flags += [
-        "--packing",
-        "false",
-        "--train_examples",
-        "32",
-        "--checkpoint_every",
-        "1",
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    done = run(["-c", MANY_GROUPS], *flags, devices=1)
+    flags += ["--train_examples", "32", "--checkpoint_every", "1", "--packing", "false"]
+    done = run(["-c", MANY_GROUPS], *flags, "--out", str(tmp_path / "out"), devices=1)
     assert done.returncode == 0, done.stderr[-2000:]
     sizes = json.loads(done.stdout.splitlines()[-1].replace("(", "[").replace(")", "]"))
     assert len(sizes) == 200
