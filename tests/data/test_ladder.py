@@ -1,4 +1,4 @@
-"""The row counts that are compiled."""
+"""The row counts that are compiled leave few rows empty, and more of them change no trial."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What the studies find in sweeps whose answer is known, and that they say so."""
+"""Studies of made-up sweeps find the numbers that were put in, and say so."""
 
 import numpy as np
 import pandas as pd

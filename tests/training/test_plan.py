@@ -27,6 +27,24 @@ def test_trials_that_fit_where_memory_is_not_proportional():
     assert chosen >= 15
 
 
+def test_trials_that_fit_where_a_program_does_not_even_compile():
+    """A compiler that runs out of the device's memory says so by an error: half as many are tried,
+    and any other error is passed on.
+    """
+
+    def needed(size: int) -> int:
+        if size > 10:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Ran out of memory (injected)")
+        return size
+
+    def broken(size: int) -> int:
+        raise jax.errors.JaxRuntimeError(f"INTERNAL: {size}")
+
+    assert trials_that_fit(needed, 100, 64) == 8
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        trials_that_fit(broken, 100, 64)
+
+
 def test_memory_of_the_compiled_program_grows_with_the_group(tiny):
     (plan,) = plans_for(tiny, "--num_seeds", "16", "--trials_per_device", "4")
     one, four = plan._bytes_needed(1), plan._bytes_needed(4)
