@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pages import Page
@@ -56,6 +57,28 @@ def studied(command):
 
 def finding_of(out, figure):
     return json.loads((out / figure / FINDING).read_text())
+
+
+def test_one_study_by_its_command(command, capsys):
+    """Sweeps, table, numbers, picture and sentence of the smallest study belong together."""
+    out, flags = command
+    assert main(["baselines", *flags]) == 0
+    assert "Results" in capsys.readouterr().out
+    finding = finding_of(out, "baselines")
+    assert set(finding) == FIELDS | {"command", "settings", "seconds"}
+    table = pd.read_parquet(out / "baselines" / "trials.parquet")
+    sweeps = {"devlin": "main", "mixout": "mixout", "mosbach": "stable"}
+    for recipe, name in sweeps.items():
+        rows = read_rows(out / "sweeps" / f"{name}-miniature")
+        rows = [row for row in rows if recipe != "devlin" or not row["bias_correction"]]
+        own = table[table["recipe"] == recipe].set_index("seed")["final"].to_dict()
+        assert own == {row["seed"]: row["final"] for row in rows}
+        numbers = finding["numbers"]["miniature"][recipe]
+        assert numbers["n"] == len(rows)
+        assert numbers["failed"]["count"] == sum(row["failed"] for row in rows)
+        assert numbers["mean"]["value"] == pytest.approx(np.mean(list(own.values())))
+        assert f"{recipe}: " in finding["here"]
+    assert {"figure.png", "figure.svg"} <= {file.name for file in (out / "baselines").iterdir()}
 
 
 @pytest.mark.storm
