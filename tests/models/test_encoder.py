@@ -194,9 +194,9 @@ def distance(ours: Any, reference: Any) -> float:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_bfloat16_is_as_near_to_float32_as_torchs(family: str) -> None:
-    """A product in bfloat16 rounds at 2^-9; what that makes of a whole model, torch's bfloat16 says.
+    """A product in bfloat16 rounds at 2^-9; what that makes of a model, torch in bfloat16 says.
 
-    Logits and the whole gradient are at most 1.5 times as far from float32 (seen: 0.8 to 1.2), each
+    Logits and the whole gradient are at most 1.5 times as far from float32 (seen 0.8 to 1.2), each
     tensor's at most 3 times (seen: 1.8), for two roundings of one number differ. And they are not
     float32: the distance is above one rounding's.
     """

@@ -113,7 +113,7 @@ def test_training_curves(study, main):
     finding = training_curves.run(study)
     assert finding.agrees == "yes"
     assert "5 of 5 end at 90%" in finding.here
-    # A failed trial's loss stays, another's falls evenly from 0.7 to 0.1; the last 4 of 40 steps are
+    # A failed trial's loss stays, another's falls evenly to 0.1; the last 4 of 40 steps are
     # compared with the first 4.
     falling = 0.7 - 0.6 * np.linspace(0, 1, 40)
     left = finding.numbers["last_of_first_loss"]
