@@ -16,7 +16,7 @@ test: $(VENV)/test
 
 # What takes minutes: kills, faults, small disks, fuzzing and whole studies, all at full count.
 storms: $(VENV)/test
-	HYPOTHESIS_PROFILE=many $(BIN)/python -m pytest $(WORKERS) -m "storm or hypothesis"
+	$(BIN)/python -m pytest $(WORKERS) -m "storm or hypothesis" --hypothesis-profile=many
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

@@ -41,7 +41,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # A failure must be the same failure tomorrow, so examples are drawn from the test's own name.
 hypothesis.settings.register_profile("few", max_examples=25, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("many", max_examples=500, deadline=None, derandomize=True)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
+hypothesis.settings.load_profile("few")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -83,6 +83,20 @@ def tiny(tmp_path_factory) -> str:
     from tiny import write_tiny_model
 
     return str(write_tiny_model(tmp_path_factory.mktemp("tiny") / "model"))
+
+
+@pytest.fixture(scope="session")
+def swept(tiny, tmp_path_factory) -> Path:
+    """A finished sweep of two arms and three seeds with every kind of output, for all tests that
+    only read it.
+    """
+    from small_sweep import EVERYTHING, command
+
+    from jaxtune.sweep.__main__ import main
+
+    out = tmp_path_factory.mktemp("sweep") / "out"
+    assert main(command(tiny, out, *EVERYTHING)) == 0
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,7 @@ def test_every_constant_prediction_has_failed(num_labels: int, data: st.DataObje
         elements=st.floats(-1, 1, width=32) | NOT_FINITE,
     )
 )
+@pytest.mark.filterwarnings("error")
 def test_scores_of_any_logits_are_numbers_in_their_range(logits: np.ndarray) -> None:
     """A diverged trial has scores too, without a warning."""
     labels = np.arange(len(logits)) % 2

@@ -1,5 +1,7 @@
 """The command line of a sweep of five steps. Tests that use it share its compiled program."""
 
+EVERYTHING = ("--num_seeds", "3", "--grid.bias_correction", "false", "true", "--save_params", "all")
+
 
 def command(tiny, out, *flags):
     return [
