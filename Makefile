@@ -3,17 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: sweep test fuzz check format miniature clean
+.PHONY: sweep test storms check format miniature clean
 
 sweep: $(VENV)/run
 	$(BIN)/python -m jaxtune.sweep --num_seeds 32
 
-test: $(VENV)/test
-	$(BIN)/python -m pytest
+# Two processes, each with its own files, so that what a file's tests share is made once.
+WORKERS := -n 2 --dist loadfile
 
-# Thirty times the damaged files that the tests try.
-fuzz: $(VENV)/test
-	JAXTUNE_FUZZ=3000 $(BIN)/python -m pytest -s tests/data/test_fuzz.py
+test: $(VENV)/test
+	$(BIN)/python -m pytest $(WORKERS)
+
+# What takes minutes: kills, faults, small disks, fuzzing and whole studies, all at full count.
+storms: $(VENV)/test
+	$(BIN)/python -m pytest $(WORKERS) -m "storm or hypothesis" --hypothesis-profile=many
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

@@ -1,24 +1,102 @@
-"""Four CPU devices, strict dtypes and exact matrix products, set before JAX starts.
-
-Tests build the same programs again and again: a compile cache for the run, which no other run sees,
-halves its time.
+"""What every test starts from: four CPU devices, strict dtypes, exact matrix products, one cache of
+compiled programs, one rung, one tiny model.
 """
 
 import os
-import tempfile
+import platform
+import time
+from importlib.metadata import version
 from pathlib import Path
 
-import jax
+import hypothesis
 import pytest
+
+LIBRARIES = ("jax", "jaxlib", "flax")
+ALL_RUNGS = 8
+DAYS_KEPT = 30
+
+
+def compile_cache() -> Path:
+    """The user's own folder of programs that these versions compiled, kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    versions = [f"python{platform.python_version()}", *(f"{n}{version(n)}" for n in LIBRARIES)]
+    folder = Path(base) / "jaxtune-tests" / "-".join(versions)
+    # Whoever writes here runs code as the reader.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+# By the environment, before jax is imported, so that the processes that tests start have it too.
+# Of the hundreds of programs a test compiles most take milliseconds: they are kept as well.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compile_cache()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import jax  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-os.environ["HF_HUB_OFFLINE"] = "1"
 
-_compile_cache = tempfile.TemporaryDirectory()
-jax.config.update("jax_compilation_cache_dir", _compile_cache.name)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+# A failure must be the same failure tomorrow, so examples are drawn from the test's own name.
+hypothesis.settings.register_profile("few", max_examples=25, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("many", max_examples=500, deadline=None, derandomize=True)
+hypothesis.settings.load_profile("few")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Old programs go; the code or the libraries that they are of have changed."""
+    if hasattr(session.config, "workerinput"):
+        return
+    oldest = time.time() - DAYS_KEPT * 24 * 3600
+    for file in compile_cache().parent.glob("*/*"):
+        if file.stat().st_mtime < oldest:
+            file.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_rung():
+    """One row count a task: each rung compiles the training step again, and few tests are about
+    rungs.
+    """
+    from jaxtune.data import packing  # not before jaxtyping's hook is there
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MOST_RUNGS", 1)
+        yield
+
+
+# Of a class, although there is none: hypothesis refuses fixtures of a function.
+@pytest.fixture(scope="class")
+def all_rungs():
+    """The ladder of row counts as users have it, for tests that are about it."""
+    from jaxtune.data import packing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MOST_RUNGS", ALL_RUNGS)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> str:
+    """A tiny model's folder (tests/support/tiny.py), for all tests that only read it."""
+    from tiny import write_tiny_model
+
+    return str(write_tiny_model(tmp_path_factory.mktemp("tiny") / "model"))
+
+
+@pytest.fixture(scope="session")
+def swept(tiny, tmp_path_factory) -> Path:
+    """A finished sweep of two arms and three seeds with every kind of output, for all tests that
+    only read it.
+    """
+    from small_sweep import EVERYTHING, command
+
+    from jaxtune.sweep.__main__ import main
+
+    out = tmp_path_factory.mktemp("sweep") / "out"
+    assert main(command(tiny, out, *EVERYTHING)) == 0
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxtune.config.parse import Settings, parse
@@ -60,7 +60,6 @@ def parse_values(values: dict[str, Any], grid: dict[str, list[Any]]) -> Settings
     return parse(["--model=m", "--task=rte", *flags, *itertools.chain.from_iterable(swept)])
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.fixed_dictionaries({}, optional=VALUES), GRIDS)
 def test_any_settings_survive_flags_and_the_written_file(values, grid):
     base = SweepConfig(model="m", task="rte", **values)
@@ -75,7 +74,6 @@ def test_any_settings_survive_flags_and_the_written_file(values, grid):
     assert read.base == dataclasses.replace(base, out=None)
 
 
-@settings(max_examples=40, deadline=None)
 @given(GRIDS)
 def test_a_grid_is_every_combination_once(grid):
     parsed = parse_values({}, grid)

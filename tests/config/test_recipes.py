@@ -6,8 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from test_group_run import assert_same, custom_files, plan_for, run
-from tiny import write_tiny_model
+from small_groups import assert_same, custom_files, plan_for, run
 
 from jaxtune.config.parse import parse
 from jaxtune.config.recipe_files import recipe_file, recipe_names, recipe_table
@@ -23,11 +22,6 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), *map(recipe_file, recipe_names())]
 ALL_ON = ["--mixout", "0.5", "--pretrained_decay", "3", "--layerwise_lr_decay", "0.8"]
 ALL_ON += ["--reinit_layers", "1"]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 def test_a_grid_of_strengths_is_one_program_and_each_trial_the_one_alone(tiny):
@@ -66,12 +60,12 @@ def test_all_mitigations_at_once_vmapped_with_other_neighbours(tiny):
     np.testing.assert_allclose(alone[1, "all"].logits, first[1, "all"].logits, rtol=1e-4, atol=1e-6)
 
 
-def test_compacted_vocabulary_ends_with_the_same_weights(tiny):
+def test_compacted_vocabulary_ends_with_the_same_weights(tiny, tmp_path):
     """Words without gradient decay towards 0 and towards their start at once, at the embeddings'
     own learning rate.
     """
     flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "5", *ALL_ON]
-    few = ["--task", "custom", *custom_files(tiny), "--learning_rate", "1e-2"]
+    few = ["--task", "custom", *custom_files(tmp_path), "--learning_rate", "1e-2"]
     params = {}
     for compacted in ("true", "false"):
         plan = plan_for(tiny, *flags, *few, "--compact_vocabulary", compacted)
@@ -84,9 +78,9 @@ def test_compacted_vocabulary_ends_with_the_same_weights(tiny):
         np.testing.assert_allclose(params["true"][path], leaf, rtol=1e-5, atol=1e-6, err_msg=path)
 
 
-def test_pulled_words_without_gradient_stay_where_they_are(tiny):
+def test_pulled_words_without_gradient_stay_where_they_are(tiny, tmp_path):
     flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "0"]
-    few = ["--task", "custom", *custom_files(tiny), "--pretrained_decay", "3"]
+    few = ["--task", "custom", *custom_files(tmp_path), "--pretrained_decay", "3"]
     plan = plan_for(tiny, *flags, *few)
     result = run(plan, 1, 1)[0][0, "all"]
     full = plan.full_params(result, "final", result.params["final"])["encoder/word/embedding"]
@@ -127,6 +121,18 @@ def test_a_model_fine_tuned_before_keeps_its_encoder_and_loses_its_head(tiny, tm
     jax.tree.map(np.testing.assert_array_equal, kept, expected)
 
 
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_every_config_can_be_planned(file):
+    """On the miniature, which has blocks enough: settings, models and shapes fit each other."""
+    few = ["--num_seeds", "1", "--max_steps", "12", "--train_examples", "64"]
+    flags = ["--config", str(file), "--model", "miniature", "--task", "miniature", *few]
+    settings = parse(flags)
+    plans = make_plans(make_trials(settings))
+    arms = [trial.arm for plan in plans for trial in plan.trials]
+    assert len(arms) == len(set(arms)) == len(settings.arms)
+
+
+@pytest.mark.storm
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_config_passes_a_dry_run(file, capsys, tmp_path):
     """On the miniature, which has blocks enough; few steps, so that most share one compiled

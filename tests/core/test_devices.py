@@ -1,4 +1,4 @@
-"""What a command sets up before JAX runs, each case in a process of its own."""
+"""JAX is set up for a command, and what the user set stays; each case in a process of its own."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Text to pre-train on: what of the vocabulary may be masked, and text that cannot be split."""
+"""Text to pre-train on: special tokens are never masked; text too short to split is refused."""
 
 import json
 

@@ -1,3 +1,7 @@
+"""The miniature's language: each sentence as an acceptor written apart says, with labels that
+counting words does not give.
+"""
+
 import json
 import re
 import subprocess

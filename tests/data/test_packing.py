@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxtune.data.glue import read_glue_folder
@@ -30,9 +30,9 @@ from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize
 
 WIDTH = 12
 SHAPE = Shape(WIDTH, (9,), packed=True)
-quick = settings(max_examples=40, deadline=None)
 # Batches as positions in a table of 7 examples, -1 for none.
 SOME_BATCHES = np.array([[6, 0, 3], [1, -1, 5], [-1, -1, -1], [2, 4, -1]], np.int32)
+pytestmark = pytest.mark.usefixtures("all_rungs")
 
 
 def make_table(lengths: list[int]) -> TokenTable:
@@ -109,7 +109,6 @@ def fewest_rows(lengths: list[int], width: int) -> int:
     return best(tuple(sorted(lengths, reverse=True)), ())
 
 
-@quick
 @given(st.lists(st.integers(1, WIDTH), min_size=7, max_size=7), st.permutations(range(7)))
 def test_every_token_of_every_sequence_lies_in_one_slot(lengths, order):
     table = make_table(lengths)
@@ -138,7 +137,6 @@ def test_rows_of_plain_cases(lengths, rows):
     assert plan.rows == rows_needed(table, batch, SHAPE) == rows
 
 
-@quick
 @given(st.lists(st.integers(1, 60), min_size=8, max_size=24))
 def test_placement_is_first_fit_decreasing(lengths):
     placement = place(np.array([lengths], np.int32), 100)
@@ -147,14 +145,12 @@ def test_placement_is_first_fit_decreasing(lengths):
     assert placement.rows[0] == len(set(rows)) >= math.ceil(sum(lengths) / 100)
 
 
-@quick
 @given(st.lists(st.integers(1, WIDTH), min_size=1, max_size=7))
 def test_rows_are_within_the_bound_of_first_fit_decreasing(lengths):
     (rows,) = place(np.array([lengths], np.int32), WIDTH).rows
     assert rows <= 11 / 9 * fewest_rows(lengths, WIDTH) + 1
 
 
-@quick
 @given(st.lists(st.lists(st.integers(0, WIDTH), min_size=5, max_size=5), min_size=1, max_size=6))
 def test_many_batches_are_placed_as_each_alone(batches):
     lengths = np.array(batches, np.int32)
@@ -202,7 +198,6 @@ def test_a_sequence_longer_than_a_row_is_refused(packed):
         make_plan(make_table([3, WIDTH + 1]), np.array([[0, 1]], np.int32), shape)
 
 
-@quick
 @given(st.integers(0, 99), st.integers(1, 40), st.integers(1, 9), st.integers(1, 3))
 def test_every_epoch_holds_every_example_once(seed, num_examples, batch_size, epochs):
     per_epoch = -(-num_examples // batch_size)

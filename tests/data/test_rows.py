@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxtune.core.errors import UserError
@@ -37,7 +37,6 @@ def read(reader: Callable, suffix: str, text: str) -> list[tuple[int, str, str]]
         return [(line, row["text"], row["label"]) for line, row in reader(file, COLUMNS)]
 
 
-@settings(max_examples=150, deadline=None)
 @given(rows_of(PLAIN), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 def test_glue_rows(rows, end, has_mark, ends):
     """A tab keeps the last row from being blank, and no file ends in blank lines."""
@@ -46,7 +45,6 @@ def test_glue_rows(rows, end, has_mark, ends):
     assert read(glue_rows, ".tsv", text) == [(n, *row) for n, row in enumerate(rows, 2)]
 
 
-@settings(max_examples=150, deadline=None)
 @given(rows_of(ANY), st.sampled_from([".csv", ".tsv"]), st.sampled_from(["\n", "\r\n"]))
 def test_csv_rows(rows, suffix, end):
     """As Python's own writer quotes them; the line is the one that the row begins in."""
@@ -61,7 +59,6 @@ def test_csv_rows(rows, suffix, end):
     assert read(custom_rows, suffix, text.getvalue()) == expected
 
 
-@settings(max_examples=150, deadline=None)
 @given(rows_of(ANY), st.booleans(), st.integers(0, 2))
 def test_json_rows(rows, ascii_only, blank):
     records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
@@ -70,7 +67,6 @@ def test_json_rows(rows, ascii_only, blank):
     assert read(custom_rows, ".jsonl", text) == expected
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=60))
 def test_bytes_are_text_or_refused_with_their_line(data):
     """Accepted exactly where Python decodes them and no NUL is there; the line named is the first
@@ -95,7 +91,6 @@ def test_bytes_are_text_or_refused_with_their_line(data):
     assert b"\0" not in before
 
 
-@settings(max_examples=100, deadline=None)
 @given(rows_of(PLAIN), st.data())
 def test_a_row_with_a_field_too_many_is_named(rows, data):
     bad = data.draw(st.integers(0, len(rows) - 1))

@@ -1,4 +1,4 @@
-"""Plain text files and folders, and every error."""
+"""Plain text files and folders are read line by line, or refused by the name of the file."""
 
 import lzma
 import re

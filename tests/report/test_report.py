@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from made_up import write_made_up_sweep
 from pages import Page
-from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.report.__main__ import main
@@ -18,13 +17,8 @@ from jaxtune.storage.paths import REPORT
 from jaxtune.sweep.__main__ import main as sweep
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
-
-
 def run(tiny, out, *flags):
-    fixed = ["--model", tiny, "--task", "miniature", "--train_examples", "64", "--max_steps", "6"]
+    fixed = ["--model", tiny, "--task", "miniature", "--train_examples", "64", "--max_steps", "5"]
     recorded = ["--log_every", "2", "--eval_every", "3", "--out", str(out)]
     assert sweep([*fixed, *recorded, *flags]) == 0
     return out

@@ -123,6 +123,7 @@ def test_every_score_statistic_has_its_value_and_interval():
 
 
 @pytest.mark.parametrize("scores", [[], [0.7], [0.7, 0.8], [0.7, 0.7, 0.7], [0.7] * 20])
+@pytest.mark.filterwarnings("error")
 def test_degenerate_scores_are_described_without_warning_or_nan(scores):
     found = describe_scores(np.array(scores))
     assert found.n == len(scores)

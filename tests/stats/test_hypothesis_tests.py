@@ -168,6 +168,7 @@ def test_ratio_of_stds():
     ],
 )
 @pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.filterwarnings("error")
 def test_degenerate_scores_give_values_or_reasons(one, other, paired):
     """Neither a warning (they are errors here), nor nan, nor a missing number without its
     reason.

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole or passed over."""
+"""A checkpoint is restored bit for bit or, where it is damaged, passed over for the one before."""
 
 import json
 import shutil

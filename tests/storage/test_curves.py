@@ -1,4 +1,4 @@
-"""Result files: complete or absent, readable by anyone."""
+"""History and predictions are complete or absent, and readable without jaxtune."""
 
 import json
 

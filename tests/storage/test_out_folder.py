@@ -1,4 +1,4 @@
-"""Whose folder it is."""
+"""A folder belongs to one sweep and to one process at a time; what else lies in it stays."""
 
 import json
 import multiprocessing

@@ -3,23 +3,9 @@
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
-from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.storage.tensorboard import run_name
-from jaxtune.sweep.__main__ import main
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tb")
-    tiny = write_tiny_model(folder / "tiny")
-    flags = ["--max_steps", "5", "--train_examples", "64", "--log_every", "2", "--num_seeds", "2"]
-    grid = ["--grid.bias_correction", "false", "true", "--eval_every", "3"]
-    out = folder / "out"
-    model = ["--model", str(tiny), "--task", "miniature", "--out", str(out)]
-    assert main([*model, *flags, *grid]) == 0
-    return out
 
 
 def events(folder):

@@ -1,8 +1,9 @@
-"""What the studies find in sweeps whose answer is known, and that they say so."""
+"""Studies of made-up sweeps find the numbers that were put in, and say so."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 from studies import add_sweep, made_up_study, vanishing
 
 from jaxtune.study.drawing.draw import draw
@@ -121,6 +122,13 @@ def test_training_curves(study, main):
     assert finding.agrees == "yes"
     assert "5 of 5 failed ones end at 90%" in finding.here
     assert "5 of 5 successful ones below" in finding.here
+    # A failed trial's loss stays, another's falls evenly to 0.1; the last 4 of 40 steps are
+    # compared with the first 4.
+    falling = 0.7 - 0.6 * np.linspace(0, 1, 40)
+    left = finding.numbers["last_of_first_loss"]
+    assert [left[number] for number in (0, 1, 2, 4, 6)] == pytest.approx([1.0] * 5)
+    others = [share for number, share in left.items() if number not in (0, 1, 2, 4, 6)]
+    assert others == pytest.approx([falling[-4:].mean() / falling[:4].mean()] * 5)
     curves = pd.read_parquet(study.folder("training_curves") / "curves.parquet")
     # None of the arm with correction.
     assert set(curves["trial"]) == set(range(10))
@@ -164,7 +172,22 @@ def test_ablation(grid_study):
     add_sweep(grid_study, "ablation", ablation_arms(lambda on, epochs: 0.3))
     finding = ablation.run(grid_study)
     assert finding.agrees == "yes"
-    assert finding.numbers["3 epochs"]["without"]["count"] == 16
+    for pool in ("3 epochs", "learning rate 0.0003"):
+        without, corrected = (finding.numbers[pool][which] for which in ("without", "with"))
+        assert (without["count"], without["n"]) == (16, 16)
+        assert (corrected["count"], corrected["n"]) == (0, 16)
+    means = {
+        (arm["learning_rate"], arm["num_epochs"], arm["bias_correction"]): arm["mean"]
+        for arm in finding.numbers["means"]
+    }
+    assert means == pytest.approx(
+        {
+            (rate, epochs, on): np.mean(STEADY if epochs == 20 else GOOD) if on else 0.6
+            for rate in (1e-4, 3e-4)
+            for epochs in (3, 20)
+            for on in (False, True)
+        }
+    )
     assert "0.957, has learning rate 0.0001, 20 epochs and the correction" in finding.here
     table = pd.read_parquet(grid_study.folder("ablation") / "trials.parquet")
     assert table["recommended"].sum() == 8
@@ -180,8 +203,13 @@ def test_generalization(grid_study):
     finding = generalization.run(grid_study)
     assert finding.agrees == "yes"
     assert finding.numbers["change"]["value"] == pytest.approx(np.mean(STEADY) - 0.6)
-    assert finding.numbers["spearman"]["value"] < -0.8
-    assert finding.numbers["low_loss_minus_rest"]["value"] > 0
+    scores, losses = [*STEADY, *GOOD, *[0.6] * 16], [*[1e-3] * 8, *[0.1] * 8, *[0.69] * 16]
+    correlation = spearmanr(losses * 2, scores * 2).statistic  # the same at both learning rates
+    assert finding.numbers["spearman"]["value"] == pytest.approx(correlation)
+    # Of the successful trials those with the lower loss are those of 20 epochs.
+    gap = np.mean(STEADY) - np.mean(GOOD)
+    assert finding.numbers["low_loss_minus_rest"]["value"] == pytest.approx(gap)
+    assert finding.numbers["lowest_loss"] == 1e-3
     assert pictures(grid_study.folder("generalization")) == ["figure"]
 
 

@@ -41,6 +41,7 @@ def concluded(study, module, figure):
     return study.folder(figure), finding
 
 
+@pytest.mark.storm
 def test_gradient_norms_of_three_families(study):
     folder, finding = concluded(study, gradient_norms, "gradient_norms")
     norms = pd.read_parquet(folder / "norms.parquet")
@@ -55,6 +56,7 @@ def test_gradient_norms_of_three_families(study):
     assert {"figure.png", "figure_kinds.png"} <= {file.name for file in folder.iterdir()}
 
 
+@pytest.mark.storm
 def test_bias_correction_of_three_families(study):
     folder, finding = concluded(study, bias_correction, "bias_correction")
     trials = pd.read_parquet(folder / "trials.parquet")
@@ -71,6 +73,7 @@ def test_bias_correction_of_three_families(study):
     assert (folder / "figure.png").exists()
 
 
+@pytest.mark.storm
 def test_each_family_has_its_settings_also_on_the_packaged_task(study):
     for name in MODELS[1:]:
         rows = read_rows(study.main(model=str(study.config.out.parent / name)))

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pages import Page
-from tiny import write_tiny_model
 
 from jaxtune.core.errors import UserError
 from jaxtune.data import corpus as corpus_module
@@ -27,11 +27,6 @@ OURS = [
     *("generalization", "ablation", "training_curves"),
 ]
 FIELDS = {"figure", "title", "paper", "here", "agrees", "why", "claims", "numbers", "notes"}
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,6 +59,29 @@ def finding_of(out, figure):
     return json.loads((out / figure / FINDING).read_text())
 
 
+def test_one_study_by_its_command(command, capsys):
+    """Sweeps, table, numbers, picture and sentence of the smallest study belong together."""
+    out, flags = command
+    assert main(["baselines", *flags]) == 0
+    assert "Results" in capsys.readouterr().out
+    finding = finding_of(out, "baselines")
+    assert set(finding) == FIELDS | {"command", "settings", "seconds"}
+    table = pd.read_parquet(out / "baselines" / "trials.parquet")
+    sweeps = {"devlin": "main", "mixout": "mixout", "mosbach": "stable"}
+    for recipe, name in sweeps.items():
+        rows = read_rows(out / "sweeps" / f"{name}-miniature")
+        rows = [row for row in rows if recipe != "devlin" or not row["bias_correction"]]
+        own = table[table["recipe"] == recipe].set_index("seed")["final"].to_dict()
+        assert own == {row["seed"]: row["final"] for row in rows}
+        numbers = finding["numbers"]["miniature"][recipe]
+        assert numbers["n"] == len(rows)
+        assert numbers["failed"]["count"] == sum(row["failed"] for row in rows)
+        assert numbers["mean"]["value"] == pytest.approx(np.mean(list(own.values())))
+        assert f"{recipe}: " in finding["here"]
+    assert {"figure.png", "figure.svg"} <= {file.name for file in (out / "baselines").iterdir()}
+
+
+@pytest.mark.storm
 @pytest.mark.parametrize("figure", OURS)
 def test_each_study_says_what_it_found(studied, figure):
     finding = finding_of(studied, figure)
@@ -81,6 +99,7 @@ def test_each_study_says_what_it_found(studied, figure):
         assert {"figure.png", "figure.svg"} <= {file.name for file in drawn}
 
 
+@pytest.mark.storm
 def test_an_untrained_model_has_no_failed_and_successful_trials_to_compare(studied):
     rows = read_rows(studied / "sweeps" / "main-miniature")
     kinds = {row["failed"] for row in rows if not row["bias_correction"]}
@@ -90,6 +109,7 @@ def test_an_untrained_model_has_no_failed_and_successful_trials_to_compare(studi
             assert "None of the 3 trials of [bias_correction=false]" in here
 
 
+@pytest.mark.storm
 def test_the_numbers_are_those_of_the_sweeps(studied):
     table = pd.read_parquet(studied / "baselines" / "trials.parquet")
     rows = read_rows(studied / "sweeps" / "main-miniature")
@@ -99,6 +119,7 @@ def test_the_numbers_are_those_of_the_sweeps(studied):
     assert finding_of(studied, "baselines")["numbers"]["miniature"]["mixout"]["n"] == 2
 
 
+@pytest.mark.storm
 def test_depth_pretrains_every_model_alike(studied):
     settings = [
         json.loads((studied / f"models/layers-{depth:02d}/pretraining.json").read_text())
@@ -110,12 +131,14 @@ def test_depth_pretrains_every_model_alike(studied):
     assert all(2 < loss < 6 for loss, _ in losses.values())
 
 
+@pytest.mark.storm
 def test_small_data_takes_as_many_steps_as_the_full_set(studied):
     table = pd.read_parquet(studied / "small_data" / "trials.parquet")
     steps = table.groupby("set")["num_steps"].unique().map(list).to_dict()
     assert steps == {"full set": [4], "as many epochs": [2], "as many steps": [4]}
 
 
+@pytest.mark.storm
 def test_all_goes_on_from_what_is_there(studied, command, capsys):
     out, flags = command
     written = {file: file.read_bytes() for file in out.glob("sweeps/*/trials.jsonl")}
@@ -133,6 +156,7 @@ def test_all_goes_on_from_what_is_there(studied, command, capsys):
     assert page.count("<img ") == len(list(out.glob("*/figure*.png")))
 
 
+@pytest.mark.storm
 def test_drawing_imports_no_jax(studied):
     folders = [str(studied / name) for name in ("baselines", "bias_correction", "ablation")]
     code = (
@@ -145,12 +169,14 @@ def test_drawing_imports_no_jax(studied):
     assert done.stdout.split() == ["False"]
 
 
+@pytest.mark.storm
 def test_a_picture_drawn_again_is_the_same(studied):
     before = (studied / "ablation" / "figure.svg").read_bytes()
     draw(studied / "ablation")
     assert (studied / "ablation" / "figure.svg").read_bytes() == before
 
 
+@pytest.mark.storm
 def test_another_config_in_the_same_folder_is_refused(studied, command, capsys):
     assert main(["baselines", *command[1], "--mixout", "0.5"]) == 1
     assert "holds the results of another config" in capsys.readouterr().err

@@ -68,6 +68,7 @@ def saved_model(sweep, dev, number):
     return jax.tree.map(jnp.asarray, compact_embedding(model, dev.task.kept_words))
 
 
+@pytest.mark.storm
 def test_the_three_points_have_exactly_the_losses_of_the_three_models(surface, sweep, dev, study):
     """The saved models and the failed trial's start, each alone in the same program, against the
     table and its grid points.
@@ -88,6 +89,7 @@ def test_the_three_points_have_exactly_the_losses_of_the_three_models(surface, s
     assert len(set(surface["corner_loss"].tolist())) == 3
 
 
+@pytest.mark.storm
 def test_the_pretrained_point_is_the_pretrained_encoder(sweep, dev):
     """Bit for bit; only the head, which no checkpoint holds, is the failed trial's own draw."""
     start = paths(next(retrace([sweep.members[FAILED].trial], 1, 1)).model)
@@ -97,6 +99,7 @@ def test_the_pretrained_point_is_the_pretrained_encoder(sweep, dev):
     assert np.any(start["head/classifier/kernel"])
 
 
+@pytest.mark.storm
 def test_the_paths_end_at_the_models(folder, finding):
     """From (0, 0) to (1, 0) and to (0, 1); both trials are of one seed and began at one point."""
     table = pd.read_parquet(folder / "paths.parquet")
@@ -112,6 +115,7 @@ def test_the_paths_end_at_the_models(folder, finding):
     assert any("where both began" in note for note in finding.notes)
 
 
+@pytest.mark.storm
 def test_lines_between_all_shown_trials(folder, surface):
     """One failed and three successful trials; every line begins at the failed one's loss."""
     lines = pd.read_parquet(folder / "lines.parquet")
@@ -123,17 +127,20 @@ def test_lines_between_all_shown_trials(folder, surface):
     np.testing.assert_allclose(ends, surface["corner_loss"][1:], rtol=1e-5)
 
 
+@pytest.mark.storm
 def test_drawn_from_the_files_alone_and_without_jax(folder):
     assert not draw_apart(folder)
     for name in ("figure.png", "figure.svg", "figure_lines.png", "figure_lines.svg"):
         assert (folder / name).stat().st_size > 5000
 
 
+@pytest.mark.storm
 def test_numbers_are_json(finding):
     json.dumps(finding.numbers)
     assert finding.agrees in ("yes", "no", "in part")
 
 
+@pytest.mark.storm
 def test_a_path_seen_at_other_steps_is_the_same_path(sweep):
     """However training is cut, its steps are the same, and its end is what the sweep kept, bit for
     bit.

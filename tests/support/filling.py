@@ -1,10 +1,9 @@
 """Runs one sweep again and again, each time with a smaller or larger limit on the size of a file,
 and at last without.
 
-python tests/support/filling.py SWEEP-FLAGS... : every life is a fork that may write files of at
-most so
-many bytes, as on a disk that is full; the first writer to need more fails. Prints one JSON line:
-how each limited life ended.
+python tests/support/filling.py LIMIT,LIMIT... SWEEP-FLAGS...
+Every life is a fork that may write files of at most so many bytes, as on a disk that is full; the
+first writer to need more fails. Prints one JSON line: how each limited life ended.
 """
 
 import json
@@ -15,9 +14,6 @@ import traceback
 
 import jaxtune.sweep.run  # noqa: F401  the imports are most of a life
 from jaxtune.sweep.__main__ import main
-
-# From the first byte of config.yaml to all but the largest files.
-LIMITS = (0, 300, 1500, 2500, 4000, 6000, 9000, 14000, 20000, 40000, 80000, 160000)
 
 
 def live(flags: list[str], limit: int | None) -> tuple[int, str]:
@@ -44,8 +40,8 @@ def live(flags: list[str], limit: int | None) -> tuple[int, str]:
 
 if __name__ == "__main__":
     ends = {}
-    for limit in (*LIMITS, None):
-        status, text = live(sys.argv[1:], limit)
+    for limit in (*map(int, sys.argv[1].split(",")), None):
+        status, text = live(sys.argv[2:], limit)
         ends[str(limit)] = {"status": status, "text": text}
         print(f"limit {limit}: exit {status}", file=sys.stderr, flush=True)
     print(json.dumps(ends))

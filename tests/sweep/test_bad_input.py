@@ -7,7 +7,6 @@ bad_settings.py.
 """
 
 import shutil
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,7 +14,6 @@ import pytest
 from bad_data import BAD_FILES, CSV, GOOD, RTE, UNSEEN, USABLE, BadFile, write
 from bad_models import BAD_MODELS, Edit
 from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
-from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.config.parse import parse
@@ -34,11 +32,6 @@ def note_compilation(event: str, seconds: float, **_: object) -> None:
 
 
 jax.monitoring.register_event_duration_secs_listener(note_compilation)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture

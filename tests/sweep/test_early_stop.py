@@ -7,8 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from test_resume import curves
-from tiny import write_tiny_model
+from same_results import curves
 
 import jaxtune
 from jaxtune.core.records import StepRecords
@@ -57,11 +56,6 @@ def test_the_display_counts_what_is_run_twice(capsys):
         shown.run_again([0])
         steps([0], 0, 10)
     assert "20/20" in capsys.readouterr().out
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 def command(tiny, out, *flags):

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_resume import assert_same
-from tiny import write_tiny_model
+from same_results import assert_same
 
 from jaxtune.core.errors import UserError
 from jaxtune.storage.out_folder import locked
@@ -17,40 +16,42 @@ from jaxtune.sweep.__main__ import main
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
-def run(script, *arguments, cache, devices=2):
-    environment = os.environ | {
-        "JAX_NUM_CPU_DEVICES": str(devices),
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+def run(script, *arguments, devices=2, **environment):
     return subprocess.run(
         [sys.executable, *script, *arguments],
-        env=environment,
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)} | environment,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_a_full_disk_costs_no_finished_trial(tmp_path):
+# Bytes that a file may have, from the first of config.yaml to all but the largest files.
+FEW = (300, 4000, 20000)
+MANY = (0, 300, 1500, 2500, 4000, 6000, 9000, 14000, 20000, 40000, 80000, 160000)
+
+
+@pytest.mark.parametrize("limits", [FEW, pytest.param(MANY, marks=pytest.mark.storm)], ids=len)
+def test_a_full_disk_costs_no_finished_trial(tiny, tmp_path, limits):
     """Whichever file is the one that no longer fits: one sentence, and with room again the sweep is
     as undisturbed.
     """
-    tiny = write_tiny_model(tmp_path / "tiny")
-    flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "4", "--max_steps", "20"]
+    flags = ["--model", tiny, "--task", "miniature", "--num_seeds", "4", "--max_steps", "20"]
     flags += ["--train_examples", "64", "--eval_every", "10", "--log_every", "5"]
-    flags += ["--checkpoint_every", "5", "--save_params", "final"]
-    undisturbed, filled, cache = (tmp_path / name for name in ("undisturbed", "filled", "cache"))
-    assert (
-        run(["-m", "jaxtune.sweep"], *flags, "--out", str(undisturbed), cache=cache).returncode == 0
-    )
-    done = run([str(SUPPORT / "filling.py")], *flags, "--out", str(filled), cache=cache)
+    flags += ["--checkpoint_every", "5", "--save_params", "final", "--packing", "false"]
+    undisturbed, filled = tmp_path / "undisturbed", tmp_path / "filled"
+    # A cache of its own: a limit also cuts the programs that are written into it.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+    done = run(["-m", "jaxtune.sweep"], *flags, "--out", str(undisturbed), **cache)
+    assert done.returncode == 0, done.stderr[-2000:]
+    script = [str(SUPPORT / "filling.py"), ",".join(map(str, limits))]
+    done = run(script, *flags, "--out", str(filled), **cache)
     assert done.returncode == 0, done.stderr[-2000:]
     ends = json.loads(done.stdout.splitlines()[-1])
     last = ends.pop("None")
     assert last["status"] == 0, last["text"]
     failed = [end for end in ends.values() if end["status"]]
-    assert len(failed) >= 6
+    assert len(failed) >= len(limits) / 2
     # orbax's threads complain at length, into the middle of our sentence: status 1 says that there
     # was one.
     for limit, end in ends.items():
@@ -58,37 +59,36 @@ def test_a_full_disk_costs_no_finished_trial(tmp_path):
     assert_same(undisturbed, filled)
 
 
-def test_a_small_disk_that_fills_up(tmp_path):
+@pytest.mark.storm
+def test_a_small_disk_that_fills_up(tiny, tmp_path):
     """A file system of 3 MB, which parameters fill: one sentence and nothing else; then it
     grows.
     """
-    tiny = write_tiny_model(tmp_path / "tiny")
-    disk, cache = tmp_path / "disk", tmp_path / "cache"
+    disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root may mount")
     try:
-        flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "16"]
+        flags = ["--model", tiny, "--task", "miniature", "--num_seeds", "16", "--packing", "false"]
         flags += ["--max_steps", "2", "--train_examples", "32", "--save_params", "all"]
         command = [["-m", "jaxtune.sweep"], *flags, "--out", str(disk / "out")]
-        done = run(*command, cache=cache)
+        done = run(*command)
         assert done.returncode == 1
         (sentence,) = done.stderr.splitlines()
         assert "No space left on device" in sentence
         kept = len((disk / "out" / "trials.jsonl").read_text().splitlines())
         assert 0 < kept < 16
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        assert run(*command, cache=cache).returncode == 0
+        assert run(*command).returncode == 0
         assert len((disk / "out" / "trials.jsonl").read_text().splitlines()) == 16
     finally:
         subprocess.run(["umount", str(disk)], check=False)
 
 
-def test_a_folder_that_cannot_be_made(tmp_path, capsys):
-    tiny = write_tiny_model(tmp_path / "tiny")
+def test_a_folder_that_cannot_be_made(tiny, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "1", "--max_steps", "1"]
+    flags = ["--model", tiny, "--task", "miniature", "--num_seeds", "1", "--max_steps", "1"]
     assert main([*flags, "--out", str(tmp_path / "file" / "out")]) == 1
     error = capsys.readouterr().err
     assert "cannot be written (Not a directory)" in error
@@ -127,11 +127,11 @@ print(sizes)
 """
 
 
-def test_two_hundred_groups_leave_memory_and_files_flat(tmp_path):
-    tiny = write_tiny_model(tmp_path / "tiny")
-    flags = ["--model", str(tiny), "--task", "miniature", "--num_seeds", "200", "--max_steps", "2"]
-    flags += ["--train_examples", "32", "--checkpoint_every", "1", "--out", str(tmp_path / "out")]
-    done = run(["-c", MANY_GROUPS], *flags, cache=tmp_path / "cache", devices=1)
+@pytest.mark.storm
+def test_two_hundred_groups_leave_memory_and_files_flat(tiny, tmp_path):
+    flags = ["--model", tiny, "--task", "miniature", "--num_seeds", "200", "--max_steps", "2"]
+    flags += ["--train_examples", "32", "--checkpoint_every", "1", "--packing", "false"]
+    done = run(["-c", MANY_GROUPS], *flags, "--out", str(tmp_path / "out"), devices=1)
     assert done.returncode == 0, done.stderr[-2000:]
     sizes = json.loads(done.stdout.splitlines()[-1].replace("(", "[").replace(")", "]"))
     assert len(sizes) == 200

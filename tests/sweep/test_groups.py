@@ -1,46 +1,73 @@
-"""Groups that run out of memory, through the command."""
+"""A group that runs out of memory, in whatever part of its run, costs no trial and changes none."""
 
 import jax
+import numpy as np
 import pytest
-from test_sweep import command
-from tiny import write_tiny_model
+from same_results import curves
+from small_sweep import command
 
 import jaxtune
 from jaxtune.sweep.__main__ import main
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.program import GroupProgram
+
+COMPILE = GroupProgram._compile
+
+
+def failing(monkeypatch, part: str, call: int, message: str) -> list[int]:
+    """The `call`-th call of a program's part raises for groups of more than 4 trials.
+
+    XLA compiles at the first call and wants memory at every one. Returns the sizes of the groups
+    that it was raised for.
+    """
+    refused: list[int] = []
+
+    def breakable(self, function, *arguments, **options):
+        compiled, calls = COMPILE(self, function, *arguments, **options), []
+
+        def run(*inputs):
+            calls.append(1)
+            if self.group_size > 4 and len(calls) == call:
+                refused.append(self.group_size)
+                raise jax.errors.JaxRuntimeError(message)
+            return compiled(*inputs)
+
+        return run if function.__name__ == f"_{part}" else compiled
+
+    monkeypatch.setattr(GroupProgram, "_compile", breakable)
+    return refused
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
+def small_groups(tiny, tmp_path_factory):
+    """The sweep in groups of 4 from the start."""
+    out = tmp_path_factory.mktemp("small") / "out"
+    assert main(command(tiny, out, "--num_seeds", "6")) == 0
+    return out
 
 
-def test_out_of_memory_halves_the_group_and_goes_on(tiny, tmp_path, monkeypatch, capsys):
-    """The first group is refused memory twice; the trials end as they do in small groups from the
-    start.
-    """
-    start, refused = GroupRun.start_state, []
-
-    def scarce(self):
-        if self.program.group_size > 4:
-            refused.append(self.program.group_size)
-            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory (injected)")
-        return start(self)
-
-    monkeypatch.setattr(GroupRun, "start_state", scarce)
-    flags = ["--num_seeds", "6", "--trials_per_device", "4"]
-    assert main(command(tiny, tmp_path / "scarce", *flags)) == 0
+@pytest.mark.parametrize(
+    ("part", "call"), [("start", 1), ("train", 1), ("train", 2), ("evaluate", 1)]
+)
+def test_out_of_memory_halves_the_group_and_goes_on(
+    tiny, small_groups, tmp_path, monkeypatch, capsys, part, call
+):
+    """At the start, where a program is compiled, between two dispatches, or at an evaluation."""
+    refused = failing(monkeypatch, part, call, "RESOURCE_EXHAUSTED: Out of memory (injected)")
+    flags = ["--num_seeds", "6", "--trials_per_device", "2"]
+    assert main(command(tiny, tmp_path / "out", *flags)) == 0
     assert refused == [8]
     assert "groups of 4 trials" in capsys.readouterr().out
-    rows = jaxtune.load_results(tmp_path / "scarce").trials
-    assert len(rows) == 6
-    assert set(rows.group_size) == {4}
+    first, second = (jaxtune.load_results(out) for out in (small_groups, tmp_path / "out"))
+    apart = ["seconds", "trials_per_device"]  # of the settings, what was asked for
+    assert first.trials.drop(columns=apart).equals(second.trials.drop(columns=apart))
+    assert first.history.equals(second.history)
+    for number, logits in first.predictions.items():
+        np.testing.assert_array_equal(logits, second.predictions[number])
+    assert curves(small_groups / "tb") == curves(tmp_path / "out" / "tb")
 
 
 def test_another_runtime_error_is_not_taken_for_memory(tiny, tmp_path, monkeypatch):
-    def broken(self):
-        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
-
-    monkeypatch.setattr(GroupRun, "start_state", broken)
+    failing(monkeypatch, "train", 1, "INTERNAL: something else")
+    flags = ["--num_seeds", "6", "--trials_per_device", "2"]
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        main(command(tiny, tmp_path / "out", "--num_seeds", "1"))
+        main(command(tiny, tmp_path / "out", *flags))

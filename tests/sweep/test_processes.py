@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import numpy as np
-from tiny import write_tiny_model
 
 import jaxtune
 
@@ -17,32 +16,26 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(flags, devices, cache, **distributed):
-    environment = os.environ | {
-        "JAX_NUM_CPU_DEVICES": str(devices),
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-    }
+def start(flags, devices, **distributed):
     return subprocess.Popen(
         [sys.executable, "-m", "jaxtune.sweep", *flags],
-        env=environment | distributed,
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)} | distributed,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def test_two_processes_give_the_same_trials(tmp_path):
-    tiny = write_tiny_model(tmp_path / "tiny")
-    common = ["--model", str(tiny), "--task", "miniature", "--max_steps", "4", "--num_seeds", "5"]
-    common += ["--train_examples", "64", "--save_params", "final"]
+def test_two_processes_give_the_same_trials(tiny, tmp_path):
+    common = ["--model", tiny, "--task", "miniature", "--max_steps", "4", "--num_seeds", "5"]
+    common += ["--train_examples", "64", "--save_params", "final", "--packing", "false"]
     outs = {name: tmp_path / name for name in ("one", "two")}
-    one = start([*common, "--out", str(outs["one"])], 4, tmp_path / "cache")
+    one = start([*common, "--out", str(outs["one"])], 4)
     address = f"127.0.0.1:{free_port()}"
     pair = [
         start(
             [*common, "--out", str(outs["two"])],
             2,
-            tmp_path / "cache",
             JAX_COORDINATOR_ADDRESS=address,
             JAX_NUM_PROCESSES="2",
             JAX_PROCESS_ID=str(index),

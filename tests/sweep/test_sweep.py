@@ -1,13 +1,14 @@
 """The command, end to end on a tiny model: what it leaves, what it refuses, how it goes on."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import yaml
-from tiny import write_tiny_model
+from small_sweep import EVERYTHING, command
 
 import jaxtune
 from jaxtune.core.errors import UserError
@@ -38,28 +39,6 @@ ROW_KEYS = [
     "num_steps",
     "seconds",
 ]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
-
-
-def command(tiny, out, *flags):
-    return [
-        *("--model", tiny, "--task", "miniature", "--out", str(out)),
-        *("--max_steps", "5", "--train_examples", "64", "--log_every", "2", "--eval_every", "3"),
-        *flags,
-    ]
-
-
-@pytest.fixture(scope="module")
-def swept(tiny, tmp_path_factory):
-    """Two arms, three seeds, every kind of output."""
-    out = tmp_path_factory.mktemp("sweep") / "out"
-    flags = ["--num_seeds", "3", "--grid.bias_correction", "false", "true", "--save_params", "all"]
-    assert main(command(tiny, out, *flags)) == 0
-    return out
 
 
 def test_rows(swept):
@@ -137,24 +116,21 @@ def test_saved_params_reproduce_the_predictions(swept, tiny):
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_same_command_goes_on_and_leaves_what_is_there(swept, tiny, capsys):
-    before = (swept / "trials.jsonl").read_bytes()
-    flags = ["--num_seeds", "3", "--grid.bias_correction", "false", "true", "--save_params", "all"]
-    assert main(command(tiny, swept, *flags)) == 0
-    assert (swept / "trials.jsonl").read_bytes() == before
+def test_the_same_command_goes_on_and_leaves_what_is_there(swept, tiny, tmp_path, capsys):
+    out = shutil.copytree(swept, tmp_path / "out")
+    before = (out / "trials.jsonl").read_bytes()
+    assert main(command(tiny, out, *EVERYTHING)) == 0
+    assert (out / "trials.jsonl").read_bytes() == before
     assert "bias_correction=true" in capsys.readouterr().out
 
 
 def test_a_missing_trial_is_run_again_with_the_same_result(swept, tiny, tmp_path):
-    import shutil
-
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     lines = (out / "trials.jsonl").read_text().splitlines()
     removed = json.loads(lines[1])
     (out / "trials.jsonl").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
-    flags = ["--num_seeds", "3", "--grid.bias_correction", "false", "true", "--save_params", "all"]
-    assert main(command(tiny, out, *flags)) == 0
+    assert main(command(tiny, out, *EVERYTHING)) == 0
     rows = jaxtune.load_results(out).trials.to_dict("records")
     assert (out / "tb" / "bias_correction=true" / "aggregate").is_dir()
     manifest = json.loads((out / "manifest.json").read_text())

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from bad_data import GOOD, RTE, write
 from bad_models import WEIGHTS, Planted, flipped, pickled, remote_code
-from tiny import write_tiny_model
 
 from jaxtune.config.parse import parse
 from jaxtune.core.errors import LONGEST_MESSAGE, UserError
@@ -29,8 +28,9 @@ SMALL = ["--num_seeds", "1", "--max_steps", "2", "--train_examples", "32"]
 
 
 @pytest.fixture
-def tiny(tmp_path) -> Path:
-    return write_tiny_model(tmp_path / "tiny")
+def tiny(tiny, tmp_path) -> Path:
+    """A copy of the model, to be spoilt."""
+    return Path(shutil.copytree(tiny, tmp_path / "tiny"))
 
 
 def files_below(folder: Path) -> set[Path]:

@@ -1,17 +1,11 @@
 """What a dry run says."""
 
 import pytest
-from test_plan import plans_for
-from tiny import write_tiny_model
+from small_groups import plans_for
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.training.dry_run import Probe, peak_rates, plan_lines, probe
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.mark.parametrize(

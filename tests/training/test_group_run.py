@@ -1,64 +1,12 @@
 """A trial's numbers depend on its own seeds and settings, and on nothing beside it."""
 
-import dataclasses
-
-import jax
 import numpy as np
 import pytest
-from tiny import write_tiny_model
+from small_groups import STEPS, assert_same, custom_files, plan_for, run
 
-from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
 from jaxtune.data.packing import Shape
-from jaxtune.storage.curves import History
-from jaxtune.training.group_run import GroupRun, TrialResult, put_on_devices
-from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.training.program import GroupProgram, make_mesh
+from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.trial_inputs import learning_rates
-
-STEPS = 6
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
-
-
-def plan_for(model: str, *flags: str) -> ProgramPlan:
-    """The single program of a small sweep over 100 sentences."""
-    common = ["--model", model, "--task", "miniature", "--max_steps", str(STEPS)]
-    common += ["--learning_rate", "1e-3", "--train_examples", "100", "--log_every", "2"]
-    (plan,) = make_plans(make_trials(parse([*common, *flags])))
-    return plan
-
-
-def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **recipe):
-    """Results by seed (and arm), run in waves of `group_size` on the first devices."""
-    program = plan.compile(plan.group_size)
-    program = GroupProgram(
-        dataclasses.replace(program.recipe, **recipe),
-        make_mesh(jax.devices()[:num_devices]),
-        group_size,
-    )
-    tables = put_on_devices(program, plan.task)
-    trials = [t for t in plan.trials if seeds is None or t.seeds.seed in seeds]
-    if seeds is not None:
-        trials.sort(key=lambda trial: list(seeds).index(trial.seeds.seed))
-    results = {}
-    for start in range(0, len(trials), group_size):
-        group = trials[start : start + group_size]
-        history = History(plan.config.log_every)
-        for result in GroupRun(program, plan.task, tables, group, plan.shape, [history]).run():
-            results[(result.trial.seeds.seed, result.trial.arm)] = result
-    return results, program
-
-
-def assert_same(one: TrialResult, other: TrialResult):
-    assert np.array_equal(one.logits, other.logits)
-    assert one.train_loss == other.train_loss
-    assert one.final == other.final
-    for path, leaf in one.params.items():
-        jax.tree.map(np.testing.assert_array_equal, leaf, other.params[path])
 
 
 def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny):
@@ -140,6 +88,7 @@ def test_packed_trains_as_padded_does(tiny):
     np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("all_rungs")
 def test_every_rung_of_the_ladder_gives_the_same_step_to_rounding(tiny):
     plan = plan_for(tiny, "--num_seeds", "1")
     top = plan.shape.ladder[-1:]
@@ -207,12 +156,12 @@ def test_learning_rates_are_those_of_the_schedule(tiny):
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
-def test_compacted_vocabulary_ends_with_the_same_weights(tiny):
+def test_compacted_vocabulary_ends_with_the_same_weights(tiny, tmp_path):
     """Full-vocabulary weights after the run: words in use trained alike, the others decayed
     alike.
     """
     flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "0.1"]
-    few = ["--task", "custom", *custom_files(tiny), "--learning_rate", "1e-2"]
+    few = ["--task", "custom", *custom_files(tmp_path), "--learning_rate", "1e-2"]
     params = {}
     for compacted in ("true", "false"):
         plan = plan_for(tiny, *flags, *few, "--compact_vocabulary", compacted)
@@ -224,22 +173,6 @@ def test_compacted_vocabulary_ends_with_the_same_weights(tiny):
     assert not np.allclose(params["false"]["encoder/word/embedding"], start, rtol=1e-4)
     for path, leaf in params["false"].items():
         np.testing.assert_allclose(params["true"][path], leaf, rtol=1e-5, atol=1e-7, err_msg=path)
-
-
-def custom_files(folder: str) -> list[str]:
-    """A task of a few words only."""
-    paths = [f"{folder}/{name}.csv" for name in ("train", "dev")]
-    rows = [
-        "text,label",
-        "the dog sleeps,1",
-        "two dogs sleep,0",
-        "a dog sleeps,1",
-        "a chef cooks,0",
-    ]
-    for path in paths:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join([rows[0], *rows[1:] * 30]) + "\n")
-    return ["--train_file", paths[0], "--dev_file", paths[1]]
 
 
 def test_rematerialised_blocks_train_alike(tiny):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from hf import deviation
-from test_step import NUM_STEPS, WARMUP_STEPS, adamw_ours, batch_of, batches, named
+from torch_training import NUM_STEPS, WARMUP_STEPS, adamw_ours, batch_of, batches, named
 
 from jaxtune.config.trials import Hyper
 from jaxtune.models.names import paths

@@ -2,21 +2,10 @@
 
 import jax
 import pytest
-from tiny import write_tiny_model
+from small_groups import plans_for
 
 from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
-from jaxtune.training.plan import ProgramPlan, make_plans, num_steps_of, trials_that_fit
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return str(write_tiny_model(tmp_path_factory.mktemp("tiny")))
-
-
-def plans_for(model: str, *flags: str) -> list[ProgramPlan]:
-    common = ["--model", model, "--task", "miniature", "--train_examples", "100"]
-    return make_plans(make_trials(parse([*common, *flags])))
+from jaxtune.training.plan import num_steps_of, trials_that_fit
 
 
 @pytest.mark.parametrize(
@@ -36,6 +25,24 @@ def test_trials_that_fit_where_memory_is_not_proportional():
     chosen = trials_that_fit(needed, 500, 64)
     assert needed(chosen) <= 450
     assert chosen >= 15
+
+
+def test_trials_that_fit_where_a_program_does_not_even_compile():
+    """A compiler that runs out of the device's memory says so by an error: half as many are tried,
+    and any other error is passed on.
+    """
+
+    def needed(size: int) -> int:
+        if size > 10:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Ran out of memory (injected)")
+        return size
+
+    def broken(size: int) -> int:
+        raise jax.errors.JaxRuntimeError(f"INTERNAL: {size}")
+
+    assert trials_that_fit(needed, 100, 64) == 8
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        trials_that_fit(broken, 100, 64)
 
 
 def test_memory_of_the_compiled_program_grows_with_the_group(tiny):
@@ -74,6 +81,7 @@ def test_programs_differ_by_what_changes_shapes(tiny):
     assert {plan.config.batch_size for plan in plans} == {8, 16}
 
 
+@pytest.mark.usefixtures("all_rungs")
 def test_stacked_trials_take_the_top_rung_only(tiny):
     (alone,) = plans_for(tiny, "--num_seeds", "4")
     (stacked,) = plans_for(tiny, "--num_seeds", "4", "--trials_per_device", "2")

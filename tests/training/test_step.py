@@ -2,7 +2,6 @@
 batches.
 """
 
-import functools
 from typing import Any
 
 import hf
@@ -12,6 +11,15 @@ import numpy as np
 import pytest
 import torch
 from hf import FAMILIES, deviation
+from torch_training import (
+    NUM_STEPS,
+    WARMUP_STEPS,
+    adamw_2020,
+    adamw_ours,
+    batch_of,
+    batches,
+    named,
+)
 
 from jaxtune.config.trials import Hyper
 from jaxtune.models.heads import SequenceClassifier
@@ -33,49 +41,9 @@ from jaxtune.training.step import (
     train_step,
 )
 
-NUM_STEPS, WARMUP_STEPS = 20, 2
 HYPER = Hyper(5e-4, True, 0.9, 0.999, 1e-6, 0.01, 1.0, 0.1)
 STEP = jax.jit(train_step, static_argnames="num_steps")
 GRADIENTS = jax.jit(loss_and_gradients)
-
-
-def batch_of(batch: hf.Batch, **layout: Any) -> Batch:
-    """The step's batch, every sequence of weight 1."""
-    labels = jnp.asarray(batch.labels, jnp.int32)
-    return Batch(hf.jax_rows(batch, **layout), labels, jnp.ones(len(labels)))
-
-
-@functools.cache
-def batches(family: str) -> list[hf.Batch]:
-    """One batch per step, of lengths in changing order."""
-    orders = (tuple(np.random.default_rng(i).permutation(hf.LENGTHS)) for i in range(NUM_STEPS))
-    return [hf.make_batch(family, seed, lengths) for seed, lengths in enumerate(orders)]
-
-
-def adamw_2020(p: Any, m: Any, v: Any, t: int, rate: float, decay: float, hyper: Hyper) -> None:
-    """In place, update `t` (from 1) of Hugging Face's AdamW of 2020, whose `correct_bias` the paper
-    switches.
-    """
-    m.mul_(hyper.adam_b1).add_(p.grad, alpha=1 - hyper.adam_b1)
-    v.mul_(hyper.adam_b2).addcmul_(p.grad, p.grad, value=1 - hyper.adam_b2)
-    step = rate
-    if hyper.bias_correction:
-        step *= np.sqrt(1 - hyper.adam_b2**t) / (1 - hyper.adam_b1**t)
-    p.addcdiv_(m, v.sqrt() + hyper.adam_eps, value=-step)
-    p.sub_(rate * decay * p)
-
-
-def adamw_ours(p: Any, m: Any, v: Any, t: int, rate: float, decay: float, hyper: Hyper) -> None:
-    """The same with our two differences: b1, b2 as float32 numbers, and decay of the parameters
-    before the update.
-    """
-    betas = {
-        "adam_b1": float(np.float32(hyper.adam_b1)),
-        "adam_b2": float(np.float32(hyper.adam_b2)),
-    }
-    decayed = rate * decay * p
-    adamw_2020(p, m, v, t, rate, 0.0, hyper._replace(**betas))
-    p.sub_(decayed)
 
 
 def train_torch(
@@ -101,10 +69,6 @@ def train_torch(
                 decay = 0.0 if free else hyper.weight_decay
                 adamw(parameter, *moments[name], t + 1, rate, decay, hyper)
     return losses
-
-
-def named(model: Any) -> list[tuple[str, Any]]:
-    return list(model.named_parameters())
 
 
 @pytest.mark.parametrize(("adamw", "bound"), [(adamw_2020, 1e-5), (adamw_ours, 1e-6)])
