@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: sweep test fuzz check format docs miniature clean
+.PHONY: sweep test fuzz check format miniature clean
 
 sweep: $(VENV)/run
 	$(BIN)/python -m jaxtune.sweep --num_seeds 32
@@ -25,6 +25,7 @@ format: $(VENV)/test
 	$(BIN)/ruff format .
 
 # The site, into build/site; a broken link or a missing page is an error.
+.PHONY: docs
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
