@@ -87,6 +87,13 @@ def test_make_targets_and_flags_exist(page):
             assert set(flags) <= fields, command
 
 
+def test_every_recipe_is_listed():
+    table = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    recipes = [file.stem for file in (ROOT / "jaxtune" / "config" / "recipes").glob("*.yaml")]
+    assert sorted(listed) == sorted(recipes)
+
+
 def test_readme_is_a_page():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) < 150
