@@ -27,6 +27,11 @@ format: $(VENV)/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The site, into build/site; a broken link or a missing page is an error.
+.PHONY: docs
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # Repeats the packaged model, and the two that its failure rates are compared with (README).
 miniature: $(VENV)/run
 	for seed in 0 1 2; do $(BIN)/python -m jaxtune.pretrain --data miniature --seed $$seed --out build/miniature-$$seed; done
@@ -41,6 +46,11 @@ $(VENV)/test: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/run
+
+$(VENV)/docs: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@ $(VENV)/run
 
 clean:
