@@ -16,7 +16,7 @@ from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
 
 if TYPE_CHECKING:
-    from jaxtune.results import Results
+    from jaxtune.notebook.results import Results
 
 __all__ = [
     "InterruptedRunError",
@@ -50,9 +50,6 @@ def run_sweep(**settings: Any) -> "Results | None":
     """
     from jaxtune.config.parse import from_settings
 
-    named = settings.keys() & {"task", "config", "recipe"}
-    if settings.get("model") == "miniature" and not named:
-        settings["task"] = "miniature"
     parsed = from_settings(settings)
     # transformers imports tqdm, which in a notebook asks for widgets; the sweep's bar needs none.
     warnings.filterwarnings("ignore", "IProgress not found")
@@ -77,7 +74,7 @@ def load_results(*outs: str | PathLike[str]) -> "Results":
     """
     from pathlib import Path
 
-    from jaxtune.results import Results
+    from jaxtune.notebook.results import Results
 
     if not outs:
         raise UserError("No OUT is given; name one or more folders that sweeps have left.")
@@ -98,7 +95,7 @@ def _as_flags(settings: dict[str, Any]) -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name == "Results":
-        from jaxtune.results import Results
+        from jaxtune.notebook.results import Results
 
         return Results
     raise AttributeError(f"module 'jaxtune' has no attribute {name!r}")

@@ -94,6 +94,8 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
         for entry in source:
             if entry.name == "grid":
                 grid |= _swept(entry)
+    if values.get("model") == "miniature":  # it was made for that task alone
+        values.setdefault("task", "miniature")
     base = SweepConfig(**values)
     arms = tuple(
         dataclasses.replace(base, **dict(zip(grid, combination, strict=True)))

@@ -51,13 +51,13 @@ def export(config: ExportConfig) -> None:
     """Writes the folder; raises UserError, and leaves nothing, where something is missing."""
     check_target(config.to)
     # Imported late: `--help` and usage errors answer before JAX loads.
-    from jaxtune.core import devices as backend
+    from jaxtune.core import devices
     from jaxtune.core.console import say
     from jaxtune.export.choose import choose
     from jaxtune.export.members import read_sweep
 
     sweep = read_sweep(config.out, config.step)
-    backend.set_up(sweep.members[0].trial.config.precision)
+    devices.set_up(sweep.members[0].trial.config.precision)
     write = choose(sweep, config.trial, config.arm)
     with fresh_folder(config.to) as folder:
         said = write(folder)

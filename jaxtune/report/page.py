@@ -38,11 +38,6 @@ def html(found: Findings, sections: Sequence[Section]) -> str:
     )
 
 
-def verdict_html(verdict: Verdict) -> str:
-    """The verdict alone, its sentences and notes, as a piece of a page such as a notebook's."""
-    return f'<div class="verdict">\n{_sentences(verdict)}\n</div>\n{_points(verdict.notes)}'
-
-
 def _sentences(verdict: Verdict) -> str:
     # A verdict that lists arms is no headline.
     kind = "long" if len(verdict.more_stable) > 140 else ""

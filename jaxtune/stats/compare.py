@@ -7,7 +7,6 @@ from typing import NamedTuple
 from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores
 from jaxtune.stats.hypothesis_tests import Contrast, Outcome, contrast, failure_test
 from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, share, share_difference
-from jaxtune.stats.wording import enumerate_words, in_points, show_estimate, show_p
 
 
 class Decisive(NamedTuple):
@@ -19,7 +18,7 @@ class Decisive(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two arms, all trials of both, failed ones too; in text, a line per question."""
+    """Two arms, all trials of both, failed ones too."""
 
     one: str
     other: str
@@ -33,25 +32,6 @@ class Comparison(NamedTuple):
     def p(self) -> Decisive:
         """Before any correction."""
         return Decisive(self.failures.p, self.all.spread.p, self.all.location.p)
-
-    def __str__(self) -> str:
-        changed = [f"{name}={one} against {other}" for name, (one, other) in self.settings.items()]
-        head = f"[{self.one}] against [{self.other}]"
-        if changed:
-            head += f", which differ in {enumerate_words(changed)}"
-        p, both = self.holm or self.p, self.all
-        rate = show_estimate(in_points(self.failure_difference), "{:+.0f}", " points")
-        ratio = show_estimate(both.std_ratio, "{:.2f}", " times as large")
-        mean = show_estimate(both.mean_difference, "{:+.3f}")
-        return f"""{head}
-failure rate  {rate}; {show_p(p.failures)}, {self.failures.test}
-std           {ratio}; {show_p(p.spread)}, {both.spread.test}
-mean          {mean}; {show_p(p.location)}, {both.location.test}
-wins          {show_estimate(both.improvement, "{:.0%}", " of all pairs of trials")}
-p {"after Holm's correction" if self.holm else "before any correction"}"""
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def compare(one: Arm, other: Arm, seed: int = 0, num_resamples: int = NUM_RESAMPLES) -> Comparison:

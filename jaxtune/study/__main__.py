@@ -21,10 +21,10 @@ def study(argv: list[str]) -> None:
     """One experiment, or all of them."""
     config = parse(argv)
     # Imported late: `--help` and usage errors answer before JAX loads.
-    from jaxtune.core import devices as backend
+    from jaxtune.core import devices
     from jaxtune.study.running import run_studies
 
-    backend.set_up(config.precision)
+    devices.set_up(config.precision)
     run_studies(config, argv)
 
 

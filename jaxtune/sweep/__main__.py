@@ -22,11 +22,11 @@ def sweep(argv: list[str]) -> None:
     """Runs, or goes on with, the sweep of a command line."""
     settings = parse(argv)
     # Imported late: `--help` and usage errors answer before JAX loads.
-    from jaxtune.core import devices as backend
+    from jaxtune.core import devices
     from jaxtune.sweep.groups import writes
     from jaxtune.sweep.run import run_sweep
 
-    backend.set_up(settings.base.precision, settings.base.compile_cache)
+    devices.set_up(settings.base.precision, settings.base.compile_cache)
     run_sweep(settings, argv)
     if settings.base.task == "miniature" and not settings.base.dry_run and writes():
         print(

@@ -1,6 +1,5 @@
 """How words of a command line are read, the same by all commands; what the terminal shows."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from jaxtune.core.errors import UsageError
 from jaxtune.core.flags import parse_flags
 from jaxtune.core.quiet import SWITCHES
 from jaxtune.export.__main__ import ExportConfig
+from jaxtune.pretrain.settings import PretrainConfig
 from jaxtune.report.__main__ import ReportConfig
 from jaxtune.study.settings import parse as parse_study
 
@@ -34,12 +34,8 @@ def settings_of(command: str, words: list[str]) -> Any:
         return parse(words).base
     if command == "study":
         return parse_study(words)
-    if command == "pretrain":
-        # Its module is the one that loads JAX.
-        return parse_flags(
-            command, importlib.import_module("jaxtune.pretrain.__main__").PretrainConfig, words
-        )
-    return parse_flags(command, {"report": ReportConfig, "export": ExportConfig}[command], words)
+    settings = {"report": ReportConfig, "export": ExportConfig, "pretrain": PretrainConfig}
+    return parse_flags(command, settings[command], words)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from jaxtune.data.corpus import miniature_corpus, read_corpus
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config
-from jaxtune.pretrain import __main__ as pretrain
+from jaxtune.pretrain import run as pretrain
+from jaxtune.pretrain.__main__ import main
 from jaxtune.pretrain.masked_lm import masked_lm_loss, stacked
+from jaxtune.pretrain.settings import PretrainConfig
 from jaxtune.training.step import StepPlan
 
 TINY = {
@@ -45,7 +47,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("pretrain") / "out"
-    pretrain.pretrain(pretrain.PretrainConfig(out=out, **TINY))
+    pretrain.pretrain(PretrainConfig(out=out, **TINY))
     return out
 
 
@@ -136,7 +138,7 @@ def test_torch_reads_the_other_families(tmp_path, family):
     """A short pre-training that grows once; the written folder is the same function in torch."""
     hf = pytest.importorskip("hf")
     settings = TINY | {"steps": (4, 4), "warmup_steps": 2, "family": family}
-    pretrain.pretrain(pretrain.PretrainConfig(out=tmp_path / "out", **settings))
+    pretrain.pretrain(PretrainConfig(out=tmp_path / "out", **settings))
     reference = hf.load_torch(tmp_path / "out", hf.MASKED_LM)
     ours = hf.load_jax(tmp_path / "out", hf.MASKED_LM)
     assert type(reference).__name__ == f"{family.capitalize()}ForMaskedLM"
@@ -193,7 +195,7 @@ def test_resumed_equals_undisturbed(trained, tmp_path, monkeypatch, stop_after):
             raise CutError
 
     monkeypatch.setattr(pretrain.RunCheckpoints, "save", save_and_cut)
-    config = pretrain.PretrainConfig(out=out, **TINY)
+    config = PretrainConfig(out=out, **TINY)
     with pytest.raises(CutError):
         pretrain.pretrain(config)
     monkeypatch.setattr(pretrain.RunCheckpoints, "save", save)
@@ -202,7 +204,7 @@ def test_resumed_equals_undisturbed(trained, tmp_path, monkeypatch, stop_after):
 
 
 def test_a_folder_with_a_model_is_not_overwritten(trained, capsys):
-    status = pretrain.main(["--data", "miniature", "--out", str(trained)])
+    status = main(["--data", "miniature", "--out", str(trained)])
     assert status == 1
     assert "holds a model already" in capsys.readouterr().err
 
@@ -218,7 +220,7 @@ def test_a_folder_with_a_model_is_not_overwritten(trained, capsys):
 )
 def test_mistakes(tmp_path, capsys, flags, says):
     common = ["--data", "miniature", "--out", str(tmp_path / "out")]
-    assert pretrain.main([*common, *flags]) == 1
+    assert main([*common, *flags]) == 1
     assert says in capsys.readouterr().err
 
 
@@ -232,7 +234,7 @@ def test_text_files_with_a_real_tokenizer(real_data, tmp_path):
     flags = ["--layers", "1", "--steps", "3", "--learning_rates", "1e-3", "--max_length", "32"]
     size = ["--hidden_size", "16", "--num_heads", "2", "--batch_size", "8", "--warmup_steps", "1"]
     data = ["--data", str(tmp_path / "text.txt"), "--tokenizer", str(tokenizer)]
-    assert pretrain.main([*data, "--out", str(out), *flags, *size]) == 0
+    assert main([*data, "--out", str(out), *flags, *size]) == 0
     config, _ = read_config(out)
     assert config.vocab_size == 30522
     assert (out / "tokenizer.json").exists()

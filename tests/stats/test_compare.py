@@ -32,17 +32,6 @@ def test_a_pair_says_what_was_set_differently_and_what_came_out():
     assert pair.all.mean_difference.value == pytest.approx(np.mean(off.final - on.final))
 
 
-def test_a_pair_reads_as_text():
-    off = made_up_arm([*[0.6] * 12, *GOOD[:4]], "off", bias_correction=False)
-    (pair,) = compare_all([off, made_up_arm(GOOD, "on", bias_correction=True)])
-    first, failures, *_, last = str(pair).split("\n")
-    assert first == "[off] against [on], which differ in bias_correction=false against true"
-    assert failures.startswith("failure rate  +75 points (95 % interval +")
-    assert failures.endswith("; p < 0.0001, Boschloo's exact test")
-    assert last == "p after Holm's correction"
-    assert repr(pair) == str(pair)
-
-
 def test_arms_with_other_seeds_are_compared_unpaired():
     pair = compare(made_up_arm(GOOD), made_up_arm(GOOD[1:], seeds=range(1, 16)))
     assert pair.all.location is pair.all.mann_whitney

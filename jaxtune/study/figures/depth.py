@@ -14,8 +14,9 @@ from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_cor
 from jaxtune.data.miniature import language
 from jaxtune.data.packing import choose_shape
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
-from jaxtune.pretrain.__main__ import PretrainConfig, pretrain
 from jaxtune.pretrain.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
+from jaxtune.pretrain.run import pretrain
+from jaxtune.pretrain.settings import PretrainConfig
 from jaxtune.study.context import (
     BOTH_ARMS,
     MINIATURE,

@@ -369,6 +369,6 @@ def test_the_notebook_of_the_docs_runs(small, tmp_path, monkeypatch, capsys):
 
 
 def notebook_cells() -> list[str]:
-    path = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
+    path = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

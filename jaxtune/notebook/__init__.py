@@ -1,0 +1,1 @@
+"""What `jaxtune.run_sweep` and `load_results` give: tables, verdict, comparisons and figures."""

@@ -1,0 +1,214 @@
+"""Masked-LM pre-training from scratch, in stages of growing depth, to a Hugging Face folder.
+
+A shallow encoder learns first; its blocks are then repeated (ABCD -> ABCDABCD...) and trained on
+(Gong et al., 2019). The defaults make the packaged miniature.
+"""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+
+from jaxtune.config.trials import Hyper
+from jaxtune.core.console import ProgressLine, say
+from jaxtune.core.errors import UserError
+from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
+from jaxtune.data.packing import (
+    Shape,
+    choose_shape,
+    make_plan,
+    rows_needed,
+    trial_batches,
+)
+from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.heads import MaskedLM
+from jaxtune.models.pretrained import num_parameters, write_folder
+from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
+from jaxtune.pretrain.settings import PretrainConfig, check
+from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.training.optimizer import make_optimizer
+
+STEPS_PER_DISPATCH = 25
+EVAL_EVERY = 500
+
+
+def pretrain(config: PretrainConfig) -> None:
+    """All stages, then the folder."""
+    check(config)
+    _claim(config)
+    corpus = _corpus(config)
+    say(
+        f"{len(corpus.train):,} sequences, {int(corpus.train.lengths.sum()):,} tokens;"
+        f" {len(corpus.held_out):,} held out"
+    )
+    shape = _shape(config, corpus)
+    running = config.out / "checkpoints"
+    checkpoints = RunCheckpoints(running, say)
+    reached, model = checkpoints.latest(), None
+    done = 0
+    for stage, steps in enumerate(config.steps):
+        encoder = _encoder_config(config, corpus, config.layers[stage])
+        if done + steps >= reached:  # earlier stages are in the checkpoint's parameters
+            model = stacked(model, encoder, jax.random.key(config.seed))
+            model = _run_stage(config, corpus, shape, stage, done, model, checkpoints)
+        done += steps
+    assert model is not None
+    _write(config, corpus, model)
+    checkpoints.discard()
+
+
+def _claim(config: PretrainConfig) -> None:
+    """Notes the settings in `out`; refuses a folder that holds a model or was begun with other
+    settings.
+    """
+    if (config.out / "config.json").exists():
+        raise UserError(f"{config.out} holds a model already; give another --out or remove it.")
+    apart = ("out", "tokenizer", "held_out")
+    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in apart}
+    text = json.dumps(settings, indent=2) + "\n"
+    path = config.out / "pretraining.json"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise UserError(
+            f"{config.out} was begun with other settings ({path.name}); give those again, or"
+            " another --out."
+        )
+    config.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _run_stage(
+    config: PretrainConfig,
+    corpus: Corpus,
+    shape: Shape,
+    stage: int,
+    before: int,
+    model: MaskedLM,
+    checkpoints: RunCheckpoints,
+) -> MaskedLM:
+    """Trains one depth, from the checkpoint where there is one of this stage."""
+    num_steps = config.steps[stage]
+    program = MaskedLMProgram(
+        corpus, shape, _optimizer(config, stage), config.mask_rate, jax.random.key(config.seed)
+    )
+    state = program.start(model)
+    start = 0
+    latest = checkpoints.latest()
+    if before < latest <= before + num_steps:
+        restored = checkpoints.restore_latest(state)
+        assert restored is not None
+        start, state = restored.step - before, restored.tree
+    batches = trial_batches(config.seed, len(corpus.train), config.batch_size, sum(config.steps))
+    title = f"{config.layers[stage]:>2} layers, {num_parameters(model):,} parameters"
+    tokens = corpus.train.as_tokens()
+    text = ""
+    with ProgressLine(title, num_steps) as line:
+        for step in range(start, num_steps, STEPS_PER_DISPATCH):
+            count = min(STEPS_PER_DISPATCH, num_steps - step)
+            part = np.full((STEPS_PER_DISPATCH, config.batch_size), -1, np.int32)
+            part[:count] = batches[before + step : before + step + count]
+            plan = make_plan(corpus.train, part, shape)
+            state, loss = program.train(state, tokens, plan, before + step, count)
+            step += count
+            if step % EVAL_EVERY < STEPS_PER_DISPATCH or step == num_steps:
+                text = "  held-out loss {:.3f}, accuracy {:.3f}".format(
+                    *program.evaluate(state.model)
+                )
+                checkpoints.save(before + step, state)
+            line.update(step, f"loss {float(loss):.3f}{text}")
+    say(f"{title}: step {num_steps},{text}")
+    return state.model
+
+
+def _optimizer(config: PretrainConfig, stage: int) -> optax.GradientTransformation:
+    num_steps = config.steps[stage]
+    hyper = Hyper(
+        learning_rate=config.learning_rates[stage],
+        bias_correction=True,
+        adam_b1=0.9,
+        adam_b2=config.adam_b2,
+        adam_eps=1e-6,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        warmup_ratio=config.warmup_steps / num_steps,
+    )
+    last = stage == len(config.steps) - 1
+    return make_optimizer(hyper, num_steps, "linear" if last else "constant")
+
+
+def _corpus(config: PretrainConfig) -> Corpus:
+    if config.data == "miniature":
+        return miniature_corpus(config.out, config.seed, config.max_length)
+    if config.tokenizer is None:
+        raise UserError(
+            "--tokenizer is not given; name a folder with tokenizer files (any BERT checkpoint's)."
+        )
+    return read_corpus(Path(config.data), config.held_out, config.tokenizer, config.max_length)
+
+
+def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
+    """One row shape that holds every batch of the run."""
+    lengths = np.concatenate([corpus.train.lengths, corpus.held_out.lengths])
+    shape = choose_shape(lengths, config.batch_size, config.hidden_size)
+    batches = trial_batches(config.seed, len(corpus.train), config.batch_size, sum(config.steps))
+    most = int(rows_needed(corpus.train, batches, shape).max())
+    return shape._replace(ladder=(most,))
+
+
+def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> EncoderConfig:
+    # RoBERTa leaves the positions up to its padding index unused, and has one token type.
+    unused = corpus.pad_token + 1 if config.family == "roberta" else 0
+    return EncoderConfig(
+        family=config.family,
+        vocab_size=corpus.vocab_size,
+        hidden_size=config.hidden_size,
+        num_layers=num_layers,
+        num_heads=config.num_heads,
+        intermediate_size=4 * config.hidden_size,
+        max_positions=config.max_length + unused,
+        type_vocab_size=1 if config.family == "roberta" else 2,
+        embedding_size=config.hidden_size,
+        activation="gelu",
+        layer_norm_eps=1e-12,
+        hidden_dropout=config.dropout,
+        attention_dropout=config.dropout,
+        classifier_dropout=config.dropout,
+        pad_token_id=corpus.pad_token,
+        init_std=config.init_std,
+        dtype=config.precision,
+    )
+
+
+def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
+    """The Hugging Face folder, with the settings that made it beside it."""
+    encoder = model.encoder.config
+    raw = {
+        "architectures": [f"{config.family.capitalize()}ForMaskedLM"],
+        "model_type": config.family,
+        "vocab_size": encoder.vocab_size,
+        "hidden_size": encoder.hidden_size,
+        "num_hidden_layers": encoder.num_layers,
+        "num_attention_heads": encoder.num_heads,
+        "intermediate_size": encoder.intermediate_size,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": config.dropout,
+        "attention_probs_dropout_prob": config.dropout,
+        "max_position_embeddings": encoder.max_positions,
+        "type_vocab_size": encoder.type_vocab_size,
+        "layer_norm_eps": encoder.layer_norm_eps,
+        "initializer_range": config.init_std,
+        "pad_token_id": encoder.pad_token_id,
+    }
+    if config.family == "albert":
+        raw |= {
+            "embedding_size": encoder.embedding_size,
+            "classifier_dropout_prob": encoder.classifier_dropout,
+        }
+    write_folder(config.out, model, raw)
+    for file in corpus.tokenizer_files:
+        if file.parent != config.out:
+            shutil.copy(file, config.out / file.name)
+    say(f"wrote {config.out}")

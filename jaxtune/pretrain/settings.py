@@ -1,0 +1,82 @@
+"""Every setting of a pre-training run: its name, type, default and help."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Literal
+
+from jaxtune.core.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """Pre-trains a small encoder by masked-language modelling and writes a Hugging Face folder with
+    its MLM head.
+
+    The stages grow the depth: `--layers 4 12 24 --steps 2500 500 700` trains 4 layers, repeats them
+    to 12, then to 24. The same command goes on where it stopped.
+    """
+
+    data: str
+    """`miniature`, a text file (.txt or .txt.xz), or a folder of them; one paragraph per line."""
+    out: Path
+    """Folder to write."""
+    tokenizer: Path | None = None
+    """Folder with tokenizer files; not needed for the miniature."""
+    held_out: Path | None = None
+    """Text file to validate on; without it, 1 % of the sequences (at most 1,000)."""
+    family: Literal["bert", "roberta", "albert"] = "bert"
+    """Architecture: RoBERTa counts positions from after its padding index and has one token type,
+    ALBERT repeats one block.
+    """
+    layers: tuple[int, ...] = (4, 12, 24)
+    """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block
+    more often.
+    """
+    steps: tuple[int, ...] = (2500, 500, 700)
+    """Optimiser steps of each stage."""
+    learning_rates: tuple[float, ...] = (2.4e-3, 7e-4, 5e-4)
+    """Peak learning rate of each stage; constant after the warm-up, decaying in the last stage."""
+    hidden_size: int = 64
+    """Width; the feed-forward layer is four times as wide."""
+    num_heads: int = 4
+    """Attention heads."""
+    max_length: int = 16
+    """Longest sequence; longer paragraphs are cut into pieces."""
+    batch_size: int = 64
+    """Sequences per step."""
+    warmup_steps: int = 100
+    """Of each stage."""
+    mask_rate: float = 0.15
+    """Share of the words to predict: 80 % masked, 10 % replaced, 10 % kept."""
+    adam_b2: float = 0.99
+    """Decay of the second moment."""
+    weight_decay: float = 0.01
+    """Decoupled."""
+    max_grad_norm: float = 1.0
+    """Clip gradients to this norm."""
+    init_std: float = 0.05
+    """Standard deviation of fresh weights."""
+    dropout: float = 0.1
+    """All dropout rates, in training and in the written config."""
+    seed: int = 0
+    """Weights, order, masks, dropout, and the miniature's sentences."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the matrix products."""
+
+
+def check(config: PretrainConfig) -> None:
+    """Raises UserError for settings that contradict each other."""
+    if not len(config.layers) == len(config.steps) == len(config.learning_rates):
+        raise UserError(
+            "layers, steps and learning_rates differ in length; give one of each per stage."
+        )
+    for shallow, deep in itertools.pairwise(config.layers):
+        if deep % shallow:
+            raise UserError(
+                f"{deep} layers are no multiple of {shallow}; each stage repeats the one before."
+            )
+    if config.hidden_size % config.num_heads:
+        raise UserError(
+            f"hidden_size {config.hidden_size} is no multiple of num_heads {config.num_heads}."
+        )
