@@ -28,7 +28,7 @@ FAMILY_SETTINGS: dict[str, dict[str, Any]] = {
     "roberta": {"adam_b2": 0.98, "weight_decay": 0.1, "max_grad_norm": None},
     "albert": {"dropout": 0.0, "weight_decay": 0.0},
 }
-# The quickstart's, as in jaxtune/miniature/quickstart.yaml.
+# The quickstart's, as in jaxtune/data/miniature/quickstart.yaml.
 MINIATURE_SETTINGS: dict[str, Any] = {"max_grad_norm": None, "dropout": 0.1}
 
 
