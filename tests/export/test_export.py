@@ -248,7 +248,7 @@ def test_a_failed_trial_is_exported_by_its_number_and_named_so(swept, tmp_path):
 
 def test_help_needs_no_heavy_imports():
     code = (
-        "import sys, jaxtune.export as e\n"
+        "import sys, jaxtune.export.__main__ as e\n"
         "try: e.main(['--help'])\n"
         "except SystemExit as stop: assert stop.code == 0\n"
         "heavy = {'jax', 'flax', 'transformers', 'datasets', 'pandas'} & set(sys.modules)\n"

@@ -161,7 +161,7 @@ def test_drawing_imports_no_jax(studied):
     folders = [str(studied / name) for name in ("baselines", "bias_correction", "ablation")]
     code = (
         "import sys; from pathlib import Path; from jaxtune.study.drawing.draw import draw; "
-        "from jaxtune.study import draw_curves, draw_norms, page; "
+        "from jaxtune.study import page; from jaxtune.study.drawing import curves, norms; "
         "[draw(Path(folder)) for folder in sys.argv[1:]]; print('jax' in sys.modules)"
     )
     command = [sys.executable, "-c", code, *folders]

@@ -232,7 +232,7 @@ def test_wrong_usage_is_status_2(tiny, tmp_path):
 
 def test_help_needs_no_heavy_imports():
     code = (
-        "import sys, jaxtune.sweep as s\n"
+        "import sys, jaxtune.sweep.__main__ as s\n"
         "try: s.main(['--help'])\n"
         "except SystemExit as stop: assert stop.code == 0\n"
         "heavy = {'jax', 'flax', 'transformers', 'datasets', 'pandas'} & set(sys.modules)\n"
