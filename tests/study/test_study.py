@@ -205,6 +205,7 @@ def glue_folder(folder):
     return folder
 
 
+@pytest.mark.storm
 def test_the_papers_scale_is_the_same_code(tiny, tmp_path, capsys):
     flags = ["--config", str(CONFIGS / "paper.yaml"), "--model", tiny, "--random_weights", "true"]
     flags += ["--data_dir", str(glue_folder(tmp_path)), "--tasks", "rte", "--dry_run", "true"]
