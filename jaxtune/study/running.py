@@ -55,12 +55,11 @@ def _run(study: Study, figure: str, argv: Sequence[str]) -> Finding:
     """One study; one that has nothing to show says so in its finding and draws nothing."""
     began = time.monotonic()
     module = importlib.import_module(f"jaxtune.study.figures.{figure}")
-    folder = study.folder(figure)
     try:
         finding: Finding = module.run(study)
         to_draw = True
     except NothingToShowError as nothing:
-        clear(folder, ".parquet", ".npz")
+        clear(study.folder(figure), ".parquet", ".npz")
         finding = Finding(module.TITLE, module.PAPER, str(nothing))
         to_draw = False
     about = {
@@ -68,6 +67,7 @@ def _run(study: Study, figure: str, argv: Sequence[str]) -> Finding:
         "settings": as_yaml(study.config),
         "seconds": round(time.monotonic() - began, 1),
     }
+    folder = study.folder(figure)  # not before: a dry run makes none
     clear(folder, ".png", ".svg")
     write_finding(folder, figure, finding, about)
     if to_draw:

@@ -194,12 +194,12 @@ def test_mistakes_as_a_user_sees_them(tiny, tmp_path):
             1,
             "c.yaml, line 3: warmup_ration is no field; did you",
         ),
-        (["--learning_rat", "1"], 2, "Perhaps you meant"),
+        (["--learning_rat", "1"], 2, "did you mean --learning_rate?"),
     ):
         done = run(*flags, "--out", tmp_path / "out")
         assert done.returncode == status
         assert done.stdout == ""
         assert says in done.stderr
         assert "Traceback" not in done.stderr
-        assert (done.stderr.count("\n") == 1) == (status == 1)
+        assert done.stderr.count("\n") == 1
         assert not (tmp_path / "out").exists()
