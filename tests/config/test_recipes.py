@@ -24,6 +24,7 @@ ALL_ON = ["--mixout", "0.5", "--pretrained_decay", "3", "--layerwise_lr_decay", 
 ALL_ON += ["--reinit_layers", "1"]
 
 
+@pytest.mark.storm
 def test_a_grid_of_strengths_is_one_program_and_each_trial_the_one_alone(tiny):
     grid = ["--grid.mixout", "0.1", "0.9", "--grid.reinit_layers", "1", "2"]
     common = ["--num_seeds", "1", "--save_params", "final", "--pretrained_decay", "0.5"]
@@ -48,6 +49,7 @@ def test_an_arm_without_mitigations_runs_the_plain_program(tiny):
     assert on.needs_origin
 
 
+@pytest.mark.storm
 def test_all_mitigations_at_once_vmapped_with_other_neighbours(tiny):
     """Bitwise for a group size, whoever the neighbours are; to rounding the trial alone; dispatches
     cut anywhere.

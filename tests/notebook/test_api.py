@@ -278,6 +278,7 @@ def test_after_jax_has_run_the_devices_that_are_there_do(small, results, tmp_pat
     np.testing.assert_array_equal(found.predictions[0], results.predictions[0])
 
 
+@pytest.mark.storm
 def test_an_interrupted_call_goes_on_when_it_is_given_again(small, tmp_path):
     """As the stop button of a notebook does: SIGINT, while the main thread runs a sweep."""
     settings = small | {"max_steps": 400, "checkpoint_every": 10, "out": tmp_path / "out"}

@@ -133,7 +133,8 @@ def test_the_folder_loads_as_any_checkpoint(trained):
     assert fresh == ("head/pooler", "head/classifier")
 
 
-@pytest.mark.parametrize("family", [pytest.param("roberta", marks=pytest.mark.storm), "albert"])
+@pytest.mark.storm
+@pytest.mark.parametrize("family", ["roberta", "albert"])
 def test_torch_reads_the_other_families(tmp_path, family):
     """A short pre-training that grows once; the written folder is the same function in torch."""
     hf = pytest.importorskip("hf")

@@ -166,6 +166,7 @@ def test_spread_without_centring_takes_a_shift_for_it():
     assert np.mean(np.array(found) <= 0.05) > 0.25
 
 
+@pytest.mark.storm
 def test_holm_keeps_the_whole_family_at_its_level():
     """Two equal unstable arms: any of the three decisive tests rejects after correction."""
     rng, repeats, found = np.random.default_rng(0), 300, 0

@@ -158,7 +158,18 @@ def assert_same(one, other):
     assert not (other / "first_leg").exists()
 
 
-@pytest.mark.parametrize("cuts", [[3], [7], [9], [5, 8, 10]])
+STORM = pytest.mark.storm
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param([3], marks=STORM),
+        [7],
+        pytest.param([9], marks=STORM),
+        pytest.param([5, 8, 10], marks=STORM),
+    ],
+)
 def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
     """Counted in checkpoints: two in each of three first groups, then two before the stop step and
     two after it.
@@ -188,7 +199,13 @@ def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
 
 @pytest.mark.parametrize(
     ("call", "share"),
-    [(3, 0.0), (3, 1.0), (4, 0.0), (4, 0.5), (4, 1.0)],
+    [
+        pytest.param(3, 0.0, marks=STORM),
+        pytest.param(3, 1.0, marks=STORM),
+        pytest.param(4, 0.0, marks=STORM),
+        (4, 0.5),
+        pytest.param(4, 1.0, marks=STORM),
+    ],
     ids=["before the last group's rows", "after them", "no loser's row", "half of them", "all"],
 )
 def test_cut_off_between_the_legs(tiny, kept, tmp_path, monkeypatch, call, share):
@@ -265,7 +282,7 @@ def test_trials_that_have_learnt_nothing_stop_and_the_others_of_their_group_end_
     assert [arm["stopped_early"] for arm in summary["arms"].values()] == [3, 4]
 
 
-@pytest.mark.parametrize("cut", [2, 4, 6])
+@pytest.mark.parametrize("cut", [pytest.param(2, marks=STORM), 4, pytest.param(6, marks=STORM)])
 def test_cut_off_before_and_after_trials_have_stopped(tiny, early, tmp_path, monkeypatch, cut):
     """In checkpoints: the first group ends at the stop step after two, the others have four."""
     out, save, saved = tmp_path / "out", RunCheckpoints.save, []

@@ -228,6 +228,7 @@ def test_interruption_gives_the_handlers_back():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.storm
 def test_a_lock_left_by_a_dead_process_is_taken_over(tiny, tmp_path):
     out = tmp_path / "out"
     process = start(tiny, out, *LONG)

@@ -94,6 +94,7 @@ def test_an_arm_is_one_folder(arm):
     assert name not in (".", "..")
 
 
+@pytest.mark.storm
 def test_swept_file_names_stay_in_out(tiny, tmp_path, monkeypatch):
     """Arms are named after what is swept, paths among it."""
     inside = tmp_path / "a" / "b"
@@ -130,6 +131,7 @@ def run(*flags: object, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.storm
 def test_no_secret_of_the_environment_reaches_the_results(tiny, tmp_path):
     names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "MINE")
     secrets = {name: f"secret-{number}-9f8e7d6c5b4a" for number, name in enumerate(names)}

@@ -20,6 +20,7 @@ def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny)
     assert len({result.train_loss for result in among.values()}) == 8
 
 
+@pytest.mark.storm
 def test_trials_whose_orders_need_other_row_counts_share_a_program_bitwise(tiny, monkeypatch):
     monkeypatch.setattr(
         "jaxtune.training.prepare.choose_shape", lambda *_: Shape(24, (5, 7), packed=True)
@@ -40,6 +41,7 @@ def test_vmapped_trials_are_bitwise_the_same_with_other_neighbours_and_places(ti
     assert_same(first[2, "all"], other[2, "all"])
 
 
+@pytest.mark.storm
 def test_group_sizes_agree_to_rounding(tiny):
     plan = plan_for(tiny, "--num_seeds", "8", "--trials_per_device", "8")
     eight, _ = run(plan, 1, 8)
@@ -65,7 +67,10 @@ def test_a_swept_trial_equals_the_same_trial_unswept(tiny):
     assert_same(swept[0, "learning_rate=0.001"], plain[0, "all"])
 
 
-@pytest.mark.parametrize("most", [1, 4, 64])
+STORM = pytest.mark.storm
+
+
+@pytest.mark.parametrize("most", [pytest.param(1, marks=STORM), 4, pytest.param(64, marks=STORM)])
 def test_dispatches_cut_anywhere_change_nothing(tiny, most):
     plan = plan_for(tiny, "--num_seeds", "1")
     whole, _ = run(plan, 1, 1)
@@ -88,6 +93,7 @@ def test_packed_trains_as_padded_does(tiny):
     np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.storm
 @pytest.mark.usefixtures("all_rungs")
 def test_every_rung_of_the_ladder_gives_the_same_step_to_rounding(tiny):
     plan = plan_for(tiny, "--num_seeds", "1")
