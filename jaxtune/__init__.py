@@ -16,7 +16,7 @@ from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
 
 if TYPE_CHECKING:
-    from jaxtune.notebook.results import Results
+    from jaxtune.report.notebook import Results
 
 __all__ = [
     "InterruptedRunError",
@@ -74,7 +74,7 @@ def load_results(*outs: str | PathLike[str]) -> "Results":
     """
     from pathlib import Path
 
-    from jaxtune.notebook.results import Results
+    from jaxtune.report.notebook import Results
 
     if not outs:
         raise UserError("No OUT is given; name one or more folders that sweeps have left.")
@@ -95,7 +95,7 @@ def _as_flags(settings: dict[str, Any]) -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name == "Results":
-        from jaxtune.notebook.results import Results
+        from jaxtune.report.notebook import Results
 
         return Results
     raise AttributeError(f"module 'jaxtune' has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from made_up import made_up_arm
 from pages import Page
 
-from jaxtune.notebook.statements import Verdict
+from jaxtune.report.statements import Verdict
 from jaxtune.stats.verdict import judge
 
 NASTY = '<script>alert("x")</script>'

@@ -1,1 +1,0 @@
-"""What `jaxtune.run_sweep` and `load_results` give: tables, verdict, comparisons and figures."""
