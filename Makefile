@@ -32,7 +32,7 @@ format: $(VENV)/test
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Repeats the packaged model, and the two that its failure rates are compared with (README).
+# Repeats the packaged model, and the two that its failure rates are compared with (docs/quickstart.md).
 miniature: $(VENV)/run
 	for seed in 0 1 2; do $(BIN)/python -m jaxtune.pretrain --data miniature --seed $$seed --out build/miniature-$$seed; done
 

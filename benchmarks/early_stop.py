@@ -18,7 +18,7 @@ import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import make_trials, program_config
-from jaxtune.core.metrics import constant_loss
+from jaxtune.core.failure import constant_loss
 from jaxtune.core.schedules import stop_step
 from jaxtune.sweep.early_stop import has_learnt_nothing
 from jaxtune.training.prepare import prepare

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxtune.core.errors import UserError
+
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -76,10 +78,30 @@ def _as(choice: Any, value: Any) -> Any:
             return float(str(value))  # through a text, for a huge whole number is infinite there
     elif choice in (str, Path):
         if value is not None and not isinstance(value, list | tuple | dict | set):
-            return choice(str(value))
+            text = str(value)
+            if text or choice is str:  # Path("") would be the folder one is in
+                return choice(text)
     elif value == choice:
         return value
     raise ValueError(value)
+
+
+def check_least(settings: Any, least: int, names: Iterable[str]) -> None:
+    """Raises UserError for a field, or an entry of a list field, below `least`; null is none."""
+    for name in names:
+        value = getattr(settings, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if one is not None and not one >= least:  # so that nan is not accepted
+                raise UserError(f"{name} is {one}; give a number of at least {least}.")
+
+
+def check_between(settings: Any, low: int, high: int | float, names: Iterable[str]) -> None:
+    """Raises UserError for a field, or an entry of a list field, that is not above and below."""
+    for name in names:
+        value = getattr(settings, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if not low < one < high:
+                raise UserError(f"{name} is {one}; give a number above {low} and below {high}.")
 
 
 def nearest(name: str, accepted: Iterable[str]) -> str:

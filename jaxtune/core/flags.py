@@ -76,8 +76,11 @@ def _take_flag(word: str, rest: deque[str], hints: Mapping[str, Any]) -> tuple[s
     """The field that a flag names, and the words that are its value, taken from `rest`."""
     flag, equals, value = word.partition("=")
     name = flag.lstrip("-").replace("-", "_")
-    if hints.get(name.removeprefix("no_")) is bool and name not in hints and not equals:
-        return name.removeprefix("no_"), ["false"]
+    positive = name.removeprefix("no_")
+    if hints.get(positive) is bool and name not in hints:
+        if equals or (rest and rest[0].lower() in ("true", "false")):
+            raise UsageError(f"{flag} takes no value; give --{positive} true or false.")
+        return positive, ["false"]
     if name not in hints or not flag.startswith("--"):
         near = nearest(name, hints)
         meant = f"did you mean --{near}?" if near else "--help lists all."

@@ -1,4 +1,4 @@
-"""Dev-set scores, computed in float64, and what counts as a failed trial.
+"""Dev-set scores, computed in float64.
 
 A diverged trial is a result, so nothing here raises or warns on non-finite logits.
 """
@@ -7,9 +7,6 @@ import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
-
-# Above the rounding of a score kept as float32, below one example in a million.
-ROUNDING = 1e-6
 
 
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -88,34 +85,3 @@ def evaluate(names: Iterable[str], logits: np.ndarray, labels: np.ndarray) -> di
     """Scores of dev logits `[example, label]` under the named metrics, in the order of `names`."""
     predictions = predict(logits)
     return {name: METRICS[name](predictions, labels) for name in names}
-
-
-def trivial_floor(name: str, labels: np.ndarray, num_labels: int) -> float:
-    """Best score that any constant prediction reaches on these labels (MRPC dev F1: 0.812).
-
-    Args:
-        num_labels: number of classes, 1 for regression (every constant correlates 0).
-    """
-    metric = METRICS[name]
-    return max(metric(np.full(len(labels), constant), labels) for constant in range(num_labels))
-
-
-def constant_loss(labels: np.ndarray) -> float:
-    """The training loss of the best constant output: the entropy in nats of the labels' shares
-    (ln(classes) where they are balanced), or the variance of numbers.
-    """
-    if np.issubdtype(labels.dtype, np.floating):
-        return float(np.var(labels))
-    _, counts = np.unique(labels, return_counts=True)
-    shares = counts / counts.sum()
-    return float(-np.sum(shares * np.log(shares)))
-
-
-def is_constant_prediction(logits: np.ndarray) -> bool:
-    """Whether all examples get one class or, for regression, one value (nan is a value)."""
-    return np.unique(predict(logits)).size == 1
-
-
-def has_failed(final: float, floor: float) -> bool:
-    """Whether a final score is nan or, within rounding, no better than the trivial floor."""
-    return not final > floor + ROUNDING

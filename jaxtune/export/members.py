@@ -97,8 +97,8 @@ def read_sweep(out: Path, step: Step) -> Sweep:
     if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
         raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
     trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
-    # Not the ledger's check of every file: the trials that are not exported count in the stability
-    # table all the same, whoever has thrown their parameters away since.
+    # Not the check of every file: the trials that are not exported count in the stability table all
+    # the same, whoever has thrown their parameters away since.
     return Sweep(out, step, tuple(_member(out, step, row, trials) for row in finished_rows(out)))
 
 

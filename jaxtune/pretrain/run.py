@@ -142,10 +142,7 @@ def _optimizer(config: PretrainConfig, stage: int) -> optax.GradientTransformati
 def _corpus(config: PretrainConfig) -> Corpus:
     if config.data == "miniature":
         return miniature_corpus(config.out, config.seed, config.max_length)
-    if config.tokenizer is None:
-        raise UserError(
-            "--tokenizer is not given; name a folder with tokenizer files (any BERT checkpoint's)."
-        )
+    assert config.tokenizer is not None  # `check` has seen to it
     return read_corpus(Path(config.data), config.held_out, config.tokenizer, config.max_length)
 
 

@@ -2,10 +2,12 @@
 
 import dataclasses
 import itertools
+import math
 from pathlib import Path
 from typing import Literal
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import check_between, check_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +68,12 @@ class PretrainConfig:
 
 
 def check(config: PretrainConfig) -> None:
-    """Raises UserError for settings that contradict each other."""
+    """Raises UserError for settings that are out of range or contradict each other."""
+    check_least(config, 1, ("layers", "steps", "hidden_size", "num_heads", "batch_size"))
+    check_least(config, 0, ("warmup_steps", "seed", "weight_decay", "dropout"))
+    check_between(config, 0, math.inf, ("learning_rates", "max_grad_norm", "init_std"))
+    check_between(config, 0, 1, ("mask_rate", "adam_b2"))
+    check_between(config, -1, 1, ("dropout",))
     if not len(config.layers) == len(config.steps) == len(config.learning_rates):
         raise UserError(
             "layers, steps and learning_rates differ in length; give one of each per stage."
@@ -79,4 +86,8 @@ def check(config: PretrainConfig) -> None:
     if config.hidden_size % config.num_heads:
         raise UserError(
             f"hidden_size {config.hidden_size} is no multiple of num_heads {config.num_heads}."
+        )
+    if config.data != "miniature" and config.tokenizer is None:
+        raise UserError(
+            "--tokenizer is not given; name a folder with tokenizer files (any BERT checkpoint's)."
         )

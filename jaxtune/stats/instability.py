@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import special, stats
 
-from jaxtune.core.metrics import ROUNDING, predict
+from jaxtune.core.failure import ROUNDING
+from jaxtune.core.metrics import predict
 from jaxtune.stats.intervals import Estimate
 
 STREAMS = ("init", "order", "dropout")

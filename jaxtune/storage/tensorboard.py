@@ -15,7 +15,7 @@ from tensorboardX import SummaryWriter
 from tensorboardX.proto import plugin_hparams_pb2, summary_pb2
 from tensorboardX.summary import hparams
 
-from jaxtune.core.metrics import has_failed
+from jaxtune.core.failure import has_failed
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.trial_rows import Row
 

@@ -111,7 +111,7 @@ class Study:
         Returns:
             The sweep's folder.
         """
-        # Imported late, as in jaxtune.sweep: what only reads or draws needs no runner.
+        # Imported late, as in jaxtune.sweep: what only reads or draws runs no sweep.
         from jaxtune.config.parse import parse
         from jaxtune.sweep.run import run_sweep
 

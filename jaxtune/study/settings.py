@@ -3,6 +3,7 @@ configs/study/paper.yaml.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import yaml
 
 from jaxtune.config.yaml_files import converted, read_file
 from jaxtune.core.errors import UserError
-from jaxtune.core.fields import hints_of
+from jaxtune.core.fields import check_between, check_least, hints_of
 from jaxtune.core.flags import build, read_flags
 
 Figure = Literal[
@@ -182,7 +183,27 @@ def parse(argv: Sequence[str]) -> StudyConfig:
     for file in given.pop("config", ()):
         values |= {e.name: converted(e, accepted) for e in read_file(file, accepted)}
     config = build(StudyConfig, values | given)
+    check(config)
     return smoke(config) if config.smoke else config
+
+
+def check(config: StudyConfig) -> None:
+    """Raises UserError for what is out of range, before the first sweep; sweeps check their own."""
+    counts = [name for name in hints_of(StudyConfig) if name.endswith(("_seeds", "_examples"))]
+    check_least(config, 1, [*counts, "num_epochs", "stable_epochs", "ablation_epochs"])
+    check_least(config, 1, ("depth_layers", "depth_steps", "eval_every", "log_every"))
+    check_least(config, 1, ("shown_trials", "text_length", "text_sequences", "most_curves"))
+    check_least(config, 1, ("surface_examples", "path_every"))
+    check_least(config, 2, ("surface_points",))
+    check_least(config, 0, ("mask_seed",))
+    rates = ("learning_rate", "stable_learning_rate", "learning_rates", "ablation_learning_rates")
+    check_between(config, 0, math.inf, rates)
+    check_between(config, 0, 1, ("mask_rate", "mixout", "second_b2", "long_warmup"))
+    if not config.surface_low < config.surface_high:
+        raise UserError(
+            f"surface_low is {config.surface_low} and surface_high {config.surface_high}; give the"
+            " smaller number first."
+        )
 
 
 def check_text(config: StudyConfig) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from jaxtune.core.metrics import constant_loss
+from jaxtune.core.failure import constant_loss
 from jaxtune.training.group_run import StopRule
 from jaxtune.training.prepare import Prepared
 from jaxtune.training.step import gradient_norm_names

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxtune.config.trials import Trial
-from jaxtune.core.metrics import has_failed, is_constant_prediction, trivial_floor
+from jaxtune.core.failure import has_failed, is_constant_prediction, trivial_floor
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.prepare import Prepared

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.config.trials import Trial, program_config, waves
 from jaxtune.core.devices import is_out_of_memory, memory_limit
-from jaxtune.core.metrics import trivial_floor
+from jaxtune.core.failure import trivial_floor
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import Shape, extended, rows_needed, steps_per_epoch, trial_batches
 from jaxtune.models.heads import SequenceClassifier

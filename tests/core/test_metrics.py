@@ -13,15 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxtune.core.metrics import (
-    METRICS,
-    constant_loss,
-    evaluate,
-    has_failed,
-    is_constant_prediction,
-    predict,
-    trivial_floor,
-)
+from jaxtune.core.failure import constant_loss, has_failed, is_constant_prediction, trivial_floor
+from jaxtune.core.metrics import METRICS, evaluate, predict
 from jaxtune.data.glue import read_glue_folder
 
 DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -216,6 +216,12 @@ def test_a_folder_with_a_model_is_not_overwritten(trained, capsys):
         (["--layers", "4", "6", "--steps", "1", "1", "--learning_rates", "1", "1"], "no multiple"),
         (["--layers", "4", "--steps", "1", "1"], "differ in length"),
         (["--hidden_size", "10"], "num_heads"),
+        (["--num_heads", "0"], "num_heads is 0; give a number of at least 1."),
+        (["--layers", "0", "12", "24"], "layers is 0; give a number of at least 1."),
+        (["--batch_size", "0"], "batch_size is 0"),
+        (["--mask_rate", "7"], "mask_rate is 7.0; give a number above 0 and below 1."),
+        (["--dropout", "-0.1"], "dropout is -0.1"),
+        (["--learning_rates", "1", "nan", "1"], "learning_rates is nan"),
         (["--data", "missing.txt"], "--tokenizer is not given"),
     ],
 )
@@ -223,6 +229,7 @@ def test_mistakes(tmp_path, capsys, flags, says):
     common = ["--data", "miniature", "--out", str(tmp_path / "out")]
     assert main([*common, *flags]) == 1
     assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_text_files_with_a_real_tokenizer(real_data, tmp_path):

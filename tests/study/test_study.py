@@ -261,6 +261,22 @@ def test_a_bad_config_is_one_sentence(tmp_path, text, said, capsys):
     assert said in error
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--num_seeds", "-3"), "num_seeds is -3; give a number of at least 1."),
+        (("--mask_rate", "7"), "mask_rate is 7.0; give a number above 0 and below 1."),
+        (("--learning_rates", "1e-4", "0"), "learning_rates is 0.0; give a number above 0"),
+        (("--surface_low", "2"), "surface_low is 2.0 and surface_high 1.5; give the smaller"),
+    ],
+)
+def test_what_is_out_of_range_is_refused_before_any_sweep(tmp_path, flags, said, capsys):
+    out = tmp_path / "out"
+    assert main(["all", *flags, "--out", str(out)]) == 1
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_usage(tmp_path):
     for flags in ([], ["figure_99", "--out", str(tmp_path)], ["depth"]):
         assert main(flags) == 2

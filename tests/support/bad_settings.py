@@ -16,7 +16,9 @@ USAGE = [
     ("--bias_corection", "--bias_corection is no flag; did you mean --bias_correction?"),
     ("--no_paking", "--no_paking is no flag; did you mean --packing?"),
     ("--no_num_seeds", "--no_num_seeds is no flag; did you mean --num_seeds?"),
-    ("--no_packing=true", "--no_packing is no flag; did you mean --packing?"),
+    ("--no_packing=true", "--no_packing takes no value; give --packing true or false."),
+    ("--no-packing false", "--no-packing takes no value; give --packing true or false."),
+    ("--config=", "--config is ''; give a path, or a list of them."),
     ("--grid.learning_rat 1", "--grid.learning_rat is no flag; did you mean --grid.learning_rate?"),
     ("--grid.seeds 1 2", f"seeds is no field that can be swept; accepted are {SWEPT}."),
     (

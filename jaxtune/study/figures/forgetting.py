@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.metrics import constant_loss
+from jaxtune.core.failure import constant_loss
 from jaxtune.data.corpus import mask_token_of, maskable_words, miniature_held_out, read_texts
 from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
 from jaxtune.models.heads import MaskedLM
