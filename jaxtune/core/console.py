@@ -81,7 +81,7 @@ def say(text: str) -> None:
     if console.is_jupyter:  # where rich would make a box of every line, and wrap none
         print(text)
     else:
-        console.print(text, markup=False, soft_wrap=not console.is_terminal)
+        console.print(text, markup=False, soft_wrap=not (console.is_terminal or console.is_jupyter))
 
 
 def duration(seconds: float) -> str:
