@@ -1,5 +1,6 @@
 """One live line for anything that takes long: a bar in a terminal or notebook, else plain lines."""
 
+import textwrap
 import time
 from html import escape
 from types import TracebackType
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_PICTURES = 0.2  # of a notebook's bar
+NOTEBOOK_WIDTH = 88  # columns; a cell scrolls what is wider
 
 console = Console(highlight=False)
 
@@ -79,9 +81,10 @@ class ProgressLine:
 def say(text: str) -> None:
     """A line for the reader, above a live bar if there is one."""
     if console.is_jupyter:  # where rich would make a box of every line, and wrap none
-        print(text)
+        lines = (textwrap.fill(line, NOTEBOOK_WIDTH) for line in text.split("\n"))
+        print("\n".join(lines))
     else:
-        console.print(text, markup=False, soft_wrap=not (console.is_terminal or console.is_jupyter))
+        console.print(text, markup=False, soft_wrap=not console.is_terminal)
 
 
 def duration(seconds: float) -> str:
