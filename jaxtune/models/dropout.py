@@ -17,6 +17,7 @@ def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array
     """Zeroes elements with probability `rate`, scales the others by 1/(1-rate); off without key."""
     if key is None or rate == 0.0:
         return x
+    # A uniform uint32 is below rate * 2^32 with probability `rate`, to 2^-32: no float is drawn.
     threshold = jnp.uint32(round(rate * 2**32))
     keep = random_bits(key, x.shape) >= threshold
     return jnp.where(keep, x * jnp.asarray(1.0 / (1.0 - rate), x.dtype), jnp.zeros((), x.dtype))

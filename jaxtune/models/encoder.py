@@ -166,11 +166,15 @@ class Block(nnx.Module):
             project(x).reshape(split).swapaxes(1, 2)
             for project in (self.query, self.key, self.value)
         )
+        # Sums and softmax in float32 whatever the products' type: bfloat16 has 8 bits for weights
+        # that must add up to 1.
         scores = jnp.matmul(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
         scores = scores / math.sqrt(split[-1])
         # Padding attends to padding (segment 0): its values are never read, and no softmax row is
         # empty.
         together = segments[:, None, :, None] == segments[:, None, None, :]
+        # Finite, for the gradient of a softmax over -inf is nan; exp(-1e9) is 0 in float32 all the
+        # same.
         scores = jnp.where(together, scores, -1e9)
         weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
         weights = dropout(key, weights, config.attention_dropout)

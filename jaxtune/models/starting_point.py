@@ -92,6 +92,7 @@ def mix(
     """
     key = jax.random.fold_in(key, _MIXOUT_STREAM)
     p = jnp.asarray(probability, jnp.float32)
+    # As in `dropout`; p may be traced, so it is converted on the device.
     threshold = (p * 2.0**32).astype(jnp.uint32)
     kernels = [path for path in paths(model) if path.endswith("kernel")]
 
