@@ -199,6 +199,8 @@ def check(config: StudyConfig) -> None:
     rates = ("learning_rate", "stable_learning_rate", "learning_rates", "ablation_learning_rates")
     check_between(config, 0, math.inf, rates)
     check_between(config, 0, 1, ("mask_rate", "mixout", "second_b2", "long_warmup"))
+    if len(config.depth_layers) < 2:
+        raise UserError(f"depth_layers is {config.depth_layers}; give two depths or more.")
     if not config.surface_low < config.surface_high:
         raise UserError(
             f"surface_low is {config.surface_low} and surface_high {config.surface_high}; give the"
