@@ -68,6 +68,8 @@ def commands(given: argparse.Namespace) -> dict[str, list[str]]:
     data = ["--task", "rte", "--data_dir", str(given.data_dir)]
     random = ["--random_weights", "true", "--precision", precision]
     first = given.families[0]
+    rows = "8" if given.small else "208"
+    head = ["--head_size", "64", "--dtype", precision]
     tables = {
         "invariance": [
             "invariance.py",
@@ -79,39 +81,17 @@ def commands(given: argparse.Namespace) -> dict[str, list[str]]:
             *random,
         ],
         "dropout": ["dropout.py", "--shape", stacked, "13", "16", "128", "128"],
-        "attention": [
-            "attention.py",
-            "--rows",
-            "8" if given.small else "208",
-            "--heads",
-            "16",
-            "--head_size",
-            "64",
-            "--dtype",
-            precision,
-        ],
+        "attention": ["attention.py", "--rows", rows, "--heads", "16", *head],
     }
     for family in given.families:
+        sweep = ["--tasks", "rte", "--data_dir", str(given.data_dir), "--random_weights"]
+        how = ["--precision", precision, "--stacked", stacked]
+        length = ["--group_sizes", *sizes, "--steps", steps]
         peers = [] if given.small else ["--torch_compile"]
+        out = ["--out", str(given.out / f"{family}.json"), *peers]
         tables[f"seeds_per_hour-{family}"] = [
-            "seeds_per_hour.py",
-            *model[family],
-            "--tasks",
-            "rte",
-            "--data_dir",
-            str(given.data_dir),
-            "--random_weights",
-            "--precision",
-            precision,
-            "--stacked",
-            stacked,
-            "--group_sizes",
-            *sizes,
-            "--steps",
-            steps,
-            "--out",
-            str(given.out / f"{family}.json"),
-            *peers,
+            *("seeds_per_hour.py", *model[family]),
+            *(*sweep, *how, *length, *out),
         ]
     return tables
 

@@ -24,7 +24,7 @@ from jaxtune.core.flags import read_flags
 QUICKSTART = Path(__file__).parents[1] / "data" / "miniature" / "quickstart.yaml"
 FIELDS = hints_of(SweepConfig)
 SWEPT_FIELDS = tuple(name for name in FIELDS if name not in NOT_SWEPT)
-GRID_FLAGS = {f"grid.{name}": tuple[hint, ...] for name, hint in FIELDS.items()}
+GRID_FLAGS = {f"grid.{name}": tuple[FIELDS[name], ...] for name in SWEPT_FIELDS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Settings:
 
 def parse(argv: Sequence[str]) -> Settings:
     """A command line's settings; raises UsageError for wrong words, else as `from_settings`."""
+    for name in (word[7:].partition("=")[0] for word in argv if word.startswith("--grid.")):
+        _check_named(name.replace("-", "_"), SWEPT_FIELDS, "field that can be swept")
     given = read_flags("sweep", SweepFlags, argv, GRID_FLAGS, recipe_table)
     grid = {name[5:]: given.pop(name) for name in [*given] if name.startswith("grid.")}
     return from_settings(given | {"grid": grid})
@@ -111,11 +113,15 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple | range) else [value]
 
 
+def _check_named(name: str, accepted: Iterable[str], what: str) -> None:
+    if name not in accepted:
+        raise UsageError(f"{name} is no {what}; {suggestion(name, accepted)}")
+
+
 def _arguments(given: Mapping[str, Any], accepted: Iterable[str], what: str) -> list[Entry]:
     """Python arguments as entries, with numpy's scalars and arrays as Python's."""
     for name in given:
-        if name not in accepted:
-            raise UsageError(f"{name} is no {what}; {suggestion(name, accepted)}")
+        _check_named(name, accepted, what)
     return [
         Entry(name, value.tolist() if hasattr(value, "tolist") else value)
         for name, value in given.items()

@@ -4,7 +4,7 @@ import textwrap
 import time
 from html import escape
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,6 +14,7 @@ SECONDS_BETWEEN_PICTURES = 0.2  # of a notebook's bar
 NOTEBOOK_WIDTH = 88  # columns; a cell scrolls what is wider
 
 console = Console(highlight=False)
+Line = TypeVar("Line", bound="ProgressLine")  # beartype, in tests, knows no `Self` here
 
 
 class ProgressLine:
@@ -65,7 +66,7 @@ class ProgressLine:
         self.total -= by
         self._bar.update(self._task, total=self.total)
 
-    def __enter__(self) -> "ProgressLine":
+    def __enter__(self: Line) -> Line:
         self._bar.start()
         return self
 

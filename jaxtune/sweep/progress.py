@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from rich import box
@@ -12,14 +11,13 @@ from jaxtune.core.console import ProgressLine, console, duration, say
 from jaxtune.core.records import StepRecords
 
 
-class SweepProgress:
+class SweepProgress(ProgressLine):
     """A recorder that shows a sweep: steps, seeds, failures, mean score, speed and time left."""
 
     def __init__(self, num_trials: int, num_done: int, total_steps: int):
+        super().__init__("trial-steps", total_steps)
         self.num_trials = num_trials
         self.num_done = num_done
-        self._line = ProgressLine("trial-steps", total_steps)
-        self._began = time.monotonic()
         # Time and steps at the first report, when all is compiled.
         self._first: tuple[float, int] | None = None
         self._taken: dict[int, int] = {}
@@ -28,18 +26,6 @@ class SweepProgress:
         self._failed = 0
         self._stopped = 0
         self._scores: list[float] = []
-
-    def __enter__(self) -> "SweepProgress":
-        self._line.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._line.__exit__(kind, error, trace)
 
     def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
         """Moves the bar."""
@@ -67,14 +53,14 @@ class SweepProgress:
     def stopped(self, trial: int, num_steps: int) -> None:
         """A trial of so many steps takes no more than it has."""
         self._stopped += 1
-        self._line.shorten(num_steps - self._taken.get(trial, 0))
+        self.shorten(num_steps - self._taken.get(trial, 0))
         self._show()
 
     def run_again(self, trials: Sequence[int]) -> None:
         """These begin anew: what they have taken counts beside their steps to come."""
         steps = sum(self._taken.pop(trial, 0) for trial in trials)
         self._repeated += steps
-        self._line.shorten(-steps)
+        self.shorten(-steps)
 
     def _show(self) -> None:
         now = time.monotonic()
@@ -87,10 +73,10 @@ class SweepProgress:
                 f"mean {mean:.3f}",
                 f"{3600 * self._finished / (now - self._began):.0f} seeds/h",
             ]
-        if self._first and self._first[1] < self._steps < self._line.total:
+        if self._first and self._first[1] < self._steps < self.total:
             rate = (self._steps - self._first[1]) / (now - self._first[0])
-            parts.append(f"{duration((self._line.total - self._steps) / rate)} left")
-        self._line.update(self._steps, " · ".join(parts))
+            parts.append(f"{duration((self.total - self._steps) / rate)} left")
+        self.update(self._steps, " · ".join(parts))
 
 
 def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:

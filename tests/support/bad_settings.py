@@ -19,7 +19,11 @@ USAGE = [
     ("--no_packing=true", "--no_packing takes no value; give --packing true or false."),
     ("--no-packing false", "--no-packing takes no value; give --packing true or false."),
     ("--config=", "--config is ''; give a path, or a list of them."),
-    ("--grid.learning_rat 1", "--grid.learning_rat is no flag; did you mean --grid.learning_rate?"),
+    (
+        "--grid.learning_rat 1",
+        "learning_rat is no field that can be swept; did you mean learning_rate?",
+    ),
+    ("--grid.foo 1 2", f"foo is no field that can be swept; accepted are {SWEPT}."),
     ("--grid.seeds 1 2", f"seeds is no field that can be swept; accepted are {SWEPT}."),
     (
         "--grid.text_columns a b",

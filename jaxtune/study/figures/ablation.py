@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from jaxtune.study.context import AT_THE_END, BOTH_ARMS, Study, write_table
 from jaxtune.study.finding import Claim, Finding, plain
 from jaxtune.study.measures import by_correction, failure_gap, score_table, share_of
@@ -51,18 +53,12 @@ def run(study: Study) -> Finding:
         f"the highest mean, {means.max():.3f}, has learning rate {rate:g}, {epochs} epochs and"
         f" {'the' if corrected else 'no'} correction"
     )
-    by_epochs = []
-    for number, pool in rows.groupby("num_epochs"):
-        without, with_it = map(share_of, by_correction(pool))
-        by_epochs.append(
-            f"{number} epochs {without.count} of {without.n} and {with_it.count} of {with_it.n}"
-        )
     return Finding(
         title=TITLE,
         paper=PAPER,
         here=(
             f"Of {len(means)} arms {best_arm}."
-            f" Failed without and with correction: {'; '.join(by_epochs)}."
+            f" Failed without and with correction: {'; '.join(_failures_by_epochs(rows))}."
         ),
         claims=[
             *(
@@ -89,3 +85,14 @@ def run(study: Study) -> Finding:
             " one rate: the intervals are for reading.",
         ],
     )
+
+
+def _failures_by_epochs(rows: pd.DataFrame) -> list[str]:
+    """Failed trials without and with correction, a part of a sentence for each number of epochs."""
+    parts = []
+    for number, pool in rows.groupby("num_epochs"):
+        without, with_it = map(share_of, by_correction(pool))
+        parts.append(
+            f"{number} epochs {without.count} of {without.n} and {with_it.count} of {with_it.n}"
+        )
+    return parts

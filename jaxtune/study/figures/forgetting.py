@@ -65,6 +65,18 @@ class Measured(NamedTuple):
         high = np.flatnonzero(self.perplexity > MENDED * self.perplexity[-1])
         return int(high[-1]) + 1 if high.size else 0
 
+    def numbers(self) -> dict[str, Any]:
+        """As the finding keeps them."""
+        return {
+            "trial": self.trial,
+            "kind": self.kind,
+            "perplexity": self.fine_tuned,
+            "layers_to_put_back": self.mended,
+            "all_layers_but_no_embeddings": self.blocks_only,
+            "train_loss": self.train_loss,
+            "moved": self.moved,
+        }
+
 
 class Asked(NamedTuple):
     """What every trial is asked."""
@@ -227,23 +239,11 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
         f"every failed trial ends at {UNLEARNED:.0%} or more of the training loss of the best"
         " constant probabilities": learned,
     }
-    trials = [
-        {
-            "trial": one.trial,
-            "kind": one.kind,
-            "perplexity": one.fine_tuned,
-            "layers_to_put_back": one.mended,
-            "all_layers_but_no_embeddings": one.blocks_only,
-            "train_loss": one.train_loss,
-            "moved": one.moved,
-        }
-        for one in measured
-    ]
     numbers: dict[str, Any] = {
         "pretrained_perplexity": pretrained,
         "parts": parts,
         "constant_loss": floor,
-        "trials": trials,
+        "trials": [one.numbers() for one in measured],
     }
     return Finding(
         title=TITLE,

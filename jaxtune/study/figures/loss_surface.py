@@ -1,6 +1,4 @@
-"""Figures 7 and 13: loss and gradient norm over the plane through pre-trained, failed and
-successful weights.
-"""
+"""Figures 7 and 13: loss and gradient norm over a plane through failed and successful weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
