@@ -30,14 +30,14 @@ NEVER = 10**9
 def programs(plan: ProgramPlan, devices: int) -> dict[str, GroupProgram]:
     """The program as it is, and one that never takes gradient norms."""
     recorded = plan.compile(devices)
-    quiet = dataclasses.replace(recorded.recipe, log_every=NEVER)
+    quiet = dataclasses.replace(recorded.static, log_every=NEVER)
     return {"recorded": recorded, "nothing": GroupProgram(quiet, recorded.mesh, devices)}
 
 
 def seconds(program: GroupProgram, plan: ProgramPlan, folder: Path) -> float:
     """One whole run of the first trials, evaluation left out, files written."""
     trials = plan.trials[: program.group_size]
-    log_every, recorders, curves = program.recipe.log_every, [], None
+    log_every, recorders, curves = program.static.log_every, [], None
     history = History(log_every)
     if log_every != NEVER:
         shown = {trial.number: Run(trial.arm, trial.seeds.seed, {}) for trial in trials}

@@ -64,8 +64,6 @@ def _check_task(config: SweepConfig) -> None:
     if not config.model or not config.task:
         missing = "task" if config.model else "model"
         raise UserError(f"{missing} is not given; model and task go together.")
-    if config.out == "":
-        raise UserError("out is ''; give the name of a folder.")
     if config.task not in TASKS:
         raise UserError(f"The task {config.task!r} is unknown; accepted are {', '.join(TASKS)}.")
     if config.task == "custom":

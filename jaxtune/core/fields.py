@@ -77,10 +77,9 @@ def _as(choice: Any, value: Any) -> Any:
         if isinstance(value, str) or is_number:
             return float(str(value))  # through a text, for a huge whole number is infinite there
     elif choice in (str, Path):
-        if value is not None and not isinstance(value, list | tuple | dict | set):
-            text = str(value)
-            if text or choice is str:  # Path("") would be the folder one is in
-                return choice(text)
+        # Not "" either: as a path it would be the folder one is in.
+        if value not in (None, "") and not isinstance(value, list | tuple | dict | set):
+            return choice(str(value))
     elif value == choice:
         return value
     raise ValueError(value)

@@ -173,8 +173,7 @@ class Block(nnx.Module):
         # Padding attends to padding (segment 0): its values are never read, and no softmax row is
         # empty.
         together = segments[:, None, :, None] == segments[:, None, None, :]
-        # Finite, for the gradient of a softmax over -inf is nan; exp(-1e9) is 0 in float32 all the
-        # same.
+        # Finite, so that no difference of scores is nan; a weight of exp(-1e9) is 0 all the same.
         scores = jnp.where(together, scores, -1e9)
         weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
         weights = dropout(key, weights, config.attention_dropout)

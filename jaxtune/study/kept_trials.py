@@ -81,7 +81,7 @@ def _states(run: GroupRun, plan: ProgramPlan, every: int) -> Iterator[tuple[int,
     """Step numbers and the group's stacked parameters, given up to the next steps once seen."""
     state = run.start_state()
     yield 0, state.model
-    step, most = 0, run.program.recipe.steps_per_dispatch
+    step, most = 0, run.program.static.steps_per_dispatch
     while step < plan.num_steps:
         count = min(every - step % every, most, plan.num_steps - step)
         state, _ = run.program.train(*run.train_arguments(state, step, count))

@@ -81,7 +81,7 @@ class GroupRun:
         self.numbers = [trial.number for trial in trials]
         self.shape = shape
         self.recorders = recorders
-        config, num_steps = trials[0].config, program.recipe.num_steps
+        config, num_steps = trials[0].config, program.static.num_steps
         self.num_steps = self.until = num_steps
         self.stop_step = stop_step(config.early_stop, num_steps)
         self.epoch_steps = steps_per_epoch(len(task.train), config.batch_size)
@@ -98,7 +98,7 @@ class GroupRun:
         # Once and early: device work asked for later would wait behind the dispatch under way.
         self.rates = learning_rates(self.trials, num_steps)
         self.norm_names = gradient_norm_names(task.model)
-        self.records = GroupRecords(program.recipe.log_every)
+        self.records = GroupRecords(program.static.log_every)
 
     def num_tokens(self) -> int:
         """Real tokens that the trials have trained on, idle lanes and stopped trials left out."""
@@ -198,7 +198,7 @@ class GroupRun:
         found = restored.arrays.get("group")
         if found is None or found.tolist() != self._identity():
             return None
-        self.records = GroupRecords.from_arrays(self.program.recipe.log_every, restored.arrays)
+        self.records = GroupRecords.from_arrays(self.program.static.log_every, restored.arrays)
         return Position(restored.step, *restored.tree)
 
     def start_state(self) -> TrialState:
@@ -207,7 +207,7 @@ class GroupRun:
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""
-        most = self.program.recipe.steps_per_dispatch
+        most = self.program.static.steps_per_dispatch
         plan = stack_plans(self.task.train, self.batches, step, count, most, self.shape)
         origin = (self.tables.model, self.init_keys) if self.program.needs_origin else (None, None)
         return (
@@ -227,7 +227,7 @@ class GroupRun:
 
         The cut changes no result: a step does the same arithmetic wherever a dispatch begins.
         """
-        most = self.program.recipe.steps_per_dispatch
+        most = self.program.static.steps_per_dispatch
         cuts = [every for every in (self.eval_every, checkpoint_every) if every]
         size = 1
         while step < to:

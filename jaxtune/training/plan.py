@@ -23,7 +23,7 @@ from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.prepare import Prepared, check_depth, prepare
-from jaxtune.training.program import GroupProgram, Recipe, make_mesh
+from jaxtune.training.program import GroupProgram, StaticSettings, make_mesh
 from jaxtune.training.trial_inputs import learning_rates
 
 MOST_STEPS_PER_DISPATCH = 64
@@ -106,7 +106,7 @@ class ProgramPlan:
 
     def compile(self, group_size: int) -> GroupProgram:
         """The program for groups of this size (XLA compiles at the first call)."""
-        recipe = Recipe(
+        static = StaticSettings(
             num_steps=self.num_steps,
             schedule=self.config.schedule,
             clip_per_tensor=self.config.clip_per_tensor,
@@ -117,7 +117,7 @@ class ProgramPlan:
             fresh=self.task.fresh,
             mitigations=mitigations_of(self.config),
         )
-        return GroupProgram(recipe, make_mesh(self.devices), group_size)
+        return GroupProgram(static, make_mesh(self.devices), group_size)
 
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier

@@ -59,8 +59,8 @@ Mixing = tuple[ArrayLike, dict[str, Array]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What a program is compiled for, beside the shapes of its arguments."""
+class StaticSettings:
+    """What a program is compiled for, beside the shapes of its arguments: none of it is traced."""
 
     num_steps: int
     schedule: str
@@ -95,10 +95,10 @@ def across_trials(function: Callable[..., Any], num_local: int) -> Callable[...,
 class GroupProgram:
     """Start, train and evaluate for any `group_size` trials, compiled once per shape."""
 
-    def __init__(self, recipe: Recipe, mesh: Mesh, group_size: int):
+    def __init__(self, static: StaticSettings, mesh: Mesh, group_size: int):
         if group_size % mesh.size:
             raise ValueError(f"a group of {group_size} trials does not fill {mesh.size} devices")
-        self.recipe = recipe
+        self.static = static
         self.mesh = mesh
         self.group_size = group_size
         self._across = partial(across_trials, num_local=group_size // mesh.size)
@@ -110,7 +110,7 @@ class GroupProgram:
     @property
     def needs_origin(self) -> bool:
         """Whether a step reads what the trials started from."""
-        return bool({"mixout", "pretrained_decay"} & {*self.recipe.mitigations})
+        return bool({"mixout", "pretrained_decay"} & {*self.static.mitigations})
 
     def place(self, tree: Any, per_trial: bool = True) -> Any:
         """Host arrays to the devices: split along the trial axis, or a copy on each."""
@@ -168,20 +168,20 @@ class GroupProgram:
         self, pretrained: SequenceClassifier, key: Key, hyper: Hyper
     ) -> SequenceClassifier:
         """Pre-trained weights under a head, and top blocks, drawn from a trial's init key."""
-        redraws = "reinit_layers" in self.recipe.mitigations
+        redraws = "reinit_layers" in self.static.mitigations
         return starting_model(
-            pretrained, self.recipe.fresh, key, hyper.reinit_layers if redraws else None
+            pretrained, self.static.fresh, key, hyper.reinit_layers if redraws else None
         )
 
     def _optimizer(self, hyper: Hyper, origin: Any) -> optax.GradientTransformation:
-        recipe = self.recipe
+        static = self.static
         return make_optimizer(
             hyper,
-            recipe.num_steps,
-            recipe.schedule,
-            recipe.clip_per_tensor,
-            origin if "pretrained_decay" in recipe.mitigations else None,
-            by_depth="layerwise_lr_decay" in recipe.mitigations,
+            static.num_steps,
+            static.schedule,
+            static.clip_per_tensor,
+            origin if "pretrained_decay" in static.mitigations else None,
+            by_depth="layerwise_lr_decay" in static.mitigations,
         )
 
     def _train(
@@ -202,9 +202,9 @@ class GroupProgram:
         The pre-trained model and the init keys are given where the program `needs_origin`.
         """
         drawn = self._drawn(pretrained, init_keys, hyper)
-        mixing = (hyper.mixout, drawn) if "mixout" in self.recipe.mitigations else None
+        mixing = (hyper.mixout, drawn) if "mixout" in self.static.mitigations else None
         num_norms = len(gradient_norm_names(state.model))
-        places = (len(plan.rows), self.recipe.steps_per_dispatch)
+        places = (len(plan.rows), self.static.steps_per_dispatch)
         empty = Records(jnp.zeros(places), jnp.zeros((*places, num_norms)))
 
         def update(state, gradients, hyper, drawn):
@@ -221,7 +221,7 @@ class GroupProgram:
             )
             # One condition for all trials, so that the work is really skipped, not masked.
             norms = jax.lax.cond(
-                (start + i) % self.recipe.log_every == 0,
+                (start + i) % self.static.log_every == 0,
                 self._across(gradient_norms),
                 lambda _: jnp.zeros((len(loss), num_norms)),
                 gradients,
@@ -269,7 +269,7 @@ class GroupProgram:
             return self._across(one)(models, plan, keys, mixing)
 
         # One rung for all local trials: a switch per trial, vmapped, would compute every rung.
-        ladder = self.recipe.ladder
+        ladder = self.static.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
         return jax.lax.switch(rung, branches, models, plan, keys, mixing)
@@ -277,7 +277,7 @@ class GroupProgram:
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:
             def logits_of(plan: StepPlan):
-                return eval_step(model, gather_batch(tokens, plan, self.recipe.eval_rows))
+                return eval_step(model, gather_batch(tokens, plan, self.static.eval_rows))
 
             # One batch after the other: all at once would hold the activations of all.
             logits = jax.lax.map(logits_of, StepPlan._make(plan))

@@ -43,9 +43,9 @@ def test_an_arm_without_mitigations_runs_the_plain_program(tiny):
     (plain,) = make_plans(make_trials(parse(common)))
     assert [len(plan.trials) for plan in swept] == [2, 4]
     off, on = (plan.compile(len(plan.devices)) for plan in swept)
-    assert off.recipe == plain.compile(len(plain.devices)).recipe
+    assert off.static == plain.compile(len(plain.devices)).static
     assert not off.needs_origin
-    assert on.recipe.mitigations == ("mixout",)
+    assert on.static.mitigations == ("mixout",)
     assert on.needs_origin
 
 

@@ -129,6 +129,8 @@ def test_a_bare_flag_leaves_the_next_word_to_the_positional():
         ("export OUT --step last", "--step is 'last'; give final or best."),
         ("report OUT --to=", "--to is ''; give a path or null."),
         ("study all --out=", "--out is ''; give a path."),
+        ("study all --out x --text=", "--text is ''; give a text or null."),
+        ("pretrain --data= --out x", "--data is ''; give a text."),
         ("pretrain --layer 1", "--layer is no flag; did you mean --layers?"),
         ("pretrain --steps 1 x", "--steps is 'x'; give a whole number, or a list of them."),
         ("study dept", "FIGURE is 'dept'; give baselines, forgetting, small_data,"),

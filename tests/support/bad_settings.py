@@ -19,6 +19,10 @@ USAGE = [
     ("--no_packing=true", "--no_packing takes no value; give --packing true or false."),
     ("--no-packing false", "--no-packing takes no value; give --packing true or false."),
     ("--config=", "--config is ''; give a path, or a list of them."),
+    ("--out=", "--out is ''; give a text or null."),
+    ("--seeds=", "--seeds is ''; give a text or null."),
+    ("--data_dir=", "--data_dir is ''; give a text or null."),
+    ("--model=", "--model is ''; give a text or null."),
     (
         "--grid.learning_rat 1",
         "learning_rat is no field that can be swept; did you mean learning_rate?",
@@ -110,7 +114,6 @@ FLAGS = [
     ("--task none", "task is not given; model and task go together"),
     ("--task squad", "The task 'squad' is unknown; accepted are rte, mrpc"),
     ("--task ../../x", "The task '../../x' is unknown"),
-    ("--out=", "out is ''; give the name of a folder"),
     *(
         (f"--{name} {'x' * 256}", f"{name} has a part of more than 255 bytes")
         for name in ("model", "out", "data_dir")
@@ -131,7 +134,7 @@ FLAGS = [
     ("--dropout_seeds 1", "dropout_seeds belong to a crossed design"),
     *(
         (f"--seeds={seeds}", f"Seeds {seeds!r} cannot be read at")
-        for seeds in ("gibberish", ",", "1,,2", "1-", "-1", "1--2", "1.5", "0x1", "\u0663", "")
+        for seeds in ("gibberish", ",", "1,,2", "1-", "-1", "1--2", "1.5", "0x1", "\u0663")
     ),
     ("--seeds 5-3", "hold the empty range '5-3'"),
     ("--seeds 4294967296", "hold 4294967296; the largest seed is 4294967295"),

@@ -33,7 +33,7 @@ def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **reci
     """Results by seed (and arm), run in waves of `group_size` on the first devices."""
     program = plan.compile(plan.group_size)
     program = GroupProgram(
-        dataclasses.replace(program.recipe, **recipe),
+        dataclasses.replace(program.static, **recipe),
         make_mesh(jax.devices()[:num_devices]),
         group_size,
     )
