@@ -30,9 +30,10 @@ from jaxtune.report.sources import DEV, LOSS
 from jaxtune.report.tables import (
     Table,
     arms_table,
+    findable_table,
     instability_table,
+    main_effects_table,
     pairs_table,
-    power_table,
     variance_table,
 )
 from jaxtune.stats.wording import names
@@ -105,7 +106,8 @@ def _left_out(found: Findings, most: int, preferred: str = "") -> str:
 
 
 def _pairs(found: Findings) -> Iterator[Section]:
-    tables = [table for table in (pairs_table(found), power_table(found)) if table]
+    makers = (pairs_table, main_effects_table, findable_table)
+    tables = [table for make in makers if (table := make(found))]
     if tables:
         yield Section("Differences between arms", tables=tables)
 

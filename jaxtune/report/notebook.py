@@ -15,7 +15,6 @@ from jaxtune.report.figures import plot_expected_best, plot_gradient_norms, plot
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.sources import Source, read_sources
 from jaxtune.report.statements import Comparison, Verdict
-from jaxtune.stats.compare import compare
 from jaxtune.stats.describe import summarise
 from jaxtune.storage.paths import CONFIG
 from jaxtune.storage.results import read_history, read_predictions, read_summary
@@ -98,15 +97,8 @@ class Results:
             raise UserError(verdict.more_stable)
         found = pairs[frozenset((one, other))]
         if found.one != one:
-            # Seen from the other side the effects turn; the tests are the verdict's own.
-            turned = compare(arms[one], arms[other])
-            tests = {
-                name: getattr(found.all, name) for name in ("spread", "mann_whitney", "paired")
-            }
-            found = turned._replace(
-                failures=found.failures, all=turned.all._replace(**tests), holm=found.holm
-            )
-        return Comparison(found, 3 * len(pairs), arms)
+            found = found.turned()
+        return Comparison(found, verdict.num_tests, arms)
 
     def plot_scores(self) -> Figure:
         """Every trial's final score and a box over all of them, by arm."""

@@ -43,7 +43,7 @@ class Verdict:
         )
 
     def _sentences(self) -> tuple[str, ...]:
-        return self.numbers.more_stable, self.numbers.how_sure, self.numbers.next_step
+        return self.numbers.sentences
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -69,7 +69,8 @@ class Comparison:
                 " which does not make them equal."
             )
         better = "fewer of its trials fail" if win.by_failures else "its scores vary less"
-        return f"[{win.winner}] is more stable than [{win.loser}]: {better} ({show_p(win.p)})."
+        p = show_p(win.p, win.test.at_most)
+        return f"[{win.winner}] is more stable than [{win.loser}]: {better} ({p})."
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -77,22 +78,26 @@ class Comparison:
 
         Wins are the chance that a trial of the first arm beats one of the second, ties half. The
         rows: both arms; the first's difference from the second (the ratio of the stds, the wins'
-        share) with a 95 % interval; p of its test, and p after Holm's correction.
+        share) with an interval at the level that its p was held to; p of its test, and p after
+        Holm's correction.
         """
         pair = self.numbers
         one, other = (self.arms[name] for name in (pair.one, pair.other))
-        p, holm, scores = pair.p, pair.holm or pair.p, pair.all
+        tests, effects = pair.tests, pair.effects
         columns = {
             f"mean {one.metric}": [
-                *(one.final.mean(), other.final.mean(), *_ends(scores.mean_difference)),
-                *(p.location, holm.location),
+                *(one.final.mean(), other.final.mean(), *_ends(effects.mean)),
+                *(tests.location.p, pair.location.p),
             ],
-            "std": [_std(one), _std(other), *_ends(scores.std_ratio), p.spread, holm.spread],
+            "std": [
+                *(_std(one), _std(other), *_ends(effects.std_ratio)),
+                *(tests.spread.p, pair.spread.p),
+            ],
             "failure rate": [
-                *(one.failed.mean(), other.failed.mean(), *_ends(pair.failure_difference)),
-                *(p.failures, holm.failures),
+                *(one.failed.mean(), other.failed.mean(), *_ends(effects.failures)),
+                *(tests.failures.p, pair.failures.p),
             ],
-            "wins": [None, None, *_ends(scores.improvement), None, None],
+            "wins": [None, None, *_ends(effects.improvement), None, None],
         }
         return pd.DataFrame(columns, index=[one.name, other.name, *ROWS], dtype=float)
 
@@ -106,11 +111,11 @@ class Comparison:
         return f"<p><b>{sentence}</b></p>{table}<p><small>{note}</small></p>"
 
     def _note(self) -> str:
-        scores = self.numbers.all
+        tests = self.numbers.tests
         return (
-            f"p: {scores.location.test} (mean), {scores.spread.test},"
-            f" {self.numbers.failures.test} (failure rate); holm: after Holm over"
-            f" {self.num_tests} tests. Failed trials are in everything."
+            f"p: {tests.location.test} (mean), {tests.spread.test}, {tests.failures.test} (failure"
+            f" rate); holm: after Holm over {self.num_tests} tests of failure rate and spread, the"
+            " mean apart. Failed trials are in everything."
         )
 
 

@@ -8,12 +8,20 @@ from typing import NamedTuple
 
 from jaxtune.core.schedules import Peak, show_rate
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.stats.compare import Comparison
+from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison, Corrected
+from jaxtune.stats.describe import BUDGET
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.instability import Instability
 from jaxtune.stats.intervals import Estimate
-from jaxtune.stats.sentences import BUDGET
-from jaxtune.stats.wording import MISSING, in_parts, in_points, names, short_p, show_wilson
+from jaxtune.stats.wording import (
+    MISSING,
+    in_parts,
+    in_points,
+    names,
+    short_p,
+    show_level,
+    show_wilson,
+)
 
 MOST_PAIRS = 20
 
@@ -25,9 +33,11 @@ ARMS_NOTE = (
     "Final {metric} on the dev set."
     " Failed: no better than the best constant prediction, {trivial:.3f}; below it Wilson's 95 %"
     " interval of the rate."
-    " Other intervals are 95 % bootstrap (BCa) over seeds; the std has ddof 1 and failed trials in"
-    " it."
-    " Best of {budget}: expected best score of as many seeds."
+    " Other 95 % intervals: mean Student's t, std Bonett, median order statistics; the std has ddof"
+    " 1 and failed trials in it. For a recipe that fails now and then those of mean and std are too"
+    " narrow."
+    " Best of {budget}: expected best score of as many seeds, or the best of all where there are no"
+    " more."
     " Peak learning rate: the effective one (see below), beside the one that was set."
 )
 DEV_NOTE = (
@@ -39,15 +49,21 @@ PAIR_COLUMNS = (
     *("Mean, difference", "p", "Wins"),
 )
 PAIRS_NOTE = (
-    "p after Holm's correction over all {num_tests} tests, below it p alone: {tests}."
+    "p after Holm's correction, over the {num_tests} tests of failure rate and spread, and over the"
+    " {num_pairs} of the mean, which decides nothing; below it p alone: {tests}."
+    " An interval is at the level that its p alone was held to, {levels}."
     " Differences are of the first arm less the second, ratios of the first over the second."
     " Wins: the chance that a trial of the first scores higher than one of the second, ties half."
     " Failed trials are in everything."
 )
-POWER_NOTE = (
-    "The chance that a sweep with so many seeds per arm tells {pair} apart, if they differ as much"
-    " as they do here, at p = {alpha:.2g} for each test (0.05 over all tests)."
-    " A guess from the trials there are."
+FINDABLE_NOTE = (
+    "The smallest differences between {pair} that so many seeds per arm find 8 times in 10, at p ="
+    " {alpha:.2g} for each test (0.05 over all tests), if scores scatter as they do here."
+)
+MAIN_EFFECTS_NOTE = (
+    "One value of a setting against another over all settings of the rest of the grid: the trials"
+    " of each, and p after Holm's correction over the {num_tests} tests of this table, below it p"
+    " alone."
 )
 INSTABILITY_NOTE = (
     "Equal scores do not make equal answers."
@@ -127,11 +143,18 @@ def pairs_table(found: Findings) -> Table | None:
     pairs = sorted(found.verdict.comparisons, key=_least_p)
     if not pairs:
         return None
-    tested = [(p.failures, p.all.spread, p.all.location) for p in pairs]
-    kinds = [" or ".join(dict.fromkeys(o.test for o in kind)) for kind in zip(*tested, strict=True)]
-    untested = [outcome for outcomes in tested for outcome in outcomes if outcome.p is None]
-    sizes = [e for p in pairs for e in (p.all.std_ratio, p.all.mean_difference, p.all.improvement)]
-    note = PAIRS_NOTE.format(num_tests=3 * len(pairs), tests="; ".join(kinds))
+    kinds = [
+        " or ".join(dict.fromkeys(outcome.test for outcome in kind))
+        for kind in zip(*(pair.tests for pair in pairs), strict=True)
+    ]
+    untested = [outcome for pair in pairs for outcome in pair.tests if outcome.p is None]
+    sizes = [effect for pair in pairs for effect in pair.effects]
+    note = PAIRS_NOTE.format(
+        num_tests=found.verdict.num_tests,
+        num_pairs=len(pairs),
+        tests="; ".join(kinds),
+        levels=_levels(pairs),
+    )
     note += _why_missing(untested + sizes)
     if len(pairs) > MOST_PAIRS:
         note += f" Of {len(pairs)} pairs the {MOST_PAIRS} with the smallest p are shown."
@@ -139,41 +162,79 @@ def pairs_table(found: Findings) -> Table | None:
 
 
 def _least_p(pair: Comparison) -> float:
-    return min((p for p in pair.holm or pair.p if p is not None), default=1.0)
+    tests = pair.failures.p, pair.spread.p, pair.location.p
+    return min((p for p in tests if p is not None), default=1.0)
+
+
+def _levels(pairs: Iterable[Comparison]) -> str:
+    """Of all intervals, such as `95 % to 97.5 %`."""
+    levels = {c.level for p in pairs for c in (p.failures, p.spread, p.location)}
+    low, high = show_level(1 - max(levels)), show_level(1 - min(levels))
+    return low if low == high else f"{low} to {high}"
 
 
 def _pair_row(pair: Comparison) -> tuple[str, ...]:
-    assert pair.holm
     return (
         f"{pair.one}\nagainst {pair.other}",
-        cell(in_points(pair.failure_difference), "{:+.0f}", " points"),
-        _p(pair.holm.failures, pair.failures),
-        cell(pair.all.std_ratio, "{:.2f}"),
-        _p(pair.holm.spread, pair.all.spread),
-        cell(pair.all.mean_difference, "{:+.3f}"),
-        _p(pair.holm.location, pair.all.location),
-        cell(pair.all.improvement, "{:.0%}"),
+        cell(in_points(pair.effects.failures), "{:+.0f}", " points"),
+        _p(pair.failures, pair.tests.failures),
+        cell(pair.effects.std_ratio, "{:.2f}"),
+        _p(pair.spread, pair.tests.spread),
+        cell(pair.effects.mean, "{:+.3f}"),
+        _p(pair.location, pair.tests.location),
+        cell(pair.effects.improvement, "{:.0%}"),
     )
 
 
-def _p(corrected: float | None, outcome: Outcome) -> str:
-    if corrected is None or outcome.p is None:
+def _p(corrected: Corrected, outcome: Outcome) -> str:
+    if corrected.p is None or outcome.p is None:
         return MISSING
-    return f"{short_p(corrected)}\nalone {short_p(outcome.p)}"
+    corrected_p = short_p(corrected.p, outcome.at_most)
+    return f"{corrected_p}\nalone {short_p(outcome.p, outcome.at_most)}"
 
 
-def power_table(found: Findings) -> Table | None:
-    """The chance of a decision by the number of seeds; None where no pair stays open."""
-    power, pair = found.verdict.power, found.verdict.open_pair
-    if power is None or pair is None:
+def main_effects_table(found: Findings) -> Table | None:
+    """A row per pair of values of a setting; None where no two settings were swept together."""
+    effects = found.verdict.main_effects
+    if not effects:
         return None
-    columns = (power.seeds, power.failures, power.spread, power.location)
-    rows = zip(*(column[::2].tolist() for column in columns), strict=True)
+    rows = [
+        (
+            f"{effect.setting}\n{effect.one} against {effect.other}",
+            str(effect.num_strata),
+            " and ".join(f"{part.count} of {part.n}" for part in effect.failed),
+            _p(effect.corrected_failures, effect.failures),
+            _p(effect.corrected_spread, effect.spread),
+        )
+        for effect in sorted(effects, key=lambda effect: effect.corrected_failures.p or 1.0)
+    ]
+    columns = ("Setting", "Settings of the rest", "Failed", "p", "p of the spread")
+    note = MAIN_EFFECTS_NOTE.format(num_tests=DECISIVE * len(effects))
+    if len(rows) > MOST_PAIRS:
+        note += f" Of {len(rows)} the {MOST_PAIRS} with the smallest p are shown."
+    return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)
+
+
+def findable_table(found: Findings) -> Table | None:
+    """What more seeds would find; None where no pair stays open."""
+    ways, pair = found.verdict.findable, found.verdict.open_pair
+    if not ways or pair is None:
+        return None
+    rows = tuple(
+        (
+            str(way.seeds),
+            MISSING if way.failures is None else f"{100 * way.failures:.0f} points higher",
+            MISSING if way.std_ratio is None else f"{way.std_ratio:.2g} times as large",
+            MISSING if way.mean is None else f"{way.mean:.2g}",
+        )
+        for way in ways
+    )
+    alpha = ALPHA / found.verdict.num_tests
     return Table(
-        "How many seeds it would take",
-        ("Seeds per arm", "Failure rate", "Spread", "Location"),
-        tuple((str(n), *(f"{chance:.0%}" for chance in chances)) for n, *chances in rows),
-        POWER_NOTE.format(pair=names([pair.one, pair.other]), alpha=power.alpha),
+        "What more seeds would find",
+        ("Seeds per arm", "Failure rate", "Std", "Mean, difference"),
+        rows,
+        FINDABLE_NOTE.format(pair=names([pair.one, pair.other]), alpha=alpha),
     )
 
 

@@ -52,6 +52,14 @@ class Arm:
         return bool(self.stopped.any()) and readable(self.settings.get("keep_trials")) != "null"
 
     @property
+    def shares_seeds(self) -> bool:
+        """Whether trials of the arm have a seed in common, as in a crossed design.
+
+        They are not independent then, which every test and interval takes them to be.
+        """
+        return any(np.unique(column).size < len(self) for column in self.seeds.T)
+
+    @property
     def mostly_failed(self) -> bool:
         """Whether a small std says no more than that failures are alike."""
         return 2 * int(self.failed.sum()) > len(self)
@@ -126,27 +134,28 @@ def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:
 
 def matched_scores(
     one: Arm, other: Arm
-) -> tuple[Float[np.ndarray, " trial"], Float[np.ndarray, " trial"]] | None:
-    """The scores of two arms in one order of their seeds; None where the seeds are not the same."""
+) -> tuple[Float[np.ndarray, " seed"], Float[np.ndarray, " seed"]]:
+    """The scores of the seeds that both arms ran, in one order; seeds are not shared within one."""
     sides = [
         {tuple(seeds): score for seeds, score in zip(arm.seeds.tolist(), arm.final, strict=True)}
         for arm in (one, other)
     ]
-    if sides[0].keys() != sides[1].keys() or len(sides[0]) != max(len(one), len(other)):
-        return None
-    in_order = [np.array([side[seeds] for seeds in sides[0]]) for side in sides]
+    shared = [seeds for seeds in sides[0] if seeds in sides[1]]
+    in_order = [np.array([side[seeds] for seeds in shared], np.float64) for side in sides]
     return in_order[0], in_order[1]
 
 
 def check_comparable(arms: Sequence[Arm]) -> None:
     """Raises UserError where arms have been scored on different things."""
     for arm in arms[1:]:
-        for one, other in (
-            (arms[0].metric, arm.metric),
-            (arms[0].settings.get("task"), arm.settings.get("task")),
-        ):
-            if one != other:
-                raise UserError(
-                    f"[{arms[0].name}] was scored by {one} and [{arm.name}] by {other}; compare"
-                    " arms of one task and metric."
-                )
+        tasks = arms[0].settings.get("task"), arm.settings.get("task")
+        if tasks[0] != tasks[1]:
+            raise UserError(
+                f"[{arms[0].name}] was trained on {tasks[0]} and [{arm.name}] on {tasks[1]};"
+                " compare arms of one task."
+            )
+        if arms[0].metric != arm.metric:
+            raise UserError(
+                f"[{arms[0].name}] was scored by {arms[0].metric} and [{arm.name}] by {arm.metric};"
+                " compare arms of one metric."
+            )

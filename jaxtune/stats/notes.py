@@ -2,22 +2,27 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import Comparison
+from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.describe import dev_standard_error
-from jaxtune.stats.wording import MOST_NAMES, count, enumerate_words, names, plural, show_p
+from jaxtune.stats.wording import (
+    MOST_NAMES,
+    count,
+    enumerate_words,
+    names,
+    plural,
+    show_level,
+    show_p,
+)
 
 EXPECTED_BEST = (
-    "An expected best score is one on the dev set that it is chosen on, and computed from draws"
-    " with replacement, which makes it slightly too low for seeds chosen there and says nothing of"
-    " new data."
+    "An expected best score is one on the dev set that it is chosen on, and says nothing of new"
+    " data."
 )
-UNPAIRED = "The arms did not run the same seeds, so nothing could be compared seed by seed."
-LIMITS = (
-    "This is about these settings on one model, one task and one dev set; it says nothing about"
-    " other learning rates, durations or data."
+UNPAIRED = "The arms ran too few seeds in common for a comparison of the means seed by seed."
+LOOKED_AGAIN = (
+    "All of this holds for a number of seeds fixed beforehand: who adds seeds and looks again until"
+    " a difference shows finds one between equal recipes in up to 9 of 100 cases."
 )
 # How many trials of an arm are meant -> the sentence about them.
 Marks = tuple[tuple[Callable[[Arm], int], str], ...]
@@ -35,7 +40,8 @@ STOPPED: Marks = (
 )
 ODD_ANSWERS: Marks = (
     (
-        lambda arm: arm.constant.sum(),
+        # Those of failed trials stand with the failures.
+        lambda arm: (arm.constant & ~arm.failed).sum(),
         "Some trials give every dev example the same answer, {counts}.",
     ),
     (
@@ -56,31 +62,38 @@ ONE_BY_ONE = 2
 def notes(
     arms: Sequence[Arm],
     pairs: Sequence[Comparison],
-    leader: str | None,
+    leaders: Sequence[str],
     num_dev: int | None,
-    alpha: float,
     num_tests: int,
 ) -> tuple[str, ...]:
     """One sentence each, most misleading first.
 
     Args:
         pairs: the comparisons that a verdict speaks of.
-        leader: the arm that it prefers, if any.
+        leaders: the arms that it prefers, if any.
         num_tests: in Holm's family.
     """
     named = {arm.name: arm for arm in arms}
     found = [*_marked(arms, STOPPED), *_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
-        found += [*_small_std(one, other), *_means(pair, one, other, leader, alpha)]
-    for pair in pairs:
-        found += _too_few(pair, named, alpha, num_tests)
-    found += [*_dev_set(arms, num_dev), *_shared_seeds(arms)]
-    if pairs and all(pair.all.paired.p is None for pair in pairs):
-        found.append(UNPAIRED)
-    if leader is not None:
+        found += [*_no_win_by_spread(pair, one, other), *_means(pair, one, other, leaders)]
+    found += [*_too_few(pairs, named, num_tests), *_dev_set(arms, num_dev), *_seeds(pairs)]
+    if leaders:
         found.append(EXPECTED_BEST)
-    return (*found, LIMITS)
+    if pairs:
+        found.append(LOOKED_AGAIN)
+    return (*found, _limits(arms))
+
+
+def _limits(arms: Sequence[Arm]) -> str:
+    """What all of it is about."""
+    models = {str(arm.settings.get("model")) for arm in arms}
+    about = "one model" if len(models) == 1 else f"these {len(models)} models"
+    return (
+        f"This is about these settings on {about}, one task and one dev set; it says nothing about"
+        " other learning rates, durations or data."
+    )
 
 
 def _marked(arms: Sequence[Arm], marks: Marks) -> Iterator[str]:
@@ -96,17 +109,18 @@ def _marked(arms: Sequence[Arm], marks: Marks) -> Iterator[str]:
 
 
 def _failures(arms: Sequence[Arm]) -> Iterator[str]:
-    everything = [arm.name for arm in arms if arm.failed.all()]
+    everything = [arm for arm in arms if arm.failed.all()]
     if everything:
         yield (
-            f"Every trial of {names(everything)} failed, so a small std there means nothing but"
-            " failures that are alike."
+            f"Every trial of {names([arm.name for arm in everything])} failed"
+            f"{_alike(everything)}, so a small std there means nothing but failures that are alike."
         )
     mixed = [arm for arm in arms if arm.failed.any() and not arm.failed.all()]
     if len(mixed) > ONE_BY_ONE:
         yield (
             f"{names([arm.name for arm in mixed])} mix trials that failed with trials that did"
-            " not: their mean and std describe neither kind."
+            f" not{_alike(mixed)}: their mean and std describe neither kind, and of failures alone,"
+            " which are alike, a std would be small."
         )
         return
     for arm in mixed:
@@ -116,59 +130,68 @@ def _failures(arms: Sequence[Arm]) -> Iterator[str]:
         if rest.size > 1:
             about += f", std {rest.std(ddof=1):.3f}"
         yield (
-            f"[{arm.name}] mixes {failed} that failed with {rest.size} that did not ({about}): its"
-            f" mean {arm.final.mean():.3f} and std describe neither kind."
+            f"[{arm.name}] mixes {failed} that failed{_alike([arm])} with {rest.size} that did not"
+            f" ({about}): its mean {arm.final.mean():.3f} and std {arm.std:.3f} describe neither"
+            f" kind{', and failures alike make a std small' if arm.mostly_failed else ''}."
         )
 
 
-def _small_std(one: Arm, other: Arm) -> Iterator[str]:
-    """The trap of reading std alone: failures are alike."""
+def _alike(arms: Sequence[Arm]) -> str:
+    """How many failed trials answer nothing but one class."""
+    same = sum(int((arm.constant & arm.failed).sum()) for arm in arms)
+    return f" ({same} of them with one answer for every dev example)" if same else ""
+
+
+def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
+    """A std that is smaller without being a sign of stability, where it would mislead."""
     low, high = sorted((one, other), key=lambda arm: arm.final.std())
-    fails_more = low.failed.mean() > high.failed.mean()
-    if fails_more and low.mostly_failed and min(len(one), len(other)) > 1:
+    p = pair.spread.p
+    if p is None or p > ALPHA or min(len(one), len(other)) < 2:
+        return
+    if low.failed.mean() > high.failed.mean() and not low.mostly_failed:
         yield (
-            f"The std of [{low.name}] is the smaller one ({low.std:.3f} against {high.std:.3f})"
-            f" because {count(low.failed)} failed and failures are alike; it is no sign of"
-            " stability."
+            f"The std of [{low.name}] is the smaller one ({low.std:.3f} against {high.std:.3f}),"
+            f" but {count(low.failed)} failed against {int(high.failed.sum())} of {len(high)}:"
+            " failures are alike, which is no stability."
         )
 
 
-def _means(
-    pair: Comparison, one: Arm, other: Arm, leader: str | None, alpha: float
-) -> Iterator[str]:
-    p = pair.holm.location if pair.holm else None
+def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
+    p = pair.location.p
     low, high = sorted((one, other), key=lambda arm: arm.final.mean())
     means = f"{high.final.mean():.3f} against {low.final.mean():.3f}"
-    if p is not None and p <= alpha:
-        trade = ", so here stability costs score" if low.name == leader else ""
-        yield f"[{high.name}] scores higher than [{low.name}] (mean {means}, {show_p(p)}){trade}."
+    shown = show_p(p, pair.tests.location.at_most)
+    if p is not None and p <= ALPHA:
+        trade = ", so here stability costs score" if low.name in leaders else ""
+        yield f"[{high.name}] scores higher than [{low.name}] (mean {means}, {shown}){trade}."
         return
-    lower = ", though the more stable arm has the lower one" if low.name == leader else ""
-    difference = pair.all.mean_difference
+    lower = ", though the more stable arm has the lower one" if low.name in leaders else ""
+    difference = pair.effects.mean
     possible = ""
     if difference.low is not None and difference.high is not None:
         possible = (
             f"; the mean of [{one.name}] may still lie {difference.low:+.2g} to"
             f" {difference.high:+.2g} from that of [{other.name}]"
+            f" ({show_level(difference.confidence)} interval)"
         )
-    yield f"No difference in the mean was shown ({means}, {show_p(p)}){lower}{possible}."
+    yield f"No difference in the mean was shown ({means}, {shown}){lower}{possible}."
 
 
-def _too_few(
-    pair: Comparison, named: dict[str, Arm], alpha: float, num_tests: int
-) -> Iterator[str]:
-    least = {
-        "failure rate": pair.failures.least,
-        "spread": pair.all.spread.least,
-        "location": pair.all.location.least,
-    }
-    short = [what for what, p in least.items() if p is not None and p * num_tests > alpha]
-    if short:
-        yield (
-            f"With {len(named[pair.one])} and {len(named[pair.other])} trials no test of"
-            f" {enumerate_words(short, 'or')} between [{pair.one}] and [{pair.other}] can reach"
-            f" {alpha:g} after correction over {num_tests} tests, whatever the scores."
-        )
+def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int) -> Iterator[str]:
+    """About the first pair alone: others have as many trials, or nearly."""
+    for pair in pairs[:1]:
+        tests = {"failure rate": pair.tests.failures, "spread": pair.tests.spread}
+        short = [
+            what
+            for what, test in tests.items()
+            if test.least is not None and test.least * num_tests > ALPHA
+        ]
+        if short:
+            yield (
+                f"With {len(named[pair.one])} and {len(named[pair.other])} trials no test of"
+                f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
+                f" correction over {num_tests} tests, whatever the scores."
+            )
 
 
 def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
@@ -185,13 +208,14 @@ def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
         )
 
 
-def _shared_seeds(arms: Sequence[Arm]) -> Iterator[str]:
-    """Crossed designs, and sweeps that were run twice."""
-    shared = [
-        arm.name for arm in arms if any(np.unique(column).size < len(arm) for column in arm.seeds.T)
-    ]
-    if shared:
-        yield (
-            f"Trials of {names(shared)} share seeds and are not independent, so their intervals"
-            " are too narrow and p too small."
-        )
+def _seeds(pairs: Sequence[Comparison]) -> Iterator[str]:
+    """Where not every seed was run by both arms."""
+    if pairs and not any(pair.paired for pair in pairs):
+        yield UNPAIRED
+        return
+    for pair in pairs[:1]:
+        if pair.paired and pair.num_shared < pair.num_seeds:
+            yield (
+                f"[{pair.one}] and [{pair.other}] share {pair.num_shared} of {pair.num_seeds}"
+                " seeds; their means were compared over those."
+            )

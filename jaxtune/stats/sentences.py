@@ -1,30 +1,30 @@
-"""The three sentences of a verdict, each whole: the facts above it are all that is put in."""
+"""The sentences of a verdict, each whole: the facts above it are all that is put in."""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from jaxtune.stats.arms import Arm, readable
-from jaxtune.stats.compare import Comparison, fewest_seeds
-from jaxtune.stats.describe import expected_max
+from jaxtune.stats.advice import change_recipe, more_seeds, use
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.compare import ALPHA, Comparison
+from jaxtune.stats.describe import higher_best
+from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.intervals import share
-from jaxtune.stats.power import PowerTable, seeds_needed
+from jaxtune.stats.main_effects import MainEffect
+from jaxtune.stats.power import Findable
 from jaxtune.stats.wording import (
     count,
+    failed_range,
     in_points,
-    mapped,
     names,
-    settings_of,
+    show_chance,
     show_estimate,
     show_p,
     show_wilson,
 )
 
-ALPHA = 0.05
-BUDGET = 5  # seeds whose best is announced
-FEW = 16  # trials per arm under which a difference seen is a poor guide to the true one
+MOST_IN_HEADLINE = 2
+MOST_EFFECTS = 3  # of a grid that sentences are about
 
 Sentences = tuple[str, str, str]  # who is more stable, how sure that is, what to do next
 
@@ -37,6 +37,11 @@ class Win(NamedTuple):
     by_failures: bool  # by spread otherwise
     p: float  # after Holm
     pair: Comparison
+
+    @property
+    def test(self) -> Outcome:
+        """That decided."""
+        return self.pair.tests.failures if self.by_failures else self.pair.tests.spread
 
 
 def one_arm(arm: Arm) -> Sentences:
@@ -63,85 +68,155 @@ def selected(arms: Sequence[Arm]) -> Sentences:
     )
 
 
-def shown(leader: Arm, arms: Sequence[Arm], led: Sequence[Win], num_tests: int) -> Sentences:
-    """The leader was shown to be more stable than the losers of `led`."""
-    named = {arm.name: arm for arm in arms}
-    losers = [named[win.loser] for win in led]
-    return _lead(leader, losers, arms, led[0]), _how_sure(led, num_tests), _use(leader, losers)
+def crossed(arms: Sequence[Arm]) -> Sentences:
+    """Trials that share seeds are no independent draws, which every test takes them to be."""
+    shared = [arm.name for arm in arms if arm.shares_seeds]
+    return (
+        f"There is no verdict about stability: the trials of {names(shared)} share seeds (a crossed"
+        " design) and are not independent.",
+        "Tests that take them as independent call one of two equal recipes more stable in up to 4"
+        " of 10 such sweeps, and for the same reason intervals are too narrow.",
+        "Read here how much of the variance comes from which seed; to compare recipes, give every"
+        " trial seeds of its own (--num_seeds or --seeds).",
+    )
 
 
-def _lead(leader: Arm, losers: Sequence[Arm], arms: Sequence[Arm], first: Win) -> str:
-    beaten = names([arm.name for arm in losers])
-    others = [arm.name for arm in arms if arm is not leader and arm not in losers]
-    failed = count(leader.failed)
-    if others:
+def no_leader(arms: Sequence[Arm]) -> Sentences:
+    """Failures and spread can disagree in a circle."""
+    return (
+        f"No arm leads: each of {names([arm.name for arm in arms])} was shown to be less stable"
+        " than another.",
+        "Failure rates decide some pairs and spreads others, and the two do not agree here.",
+        "Choose by the failure rates in the table of pairs.",
+    )
+
+
+def shown(
+    leaders: Sequence[Arm], arms: Sequence[Arm], led: Sequence[Win], pairs: Sequence[Comparison]
+) -> Sentences:
+    """The leaders were shown to be more stable than the losers of `led`."""
+    beaten = {win.loser for win in led}
+    losers = [arm for arm in arms if arm.name in beaten]
+    lower = _lower(leaders, arms, pairs) if len(leaders) == 1 else ""
+    return (
+        _lead(leaders, losers, arms, led) + (f", but {lower}." if lower else "."),
+        _how_sure(led, 2 * len(pairs)),
+        use(leaders, losers, arms, steadier=bool(lower)),
+    )
+
+
+def _lead(
+    leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], led: Sequence[Win]
+) -> str:
+    lead, failed = names([arm.name for arm in leaders]), failed_range(leaders)
+    if len(leaders) > 1:
+        each = min(sum(win.winner == arm.name for win in led) for arm in leaders)
         return (
-            f"[{leader.name}] is more stable than {beaten}; against {names(others)} that was not"
-            " shown, which does not make them equal."
+            f"{lead} are each more stable than {each} of the other arms ({failed} failed against"
+            f" {failed_range(losers)}); between them no difference was shown, which does not make"
+            " them equal"
         )
-    if len(arms) > 2:
+    open_arms = [arm.name for arm in arms if arm not in leaders and arm not in losers]
+    first = led[0]
+    if open_arms:
+        beaten = _few_names([arm.name for arm in losers])
         return (
-            f"[{leader.name}] is more stable than {beaten}, which is every other arm: {failed}"
-            " failed."
+            f"{lead} is more stable than {beaten} ({failed} failed against {failed_range(losers)});"
+            f" against {_few_names(open_arms)} that was not shown, which does not make them equal"
         )
-    (loser,) = losers
+    if len(losers) > 1:
+        return (
+            f"{lead} is more stable than every other arm: {failed} failed against"
+            f" {failed_range(losers)}"
+        )
+    (leader,), (loser,) = leaders, losers
     its_failed = f"{int(loser.failed.sum())} of {len(loser)}"
     if first.by_failures:
         return (
-            f"[{leader.name}] is more stable than {beaten}: {failed} failed against {its_failed}."
+            f"{lead} is more stable than [{loser.name}]: {count(leader.failed)} failed against"
+            f" {its_failed}"
         )
     return (
-        f"[{leader.name}] is more stable than {beaten}: its scores vary less (std {leader.std:.3f}"
-        f" against {loser.std:.3f}), while no difference in failures was shown ({failed} against"
-        f" {its_failed})."
+        f"{lead} is more stable than [{loser.name}]: its scores vary less (std {leader.std:.3f}"
+        f" against {loser.std:.3f}), while no difference in failures was shown"
+        f" ({count(leader.failed)} against {its_failed})"
     )
+
+
+def _few_names(arms: Sequence[str]) -> str:
+    """In a headline that many names would drown."""
+    return names(arms) if len(arms) <= MOST_IN_HEADLINE else f"{len(arms)} other arms"
+
+
+def _lower(leaders: Sequence[Arm], arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
+    """In which way another arm scores higher than the leader; empty where none was seen to."""
+    (leader,) = leaders
+    named = {arm.name: arm for arm in arms}
+    for pair in pairs:
+        if leader.name not in (pair.one, pair.other) or pair.location.p is None:
+            continue
+        other = named[pair.other if pair.one == leader.name else pair.one]
+        if pair.location.p <= ALPHA and other.final.mean() > leader.final.mean():
+            return (
+                f"it scores lower than [{other.name}] (mean {leader.final.mean():.3f} against"
+                f" {other.final.mean():.3f})"
+            )
+    for other in arms:
+        higher = higher_best(other, leader) if other is not leader else None
+        if higher:
+            return (
+                f"the best of {higher.budget} seeds of [{other.name}] is expected to score higher"
+                f" ({higher.one:.3f} against {higher.other:.3f})"
+            )
+    return ""
 
 
 def _how_sure(led: Sequence[Win], num_tests: int) -> str:
-    """How sure the leader's lead is, by its least certain part."""
+    """How sure the lead is, by its least certain part."""
     win = max(led, key=lambda win: win.p)
-    pair, turned = win.pair, win.pair.one == win.winner
-    this = "The least certain part of this" if len(led) > 1 else "This"
-    if win.by_failures:
-        higher = in_points(pair.failure_difference)
-        higher = mapped(higher, lambda points: -points) if turned else higher
-        return (
-            f"{this} has {show_p(win.p)} ({pair.failures.test}, after Holm over {num_tests} tests),"
-            f" and the failure rate of [{win.loser}] is higher by"
-            f" {show_estimate(higher, '{:.0f}', ' points')}."
-        )
-    sure = f"{this} has {show_p(win.p)} ({pair.all.spread.test}, after Holm over {num_tests} tests)"
-    if pair.all.std_ratio.value is None:
-        return f"{sure}: the scores of [{win.winner}] are all equal, those of [{win.loser}] vary."
-    larger = mapped(pair.all.std_ratio, lambda ratio: 1 / ratio) if turned else pair.all.std_ratio
-    return (
-        f"{sure}, and the std of [{win.loser}] is larger by a factor of"
-        f" {show_estimate(larger, '{:.2g}')}."
+    pair = win.pair if win.pair.one == win.loser else win.pair.turned()
+    what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
+    chance = (
+        f"Two equal recipes would {what} in {show_chance(win.p, win.test.at_most)} such sweeps"
+        f" ({win.test.test}, {show_p(win.p, win.test.at_most)} after Holm over {num_tests} tests)"
     )
+    if win.by_failures:
+        higher = show_estimate(in_points(pair.effects.failures), "{:.0f}", " points")
+        return f"{chance}; the failure rate of [{win.loser}] is higher by {higher}."
+    if pair.effects.std_ratio.value is None:
+        return f"{chance}; the scores of [{win.winner}] are all equal, those of [{win.loser}] vary."
+    larger = show_estimate(pair.effects.std_ratio, "{:.2g}")
+    return f"{chance}; the std of [{win.loser}] is larger by a factor of {larger}."
 
 
-def _use(leader: Arm, losers: Sequence[Arm]) -> str:
-    use, budget = f"Use {settings_of(leader, losers)}", min(BUDGET, len(leader))
-    if leader.mostly_failed:
-        use += " and go on changing the recipe, for most trials still fail"
-    best = expected_max(leader.final).mean[budget - 1]
-    rate = share(leader.failed)
-    if not rate.count:
-        return f"{use}; of {budget} seeds, expect the best to score {best:.3f}."
-    # All fail with a chance of at most ALPHA, even at the highest rate that the trials allow.
-    tries = math.ceil(math.log(ALPHA) / math.log(rate.wilson_high))
+def over_grid(effects: Sequence[MainEffect]) -> tuple[str, ...]:
+    """What values of a setting were shown to fail less often over all others, surest first."""
+    found = [effect for effect in effects if effect.fewer_failures]
+    found.sort(key=lambda effect: effect.corrected_failures.p or 0.0)
+    return tuple(_over_grid(effect, len(effects)) for effect in found[:MOST_EFFECTS])
+
+
+def _over_grid(effect: MainEffect, num_effects: int) -> str:
+    less, more = effect.failed
+    values = effect.one, effect.other
+    if effect.fewer_failures == effect.other:
+        less, more, values = more, less, values[::-1]
+    p = effect.corrected_failures.p
+    assert p is not None
     return (
-        f"{use}; of {budget} seeds, expect the best to score {best:.3f}, and start at least"
-        f" {tries}, which leave one that succeeds in 95 of 100 cases even if"
-        f" {rate.wilson_high:.0%} fail."
+        f"Over all {effect.num_strata} settings of the rest of the grid"
+        f" {effect.setting}={values[0]} fails less often than"
+        f" {effect.setting}={values[1]}: {less.count} of {less.n} trials"
+        f" against {more.count} of {more.n}, which equal values would do in {show_chance(p)} such"
+        f" sweeps ({effect.failures.test}, {show_p(p)} after Holm over {2 * num_effects} tests)."
     )
 
 
 def not_shown(
-    arms: Sequence[Arm], nearest: Comparison, power: PowerTable | None, num_tests: int
+    arms: Sequence[Arm], nearest: Comparison, ways: Sequence[Findable], num_tests: int
 ) -> Sentences:
-    """No arm was shown to be more stable than another; `power` is None where every trial failed."""
-    third = _more_seeds(arms, nearest, power, num_tests) if power else _change(arms)
+    """No arm was shown to be more stable than another; `ways` is empty where every trial failed."""
+    third = more_seeds(arms, nearest, ways) if ways else change_recipe(arms)
     return _undecided(arms), _fell_short(nearest, num_tests), third
 
 
@@ -157,68 +232,43 @@ def _undecided(arms: Sequence[Arm]) -> str:
             " which does not make them equal."
         )
     return (
-        f"No arm was shown to be more stable than another ({names(everyone)}),"
-        " which does not make them equal."
+        f"None of {len(arms)} arms was shown to be more stable than another ({failed_range(arms)}"
+        " trials failed), which does not make them equal."
     )
 
 
 def _fell_short(pair: Comparison, num_tests: int) -> str:
-    """The p-values that fell short, and what they leave possible."""
-    assert pair.holm
-    low, high = in_points(pair.failure_difference)[1:3]
-    assert low is not None
-    assert high is not None
-    rate = f"a failure rate of [{pair.one}] from {_beside(low)} to {_beside(high)} that of"
-    possible = f"{rate} [{pair.other}]"
-    ratio = pair.all.std_ratio
+    """How common such differences are between equal recipes, and what remains possible."""
+    which = f" as the nearest pair, [{pair.one}] and [{pair.other}]," if num_tests > 2 else ""
+    tests = {"failure rate": pair.failures.p, "spread": pair.spread.p}
+    tested = {what: p for what, p in tests.items() if p is not None}
+    often = " and ".join(f"in {what} in {show_chance(p)}" for what, p in tested.items())
+    values = ", ".join(map(show_p, tested.values()))
+    return (
+        f"Two equal recipes would differ as much{which} {often} such sweeps ({values} after Holm"
+        f" over {num_tests} tests); still possible is {_possible(pair)}."
+    )
+
+
+def _possible(pair: Comparison) -> str:
+    """What the intervals allow."""
+    failures, ratio = in_points(pair.effects.failures), pair.effects.std_ratio
+    assert failures.low is not None
+    assert failures.high is not None
+    possible = (
+        f"a failure rate of [{pair.one}] from {_beside(failures.low)} to {_beside(failures.high)}"
+        f" that of [{pair.other}]"
+    )
     if ratio.low is not None and ratio.high is not None:
         possible += f", and a std {ratio.low:.2g} to {ratio.high:.2g} times as large"
-    elif ratio.value is not None:
+    possible += f" ({100 * failures.confidence:.4g} % intervals)"
+    if ratio.value is not None and ratio.low is None:
         possible += (
             f"; the std is {ratio.value:.2g} times as large, without an interval: {ratio.reason}"
         )
-    nearest = ""
-    if num_tests > 3:
-        nearest = f"of the pair nearest to a difference, [{pair.one}] and [{pair.other}], "
-    return (
-        f"After Holm over {num_tests} tests {nearest}the failure rate has"
-        f" {show_p(pair.holm.failures)} and the spread {show_p(pair.holm.spread)}; still possible"
-        f" (95 % interval) is {possible}."
-    )
+    return possible
 
 
 def _beside(points: float) -> str:
     """Where a share lies from another, such as `49 points below`."""
     return f"{abs(points):.0f} points {'below' if points < 0 else 'above'}"
-
-
-def _change(arms: Sequence[Arm]) -> str:
-    off = all(readable(arm.settings.get("bias_correction")) == "false" for arm in arms)
-    first = "bias_correction=true" if off else "a smaller learning_rate or a longer warm-up"
-    return f"Change the recipe before adding seeds: {first} first, then more epochs."
-
-
-def _more_seeds(arms: Sequence[Arm], pair: Comparison, power: PowerTable, num_tests: int) -> str:
-    one, other = (arm for arm in arms if arm.name in (pair.one, pair.other))
-    trials = min(len(one), len(other))
-    if trials >= power.seeds[-1]:
-        return "Settle for what these intervals allow: more seeds would only narrow them."
-    wanted = f"{_wanted(power, power.spread)} for the spread"
-    if one.failed.mean() != other.failed.mean():
-        wanted = f"{_wanted(power, power.failures)} for the failure rate and {wanted}"
-    guess = ", a rough guess from so few trials" if trials < FEW else ""
-    seen = f"to find a difference of the size seen here 8 times in 10 takes {wanted}{guess}"
-    least = fewest_seeds(num_tests, ALPHA)
-    if trials < least:
-        return (
-            f"Run at least {least} seeds per arm, from which on every test can reach {ALPHA:g};"
-            f" {seen}."
-        )
-    return f"Run more seeds, or settle for what the intervals allow: {seen}."
-
-
-def _wanted(power: PowerTable, column: np.ndarray) -> str:
-    needed = seeds_needed(power.seeds, column)
-    if needed is None:
-        return f"more than {power.seeds[-1]} seeds per arm"
-    return f"about {needed} seeds per arm"

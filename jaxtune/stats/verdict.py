@@ -5,40 +5,46 @@ vary less. Location is reported and decides nothing. Here it is decided; the wor
 `sentences` and `notes`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jaxtune.stats import sentences
 from jaxtune.stats.arms import Arm, check_comparable
-from jaxtune.stats.compare import Comparison, compare_all
+from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison, compare_all
+from jaxtune.stats.main_effects import MainEffect, main_effects
 from jaxtune.stats.notes import notes
-from jaxtune.stats.power import PowerTable, power_table
-from jaxtune.stats.sentences import ALPHA, Win
-
-MOST_PAIRS = 3  # that notes are about, the least certain ones
+from jaxtune.stats.power import Findable, findable
+from jaxtune.stats.sentences import Win
 
 
 class Verdict(NamedTuple):
-    """Three sentences, what to bear in mind with them, and the numbers behind them."""
+    """The sentences, what to bear in mind with them, and the numbers behind them."""
 
     more_stable: str
     how_sure: str
     next_step: str
     notes: tuple[str, ...]
-    leader: str | None = None  # the arm to use; None where none was shown to be more stable
+    over_grid: tuple[str, ...] = ()  # what a setting does over all cells of a grid
+    leaders: tuple[str, ...] = ()  # the arms to use; empty where none was shown more stable
     wins: tuple[Win, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
-    open_pair: Comparison | None = None  # of the leader, the nearest to a difference not shown
-    power: PowerTable | None = None  # of the open pair
+    open_pair: Comparison | None = None  # of a leader, the nearest to a difference not shown
+    findable: tuple[Findable, ...] = ()  # differences in the open pair that more seeds would find
+    main_effects: tuple[MainEffect, ...] = ()
 
     @property
-    def sentences(self) -> tuple[str, str, str]:
+    def sentences(self) -> tuple[str, ...]:
         """The verdict itself."""
-        return self.more_stable, self.how_sure, self.next_step
+        return self.more_stable, self.how_sure, *self.over_grid, self.next_step
+
+    @property
+    def num_tests(self) -> int:
+        """Tests that Holm's correction is over."""
+        return DECISIVE * len(self.comparisons)
 
     @property
     def text(self) -> str:
-        """The three sentences, then the notes, a line each."""
+        """The sentences, then the notes, a line each."""
         return "\n".join([*self.sentences, *self.notes])
 
     def __str__(self) -> str:
@@ -50,79 +56,93 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
 
     Args:
         num_dev: examples of the dev set.
-        seed: of bootstrap, permutations and simulated power.
+        seed: of the permutations.
     """
     check_comparable(arms)
-    if any(arm.selected for arm in arms):
-        return Verdict(*sentences.selected(arms), notes(arms, [], None, num_dev, ALPHA, 0))
-    if len(arms) == 1:
-        return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], None, num_dev, ALPHA, 0))
-    pairs = compare_all(arms, seed)
-    named, num_tests = {arm.name: arm for arm in arms}, 3 * len(pairs)
+    named = {arm.name: arm for arm in arms}
     assert len(named) == len(arms), "arms need names of their own"
+    if any(arm.selected for arm in arms):
+        return Verdict(*sentences.selected(arms), notes(arms, [], (), num_dev, 0))
+    if any(arm.shares_seeds for arm in arms):
+        return Verdict(*sentences.crossed(arms), notes(arms, [], (), num_dev, 0))
+    if len(arms) == 1:
+        return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], (), num_dev, 0))
+    pairs = compare_all(arms, seed)
+    num_tests = DECISIVE * len(pairs)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
-    leader = _leader(arms, wins)
-    led = [win for win in wins if win.winner == leader.name]
-    nearest = _open_pair(leader, pairs, wins)
-    power = None
+    leaders = _leaders(arms, wins)
+    if not leaders:  # a beats b, b beats c, c beats a
+        said = sentences.no_leader(arms)
+        rest = notes(arms, [], (), num_dev, num_tests)
+        return Verdict(*said, rest, wins=tuple(wins), comparisons=tuple(pairs))
+    names = tuple(arm.name for arm in leaders)
+    led = [win for win in wins if win.winner in names]
+    nearest = _open_pair(names, pairs, wins)
+    ways = ()
     if nearest and not all(arm.failed.all() for arm in arms):
-        alpha = ALPHA / num_tests
-        power = power_table(named[nearest.one], named[nearest.other], alpha, seed=seed)
+        one, other = named[nearest.one], named[nearest.other]
+        ways = findable(one, other, ALPHA / num_tests, nearest.paired)
     if led:
-        said = sentences.shown(leader, arms, led, num_tests)
-        shown = [win.pair for win in sorted(led, key=lambda win: -win.p)[:MOST_PAIRS]]
+        said = sentences.shown(leaders, arms, led, pairs)
+        shown = [max(led, key=lambda win: win.p).pair]  # the least certain one
     else:
-        assert nearest, "an arm that beats none has open pairs"
-        said = sentences.not_shown(arms, nearest, power, num_tests)
+        assert nearest, "arms that beat none have open pairs"
+        names = ()
+        said = sentences.not_shown(arms, nearest, ways, num_tests)
         shown = [nearest]
-    name = leader.name if led else None
-    bear_in_mind = notes(arms, shown, name, num_dev, ALPHA, num_tests)
-    return Verdict(*said, bear_in_mind, name, tuple(wins), tuple(pairs), nearest, power)
+    effects = main_effects(arms, seed)
+    return Verdict(
+        *said,
+        notes(arms, shown, names, num_dev, num_tests),
+        sentences.over_grid(effects),
+        names,
+        tuple(wins),
+        tuple(pairs),
+        nearest,
+        ways,
+        effects,
+    )
 
 
-def find_win(pair: Comparison, named: dict[str, Arm]) -> Win | None:
+def find_win(pair: Comparison, named: Mapping[str, Arm]) -> Win | None:
     """Who was shown to be more stable: by failures if they differ, else by spread.
 
-    A small std is no win for an arm most of whose trials failed.
+    A small std is no win for an arm that fails more often than the other, or mostly: failures are
+    alike, so that of two recipes the worse one would often have the smaller std.
     """
-    assert pair.holm
     one, other = named[pair.one], named[pair.other]
-    p = pair.holm.failures
+    p = pair.failures.p
     if p is not None and p <= ALPHA:
         better, worse = sorted((one, other), key=lambda arm: arm.failed.mean())
         return Win(better.name, worse.name, True, p, pair)
-    p = pair.holm.spread
+    p = pair.spread.p
     if p is not None and p <= ALPHA:
         better, worse = sorted((one, other), key=lambda arm: arm.final.std())
-        if not better.mostly_failed:
+        if better.failed.mean() <= worse.failed.mean() and not better.mostly_failed:
             return Win(better.name, worse.name, False, p, pair)
     return None
 
 
-def _leader(arms: Sequence[Arm], wins: Sequence[Win]) -> Arm:
-    """Of the arms that lose to none, the one that beats most.
-
-    Of several, the one with the fewest failures, then the smallest std, then the highest mean.
-    """
+def _leaders(arms: Sequence[Arm], wins: Sequence[Win]) -> list[Arm]:
+    """Of the arms that lose to none, those that beat most; none where every arm loses to one."""
     losers = {win.loser for win in wins}
-    unbeaten = [arm for arm in arms if arm.name not in losers] or list(arms)
-
-    def rank(arm: Arm) -> tuple[int, float, float, float]:
-        won = sum(win.winner == arm.name for win in wins)
-        scores = arm.final
-        return -won, float(arm.failed.mean()), float(scores.std()), -float(scores.mean())
-
-    return min(unbeaten, key=rank)
+    unbeaten = [arm for arm in arms if arm.name not in losers]
+    beaten = {arm.name: sum(win.winner == arm.name for win in wins) for arm in unbeaten}
+    most = max(beaten.values(), default=0)
+    return [arm for arm in unbeaten if beaten[arm.name] == most]
 
 
-def _open_pair(leader: Arm, pairs: Sequence[Comparison], wins: Sequence[Win]) -> Comparison | None:
-    """The leader's pair that comes nearest to a difference in stability without showing one."""
+def _open_pair(
+    leaders: Sequence[str], pairs: Sequence[Comparison], wins: Sequence[Win]
+) -> Comparison | None:
+    """A leader's pair that comes nearest to a difference in stability without showing one."""
     settled = [win.pair for win in wins]
     still_open = [
-        pair for pair in pairs if leader.name in (pair.one, pair.other) and pair not in settled
+        pair for pair in pairs if {pair.one, pair.other} & set(leaders) and pair not in settled
     ]
 
     def nearest(pair: Comparison) -> float:
-        return min((p for p in pair.p[:2] if p is not None), default=1.0)
+        tests = pair.tests.failures.p, pair.tests.spread.p
+        return min((p for p in tests if p is not None), default=1.0)
 
     return min(still_open, key=nearest, default=None)

@@ -1,11 +1,11 @@
 """Phrases for counts, names, settings and intervals, the same wherever a result is put in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from jaxtune.stats.arms import Arm, differences
-from jaxtune.stats.intervals import Estimate, Share
+from jaxtune.stats.intervals import Estimate, Share, mapped
 
 MISSING = "-"
 MOST_NAMES = 4
@@ -14,6 +14,17 @@ MOST_NAMES = 4
 def count(flags: np.ndarray) -> str:
     """Such as `25 of 32 trials`."""
     return f"{int(flags.sum())} of {flags.size} trials"
+
+
+def failed_range(arms: Sequence[Arm]) -> str:
+    """How many trials of these arms failed, such as `0 of 8`, `5 to 8 of 8` or `20% to 45%`."""
+    counts = sorted({int(arm.failed.sum()) for arm in arms})
+    if len({len(arm) for arm in arms}) > 1:
+        rates = sorted(float(arm.failed.mean()) for arm in arms)
+        low, high = f"{rates[0]:.0%}", f"{rates[-1]:.0%}"
+        return low if low == high else f"{low} to {high}"
+    share = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{share} of {len(arms[0])}"
 
 
 def plural(number: int, noun: str) -> str:
@@ -34,16 +45,29 @@ def enumerate_words(words: Sequence[str], joint: str = "and") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joint} {words[-1]}"
 
 
-def show_p(p: float | None) -> str:
-    """A p-value in a sentence."""
+def show_p(p: float | None, at_most: bool = False) -> str:
+    """A p-value in a sentence; at most that much where no resample was as extreme."""
     if p is None:
         return "not tested"
-    return f"p {short_p(p)}" if p < 1e-4 else f"p = {short_p(p)}"
+    text = short_p(p, at_most)
+    return f"p {text}" if text[0] in "<≤" else f"p = {text}"
 
 
-def short_p(p: float) -> str:
+def short_p(p: float, at_most: bool = False) -> str:
     """A p-value in a table."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+    if p < 1e-4:
+        return "< 0.0001"
+    return f"≤ {p:.2g}" if at_most else f"{p:.2g}"
+
+
+def show_chance(p: float, at_most: bool = False) -> str:
+    """How often chance alone does what was seen, such as `about 3 of 100` sweeps."""
+    if p < 1e-4:
+        return "fewer than 1 of 10,000"
+    if p > 0.5:
+        return "more than half of"
+    whole = 100 if p >= 0.01 else 1000 if p >= 0.001 else 10_000
+    return f"{'at most' if at_most else 'about'} {p * whole:.0f} of {whole:,}"
 
 
 def in_parts(found: Estimate, form: str = "{:.3f}", unit: str = "") -> tuple[str, str]:
@@ -72,7 +96,12 @@ def show_estimate(found: Estimate, form: str = "{:.3f}", unit: str = "") -> str:
         return f"unknown ({found.reason})"
     if not interval:
         return f"{value} (no interval: {found.reason})"
-    return f"{value} (95 % interval {interval})"
+    return f"{value} ({show_level(found.confidence)} interval {interval})"
+
+
+def show_level(confidence: float) -> str:
+    """A confidence in percent, such as `95 %` and `99.7 %`."""
+    return f"{100 * confidence:.4g} %"
 
 
 def show_share(part: Share) -> str:
@@ -83,19 +112,6 @@ def show_share(part: Share) -> str:
 def show_wilson(part: Share) -> str:
     """The interval of a share, such as `51% to 90%`."""
     return f"{part.wilson_low:.0%} to {part.wilson_high:.0%}"
-
-
-def mapped(found: Estimate, change: Callable[[float], float]) -> Estimate:
-    """A number and its interval in another unit, or seen from the other arm; `change` is monotone.
-
-    The two ends of the interval are there or missing together.
-    """
-    if found.value is None:
-        return found
-    if found.low is None or found.high is None:
-        return found._replace(value=change(found.value))
-    low, high = sorted((change(found.low), change(found.high)))
-    return found._replace(value=change(found.value), low=low, high=high)
 
 
 def in_points(share: Estimate) -> Estimate:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.stats.describe import describe
+from jaxtune.stats.effects import share_difference
 from jaxtune.stats.hypothesis_tests import Outcome, failure_test
-from jaxtune.stats.intervals import Estimate, Share, share, share_difference
+from jaxtune.stats.intervals import Estimate, Share, share
 from jaxtune.stats.wording import show_p
 from jaxtune.study.finding import show, show_share
 

@@ -15,8 +15,9 @@ from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
 from jaxtune.core.signals import Interruption
-from jaxtune.stats.arms import by_arm
-from jaxtune.stats.describe import conclusion, summarise
+from jaxtune.stats.arms import by_arm, make_arms
+from jaxtune.stats.describe import summarise
+from jaxtune.stats.verdict import judge
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
@@ -105,7 +106,8 @@ def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) 
     rows = read_rows(out)
     write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
     show_arms(arms)
-    say(conclusion(arms))
+    # The report's own verdict: a second test here would be another answer to the same question.
+    say("\n".join(judge(make_arms(by_arm(rows))).sentences))
     say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
 
 

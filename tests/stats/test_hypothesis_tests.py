@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from jaxtune.stats.effects import improvement, mean_difference, std_ratio
 from jaxtune.stats.hypothesis_tests import (
     brown_forsythe,
-    contrast,
     failure_test,
-    improvement,
+    location_test,
     mann_whitney,
     paired_location,
     spread_test,
-    std_ratio,
 )
 
 
@@ -124,6 +123,30 @@ def test_a_p_can_be_no_smaller_than_the_resamples_allow():
     assert paired_location(one + 9, one).least == pytest.approx(2 / 10_000)
 
 
+def test_a_p_that_no_resample_reached_is_a_bound():
+    one, other = np.linspace(0, 1, 20), np.linspace(0, 100, 20)
+    found = spread_test(one, other, num_resamples=999)
+    assert (found.p, found.at_most) == (pytest.approx(0.002), True)
+    # Of two small arms all ways to deal the trials are gone through, and p is no bound.
+    few = spread_test(one[:4], other[:4])
+    assert (few.p, few.at_most) == (pytest.approx(2 / 70), False)
+    assert paired_location(other + 1, one - 1).at_most
+
+
+def test_many_seeds_of_the_generator_agree_on_a_p():
+    """The shuffled test is scipy's permutation test: the same p within three standard errors."""
+    rng = np.random.default_rng(5)
+    one, other = rng.normal(size=12), 1.8 * rng.normal(size=12)
+    samples = one - np.median(one), other - np.median(other)
+
+    def statistic(x, y, axis):
+        return np.log(np.std(x, axis=axis, ddof=1) / np.std(y, axis=axis, ddof=1))
+
+    peer = scipy.stats.permutation_test(samples, statistic, n_resamples=4999, rng=rng).pvalue
+    found = spread_test(one, other, num_resamples=4999).p
+    assert found == pytest.approx(peer, abs=3 * np.sqrt(2 * peer / 4999) * np.sqrt(2))
+
+
 def test_permutations_repeat_with_their_seed():
     rng = np.random.default_rng(2)
     one, other = rng.normal(size=20), 1.3 * rng.normal(size=20)
@@ -174,10 +197,15 @@ def test_degenerate_scores_give_values_or_reasons(one, other, paired):
     reason.
     """
     samples = np.array(one), np.array(other)
-    found = contrast(*samples, paired=paired and len(one) == len(other))
-    for outcome in (found.spread, brown_forsythe(*samples), found.mann_whitney, found.paired):
+    paired = paired and len(one) == len(other)
+    for outcome in (
+        spread_test(*samples),
+        brown_forsythe(*samples),
+        location_test(*samples, paired),
+    ):
         assert (outcome.p is None) == bool(outcome.reason)
         assert outcome.p is None or 0 < outcome.p <= 1
-    for effect in (found.std_ratio, found.mean_difference, found.improvement):
+    effects = std_ratio(*samples), improvement(*samples)
+    for effect in (*effects, mean_difference(*samples, paired=paired)):
         assert (effect.low is None) == bool(effect.reason)
         assert effect.value is None or np.isfinite(effect.value)

@@ -42,7 +42,7 @@ def test_two_processes_give_the_same_trials(tiny, tmp_path):
         )
         for index in range(2)
     ]
-    spoken = [process.communicate(timeout=120) for process in (one, *pair)]
+    spoken = [process.communicate(timeout=600) for process in (one, *pair)]
     for process, (_, error) in zip((one, *pair), spoken, strict=True):
         assert process.returncode == 0, error
     assert "Results:" in spoken[1][0]

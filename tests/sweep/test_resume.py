@@ -166,7 +166,8 @@ def start(tiny, out, *flags):
     )
 
 
-def wait_for(condition, process, seconds=120):
+def wait_for(condition, process, seconds=600):
+    """A guard against hanging alone: on a busy machine a compile takes minutes."""
     began = time.monotonic()
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -186,11 +187,11 @@ def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
     process = start(tiny, out, *LONG)
     wait_for(lambda: list((out / "checkpoints").glob("*.json")), process)
     second = start(tiny, out, *LONG)
-    _, error = second.communicate(timeout=60)
+    _, error = second.communicate(timeout=600)
     assert second.returncode == 1
     assert f"in use by process {process.pid}" in error
     process.send_signal(sent)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=600)
     assert process.returncode == status, error
     assert "the same command goes on" in error
     steps = [int(path.stem) for path in (out / "checkpoints").glob("*.json")]
@@ -213,7 +214,7 @@ def test_a_second_signal_ends_at_once():
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "asked\n"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == -signal.SIGTERM
+    assert process.wait(timeout=50) == -signal.SIGTERM
     process.stdout.close()
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.schedules import correction_factor, peak, show_rate
-from jaxtune.stats.hypothesis_tests import contrast, improvement
+from jaxtune.stats.effects import improvement, mean_difference, std_ratio
+from jaxtune.stats.hypothesis_tests import location_test
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import show_p
 from jaxtune.study.context import BOTH_ARMS, Study, write_table
@@ -260,15 +261,16 @@ def _about_held_out(held_out: pd.DataFrame, rates: dict[str, float]) -> Part:
         )
     base, *others = rates
     for name in others:
-        both = contrast(scores[base], scores[name], paired=True)
+        both = scores[base], scores[name]
+        difference, test = mean_difference(*both, paired=True), location_test(*both, paired=True)
         numbers[f"{base} minus {name}"] = {
-            "mean": both.mean_difference,
-            "p": both.location.p,
-            "std_ratio": both.std_ratio,
+            "mean": difference,
+            "p": test.p,
+            "std_ratio": std_ratio(*both),
         }
         said.append(
-            f"[{base}] minus [{name}]: {show(both.mean_difference)}, {both.location.test}"
-            f" {show_p(both.location.p)}"
+            f"[{base}] minus [{name}]: {show(difference)}, {test.test}"
+            f" {show_p(test.p, test.at_most)}"
         )
     words = "; ".join(said)
     return f"Each schedule at its own best learning rate, held-out seeds: {words}.", numbers

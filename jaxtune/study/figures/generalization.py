@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jaxtune.stats.intervals import Estimate, Reduced, bootstrap
+from jaxtune.stats.effects import mean_difference
+from jaxtune.stats.intervals import Estimate, Reduced, bootstrap, mean_interval
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.figures.ablation import ablation_sweep
 from jaxtune.study.finding import Claim, Finding, above, plain, show
@@ -35,13 +36,13 @@ def run(study: Study) -> Finding:
     folder = study.folder("generalization")
     write_table(folder / "curves.parquet", curves[curves["trial"].isin(shown)])
     write_table(folder / "trials.parquet", score_table(trials))
-    change = bootstrap((_change(curves),), np.mean)
+    change = mean_interval(_change(curves))
     loss, final = trials["train_loss"].to_numpy(float), trials["final"].to_numpy(float)
     correlation = bootstrap((loss, final), _spearman, paired=True)
     low, rest = _halves(trials[~trials["failed"]])
     gain = None
     if min(low.size, rest.size):
-        gain = bootstrap((low, rest), _mean_difference)
+        gain = mean_difference(low, rest)
     scores = stable.loc[~stable["failed"], "final"]
     return Finding(
         title=TITLE,
@@ -127,7 +128,3 @@ def _spearman(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     scale = np.sqrt(np.prod([np.sum(x**2, axis=axis) for x in ranks], axis=0))
     with np.errstate(all="ignore"):  # equal values have no correlation: nan, said as such
         return np.sum(ranks[0] * ranks[1], axis=axis) / scale
-
-
-def _mean_difference(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
-    return np.mean(one, axis=axis) - np.mean(other, axis=axis)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from jaxtune.core.console import ProgressLine
 from jaxtune.core.files import replace_file
-from jaxtune.stats.intervals import Estimate, bootstrap
+from jaxtune.stats.intervals import Estimate, mean_interval
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Claim, Finding, above, plain
 from jaxtune.study.kept_trials import KeptTrials, retrace
@@ -211,7 +211,7 @@ def barrier(line: Line) -> Barrier:
     mean = line.losses.mean(axis=1, dtype=np.float64)
     place = int(np.argmax(mean[1:-1])) + 1
     rises = (line.losses[place] - line.losses[0]).astype(np.float64)
-    height = bootstrap((rises,), np.mean)
+    height = mean_interval(rises)
     relative = float(mean[place] - mean[0]) / float(mean[0])
     stands = above(height) is True and relative >= BARRIER
     share = float(line.share[place])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from jaxtune.config.settings import SweepConfig
 from jaxtune.data.packing import steps_per_epoch
-from jaxtune.stats.hypothesis_tests import contrast
+from jaxtune.stats.effects import mean_difference
 from jaxtune.stats.wording import show_p
 from jaxtune.study.context import BOTH_ARMS, Study, write_table
 from jaxtune.study.finding import Claim, Finding, above, plain, show
@@ -97,8 +97,7 @@ def _steps_per_epoch(study: Study, task: str) -> int:
 def _judge(task: str, sets: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], list[Claim], str]:
     """One arm on one task: numbers, claims, and what the full set says of the cause."""
     full, epochs, steps = sets.values()
-    means = contrast(steps["final"].to_numpy(float), epochs["final"].to_numpy(float))
-    difference = means.mean_difference
+    difference = mean_difference(steps["final"].to_numpy(float), epochs["final"].to_numpy(float))
     gap, of_full = failure_gap(epochs, steps), failure_gap(full, steps)
     claims = [
         Claim(
