@@ -8,6 +8,8 @@ from jaxtune.core.errors import UserError
 
 GLUE = ("rte", "mrpc", "cola", "qnli", "sst2", "stsb", "wnli", "mnli", "qqp")
 TASKS = (*GLUE, "custom", "miniature")
+# Delimiters that a shell or an editor makes hard to type.
+DELIMITERS = {"\\t": "\t", "tab": "\t"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +49,24 @@ class SweepConfig:
     """Label column of task custom."""
     regression: bool = False
     """Task custom predicts a number instead of a class."""
+    classes: tuple[str, ...] = ()
+    """Classes of task custom, in the order of the logits; without them the labels of the training
+    file, numbers by value and words by spelling.
+    """
+    delimiter: str | None = None
+    """What parts the columns of a .csv or .tsv file of task custom: one character, or tab; null is
+    a comma in .csv and a tab in .tsv.
+    """
+    quoting: bool | None = None
+    """Quotes in a .csv or .tsv file of task custom hold a cell together; false: they are text. null
+    is true in .csv, false in .tsv, and refuses what seems written the other way.
+    """
     train_examples: int | None = None
     """Train on a random subset of this size."""
     subset_seed: int = 0
     """Which random subset `train_examples` draws."""
+    stratify: bool = False
+    """The subset keeps every class's share, and one example of it at least."""
     max_length: int = 128
     """Longest sequence in tokens; longer ones are cut, longest sentence first."""
     use_token_types: bool = True
@@ -179,7 +195,8 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
 _APART = (
-    *("save_params", "trials_per_device", "model", "task", "text_columns"),
+    *("save_params", "trials_per_device", "model", "task"),
+    *("text_columns", "classes", "delimiter", "quoting"),
     *("early_stop", "keep_trials"),
 )
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)

@@ -5,12 +5,16 @@ import math
 import os
 import struct
 
-from jaxtune.config.settings import MOST_TRIALS, TASKS, SweepConfig, seed_list
+from jaxtune.config.settings import DELIMITERS, MOST_TRIALS, TASKS, SweepConfig, seed_list
 from jaxtune.core.errors import UserError
 
 PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
 LONGEST_NAME = 255  # of a file or folder on common disks
-CUSTOM_FIELDS = ("train_file", "dev_file", "text_columns", "label_column", "regression")
+CUSTOM_FIELDS = (
+    *("train_file", "dev_file", "text_columns", "label_column", "regression"),
+    *("classes", "delimiter", "quoting"),
+)
+TABLES = (".csv", ".tsv")
 
 
 def check(config: SweepConfig) -> None:
@@ -49,6 +53,11 @@ def _check_counts(config: SweepConfig) -> None:
         )
     if config.subset_seed < 0:
         raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
+    if config.stratify and config.train_examples is None:
+        raise UserError(
+            "stratify is given without train_examples; say how many examples the subset has, or"
+            " leave it out."
+        )
 
 
 def _check_task(config: SweepConfig) -> None:
@@ -94,6 +103,39 @@ def _check_custom(config: SweepConfig) -> None:
             f"text_columns and label_column name a column twice ({', '.join(columns)}); give"
             " different ones."
         )
+    _check_classes(config)
+    _check_dialect(config)
+
+
+def _check_classes(config: SweepConfig) -> None:
+    classes = config.classes
+    if config.regression and (classes or config.stratify):
+        given = "classes" if classes else "stratify"
+        raise UserError(
+            f"{given} is given, but with regression the labels are numbers; leave one of them out."
+        )
+    stripped = {name.strip() for name in classes}
+    if classes and (len(classes) < 2 or len(stripped) < len(classes) or "" in stripped):
+        raise UserError(
+            f"classes are {', '.join(map(repr, classes))}; give at least two, each once, and none"
+            " that is empty."
+        )
+
+
+def _check_dialect(config: SweepConfig) -> None:
+    mark = DELIMITERS.get(config.delimiter or "", config.delimiter)
+    if mark is not None and (len(mark) != 1 or mark in '"\r\n'):
+        raise UserError(
+            f"delimiter is {config.delimiter!r}; give one character, but no quote or line end, or"
+            " the word tab."
+        )
+    files = (config.train_file or "", config.dev_file or "")
+    if not any(file.lower().endswith(TABLES) for file in files):
+        for name in ("delimiter", "quoting"):
+            if getattr(config, name) is not None:
+                raise UserError(
+                    f"{name} is given, which only {' and '.join(TABLES)} files have; leave it out."
+                )
 
 
 def _check_seeds(config: SweepConfig) -> None:

@@ -5,8 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxtune.core.errors import UserError
+from jaxtune.data.csv_rows import BY_SUFFIX, Dialect, csv_rows
 from jaxtune.data.examples import ACCURACY, CORRELATION, Dataset, Layout, Task, examples_of
-from jaxtune.data.rows import custom_rows
+from jaxtune.data.json_rows import json_rows
+from jaxtune.data.labels import Label, classes_of
+from jaxtune.data.rows import Row
 
 
 def read_custom(
@@ -15,18 +18,41 @@ def read_custom(
     text_columns: Sequence[str],
     label_column: str,
     regression: bool,
+    classes: Sequence[str] = (),
+    dialect: Dialect = BY_SUFFIX,
 ) -> Dataset:
-    """Read quoted CSV or TSV, or JSONL, by suffix; classes are the sorted distinct train labels."""
+    """Reads CSV or TSV, or JSONL, by suffix; labels lose the spaces around them.
+
+    Args:
+        classes: in the order of the logits; without them the distinct train labels, numbers by
+            value and words by spelling.
+    """
     if len(text_columns) not in (1, 2):
         raise UserError(f"text_columns names {len(text_columns)} columns: name one or two")
     files = Path(train_file), Path(dev_file)
     layout = Layout(tuple(text_columns), label_column, None)
-    rows = [list(custom_rows(file, layout.columns)) for file in files]
+    rows = [_rows(file, layout, dialect) for file in files]
     metrics = CORRELATION
     if not regression:
-        names = tuple(sorted({row[label_column] for _, row in rows[0]} - {""}))
+        labels = (
+            [Label(f"{file}, line {line}", row[label_column]) for line, row in part]
+            for file, part in zip(files, rows, strict=True)
+        )
+        names = tuple(name.strip() for name in classes) or classes_of(*labels)
         layout = replace(layout, labels=names)
         metrics = ("accuracy", "f1", "matthews") if len(names) == 2 else ACCURACY
     task = Task("custom", layout.text, layout.labels, metrics, layout)
     train, dev = (examples_of(str(f), r, layout) for f, r in zip(files, rows, strict=True))
     return Dataset(task, train, dev, files)
+
+
+def _rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".json"):
+        rows = json_rows(path, layout.columns)
+    elif suffix in (".csv", ".tsv"):
+        rows = csv_rows(path, layout.columns, dialect)
+    else:
+        raise UserError(f"{path} has an unknown suffix: give a .csv, .tsv, .jsonl or .json file")
+    label = layout.label
+    return [(line, row | {label: row[label].strip()}) for line, row in rows]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.rows import Row
+from jaxtune.data.labels import number
+from jaxtune.data.rows import Row, quoted
 
 ACCURACY = ("accuracy",)
 CORRELATION = ("pearson", "spearman")
@@ -73,6 +74,7 @@ class Dataset:
     train: Examples
     dev: Examples
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()  # what was read otherwise than it was written, in sentences
 
 
 def examples_of(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
@@ -100,7 +102,7 @@ def _label(where: str, text: str, names: tuple[str, ...] | None) -> int | float:
         return _score(where, text)
     if text in names:
         return names.index(text)
-    raise UserError(f"{where} has the label {_quoted(text)}: use one of {', '.join(names)}")
+    raise UserError(f"{where} has the label {_quoted(text)}: use one of {quoted(names)}")
 
 
 def _quoted(label: str) -> str:
@@ -109,10 +111,7 @@ def _quoted(label: str) -> str:
 
 
 def _score(where: str, text: str) -> float:
-    try:
-        score = float("nan" if "_" in text else text)  # 1_5 is 15 to Python and a slip in a table
-    except ValueError:
-        score = float("nan")
-    if not abs(score) <= float(np.finfo(np.float32).max):
+    score = number(text)
+    if score is None:
         raise UserError(f"{where} has the score {text!r}: write a finite float32 number")
     return score

@@ -58,15 +58,16 @@ def read_glue_folder(name: str, data_dir: Path) -> Dataset:
                 f"{task.folder}/{files[0].name} and {task.folder}/{files[1].name}"
             )
     layout = task.layout
+    notes: list[str] = []
     train, dev = (
         examples_of(
             str(file),
-            glue_rows(file, layout.columns, layout.header, layout.has_known_flaws),
+            glue_rows(file, layout.columns, layout.header, layout.has_known_flaws, notes.append),
             layout,
         )
         for file in files
     )
-    return Dataset(task, train, dev, files)
+    return Dataset(task, train, dev, files, tuple(notes))
 
 
 def read_glue_hub(name: str) -> Dataset:

@@ -1,16 +1,13 @@
-"""Rows of TSV, CSV and JSONL files; what is wrong is one sentence that names the line."""
+"""Rows of tables and of classic GLUE files; what is wrong is one sentence that names the line."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_text
 
 Row = tuple[int, dict[str, str]]  # 1-based line number, column name -> text
+AS_PUBLISHED = "give the file as GLUE publishes it"
 
 
 def glue_rows(
@@ -18,108 +15,94 @@ def glue_rows(
     columns: Sequence[str],
     header: tuple[str, ...] | None = None,
     drop_broken: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Row]:
     """Rows of a classic GLUE file: tab-separated, unquoted; without `header` its first line is it.
 
     A row with another number of fields than the header raises UserError, or is left out where
     `drop_broken`.
+
+    Args:
+        header: the columns of a file that has no header line. One that has all the same is read.
+        note: is told what was left out, or read otherwise than GLUE's own files are.
     """
     # Sentences may hold U+2028 and bare quotes: only "\n" ends a row. Empty lines at the end are no
     # rows.
-    lines = _examples_text(path).rstrip("\r\n").split("\n")
-    fields = ((n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1))
-    return _table(path, fields, columns, header, drop_broken)
+    lines = examples_text(path).rstrip("\r\n").split("\n")
+    fields = [(n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1)]
+    if header is not None:
+        first = fields[0][1]
+        if set(columns) <= set(first):
+            note(f"{path} begins with a header line, which GLUE's file does not have: it was read.")
+            header = None
+        elif columns[-1] in first:  # the label's: no sentence, and no label either
+            raise UserError(
+                f"{path}, line 1 is a header, which GLUE's file does not have, without the columns"
+                f" {quoted(columns)}: take the line out"
+            )
+    width = len(header or fields[0][1])
+    if drop_broken:
+        whole = [row for row in fields if len(row[1]) == width]
+        if len(whole) < len(fields):
+            note(
+                f"{len(fields) - len(whole):,} of {len(fields):,} lines of {path} do not have"
+                f" {width} columns and were left out."
+            )
+        fields = whole
+    return table(path, fields, columns, header)
 
 
-def custom_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """Rows of a CSV or TSV file with quoting, or of JSON lines, by suffix."""
-    suffix = path.suffix.lower()
-    if suffix in (".jsonl", ".json"):
-        return _json_rows(path, columns)
-    if suffix in (".csv", ".tsv"):
-        return _table(path, _csv_lines(path, "," if suffix == ".csv" else "\t"), columns)
-    raise UserError(f"{path} has an unknown suffix: give a .csv, .tsv, .jsonl or .json file")
-
-
-def _table(
+def table(
     path: Path,
     lines: Iterable[tuple[int, list[str]]],
     columns: Sequence[str],
     header: tuple[str, ...] | None = None,
-    drop_broken: bool = False,
+    advice: Callable[[Sequence[str]], str] = lambda header: AS_PUBLISHED,
 ) -> Iterator[Row]:
+    """Lines to rows by the names of a header, the first line where none is given.
+
+    Args:
+        advice: what to do about a header without a column that is asked for.
+    """
     for line, fields in lines:
         if header is None:
             header = tuple(fields)
             for name in columns:
-                _check_column(f"{path}, line {line}", name, header)
+                _check_column(f"{path}, line {line}", name, header, advice)
         elif len(fields) == len(header):
             yield line, dict(zip(header, fields, strict=True))
-        elif not drop_broken:
+        else:
             count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             raise UserError(
                 f"{path}, line {line} has {count} instead of {len(header)}: "
-                f"give one for each of {', '.join(header)}"
+                f"give one for each of {quoted(header)}"
             )
 
 
-def _check_column(where: str, name: str, header: tuple[str, ...]) -> None:
-    has = ", ".join(header)
+def _check_column(
+    where: str, name: str, header: Sequence[str], advice: Callable[[Sequence[str]], str]
+) -> None:
+    has = quoted(header)
     if name not in header:
-        raise UserError(f"{where} has no column {name!r}: it names {has}")
+        what = renaming(name, header) or advice(header)
+        raise UserError(f"{where} has no column {name!r} but {has}: {what}")
     if header.count(name) > 1:
         raise UserError(f"{where} has several columns {name!r}: rename all but one in {has}")
 
 
-def _csv_lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    # Strict, for otherwise a quote that is never closed swallows the rest of the file.
-    text = io.StringIO(_examples_text(path), newline="")
-    reader, line = csv.reader(text, delimiter=delimiter, strict=True), 1
-    try:
-        for fields in reader:
-            if fields:
-                yield line, fields
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(f"{path}, line {line} is no CSV ({error}): fix its quotes") from error
+def renaming(name: str, header: Iterable[str]) -> str:
+    """What to do where a column's name differs in spaces or case alone; empty where none does."""
+    near = [other for other in header if other.strip().casefold() == name.strip().casefold()]
+    return f"write {name!r} instead of {near[0]!r} there" if near else ""
 
 
-def _json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    for line, text in enumerate(_examples_text(path).split("\n"), 1):
-        if not text.strip():
-            continue
-        where = f"{path}, line {line}"
-        try:
-            record = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{where} is not a JSON object ({getattr(error, 'msg', error)}): write one object"
-                " per line"
-            ) from error
-        if not isinstance(record, dict):
-            raise UserError(f"{where} is not a JSON object: write one object per line")
-        yield line, {name: _text_of(where, name, record) for name in columns}
+def quoted(names: Iterable[str]) -> str:
+    """Names with their ends visible: 'text', ' label'."""
+    return ", ".join(map(repr, names))
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _text_of(where: str, name: str, record: dict[str, Any]) -> str:
-    value = record.get(name)
-    if not isinstance(value, str | int | float):
-        has = ", ".join(record)
-        raise UserError(f"{where} has no text or number in column {name!r}: it names {has}")
-    text = value if isinstance(value, str) else json.dumps(value)
-    # Escapes can spell what no text file holds, and what tokenizers refuse or drop.
-    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text):
-        raise UserError(
-            f"{where} has a NUL or half a surrogate pair in column {name!r}: take it out"
-        )
-    return text
-
-
-def _examples_text(path: Path) -> str:
+def examples_text(path: Path) -> str:
+    """A file's text; raises UserError where it holds none."""
     text = read_text(path)
     if not text.strip():
         raise UserError(f"{path} is empty: give a file with examples")

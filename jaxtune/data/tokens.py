@@ -141,6 +141,26 @@ def tokenize(
     return table
 
 
+def were_cut(
+    tokenizer: Any, examples: Examples, lengths: np.ndarray, max_length: int
+) -> np.ndarray:
+    """Which examples lost tokens at `max_length`, bool `[example]`; `lengths` are those kept.
+
+    Only what fills the length can have been longer, so only that is cut into tokens again.
+    """
+    cut = lengths >= max_length
+    full = np.flatnonzero(cut)
+    if len(full):
+        first, second = (
+            None if texts is None else [texts[i] for i in full]
+            for texts in (examples.first, examples.second)
+        )
+        how = {"return_token_type_ids": False, "return_attention_mask": False, "verbose": False}
+        whole = _encode(tokenizer, first, second, truncation=False, **how)["input_ids"]
+        cut[full] = [len(ids) > max_length for ids in whole]
+    return cut
+
+
 def largest_id(tokenizer: Any) -> int:
     """The largest id of the vocabulary, added tokens included."""
     return max(tokenizer.get_vocab().values())

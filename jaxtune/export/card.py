@@ -32,7 +32,10 @@ ENCODERS = {"bert": "BERT", "roberta": "RoBERTa", "albert": "ALBERT"}
 MOST_LABELS = 12
 # Texts, which may hold a path of the user's machine; the other settings are numbers, switches and
 # given words.
-_TEXTS = {"data_dir", "train_file", "dev_file", "text_columns", "label_column"}
+_TEXTS = {
+    *("data_dir", "train_file", "dev_file", "text_columns", "label_column"),
+    *("classes", "delimiter", "quoting"),
+}
 
 
 class Scored(NamedTuple):

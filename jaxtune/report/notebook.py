@@ -17,7 +17,13 @@ from jaxtune.report.sources import Source, read_sources
 from jaxtune.report.statements import Comparison, Verdict
 from jaxtune.stats.describe import summarise
 from jaxtune.storage.paths import CONFIG
-from jaxtune.storage.results import read_history, read_predictions, read_summary
+from jaxtune.storage.results import (
+    read_classes,
+    read_history,
+    read_labels,
+    read_predictions,
+    read_summary,
+)
 
 Read = TypeVar("Read")
 
@@ -58,6 +64,16 @@ class Results:
     def predictions(self) -> dict[Any, Any]:
         """Dev logits of the final step, float32 `[example, label]`, by trial."""
         return self._by_folder(lambda source: read_predictions(source.out, _numbers(source)))
+
+    @cached_property
+    def labels(self) -> Any:
+        """Dev labels `[example]` in the order of the predictions: int32 classes or numbers."""
+        return self._by_folder(lambda source: read_labels(source.out))
+
+    @cached_property
+    def classes(self) -> Any:
+        """Names of the classes, in the order of the predictions' columns; None for regression."""
+        return self._by_folder(lambda source: read_classes(source.out))
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from jaxtune.data.reading import readings_in, sentences
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import Source
 from jaxtune.report.tables import Table, shown
@@ -51,6 +52,7 @@ def provenance_table(source: Source) -> Table:
     rows = {
         "Folder": str(source.out),
         "Command": " ".join(map(str, manifest.get("command") or [])),
+        "Data": _data(manifest),
         "Model": ", ".join(dict.fromkeys(str(row.get("model")) for row in source.rows)),
         "jaxtune": f"{manifest.get('jaxtune')}, commit {manifest.get('commit')}",
         "Packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
@@ -64,6 +66,14 @@ def provenance_table(source: Source) -> Table:
     known = tuple(rows) if manifest else ("Folder", "Model")
     kept = [(what, value) for what, value in rows.items() if what in known and value]
     return Table(source.name, ("", ""), tuple(kept))
+
+
+def _data(manifest: dict[str, Any]) -> str:
+    """What was read; nothing where an older manifest does not say it, or a damaged one."""
+    try:
+        return " ".join(sentences(readings_in(manifest)))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ""
 
 
 def _continued(manifest: dict[str, Any]) -> str:

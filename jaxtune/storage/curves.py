@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxtune.core.files import replace_file
+from jaxtune.core.files import replace_file, write_json
 from jaxtune.core.records import StepRecords
-from jaxtune.storage.paths import PREDICTIONS
+from jaxtune.storage.paths import CLASSES, LABELS, PREDICTIONS
 
 
 class History:
@@ -70,9 +70,20 @@ class History:
 
 def write_predictions(out: Path, trial: int, logits: np.ndarray) -> None:
     """float32 dev logits `[example, label]` of the final step."""
+    _write_array(out / PREDICTIONS / f"{trial:05d}.npy", logits.astype(np.float32))
 
+
+def write_labels(out: Path, classes: Sequence[str] | None, labels: np.ndarray) -> None:
+    """What the logits are scored against: the classes in their columns' order (None: they are
+    numbers), and the dev labels, int32 indices of classes or float32 numbers `[example]`.
+    """
+    write_json(out / CLASSES, classes if classes is None else list(classes))
+    _write_array(out / LABELS, labels)
+
+
+def _write_array(path: Path, array: np.ndarray) -> None:
     def write(part: Path) -> None:
         with part.open("wb") as file:
-            np.save(file, logits.astype(np.float32))
+            np.save(file, array)
 
-    replace_file(out / PREDICTIONS / f"{trial:05d}.npy", write)
+    replace_file(path, write)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 import yaml
 
 from jaxtune.config.parse import Settings
@@ -23,6 +24,7 @@ from jaxtune.core.files import read_json, write_json, write_text
 from jaxtune.storage.manifest import differences
 from jaxtune.storage.paths import (
     CHECKPOINTS,
+    CLASSES,
     CONFIG,
     FIRST_LEG,
     HISTORY,
@@ -34,10 +36,11 @@ from jaxtune.storage.paths import (
     TENSORBOARD,
     TRIALS,
 )
+from jaxtune.storage.results import read_classes, read_labels
 from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 
 OUTPUTS = (
-    *(CONFIG, MANIFEST, SUMMARY, TRIALS, *REPORT),
+    *(CONFIG, MANIFEST, CLASSES, SUMMARY, TRIALS, *REPORT),
     *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, FIRST_LEG),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
@@ -169,6 +172,28 @@ def _check_trial(out: Path, row: Row, trial: Trial | None) -> None:
         f"{out} holds trial {row['trial']} with seed {row['seed']}, which these seeds do not; "
         "add seeds at the end of those there, or give another --out."
     )
+
+
+def check_labels(
+    out: Path, settings: Settings, classes: tuple[str, ...] | None, labels: np.ndarray
+) -> None:
+    """Refuses to add to results whose logits have their columns in another order, or that were
+    scored against other labels.
+    """
+    if settings.base.overwrite or not (out / TRIALS).exists():
+        return
+    kept, kept_labels = classes, labels
+    if (out / CLASSES).exists():
+        with contextlib.suppress(UserError):  # a damaged file is written anew
+            kept, kept_labels = read_classes(out), read_labels(out)
+    elif settings.base.task == "custom" and classes is not None:
+        # jaxtune 0.1.0, which left no such file, took numbers in the order of texts.
+        kept = tuple(sorted(classes))
+    if kept != classes or not np.array_equal(kept_labels, labels):
+        raise UserError(
+            f"{out} holds predictions for the classes {kept} or for other dev labels, and now the"
+            f" classes are {classes}; give another --out, or --overwrite true."
+        )
 
 
 def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:

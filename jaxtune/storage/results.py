@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json
-from jaxtune.storage.paths import HISTORY, PREDICTIONS, SUMMARY
+from jaxtune.storage.paths import CLASSES, HISTORY, LABELS, PREDICTIONS, SUMMARY
 
 
 def read_history(out: Path, trials: Iterable[int]) -> pd.DataFrame:
@@ -28,6 +28,27 @@ def read_predictions(
 ) -> dict[int, Float[np.ndarray, "example label"]]:
     """Dev logits of the final step by trial, float32, in the dev file's order."""
     return {n: read_whole(np.load, out / PREDICTIONS / f"{n:05d}.npy") for n in trials}
+
+
+def read_classes(out: Path) -> tuple[str, ...] | None:
+    """The classes in the order of the logits' columns; None for regression."""
+    classes = _read_label_file(read_json, out / CLASSES)
+    return classes if classes is None else tuple(classes)
+
+
+def read_labels(out: Path) -> np.ndarray:
+    """The dev labels that scored the logits: int32 classes or float32 numbers `[example]`."""
+    return _read_label_file(np.load, out / LABELS)
+
+
+def _read_label_file(read: Callable[[Path], Any], file: Path) -> Any:
+    try:
+        return read(file)
+    except (OSError, ValueError, EOFError) as error:  # UserError is a ValueError
+        raise UserError(
+            f"{file} is missing, as sweeps of jaxtune 0.1.0 lack it, or damaged; take the labels"
+            " from the dev file, or repeat the sweep."
+        ) from error
 
 
 def read_summary(out: Path) -> dict[str, Any]:

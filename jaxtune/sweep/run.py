@@ -10,18 +10,28 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxtune.config.parse import Settings
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
 from jaxtune.core.signals import Interruption
+from jaxtune.data.reading import readings_in, sentences
 from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import summarise
 from jaxtune.stats.verdict import judge
 from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.curves import write_labels
 from jaxtune.storage.manifest import describe
-from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
-from jaxtune.storage.paths import CHECKPOINTS, SUMMARY, TENSORBOARD
+from jaxtune.storage.out_folder import (
+    begin,
+    check_claim,
+    check_labels,
+    finished_trials,
+    locked,
+    out_folder,
+)
+from jaxtune.storage.paths import CHECKPOINTS, MANIFEST, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
@@ -30,6 +40,7 @@ from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.progress import SweepProgress, show_arms
 from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.training.prepare import with_length_in_use
 
 
 def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
@@ -42,6 +53,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         argv: the settings as flags, for the manifest.
     """
     out = out_folder(settings)
+    given, settings = settings, with_length_in_use(settings)
     trials = make_trials(settings)
     if settings.base.keep_trials is not None and jax.process_count() > 1:
         raise UserError(
@@ -51,6 +63,8 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     if settings.base.dry_run:
         check_claim(out, settings)
         plans = make_plans(trials, _finished(out, settings, trials))
+        _check_one_dev_set(plans)
+        _say_what_was_read(given, plans)
         say("\n".join(plan_lines(plans, _try_steps(plans))))
         return out
     with locked(out) if writes() else contextlib.nullcontext():
@@ -59,12 +73,41 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         plans = make_plans(trials, _finished(out, settings, trials))
         throughput = None
         if plans:
+            _check_one_dev_set(plans)
             if writes():
+                task = plans[0].task
+                check_labels(out, settings, task.classes, task.dev.labels)
                 begin(out, settings, _provenance(settings, argv, plans))
+                write_labels(out, task.classes, task.dev.labels)
+                _say_what_was_read(given, plans)
             throughput = _train(out, plans, settings, len(trials)).totals()
         if writes():
             _conclude(out, settings, throughput)
     return out
+
+
+def _check_one_dev_set(plans: Sequence[ProgramPlan]) -> None:
+    """Raises UserError for arms whose scores would not compare, nor share a file of labels."""
+    first = plans[0].task if plans else None
+    for task in (plan.task for plan in plans[1:]):
+        assert first is not None
+        if task.classes != first.classes or not np.array_equal(task.dev.labels, first.dev.labels):
+            raise UserError(
+                "The arms have different classes or dev labels, and their scores do not compare;"
+                " give them one --dev_file and the same --classes, or run them into folders of"
+                " their own."
+            )
+
+
+def _say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
+    """Examples, classes, texts that were cut, and a max_length without room in the model."""
+    if plans:
+        say("\n".join(sentences([plan.task.reading for plan in plans])))
+    asked = max(given.base.max_length, *given.grid.get("max_length", ()), 0)
+    for plan in plans[:1]:
+        most = plan.task.model.encoder.config.max_length
+        if asked > most and asked != SweepConfig.max_length:  # the default was not asked for
+            say(f"max_length {asked} is more than the model's {most} positions: {most} is used.")
 
 
 def _try_steps(plans: Sequence[ProgramPlan]) -> list[Probe]:
@@ -96,8 +139,9 @@ def _provenance(
 ) -> dict[str, Any]:
     """The manifest of this run."""
     files = dict.fromkeys(file for plan in plans for file in plan.task.files)
-    groups = {"groups": [plan.describe() for plan in plans]}
-    return describe(argv, settings.base.precision, files) | groups
+    readings = readings_in({"data": [plan.task.reading for plan in plans]})
+    about = {"data": readings, "groups": [plan.describe() for plan in plans]}
+    return describe(argv, settings.base.precision, files) | about
 
 
 def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) -> None:
@@ -142,5 +186,9 @@ def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[s
         with contextlib.suppress(UserError, KeyError, TypeError):
             throughput = read_json(path)["throughput"]
     summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
-    write_json(path, {"arms": summaries, "throughput": throughput})
+    manifest: dict[str, Any] = {}
+    with contextlib.suppress(UserError):  # a damaged one costs no result
+        manifest = read_json(out / MANIFEST)
+    about = {"data": readings_in(manifest), "throughput": throughput}
+    write_json(path, {"arms": summaries} | about)
     return summaries

@@ -2,12 +2,15 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
+from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.core.errors import UserError
+from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
 from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
@@ -19,12 +22,14 @@ from jaxtune.data.packing import (
     make_plan,
     rows_needed,
 )
+from jaxtune.data.reading import reading_of
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
     load_tokenizer,
     tokenize,
     tokenizer_files,
+    were_cut,
 )
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
@@ -47,6 +52,8 @@ class Prepared:
 
     metrics: tuple[str, ...]  # primary first
     num_labels: int
+    classes: tuple[str, ...] | None  # in the order of the logits; None for regression
+    reading: dict[str, Any]  # what was read of the data
     train: TokenTable
     dev: TokenTable
     shape: Shape  # of training batches
@@ -76,7 +83,13 @@ def prepare(config: SweepConfig) -> Prepared:
         tokenize(tokenizer, part, max_length, encoder_config.vocab_size, config.use_token_types)
         for part in (dataset.train, dataset.dev)
     )
-    train = train.take(subset(config, len(train)))
+    chosen = subset(config, train.labels)
+    cut = {
+        "train": were_cut(tokenizer, dataset.train, train.lengths, max_length)[chosen].sum(),
+        "dev": were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum(),
+    }
+    reading = reading_of(dataset, chosen, {k: int(n) for k, n in cut.items()}, max_length)
+    train = train.take(chosen)
     _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
@@ -92,6 +105,8 @@ def prepare(config: SweepConfig) -> Prepared:
     return Prepared(
         metrics=dataset.task.metrics,
         num_labels=labels,
+        classes=dataset.task.label_names,
+        reading=reading,
         train=train,
         dev=dev,
         shape=choose_shape(train.lengths, config.batch_size, width, config.packing),
@@ -103,6 +118,28 @@ def prepare(config: SweepConfig) -> Prepared:
         kept_words=kept_words,
         files=(folder / "config.json", *weights, *tokenizer_files(folder), *dataset.files),
     )
+
+
+def with_length_in_use(settings: Settings) -> Settings:
+    """The settings with each max_length as the model has positions for it: what is recorded is what
+    was done. Raises UserError where two swept lengths become the same.
+    """
+    assert settings.base.model is not None
+    most = read_config(locate(settings.base.model))[0].max_length
+
+    def fitted(config: SweepConfig) -> SweepConfig:
+        return dataclasses.replace(config, max_length=min(config.max_length, most))
+
+    grid = dict(settings.grid)
+    if "max_length" in grid:
+        grid["max_length"] = tuple(min(length, most) for length in grid["max_length"])
+        if len(set(grid["max_length"])) < len(grid["max_length"]):
+            swept = ", ".join(map(str, settings.grid["max_length"]))
+            raise UserError(
+                f"grid.max_length is {swept}, but the model has {most} positions, so that several"
+                " would be the same; give at most that, once."
+            )
+    return Settings(fitted(settings.base), grid, tuple(map(fitted, settings.arms)))
 
 
 def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
@@ -138,20 +175,49 @@ def read_dataset(config: SweepConfig) -> Dataset:
         config.text_columns,
         config.label_column,
         config.regression,
+        config.classes,
+        Dialect(config.delimiter, config.quoting),
     )
 
 
-def subset(config: SweepConfig, num_examples: int) -> np.ndarray:
+def subset(config: SweepConfig, labels: np.ndarray) -> np.ndarray:
     """The training examples in use, in file order: all, or a random `train_examples` of them."""
-    if config.train_examples is None:
+    size, num_examples = config.train_examples, len(labels)
+    if size is None:
         return np.arange(num_examples)
-    if config.train_examples > num_examples:
+    if size > num_examples:
         raise UserError(
-            f"train_examples is {config.train_examples}, but there are {num_examples} training"
-            " examples; give at most that."
+            f"train_examples is {size}, but there are {num_examples} training examples; give at"
+            " most that."
         )
-    chosen = np.random.default_rng(config.subset_seed).permutation(num_examples)
-    return np.sort(chosen[: config.train_examples])
+    order = np.random.default_rng(config.subset_seed).permutation(num_examples)
+    if config.stratify:
+        order = order[_first_of_each_class(labels[order], size)]
+    return np.sort(order[:size])
+
+
+def _first_of_each_class(labels: np.ndarray, size: int) -> np.ndarray:
+    """Places of `size` labels that keep the classes' shares, the first of each class.
+
+    Shares are rounded by largest remainder, and no class goes without an example.
+    """
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise UserError("stratify is given, but the task's labels are numbers; leave it out.")
+    classes, counts = np.unique(labels, return_counts=True)
+    if size < len(classes):
+        raise UserError(
+            f"train_examples is {size}, but there are {len(classes)} classes to draw from; give at"
+            " least that, or leave stratify out."
+        )
+    exact = counts * (size / len(labels))
+    quota = np.maximum(1, np.floor(exact).astype(int))
+    while quota.sum() != size:  # one example more, or less, where that is nearest to the share
+        missing = int(np.sign(size - quota.sum()))
+        can_change = quota > 1 if missing < 0 else quota < counts
+        gain = np.where(can_change, missing * (exact - quota), -np.inf)
+        quota[np.argmax(gain)] += missing
+    places = [np.flatnonzero(labels == c)[:n] for c, n in zip(classes, quota, strict=True)]
+    return np.concatenate(places)
 
 
 def _check_usable(config: SweepConfig, train: TokenTable) -> None:

@@ -210,7 +210,8 @@ def test_custom_csv_with_quoting(tmp_path: Path) -> None:
 def test_custom_tsv_with_one_text_column(tmp_path: Path) -> None:
     data = custom(tmp_path, ".TSV", "y\ta\r\n10\tone\r\n9\ttwo\r\n9\tthree", text="a")
     assert (data.train.first, data.train.second) == (["one", "two", "three"], None)
-    assert data.task.label_names == ("10", "9")
+    assert data.task.label_names == ("9", "10")
+    assert data.train.labels.tolist() == [1, 0, 0]
 
 
 def test_custom_jsonl(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import decode
-from jaxtune.data.rows import custom_rows, glue_rows
+from jaxtune.data.csv_rows import Dialect, csv_rows
+from jaxtune.data.json_rows import json_rows
+from jaxtune.data.rows import glue_rows
 
 # Anything that UTF-8 can hold; classic GLUE files cannot hold their own separators.
 ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -45,6 +48,10 @@ def test_glue_rows(rows, end, has_mark, ends):
     assert read(glue_rows, ".tsv", text) == [(n, *row) for n, row in enumerate(rows, 2)]
 
 
+QUOTED = partial(csv_rows, dialect=Dialect(quoting=True))
+BARE = partial(csv_rows, dialect=Dialect(quoting=False))
+
+
 @given(rows_of(ANY), st.sampled_from([".csv", ".tsv"]), st.sampled_from(["\n", "\r\n"]))
 def test_csv_rows(rows, suffix, end):
     """As Python's own writer quotes them; the line is the one that the row begins in."""
@@ -56,7 +63,16 @@ def test_csv_rows(rows, suffix, end):
         begins.append(1 + len(re.findall(r"\r\n|\r|\n", text.getvalue())))
         writer.writerow(row)
     expected = [(line, *row) for line, row in zip(begins[1:], rows, strict=True)]
-    assert read(custom_rows, suffix, text.getvalue()) == expected
+    assert read(QUOTED, suffix, text.getvalue()) == expected
+
+
+@given(rows_of(PLAIN), st.sampled_from([".csv", ".tsv"]), st.sampled_from(["\n", "\r\n"]))
+def test_rows_without_quoting(rows, suffix, end):
+    """Every quote is text, and every line a row."""
+    delimiter = "," if suffix == ".csv" else "\t"
+    rows = [tuple(cell.replace(delimiter, " ") for cell in row) for row in rows]
+    text = end.join(delimiter.join(row) for row in [COLUMNS, *rows])
+    assert read(BARE, suffix, text) == [(n, *row) for n, row in enumerate(rows, 2)]
 
 
 @given(rows_of(ANY), st.booleans(), st.integers(0, 2))
@@ -64,7 +80,7 @@ def test_json_rows(rows, ascii_only, blank):
     records = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     text = ("\n" * (blank + 1)).join(json.dumps(r, ensure_ascii=ascii_only) for r in records)
     expected = [(1 + n * (blank + 1), *row) for n, row in enumerate(rows)]
-    assert read(custom_rows, ".jsonl", text) == expected
+    assert read(json_rows, ".jsonl", text) == expected
 
 
 @given(st.binary(max_size=60))

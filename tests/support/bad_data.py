@@ -68,7 +68,7 @@ GLUE = [
             "rte",
             "unknown label",
             RTE + LATER.format("a", "b", "maybe"),
-            ", line 4 has the label 'maybe': use one of entailment, not_entailment",
+            ", line 4 has the label 'maybe': use one of 'entailment', 'not_entailment'",
         ),
         (
             "rte",
@@ -102,7 +102,13 @@ GLUE = [
             " has a single label, 'entailment', in its 2 examples",
         ),
         ("cola", "MRPC's file", MRPC, ", line 1 has 5 fields instead of 4"),
-        ("cola", "a header", "a\tlabel\tb\tc\n" + COLA, ", line 1 has the label 'label'"),
+        (
+            "cola",
+            "a header of other names",
+            "a\tlabel\tb\tc\n" + COLA,
+            ", line 1 is a header, which GLUE's file does not have, without the columns"
+            " 'sentence', 'label': take the line out",
+        ),
         (
             "cola",
             "test split",
@@ -156,7 +162,7 @@ CUSTOM = [
             ".csv",
             "missing column",
             CSV.replace("text", "txt"),
-            ", line 1 has no column 'text': it names txt, label",
+            ", line 1 has no column 'text' but 'txt', 'label': name others with --text_columns",
         ),
         (
             ".csv",
@@ -168,7 +174,19 @@ CUSTOM = [
             ".csv",
             "semicolons",
             CSV.replace(",", ";"),
-            ", line 1 has no column 'text': it names text;label",
+            ", line 1 has no column 'text' but 'text;label': say --delimiter ';' if that parts",
+        ),
+        (
+            ".csv",
+            "a space in the header",
+            CSV.replace(",label", ", label"),
+            ", line 1 has no column 'label' but 'text', ' label': write 'label' instead of ' l",
+        ),
+        (
+            ".csv",
+            "capitals in the header",
+            CSV.replace("text", "Text"),
+            ", line 1 has no column 'text' but 'Text', 'label': write 'text' instead of 'Text'",
         ),
         (".csv", "only a header", "text,label\n", " has no examples"),
         (".csv", "short row", CSV + "a\n", ", line 4 has 1 field instead of 2"),
@@ -178,12 +196,43 @@ CUSTOM = [
         (".csv", "after a long cell", 'text,label\n"a\n\nb",0\nc,\n', ", line 5 has the label ''"),
         (
             ".csv",
-            "field of 200,000",
-            CSV + "a" * 200_000 + ",1\n",
-            ", line 4 is no CSV (field larger",
+            "quotes that swallow rows",
+            CSV + '"a,1\nb,0\nc",1\n',
+            ", line 4 opens a quote that closes in line 6, and the lines between look like rows",
+        ),
+        (
+            ".csv",
+            "quotes that swallow rows, label first",
+            'label,text\n0,a\n1,"b\n0,c\n1,d"\n',
+            ", line 3 opens a quote that closes in line 5, and the lines between look like rows",
         ),
         (".csv", "empty sentence", CSV + '"",1\n', ", line 4 has an empty sentence"),
-        (".csv", "no label", CSV + "a,\n", ", line 4 has the label ''"),
+        (".csv", "no label", CSV + "a,\n", ", line 4 has the label '', which stands for a missing"),
+        (".csv", "label nan", CSV + "a,NaN\n", ", line 4 has the label 'NaN', which stands for"),
+        (
+            ".csv",
+            "label None",
+            CSV + "a,None \n",
+            ", line 4 has the label 'None', which stands for",
+        ),
+        (
+            ".csv",
+            "labels in two cases",
+            CSV.replace(",0", ",No").replace(",1", ",no"),
+            "line 2 has 'No', which differ only in case, spaces or the way a number is written",
+        ),
+        (
+            ".csv",
+            "labels in two spacings",
+            CSV.replace(",0", ",not so").replace(",1", ",not  so"),
+            "line 2 has 'not so', which differ only in case, spaces or the way a number is written",
+        ),
+        (
+            ".csv",
+            "labels as whole and decimal numbers",
+            CSV + "a,1.0\n",
+            " has '1', which differ only in case, spaces or the way a number is written",
+        ),
         (
             ".csv",
             "one class",
@@ -192,7 +241,24 @@ CUSTOM = [
         ),
         (".csv", "GLUE's test", "text,label\na,-1\nb,-1\n", HINT),
         (".tsv", "short row", TSV + "a\n", ", line 4 has 1 field instead of 2"),
-        (".tsv", "open quote", TSV + '"a\t1\n', ", line 4 is no CSV"),
+        (
+            ".tsv",
+            "a cell in quotes over two lines",
+            TSV + '"a\nb"\t1\n',
+            """, line 4 has "a, whose quotes may hold a cell together or be part of the text""",
+        ),
+        (
+            ".tsv",
+            "quotes doubled in quotes",
+            TSV + '"a ""b"""\t1\n',
+            """, line 4 has "a ""b"\"", whose quotes may hold a cell together""",
+        ),
+        (
+            ".tsv",
+            "names in quotes",
+            TSV.replace("text", '"text"'),
+            """, line 1 has "text", whose quotes may hold a cell together""",
+        ),
         (".tsv", "commas", TSV.replace("\t", ","), ", line 1 has no column 'text'"),
         (".jsonl", "cut", JSONL[:-9], ", line 2 is not a JSON object"),
         (".jsonl", "array", f"[{JSONL}]", ", line 1 is not a JSON object"),
@@ -201,19 +267,37 @@ CUSTOM = [
             ".jsonl",
             "missing column",
             JSONL + '{"text": "a"}',
-            ", line 3 has no text or number in column 'label': it names text",
+            ", line 3 has no column 'label' but 'text': name a column that every object has",
+        ),
+        (
+            ".jsonl",
+            "a space in a name",
+            JSONL + '{"text": "a", "label ": 1}',
+            ", line 3 has no column 'label' but 'text', 'label ': write 'label' instead of 'label",
+        ),
+        (
+            ".jsonl",
+            "null label",
+            JSONL + '{"text": "a", "label": null}',
+            ", line 3 has null in column 'label': write a text or a number, or take the line out",
+        ),
+        (
+            ".jsonl",
+            "object",
+            JSONL + '{"text": "a", "label": {"a": 1}}',
+            ", line 3 has an object in column 'label': write a text or a number",
         ),
         (
             ".jsonl",
             "null",
             JSONL + '{"text": null, "label": 1}',
-            ", line 3 has no text or number in column 'text'",
+            ", line 3 has null in column 'text': write a text or a number, or take the line out",
         ),
         (
             ".jsonl",
             "list",
             JSONL + '{"text": ["a"], "label": 1}',
-            ", line 3 has no text or number in column 'text'",
+            ", line 3 has a list in column 'text': write a text or a number",
         ),
         (
             ".jsonl",
@@ -252,11 +336,16 @@ BAD_FILES = [*EVERY_KIND, *GLUE, *CUSTOM]
 # Known to one split alone: the train labels are the classes.
 UNSEEN = [
     BadFile(
-        ".csv: unseen label", ".csv", CSV + "a,2\n", ", line 4 has the label '2': use one of 0, 1"
+        ".csv: unseen label",
+        ".csv",
+        CSV + "a,2\n",
+        ", line 4 has the label '2': use one of '0', '1'",
     ),
-    BadFile(".csv: padded label", ".csv", "text,label\na, 0\nb,1\n", ", line 2 has the label ' 0'"),
     BadFile(
-        ".jsonl: 0.0 for 0", ".jsonl", JSONL.replace("0}", "0.0}"), ", line 1 has the label '0.0'"
+        ".jsonl: 0.0 for 0",
+        ".jsonl",
+        JSONL.replace("0}", "0.0}"),
+        ", line 1 has the label '0.0' and ",
     ),
     BadFile(
         ".jsonl: true for 1",
@@ -280,6 +369,13 @@ USABLE = {
     "CRLF in CSV": (".csv", "\ufeff" + CSV.replace("\n", "\r\n")),
     "blank lines in CSV": (".csv", "\n" + CSV.replace("\n", "\n\n")),
     "blank lines in JSONL": (".jsonl", "\ufeff\n" + JSONL.replace("\n", "\r\n\r\n")),
+    "padded labels": (".csv", CSV.replace(",0", ", 0 ").replace(",1", ",\t1")),
+    "200,000 characters": (".csv", CSV.replace("the dog", "the dog " * 25_000)),
+    "a text of lines and commas": (".csv", CSV.replace("the dog", '"the,\ndog, 0\nand, it"')),
+    "bare quotes in TSV": (".tsv", TSV.replace("the dog", '"the dog').replace("cat", 'cat"')),
+    "a sentence in quotes in TSV": (".tsv", TSV.replace("the dog", '"the dog"')),
+    "CoLA with a header": ("cola", "source\tlabel\tmark\tsentence\n" + COLA),
+    "CoLA with another header": ("cola", "mark\tlabel\tsource\tsentence\n" + COLA),
     "words as labels": (".tsv", TSV.replace("\t0", "\tno").replace("\t1", "\tyes")),
 }
 

@@ -1,0 +1,152 @@
+"""Rows of CSV and TSV files: what quotes mean there is asked for, not guessed.
+
+A quote that is text, read as one that holds a cell together, swallows rows; the other way round its
+marks become words. Both leave a file that looks well, so what seems written the other way is
+refused unless `quoting` says how it is meant.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxtune.config.settings import DELIMITERS
+from jaxtune.core.errors import UserError
+from jaxtune.data.labels import number
+from jaxtune.data.rows import Row, examples_text, table
+
+_IN_QUOTES = re.compile(r'"(?:[^"]|"")*"')  # as spreadsheets write a cell
+
+
+class Dialect(NamedTuple):
+    """How cells are written; None is the suffix's way: commas and quotes in .csv, tabs and no
+    quotes in .tsv.
+    """
+
+    delimiter: str | None = None
+    quoting: bool | None = None
+
+
+BY_SUFFIX = Dialect()
+
+
+class Record(NamedTuple):
+    """The cells of a row, which quotes may hold together over several lines."""
+
+    first: int  # lines, from 1
+    last: int
+    cells: list[str]
+
+
+def csv_rows(path: Path, columns: Sequence[str], dialect: Dialect = BY_SUFFIX) -> list[Row]:
+    """Rows of a CSV or TSV file; blank lines are none.
+
+    Raises UserError for what is no row, and, where `quoting` is left open, for quotes that seem
+    meant in the other way.
+
+    Args:
+        columns: those that must be there, the label's last.
+    """
+    is_csv = path.suffix.lower() == ".csv"
+    given = dialect.delimiter or ("," if is_csv else "\t")
+    delimiter = DELIMITERS.get(given, given)
+    has_quotes = is_csv if dialect.quoting is None else dialect.quoting
+    text = examples_text(path)
+    records = _records(path, text, delimiter, has_quotes)
+    if dialect.quoting is None and not has_quotes:
+        _check_written_in_quotes(path, records)
+    lines = ((record.first, record.cells) for record in records)
+    rows = list(table(path, lines, columns, advice=_advice))
+    if dialect.quoting is None and has_quotes:
+        _check_swallowed(path, text, records, columns[-1], delimiter)
+    return rows
+
+
+def _records(path: Path, text: str, delimiter: str, has_quotes: bool) -> list[Record]:
+    # Strict, for otherwise a quote that is never closed swallows the rest of the file.
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE,
+        strict=True,
+    )
+    records: list[Record] = []
+    line = 1
+    limit = csv.field_size_limit(len(text))  # of the whole process: 131,072 unless lifted
+    try:
+        for cells in reader:
+            if cells:
+                records.append(Record(line, reader.line_num, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {line} is no CSV ({error}): fix its quotes, or say --quoting false where"
+            " they are part of the text"
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+    return records
+
+
+def _check_written_in_quotes(path: Path, records: Sequence[Record]) -> None:
+    """Raises UserError for quotes that a table writer put around cells, where they were read as
+    text.
+
+    A sentence in quotes is no sign of it, nor is a quote at its beginning: GLUE has hundreds. Signs
+    are quotes that are doubled within, quotes around a column's name, and a row that only quotes
+    would hold together.
+    """
+    for number_of_row, record in enumerate(records):
+        for cell in record.cells:
+            wrapped = _IN_QUOTES.fullmatch(cell)
+            doubled = wrapped and '""' in cell[1:-1]
+            open_quote = cell.startswith('"') and len(record.cells) != len(records[0].cells)
+            if doubled or open_quote or (wrapped and number_of_row == 0):
+                raise UserError(
+                    f"{path}, line {record.first} has {_shortened(cell)}, whose quotes may hold a"
+                    " cell together or be part of the text: say --quoting true or --quoting false"
+                )
+
+
+def _check_swallowed(
+    path: Path, text: str, records: Sequence[Record], label: str, delimiter: str
+) -> None:
+    """Raises UserError for a record of several lines of which two or more would be rows themselves,
+    the right number of cells and a label in its place.
+
+    A text of several lines has one at most: the line where its own label stands.
+    """
+    header, rows = records[0].cells, records[1:]
+    place = header.index(label)
+    labels = {record.cells[place].strip() for record in rows}
+    are_numbers = all(number(known) is not None for known in labels)
+    lines = list(io.StringIO(text, newline=""))
+    for record in rows:
+        if record.first == record.last:
+            continue
+        cells = [
+            line.rstrip("\r\n").split(delimiter) for line in lines[record.first - 1 : record.last]
+        ]
+        found = [own[place].strip() for own in cells if len(own) == len(header)]
+        if sum(one in labels or (are_numbers and number(one) is not None) for one in found) > 1:
+            raise UserError(
+                f"{path}, line {record.first} opens a quote that closes in line {record.last}, and"
+                " the lines between look like rows of their own: say --quoting false where quotes"
+                " are part of the text, or --quoting true where they hold it together"
+            )
+
+
+def _advice(header: Sequence[str]) -> str:
+    """What to do about a header without a wanted column."""
+    if len(header) == 1:
+        spelled = {mark: name for name, mark in DELIMITERS.items()}
+        for mark in (";", "\t", "|", ","):
+            if mark in header[0]:
+                return f"say --delimiter {spelled.get(mark, repr(mark))} if that parts its columns"
+    return "name others with --text_columns and --label_column"
+
+
+def _shortened(cell: str) -> str:
+    return cell if len(cell) <= 60 else f"{cell[:30]} ... {cell[-25:]}"

@@ -1,0 +1,102 @@
+"""The classes that files were labelled with, or why their labels are no classes."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxtune.core.errors import UserError
+from jaxtune.data.rows import quoted
+
+# How tables spell that nothing is there.
+MISSING = {"", "nan", "none", "null", "na", "n/a", "<na>", "nat"}
+# More classes than this are looked at for scores and for the wrong column.
+MANY_CLASSES = 20
+
+
+class Label(NamedTuple):
+    """A label as a file has it, without the spaces around it."""
+
+    where: str  # file and line
+    text: str
+
+
+def number(text: str) -> float | None:
+    """A text as a finite float32 number; None where it is none."""
+    try:
+        value = float("nan" if "_" in text else text)  # 1_5 is 15 to Python and a slip in a table
+    except ValueError:
+        return None
+    return value if abs(value) <= float(np.finfo(np.float32).max) else None
+
+
+def classes_of(train: Sequence[Label], dev: Sequence[Label]) -> tuple[str, ...]:
+    """The distinct labels of the training split, in order; raises UserError where the labels of
+    either split look like slips, or like anything but classes.
+    """
+    for label in (*train, *dev):
+        _check_missing(label)
+    _check_alike((*train, *dev))
+    counts = Counter(label.text for label in train)
+    if len(counts) > MANY_CLASSES:
+        _check_are_classes(train[0].where, counts)
+    return in_order(counts)
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Numbers by value, so that 2 comes before 10; other labels by spelling."""
+    values = {label: number(label) for label in labels}
+    if None in values.values():
+        return tuple(sorted(values))
+    return tuple(sorted(values, key=lambda label: (values[label], label)))
+
+
+def _check_missing(label: Label) -> None:
+    if label.text.casefold() in MISSING:
+        # An empty name is none that --classes could have.
+        named = ", or name every class with --classes if it is one" if label.text else ""
+        raise UserError(
+            f"{label.where} has the label {label.text!r}, which stands for a missing one: fill it"
+            f" in or take the row out{named}"
+        )
+
+
+def _check_alike(labels: Iterable[Label]) -> None:
+    """Raises UserError for two labels that are one to a reader: Pos and pos, 1 and 1.0."""
+    first: dict[str, Label] = {}
+    for label in labels:
+        known = first.setdefault(_reading(label.text), label)
+        if known.text != label.text:
+            raise UserError(
+                f"{label.where} has the label {label.text!r} and {known.where} has {known.text!r},"
+                " which differ only in case, spaces or the way a number is written: write them"
+                " alike, or name every class with --classes"
+            )
+
+
+def _reading(label: str) -> str:
+    value = number(label)
+    if value is not None:
+        return repr(value + 0.0)  # so that -0 is 0
+    return "".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def _check_are_classes(where: str, counts: Counter[str]) -> None:
+    """Raises UserError for many labels of which many occur once: scores, or a column of texts."""
+    single = sum(count == 1 for count in counts.values())
+    are_numbers = None not in map(number, counts)
+    if single < len(counts) * (0.25 if are_numbers else 0.5):
+        return
+    what = "numbers" if are_numbers else "texts"
+    do = (
+        "say --regression true to predict a number"
+        if are_numbers
+        else "give the column of the classes with --label_column"
+    )
+    raise UserError(
+        f"{where.rpartition(', line ')[0]} has {len(counts)} distinct {what} as labels, such as"
+        f" {quoted(list(counts)[:3])}, and {single} of them occur once: {do}, or name every class"
+        " with --classes"
+    )

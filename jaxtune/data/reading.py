@@ -1,0 +1,111 @@
+"""What was read of the data: in numbers for the files of a sweep, in sentences for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxtune.data.examples import Dataset, Examples
+from jaxtune.data.rows import quoted
+
+SPLITS = ("train", "dev")
+MOST_SHOWN = 10  # classes in a sentence
+
+
+def reading_of(
+    dataset: Dataset, chosen: np.ndarray, cut: Mapping[str, int], max_length: int
+) -> dict[str, Any]:
+    """What a sweep reads, as the manifest keeps it.
+
+    Args:
+        chosen: the training examples in use, `[example]`.
+        cut: how many texts of each split were longer than `max_length` tokens.
+    """
+    train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
+    texts = set(_texts(train, chosen))
+    labels = {"train": train.labels[chosen], "dev": dev.labels}
+    found: dict[str, Any] = {
+        "examples": {"train": len(chosen), "dev": len(dev)},
+        "train_examples_in_all": len(train),
+        "dev_examples_in_train": sum(text in texts for text in _texts(dev, np.arange(len(dev)))),
+        "max_length": max_length,
+        "cut": dict(cut),
+        "notes": list(dataset.notes),
+    }
+    if names is None:
+        return found | {"labels": {split: _spread(labels[split]) for split in SPLITS}}
+    counts = {split: np.bincount(labels[split], minlength=len(names)) for split in SPLITS}
+    found["classes"] = {
+        name: {split: int(counts[split][i]) for split in SPLITS} for i, name in enumerate(names)
+    }
+    return found | {"majority_share": float(counts["dev"].max() / len(dev))}
+
+
+def readings_in(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The readings that a manifest keeps, those of continued runs too, each once."""
+    found: list[dict[str, Any]] = []
+    for run in (manifest, *(manifest.get("continued") or [])):
+        found += [reading for reading in run.get("data") or [] if reading not in found]
+    return found
+
+
+def _texts(examples: Examples, chosen: np.ndarray) -> list[tuple[str, ...]]:
+    columns = [examples.first] if examples.second is None else [examples.first, examples.second]
+    return [tuple(column[i] for column in columns) for i in chosen]
+
+
+def _spread(labels: np.ndarray) -> dict[str, float]:
+    return {
+        "min": float(labels.min()),
+        "mean": float(labels.mean(dtype=np.float64)),
+        "max": float(labels.max()),
+    }
+
+
+def sentences(readings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was read, a line each; what several programs have in common is said once."""
+    return list(dict.fromkeys(line for reading in readings for line in _sentences(reading)))
+
+
+def _sentences(reading: Mapping[str, Any]) -> list[str]:
+    num_train, num_dev = (reading["examples"][split] for split in SPLITS)
+    in_all, shared = reading["train_examples_in_all"], reading["dev_examples_in_train"]
+    of = "" if num_train == in_all else f" of {in_all:,}"
+    lines = [f"Read {num_train:,}{of} training and {num_dev:,} dev examples."]
+    lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
+    cut, length = reading["cut"], reading["max_length"]
+    lost = [f"{cut[s]:,} of {reading['examples'][s]:,} {s}" for s in SPLITS if cut[s]]
+    at = f"Cut at {length} tokens: {' and '.join(lost)} texts."
+    lines.append(at if lost else f"No text is longer than {length} tokens.")
+    if shared:
+        lines.append(f"{shared:,} of {num_dev:,} dev examples are training examples too.")
+    return lines + list(reading["notes"])
+
+
+def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
+    classes = reading["classes"]
+    shown = list(classes)[:MOST_SHOWN]
+    counts = [f"{name!r} {classes[name]['train']:,}, {classes[name]['dev']:,}" for name in shown]
+    rest = f"; and {len(classes) - len(shown)} more" if len(classes) > len(shown) else ""
+    lines = [
+        f"{len(classes)} classes (train, dev): {'; '.join(counts)}{rest}.",
+        f"The most frequent class has {reading['majority_share']:.1%} of the dev examples.",
+    ]
+    for split in SPLITS:
+        absent = [name for name in classes if not classes[name][split]]
+        if absent:
+            is_drawn = reading["examples"]["train"] < reading["train_examples_in_all"]
+            do = ": --stratify true draws of every class" if split == "train" and is_drawn else ""
+            word = "class" if len(absent) == 1 else "classes"
+            lines.append(
+                f"Warning: no {split} example has the {word} {quoted(absent[:MOST_SHOWN])}{do}."
+            )
+    return lines
+
+
+def _label_sentences(reading: Mapping[str, Any]) -> list[str]:
+    parts = [
+        f"{spread['min']:.4g} to {spread['max']:.4g} in {split} (mean {spread['mean']:.4g})"
+        for split, spread in reading["labels"].items()
+    ]
+    return [f"The labels are numbers: {', '.join(parts)}."]
