@@ -99,10 +99,13 @@ def _holder(out: Path) -> str:
         return "another sweep"
 
 
-def check_claim(out: Path, settings: Settings) -> None:
+def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:
     """Refuses a folder with another sweep's results, or, to overwrite, one that holds no sweep.
 
     More seeds of the same config are the same sweep.
+
+    Args:
+        given: the settings before max_length was fitted to the model, as jaxtune 0.1.0 kept them.
     """
     path = out / CONFIG
     if settings.base.overwrite:
@@ -119,6 +122,9 @@ def check_claim(out: Path, settings: Settings) -> None:
             )
         return
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
+    is_as_given = given is not None and _comparable(theirs) == _comparable(given.as_yaml())
+    if given is not None and is_as_given and "max_length" not in given.grid:
+        return
     before, now = (_comparable(text).splitlines() for text in (theirs, ours))
     lines = difflib.unified_diff(before, now, n=0, lineterm="")
     changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]

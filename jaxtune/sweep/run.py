@@ -61,7 +61,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
             " run one process."
         )
     if settings.base.dry_run:
-        check_claim(out, settings)
+        check_claim(out, settings, given)
         plans = make_plans(trials, _finished(out, settings, trials))
         _check_one_dev_set(plans)
         _say_what_was_read(given, plans)
@@ -69,7 +69,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         return out
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():
-            check_claim(out, settings)
+            check_claim(out, settings, given)
         plans = make_plans(trials, _finished(out, settings, trials))
         throughput = None
         if plans:

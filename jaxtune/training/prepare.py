@@ -77,19 +77,7 @@ def prepare(config: SweepConfig) -> Prepared:
         remat=config.remat,
     )
     dataset = read_dataset(config)
-    tokenizer = load_tokenizer(folder)
-    max_length = min(config.max_length, encoder_config.max_length)
-    train, dev = (
-        tokenize(tokenizer, part, max_length, encoder_config.vocab_size, config.use_token_types)
-        for part in (dataset.train, dataset.dev)
-    )
-    chosen = subset(config, train.labels)
-    cut = {
-        "train": were_cut(tokenizer, dataset.train, train.lengths, max_length)[chosen].sum(),
-        "dev": were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum(),
-    }
-    reading = reading_of(dataset, chosen, {k: int(n) for k, n in cut.items()}, max_length)
-    train = train.take(chosen)
+    train, dev, reading = _read(config, dataset, folder, encoder_config)
     _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
@@ -118,6 +106,24 @@ def prepare(config: SweepConfig) -> Prepared:
         kept_words=kept_words,
         files=(folder / "config.json", *weights, *tokenizer_files(folder), *dataset.files),
     )
+
+
+def _read(
+    config: SweepConfig, dataset: Dataset, folder: Path, encoder: EncoderConfig
+) -> tuple[TokenTable, TokenTable, dict[str, Any]]:
+    """The training examples in use and the dev set as tokens, and what is said about them."""
+    tokenizer = load_tokenizer(folder)
+    max_length = min(config.max_length, encoder.max_length)
+    train, dev = (
+        tokenize(tokenizer, part, max_length, encoder.vocab_size, config.use_token_types)
+        for part in (dataset.train, dataset.dev)
+    )
+    chosen = subset(config, train.labels)
+    cut = {
+        "train": int(were_cut(tokenizer, dataset.train, train.lengths, max_length)[chosen].sum()),
+        "dev": int(were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum()),
+    }
+    return train.take(chosen), dev, reading_of(dataset, chosen, cut, max_length)
 
 
 def with_length_in_use(settings: Settings) -> Settings:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jaxtune.core.errors import UserError
+from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
 from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
 from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
@@ -121,8 +122,11 @@ def test_bytes_that_trip_other_readers(tmp_path: Path) -> None:
 
 def test_qqp_drops_broken_rows_and_keeps_empty_questions(tmp_path: Path) -> None:
     broken = "9\t8\t7\tHow can I\n?\tWhy\t0\n4\t5\t6\tHow?\t\t1\n"
-    write_task(tmp_path, "qqp", train=table("qqp") + broken)
-    assert read_glue_folder("qqp", tmp_path).train.second == ["Nobody", "Nobody", ""]
+    folder = write_task(tmp_path, "qqp", train=table("qqp") + broken)
+    data = read_glue_folder("qqp", tmp_path)
+    assert data.train.second == ["Nobody", "Nobody", ""]
+    says = f"2 of 6 lines of {folder / 'train.tsv'} do not have 6 columns and were left out."
+    assert data.notes == (says,)
 
 
 def test_missing_files_and_unknown_task(tmp_path: Path) -> None:
@@ -229,6 +233,94 @@ def test_custom_regression(tmp_path: Path) -> None:
     assert data.train.labels.dtype == np.float32
     assert data.train.labels.tolist() == [1.5, -2]
     assert (data.task.num_labels, data.task.metrics) == (1, ("pearson", "spearman"))
+
+
+BARE = """text\tlabel
+"the red cat\tneg
+a dog sat\tpos
+it rained on the train"\tneg
+we ran\tpos
+they sang\tneg
+"""
+
+
+def read_own(file: Path, content: str, *classes: str, dialect: Dialect = BY_SUFFIX) -> Dataset:
+    file.write_text(content, encoding="utf-8")
+    return read_custom(file, file, ["text"], "label", False, classes, dialect)
+
+
+def test_bare_quotes_in_tsv_are_text(tmp_path: Path) -> None:
+    train = read_own(tmp_path / "a.tsv", BARE).train
+    assert train.first == [line.split("\t")[0] for line in BARE.splitlines()[1:]]
+    assert train.labels.tolist() == [0, 1, 0, 1, 0]
+    quoted = read_own(tmp_path / "a.tsv", BARE, dialect=Dialect(quoting=True)).train
+    assert len(quoted) == 3
+
+
+def test_quotes_of_a_csv_that_swallow_rows(tmp_path: Path) -> None:
+    """Refused, unless it is said what they are."""
+    content = BARE.replace("\t", ",")
+    with pytest.raises(UserError, match=r"line 2 opens a quote that closes in line 4, and the"):
+        read_own(tmp_path / "a.csv", content)
+    text = read_own(tmp_path / "a.csv", content, dialect=Dialect(quoting=False)).train
+    assert (len(text), text.first[0]) == (5, '"the red cat')
+    held = read_own(tmp_path / "a.csv", content, dialect=Dialect(quoting=True)).train
+    assert (len(held), held.first[0].count("\n")) == (3, 2)
+
+
+@pytest.mark.parametrize("given", ["\t", "tab", "\\t", ";", "|"])
+def test_delimiter(tmp_path: Path, given: str) -> None:
+    mark = given if len(given) == 1 else "\t"
+    content = BARE.replace('"', "").replace("\t", mark)
+    train = read_own(tmp_path / "a.csv", content, dialect=Dialect(given)).train
+    assert train.first[0] == "the red cat"
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@pytest.mark.parametrize("name", ["mrpc", "rte", "qnli"])
+def test_glue_files_as_ones_own(name: str) -> None:
+    """The same texts, quotes and all, and the same labels."""
+    task = GLUE_TASKS[name]
+    files = [DATA / "glue" / task.folder / f"{split}.tsv" for split in ("train", "dev")]
+    own = read_custom(*files, task.layout.text, task.layout.label, False)
+    glue = read_glue_folder(name, DATA / "glue")
+    assert own.task.label_names == task.layout.labels
+    for one, other in ((own.train, glue.train), (own.dev, glue.dev)):
+        assert (one.first, one.second) == (other.first, other.second)
+        np.testing.assert_array_equal(one.labels, other.labels)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+def test_cola_with_a_header(tmp_path: Path) -> None:
+    """Read to the same examples, in whatever order its names stand, and said."""
+    rows = (DATA / "glue" / "CoLA" / "dev.tsv").read_text(encoding="utf-8").splitlines()
+    turned = ["\t".join(reversed(row.split("\t"))) for row in rows]
+    folder = write_task(
+        tmp_path,
+        "cola",
+        "\n".join([tabbed("source|label|mark|sentence"), *rows]),
+        "\n".join([tabbed("sentence|mark|label|source"), *turned]),
+    )
+    data, plain = read_glue_folder("cola", tmp_path), read_glue_folder("cola", DATA / "glue").dev
+    for split in (data.train, data.dev):
+        assert split.first == plain.first
+        np.testing.assert_array_equal(split.labels, plain.labels)
+    says = "begins with a header line, which GLUE's file does not have: it was read."
+    assert data.notes == tuple(f"{folder / file} {says}" for file in ("train.tsv", "dev.tsv"))
+
+
+def test_labels_are_stripped_and_classes_may_be_named(tmp_path: Path) -> None:
+    rows = ["pos", "neg ", "\tpos", "neg"]
+    content = "text,label\n" + "".join(f"a{n},{label}\n" for n, label in enumerate(rows))
+    found = read_own(tmp_path / "a.csv", content)
+    assert (found.task.label_names, found.train.labels.tolist()) == (("neg", "pos"), [1, 0, 1, 0])
+    named = read_own(tmp_path / "a.csv", content, "pos", "neg", "none")
+    assert named.task.label_names == ("pos", "neg", "none")
+    assert named.train.labels.tolist() == [0, 1, 0, 1]
+    apart = read_own(tmp_path / "a.csv", content + "a,Pos\nb,nan\n", "pos", "Pos", "neg", "nan")
+    assert apart.train.labels.tolist() == [0, 2, 0, 2, 1, 3]
+    with pytest.raises(UserError, match="line 2 has the label 'pos': use one of 'neg', 'no'"):
+        read_own(tmp_path / "a.csv", content, "neg", "no")
 
 
 def test_custom_misuse(tmp_path: Path) -> None:

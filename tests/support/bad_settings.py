@@ -108,6 +108,15 @@ FLAGS = [
         for value in ("1.1", "-0.1", "nan")
     ),
     ("--trials_per_device 0", "trials_per_device is 0; give a number of at least 1"),
+    ("--stratify true", "stratify is given without train_examples; say how many"),
+    (
+        "--stratify true --train_examples 1",
+        "train_examples is 1, but there are 2 classes to draw from; give at least that",
+    ),
+    (
+        "--grid.max_length 64 128",
+        "grid.max_length is 64, 128, but the model has 16 positions, so that several would be",
+    ),
     ("--subset_seed -1", "subset_seed is -1; give a number of at least 0"),
     ("--num_seeds 9999999999", "num_seeds is 9999999999; give at most 1,000,000"),
     ("--model null", "model is not given; model and task go together"),
@@ -124,6 +133,22 @@ FLAGS = [
     ("--task rte --dev_file a.csv", "dev_file is given, which task rte does not read"),
     ("--task rte --text_columns a b", "text_columns is given, which task rte does not read"),
     ("--task rte --regression true", "regression is given, which task rte does not read"),
+    ("--classes a b", "classes is given, which task miniature does not read"),
+    ("--task rte --delimiter ;", "delimiter is given, which task rte does not read"),
+    ("--task rte --quoting false", "quoting is given, which task rte does not read"),
+    (f"{CUSTOM} --classes a", "classes are 'a'; give at least two, each once"),
+    (f"{CUSTOM} --classes a b a", "classes are 'a', 'b', 'a'; give at least two, each once"),
+    (f"{CUSTOM} --regression true --classes 1 2", "classes is given, but with regression"),
+    (
+        f"{CUSTOM} --regression true --train_examples 9 --stratify true",
+        "stratify is given, but with regression the labels are numbers",
+    ),
+    (f"{CUSTOM} --delimiter ab", "delimiter is 'ab'; give one character, but no quote or line end"),
+    (f'{CUSTOM} --delimiter "', "delimiter is '\"'; give one character, but no quote"),
+    (
+        "--task custom --train_file a.jsonl --dev_file b.json --quoting true",
+        "quoting is given, which only .csv and .tsv files have; leave it out",
+    ),
     (f"{CUSTOM} --data_dir glue", "data_dir is given, but task custom reads"),
     (f"{CUSTOM} --text_columns a b c", "text_columns names 3 columns: name one or two"),
     (f"{CUSTOM} --text_columns a a", "name a column twice (a, a, label)"),

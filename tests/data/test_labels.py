@@ -1,0 +1,94 @@
+"""Labels to classes: their order, and what is refused as a slip or as no class at all."""
+
+import random
+
+import pytest
+
+from jaxtune.core.errors import UserError
+from jaxtune.data.labels import Label, classes_of, in_order, number
+
+
+def labelled(*texts: object) -> list[Label]:
+    return [Label(f"some.csv, line {line}", str(text)) for line, text in enumerate(texts, 2)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (range(12), "0 1 2 3 4 5 6 7 8 9 10 11"),
+        ((10, -1, 9, 0), "-1 0 9 10"),
+        (("2.0", "10.0", "1.0"), "1.0 2.0 10.0"),
+        (("pos", "neg", "10", "9"), "10 9 neg pos"),
+        (("b", "a"), "a b"),
+    ],
+)
+def test_numbers_by_value_and_words_by_spelling(labels, expected):
+    assert in_order(map(str, labels)) == tuple(expected.split())
+    train = labelled(*labels)
+    assert classes_of(train, train[:1]) == tuple(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1.0), (" 1e3 ", 1000.0), ("-0.5", -0.5), *((t, None) for t in ("nan", "inf", "1_5"))],
+)
+def test_numbers(text, value):
+    assert number(text) == value
+
+
+@pytest.mark.parametrize("missing", ["", "nan", "NaN", "None", "null", "NA", "N/A", "<NA>"])
+@pytest.mark.parametrize("split", [0, 1])
+def test_a_missing_label_is_named_with_its_line(missing, split):
+    splits = [labelled("a", "b"), labelled("a", "b")]
+    splits[split] = labelled("a", "b", missing)
+    with pytest.raises(UserError, match=r"line 4 has the label '.*', which stands for a missing"):
+        classes_of(*splits)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("pos", "Pos"),
+        ("not so", "notso"),
+        ("1", "1.0"),
+        ("0", "-0"),
+        ("1", "01"),
+        ("1000", "1e3"),
+        ("straße", "STRASSE"),
+        ("é", "e\u0301"),
+    ],
+)
+def test_labels_that_a_reader_takes_for_one(one, other):
+    """Also where one of them is in the dev file alone."""
+    with pytest.raises(UserError, match=f"line 3 has the label {other!r} and .*, line 2 has"):
+        classes_of(labelled(one, other, "x"), labelled(one))
+    with pytest.raises(UserError, match="write them alike, or name every class with --classes"):
+        classes_of(labelled(one, "x"), labelled(other))
+
+
+def test_scores_are_no_classes():
+    scores = [random.Random(n).randrange(51) / 10 for n in range(40)]
+    sentence = (
+        r"^some\.csv has \d\d distinct numbers as labels, such as '.*', and \d+ of them occur once:"
+        " say --regression true to predict a number, or name every class with --classes$"
+    )
+    with pytest.raises(UserError, match=sentence):
+        classes_of(labelled(*scores), [])
+
+
+def test_texts_are_no_classes():
+    with pytest.raises(UserError, match=r"60 distinct texts as labels.*with --label_column"):
+        classes_of(labelled(*(f"sentence {n}" for n in range(60))), [])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [n % 150 for n in range(450)],  # many classes, three examples of each
+        [*range(20)],  # few classes, however rare
+        [*(n % 30 for n in range(60)), *range(30, 37)],  # 7 of 37 numbers once
+        [f"{n % 30} a" for n in range(46)],  # 14 of 30 words once
+    ],
+)
+def test_many_classes_are_classes(labels):
+    assert len(classes_of(labelled(*labels), [])) == len(set(labels))
