@@ -79,7 +79,7 @@ def _default(value: ast.expr) -> str:
     """A default as one types it on the command line or in YAML."""
     default = ast.literal_eval(value)
     if isinstance(default, tuple):
-        return " ".join(map(str, default))
+        return " ".join(map(str, default)) or "none"
     if default is None or isinstance(default, bool):
         return "null" if default is None else str(default).lower()
     return ast.unparse(value).strip("'")

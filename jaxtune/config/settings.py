@@ -58,8 +58,8 @@ class SweepConfig:
     a comma in .csv and a tab in .tsv.
     """
     quoting: bool | None = None
-    """Quotes in a .csv or .tsv file of task custom hold a cell together; false: they are text. null
-    is true in .csv, false in .tsv, and refuses what seems written the other way.
+    """Whether quotes in a .csv or .tsv file of task custom hold a cell together (true) or are text
+    (false); null is true in .csv and false in .tsv, and refuses what seems written otherwise.
     """
     train_examples: int | None = None
     """Train on a random subset of this size."""
@@ -68,7 +68,9 @@ class SweepConfig:
     stratify: bool = False
     """The subset keeps every class's share, and one example of it at least."""
     max_length: int = 128
-    """Longest sequence in tokens; longer ones are cut, longest sentence first."""
+    """Longest sequence in tokens; longer ones are cut, longest sentence first. Recorded is the
+    length in use, which is no more than the model has positions for.
+    """
     use_token_types: bool = True
     """Tell sentence A from B by token types; false repeats the paper's code, which dropped them."""
     packing: bool = True

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from jaxtune.core.fields import choices, hints_of, is_list
 
-WORDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
+WORDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH", bool: "true|false"}
 INDENT = 26  # where the texts begin
 WIDEST = 100
 

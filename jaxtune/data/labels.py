@@ -14,6 +14,7 @@ from jaxtune.data.rows import quoted
 MISSING = {"", "nan", "none", "null", "na", "n/a", "<na>", "nat"}
 # More classes than this are looked at for scores and for the wrong column.
 MANY_CLASSES = 20
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Label(NamedTuple):
@@ -29,16 +30,19 @@ def number(text: str) -> float | None:
         value = float("nan" if "_" in text else text)  # 1_5 is 15 to Python and a slip in a table
     except ValueError:
         return None
-    return value if abs(value) <= float(np.finfo(np.float32).max) else None
+    return value if abs(value) <= LARGEST else None
 
 
 def classes_of(train: Sequence[Label], dev: Sequence[Label]) -> tuple[str, ...]:
     """The distinct labels of the training split, in order; raises UserError where the labels of
     either split look like slips, or like anything but classes.
     """
+    first: dict[str, Label] = {}
     for label in (*train, *dev):
+        first.setdefault(label.text, label)
+    for label in first.values():
         _check_missing(label)
-    _check_alike((*train, *dev))
+    _check_alike(first.values())
     counts = Counter(label.text for label in train)
     if len(counts) > MANY_CLASSES:
         _check_are_classes(train[0].where, counts)
@@ -64,11 +68,11 @@ def _check_missing(label: Label) -> None:
 
 
 def _check_alike(labels: Iterable[Label]) -> None:
-    """Raises UserError for two labels that are one to a reader: Pos and pos, 1 and 1.0."""
-    first: dict[str, Label] = {}
+    """Raises UserError for distinct labels that are one to a reader: Pos and pos, 1 and 1.0."""
+    read: dict[str, Label] = {}
     for label in labels:
-        known = first.setdefault(_reading(label.text), label)
-        if known.text != label.text:
+        known = read.setdefault(_normal(label.text), label)
+        if known is not label:
             raise UserError(
                 f"{label.where} has the label {label.text!r} and {known.where} has {known.text!r},"
                 " which differ only in case, spaces or the way a number is written: write them"
@@ -76,7 +80,7 @@ def _check_alike(labels: Iterable[Label]) -> None:
             )
 
 
-def _reading(label: str) -> str:
+def _normal(label: str) -> str:
     value = number(label)
     if value is not None:
         return repr(value + 0.0)  # so that -0 is 0

@@ -124,12 +124,15 @@ def test_defaults_are_spelled_as_flags_are(site):
         '    """C."""\n'
         "    d: bool = False\n"
         '    """D,\n    on two lines."""\n'
+        "    e: tuple[str, ...] = ()\n"
+        '    """E."""\n'
     )
     assert [tuple(field) for field in site.settings(source)] == [
         (site.FIRST_GROUP, "a", "whole number or null", "null", "A."),
         ("More", "b", "one or more: text", "x y", "B."),
         ("More", "c", "`u` or `v`", "u", "C."),
         ("More", "d", "true or false", "false", "D, on two lines."),
+        ("More", "e", "one or more: text", "none", "E."),
     ]
 
 

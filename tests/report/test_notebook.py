@@ -27,6 +27,7 @@ from jaxtune.config.parse import parse
 from jaxtune.core import console, devices
 from jaxtune.core.signals import SIGNALS, Interruption
 from jaxtune.sweep.__main__ import main
+from jaxtune.training.prepare import with_length_in_use
 
 FALSE, TRUE = "bias_correction=false", "bias_correction=true"
 
@@ -75,7 +76,8 @@ def test_a_call_runs_what_the_command_runs(small, results, tmp_path):
     assert results.config == command.config | {"num_seeds": 8}
     recorded = json.loads((results.outs[0] / "manifest.json").read_text())["command"]
     assert recorded[:3] == ["python", "-m", "jaxtune.sweep"]
-    assert yaml.safe_load(parse(recorded[3:]).as_yaml()) == results.config
+    typed = with_length_in_use(parse(recorded[3:]))
+    assert yaml.safe_load(typed.as_yaml()) == results.config
 
 
 def test_tables(results):
