@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_json
 from jaxtune.core.records import StepRecords
-from jaxtune.storage.curves import History, write_predictions
+from jaxtune.storage.curves import History, write_labels, write_predictions
+from jaxtune.storage.paths import CLASSES, LABELS
+from jaxtune.storage.results import read_classes, read_labels
 
 
 def records(steps: int, trials: int = 2) -> StepRecords:
@@ -57,3 +60,26 @@ def test_predictions(tmp_path):
     read = np.load(tmp_path / "predictions" / "00012.npy")
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, logits.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (None, np.array([0.5, -2.0], np.float32)),
+        (("10", "caf\u00e9"), np.array([1, 0, 1], np.int32)),
+    ],
+)
+def test_labels_are_read_back(tmp_path, classes, labels):
+    write_labels(tmp_path, classes, labels)
+    assert read_classes(tmp_path) == classes
+    kept = read_labels(tmp_path)
+    assert kept.dtype == labels.dtype
+    np.testing.assert_array_equal(kept, labels)
+
+
+@pytest.mark.parametrize("name", [CLASSES, LABELS])
+def test_damaged_labels_are_named(tmp_path, name):
+    write_labels(tmp_path, ("a", "b"), np.array([1, 0], np.int32))
+    (tmp_path / name).write_bytes(b"[")
+    with pytest.raises(UserError, match=rf"{name} is missing, as sweeps of jaxtune 0\.1\.0"):
+        _ = read_classes(tmp_path), read_labels(tmp_path)
