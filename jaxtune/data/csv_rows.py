@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from jaxtune.config.settings import DELIMITERS
 from jaxtune.core.errors import UserError
-from jaxtune.data.labels import number
+from jaxtune.data.labels import MANY_CLASSES, number
 from jaxtune.data.rows import Row, examples_text, table
 
 _IN_QUOTES = re.compile(r'"(?:[^"]|"")*"')  # as spreadsheets write a cell
@@ -121,7 +121,8 @@ def _check_swallowed(
     header, rows = records[0].cells, records[1:]
     place = header.index(label)
     labels = {record.cells[place].strip() for record in rows}
-    are_numbers = all(number(known) is not None for known in labels)
+    # Of scores a row may well have one that no other row has; of classes it has not.
+    are_scores = len(labels) > MANY_CLASSES and None not in map(number, labels)
     lines = list(io.StringIO(text, newline=""))
     for record in rows:
         if record.first == record.last:
@@ -130,7 +131,7 @@ def _check_swallowed(
             line.rstrip("\r\n").split(delimiter) for line in lines[record.first - 1 : record.last]
         ]
         found = [own[place].strip() for own in cells if len(own) == len(header)]
-        if sum(one in labels or (are_numbers and number(one) is not None) for one in found) > 1:
+        if sum(one in labels or (are_scores and number(one) is not None) for one in found) > 1:
             raise UserError(
                 f"{path}, line {record.first} opens a quote that closes in line {record.last}, and"
                 " the lines between look like rows of their own: say --quoting false where quotes"

@@ -186,9 +186,8 @@ def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[s
         with contextlib.suppress(UserError, KeyError, TypeError):
             throughput = read_json(path)["throughput"]
     summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
-    manifest: dict[str, Any] = {}
-    with contextlib.suppress(UserError):  # a damaged one costs no result
-        manifest = read_json(out / MANIFEST)
-    about = {"data": readings_in(manifest), "throughput": throughput}
-    write_json(path, {"arms": summaries} | about)
+    readings: list[dict[str, Any]] = []
+    with contextlib.suppress(UserError, AttributeError, TypeError):  # damage there costs no score
+        readings = readings_in(read_json(out / MANIFEST))
+    write_json(path, {"arms": summaries, "data": readings, "throughput": throughput})
     return summaries

@@ -268,6 +268,22 @@ def test_quotes_of_a_csv_that_swallow_rows(tmp_path: Path) -> None:
     assert (len(held), held.first[0].count("\n")) == (3, 2)
 
 
+def test_texts_of_several_lines_are_no_swallowed_rows(tmp_path: Path) -> None:
+    """Lines with as many commas as columns, and numbers where the label would be."""
+    texts = ["Hello, friend\nbye", "I paid,\nabout, 20\nfine", "a\n\nb, pos or neg\n", "c"]
+    for labels in (["pos", "neg", "pos", "neg"], ["1", "0", "1", "0"]):
+        rows = "".join(f'"{t}",{y}\n' for t, y in zip(texts, labels, strict=True))
+        assert read_own(tmp_path / "a.csv", f"text,label\n{rows}").train.first == texts
+
+
+def test_swallowed_scores(tmp_path: Path) -> None:
+    rows = [f"text {n},{n / 7:.2f}" for n in range(40)]
+    rows[10], rows[12] = '"' + rows[10], rows[12].replace(",", '",')
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]))
+    with pytest.raises(UserError, match="line 12 opens a quote that closes in line 14"):
+        read_custom(tmp_path / "a.csv", tmp_path / "a.csv", ["text"], "label", True)
+
+
 @pytest.mark.parametrize("given", ["\t", "tab", "\\t", ";", "|"])
 def test_delimiter(tmp_path: Path, given: str) -> None:
     mark = given if len(given) == 1 else "\t"
