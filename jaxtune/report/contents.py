@@ -23,7 +23,7 @@ from jaxtune.report.figures import (
     norm_rows,
     trial_curves,
 )
-from jaxtune.report.findings import ArmFindings, Findings
+from jaxtune.report.findings import ArmFindings, Findings, ranked
 from jaxtune.report.points import loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
 from jaxtune.report.sources import DEV, LOSS
@@ -52,11 +52,13 @@ class Section(NamedTuple):
 
     title: str
     lede: str = ""
+    note: str = ""  # the same, below it
     points: Sequence[str] = ()
     tables: Sequence[Table] = ()
     keys: Sequence[Key] = ()
     panels: Sequence[Panel] = ()
     columns: int = 2  # of panels, where there is room
+    folded: bool = False
 
 
 def sections(found: Findings, report: Callable[[str], None] = lambda text: None) -> list[Section]:
@@ -65,7 +67,8 @@ def sections(found: Findings, report: Callable[[str], None] = lambda text: None)
     Args:
         report: is told what is drawn next.
     """
-    makers = (_arms, _scores, _pairs, _curves, _gradients, _rates, _agreement, _origin)
+    found = found._replace(arms=ranked(found))
+    makers = (_scores, _arms, _pairs, _curves, _gradients, _rates, _agreement, _origin)
     made = []
     for make in makers:
         report(f"drawing {make.__name__.strip('_')}")
@@ -83,12 +86,16 @@ def _scores(found: Findings) -> Iterator[Section]:
     scored = found.metric, found.trivial
     yield Section(
         "Final scores",
-        "Every trial, with a box over all of them (middle half and median; whiskers to the"
+        note="Every trial, with a box over all of them (middle half and median; whiskers to the"
         " extremes); and what the best of so many seeds is expected to score, with one standard"
         " deviation of it. That best is chosen on the dev set it is scored on."
         f"{_left_out(found, MOST_ARMS)}",
         panels=[
-            Panel("All trials", to_svg("scores", final_scores, found.arms, *scored), SCORE_KEYS),
+            Panel(
+                "All trials",
+                to_svg("scores", final_scores, found.arms, *scored, found.verdict.leaders),
+                SCORE_KEYS,
+            ),
             Panel(
                 "Expected best of so many seeds",
                 to_svg("best", expected_best, shown, *scored),
@@ -101,7 +108,7 @@ def _scores(found: Findings) -> Iterator[Section]:
 def _left_out(found: Findings, most: int, preferred: str = "") -> str:
     if len(found.arms) <= most:
         return ""
-    which = f", before all for those with {preferred}" if preferred else ", the first ones"
+    which = f", before all for those with {preferred}" if preferred else ", the first of the table"
     return f" Curves are drawn for {most} of {len(found.arms)} arms{which}."
 
 
@@ -228,5 +235,6 @@ def _agreement(found: Findings) -> Iterator[Section]:
 
 
 def _origin(found: Findings) -> Iterator[Section]:
-    yield Section("Throughput", tables=[throughput_table(found)])
-    yield Section("Provenance", tables=[provenance_table(source) for source in found.sources])
+    yield Section("Throughput", tables=[throughput_table(found)], folded=True)
+    tables = [provenance_table(source) for source in found.sources]
+    yield Section("Provenance", tables=tables, folded=True)

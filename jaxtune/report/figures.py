@@ -37,7 +37,7 @@ from jaxtune.report.drawing import (
     ribbon,
     trial_marks,
 )
-from jaxtune.report.findings import ArmFindings, Findings
+from jaxtune.report.findings import ArmFindings, Findings, ranked
 from jaxtune.report.points import (
     MOST_PER_CURVE,
     MOST_POINTS,
@@ -54,6 +54,7 @@ from jaxtune.report.sources import DEV, LOSS, TrialRecord
 # Inches; in a page 72 pixels each.
 SIZE, SMALL = (6.1, 3.9), (4.7, 3.5)
 LABEL = 60  # characters that fit above an arm
+ONE_LINE, TWO_LINES = 1.1, 1.5  # height of an arm by its label
 # Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of
 # final scores.
 MOST_ARMS = 8
@@ -74,14 +75,14 @@ SCORE_KEYS = (
 @mpl.rc_context(STYLE)
 def plot_scores(found: Findings) -> Figure:
     """Final scores of every trial, arm by arm."""
-    figure = final_scores(found.arms, found.metric, found.trivial)
+    figure = final_scores(ranked(found), found.metric, found.trivial, found.verdict.leaders)
     return legend_below(figure, [handle(key) for key in SCORE_KEYS])
 
 
 @mpl.rc_context(STYLE)
 def plot_expected_best(found: Findings) -> Figure:
     """What the best of so many seeds is expected to score, of the first `MOST_ARMS` arms."""
-    arms = found.arms[:MOST_ARMS]
+    arms = ranked(found)[:MOST_ARMS]
     figure = expected_best(arms, found.metric, found.trivial)
     return legend_below(figure, [handle(key) for key in (*arm_keys(arms), FLOOR_KEY)])
 
@@ -118,26 +119,37 @@ def arm_keys(arms: Sequence[ArmFindings]) -> list[Key]:
     return [Key(arm.arm.name, "line", arm_style(index)) for index, arm in enumerate(arms)]
 
 
-def final_scores(arms: Sequence[ArmFindings], metric: str, trivial: float) -> Figure:
+def final_scores(
+    arms: Sequence[ArmFindings], metric: str, trivial: float, leaders: Sequence[str] = ()
+) -> Figure:
     """Per arm a box over all trials (whiskers to the extremes) and, below it, every trial."""
+    labels = [_label(arm, arm.arm.name in leaders) for arm in arms]
     limits = padded([*np.concatenate([arm.arm.final for arm in arms]), trivial])
-    # A few arms fill a panel of the usual height; more make it longer.
-    row_height = min(1.6, max(1.03, 3.17 / len(arms)))
+    # A few arms fill a panel of the usual height; more make it longer, so that no label, of two
+    # lines perhaps, covers the points of the arm above it.
+    least = TWO_LINES if any("\n" in label for label in labels) else ONE_LINE
+    row_height = max(least, min(1.6, 3.17 / len(arms)))
     figure = Picture(SIZE[0], row_height * len(arms) + 0.72)
     axes = figure.add_subplot()
     floor_line(axes, trivial, vertical=True)
     for row, arm in enumerate(arms):
         scores, failed = arm.arm.final, arm.arm.failed
         box(axes, -row + 0.08, scores, BOX, 0.2, upright=False)
-        trial_marks(axes, -row - 0.26, scores, failed, limits, 0.4, 5.0, upright=False)
-        label = _in_two_lines(arm.arm.name, f"{int(failed.sum())} of {len(arm.arm)} failed")
+        trial_marks(axes, -row - 0.25, scores, failed, limits, 0.36, 5.0, upright=False)
         # White, for the floor's line would run through the words.
-        words = axes.text(0, -row + 0.25, label, transform=axes.get_yaxis_transform())
+        words = axes.text(
+            0, -row + 0.24, labels[row], va="bottom", transform=axes.get_yaxis_transform()
+        )
         words.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     axes.set(xlim=limits, ylim=(-len(arms) + 0.42, 0.56), yticks=[], xlabel=metric)
     axes.spines["left"].set_visible(False)
     axes.grid(True, axis="x")
     return figure
+
+
+def _label(arm: ArmFindings, leads: bool) -> str:
+    failed = f"{int(arm.arm.failed.sum())} of {len(arm.arm)} failed"
+    return _in_two_lines(arm.arm.name, f"{failed}{', more stable' if leads else ''}")
 
 
 def _in_two_lines(name: str, count: str) -> str:

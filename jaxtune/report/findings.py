@@ -67,6 +67,17 @@ def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findi
     )
 
 
+def ranked(found: Findings) -> tuple[ArmFindings, ...]:
+    """The arms as a reader wants them: the more stable ones, then by failures, then by the mean."""
+
+    def place(arm: ArmFindings) -> tuple[bool, float, float]:
+        scores = arm.arm
+        leads = scores.name in found.verdict.leaders
+        return not leads, float(scores.failed.mean()), -float(scores.final.mean())
+
+    return tuple(sorted(found.arms, key=place))
+
+
 def _by_arm(source: Source) -> dict[str, tuple[TrialRecord, ...]]:
     records = {trial.row["trial"]: trial for trial in source.trials}
     return {

@@ -31,9 +31,11 @@ def html(found: Findings, sections: Sequence[Section]) -> str:
         status=_paragraphs((source.status for source in found.sources), "status"),
         verdict=_sentences(found.verdict),
         links="\n".join(
-            f'<a href="#{_anchor(section)}">{_text(section.title)}</a>' for section in sections
+            f'<a href="#{_anchor(section)}">{_text(section.title)}</a>' for section in sections[1:]
         ),
-        sections="\n".join(map(_section, sections)) + _configs(found),
+        # What the verdict is about comes before anything else.
+        first=_section(sections[0]),
+        sections="\n".join(map(_section, sections[1:])) + _configs(found),
         footer=_text(f"Written by jaxtune {__version__} on {now}."),
     )
 
@@ -45,7 +47,7 @@ def _sentences(verdict: Verdict) -> str:
 
 
 def _points(points: Iterable[str]) -> str:
-    return "\n".join(["<ul>", *(f"<li>{_text(point)}</li>" for point in points), "</ul>"])
+    return "\n".join(["<ul>", *(f"<li>{_breakable(point)}</li>" for point in points), "</ul>"])
 
 
 def title(found: Findings) -> str:
@@ -72,7 +74,7 @@ def _text(text: str) -> str:
 
 def _paragraphs(texts: Iterable[str], kind: str = "") -> str:
     start = f'<p class="{kind}">' if kind else "<p>"
-    return "\n".join(f"{start}{_text(text)}</p>" for text in texts if text)
+    return "\n".join(f"{start}{_breakable(text)}</p>" for text in texts if text)
 
 
 def _anchor(section: Section) -> str:
@@ -80,8 +82,10 @@ def _anchor(section: Section) -> str:
 
 
 def _section(section: Section) -> str:
-    parts = [f'<section id="{_anchor(section)}">', f"<h2>{_text(section.title)}</h2>"]
-    parts.append(_paragraphs([section.lede], "lede"))
+    heading = f"<h2>{_text(section.title)}</h2>"
+    if section.folded:
+        heading = f"<details><summary>{heading}</summary>"
+    parts = [f'<section id="{_anchor(section)}">', heading, _paragraphs([section.lede], "lede")]
     if section.points:
         parts.append(_points(section.points))
     if section.panels:
@@ -93,7 +97,9 @@ def _section(section: Section) -> str:
     for table in section.tables:
         heading = f"<h3>{_text(table.title)}</h3>" if len(section.tables) > 1 else ""
         parts += [heading, _table(table)]
-    return "\n".join(part for part in [*parts, "</section>"] if part)
+    parts.append(_paragraphs([section.note], "note"))
+    end = "</details></section>" if section.folded else "</section>"
+    return "\n".join(part for part in [*parts, end] if part)
 
 
 def _table(table: Table) -> str:
@@ -118,14 +124,15 @@ def _cell(cell: str) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Names such as `learning_rate=2e-05` may be broken after a sign rather than within a word."""
-    return re.sub(r"([=/:,])(?=\w)", r"\1<wbr>", _text(text))
+    """Names such as `learning_rate=2e-05` may be broken after a sign, and never within a word."""
+    return re.sub(r"([=/:,_])(?=\w)", r"\1<wbr>", _text(text))
 
 
 def _panel(panel: Panel) -> str:
     label = _text(panel.title)
     drawing = panel.svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-    return f"<figure><figcaption>{label}</figcaption>{_keys(panel.keys)}{drawing}</figure>"
+    caption = _breakable(panel.title)
+    return f"<figure><figcaption>{caption}</figcaption>{_keys(panel.keys)}{drawing}</figure>"
 
 
 def _keys(keys: Sequence[Key]) -> str:
@@ -148,7 +155,7 @@ def _key(key: Key) -> str:
     }
     return (
         '<li><svg viewBox="0 0 30 14"'
-        f' aria-hidden="true">{marks[key.mark]}</svg>{_text(key.label)}</li>'
+        f' aria-hidden="true">{marks[key.mark]}</svg><span>{_breakable(key.label)}</span></li>'
     )
 
 

@@ -111,16 +111,16 @@ def arms_table(found: Findings) -> Table:
         error = known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
         note += " " + DEV_NOTE.format(num_dev=found.num_dev, error=error)
     spreads = [e for arm in found.arms for e in (arm.description.all.mean, arm.description.all.std)]
-    rows = tuple(map(_arm_row, found.arms))
+    rows = tuple(_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms)
     return Table("Arms", ARM_COLUMNS, rows, note + _why_missing(spreads))
 
 
-def _arm_row(arm: ArmFindings) -> tuple[str, ...]:
+def _arm_row(arm: ArmFindings, leads: bool) -> tuple[str, ...]:
     scores, failed, rest = arm.description.all, arm.description.failed, arm.description.not_failed
     tries = min(BUDGET, len(arm.arm))
     best = f"{arm.best.mean[tries - 1]:.3f}"
     return (
-        arm.description.name,
+        arm.description.name + ("\nmore stable" if leads else ""),
         f"{failed.count} of {failed.n}\n{show_wilson(failed)}",
         cell(scores.mean),
         cell(scores.std),

@@ -49,18 +49,47 @@ def report(swept, tmp_path_factory):
 def test_four_files_and_the_verdict_on_top(report):
     assert sorted(file.name for file in report.iterdir()) == sorted(REPORT)
     page = (report / "report.html").read_text()
-    verdict, rest = page.split("</nav>")
+    top, rest = page.split("</nav>")
+    verdict, scores = top.split("<h2>Final scores</h2>")
     for sentence in ("No", "after Holm", "trials"):
         assert sentence in verdict
+    # What the verdict is about stands right below it.
+    assert scores.count("<figure>") == 2
     order = [rest.index(f"<h2>{title}</h2>") for title in TITLES]
     assert order == sorted(order)
 
 
 TITLES = (
-    *("Arms", "Bear in mind", "Final scores", "Differences between arms", "Training"),
+    *("Arms", "Bear in mind", "Differences between arms", "Training"),
     *("Gradient norms", "Effective learning rate", "Agreement between trials", "Throughput"),
     "Provenance",
 )
+
+
+def test_where_the_numbers_come_from_is_folded(report):
+    page = (report / "report.html").read_text()
+    for title in ("Throughput", "Provenance"):
+        assert f"<details><summary><h2>{title}</h2></summary>" in page
+    assert page.count("<details>") == page.count("</details>") == 3  # and config.yaml
+
+
+def test_the_leader_comes_first_and_is_marked(tmp_path):
+    arms = {
+        "most_fail": [0.6] * 14 + [0.8, 0.9],
+        "some_fail": [0.6] * 4 + [0.7 + 0.01 * i for i in range(12)],
+        "none_fail": [0.7 + 0.01 * i for i in range(16)],
+    }
+    out = write_made_up_sweep(tmp_path / "out", arms)
+    assert main([str(out), "--to", str(tmp_path / "to")]) == 0
+    page = (tmp_path / "to" / "report.html").read_text()
+    table = page.split("<h2>Arms</h2>")[1].split("</table>")[0]
+    # Broken after the sign, never within a word.
+    names = re.findall(r'<th scope="row">([a-z]+_<wbr>fail)<', table)
+    assert names == ["none_<wbr>fail", "some_<wbr>fail", "most_<wbr>fail"]
+    assert "none_<wbr>fail<small>more stable</small>" in table
+    assert "none_fail: 0 of 16 failed, more stable" in page
+    # Its numbers keep the order of the sweep.
+    assert pd.read_csv(tmp_path / "to" / "arms.csv").arm.tolist() == list(arms)
 
 
 def test_the_page_is_whole_and_needs_nothing_else(report):
