@@ -19,6 +19,7 @@ from jaxtune.config.parse import parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import make_trials, program_config
 from jaxtune.core.failure import constant_loss
+from jaxtune.core.metrics import METRICS, merit
 from jaxtune.core.schedules import stop_step
 from jaxtune.sweep.early_stop import has_learnt_nothing
 from jaxtune.training.prepare import prepare
@@ -60,6 +61,8 @@ def rule(out: Path) -> None:
 def keeping(out: Path) -> None:
     results = jaxtune.load_results(out)
     metric = results.trials["metric"][0]
+    higher = METRICS[metric].higher_is_better
+    sign = 1 if higher else -1
     scores = results.history[results.history["name"] == f"dev/{metric}"]
     rng = np.random.default_rng(0)
     print("\n| arm | budget | whole runs | stop after | trials, kept | expected best |")
@@ -68,7 +71,8 @@ def keeping(out: Path) -> None:
         table = scores[scores["trial"].isin(rows["trial"])].pivot(
             index="trial", columns="step", values="value"
         )
-        final, steps = table.to_numpy()[:, -1], table.columns.to_numpy()
+        merits, steps = merit(table.to_numpy(), higher), table.columns.to_numpy()
+        final = merits[:, -1]
         for budget in BUDGETS:
             draws = rng.integers(len(final), size=(SAMPLES, budget))
             whole = final[draws].max(axis=1).mean()
@@ -76,7 +80,7 @@ def keeping(out: Path) -> None:
                 seen = steps <= share * steps[-1] + 0.5
                 if not seen.any():
                     continue
-                early = table.to_numpy()[:, seen].max(axis=1)
+                early = merits[:, seen].max(axis=1)
                 true_share = steps[seen][-1] / steps[-1]
                 for kept in KEPT:
                     trials = int((budget - kept * (1 - true_share)) / true_share)
@@ -86,8 +90,8 @@ def keeping(out: Path) -> None:
                     order = np.argsort(-early[draws], axis=1, kind="stable")[:, :kept]
                     best = final[np.take_along_axis(draws, order, axis=1)].max(axis=1).mean()
                     print(
-                        f"| {arm} | {budget} | {whole:.4f} | {true_share:.0%} | {trials}, {kept} |"
-                        f" {best:.4f} |"
+                        f"| {arm} | {budget} | {sign * whole:.4f} | {true_share:.0%} |"
+                        f" {trials}, {kept} | {sign * best:.4f} |"
                     )
 
 

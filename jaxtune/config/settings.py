@@ -10,6 +10,17 @@ GLUE = ("rte", "mrpc", "cola", "qnli", "sst2", "stsb", "wnli", "mnli", "qqp")
 TASKS = (*GLUE, "custom", "miniature")
 # Delimiters that a shell or an editor makes hard to type.
 DELIMITERS = {"\\t": "\t", "tab": "\t"}
+MetricName = Literal[
+    "accuracy",
+    "f1",
+    "macro_f1",
+    "balanced_accuracy",
+    "matthews",
+    "auroc",
+    "pearson",
+    "spearman",
+    "mse",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +72,12 @@ class SweepConfig:
     """Whether quotes in a .csv or .tsv file of task custom hold a cell together (true) or are text
     (false); null is true in .csv and false in .tsv, and refuses what seems written otherwise.
     """
+    metric: MetricName | None = None
+    """What the dev set is scored by, and failure judged by (mse: lower is better); null is the
+    task's own.
+    """
+    positive_class: str | None = None
+    """Which of two classes F1 is of; null is GLUE's own, else the second class."""
     train_examples: int | None = None
     """Train on a random subset of this size."""
     subset_seed: int = 0
@@ -199,7 +216,7 @@ COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_ev
 _APART = (
     *("save_params", "trials_per_device", "model", "task"),
     *("text_columns", "classes", "delimiter", "quoting"),
-    *("early_stop", "keep_trials"),
+    *("early_stop", "keep_trials", "metric", "positive_class"),
 )
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 # Far above any sweep: a mistyped range is refused before it fills the memory.

@@ -73,9 +73,10 @@ class Trial:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every hyper-parameter, as written beside the trial's result."""
+        """Every hyper-parameter, as written beside the trial's result, which names the metric."""
         values = dataclasses.asdict(self.config)
-        named_apart = (*SEED_FIELDS, *COMMAND_FIELDS, "model", "task")
+        apart = ("model", "task", "metric", "positive_class")
+        named_apart = (*SEED_FIELDS, *COMMAND_FIELDS, *apart)
         return {name: value for name, value in values.items() if name not in named_apart}
 
 

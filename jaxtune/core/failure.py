@@ -1,29 +1,55 @@
-"""What counts as a failed trial: a final score that the best constant prediction reaches, or none.
+"""What counts as a failed trial, for everything that says so: one that ends no better than the
+best constant prediction, one that diverged, and one without a score.
 
-The floor is computed under the task's own metric on the dev labels at hand (DESIGN 4.10).
+The floor is computed under the sweep's own metric on the dev labels at hand (DESIGN 4.10).
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from jaxtune.core.metrics import METRICS, predict
+from jaxtune.core.metrics import METRICS, evaluate, merit, predict
 
+# For readers, after "failed" and a colon.
+MEANING = "no better than the best constant prediction, diverged, or without a score"
 # Above the rounding of a score kept as float32, below one example in a million.
 ROUNDING = 1e-6
 
 
-def has_failed(final: float, floor: float) -> bool:
-    """Whether a final score is nan or, within rounding, no better than the trivial floor."""
-    return not final > floor + ROUNDING
+def at_floor(score: float | None, floor: float, higher_is_better: bool = True) -> bool:
+    """Whether a score is none or, within rounding, no better than the trivial floor."""
+    # Scores lie within 1 of each other. An error has a unit, so that of it the margin is a share.
+    margin = ROUNDING if higher_is_better else ROUNDING * floor
+    if score is None or not np.isfinite(score):
+        return True
+    return not merit(score, higher_is_better) > merit(floor, higher_is_better) + margin
 
 
-def trivial_floor(name: str, labels: np.ndarray, num_labels: int) -> float:
+def has_failed(row: Mapping[str, Any]) -> bool:
+    """Whether a trial has failed, from `final`, `trivial` and `diverged` of its row.
+
+    Rows are asked and not their column `failed`: in those of version 0.1 a trial that diverged
+    above the floor is no failed one.
+    """
+    floor = at_floor(row["final"], row["trivial"], row.get("higher_is_better", True))
+    return floor or bool(row["diverged"])
+
+
+def trivial_floor(name: str, labels: np.ndarray, num_labels: int, positive: int = 1) -> float:
     """Best score that any constant prediction reaches on these labels (MRPC dev F1: 0.812).
 
     Args:
-        num_labels: number of classes, 1 for regression (every constant correlates 0).
+        num_labels: number of classes; 1 for regression, where every constant correlates 0 and their
+            mean has the smallest squared error, the labels' variance (ddof 0).
+        positive: the class that F1 is of.
     """
-    metric = METRICS[name]
-    return max(metric(np.full(len(labels), constant), labels) for constant in range(num_labels))
+    constants = np.eye(num_labels) if num_labels > 1 else [[labels.mean(dtype=np.float64)]]
+    scores = [
+        evaluate([name], np.tile(logits, (len(labels), 1)), labels, positive)[name]
+        for logits in constants
+    ]
+    return max(scores, key=lambda score: merit(score, METRICS[name].higher_is_better))
 
 
 def is_constant_prediction(logits: np.ndarray) -> bool:

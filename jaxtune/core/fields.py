@@ -36,7 +36,10 @@ def choices(hint: Any) -> tuple[Any, ...]:
     """What one value may be: `float | None` is float and NoneType, Literal["a", "b"] is a and b."""
     if is_list(hint):
         return choices(typing.get_args(hint)[0])
-    return typing.get_args(hint) or (hint,)
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)
+    inner = typing.get_args(hint)  # of a union, whose parts may be Literals
+    return tuple(choice for part in inner for choice in choices(part)) or (hint,)
 
 
 def kind(hint: Any) -> str:

@@ -1,10 +1,11 @@
-"""Dev-set scores, computed in float64.
+"""Dev-set scores, computed in float64: what each is made of, whom it fits, which way is better.
 
 A diverged trial is a result, so nothing here raises or warns on non-finite logits.
 """
 
 import math
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,11 +15,26 @@ def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(predictions == labels))
 
 
-def f1(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """F1 of class 1; 0 when class 1 is never predicted or never present."""
-    hits = np.sum((predictions == 1) & (labels == 1))
-    claimed_and_present = np.sum(predictions == 1) + np.sum(labels == 1)
+def f1(predictions: np.ndarray, labels: np.ndarray, positive: int = 1) -> float:
+    """F1 of the class `positive`; 0 when it is never predicted or never present."""
+    hits = np.sum((predictions == positive) & (labels == positive))
+    claimed_and_present = np.sum(predictions == positive) + np.sum(labels == positive)
     return float(2 * hits / claimed_and_present) if claimed_and_present else 0.0
+
+
+def macro_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of the classes' F1, each class alike; of those that are present or predicted.
+
+    A class that is neither has no F1, as scikit-learn counts it.
+    """
+    classes = np.union1d(predictions, labels).tolist()
+    return float(np.mean([f1(predictions, labels, each) for each in classes]))
+
+
+def balanced_accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over the classes present of the fraction of their examples that are right."""
+    right = predictions == labels
+    return float(np.mean([right[labels == each].mean() for each in np.unique(labels)]))
 
 
 def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -34,6 +50,42 @@ def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
     spread = (total**2 - sum(n**2 for n in predicted)) * (total**2 - sum(n**2 for n in present))
     chance = sum(p * t for p, t in zip(predicted, present, strict=True))
     return (hits * total - chance) / math.sqrt(spread) if spread else 0.0
+
+
+def auroc(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Area under the ROC curve; of several classes the mean over those present of each against the
+    rest (macro, one-vs-rest), whose examples are ranked by the class's log-odds.
+
+    0.5, which any constant gives, where the log-odds of some example are not a number: what cannot
+    be ranked says no more than a constant. Also where a single class is present.
+
+    Args:
+        logits: `[example, label]`.
+    """
+    odds, classes = _log_odds(logits), np.unique(labels)
+    if np.isnan(odds).any() or len(classes) < 2:
+        return 0.5
+    return float(np.mean([_area(odds[:, each], labels == each) for each in classes]))
+
+
+def _log_odds(logits: np.ndarray) -> np.ndarray:
+    """Of each class against all others, `[example, label]`.
+
+    They rank as the probabilities do, and go on ranking where those round to 0 or 1.
+    """
+    logits = logits.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # an infinity less another
+        rest = [np.delete(logits, label, axis=1) for label in range(logits.shape[1])]
+        return logits - np.stack([np.logaddexp.reduce(part, axis=1) for part in rest], axis=1)
+
+
+def _area(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Chance that an example of the class outranks one of the rest, ties half (Mann-Whitney)."""
+    from scipy.stats import rankdata
+
+    inside = int(positive.sum())
+    above = rankdata(scores)[positive].sum() - inside * (inside + 1) / 2
+    return float(above / (inside * (len(positive) - inside)))
 
 
 def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -61,13 +113,61 @@ def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
     return pearson(rankdata(predictions), rankdata(labels))
 
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "accuracy": accuracy,
-    "f1": f1,
-    "matthews": matthews,
-    "pearson": pearson,
-    "spearman": spearman,
+def mse(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Mean squared error, in the square of the labels' unit; nan, which is no score, where any
+    prediction is not finite.
+    """
+    if not np.isfinite(predictions).all():
+        return math.nan
+    errors = np.asarray(predictions, np.float64) - np.asarray(labels, np.float64)
+    return float(np.mean(errors**2))
+
+
+class Answers(NamedTuple):
+    """What a model says about the dev examples, and what is right."""
+
+    logits: np.ndarray  # [example, label]
+    predictions: np.ndarray  # [example], of `predict`
+    labels: np.ndarray  # [example]
+    positive: int  # the class that F1 is of
+
+
+class Metric(NamedTuple):
+    """A score of answers, the numbers of labels that it fits, and which way is better."""
+
+    score: Callable[[Answers], float]
+    fewest: int  # columns of the logits: 1 is regression
+    most: float
+    higher_is_better: bool = True
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(lambda a: accuracy(a.predictions, a.labels), 2, math.inf),
+    "f1": Metric(lambda a: f1(a.predictions, a.labels, a.positive), 2, 2),
+    "macro_f1": Metric(lambda a: macro_f1(a.predictions, a.labels), 2, math.inf),
+    "balanced_accuracy": Metric(lambda a: balanced_accuracy(a.predictions, a.labels), 2, math.inf),
+    "matthews": Metric(lambda a: matthews(a.predictions, a.labels), 2, math.inf),
+    "auroc": Metric(lambda a: auroc(a.logits, a.labels), 2, math.inf),
+    "pearson": Metric(lambda a: pearson(a.predictions, a.labels), 1, 1),
+    "spearman": Metric(lambda a: spearman(a.predictions, a.labels), 1, 1),
+    "mse": Metric(lambda a: mse(a.predictions, a.labels), 1, 1, higher_is_better=False),
 }
+
+
+def fitting(num_labels: int) -> list[str]:
+    """Names of the metrics of a task with so many columns of logits."""
+    return [name for name, one in METRICS.items() if one.fewest <= num_labels <= one.most]
+
+
+def merit(scores: np.ndarray | float | None, higher_is_better: bool) -> np.ndarray:
+    """Scores turned so that larger is better, none (nan, None) below all others.
+
+    Whatever compares or chooses scores goes by this, and no other place knows of errors, of which
+    the smaller is the better one.
+    """
+    values = np.asarray(scores, np.float64)
+    values = values if higher_is_better else -values
+    return np.where(np.isnan(values), -np.inf, values)
 
 
 def predict(logits: np.ndarray) -> np.ndarray:
@@ -81,7 +181,13 @@ def predict(logits: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(logits).any(axis=1), 0, logits.argmax(axis=1))
 
 
-def evaluate(names: Iterable[str], logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Scores of dev logits `[example, label]` under the named metrics, in the order of `names`."""
-    predictions = predict(logits)
-    return {name: METRICS[name](predictions, labels) for name in names}
+def evaluate(
+    names: Iterable[str], logits: np.ndarray, labels: np.ndarray, positive: int = 1
+) -> dict[str, float]:
+    """Scores of dev logits `[example, label]` under the named metrics, in the order of `names`.
+
+    Args:
+        positive: the class that F1 is of.
+    """
+    answers = Answers(logits, predict(logits), labels, positive)
+    return {name: METRICS[name].score(answers) for name in names}

@@ -42,6 +42,7 @@ class Task:
     layout: Layout  # of the files
     folder: str = ""  # of the classic files; empty for a custom task
     dev_suffix: str = ""
+    positive: int = 1  # of two classes the one that F1 is of
 
     @property
     def num_labels(self) -> int:

@@ -46,17 +46,20 @@ def uniform_soup(members: Iterable[tuple[int, Params]]) -> Soup:
 
 
 def greedy_soup(
-    best_first: Sequence[int], load: Callable[[int], Params], score: Callable[[Params], float]
+    best_first: Sequence[int], load: Callable[[int], Params], merit: Callable[[Params], float]
 ) -> Soup:
     """Adds trials in the order given wherever the score of the average does not fall.
 
     It begins with the first trial alone, so it never scores below the best one. Every trial's
     parameters are loaded once, and two averages are held at a time.
+
+    Args:
+        merit: the score of parameters, turned so that larger is better.
     """
     kept, highest = _Sum({}), -np.inf
     for trial in best_first:
         tried = kept.plus(trial, load(trial))
-        reached = score(tried.mean().params)
+        reached = merit(tried.mean().params)
         if reached >= highest:
             kept, highest = tried, reached
     return kept.mean()

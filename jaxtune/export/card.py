@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from jaxtune.core.failure import MEANING
 from jaxtune.core.version import __version__
 from jaxtune.export.card_text import (
     CARD,
@@ -24,7 +25,7 @@ from jaxtune.export.card_text import (
 )
 from jaxtune.export.members import DevSet, Member, Sweep
 from jaxtune.stats.arms import RUNNING, make_arms, readable
-from jaxtune.stats.describe import describe, expected_max
+from jaxtune.stats.describe import describe, expected_best
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import enumerate_words, in_parts, show_wilson
 
@@ -122,6 +123,7 @@ def _card(
         num_dev=len(dev.labels),
         metric=metrics[0],
         trivial=f"{member.row['trivial']:.4f}",
+        meaning=MEANING,
         how=how,
         num_trials=len(sweep.arm_of(member.trial.arm)),
         whole=f"the arm {arm_name}" if sweep.arms[1:] else "the sweep",
@@ -206,7 +208,7 @@ def _expected_best(sweep: Sweep, member: Member) -> str:
     """For 1, 2, 4, ... trials of the arm and for all of them."""
     rows = [other.row | {"final": sweep.score(other)} for other in sweep.arm_of(member.trial.arm)]
     (arm,) = make_arms({"": rows})
-    best = expected_max(arm.final)
+    best = expected_best(arm)
     budgets = [n for n in best.num_trials.tolist() if n == len(arm) or n & (n - 1) == 0]
     means = [f"{best.mean[n - 1]:.4f}" for n in budgets]
     return _table(["trials", *map(str, budgets)], [["expected best", *means]])

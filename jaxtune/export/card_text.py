@@ -1,5 +1,7 @@
 """What a model card says: the card, how its parameters were chosen, and how to use them."""
 
+from jaxtune.core.failure import MEANING
+
 CARD = """\
 ---
 {front_matter}---
@@ -25,8 +27,7 @@ All {num_trials} trials of {whole}, which differ in their seeds only; {metric} a
 
 {spread}
 
-Failed: no better than the best constant prediction, {trivial}, or diverged; std over seeds \
-(ddof 1); the interval is Wilson's, of the failure rate.
+Failed: {meaning}; std over seeds (ddof 1); the interval is Wilson's, of the failure rate.
 
 {expected_best}
 
@@ -49,12 +50,11 @@ what is made from them; look them up before you pass this on.
 
 HOW_BEST = """\
 The best of {among}, by {metric} on the dev set. **It was chosen on the data that it is reported \
-on, so its score is too high**: expect less on new data, and compare it with what the best of so \
+on, so its score is too good**: expect less on new data, and compare it with what the best of so \
 many trials is expected to score (below), never with the mean of another recipe."""
 HOW_NAMED = "Named by its number, by whoever exported it."
 HOW_FAILED = f"""\
-{HOW_NAMED} **This trial failed**: it is no better than the best constant prediction, or \
-diverged."""
+{HOW_NAMED} **This trial failed**: it is {MEANING}."""
 HOW_MEMBER = "A member of an ensemble of {members} trials; not chosen by its own score."
 HOW_TRIAL = """\
 {how}
@@ -62,17 +62,17 @@ HOW_TRIAL = """\
 Parameters {step}; seeds: {seeds}."""
 HOW_ENSEMBLE = """\
 Every trial of its arm that did not fail ({members} of {size}). Nothing else was chosen, but \
-failure is judged on the dev set, so the scores above, the members' too, are somewhat too high. \
+failure is judged on the dev set, so the scores above, the members' too, are somewhat too good. \
 The ensemble's answer is the mean of the members' logits{geometric}. {step}
 
 {table}"""
 HOW_SOUP = """\
 This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes every \
 trial of its arm that did not fail ({members} of {size}); greedy goes through them from the best \
-to the worst on the dev set and keeps each that does not lower the dev score of the mean \
+to the worst on the dev set and keeps each that does not worsen the dev score of the mean \
 (Wortsman et al. 2022). The better one on the dev set is exported, the uniform one where they are \
 equal. **These choices were made on the data that the scores are of, so the scores are too \
-high**: expect less on new data.
+good**: expect less on new data.
 
 All trials started from one encoder, but their fresh parts ({fresh}) from {heads} different \
 initialisations, whose mean need not mean anything: compare the scores with a single trial's. \

@@ -34,7 +34,7 @@ def choose(sweep: Sweep, trial: str, arm: str | None) -> Callable[[Path], str]:
         what, write = averages[trial]
         return partial(write, sweep, _usable(sweep, only_arm(sweep, arm, what), 2))
     if trial == "best":
-        best = max(_usable(sweep, in_arm(sweep, arm), 1), key=sweep.score)
+        best = max(_usable(sweep, in_arm(sweep, arm), 1), key=sweep.merit)
         return partial(_single, sweep, best, _chosen_best(sweep, best, arm))
     member = trial_named(sweep, in_arm(sweep, arm), trial)
     return partial(_single, sweep, member, HOW_NAMED if member.usable else HOW_FAILED)
@@ -110,8 +110,7 @@ def _compared(
     dev: DevSet, members: Sequence[Member], scores: Sequence[dict[str, float]]
 ) -> list[Scored]:
     """What an average is measured against: its members' mean and the best of them."""
-    metric = dev.task.metrics[0]
-    best = max(range(len(members)), key=lambda i: scores[i][metric])
+    best = max(range(len(members)), key=lambda i: dev.merit(scores[i]))
     means = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
     return [
         Scored(f"best single trial ({members[best].number})", scores[best]),
@@ -130,15 +129,15 @@ def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
         each[member.number] = dev.scores(dev.check(sweep, member, params))
         return member.number, params
 
-    def score(params: Params) -> float:
-        return dev.scores(dev.logits(params))[metric]
+    def merit(params: Params) -> float:
+        return dev.merit(dev.scores(dev.logits(params)))
 
     soups: dict[str, Soup] = {"uniform": uniform_soup(map(checked, members))}
-    best_first = sorted(by_number, key=lambda number: each[number][metric], reverse=True)
-    soups["greedy"] = greedy_soup(best_first, lambda n: sweep.params(by_number[n]), score)
+    best_first = sorted(by_number, key=lambda number: dev.merit(each[number]), reverse=True)
+    soups["greedy"] = greedy_soup(best_first, lambda n: sweep.params(by_number[n]), merit)
     scores = {name: dev.scores(dev.logits(soup.params)) for name, soup in soups.items()}
     # Where they are equal the uniform one: less of it was chosen on the dev set.
-    chosen = max(soups, key=lambda name: scores[name][metric])
+    chosen = max(soups, key=lambda name: dev.merit(scores[name]))
     write_model(folder, dev, soups[chosen].params)
     lines = [Scored(f"{name} soup", scores[name]) for name in soups]
     lines += _compared(dev, members, list(each.values()))

@@ -13,7 +13,7 @@ from jaxtune.config.parse import parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.errors import UserError
-from jaxtune.core.metrics import evaluate
+from jaxtune.core.metrics import METRICS, merit
 from jaxtune.data.examples import Task
 from jaxtune.data.glue import GLUE_TASKS
 from jaxtune.models.heads import SequenceClassifier
@@ -50,8 +50,8 @@ class Member(NamedTuple):
 
     @property
     def usable(self) -> bool:
-        """Neither failed nor diverged."""
-        return not (self.row["failed"] or self.row["diverged"])
+        """Whether it has not failed."""
+        return not self.row["failed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +62,13 @@ class Sweep:
     step: Step
     members: tuple[Member, ...]
 
-    def score(self, member: Member) -> float:
-        """The dev metric after the last step, or the best of all evaluations."""
+    def score(self, member: Member) -> float | None:
+        """The dev metric after the last step, or the best of all evaluations; None without one."""
         return member.row[self.step]
+
+    def merit(self, member: Member) -> float:
+        """The score turned so that larger is better."""
+        return float(merit(self.score(member), member.row.get("higher_is_better", True)))
 
     def arm_of(self, name: str) -> tuple[Member, ...]:
         """The members of an arm."""
@@ -189,7 +193,12 @@ class DevSet:
 
     def scores(self, logits: np.ndarray) -> dict[str, float]:
         """The task's metrics, the primary one first."""
-        return evaluate(self.task.metrics, logits, self.labels)
+        return self.task.scores(logits)
+
+    def merit(self, scores: dict[str, float]) -> float:
+        """The primary one of these scores, turned so that larger is better."""
+        metric = self.task.metrics[0]
+        return float(merit(scores[metric], METRICS[metric].higher_is_better))
 
     def check(self, sweep: Sweep, member: Member, params: Params) -> np.ndarray:
         """The member's logits, evaluated again; UserError where they are not what the sweep left.

@@ -181,7 +181,7 @@ def trial_marks(
 
 
 def floor_line(axes: Axes, trivial: float, *, vertical: bool = False) -> None:
-    """The score of the best constant prediction; at or below it a trial has failed."""
+    """The score of the best constant prediction; no better than it, a trial has failed."""
     draw = axes.axvline if vertical else axes.axhline
     draw(trivial, color=FLOOR.colour, linewidth=1.2, dashes=FLOOR.dashes, zorder=1.5)
 

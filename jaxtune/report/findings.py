@@ -1,5 +1,6 @@
 """Everything a report says in numbers: the verdict, and what there is to say about each arm."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.schedules import NEEDED, Peak, peak
 from jaxtune.report.sources import Source, TrialRecord
 from jaxtune.stats.arms import Arm, by_arm, check_comparable, make_arms
-from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_max
+from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_best
+from jaxtune.stats.dev_error import bootstrapped
 from jaxtune.stats.instability import Instability, VarianceSplit, instability, variance_split
 from jaxtune.stats.verdict import Verdict, judge
 
@@ -49,6 +51,7 @@ def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findi
     """
     trials = {name: ts for source in sources for name, ts in _by_arm(source).items()}
     arms = make_arms({name: [trial.row for trial in ts] for name, ts in trials.items()})
+    arms = [_with_dev_error(arm, trials[arm.name]) for arm in arms]
     check_comparable(arms)
     num_dev = _num_dev(arms, trials)
     report(f"comparing {len(arms)} arms")
@@ -86,6 +89,16 @@ def _by_arm(source: Source) -> dict[str, tuple[TrialRecord, ...]]:
     }
 
 
+def _with_dev_error(arm: Arm, trials: Sequence[TrialRecord]) -> Arm:
+    """An accuracy has a formula for it."""
+    if arm.metric == "accuracy":
+        return arm
+    first, logits = trials[0], [trial.logits for trial in trials]
+    positive = first.row.get("positive_label")
+    error = bootstrapped(arm, logits, first.labels, 1 if positive is None else positive)
+    return dataclasses.replace(arm, dev_error=error)
+
+
 def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) -> int | None:
     """Examples of the dev set; raises UserError where arms were scored on different ones."""
     sizes = {
@@ -113,7 +126,7 @@ def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) ->
         arm=arm,
         trials=trials,
         description=describe(arm, num_dev),
-        best=expected_max(arm.final),
+        best=expected_best(arm),
         instability=_instability(trials),
         of_successes=_instability([trial for trial in trials if not trial.failed]),
         split=variance_split(arm.final, arm.seeds),

@@ -89,6 +89,7 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
     numbers = {
         "arm": about.name,
         "metric": about.metric,
+        "higher_is_better": arm.arm.higher_is_better,
         "trivial": about.trivial,
         "n": failed.n,
         "failed": failed.count,

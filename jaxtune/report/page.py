@@ -62,8 +62,10 @@ def facts(found: Findings) -> str:
     """What the numbers are based on, in a line."""
     trials, arms = sum(len(arm.arm) for arm in found.arms), plural(len(found.arms), "arm")
     dev = "the dev set" if found.num_dev is None else f"{found.num_dev} dev examples"
+    positive = found.arms[0].arm.settings.get("positive_class")
+    of = f" of the class {positive!r}" if found.metric == "f1" and positive is not None else ""
     return (
-        f"{trials} trials in {arms}, scored by {found.metric} on {dev} after the last step."
+        f"{trials} trials in {arms}, scored by {found.metric}{of} on {dev} after the last step."
         f" The best constant prediction scores {found.trivial:.3f}."
     )
 

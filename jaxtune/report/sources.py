@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text
-from jaxtune.storage.paths import CONFIG, HISTORY, MANIFEST, PREDICTIONS, SUMMARY, TRIALS
+from jaxtune.storage.paths import CONFIG, HISTORY, LABELS, MANIFEST, PREDICTIONS, SUMMARY, TRIALS
 from jaxtune.storage.trial_rows import CHECKSUMS, Row, finished_rows
 
 LOSS, DEV = "loss", "dev"
@@ -44,12 +44,12 @@ class TrialRecord:
     row: Row
     curves: Mapping[str, Curve]
     logits: Float[np.ndarray, "example label"] | None
+    labels: Shaped[np.ndarray, " example"] | None = None  # of the dev examples
 
     @property
     def failed(self) -> bool:
-        """As `Arm` counts it: a diverged or unscored trial has failed whatever its score."""
-        final = self.row["final"]
-        return bool(self.row["failed"] or self.row["diverged"] or final is None)
+        """As its row has it."""
+        return self.row["failed"]
 
 
 class Planned(NamedTuple):
@@ -119,8 +119,9 @@ def read_sources(
     sources, done = [], 0
     for out, name, rows in zip(outs, names, found, strict=True):
         trials = []
+        labels = _unless_damaged(np.load, out / LABELS)
         for row in rows:
-            trials.append(_read_trial(out, row))
+            trials.append(_read_trial(out, row, labels))
             done += 1
             report(done, f"reading {name}")
         sources.append(_source(out, name, tuple(trials)))
@@ -153,12 +154,13 @@ def _rows(out: Path) -> list[Row]:
     return [row | {"arm": printable(str(row["arm"]))} for row in kept]
 
 
-def _read_trial(out: Path, row: Row) -> TrialRecord:
+def _read_trial(out: Path, row: Row, labels: np.ndarray | None) -> TrialRecord:
     name = f"{row['trial']:05d}"
     return TrialRecord(
         row,
         _curves(out / HISTORY / f"{name}.parquet", row["metric"]),
         _unless_damaged(np.load, out / PREDICTIONS / f"{name}.npy"),
+        labels,
     )
 
 

@@ -6,6 +6,7 @@ A cell of two lines holds a number and, below it, its interval or what else belo
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from jaxtune.core.failure import MEANING
 from jaxtune.core.schedules import Peak, show_rate
 from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison, Corrected
@@ -30,9 +31,9 @@ ARM_COLUMNS = (
     *("Mean, not failed", f"Best of {BUDGET}", "Peak learning rate"),
 )
 ARMS_NOTE = (
-    "Final {metric} on the dev set."
-    " Failed: no better than the best constant prediction, {trivial:.3f}; below it Wilson's 95 %"
-    " interval of the rate."
+    "Final {metric} on the dev set ({direction} is better); the best constant prediction scores"
+    " {trivial:.3f}."
+    " Failed: {meaning}; below it Wilson's 95 % interval of the rate."
     " Other 95 % intervals: mean Student's t, std Bonett, median order statistics; the std has ddof"
     " 1 and failed trials in it. For a recipe that fails now and then those of mean and std are too"
     " narrow."
@@ -53,7 +54,7 @@ PAIRS_NOTE = (
     " {num_pairs} of the mean, which decides nothing; below it p alone: {tests}."
     " An interval is at the level that its p alone was held to, {levels}."
     " Differences are of the first arm less the second, ratios of the first over the second."
-    " Wins: the chance that a trial of the first scores higher than one of the second, ties half."
+    " Wins: the chance that a trial of the first scores better than one of the second, ties half."
     " Failed trials are in everything."
 )
 FINDABLE_NOTE = (
@@ -104,15 +105,29 @@ def times(top: Peak) -> str:
 
 def arms_table(found: Findings) -> Table:
     """A row per arm."""
-    note = ARMS_NOTE.format(metric=found.metric, trivial=found.trivial, budget=BUDGET)
-    errors = [arm.description.dev_error.value for arm in found.arms]
-    known = [f"{error:.3f}" for error in sorted(e for e in errors if e is not None)]
-    if known:
-        error = known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
-        note += " " + DEV_NOTE.format(num_dev=found.num_dev, error=error)
+    higher = found.arms[0].arm.higher_is_better
+    note = ARMS_NOTE.format(
+        metric=found.metric,
+        direction="higher" if higher else "lower",
+        trivial=found.trivial,
+        meaning=MEANING,
+        budget=BUDGET,
+    )
+    note += _dev_note(found)
     spreads = [e for arm in found.arms for e in (arm.description.all.mean, arm.description.all.std)]
     rows = tuple(_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms)
     return Table("Arms", ARM_COLUMNS, rows, note + _why_missing(spreads))
+
+
+def _dev_note(found: Findings) -> str:
+    """The dev set's own error, a range over the arms, or why it is not known."""
+    errors = [arm.description.dev_error for arm in found.arms]
+    known = [f"{value:.3f}" for value in sorted(e.value for e in errors if e.value is not None)]
+    if not known:
+        reasons = dict.fromkeys(error.reason for error in errors)
+        return f" The dev set's own standard error is not known: {'; '.join(reasons)}."
+    error = known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
+    return " " + DEV_NOTE.format(num_dev=found.num_dev, error=error)
 
 
 def _arm_row(arm: ArmFindings, leads: bool) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxtune.core.metrics import merit
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.describe import BUDGET, best_of
@@ -51,21 +52,22 @@ def _budget(arm: Arm) -> str:
 
 def _best(arm: Arm, budget: int) -> str:
     if budget == len(arm):
-        return f"the best of these {budget} scored {arm.final.max():.3f}"
+        return f"the best of these {budget} scored {arm.best:.3f}"
     return f"of {budget} seeds, expect the best to score {best_of(arm, budget):.3f}"
 
 
 def _scatter(arm: Arm) -> str:
     """Seeds nearer to the floor than to the best of a recipe that was called more stable."""
-    top, low = float(arm.final.max()), float(arm.final[~arm.failed].min(initial=np.inf))
-    rest = arm.final[~arm.failed]
-    near = int(np.sum(rest < (arm.trivial + top) / 2))
+    rest, merits = arm.final[~arm.failed], arm.merit[~arm.failed]
+    middle = (arm.trivial + arm.best) / 2
+    near = int(np.sum(merits < merit(middle, arm.higher_is_better)))
     if near < SCATTERED * rest.size or not near:
         return ""
     whose = "" if rest.size == len(arm) else " that did not fail"
     return (
-        f"; one seed is not enough, for those{whose} still scatter: {low:.3f} to {top:.3f}, {near}"
-        f" of {rest.size} nearer to the floor ({arm.trivial:.3f}) than to the best"
+        f"; one seed is not enough, for those{whose} still scatter: {rest.min():.3f} to"
+        f" {rest.max():.3f}, {near} of {rest.size} nearer to the floor ({arm.trivial:.3f}) than to"
+        " the best"
     )
 
 

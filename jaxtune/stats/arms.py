@@ -10,11 +10,15 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.failure import has_failed
+from jaxtune.core.metrics import merit
+from jaxtune.stats.intervals import Estimate
 
 # What a row says about its trial beside the settings that it was run with.
 _RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
+    *("higher_is_better", "positive_label"),
     *("num_steps", "stopped_at", "seconds", "group_size"),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
@@ -22,16 +26,16 @@ RUNNING = {
     *("eval_every", "log_every", "trials_per_device", "remat", "save_params"),
     *("packing", "compact_vocabulary"),
 }
+UNKNOWN = Estimate(None, reason="the dev labels were not looked at")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arm:
     """Final scores of an arm's trials and what is known of each.
 
-    A diverged trial counts as failed, whatever its score. Its score is that of its last logits,
-    where nan predicts class 0 (0 for a correlation), and enters means and stds as it is. A trial
-    without a finite score enters with the trivial one, which is what a model that predicts nothing
-    is worth.
+    The score of a diverged trial is that of its last logits, where nan predicts class 0 (0 for a
+    correlation), and enters means and stds as it is. A trial without a finite score enters with the
+    trivial one, which is what a model that predicts nothing is worth.
     """
 
     name: str
@@ -45,6 +49,18 @@ class Arm:
     seeds: Int[np.ndarray, "trial stream"]  # init, order, dropout
     settings: dict[str, Any]
     num_unscored: int
+    higher_is_better: bool = True
+    dev_error: Estimate = UNKNOWN  # see `dev_error`
+
+    @property
+    def merit(self) -> Float[np.ndarray, " trial"]:
+        """The scores turned so that larger is better."""
+        return merit(self.final, self.higher_is_better)
+
+    @property
+    def best(self) -> float:
+        """The best score; of errors the smallest."""
+        return float(self.final[self.merit.argmax()])
 
     @property
     def selected(self) -> bool:
@@ -97,8 +113,6 @@ def make_arms(grouped: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Arm]:
 def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
     first = rows[0]
     scores = np.array([row["final"] for row in rows], np.float64)
-    diverged = np.array([bool(row["diverged"]) for row in rows])
-    failed = np.array([bool(row["failed"]) for row in rows])
     scored = np.isfinite(scores)
     streams = ("init_seed", "order_seed", "dropout_seed")
     return Arm(
@@ -106,13 +120,14 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         metric=first["metric"],
         trivial=float(first["trivial"]),
         final=np.where(scored, scores, first["trivial"]),
-        failed=failed | diverged | ~scored,
-        diverged=diverged,
+        failed=np.array([has_failed(row) for row in rows]),
+        diverged=np.array([bool(row["diverged"]) for row in rows]),
         constant=np.array([bool(row["constant_prediction"]) for row in rows]),
         stopped=np.array([row.get("stopped_at") is not None for row in rows]),
         seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
         settings={key: value for key, value in first.items() if key not in _RESULTS},
         num_unscored=int((~scored).sum()),
+        higher_is_better=bool(first.get("higher_is_better", True)),
     )
 
 
@@ -158,4 +173,11 @@ def check_comparable(arms: Sequence[Arm]) -> None:
             raise UserError(
                 f"[{arms[0].name}] was scored by {arms[0].metric} and [{arm.name}] by {arm.metric};"
                 " compare arms of one metric."
+            )
+        # Rows of version 0.1 name no class.
+        classes = [each.settings.get("positive_class") for each in (arms[0], arm)]
+        if arm.metric == "f1" and None not in classes and len(set(classes)) > 1:
+            raise UserError(
+                f"[{arms[0].name}] was scored by F1 of the class {classes[0]!r} and [{arm.name}] of"
+                f" {classes[1]!r}; compare arms of one --positive_class."
             )

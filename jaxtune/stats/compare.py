@@ -121,7 +121,7 @@ def _comparison(
         _with_no_difference(difference, 0.0, failures),
         _with_no_difference(ratio, 1.0, spread),
         _with_no_difference(mean, 0.0, location),
-        improvement(one.final, other.final, 1 - location.level),
+        improvement(one.merit, other.merit, 1 - location.level),
     )
     return Comparison(
         one.name,

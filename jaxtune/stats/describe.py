@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import special, stats
 
-from jaxtune.stats.arms import Arm
+from jaxtune.stats.arms import Arm, make_arms
+from jaxtune.stats.dev_error import dev_standard_error
 from jaxtune.stats.intervals import (
     Estimate,
     Share,
@@ -22,26 +23,29 @@ from jaxtune.stats.intervals import (
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """One arm's trials: scores, and failures with a 95 % Wilson interval; the std has ddof 1.
 
-    Every finished trial counts, failed and diverged ones too. The std of a single trial is null.
+    Every finished trial counts, failed and diverged ones too, as `Arm` counts it. The std of a
+    single trial is null.
     """
-    final = np.array([row["final"] for row in rows], np.float64)
-    failed = share(np.array([bool(row["failed"]) for row in rows]))
+    (arm,) = make_arms({"": rows})
+    final, failed = arm.final, share(arm.failed)
     return {
-        "n": len(rows),
-        "metric": rows[0]["metric"],
+        "n": len(arm),
+        "metric": arm.metric,
+        "higher_is_better": arm.higher_is_better,
         "mean": float(final.mean()),
-        "std": float(final.std(ddof=1)) if len(rows) > 1 else None,
+        "std": float(final.std(ddof=1)) if len(arm) > 1 else None,
         "min": float(final.min()),
         "median": float(np.median(final)),
         "max": float(final.max()),
         "iqm": float(stats.trim_mean(final, 0.25)),
-        "trivial": rows[0]["trivial"],
+        "trivial": arm.trivial,
         "failed": failed.count,
         "failed_low": failed.wilson_low,
         "failed_high": failed.wilson_high,
-        "diverged": sum(row["diverged"] for row in rows),
-        "stopped_early": sum(row.get("stopped_at") is not None for row in rows),
-        "constant_predictions": sum(row["constant_prediction"] for row in rows),
+        "diverged": int(arm.diverged.sum()),
+        "unscored": arm.num_unscored,
+        "stopped_early": int(arm.stopped.sum()),
+        "constant_predictions": int(arm.constant.sum()),
     }
 
 
@@ -72,7 +76,7 @@ class Description(NamedTuple):
     name: str
     metric: str
     trivial: float
-    failed: Share  # diverged ones too
+    failed: Share
     diverged: Share
     constant: Share
     num_unscored: int  # trials without a finite score, which count with the trivial one
@@ -97,7 +101,7 @@ def describe(arm: Arm, num_dev: int | None = None) -> Description:
         num_unscored=arm.num_unscored,
         all=describe_scores(arm.final),
         not_failed=describe_scores(arm.final[~arm.failed]),
-        dev_error=dev_standard_error(arm.metric, float(arm.final.mean()), num_dev),
+        dev_error=dev_standard_error(arm, num_dev),
     )
 
 
@@ -120,19 +124,6 @@ def describe_scores(final: Float[np.ndarray, " trial"]) -> Scores:
         max=Estimate(float(final.max()), reason=EXTREME),
         iqm=trimmed_mean_interval(final),
     )
-
-
-def dev_standard_error(metric: str, mean: float, num_dev: int | None) -> Estimate:
-    """Std of an accuracy over other dev sets of this size, from the binomial distribution.
-
-    A seed std below it is small beside the luck of the examples. All trials share one dev set, so
-    it is no part of the seed std.
-    """
-    if metric != "accuracy":
-        return Estimate(None, reason=f"{metric} is not a share of right answers")
-    if num_dev is None:
-        return Estimate(None, reason="the size of the dev set is not known")
-    return Estimate(math.sqrt(mean * (1 - mean) / num_dev), method="binomial")
 
 
 class ExpectedMax(NamedTuple):
@@ -174,9 +165,17 @@ def expected_max(final: Float[np.ndarray, " trial"]) -> ExpectedMax:
     return ExpectedMax(budget, mean, std, low, high)
 
 
+def expected_best(arm: Arm) -> ExpectedMax:
+    """`expected_max` of an arm's scores, or, where lower is better, the expected smallest one."""
+    best = expected_max(arm.merit)
+    if arm.higher_is_better:
+        return best
+    return best._replace(mean=-best.mean, low=-best.high, high=-best.low)
+
+
 def best_of(arm: Arm, budget: int) -> float:
     """Expected best score of so many seeds of an arm."""
-    return float(expected_max(arm.final).mean[budget - 1])
+    return float(expected_best(arm).mean[budget - 1])
 
 
 class HigherBest(NamedTuple):
@@ -188,18 +187,18 @@ class HigherBest(NamedTuple):
 
 
 def higher_best(one: Arm, other: Arm) -> HigherBest | None:
-    """Where the best of a few seeds of `one` is clearly expected above that of `other`.
+    """Where the best of a few seeds of `one` is clearly expected to be better than of `other`.
 
     Clearly: by `CLEARLY` standard errors, of a mean over as many disjoint sets of so many trials as
     there are, which is somewhat more than the estimate's own.
     """
     budget = max(1, min(BUDGET, len(one) // 2, len(other) // 2))
-    best = [expected_max(arm.final) for arm in (one, other)]
+    best = [expected_max(arm.merit) for arm in (one, other)]
     means = [float(b.mean[budget - 1]) for b in best]
     errors = [
         float(b.std[budget - 1]) ** 2 * budget / len(arm)
         for b, arm in zip(best, (one, other), strict=True)
     ]
     if means[0] - means[1] > CLEARLY * math.sqrt(sum(errors)):
-        return HigherBest(budget, *means)
+        return HigherBest(budget, best_of(one, budget), best_of(other, budget))
     return None

@@ -87,6 +87,7 @@ def std_ratio(one: Scores, other: Scores, confidence: float = CONFIDENCE) -> Est
 def improvement(one: Scores, other: Scores, confidence: float = CONFIDENCE) -> Estimate:
     """Chance that a trial of one scores higher than one of the other, ties half.
 
+    Of errors, which are better when lower, give the merits.
     The interval is Brunner and Munzel's (2000), made on the logit scale so that it stays between 0
     and 1.
     """

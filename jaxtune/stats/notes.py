@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison
-from jaxtune.stats.describe import dev_standard_error
+from jaxtune.stats.dev_error import dev_standard_error
 from jaxtune.stats.wording import (
     MOST_NAMES,
     count,
@@ -55,6 +55,8 @@ ODD_ANSWERS: Marks = (
         " that of the best constant prediction.",
     ),
 )
+# From this share of one class on.
+SKEWED = 0.8
 # More arms than this share a sentence.
 ONE_BY_ONE = 2
 
@@ -74,7 +76,7 @@ def notes(
         num_tests: in Holm's family.
     """
     named = {arm.name: arm for arm in arms}
-    found = [*_marked(arms, STOPPED), *_failures(arms), *_marked(arms, ODD_ANSWERS)]
+    found = [*_skewed(arms), *_marked(arms, STOPPED), *_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
         found += [*_no_win_by_spread(pair, one, other), *_means(pair, one, other, leaders)]
@@ -94,6 +96,15 @@ def _limits(arms: Sequence[Arm]) -> str:
         f"This is about these settings on {about}, one task and one dev set; it says nothing about"
         " other learning rates, durations or data."
     )
+
+
+def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
+    """Where one class has nearly all examples; the floor of an accuracy is its share."""
+    if arms[0].metric == "accuracy" and arms[0].trivial >= SKEWED:
+        yield (
+            f"Of the dev examples {arms[0].trivial:.0%} are of one class, so accuracy says little"
+            " about the rest: think of --metric macro_f1, matthews or balanced_accuracy."
+        )
 
 
 def _marked(arms: Sequence[Arm], marks: Marks) -> Iterator[str]:
@@ -158,14 +169,15 @@ def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
 
 def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
     p = pair.location.p
-    low, high = sorted((one, other), key=lambda arm: arm.final.mean())
+    low, high = sorted((one, other), key=lambda arm: arm.merit.mean())
+    better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
     means = f"{high.final.mean():.3f} against {low.final.mean():.3f}"
     shown = show_p(p, pair.tests.location.at_most)
     if p is not None and p <= ALPHA:
         trade = ", so here stability costs score" if low.name in leaders else ""
-        yield f"[{high.name}] scores higher than [{low.name}] (mean {means}, {shown}){trade}."
+        yield f"[{high.name}] scores {better} than [{low.name}] (mean {means}, {shown}){trade}."
         return
-    lower = ", though the more stable arm has the lower one" if low.name in leaders else ""
+    lower = f", though the more stable arm has the {worse} one" if low.name in leaders else ""
     difference = pair.effects.mean
     possible = ""
     if difference.low is not None and difference.high is not None:
@@ -197,7 +209,7 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
 def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
     small = {}
     for arm in arms:
-        error = dev_standard_error(arm.metric, float(arm.final.mean()), num_dev).value
+        error = dev_standard_error(arm, num_dev).value
         if error is not None and len(arm) > 1 and not arm.mostly_failed and arm.std <= error:
             small[arm.name] = error
     if small:

@@ -58,12 +58,13 @@ def selected(arms: Sequence[Arm]) -> Sentences:
     """Trials that were chosen by their score say nothing about the recipe's spread."""
     chosen = [arm for arm in arms if arm.selected]
     stopped = sum(int(arm.stopped.sum()) for arm in chosen)
-    tops = {arm.name: arm.final[~arm.stopped].max(initial=-math.inf) for arm in arms}
-    best = max(tops, key=lambda name: tops[name])
+    tops = {arm.name: arm.merit[~arm.stopped].max(initial=-math.inf) for arm in arms}
+    best = max(arms, key=lambda arm: tops[arm.name])
+    top = tops[best.name] if best.higher_is_better else -tops[best.name]
     return (
         "There is no verdict about stability: early stopping kept the best trials of"
         f" {names([arm.name for arm in chosen])} and stopped {stopped} others.",
-        f"The best of those that went on scores {tops[best]:.3f} ([{best}]).",
+        f"The best of those that went on scores {top:.3f} ([{best.name}]).",
         "Export the best trial, or, to compare recipes, run the sweep without keep_trials.",
     )
 
@@ -149,23 +150,24 @@ def _few_names(arms: Sequence[str]) -> str:
 
 
 def _lower(leaders: Sequence[Arm], arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
-    """In which way another arm scores higher than the leader; empty where none was seen to."""
+    """In which way another arm scores better than the leader; empty where none was seen to."""
     (leader,) = leaders
+    better, worse = ("higher", "lower") if leader.higher_is_better else ("better", "worse")
     named = {arm.name: arm for arm in arms}
     for pair in pairs:
         if leader.name not in (pair.one, pair.other) or pair.location.p is None:
             continue
         other = named[pair.other if pair.one == leader.name else pair.one]
-        if pair.location.p <= ALPHA and other.final.mean() > leader.final.mean():
+        if pair.location.p <= ALPHA and other.merit.mean() > leader.merit.mean():
             return (
-                f"it scores lower than [{other.name}] (mean {leader.final.mean():.3f} against"
+                f"it scores {worse} than [{other.name}] (mean {leader.final.mean():.3f} against"
                 f" {other.final.mean():.3f})"
             )
     for other in arms:
         higher = higher_best(other, leader) if other is not leader else None
         if higher:
             return (
-                f"the best of {higher.budget} seeds of [{other.name}] is expected to score higher"
+                f"the best of {higher.budget} seeds of [{other.name}] is expected to score {better}"
                 f" ({higher.one:.3f} against {higher.other:.3f})"
             )
     return ""

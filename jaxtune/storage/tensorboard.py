@@ -15,7 +15,8 @@ from tensorboardX import SummaryWriter
 from tensorboardX.proto import plugin_hparams_pb2, summary_pb2
 from tensorboardX.summary import hparams
 
-from jaxtune.core.failure import has_failed
+from jaxtune.core.failure import at_floor
+from jaxtune.core.metrics import METRICS
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.trial_rows import Row
 
@@ -89,9 +90,12 @@ class TrialRuns:
 
 
 def write_arm_curves(folder: Path, rows: Sequence[Row], history: pd.DataFrame) -> None:
-    """A run per arm: mean, min and max of loss and dev metric over its trials, and failures."""
+    """A run per arm: mean, min and max of loss and dev metric over its trials, and how many are no
+    better than the best constant prediction at that step.
+    """
     trials = pd.DataFrame(rows)
     metric, trivial = trials["metric"][0], trials["trivial"][0]
+    higher = METRICS[metric].higher_is_better
     shown = {"loss": "loss", f"dev/{metric}": metric}
     curves = history[history["name"].isin(shown)]
     curves = curves.merge(trials[["trial", "arm", "log_every"]], on="trial")
@@ -107,8 +111,8 @@ def write_arm_curves(folder: Path, rows: Sequence[Row], history: pd.DataFrame) -
                     value = getattr(np, statistic)(values.to_numpy())
                     writer.add_scalar(tag, value, step)
                 if name != "loss":
-                    failed = sum(has_failed(value, trivial) for value in values)
-                    writer.add_scalar("arm/trials_at_floor", failed, step)
+                    reached = sum(at_floor(value, trivial, higher) for value in values)
+                    writer.add_scalar("arm/trials_at_floor", reached, step)
 
 
 def _add_values(writer: SummaryWriter, values: Mapping[str, Any], step: int) -> None:

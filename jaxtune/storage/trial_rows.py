@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.failure import has_failed
 from jaxtune.core.files import digest, finite, replace_file
 from jaxtune.storage.paths import HISTORY, PARAMS, PREDICTIONS, TRIALS
 
@@ -36,7 +37,10 @@ def append_rows(out: Path, rows: Sequence[Row]) -> None:
 
 
 def read_rows(out: Path) -> list[Row]:
-    """The rows in trial order, no half-written last line; UserError for a line that is no row."""
+    """The rows in trial order, no half-written last line; UserError for a line that is no row.
+
+    `failed` is what `core.failure` says today, whatever the version that wrote the row.
+    """
     rows = []
     for number, line in enumerate(_lines(out), 1):
         row = _parsed(line)
@@ -45,7 +49,7 @@ def read_rows(out: Path) -> list[Row]:
                 f"{out / TRIALS}:{number} is damaged; give the sweep's command again, and it"
                 " repeats that trial."
             )
-        rows.append(row)
+        rows.append(_judged(row))
     return sorted(rows, key=lambda row: row["trial"])
 
 
@@ -75,6 +79,11 @@ def rewrite_rows(out: Path, rows: Sequence[Row]) -> None:
     """Only these rows, checksums as they are."""
     text = "".join(map(_line, rows))
     replace_file(out / TRIALS, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _judged(row: Row) -> Row:
+    known = row.keys() >= {"final", "trivial", "diverged"}  # else it is no sweep's
+    return row | {"failed": has_failed(row)} if known else row
 
 
 def _lines(out: Path) -> list[bytes]:

@@ -146,15 +146,14 @@ class Study:
     def rows(self, sweep: Path) -> pd.DataFrame:
         """The finished trials of a sweep in order, a column per field of trials.jsonl.
 
-        As in jaxtune.stats.arms, a diverged trial has failed and one without a finite score has the
-        trivial one. Raises PlannedOnlyError in a dry run.
+        As in jaxtune.stats.arms, a trial without a finite score has the trivial one. Raises
+        PlannedOnlyError in a dry run.
         """
         if self.config.dry_run:
             raise PlannedOnlyError
         rows = pd.DataFrame(read_rows(sweep))
         final = pd.to_numeric(rows["final"]).where(lambda x: x.abs() < float("inf"))
-        lost = rows["failed"].astype(bool) | rows["diverged"].astype(bool) | final.isna()
-        return rows.assign(final=final.fillna(rows["trivial"]), failed=lost)
+        return rows.assign(final=final.fillna(rows["trivial"]))
 
     def history(self, sweep: Path, trials: Sequence[int]) -> pd.DataFrame:
         """Curves of these trials in long form: trial step name value."""

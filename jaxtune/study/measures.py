@@ -43,9 +43,9 @@ def choose(trials: pd.DataFrame, count: int, sweep: Path | str) -> Chosen:
     """The failed and the successful trials with the lowest numbers, at most `count` of each.
 
     By rule and never by eye: raises NothingToShowError where the trials hold no failed, or no
-    successful one. Diverged trials count as failed; `sweep` is for the sentence.
+    successful one; `sweep` is for the sentence.
     """
-    lost = trials["failed"].astype(bool) | trials["diverged"].astype(bool)
+    lost = trials["failed"].astype(bool)
     arms = " and ".join(f"[{arm}]" for arm in trials["arm"].unique())
     of = f"{arms} in the sweep {Path(sweep).name}"
     numbers = {

@@ -57,9 +57,9 @@ def has_learnt_nothing(
     return bool(loss >= UNLEARNT * constant and now < VANISHED * early)
 
 
-def outranked(scores: Mapping[int, float], places: int) -> set[int]:
+def outranked(merits: Mapping[int, float], places: int) -> set[int]:
     """The trials, by number, beyond the best `places`; of equals the lower number is the better."""
-    order = sorted(scores, key=lambda number: (-scores[number], number))
+    order = sorted(merits, key=lambda number: (-merits[number], number))
     return set(order[max(places, 0) :])
 
 

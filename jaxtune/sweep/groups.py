@@ -13,6 +13,8 @@ from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.devices import is_out_of_memory, peak_memory
 from jaxtune.core.errors import UserError
+from jaxtune.core.failure import has_failed
+from jaxtune.core.metrics import METRICS
 from jaxtune.core.records import Recorder
 from jaxtune.core.signals import Interruption
 from jaxtune.storage.checkpoints import RunCheckpoints, save_params
@@ -205,13 +207,13 @@ class SweepRun:
         history.write(out / HISTORY)
         for result in results:
             write_predictions(out, result.trial.number, result.logits)
-        metric, num_steps = plan.task.metrics[0], plan.num_steps
-        append_rows(out, [trial_row(r, metric, num_steps, program.size) for r in results])
+        rows = [trial_row(result, plan, program.size) for result in results]
+        append_rows(out, rows)
         for result in results:
             if result.learnt_nothing:
-                self.progress.stopped(result.trial.number, num_steps)
-        scores = [result.final[metric] for result in results]
-        self.progress.finished(scores, sum(result.failed for result in results))
+                self.progress.stopped(result.trial.number, plan.num_steps)
+        scores = [row["final"] for row in rows]
+        self.progress.finished(scores, sum(row["failed"] for row in rows))
 
 
 def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
@@ -220,10 +222,12 @@ def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
     return Run(trial.arm, trial.seeds.seed, {name: trial.settings[name] for name in names})
 
 
-def trial_row(result: TrialResult, metric: str, num_steps: int, group_size: int) -> dict[str, Any]:
+def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[str, Any]:
     """One line of trials.jsonl; `stopped_at` are the steps of a trial that was stopped early."""
-    trial, seeds = result.trial, result.trial.seeds
-    return {
+    trial, seeds, task, num_steps = result.trial, result.trial.seeds, plan.task, plan.num_steps
+    metric = task.metrics[0]
+    two = task.classes if task.num_labels == 2 else None
+    row = {
         "trial": trial.number,
         "arm": trial.arm,
         "seed": seeds.seed,
@@ -238,11 +242,15 @@ def trial_row(result: TrialResult, metric: str, num_steps: int, group_size: int)
         "best_step": result.best_step,
         "train_loss": result.train_loss,
         "trivial": result.trivial,
-        "failed": result.failed,
+        "failed": False,  # below, from what stands here
         "diverged": result.diverged,
         "constant_prediction": result.constant_prediction,
         "num_steps": num_steps,
         "seconds": round(result.seconds, 3),
         "group_size": group_size,
         "stopped_at": result.num_steps if result.num_steps < num_steps else None,
-    } | trial.settings
+        "higher_is_better": METRICS[metric].higher_is_better,
+        "positive_class": two[task.positive] if two else None,
+        "positive_label": task.positive if two else None,  # its column of the predictions
+    }
+    return row | {"failed": has_failed(row)} | trial.settings

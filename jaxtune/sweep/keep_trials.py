@@ -17,6 +17,7 @@ from pathlib import Path
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.files import replace_file
+from jaxtune.core.metrics import merit
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.paths import FIRST_LEG, HISTORY
 from jaxtune.storage.trial_rows import (
@@ -55,10 +56,12 @@ def _worst(rows: Mapping[int, Row], arm: str, places: int) -> set[int]:
     """The trials of an arm that have learnt nothing, or that others outrank."""
     own = {number: row for number, row in rows.items() if row["arm"] == arm}
     nothing = {number for number, row in own.items() if row["learnt_nothing"]}
-    best = {number: row["best"] for number, row in own.items() if number not in nothing}
-    # A score that is no number lies as null on disk: no place before any other.
-    scores = {number: -math.inf if score is None else score for number, score in best.items()}
-    return nothing | outranked(scores, places)
+    merits = {
+        number: float(merit(row["best"], row.get("higher_is_better", True)))
+        for number, row in own.items()
+        if number not in nothing
+    }
+    return nothing | outranked(merits, places)
 
 
 def _first_leg(
@@ -83,7 +86,7 @@ def _first_leg(
 
 def _row(program: RunningProgram, result: TrialResult) -> Row:
     plan = program.plan
-    row = trial_row(result, plan.task.metrics[0], plan.num_steps, program.size)
+    row = trial_row(result, plan, program.size)
     return row | {"learnt_nothing": result.learnt_nothing}
 
 

@@ -97,6 +97,6 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     first = next(iter(summaries.values()))
     console.print(table)
     say(
-        f"{first['metric']} on the dev set after the last step; failed: at most"
+        f"{first['metric']} on the dev set after the last step; the best constant prediction scores"
         f" {first['trivial']:.3f}."
     )

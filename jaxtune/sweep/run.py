@@ -65,6 +65,8 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         plans = make_plans(trials, _finished(out, settings, trials))
         _check_one_dev_set(plans)
         _say_what_was_read(given, plans)
+        if plans:
+            say(plans[0].task.scoring)
         say("\n".join(plan_lines(plans, _try_steps(plans))))
         return out
     with locked(out) if writes() else contextlib.nullcontext():
@@ -80,6 +82,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                 begin(out, settings, _provenance(settings, argv, plans))
                 write_labels(out, task.classes, task.dev.labels)
                 _say_what_was_read(given, plans)
+                say(task.scoring)
             throughput = _train(out, plans, settings, len(trials)).totals()
         if writes():
             _conclude(out, settings, throughput)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxtune.core.metrics import METRICS, merit
 from jaxtune.core.records import Recorder, StepRecords
 
 # Steps per report of a replay: a report holds a norm for every step, the records only logged ones.
@@ -78,12 +79,12 @@ class GroupRecords:
         return np.concatenate(self.norms, axis=1)
 
     def best(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Each trial's best score, of equals the first, and the updates before it; else -inf, 0."""
+        """Each trial's best score, of equals the first, and the updates before it; else nan, 0."""
         table = np.array([[scores[metric] for scores in row] for row in self.scores])
-        table = np.where(np.isnan(table), -np.inf, table)
-        where = table.argmax(axis=0)
-        best = table.max(axis=0)
-        return best, np.where(best > -np.inf, np.array(self.evaluated)[where], 0)
+        merits = merit(table, METRICS[metric].higher_is_better)  # [evaluation, trial]
+        where, scored = merits.argmax(axis=0), merits.max(axis=0) > -np.inf
+        best = np.where(scored, table[where, np.arange(len(where))], np.nan)
+        return best, np.where(scored, np.array(self.evaluated)[where], 0)
 
     def replay(
         self,

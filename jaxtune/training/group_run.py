@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.config.trials import Trial
-from jaxtune.core.metrics import evaluate
 from jaxtune.core.records import Checkpoints, Recorder, StepRecords
 from jaxtune.core.schedules import stop_step
 from jaxtune.core.signals import Interruption
@@ -261,7 +260,7 @@ class GroupRun:
         outcome = self.program.fetch(self.program.evaluate(models, tables.dev, tables.eval_plan))
         count = len(self.trials)
         logits = outcome.logits[:count]
-        scores = [evaluate(self.task.metrics, each, self.task.dev.labels) for each in logits]
+        scores = [self.task.scores(each) for each in logits]
         self.records.add_evaluation(step, scores, logits, outcome.finite[:count])
         running = self.records.running(count)
         for recorder in self.recorders:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxtune.config.trials import Trial
-from jaxtune.core.failure import has_failed, is_constant_prediction, trivial_floor
+from jaxtune.core.failure import is_constant_prediction
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.prepare import Prepared
@@ -25,7 +25,6 @@ class TrialResult:
     best_step: int
     train_loss: float
     trivial: float
-    failed: bool
     diverged: bool
     constant_prediction: bool
     seconds: float
@@ -43,10 +42,9 @@ def conclude(
     """Results of a group with its stacked `params`; `last_epoch` steps count for `train_loss`."""
     assert records.logits is not None
     assert records.finite is not None
-    metric = task.metrics[0]
     all_losses = records.all_losses()
-    best, best_step = records.best(metric)
-    floor = trivial_floor(metric, task.dev.labels, task.num_labels)
+    best, best_step = records.best(task.metrics[0])
+    floor = task.trivial
     results = []
     for i, trial in enumerate(trials):
         losses, final = all_losses[i, : records.steps_taken(i)], records.scores[-1][i]
@@ -60,7 +58,6 @@ def conclude(
             best_step=int(best_step[i]),
             train_loss=float(np.mean(losses[-last_epoch:])),
             trivial=floor,
-            failed=has_failed(final[metric], floor),
             # A loss may overflow and come back, and parameters may break after the last loss.
             diverged=not (records.finite[i] and np.all(np.isfinite(losses))),
             constant_prediction=is_constant_prediction(records.logits[i]),

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.config.trials import Trial, program_config, waves
 from jaxtune.core.devices import is_out_of_memory, memory_limit
-from jaxtune.core.failure import trivial_floor
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import Shape, extended, rows_needed, steps_per_epoch, trial_batches
 from jaxtune.models.heads import SequenceClassifier
@@ -98,11 +97,6 @@ class ProgramPlan:
     def groups(self) -> list[tuple[Trial, ...]]:
         """The waves, in order."""
         return waves(self.pending, self.group_size)
-
-    @property
-    def trivial(self) -> float:
-        """The score of the best constant prediction."""
-        return trivial_floor(self.task.metrics[0], self.task.dev.labels, self.task.num_labels)
 
     def compile(self, group_size: int) -> GroupProgram:
         """The program for groups of this size (XLA compiles at the first call)."""

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.core.errors import UserError
+from jaxtune.core.failure import trivial_floor
+from jaxtune.core.metrics import evaluate
 from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
@@ -23,6 +25,7 @@ from jaxtune.data.packing import (
     rows_needed,
 )
 from jaxtune.data.reading import reading_of
+from jaxtune.data.scoring import scored_by, scoring_words
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
@@ -51,6 +54,7 @@ class Prepared:
     """One task and model, ready to train; shared by all trials of a program."""
 
     metrics: tuple[str, ...]  # primary first
+    positive: int  # the class that F1 is of
     num_labels: int
     classes: tuple[str, ...] | None  # in the order of the logits; None for regression
     reading: dict[str, Any]  # what was read of the data
@@ -64,6 +68,21 @@ class Prepared:
     full_embedding: np.ndarray  # all rows, for giving the unused ones back
     kept_words: np.ndarray  # ids of the rows in use
     files: tuple[Path, ...]  # weights, tokenizer, data: for checksums
+
+    @property
+    def trivial(self) -> float:
+        """The score of the best constant prediction, by the primary metric."""
+        return trivial_floor(self.metrics[0], self.dev.labels, self.num_labels, self.positive)
+
+    @property
+    def scoring(self) -> str:
+        """What trials are scored by, in words."""
+        about = (self.metrics, self.positive, self.classes)
+        return scoring_words(*about, self.dev.labels, self.trivial)
+
+    def scores(self, logits: np.ndarray) -> dict[str, float]:
+        """Of dev logits `[example, label]` in the dev file's order, the primary metric first."""
+        return evaluate(self.metrics, logits, self.dev.labels, self.positive)
 
 
 def prepare(config: SweepConfig) -> Prepared:
@@ -92,6 +111,7 @@ def prepare(config: SweepConfig) -> Prepared:
     weights = [] if config.random_weights else weight_files(folder)
     return Prepared(
         metrics=dataset.task.metrics,
+        positive=dataset.task.positive,
         num_labels=labels,
         classes=dataset.task.label_names,
         reading=reading,
@@ -164,7 +184,13 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
 
 
 def read_dataset(config: SweepConfig) -> Dataset:
-    """The task's examples, from wherever the config says they are."""
+    """The task's examples, from wherever the config says they are, and what they are scored by."""
+    dataset = _read_files(config)
+    task = scored_by(dataset.task, config.metric, config.positive_class)
+    return dataclasses.replace(dataset, task=task)
+
+
+def _read_files(config: SweepConfig) -> Dataset:
     if config.task == "miniature":
         from jaxtune.data.miniature.task import read_miniature
 

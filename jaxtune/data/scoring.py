@@ -1,0 +1,75 @@
+"""By what a task is scored: its own metric, or another that fits it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.metrics import fitting
+from jaxtune.data.examples import Task
+
+# Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
+BESIDE = ("accuracy", "macro_f1", "matthews")
+# From this share of one class on an accuracy says little about the others.
+SKEWED = 0.8
+
+
+def scored_by(task: Task, metric: str | None, positive_class: str | None) -> Task:
+    """The task with all its metrics, the asked one first; UserError for what does not fit it."""
+    primary = metric or task.primary_metric
+    fit = fitting(task.num_labels)
+    if primary not in fit:
+        raise UserError(
+            f"The metric {primary!r} does not fit task {task.name}, which predicts {_what(task)};"
+            f" give {', '.join(fit[:-1])} or {fit[-1]}."
+        )
+    beside = BESIDE if task.label_names else ()
+    metrics = tuple(dict.fromkeys((primary, *task.metrics, *beside)))
+    return replace(task, metrics=metrics, positive=_positive(task, positive_class))
+
+
+def _what(task: Task) -> str:
+    return f"{task.num_labels} classes" if task.label_names else "a number"
+
+
+def _positive(task: Task, name: str | None) -> int:
+    if name is None:
+        return task.positive
+    if task.label_names is None or task.num_labels > 2:
+        raise UserError(
+            f"positive_class is {name!r}, but task {task.name} predicts {_what(task)}, and F1 is of"
+            " one of two classes; leave it out."
+        )
+    if name not in task.label_names:
+        names = " or ".join(map(repr, task.label_names))
+        raise UserError(f"positive_class is {name!r}, which is no class; give {names}.")
+    return task.label_names.index(name)
+
+
+def scoring_words(
+    metrics: Sequence[str],
+    positive: int,
+    label_names: Sequence[str] | None,
+    dev_labels: np.ndarray,
+    floor: float,
+) -> str:
+    """What the trials are scored by, of which class F1 is, and whether that says enough.
+
+    Args:
+        metrics: primary first.
+        floor: what the best constant prediction scores.
+    """
+    words = f"Scored by {metrics[0]}; the best constant prediction scores {floor:.3f}."
+    if label_names is None:
+        return words
+    if "f1" in metrics:
+        words += f" F1 is of the class {label_names[positive]!r} (--positive_class)."
+    counts = np.bincount(dev_labels, minlength=len(label_names))
+    share, largest = counts.max() / len(dev_labels), label_names[int(counts.argmax())]
+    if metrics[0] == "accuracy" and share >= SKEWED:
+        words += (
+            f" Of the dev examples {share:.0%} are {largest!r}, so accuracy says little about the"
+            " rest: think of --metric macro_f1, matthews or balanced_accuracy."
+        )
+    return words

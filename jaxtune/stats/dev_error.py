@@ -1,0 +1,80 @@
+"""How much a score owes to the luck of the dev examples: its standard error over dev sets.
+
+All trials share one dev set, so it is no part of the seed std; a seed std below it is small beside
+that luck.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxtune.core.metrics import evaluate
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.intervals import Estimate
+
+# A std of so many resamples is itself known to 2 %.
+NUM_RESAMPLES = 1000
+# Of more examples so many are drawn, which keeps QQP's 40,430 to seconds: a standard error falls
+# with the root of the number of examples, and so is that of all of them known.
+MOST_DRAWN = 5000
+# A score computed again from the predictions may differ by the rounding of another machine.
+SAME = 1e-6
+
+Logits = Float[np.ndarray, "example label"]
+
+
+def dev_standard_error(arm: Arm, num_dev: int | None) -> Estimate:
+    """Std of a trial's score over other dev sets of this size.
+
+    Of an accuracy, a share of right answers, from the binomial distribution at the arm's mean; of
+    any other metric what `bootstrapped` has found.
+    """
+    if arm.metric != "accuracy":
+        return arm.dev_error
+    if num_dev is None:
+        return Estimate(None, reason="the size of the dev set is not known")
+    mean = float(arm.final.mean())
+    return Estimate(math.sqrt(mean * (1 - mean) / num_dev), method="binomial")
+
+
+def bootstrapped(
+    arm: Arm,
+    logits: Sequence[Logits | None],
+    labels: Shaped[np.ndarray, " labelled"] | None,
+    positive: int = 1,
+    seed: int = 0,
+) -> Estimate:
+    """Std of the score of the arm's middle trial over resamples of the dev examples.
+
+    The middle one (the lower median) of those that did not fail stands for the arm: a failed one's
+    answers are constant, and their luck is another.
+
+    Args:
+        logits: of each trial, in the order of the arm's scores; None where they are not there.
+        labels: of the dev examples, in the order of the logits.
+        positive: the class that F1 is of.
+    """
+    if labels is None:
+        return Estimate(None, reason="the dev labels (predictions/labels.npy) are not there")
+    order = np.argsort(arm.final, kind="stable")
+    fit = [i for i in order if not arm.failed[i] and logits[i] is not None]
+    if not fit:
+        return Estimate(None, reason="no trial that did not fail has predictions")
+    middle = fit[(len(fit) - 1) // 2]
+    chosen = logits[middle]
+    assert chosen is not None
+
+    def score(rows: np.ndarray) -> float:
+        return evaluate([arm.metric], chosen[rows], labels[rows], positive)[arm.metric]
+
+    everything = np.arange(len(labels))
+    if len(chosen) != len(labels) or abs(score(everything) - arm.final[middle]) > SAME:
+        return Estimate(None, reason="the dev labels do not give the trials' scores")
+    rng, drawn = np.random.default_rng(seed), min(len(labels), MOST_DRAWN)
+    scores = [score(rng.choice(everything, drawn)) for _ in range(NUM_RESAMPLES)]
+    if min(scores) == max(scores):  # such as of no mistake, which is not to say that none can be
+        return Estimate(None, reason="every resample of the dev examples gives the same score")
+    error = float(np.std(scores, ddof=1)) * math.sqrt(drawn / len(labels))
+    return Estimate(error, method="bootstrap over the dev examples")
