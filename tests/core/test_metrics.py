@@ -13,8 +13,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxtune.core.failure import constant_loss, has_failed, is_constant_prediction, trivial_floor
-from jaxtune.core.metrics import METRICS, evaluate, predict
+from jaxtune.core import metrics
+from jaxtune.core.failure import (
+    at_floor,
+    constant_loss,
+    has_failed,
+    is_constant_prediction,
+    trivial_floor,
+)
+from jaxtune.core.metrics import METRICS, auroc, evaluate, fitting, merit, predict
 from jaxtune.data.glue import read_glue_folder
 
 DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -43,6 +50,10 @@ def sklearn_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, flo
         return {
             "accuracy": sklearn.metrics.accuracy_score(labels, predictions),
             "f1": f1,
+            "macro_f1": sklearn.metrics.f1_score(
+                labels, predictions, average="macro", zero_division=0
+            ),
+            "balanced_accuracy": sklearn.metrics.balanced_accuracy_score(labels, predictions),
             "matthews": sklearn.metrics.matthews_corrcoef(labels, predictions),
         }
 
@@ -50,7 +61,35 @@ def sklearn_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, flo
 @given(pairs(st.integers(0, 2)))
 def test_class_metrics_match_sklearn(sides: tuple[np.ndarray, np.ndarray]) -> None:
     for name, value in sklearn_scores(*sides).items():
-        assert METRICS[name](*sides) == pytest.approx(value, abs=1e-12), name
+        assert getattr(metrics, name)(*sides) == pytest.approx(value, abs=1e-12), name
+
+
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(6, 20), st.integers(2, 4)),
+        elements=st.floats(-3, 3, width=16),
+    ),
+    st.randoms(),
+)
+def test_auroc_matches_sklearn(logits: np.ndarray, random) -> None:
+    """Of two classes by their logits' difference, of more the mean of each against the rest."""
+    num_labels = logits.shape[1]
+    labels = [*range(num_labels), *random.choices(range(num_labels), k=len(logits) - num_labels)]
+    labels = np.array(labels)
+    probabilities = scipy.special.softmax(logits.astype(np.float64), axis=1)
+    # Equal chances that come from different logits tie or not as they round: look at few digits.
+    difference = (logits[:, 1].astype(np.float64) - logits[:, 0])[:, None]
+    if num_labels == 2:
+        expected = sklearn.metrics.roc_auc_score(labels, difference[:, 0])
+    else:
+        assume(all(_apart(column) for column in probabilities.T))
+        expected = sklearn.metrics.roc_auc_score(labels, probabilities, multi_class="ovr")
+    assert auroc(logits, labels) == pytest.approx(expected, abs=1e-12)
+
+
+def _apart(column: np.ndarray) -> bool:
+    return bool(np.diff(np.sort(column)).min() > 1e-9)
 
 
 @given(pairs(st.integers(-20, 20) | st.floats(-10, 10, width=16), least=2))
@@ -64,7 +103,7 @@ def test_correlations_match_scipy(sides: tuple[np.ndarray, np.ndarray]) -> None:
         ("spearman", scipy.stats.spearmanr),
     ):
         expected = reference(predictions, labels)[0] if spread else 0
-        assert METRICS[name](predictions, labels) == pytest.approx(expected, abs=1e-9), name
+        assert getattr(metrics, name)(predictions, labels) == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.integers(1, 4), st.data())
@@ -76,12 +115,13 @@ def test_every_constant_prediction_has_failed(num_labels: int, data: st.DataObje
         labels = data.draw(
             arrays(np.float32, st.integers(2, 30), elements=st.floats(0, 5, width=16))
         )
-        names = ("pearson", "spearman")
+        names = ("pearson", "spearman", "mse")
+        assume(np.ptp(labels) > 0)  # else no data set is read
     else:
         labels = data.draw(
             arrays(np.int32, st.integers(2, 30), elements=st.integers(0, num_labels - 1))
         )
-        names = ("accuracy", "f1", "matthews")
+        names = ("accuracy", "f1", "macro_f1", "balanced_accuracy", "matthews", "auroc")
     row = data.draw(
         arrays(np.float32, num_labels, elements=st.floats(-1e4, 1e4, width=32) | NOT_FINITE)
     )
@@ -89,9 +129,12 @@ def test_every_constant_prediction_has_failed(num_labels: int, data: st.DataObje
     assert is_constant_prediction(logits)
     for name, score in evaluate(names, logits, labels).items():
         floor = trivial_floor(name, labels, num_labels)
-        assert has_failed(score, floor)
-        assert has_failed(float(np.float32(score)), floor)
-        if num_labels > 1:
+        higher = METRICS[name].higher_is_better
+        assert at_floor(score, floor, higher)
+        assert at_floor(float(np.float32(score)), floor, higher)
+        if name == "auroc":
+            assert floor == 0.5
+        elif num_labels > 1:
             constants = (np.full(len(labels), constant) for constant in range(num_labels))
             expected = max(sklearn_scores(constant, labels)[name] for constant in constants)
             assert floor == pytest.approx(expected, abs=1e-12)
@@ -108,8 +151,10 @@ def test_every_constant_prediction_has_failed(num_labels: int, data: st.DataObje
 def test_scores_of_any_logits_are_numbers_in_their_range(logits: np.ndarray) -> None:
     """A diverged trial has scores too, without a warning."""
     labels = np.arange(len(logits)) % 2
-    names = ("pearson", "spearman") if logits.shape[1] == 1 else ("accuracy", "f1", "matthews")
-    for score in evaluate(names, logits, labels).values():
+    scores = evaluate(fitting(logits.shape[1]), logits, labels)
+    error = scores.pop("mse", 0.0)
+    assert error >= 0 or not np.isfinite(logits).all()
+    for score in scores.values():
         assert -1 <= score <= 1
 
 
@@ -135,16 +180,21 @@ def test_scores_of_any_logits_are_numbers_in_their_range(logits: np.ndarray) -> 
         ("spearman", [1, 2, NAN], [1, 2, 3], 0),
         ("spearman", [1, 2, -INF], [1, 2, 3], 0),
         ("spearman", [1, 10, 100], [1, 2, 3], 1),
+        ("mse", [1, 2, 3], [1, 2, 5], 4 / 3),
+        ("macro_f1", [0, 0, 0, 0], [0, 0, 0, 1], (6 / 7) / 2),
+        ("balanced_accuracy", [0, 0, 0, 0], [0, 0, 0, 1], 0.5),
+        ("balanced_accuracy", [0, 2, 1], [0, 0, 1], 0.75),
     ],
 )
 def test_degenerate_inputs(name: str, predictions: list, labels: list, expected: float) -> None:
-    assert METRICS[name](np.array(predictions), np.array(labels)) == pytest.approx(expected)
+    score = getattr(metrics, name)
+    assert score(np.array(predictions), np.array(labels)) == pytest.approx(expected)
 
 
 def test_pearson_of_float32_is_computed_in_float64() -> None:
     values = (1000 + np.random.default_rng(0).normal(size=(2, 500))).astype(np.float32)
     expected = scipy.stats.pearsonr(*values.astype(np.float64))[0]
-    assert METRICS["pearson"](*values) == pytest.approx(expected, abs=1e-12)
+    assert metrics.pearson(*values) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +228,11 @@ def test_evaluate_keeps_the_order_of_names() -> None:
         ("matthews", [0, 0, 1], 2, 0),
         ("pearson", [0.5, 2, 5], 1, 0),
         ("spearman", [0.5, 2, 5], 1, 0),
+        ("mse", [0.5, 2, 5], 1, 3.5),
+        ("macro_f1", [0, 0, 0, 1], 2, 3 / 7),
+        ("balanced_accuracy", [0, 0, 0, 1], 2, 0.5),
+        ("balanced_accuracy", [0, 1, 2, 2], 3, 1 / 3),
+        ("auroc", [0, 0, 1, 2], 3, 0.5),
     ],
 )
 def test_trivial_floor(name: str, labels: list, num_labels: int, expected: float) -> None:
@@ -223,8 +278,86 @@ def test_is_constant_prediction(logits: list, expected: bool) -> None:
         (-INF, 0.0, True),
     ],
 )
-def test_has_failed(final: float, floor: float, expected: bool) -> None:
-    assert has_failed(final, floor) is expected
+def test_at_floor(final: float, floor: float, expected: bool) -> None:
+    assert at_floor(final, floor) is expected
+
+
+@pytest.mark.parametrize(
+    ("final", "floor", "expected"),
+    [
+        (0.5, 2.0, False),
+        (2.0, 2.0, True),
+        (2.0 - 1e-7, 2.0, True),
+        (3.0, 2.0, True),
+        (2e-8, 3e-8, False),  # the labels' unit is no reason to fail
+        (3e-8, 3e-8, True),
+        (NAN, 2.0, True),
+        (-INF, 2.0, True),
+    ],
+)
+def test_an_error_at_the_floor_is_not_below_it(final: float, floor: float, expected: bool) -> None:
+    assert at_floor(final, floor, higher_is_better=False) is expected
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"final": 0.9, "diverged": False}, False),
+        ({"final": 0.6, "diverged": False}, True),
+        ({"final": 0.9, "diverged": True}, True),
+        ({"final": None, "diverged": False}, True),
+        ({"final": NAN, "diverged": False}, True),
+        # Of version 0.1, where a trial that diverged above the floor was no failed one.
+        ({"final": 0.9, "diverged": True, "failed": False}, True),
+        ({"final": 0.5, "diverged": False, "higher_is_better": False}, False),
+        ({"final": 0.9, "diverged": False, "higher_is_better": False}, True),
+    ],
+)
+def test_a_trial_has_failed_at_the_floor_diverged_or_unscored(row: dict, expected: bool) -> None:
+    assert has_failed(row | {"trivial": 0.6}) is expected
+
+
+def test_f1_is_of_the_class_that_is_asked_for() -> None:
+    """18 ham and 2 spam of which one is found, with 2 false alarms: the issue's own example."""
+    labels = np.array([0] * 18 + [1] * 2)
+    predictions = np.array([0] * 16 + [1] * 2 + [0, 1])
+    logits = np.eye(2)[predictions]
+    assert evaluate(["f1"], logits, labels)["f1"] == pytest.approx(0.4)
+    assert evaluate(["f1"], logits, labels, positive=0)["f1"] == pytest.approx(32 / 35)
+    assert evaluate(["accuracy"], logits, labels)["accuracy"] == pytest.approx(0.85)
+    assert trivial_floor("f1", labels, 2) == pytest.approx(4 / 22)
+    assert trivial_floor("f1", labels, 2, positive=0) == pytest.approx(36 / 38)
+    scores = evaluate(["f1", "accuracy"], logits, labels)
+    floors = {name: trivial_floor(name, labels, 2) for name in scores}
+    assert not at_floor(scores["f1"], floors["f1"])
+    assert at_floor(scores["accuracy"], floors["accuracy"])
+
+
+def test_auroc_of_what_cannot_be_ranked_is_that_of_a_constant() -> None:
+    labels = np.array([0, 1, 1])
+    good = np.array([[1.0, -1], [0, 3], [0, 4]], np.float32)
+    assert auroc(good, labels) == 1
+    assert auroc(-good, labels) == 0
+    for spoilt in (NAN, [INF, INF], [-INF, -INF]):
+        logits = good.copy()
+        logits[0] = spoilt
+        assert auroc(logits, labels) == 0.5
+    assert auroc(good, np.array([1, 1, 1])) == 0.5
+    assert auroc(np.array([[1, -INF], [0, INF], [0, 4.0]]), labels) == 1
+    # Chances that round to 0 and 1 in float64 still rank.
+    assert auroc(np.array([[0, 400.0], [0, 500], [0, 600]]), np.array([0, 0, 1])) == 1
+
+
+def test_larger_merit_is_better_and_no_score_is_worst() -> None:
+    assert merit(np.array([0.2, NAN, 0.5]), True).tolist() == [0.2, -INF, 0.5]
+    assert merit(np.array([0.2, NAN, 0.5]), False).tolist() == [-0.2, -INF, -0.5]
+    assert float(merit(None, False)) == -INF
+
+
+def test_which_metrics_fit() -> None:
+    assert fitting(1) == ["pearson", "spearman", "mse"]
+    assert "f1" in fitting(2)
+    assert set(fitting(2)) - set(fitting(3)) == {"f1"}
 
 
 def test_loss_of_the_best_constant_output() -> None:

@@ -80,3 +80,15 @@ def test_arms_of_other_tasks_or_metrics_are_refused(change, says):
     arms = [made_up_arm([0.9], "a"), made_up_arm([0.9], "b", **change)]
     with pytest.raises(UserError, match=says):
         check_comparable(arms)
+
+
+def test_f1_of_another_class_is_another_score():
+    arms = [made_up_arm([0.9], name, metric="f1", positive_class=name) for name in ("ham", "spam")]
+    with pytest.raises(
+        UserError, match=r"\[ham\] was scored by F1 of the class 'ham' and \[spam\]"
+    ):
+        check_comparable(arms)
+    # A row of version 0.1 names none.
+    check_comparable([arms[0], made_up_arm([0.9], metric="f1")])
+    accuracies = [made_up_arm([0.9], name, positive_class=name) for name in ("ham", "spam")]
+    check_comparable(accuracies)

@@ -7,32 +7,17 @@ import statistics
 import numpy as np
 import pytest
 from made_up import made_up_arm
+from made_up import made_up_rows as rows
 
-from jaxtune.stats.arms import by_arm
+from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import (
     describe,
     describe_scores,
-    dev_standard_error,
+    expected_best,
     expected_max,
     higher_best,
     summarise,
 )
-
-
-def rows(scores, trivial=0.6, arm="all"):
-    return [
-        {
-            "trial": number,
-            "arm": arm,
-            "metric": "accuracy",
-            "final": score,
-            "trivial": trivial,
-            "failed": score <= trivial,
-            "diverged": False,
-            "constant_prediction": score == trivial,
-        }
-        for number, score in enumerate(scores)
-    ]
 
 
 def test_summary_of_known_numbers():
@@ -57,8 +42,18 @@ def test_one_trial_has_no_std():
     assert summarise(rows([0.7]))["std"] is None
 
 
+def test_the_summary_counts_trials_as_the_report_does():
+    """One diverged above the floor, one has no score: both failed, and the mean is of all."""
+    trials = rows([0.9, 0.8, None, 0.5])
+    trials[1] |= {"diverged": True, "failed": False}
+    summary, found = summarise(trials), describe(make_arms({"all": trials})[0])
+    assert (summary["failed"], summary["diverged"], summary["unscored"]) == (3, 2, 1)
+    assert (found.failed.count, found.diverged.count, found.num_unscored) == (3, 2, 1)
+    assert summary["mean"] == found.all.mean.value == pytest.approx((0.9 + 0.8 + 0.6 + 0.5) / 4)
+
+
 def test_arms_keep_the_order_of_their_first_trial():
-    mixed = [*rows([0.5], arm="b"), *rows([0.6], arm="a")]
+    mixed = [*rows([0.5], name="b"), *rows([0.6], name="a")]
     mixed[0]["trial"], mixed[1]["trial"] = 1, 0
     assert list(by_arm(mixed)) == ["a", "b"]
 
@@ -105,21 +100,6 @@ def test_degenerate_scores_are_described_without_warning_or_nan(scores):
         assert (estimate.value is None) == (not scores or (estimate is found.std and found.n == 1))
 
 
-@pytest.mark.parametrize(
-    ("metric", "num_dev", "reason"),
-    [("f1", 408, "f1 is not a share"), ("accuracy", None, "size of the dev set is not known")],
-)
-def test_dev_set_has_no_binomial_error(metric, num_dev, reason):
-    found = dev_standard_error(metric, 0.7, num_dev)
-    assert found.value is None
-    assert reason in found.reason
-
-
-def test_standard_error_of_the_rte_dev_set():
-    """Known answer: 277 examples at 70 % leave 2.75 points."""
-    assert dev_standard_error("accuracy", 0.7, 277).value == pytest.approx(0.0275, abs=5e-5)
-
-
 def test_expected_max_of_two_scores():
     """One draw is either; two different ones hold the better score for sure."""
     found = expected_max(np.array([1.0, 0.0]))
@@ -155,3 +135,21 @@ def test_a_clearly_higher_best_is_more_than_noise():
     higher = higher_best(made_up_arm(one), made_up_arm(other))
     assert higher.budget == 5
     assert higher.one == pytest.approx(expected_max(one).mean[4])
+
+
+def test_the_expected_best_of_errors_is_the_smallest():
+    errors = [1.0, 2.0, 4.0]
+    error = {"trivial": 9.0, "metric": "mse", "higher_is_better": False}
+    arm = made_up_arm(errors, **error)
+    found = expected_best(arm)
+    # Of two different ones of three: the smallest is 1 in two of three cases, else 2.
+    assert found.mean == pytest.approx([7 / 3, 4 / 3, 1])
+    assert np.all((found.low <= found.mean) & (found.mean <= found.high))
+    assert np.all((errors[0] <= found.low) & (found.high <= errors[-1]))
+    assert arm.best == 1.0
+    rng = np.random.default_rng(0)
+    low, high = (made_up_arm(rng.normal(mean, 0.05, 32), **error) for mean in (0.8, 0.9))
+    assert higher_best(high, low) is None
+    better = higher_best(low, high)
+    assert better.one == pytest.approx(expected_best(low).mean[4])
+    assert better.one < better.other

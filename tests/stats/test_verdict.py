@@ -368,3 +368,29 @@ def test_a_single_failed_trial_is_one_trial():
         "[mixed] mixes 1 trial that failed (1 of them with one answer for every"
         in judge([mixed]).text
     )
+
+
+def test_an_accuracy_under_a_skewed_class_is_noted():
+    """The floor of an accuracy is the largest class's share."""
+    skewed = [made_up_arm([0.95, 0.96], name, trivial=0.9) for name in "ab"]
+    (said,) = [note for note in judge(skewed).notes if "of one class" in note]
+    assert said.startswith("Of the dev examples 90% are of one class, so accuracy says little")
+    for more in ({"trivial": 0.79}, {"trivial": 0.9, "metric": "f1"}):
+        arms = [made_up_arm([0.95, 0.96], name, **more) for name in "ab"]
+        assert not [note for note in judge(arms).notes if "of one class" in note]
+
+
+def test_of_errors_the_smaller_mean_is_the_better_one():
+    error = {"metric": "mse", "higher_is_better": False, "trivial": 2.0}
+    low, high = np.linspace(0.10, 0.12, 8), np.linspace(0.5, 0.9, 8)
+    found = judge([made_up_arm(low, "low", **error), made_up_arm(high, "high", **error)])
+    assert found.leaders == ("low",)
+    assert "but" not in found.more_stable
+    assert any("[low] scores better than [high] (mean 0.110" in note for note in found.notes)
+    assert "the best to score 0.10" in found.next_step
+    (pair,) = found.comparisons
+    assert pair.effects.improvement.value == 1.0
+    steady = np.linspace(1.0, 1.02, 8)
+    found = judge([made_up_arm(steady, "steady", **error), made_up_arm(high, "high", **error)])
+    assert found.leaders == ("steady",)
+    assert "but it scores worse than [high] (mean 1.010 against 0.700)" in found.more_stable

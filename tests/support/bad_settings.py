@@ -60,6 +60,13 @@ USAGE = [
     ("--num_epochs --dry_run", "--num_epochs has no value; give a whole number."),
     ("--precision float16", "--precision is 'float16'; give float32 or bfloat16."),
     ("--schedule linaer", "--schedule is 'linaer'; give linear, cosine or constant."),
+    (
+        "--metric acc",
+        "--metric is 'acc'; give accuracy, f1, macro_f1, balanced_accuracy, matthews, auroc,"
+        " pearson, spearman, mse or null.",
+    ),
+    ("--positive_class=", "--positive_class is ''; give a text or null."),
+    ("--grid.metric f1", f"metric is no field that can be swept; accepted are {SWEPT}."),
     ("--save_params some", "--save_params is 'some'; give none, best, final or all."),
     ("--text_columns", "--text_columns has no value; give a text, or a list of them."),
     (

@@ -73,8 +73,18 @@ def test_the_best_is_the_first_of_equals_and_never_nan():
         scores = [{"f1": value} for value in values]
         records.add_evaluation(10 * step, scores, np.zeros((3, 1, 2)), np.ones(3, bool))
     best, steps = records.best("f1")
-    assert best.tolist() == [0.5, 0.2, -np.inf]
+    np.testing.assert_array_equal(best, [0.5, 0.2, np.nan])
     assert steps.tolist() == [20, 10, 0]
+
+
+def test_the_best_of_errors_is_the_smallest():
+    records = GroupRecords(1)
+    for step, values in enumerate([(np.nan, 0.2, np.inf), (0.5, 0.3, np.nan), (0.4, 0.2, 7.0)], 1):
+        scores = [{"mse": value} for value in values]
+        records.add_evaluation(10 * step, scores, np.zeros((3, 1, 1)), np.ones(3, bool))
+    best, steps = records.best("mse")
+    assert best.tolist() == [0.4, 0.2, 7.0]
+    assert steps.tolist() == [30, 10, 30]
 
 
 def test_a_stopped_trial_keeps_what_it_had_and_is_replayed_that_far():
