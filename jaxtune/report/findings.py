@@ -76,7 +76,7 @@ def ranked(found: Findings) -> tuple[ArmFindings, ...]:
     def place(arm: ArmFindings) -> tuple[bool, float, float]:
         scores = arm.arm
         leads = scores.name in found.verdict.leaders
-        return not leads, float(scores.failed.mean()), -float(scores.final.mean())
+        return not leads, float(scores.failed.mean()), -float(scores.merit.mean())
 
     return tuple(sorted(found.arms, key=place))
 
