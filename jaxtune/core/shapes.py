@@ -21,6 +21,7 @@ Key = PRNGKeyArray
 TrialKeys = jaxtyping.Key[Array, " trial"]
 Hidden = Float[Array, "token hidden"]  # token = row * slots + slot
 RowInts = Int[Array, "row slot"]
+RowBools = Bool[Array, "row slot"]
 Logits = Float[Array, "sequence label"]
 Scalar = Float[Array, ""]
 
@@ -32,6 +33,7 @@ __all__ = [
     "Int",
     "Key",
     "Logits",
+    "RowBools",
     "RowInts",
     "Scalar",
     "TrialKeys",

@@ -14,6 +14,7 @@ from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.data.examples import Examples
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
+MERGES = "merges.txt"
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
     "cls_token": ("[CLS]", "<s>"),
@@ -71,11 +72,7 @@ def load_tokenizer(folder: Path) -> Any:
     """The checkpoint's tokenizer; raises UserError without one, or without a padding token."""
     from transformers import AutoTokenizer
 
-    # Asked first: without a vocabulary transformers makes a tokenizer that knows no word.
-    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
-        raise UserError(
-            f"{folder} has no tokenizer; put one of {', '.join(VOCABULARY_FILES)} there."
-        )
+    _check_files(folder)
     with _foreign_code(f"{folder} has no tokenizer that transformers can load"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         _name_special_tokens(tokenizer)
@@ -84,6 +81,36 @@ def load_tokenizer(folder: Path) -> Any:
             f"The tokenizer in {folder} has no padding token; add one (pad_token) to it."
         )
     return tokenizer
+
+
+def _check_files(folder: Path) -> None:
+    """Raises UserError where files of a tokenizer are missing, which transformers does not name.
+
+    Without a vocabulary it makes a tokenizer that knows no word. A spiece.model alone it reads with
+    sentencepiece, but cuts otherwise than the published tokenizer.json does ("44," as one piece).
+    """
+    held = {name for name in (*VOCABULARY_FILES, MERGES) if (folder / name).is_file()}
+    if held & {"tokenizer.json", "vocab.txt"} or held >= {"vocab.json", MERGES}:
+        return
+    if "spiece.model" in held:
+        raise UserError(
+            f"{folder} has spiece.model, but lacks tokenizer.json; download it too, or make it with"
+            " transformers 4 (pip install 'transformers<5' sentencepiece):"
+            " AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+        )
+    if held:
+        (one,) = held
+        raise UserError(
+            f"{folder} has {one}, but lacks {MERGES if one == 'vocab.json' else 'vocab.json'};"
+            " download it too, or tokenizer.json instead of both."
+        )
+    above = [name for name in VOCABULARY_FILES if (folder.parent / name).is_file()]
+    advice = (
+        f"copy it from {folder.parent}, which has {', '.join(above)}"
+        if above
+        else "put one of tokenizer.json, vocab.txt, or vocab.json with merges.txt there"
+    )
+    raise UserError(f"{folder} has no tokenizer; {advice}.")
 
 
 def _name_special_tokens(tokenizer: Any) -> None:
@@ -99,7 +126,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
     """The files of a folder that decide how text is cut."""
     names = (
         *VOCABULARY_FILES,
-        "merges.txt",
+        MERGES,
         "tokenizer_config.json",
         "special_tokens_map.json",
         "added_tokens.json",
@@ -244,10 +271,13 @@ def _flat(sequences: list[list[int]], padding: int) -> np.ndarray:
 def compact(tables: list[TokenTable]) -> tuple[list[TokenTable], np.ndarray]:
     """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6).
 
+    Ids up to the padding token's stay as they are, used or not: a model knows padding by its id.
+
     Returns the tables and the ids kept, ascending: row i of a compacted embedding is word
     `kept[i]`.
     """
-    kept = np.unique(np.concatenate([table.ids for table in tables]))
+    padding = tables[0].ids[0]
+    kept = np.unique(np.concatenate([np.arange(padding), *(table.ids for table in tables)]))
     renumbered = [
         dataclasses.replace(table, ids=np.searchsorted(kept, table.ids).astype(np.int32))
         for table in tables

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import jaxtyping
 from flax import nnx
 
-from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, RowInts
+from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, RowBools, RowInts
 from jaxtune.models.dropout import dropout
 
 Family = Literal["bert", "roberta", "albert"]
@@ -227,7 +227,31 @@ class Encoder(nnx.Module):
 
     def _embed(self, rows: Rows) -> Hidden:
         with jax.named_scope("embed"):
-            x = self.word.embedding[rows.token_ids.reshape(-1)]
-            x += self.position.embedding[rows.positions.reshape(-1) + self.config.position_offset]
+            is_padding = rows.token_ids == self.config.pad_token_id
+            x = _look_up(self.word, rows.token_ids, is_padding)
+            if self.config.family == "roberta":
+                x += _look_up(self.position, self._counted(rows, is_padding), is_padding)
+            else:
+                x += self.position.embedding[rows.positions.reshape(-1)]
             x += self.token_type.embedding[rows.token_types.reshape(-1)]
             return self.norm(x)
+
+    def _counted(self, rows: Rows, is_padding: RowBools) -> RowInts:
+        """RoBERTa's rows of the position table: tokens are counted from the padding index + 1.
+
+        Padding, also what a text spells, is not counted and takes the row of the padding index.
+        """
+        padding = is_padding.astype(jnp.int32)
+        before = jnp.cumsum(padding, axis=1) - padding
+        start = jnp.arange(is_padding.shape[1], dtype=jnp.int32) - rows.positions
+        # Of the slot's own sequence alone, whatever lies to its left in the row.
+        skipped = before - jnp.take_along_axis(before, start, axis=1, mode="clip")
+        counted = rows.positions + self.config.position_offset - skipped
+        return jnp.where(is_padding, self.config.pad_token_id, counted)
+
+
+def _look_up(table: nnx.Embed, index: RowInts, is_padding: RowBools) -> Hidden:
+    """Rows of a table by flat slot; none is trained by padding (torch's `padding_idx`)."""
+    found = table.embedding[index.reshape(-1)]
+    # Not only in slots that are empty, which no loss sees: a text may spell "<pad>" itself.
+    return jnp.where(is_padding.reshape(-1, 1), jax.lax.stop_gradient(found), found)
