@@ -37,6 +37,8 @@ class SweepConfig:
     """Hugging Face folder or hub id of a BERT, RoBERTa or ALBERT checkpoint; `miniature` is the
     packaged one.
     """
+    revision: str | None = None
+    """Branch, tag or commit of a model of the hub; null is its main branch."""
     task: str | None = None
     """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, custom (CSV or JSONL files), or the
     packaged miniature.
@@ -214,7 +216,7 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
 _APART = (
-    *("save_params", "trials_per_device", "model", "task"),
+    *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting"),
     *("early_stop", "keep_trials", "metric", "positive_class"),
 )

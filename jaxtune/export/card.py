@@ -24,6 +24,7 @@ from jaxtune.export.card_text import (
     USE_ENSEMBLE,
 )
 from jaxtune.export.members import DevSet, Member, Sweep
+from jaxtune.models.starting_point import drawn_parts
 from jaxtune.stats.arms import RUNNING, make_arms, readable
 from jaxtune.stats.describe import describe, expected_best
 from jaxtune.stats.intervals import Estimate
@@ -81,14 +82,11 @@ def soup_card(
     chosen: str,
 ) -> str:
     """Of the soup `chosen`; `trials` are those of the uniform and of the greedy one, by name."""
-    fresh = [module.removeprefix("head/") for module in dev.task.fresh]
-    if dev.config.reinit_layers:
-        fresh.append(f"last {dev.config.reinit_layers} blocks")
     how = HOW_SOUP.format(
         chosen=chosen,
         members=len(members),
         size=len(sweep.arm_of(members[0].trial.arm)),
-        fresh=enumerate_words(fresh),
+        fresh=_drawn(dev),
         heads=len({member.trial.seeds.init_seed for member in members}),
         step=STEPS[sweep.step],
         table=_table(["soup", "trials"], [[n, ", ".join(map(str, t))] for n, t in trials.items()]),
@@ -119,6 +117,8 @@ def _card(
         goal=_goal(dev.label_names),
         version=__version__,
         random_weights=", from random weights" if config.random_weights else "",
+        drawn=_drawn(dev),
+        notes="".join(f" {escaped(note)}" for note in dev.task.notes),
         scores=_table(["", *metrics], lines),
         num_dev=len(dev.labels),
         metric=metrics[0],
@@ -162,9 +162,15 @@ def _front_matter(dev: DevSet) -> str:
 
 
 def _base(dev: DevSet) -> str:
-    """The hub id, or the name of a local folder without its path."""
-    model = str(dev.config.model)
-    return escaped(Path(model).resolve().name if Path(model).is_dir() else model)
+    """The hub id with its revision, or the name of a local folder without its path."""
+    model, revision = str(dev.config.model), dev.config.revision
+    name = Path(model).resolve().name if Path(model).is_dir() else model
+    return escaped(name if revision is None else f"{name}, revision {revision}")
+
+
+def _drawn(dev: DevSet) -> str:
+    """What of the model no pre-training made, such as `pooler and classifier`."""
+    return enumerate_words(drawn_parts(dev.task.fresh, dev.config.reinit_layers))
 
 
 def _goal(label_names: Sequence[str] | None) -> str:

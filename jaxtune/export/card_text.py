@@ -9,7 +9,7 @@ CARD = """\
 # {base} on {task}: {what}
 
 {encoder} encoder {base} with a head for {goal}, fine-tuned and exported by jaxtune {version}\
-{random_weights}.
+{random_weights}. Drawn anew by every trial, and trained from there: {drawn}.{notes}
 
 ## Scores
 

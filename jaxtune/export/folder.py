@@ -7,7 +7,8 @@ from typing import Any
 from jaxtune.core.errors import UserError
 from jaxtune.data.tokens import load_tokenizer
 from jaxtune.export.members import DevSet, Params
-from jaxtune.models.pretrained import WEIGHTS, locate, read_config, write_folder
+from jaxtune.models.folder import WEIGHTS
+from jaxtune.models.pretrained import locate, read_config, write_folder
 
 # In the base model's config.json these name another checkpoint, its precision, or code to run.
 _NOT_TRUE_HERE = ("_name_or_path", "torch_dtype", "auto_map", "quantization_config")
@@ -18,7 +19,7 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
     """In transformers, called as the model card says, the folder gives the logits of `dev`."""
     from safetensors import SafetensorError
 
-    source = locate(str(dev.config.model))
+    source = locate(str(dev.config.model), dev.config.revision)
     encoder, raw = read_config(source)
     try:
         write_folder(folder, dev.model(params), classifier_config(raw, dev.label_names))

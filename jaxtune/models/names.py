@@ -6,6 +6,7 @@ called `weight`.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -77,23 +78,57 @@ MASKED_LM: dict[Family, dict[str, str]] = {
         "head": "predictions",
     },
 }
-# Tensors of heads a model at hand may not have: present in many checkpoints, and no error.
-OTHER_HEADS = re.compile(
-    r"^((bert|albert|roberta)\.pooler|cls|classifier|lm_head|predictions|sop_classifier)\b"
-)
-# Buffers and aliases: recomputed, or the same array as another tensor.
-ALIASES = re.compile(
-    r"(position_ids|token_type_ids"
-    r"|^(cls\.predictions|lm_head|predictions)\.decoder\.(weight|bias))$"
-)
+# A masked-LM head decodes with the word embeddings: one array under two names, of which a file may
+# hold either.
+TIED: dict[Family, dict[str, str]] = {
+    family: {
+        modules["head"] + ".decoder.weight": ENCODER[family]["encoder/word"] + ".weight",
+        modules["head"] + ".decoder.bias": modules["head"] + ".bias",
+    }
+    for family, modules in MASKED_LM.items()
+}
+# Buffers, which are computed anew.
+BUFFERS = re.compile(r"(position_ids|token_type_ids)$")
+# In every file of an encoder once: what stands before it stands before all names.
+_ANCHOR = "embeddings.position_embeddings.weight"
 _LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
 
-def canonical(name: str, family: Family) -> str:
-    """A checkpoint's tensor name with the family's prefix and without legacy LayerNorm names."""
+def wrapping(names: Iterable[str], family: Family) -> str:
+    """What a wrapper has put before all names, such as `module.` or `0.auto_model.`; often nothing.
+
+    Nothing too where two encoders lie in the file, or one of another family: which names are meant
+    is then not clear.
+    """
+    before = {name.removesuffix(_ANCHOR) for name in names if name.endswith(_ANCHOR)}
+    if len(before) != 1 or before <= {"", PREFIX[family]}:
+        return ""
+    parts = before.pop().split(".")[:-1]
+    if parts[-1] == family:
+        parts.pop()
+    others = set(PREFIX) - {family}
+    return "" if others & set(parts) else "".join(f"{part}." for part in parts)
+
+
+def canonical(name: str, family: Family, wrapper: str = "") -> str:
+    """A checkpoint's tensor name without its wrapper and legacy LayerNorm names, with the family's
+    prefix.
+    """
+    name = name.removeprefix(wrapper)
     name = re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))
     bare = name.startswith(("embeddings.", "encoder.", "pooler."))
     return PREFIX[family] + name if bare else name
+
+
+def of_encoder(name: str, family: Family) -> bool:
+    """Whether a tensor, by canonical name, is the encoder's, and not a head's or the pooler's."""
+    return name.startswith(PREFIX[family]) and not name.startswith(f"{PREFIX[family]}pooler.")
+
+
+def part_of(name: str, family: Family) -> str:
+    """The head that a tensor belongs to, as a reader knows it: `qa_outputs`, `bert.pooler`."""
+    parts = name.split(".")
+    return ".".join(parts[: 2 if parts[0] == family else 1])
 
 
 def path_of(key_path: tuple[Any, ...]) -> str:

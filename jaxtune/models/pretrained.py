@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,10 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Key
 from jaxtune.data.miniature import MODEL_FOLDER
 from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.folder import WEIGHTS, config_file, read_json
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
-from jaxtune.models.weights import WEIGHTS, Tensors, fill, read_json, read_tensors
+from jaxtune.models.weights import Tensors, fill, left_out, read_tensors
 
 # The largest values taken seriously, far above any published encoder: a mistyped size is refused
 # before memory for it is asked for.
@@ -45,43 +46,61 @@ _ACTIVATIONS: dict[str, Literal["gelu", "gelu_new"]] = {
 }
 
 
-def locate(model: str) -> Path:
+def locate(model: str, revision: str | None = None) -> Path:
     """The local folder of a model: itself, the packaged miniature, or a download from the hub.
+
+    Args:
+        revision: branch, tag or commit of a model of the hub; None is its main branch.
 
     Raises UserError where the hub cannot be reached and nothing is cached.
     """
-    if model == "miniature":
-        return MODEL_FOLDER
-    if Path(model).is_dir():
-        return Path(model)
+    if model == "miniature" or Path(model).is_dir():
+        if revision is not None:
+            raise UserError(
+                f"revision is {revision!r}, but the model {model!r} is a folder and not of the hub;"
+                " leave revision out."
+            )
+        return MODEL_FOLDER if model == "miniature" else Path(model)
+    if Path(model).is_file():
+        raise UserError(f"{model} is a file; give the folder that it lies in.")
     if Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1:
         raise UserError(
             f"There is no folder {model}; give a Hugging Face folder (config.json, *.safetensors,"
             " tokenizer) or a hub id."
+        )
+    name, at, asked = model.partition("@")
+    if at:
+        raise UserError(
+            f"The model {model!r} is no local folder and no hub id; give a revision apart, as"
+            f" --model {name} --revision {asked or 'main'}."
         )
     from huggingface_hub import snapshot_download
 
     # No code and no pickles: neither is read from anywhere.
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
-        return Path(snapshot_download(model, allow_patterns=patterns))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
     except Exception as error:  # connections break in many ways
+        page = f"https://huggingface.co/{model}" + (f"/tree/{revision}" if revision else "")
         raise UserError(
             f"The model {model!r} is no local folder and could not be had from the hub"
-            f" ({_reason(error)}); download its config.json, *.safetensors and tokenizer files from"
-            f" https://huggingface.co/{model} into a folder and give that folder as --model."
+            f" ({_reason(error, revision)}); download its config.json, *.safetensors and tokenizer"
+            f" files from {page} into a folder and give that folder as --model."
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, revision: str | None) -> str:
     from huggingface_hub import constants, errors
 
     if isinstance(error, errors.HFValidationError):
         return "this is no hub id"
     if constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE is set, and the hub's cache does not hold it"
+        of = f" of revision {revision!r}" if revision else ""
+        return f"HF_HUB_OFFLINE is set, and the hub's cache does not hold it{of}"
     if isinstance(error, errors.RepositoryNotFoundError):
         return "the hub has no public model of this name"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"the hub has no revision {revision!r} of it"
     if isinstance(error, errors.LocalEntryNotFoundError):
         return "the hub cannot be reached"
     return type(error).__name__
@@ -89,11 +108,11 @@ def _reason(error: Exception) -> str:
 
 def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     """The architecture, and the raw config.json for writing the folder back."""
-    path = folder / "config.json"
-    if not path.exists():
-        raise UserError(f"{folder} has no config.json; give a Hugging Face model folder.")
+    path = config_file(folder)
     raw = read_json(path)
     family = raw.get("model_type")
+    if family is None:
+        raise UserError(_without_type(path, raw))
     if family not in tuple(ENCODER):  # the tuple: what JSON holds may be no key
         raise UserError(
             f"{path} is of model type {family!r}; jaxtune has bert, roberta and albert."
@@ -128,6 +147,21 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         init_std=raw.get("initializer_range", 0.02),
     )
     return config, raw
+
+
+def _without_type(path: Path, raw: dict[str, Any]) -> str:
+    """What to do about a config.json that does not say what it is of."""
+    classes = str(raw.get("architectures"))
+    named = [family for family in ENCODER if family.capitalize() in classes]
+    if not named:
+        return (
+            f"{path} has no model_type, so that nothing says which encoder this is; add"
+            ' "model_type": "bert", "roberta" or "albert" to it.'
+        )
+    return (
+        f'{path} has no model_type; add "model_type": "{named[0]}" to it, if it is what its'
+        f" architectures {classes} say."
+    )
 
 
 def _check_values(path: Path, raw: dict[str, Any], family: str) -> None:
@@ -177,28 +211,42 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
     )
 
 
-def load_classifier(
-    folder: Path, config: EncoderConfig, num_labels: int
-) -> tuple[SequenceClassifier, tuple[str, ...]]:
-    """The encoder's weights, and the pooler's if the folder has one, under a new classifier.
+class Start(NamedTuple):
+    """A classifier before a trial draws its part of it."""
 
-    Returns the model and the paths of the head's modules that hold no pre-trained weights:
-    `draw_fresh` fills them.
-    """
-    tensors = read_tensors(folder, config)
-    head = CLASSIFIER[config.family]
+    model: SequenceClassifier
+    fresh: tuple[
+        str, ...
+    ]  # paths of the head's modules without pre-trained weights, for draw_fresh
+    notes: tuple[str, ...] = ()  # sentences on how the checkpoint was understood
+
+
+def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> Start:
+    """The encoder's weights, and the pooler's if the folder has one, under a new classifier."""
+    stored = read_tensors(folder, config)
+    head, notes = CLASSIFIER[config.family], stored.notes
     fresh = ("head/classifier",)
-    if config.family == "roberta" or f"{head['head/pooler']}.weight" not in tensors:
-        fresh = ("head/pooler", "head/classifier")
+    # RoBERTa's is the first layer of its classification head: of another task, if it is there.
+    if config.family == "roberta" or not stored.holds(head["head/pooler"]):
+        fresh = ("head/pooler", *fresh)
+    if config.family != "roberta" and "head/pooler" in fresh:
+        notes += ("The checkpoint has no pooler.",)
+    modules = [name for path, name in head.items() if path not in fresh]
+    notes += tuple(left_out(stored, modules))
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
-    return fill(skeleton, tensors, ENCODER[config.family] | head, fresh, folder), fresh
+    return Start(fill(skeleton, stored, ENCODER[config.family] | head, fresh), fresh, notes)
 
 
 def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
     """The encoder with its masked-LM head; raises UserError where the folder has none."""
     skeleton = jax.eval_shape(lambda: MaskedLM(config, key=jax.random.key(0)))
-    tensors = read_tensors(folder, config)
-    return fill(skeleton, tensors, ENCODER[config.family] | MASKED_LM[config.family], (), folder)
+    stored = read_tensors(folder, config)
+    if stored.untied:
+        raise UserError(
+            f"The weights in {folder} decode with {stored.untied[0]}, which is not their word"
+            " embeddings; give a checkpoint whose masked-LM head is tied to them."
+        )
+    return fill(skeleton, stored, ENCODER[config.family] | MASKED_LM[config.family], ())
 
 
 def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> SequenceClassifier:
@@ -245,12 +293,10 @@ def write_folder(
     (folder / "config.json").write_text(json.dumps(raw_config, indent=2) + "\n", encoding="utf-8")
 
 
-def random_classifier(
-    config: EncoderConfig, num_labels: int
-) -> tuple[SequenceClassifier, tuple[str, ...]]:
+def random_classifier(config: EncoderConfig, num_labels: int) -> Start:
     """The architecture with the same random weights every time: speed and shapes need no others."""
     build = jax.jit(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
-    return build(), ("head/classifier",)
+    return Start(build(), ("head/classifier",))
 
 
 def num_parameters(model: nnx.Module) -> int:

@@ -62,8 +62,20 @@ def starting_model(
     """The parameters before the first step: fresh modules drawn, and so many top blocks."""
     if reinit_layers is None:
         return draw_fresh(pretrained, fresh, key)
-    model = draw_fresh(pretrained, tuple(dict.fromkeys(("head/pooler", *fresh))), key)
+    model = draw_fresh(pretrained, _with_pooler(fresh), key)
     return reinitialise_top(model, reinit_layers, key)
+
+
+def _with_pooler(fresh: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(("head/pooler", *fresh)))
+
+
+def drawn_parts(fresh: tuple[str, ...], reinit_layers: int = 0) -> list[str]:
+    """What a trial draws anew, in words."""
+    modules = _with_pooler(fresh) if reinit_layers else fresh
+    parts = [module.removeprefix("head/") for module in modules]
+    blocks = "last block" if reinit_layers == 1 else f"last {reinit_layers} blocks"
+    return [*parts, blocks] if reinit_layers else parts
 
 
 def drawn_leaves(start: SequenceClassifier, pretrained: SequenceClassifier) -> dict[str, Array]:

@@ -6,88 +6,115 @@ data that leaves another finite number, for the format has no checksum. The mani
 keeps the sha256 of every weight file, so such files can be told apart.
 """
 
-import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import read_text
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder import EncoderConfig, Family
+from jaxtune.models.folder import CONFIG, index_not_read, read_json, weight_files
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
-from jaxtune.models.names import ALIASES, OTHER_HEADS, canonical, path_of, paths, tensor_name
+from jaxtune.models.names import (
+    BUFFERS,
+    TIED,
+    canonical,
+    of_encoder,
+    part_of,
+    path_of,
+    paths,
+    tensor_name,
+    wrapping,
+)
 
 Tensors = dict[str, np.ndarray]
 Model = TypeVar("Model", SequenceClassifier, MaskedLM)
-WEIGHTS = "model.safetensors"
-MOST_LISTED = 20
+MOST_LISTED = 10
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds one object; raises UserError for anything else."""
-    text = read_text(path)
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        reason = getattr(error, "msg", error)
-        raise UserError(f"{path}{line} is no JSON ({reason}); fetch the file again.") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} holds no JSON object; fetch the file again.")
-    return value
+class Stored(NamedTuple):
+    """What the weight files of a folder hold."""
+
+    folder: Path
+    family: Family
+    tensors: Tensors  # by canonical name, floating-point ones as float32
+    own_names: dict[str, str]  # canonical name -> the file's
+    notes: tuple[str, ...]  # sentences on how the files were understood
+    untied: tuple[str, ...]  # tensors that differ from those they should be one array with
+
+    def holds(self, module: str) -> bool:
+        """Whether there is a tensor of this Hugging Face module."""
+        return any(name.startswith(f"{module}.") for name in self.tensors)
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, one or shards; raises UserError where there are none."""
-    files = [folder / WEIGHTS]
-    index = folder / f"{WEIGHTS}.index.json"
-    if index.exists():
-        shards = read_json(index).get("weight_map")
-        if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
-            raise UserError(
-                f"{index} has no weight_map from tensors to file names; fetch the file again."
-            )
-        # The name alone: an index points to nothing outside its folder.
-        files = [folder / Path(shard).name for shard in sorted(set(shards.values()))]
-    # os.path: pathlib raises for names that are too long to exist.
-    if missing := [file.name for file in files if not os.path.isfile(file)]:
-        pickles = sorted(p.name for p in folder.glob("*.bin"))
-        convert = (
-            f"; {pickles[0]} is a pickle, which can run code and is not read: convert it where you"
-            " trust it with AutoModel.from_pretrained(folder).save_pretrained(folder,"
-            " safe_serialization=True)"
-            if pickles
-            else "; download it too"
-        )
-        raise UserError(f"{folder} lacks {', '.join(missing)}{convert}.")
-    return files
+def read_tensors(folder: Path, config: EncoderConfig) -> Stored:
+    """All tensors of a folder; raises UserError for files that cannot be read or understood."""
+    family, files = config.family, weight_files(folder)
+    stored = [(file, name, tensor) for file in files for name, tensor in _read_file(file).items()]
+    wrapper = wrapping((name for _, name, _ in stored), family)
+    tensors: Tensors = {}
+    own_names: dict[str, str] = {}
+    for file, name, tensor in stored:
+        known = canonical(name, family, wrapper)
+        if known in tensors:
+            raise UserError(f"{file} holds {known} a second time, as {name}; keep one of them.")
+        if not BUFFERS.search(known):
+            tensors[known], own_names[known] = _as_float32(tensor), name
+    tied, untied = _through_the_tie(tensors, folder, family)
+    taken_off = f"The names in the weights begin with {wrapper!r}, which is taken off."
+    notes = [*index_not_read(folder), *([taken_off] if wrapper else []), *tied]
+    return Stored(folder, family, tensors, own_names, tuple(notes), untied)
 
 
-def read_tensors(folder: Path, config: EncoderConfig) -> Tensors:
-    """All tensors of a folder by canonical name, floating-point ones as float32."""
+def _read_file(file: Path) -> Tensors:
     from safetensors import safe_open
 
-    tensors: Tensors = {}
-    for file in weight_files(folder):
-        try:
-            with safe_open(file, framework="numpy") as opened:
-                stored = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        except Exception as error:  # its own error, the system's, or numpy's for a dtype it lacks
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{file} is no readable safetensors file ({reason}); fetch it again."
-            ) from error
-        for name, tensor in stored.items():
-            known = canonical(name, config.family)
-            if known in tensors:
-                raise UserError(f"{file} holds {known} a second time, as {name}; keep one of them.")
-            tensors[known] = _as_float32(tensor)
-    return {name: tensor for name, tensor in tensors.items() if not ALIASES.search(name)}
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            names = list(opened.keys())
+            kinds = {name: opened.get_slice(name).get_dtype() for name in names}
+            tensors = {name: opened.get_tensor(name) for name in names if kinds[name] in _KINDS}
+    except Exception as error:  # its own error, the system's, or numpy's
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{file} is no readable safetensors file ({reason}); fetch it again."
+        ) from error
+    if unknown := [name for name in names if name not in tensors]:
+        raise UserError(
+            f"{file} holds numbers of the kind {kinds[unknown[0]]} (in {unknown[0]!r}), as a"
+            " quantised model does; give the model before it was quantised, in float32, float16 or"
+            " bfloat16."
+        )
+    return tensors
+
+
+# Those of numpy, and bfloat16. The others, such as F8_E4M3, are of quantised models.
+_KINDS = frozenset("BOOL U8 I8 U16 I16 U32 I32 U64 I64 F16 BF16 F32 F64 C64".split())  # noqa: SIM905
+
+
+def _through_the_tie(
+    tensors: Tensors, folder: Path, family: Family
+) -> tuple[list[str], tuple[str, ...]]:
+    """Takes second names out of `tensors`, and lets them stand in for a first one that is missing.
+
+    Returns what there is to say, and the second names whose tensor is another one.
+    """
+    tied = read_json(folder / CONFIG).get("tie_word_embeddings", True) is not False
+    notes, untied = [], []
+    for second, first in TIED[family].items():
+        tensor = tensors.pop(second, None)
+        if tensor is None:
+            continue
+        if first in tensors:
+            if not np.array_equal(tensors[first], tensor):
+                untied.append(second)
+        elif tied:
+            tensors[first] = tensor
+            notes.append(f"{first} is read from {second}, which is the same by the model's tie.")
+    return notes, tuple(untied)
 
 
 def _as_float32(tensor: np.ndarray) -> np.ndarray:
@@ -107,20 +134,17 @@ class Source(NamedTuple):
 
 
 def fill(
-    skeleton: Model,
-    tensors: Tensors,
-    modules: Mapping[str, str],
-    fresh: tuple[str, ...],
-    folder: Path,
+    skeleton: Model, stored: Stored, modules: Mapping[str, str], fresh: tuple[str, ...]
 ) -> Model:
     """The skeleton filled from the tensors, zeros in `fresh` modules; one UserError for misfits."""
+    tensors = stored.tensors
     layers = skeleton.encoder.config.num_layers
     sources = {
         path: _source(path, leaf.shape, dict(modules), layers)
         for path, leaf in paths(skeleton).items()
         if path.rsplit("/", 1)[0] not in fresh
     }
-    _check_fit(sources.values(), tensors, folder)
+    _check_fit(sources.values(), stored)
 
     def leaf_value(key_path, leaf):
         source = sources.get(path_of(key_path))
@@ -140,23 +164,47 @@ def _source(path: str, shape: tuple[int, ...], modules: dict[str, str], num_laye
     return Source(tuple(names), shape[::-1] if transposed else shape, transposed, stacked)
 
 
-def _check_fit(sources: Iterable[Source], tensors: Tensors, folder: Path) -> None:
-    """Names every missing, misshapen, damaged and extra tensor at once, before memory is taken."""
+def left_out(stored: Stored, modules: Iterable[str]) -> list[str]:
+    """The sentence on heads that are none of these Hugging Face modules, if there are any."""
+    kept = tuple(f"{module}." for module in modules)
+    parts = {
+        part_of(name, stored.family)
+        for name in stored.tensors
+        if not of_encoder(name, stored.family) and not name.startswith(kept)
+    }
+    listed = _listed(sorted(parts))
+    return [f"Not of the encoder, and left out of the weights: {listed}."] if parts else []
+
+
+def _check_fit(sources: Iterable[Source], stored: Stored) -> None:
+    """Names every missing, misshapen, damaged and extra tensor at once, before memory is taken.
+
+    Extra is what belongs to the encoder; heads of other tasks are left out.
+    """
+    tensors = stored.tensors
     wanted = {name: source.shape for source in sources for name in source.names}
     problems = [
         f"{name} {problem}"
         for name, shape in wanted.items()
         if (problem := _misfit(tensors.get(name), shape))
     ]
+    unknown = sorted(set(tensors) - set(wanted))
     problems += [
-        f"{name} is not part of the model"
-        for name in sorted(set(tensors) - set(wanted))
-        if not OTHER_HEADS.match(name)
+        f"{name} is not part of the model" for name in unknown if of_encoder(name, stored.family)
     ]
-    if problems:
-        more = len(problems) - MOST_LISTED
-        listed = [*problems[:MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
-        raise UserError(f"The weights in {folder} do not fit its config.json: {'; '.join(listed)}.")
+    if not problems:
+        return
+    listed = _listed(problems, "; ")
+    if len(wanted.keys() & tensors.keys()) < len(wanted) / 2 and unknown:
+        # Names of another kind altogether: seen, they tell what the file is.
+        names = _listed([repr(stored.own_names.get(name, name)) for name in unknown[:5]])
+        listed += f"; the file's own names are such as {names}"
+    raise UserError(f"The weights in {stored.folder} do not fit its config.json: {listed}.")
+
+
+def _listed(words: list[str], between: str = ", ") -> str:
+    more = [f"and {len(words) - MOST_LISTED} more"] if len(words) > MOST_LISTED else []
+    return between.join([*words[:MOST_LISTED], *more])
 
 
 def _misfit(tensor: np.ndarray | None, shape: tuple[int, ...]) -> str:

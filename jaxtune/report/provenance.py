@@ -60,6 +60,8 @@ def provenance_table(source: Source) -> Table:
         "Devices": _devices(manifest.get("devices") or []),
         "Precision": str(manifest.get("precision")),
         "Random numbers": str(manifest.get("prng")),
+        "Drawn anew": _over_programs(manifest, "drawn_anew"),
+        "Checkpoint": _over_programs(manifest, "checkpoint"),
         "Programs": "; ".join(map(_program, manifest.get("groups") or [])),
         "Continued": _continued(manifest),
     } | {str(file): f"sha256 {sha}" for file, sha in (manifest.get("sha256") or {}).items()}
@@ -83,6 +85,12 @@ def _continued(manifest: dict[str, Any]) -> str:
 
 def _devices(devices: Sequence[str]) -> str:
     return ", ".join(f"{n} x {kind}" for kind, n in sorted(Counter(devices).items()))
+
+
+def _over_programs(manifest: dict[str, Any], fact: str) -> str:
+    """The texts of a fact that is a list for every program, each once."""
+    texts = [str(text) for group in manifest.get("groups") or [] for text in group.get(fact) or []]
+    return (" " if fact == "checkpoint" else ", ").join(dict.fromkeys(texts))
 
 
 def _program(group: dict[str, Any]) -> str:

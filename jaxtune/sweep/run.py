@@ -83,6 +83,8 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                 write_labels(out, task.classes, task.dev.labels)
                 _say_what_was_read(given, plans)
                 say(task.scoring)
+                for sentence in dict.fromkeys(s for plan in plans for s in plan.about_the_start):
+                    say(sentence)
             throughput = _train(out, plans, settings, len(trials)).totals()
         if writes():
             _conclude(out, settings, throughput)

@@ -99,6 +99,7 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
                 f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of"
                 f" {facts['vocabulary'][1]:,} words in use"
             ),
+            *(f"  {sentence}" for sentence in plan.about_the_start),
             f"  {facts['real_tokens_per_step']:.0f} tokens a step, packed into {slots} slots",
             (
                 f"  {facts['group_size']} trials at once on {facts['devices']} devices,"

@@ -18,6 +18,7 @@ from jaxtune.data.packing import Shape, extended, rows_needed, steps_per_epoch, 
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
+from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.outcome import TrialResult
@@ -126,6 +127,18 @@ class ProgramPlan:
         full = restore_embedding(model, task.full_embedding, task.kept_words, decay)
         return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
 
+    @property
+    def drawn_anew(self) -> list[str]:
+        """The parts of the model that every trial draws from its own seed."""
+        fewest = min(trial.config.reinit_layers for trial in self.trials)
+        return drawn_parts(self.task.fresh, fewest)
+
+    @property
+    def about_the_start(self) -> list[str]:
+        """What is to be said of where the trials start, a sentence each."""
+        drawn = " and ".join(filter(None, [", ".join(self.drawn_anew[:-1]), self.drawn_anew[-1]]))
+        return [f"Drawn anew by every trial: {drawn}.", *self.task.notes]
+
     def describe(self) -> dict[str, Any]:
         """The plan as the manifest keeps it."""
         train, width = self.task.train, self.shape.slots
@@ -138,6 +151,8 @@ class ProgramPlan:
             "steps": self.num_steps,
             "parameters": num_parameters(self.task.model),
             "vocabulary": [len(self.task.kept_words), len(self.task.full_embedding)],
+            "drawn_anew": self.drawn_anew,
+            "checkpoint": list(self.task.notes),
             "row_slots": width,
             "rows": list(self.shape.ladder),
             "real_tokens_per_step": round(per_step, 1),

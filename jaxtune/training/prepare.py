@@ -35,6 +35,7 @@ from jaxtune.data.tokens import (
     were_cut,
 )
 from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.folder import CONFIG, weight_files
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
     load_classifier,
@@ -44,7 +45,6 @@ from jaxtune.models.pretrained import (
     with_dropout,
 )
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.models.weights import weight_files
 
 EVAL_BATCH_SIZE = 64
 
@@ -65,6 +65,7 @@ class Prepared:
     eval_plan: Plan  # the dev set in file order
     model: SequenceClassifier  # with the embedding rows in use
     fresh: tuple[str, ...]  # modules of the head without pre-trained weights
+    notes: tuple[str, ...]  # sentences on how the checkpoint was understood
     full_embedding: np.ndarray  # all rows, for giving the unused ones back
     kept_words: np.ndarray  # ids of the rows in use
     files: tuple[Path, ...]  # weights, tokenizer, data: for checksums
@@ -88,7 +89,7 @@ class Prepared:
 def prepare(config: SweepConfig) -> Prepared:
     """Everything that does not depend on a seed; raises UserError for input that cannot be used."""
     assert config.model is not None
-    folder = locate(config.model)
+    folder = locate(config.model, config.revision)
     encoder_config, _ = read_config(folder)
     encoder_config = dataclasses.replace(
         with_dropout(encoder_config, config.dropout),
@@ -103,9 +104,9 @@ def prepare(config: SweepConfig) -> Prepared:
         (train, dev), kept_words = compact([train, dev])
     labels = dataset.task.num_labels
     if config.random_weights:
-        model, fresh = random_classifier(encoder_config, labels)
+        start = random_classifier(encoder_config, labels)
     else:
-        model, fresh = load_classifier(folder, encoder_config, labels)
+        start = load_classifier(folder, encoder_config, labels)
     width = encoder_config.hidden_size
     eval_shape, eval_plan = plan_evaluation(dev, width, config.packing)
     weights = [] if config.random_weights else weight_files(folder)
@@ -120,11 +121,12 @@ def prepare(config: SweepConfig) -> Prepared:
         shape=choose_shape(train.lengths, config.batch_size, width, config.packing),
         eval_shape=eval_shape,
         eval_plan=eval_plan,
-        model=compact_embedding(model, kept_words),
-        fresh=fresh,
-        full_embedding=np.asarray(jax.device_get(model.encoder.word.embedding[...])),
+        model=compact_embedding(start.model, kept_words),
+        fresh=start.fresh,
+        notes=start.notes,
+        full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),
         kept_words=kept_words,
-        files=(folder / "config.json", *weights, *tokenizer_files(folder), *dataset.files),
+        files=(folder / CONFIG, *weights, *tokenizer_files(folder), *dataset.files),
     )
 
 
@@ -133,6 +135,7 @@ def _read(
 ) -> tuple[TokenTable, TokenTable, dict[str, Any]]:
     """The training examples in use and the dev set as tokens, and what is said about them."""
     tokenizer = load_tokenizer(folder)
+    _check_padding(folder, encoder, tokenizer)
     max_length = min(config.max_length, encoder.max_length)
     train, dev = (
         tokenize(tokenizer, part, max_length, encoder.vocab_size, config.use_token_types)
@@ -151,7 +154,7 @@ def with_length_in_use(settings: Settings) -> Settings:
     was done. Raises UserError where two swept lengths become the same.
     """
     assert settings.base.model is not None
-    most = read_config(locate(settings.base.model))[0].max_length
+    most = read_config(locate(settings.base.model, settings.base.revision))[0].max_length
 
     def fitted(config: SweepConfig) -> SweepConfig:
         return dataclasses.replace(config, max_length=min(config.max_length, most))
@@ -166,6 +169,16 @@ def with_length_in_use(settings: Settings) -> Settings:
                 " would be the same; give at most that, once."
             )
     return Settings(fitted(settings.base), grid, tuple(map(fitted, settings.arms)))
+
+
+def _check_padding(folder: Path, encoder: EncoderConfig, tokenizer: Any) -> None:
+    """Raises UserError where model and tokenizer take different ids for padding."""
+    if tokenizer.pad_token_id != encoder.pad_token_id:
+        raise UserError(
+            f"{folder / CONFIG} has padding by id {encoder.pad_token_id} (pad_token_id), but the"
+            f" tokenizer there by id {tokenizer.pad_token_id} ({tokenizer.pad_token!r}); put the"
+            f" tokenizer's id into {CONFIG}, if the two belong together."
+        )
 
 
 def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:

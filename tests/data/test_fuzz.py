@@ -23,10 +23,11 @@ from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset, Examples
 from jaxtune.data.glue import read_glue_folder
 from jaxtune.data.tokens import load_tokenizer, tokenize
+from jaxtune.models.folder import WEIGHTS, weight_files
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER
 from jaxtune.models.pretrained import load_classifier, read_config
-from jaxtune.models.weights import WEIGHTS, fill, read_tensors, weight_files
+from jaxtune.models.weights import fill, read_tensors
 
 FEW, MANY = 40, 3000  # cases per reader
 HEADER = 4500  # about where the tiny model's weights begin
@@ -96,7 +97,7 @@ def read_weights(folder: Path) -> None:
     config, _ = read_config(folder)
     fresh = ("head/pooler", "head/classifier")
     modules = ENCODER["bert"] | CLASSIFIER["bert"]
-    model = fill(SKELETONS[config.family], read_tensors(folder, config), modules, fresh, folder)
+    model = fill(SKELETONS[config.family], read_tensors(folder, config), modules, fresh)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model))
 
 

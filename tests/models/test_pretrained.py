@@ -54,7 +54,7 @@ def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
     """
     folder = hf.make_folder(family, head)
     assert any(name.startswith(family) for name in load_file(folder / WEIGHTS)) == (head != BARE)
-    model, fresh = load_classifier(folder, read_config(folder)[0], 2)
+    model, fresh, _ = load_classifier(folder, read_config(folder)[0], 2)
     assert_encoder_is(model, folder)
     assert fresh == (BOTH_HEADS if family == "roberta" or head == MASKED_LM else BOTH_HEADS[1:])
 
@@ -90,7 +90,7 @@ def test_fresh_head_is_normal_with_std_002(family: str) -> None:
     keys agree.
     """
     folder = hf.make_folder(family)
-    model, fresh = load_classifier(folder, read_config(folder)[0], 4)
+    model, fresh, _ = load_classifier(folder, read_config(folder)[0], 4)
     assert fresh == (BOTH_HEADS if family == "roberta" else BOTH_HEADS[1:])
     keys = jax.random.split(jax.random.key(0), 500)
     drawn = jax.jit(jax.vmap(lambda key: draw_fresh(model, fresh, key)))(keys)
@@ -114,7 +114,7 @@ def test_fresh_modules_have_keys_of_their_own() -> None:
     one.
     """
     folder, key = hf.make_folder("bert"), jax.random.key(3)
-    model, _ = load_classifier(folder, read_config(folder)[0], 32)
+    model, *_ = load_classifier(folder, read_config(folder)[0], 32)
     alone, both = (draw_fresh(model, fresh, key).head for fresh in (BOTH_HEADS[1:], BOTH_HEADS))
     np.testing.assert_array_equal(alone.classifier.kernel[...], both.classifier.kernel[...])
     shared = np.corrcoef(np.ravel(both.classifier.kernel), np.ravel(both.pooler.kernel))[0, 1]
@@ -132,7 +132,7 @@ def test_num_parameters_is_torchs(family: str) -> None:
 def test_random_classifier_has_the_loaded_ones_structure() -> None:
     folder = hf.make_folder("roberta")
     config, _ = read_config(folder)
-    (one, _), (two, _) = random_classifier(config, 3), load_classifier(folder, config, 3)
+    (one, *_), (two, *_) = random_classifier(config, 3), load_classifier(folder, config, 3)
     assert jax.tree.structure(one) == jax.tree.structure(two)
     assert [x.shape for x in jax.tree.leaves(one)] == [x.shape for x in jax.tree.leaves(two)]
 

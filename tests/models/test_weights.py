@@ -14,8 +14,8 @@ from hf import assert_encoder_is, edited
 from safetensors.numpy import load_file
 
 from jaxtune.core.errors import UserError
+from jaxtune.models.folder import WEIGHTS
 from jaxtune.models.pretrained import load_classifier, read_config, to_tensors
-from jaxtune.models.weights import WEIGHTS
 
 
 def test_sharded_folder(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_the_folder_loads_as_any_checkpoint(trained):
     assert (config.num_layers, raw["architectures"]) == (2, ["BertForMaskedLM"])
     assert not (trained / "checkpoints").exists()
     load_masked_lm(trained, config)
-    _, fresh = load_classifier(trained, config, 2)
+    _, fresh, _ = load_classifier(trained, config, 2)
     assert fresh == ("head/pooler", "head/classifier")
 
 

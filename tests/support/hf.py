@@ -16,10 +16,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from jaxtune.models.encoder import Rows
+from jaxtune.models.folder import WEIGHTS
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER
 from jaxtune.models.pretrained import load_masked_lm, read_config, to_tensors
-from jaxtune.models.weights import WEIGHTS, fill, read_tensors
+from jaxtune.models.weights import fill, read_tensors
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -93,7 +94,7 @@ def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | M
         return load_masked_lm(folder, config)
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0)))
     modules = ENCODER[config.family] | CLASSIFIER[config.family]
-    return fill(skeleton, read_tensors(folder, config), modules, (), folder)
+    return fill(skeleton, read_tensors(folder, config), modules, ())
 
 
 class Batch(NamedTuple):
@@ -198,7 +199,7 @@ def configured(source: Path, folder: Path, **changes: Any) -> Path:
 
 def assert_encoder_is(model: Any, folder: Path) -> None:
     """The model's encoder holds the folder's tensors, bit for bit."""
-    stored = read_tensors(folder, read_config(folder)[0])
+    stored = read_tensors(folder, read_config(folder)[0]).tensors
     ours = {n: t for n, t in to_tensors(model).items() if re.match(r"\w+\.(embeddings|encoder)", n)}
     assert len(ours) > 20
     for name, tensor in ours.items():

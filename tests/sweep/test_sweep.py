@@ -107,7 +107,7 @@ def test_saved_params_reproduce_the_predictions(swept, tiny):
     settings = parse(command(tiny, swept))
     task = prepare(settings.base)
     config, _ = read_config(locate(tiny))
-    model, _ = load_classifier(locate(tiny), config, 2)
+    model, *_ = load_classifier(locate(tiny), config, 2)
     model = jax.tree_util.tree_map_with_path(lambda key, _: saved[path_of(key)], model)
     tokens = task.dev.as_tokens()._replace(ids=jnp.asarray(task.kept_words[task.dev.ids]))
     first = StepPlan._make(jnp.asarray(part[0]) for part in task.eval_plan)

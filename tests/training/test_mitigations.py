@@ -236,7 +236,7 @@ def test_a_trials_start_and_what_of_it_is_its_own() -> None:
     itself.
     """
     folder = hf.make_folder("bert")
-    model, fresh = load_classifier(folder, read_config(folder)[0], 5)
+    model, fresh, _ = load_classifier(folder, read_config(folder)[0], 5)
     plain = starting_model(model, fresh, KEY)
     assert set(drawn_leaves(plain, model)) == {f"head/classifier/{x}" for x in ("kernel", "bias")}
     start = starting_model(model, fresh, KEY, 1)
