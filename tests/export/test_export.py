@@ -18,6 +18,7 @@ from transformers import AutoModelForSequenceClassification
 import jaxtune
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature import language
+from jaxtune.report.__main__ import main as report
 from jaxtune.storage.checkpoints import load_params, save_params
 from jaxtune.sweep.__main__ import main as sweep
 
@@ -122,6 +123,7 @@ def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tm
     cells = [5, *(f"{x:.4f}" for x in (final.mean(), final.std(), final.min(), final.max()))]
     assert f"| {' | '.join(map(str, cells))} | {failed.sum()}/5 |" in body
     assert "chosen on the data that it is reported on" in body
+    assert "Drawn anew by every trial, and trained from there: classifier.\n" in body
     several = [1, 2, 4, 5]
     ranks = np.arange(1, 6) / 5
     weights = [ranks**n - (ranks - 0.2) ** n for n in several]
@@ -130,6 +132,14 @@ def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tm
     assert "`learning_rate` | 0.001 |" in body
     assert "`mixout` | 0.0 |" in body
     assert "dev.jsonl" not in body
+
+
+def test_the_report_says_what_was_drawn_anew(swept, tmp_path):
+    """And how the checkpoint was understood, here without anything to say."""
+    assert report([str(swept), "--to", str(tmp_path)]) == 0
+    page = (tmp_path / "report.md").read_text()
+    assert "| Drawn anew | classifier |" in page
+    assert "| Checkpoint |" not in page
 
 
 def test_best_step_exports_the_parameters_of_the_best_evaluation(swept, tmp_path):

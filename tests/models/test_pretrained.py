@@ -144,12 +144,38 @@ def test_random_classifier_has_the_loaded_ones_structure() -> None:
         ("/no/such/folder", "There is no folder"),
         ("./no-such-folder", "There is no folder"),
         ("a/b/c", "There is no folder"),
+        (__file__, "is a file; give the folder that it lies in"),
+        ("a/b@v1", "no hub id; give a revision apart, as --model a/b --revision v1"),
     ],
 )
 def test_unknown_model_is_a_user_error(model: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         locate(model)
     assert locate(str(tmp_path)) == tmp_path
+    with pytest.raises(UserError, match=r"revision is 'v1', but the model .* is a folder"):
+        locate(str(tmp_path), "v1")
+
+
+def test_a_revision_is_asked_of_the_hub(tmp_path: Path, monkeypatch) -> None:
+    asked: list[object] = []
+
+    def download(model: str, *, revision: str | None, **_: object) -> str:
+        asked.extend([model, revision])
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert [locate("a/b"), locate("a/b", "v1")] == [tmp_path] * 2
+    assert asked == ["a/b", None, "a/b", "v1"]
+
+
+def test_a_revision_that_the_hub_lacks(monkeypatch) -> None:
+    def download(*_: object, **__: object) -> None:
+        raise errors.RevisionNotFoundError.__new__(errors.RevisionNotFoundError)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(UserError, match=r"no revision 'v1' of it\); .*co/a/b/tree/v1 into"):
+        locate("a/b", "v1")
 
 
 @pytest.mark.parametrize(

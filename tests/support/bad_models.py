@@ -124,6 +124,49 @@ def remote_code(name: str, **values: Any) -> Edit:
     return edit
 
 
+def index_of(text: str) -> Edit:
+    """An index in the place of the whole file."""
+
+    def edit(folder: Path) -> None:
+        (folder / WEIGHTS).unlink()
+        (folder / INDEX).write_text(text)
+
+    return edit
+
+
+def instead_of(name: str, *others: str) -> Edit:
+    """Other files, whatever they hold, in the place of one."""
+
+    def edit(folder: Path) -> None:
+        (folder / name).unlink()
+        for other in others:
+            (folder / other).parent.mkdir(exist_ok=True)
+            (folder / other).write_text("{}")
+
+    return edit
+
+
+def adapter(folder: Path) -> None:
+    """What peft leaves: a few matrices and the name of the model that they are for."""
+    (folder / WEIGHTS).rename(folder / "adapter_model.safetensors")
+    (folder / CONFIG).unlink()
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "a/b"}')
+
+
+def in_checkpoints(folder: Path) -> None:
+    """What the Trainer leaves: a folder for every time that it saved, and none of its own."""
+    for step in (500, 1000):
+        (folder / f"checkpoint-{step}").mkdir()
+        (folder / f"checkpoint-{step}" / CONFIG).write_bytes((folder / CONFIG).read_bytes())
+    (folder / CONFIG).unlink()
+
+
+def below_the_tokenizer(folder: Path) -> None:
+    """The tokenizer a folder higher, and the model's files beside where they should be."""
+    for file in folder.glob("tokenizer*"):
+        file.rename(folder.parent / file.name)
+
+
 def folder_instead(name: str) -> Edit:
     """A folder where a file should be."""
     return lambda folder: ((folder / name).unlink(), (folder / name).mkdir())
@@ -145,7 +188,7 @@ BAD_WEIGHTS: list[tuple[str, Edit, str]] = [
     (
         "a dtype of no numpy",
         header_of(lambda h: h.replace('"F32","shape":[32]', '"F8_E4M3","shape":[128]', 1)),
-        UNREADABLE,
+        "holds numbers of the kind F8_E4M3 (in 'bert.embeddings.LayerNorm.bias'), as a quantised",
     ),
     ("another shape", header_of(lambda h: h.replace("[32]", "[33]", 1)), UNREADABLE),
     ("overlapping tensors", header_of(lambda h: h.replace("[128,", "[124,", 1)), UNREADABLE),
@@ -178,7 +221,61 @@ BAD_WEIGHTS: list[tuple[str, Edit, str]] = [
         tensors_of(lambda t: t | {LAST: t[LAST].T.copy()}),
         f"{LAST} has shape (64, 32), not (32, 64)",
     ),
-    ("other tensors", tensors_of(lambda t: {"lstm.weight": t[LAST]}), "is missing; and "),
+    (
+        "other tensors",
+        tensors_of(lambda t: {"lstm.weight": t[LAST]}),
+        "; and 27 more; the file's own names are such as 'lstm.weight'.",
+    ),
+    (
+        "two encoders",
+        tensors_of(lambda t: {f"{side}.{n}": v for n, v in t.items() for side in "ab"}),
+        "; the file's own names are such as 'a.bert.embeddings.LayerNorm.bias', 'a.bert",
+    ),
+    (
+        "another family's encoder",
+        tensors_of(lambda t: {n.replace("bert.", "roberta.", 1): v for n, v in t.items()}),
+        "; the file's own names are such as 'cls.predictions.bias'",
+    ),
+    (
+        "a pooler cut",
+        tensors_of(lambda t: t | {"bert.pooler.dense.bias": t[WORDS][0]}),
+        "do not fit its config.json: bert.pooler.dense.weight is missing.",
+    ),
+    (
+        "a whole file under another name",
+        lambda folder: (folder / WEIGHTS).rename(folder / "bert.safetensors"),
+        f"lacks {WEIGHTS}, but holds bert.safetensors: rename a whole file to {WEIGHTS}",
+    ),
+    (
+        "pickles in parts",
+        instead_of(WEIGHTS, "pytorch_model-1.bin", "pytorch_model-2.bin", "optimizer.pt"),
+        "; pytorch_model-1.bin, pytorch_model-2.bin are pickles and are not read: convert",
+    ),
+    (
+        "only the Trainer's own pickles",
+        instead_of(WEIGHTS, "training_args.bin", "optimizer.pt", "rng_state.pth"),
+        f"lacks {WEIGHTS}; download it too, or, where there is only a pytorch_model.bin",
+    ),
+    (
+        "of TensorFlow",
+        instead_of(WEIGHTS, "tf_model.h5"),
+        "; tf_model.h5 holds weights for TensorFlow, which are not read: fetch model.safetensors"
+        " too, or convert them with transformers 4, TensorFlow and torch: transformers."
+        "AutoModelForMaskedLM.from_pretrained(folder, from_tf=True).save_pretrained(folder).",
+    ),
+    ("of Flax", instead_of(WEIGHTS, "flax_model.msgpack"), "for Flax, which are not read: fetch"),
+    (
+        "of ONNX",
+        instead_of(WEIGHTS, "onnx/model.onnx"),
+        "; onnx/model.onnx holds weights for ONNX, which are not read: give the folder",
+    ),
+    ("of llama.cpp", instead_of(WEIGHTS, "bert.gguf"), "; bert.gguf holds weights for llama.cpp"),
+    ("an adapter", adapter, "that it is an adapter, a few matrices to be added to the model 'a/b'"),
+    (
+        "in checkpoints",
+        in_checkpoints,
+        f"has no {CONFIG}, but folders in it have ('checkpoint-1000', 'checkpoint-500'); give one",
+    ),
     (
         "one under two names",
         tensors_of(lambda t: t | {WORDS[5:]: t[WORDS]}),
@@ -203,24 +300,24 @@ BAD_WEIGHTS: list[tuple[str, Edit, str]] = [
     ),
     (
         "index of a lost shard",
-        text_of(INDEX, '{"weight_map": {"a": "model-00001.safetensors"}}'),
+        index_of('{"weight_map": {"a": "model-00001.safetensors"}}'),
         "lacks model-00001.safetensors",
     ),
     (
         "index out of the folder",
-        text_of(INDEX, '{"weight_map": {"a": "../../etc/x.safetensors"}}'),
+        index_of('{"weight_map": {"a": "../../etc/x.safetensors"}}'),
         "lacks x.safetensors",
     ),
-    ("index of the parent", text_of(INDEX, '{"weight_map": {"a": ".."}}'), "lacks .."),
-    ("index without a map", text_of(INDEX, "{}"), f"{INDEX} has no weight_map"),
+    ("index of the parent", index_of('{"weight_map": {"a": ".."}}'), "lacks .."),
+    ("index without a map", index_of("{}"), f"{INDEX} has no weight_map"),
     (
         "index of a long name",
-        text_of(INDEX, json.dumps({"weight_map": {"a": "x" * 999}})),
+        index_of(json.dumps({"weight_map": {"a": "x" * 999}})),
         "lacks xxx",
     ),
-    ("index of numbers", text_of(INDEX, '{"weight_map": {"a": 1}}'), f"{INDEX} has no weight_map"),
-    ("index of a list", text_of(INDEX, '{"weight_map": ["a"]}'), f"{INDEX} has no weight_map"),
-    ("index that is cut", text_of(INDEX, '{"weight_map": {\n"a":'), f"{INDEX}, line 2 is no JSON"),
+    ("index of numbers", index_of('{"weight_map": {"a": 1}}'), f"{INDEX} has no weight_map"),
+    ("index of a list", index_of('{"weight_map": ["a"]}'), f"{INDEX} has no weight_map"),
+    ("index that is cut", index_of('{"weight_map": {\n"a":'), f"{INDEX}, line 2 is no JSON"),
 ]
 WHOLE = "; give a whole number, 1 to"
 BAD_CONFIGS: list[tuple[str, Edit, str]] = [
@@ -232,7 +329,12 @@ BAD_CONFIGS: list[tuple[str, Edit, str]] = [
     ("deep", text_of(CONFIG, "[" * 100_000), f"{CONFIG} is no JSON"),
     ("latin-1", file_of(CONFIG, lambda b: b[:-3] + b',\n"a": "\xe9"}'), "is not UTF-8"),
     ("wrong model type", config_of(model_type="gpt2"), "is of model type 'gpt2'; jaxtune has bert"),
-    ("no model type", config_of(model_type=None), "is of model type None"),
+    ("no model type", config_of(model_type=None), "has no model_type, so that nothing says which"),
+    (
+        "no model type but a class",
+        config_of(model_type=None, architectures=["RobertaForMaskedLM"]),
+        'has no model_type; add "model_type": "roberta" to it, if',
+    ),
     ("a list as type", config_of(model_type=["bert"]), "is of model type ['bert']"),
     ("no sizes", config_of(vocab_size=None, hidden_size=None), "lacks hidden_size, vocab_size."),
     ("no layers", config_of(num_hidden_layers=0), f"num_hidden_layers 0{WHOLE}"),
@@ -254,6 +356,11 @@ BAD_CONFIGS: list[tuple[str, Edit, str]] = [
         "initializer_range 'x'; give a small number",
     ),
     ("padding", config_of(pad_token_id=121), "pad_token_id 121; give the id of a word"),
+    (
+        "another padding than the tokenizer's",
+        config_of(pad_token_id=3),
+        f"{CONFIG} has padding by id 3 (pad_token_id), but the tokenizer there by id 0 ('[PAD]')",
+    ),
     ("activation", config_of(hidden_act="relu"), "hidden_act 'relu'; accepted are gelu"),
     (
         "relative positions",
@@ -274,6 +381,27 @@ BAD_TOKENIZERS: list[tuple[str, Edit, str]] = [
         "gone",
         lambda folder: (folder / "tokenizer.json").unlink(),
         "has no tokenizer; put one of tokenizer.json",
+    ),
+    (
+        "a folder higher",
+        below_the_tokenizer,
+        "has no tokenizer; copy it from ",
+    ),
+    (
+        "without merges.txt",
+        instead_of("tokenizer.json", "vocab.json"),
+        "has vocab.json, but lacks merges.txt; download it too",
+    ),
+    (
+        "without vocab.json",
+        instead_of("tokenizer.json", "merges.txt"),
+        "has merges.txt, but lacks vocab.json; download it too",
+    ),
+    (
+        "a spiece.model alone",
+        instead_of("tokenizer.json", "spiece.model"),
+        "has spiece.model, but lacks tokenizer.json; download it too, or make it with transformers"
+        " 4 (pip install 'transformers<5' sentencepiece)",
     ),
     ("empty", text_of("tokenizer.json", ""), TOKENIZER),
     ("cut", file_of("tokenizer.json", lambda b: b[:300]), TOKENIZER),

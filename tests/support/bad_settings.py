@@ -94,6 +94,12 @@ USAGE = [
 ]
 # Status 1: contradictions and values out of range.
 FLAGS = [
+    (
+        "--revision main",
+        "revision is 'main', but the model 'miniature' is a folder and not of the hub; leave",
+    ),
+    ("--model a/b@v1", "no hub id; give a revision apart, as --model a/b --revision v1."),
+    ("--model a/b@", "no hub id; give a revision apart, as --model a/b --revision main."),
     *((f"--{name} 0", f"{name} is 0; give a number of at least 1") for name in COUNTS.split()),
     *((f"--{name} -3", f"{name} is -3; give a number of at least 1") for name in COUNTS.split()),
     *(

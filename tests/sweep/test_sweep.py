@@ -87,6 +87,12 @@ def test_summary_and_manifest(swept):
     assert summary["throughput"]["trials"] == 6
     manifest = json.loads((swept / "manifest.json").read_text())
     assert manifest["packages"]["jax"]
+    for plan in manifest["groups"]:
+        assert plan["drawn_anew"] == ["pooler", "classifier"]
+        assert plan["checkpoint"] == [
+            "The checkpoint has no pooler.",
+            "Not of the encoder, and left out of the weights: cls.",
+        ]
     assert any(name.endswith("model.safetensors") for name in manifest["sha256"])
     assert sum(len(group) for plan in manifest["groups"] for group in plan["groups"]) == 6
 

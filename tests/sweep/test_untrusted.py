@@ -50,7 +50,7 @@ def test_no_pickle_is_read_for_weights(tiny, tmp_path, capsys, name):
     pickled(name)(tiny)
     assert main(["--model", str(tiny), "--task", "miniature", "--out", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
-    if name.endswith("bin"):
+    if name.endswith("model.bin"):
         assert f"{name} is a pickle, which can run code and is not read" in error
     assert not (tiny / "executed").exists()
 

@@ -43,6 +43,7 @@ def test_the_plan_with_what_a_probe_saw(tiny):
     text = "\n".join(lines)
     assert "10 trials in 2 arms, 21 steps each" in text
     assert "3 MiB per trial and device" in text
+    assert "  Drawn anew by every trial: pooler and classifier.\n  The checkpoint has no" in text
     rates = [line for line in lines if "peak learning rate" in line]
     assert rates[0].strip().startswith("bias_correction=true: peak learning rate 2e-05")
     assert rates[0].endswith("(the same)")
@@ -65,6 +66,20 @@ def test_the_plan_with_what_a_probe_saw(tiny):
 def test_the_plan_of_an_early_stop(tiny, flags, line):
     (plan,) = plans_for(tiny, "--num_seeds", "5", "--early_stop", "0.5", *flags)
     assert line in plan_lines([plan], [Probe(10.0, 0.5, 2.0, 3 * 2**20)])
+
+
+@pytest.mark.parametrize(
+    ("flags", "drawn"),
+    [
+        ([], "pooler and classifier"),
+        (["--reinit_layers", "1"], "pooler, classifier and last block"),
+        (["--reinit_layers", "2"], "pooler, classifier and last 2 blocks"),
+        (["--grid.reinit_layers", "1", "2"], "pooler, classifier and last block"),  # by all
+    ],
+)
+def test_what_is_drawn_anew(tiny, flags, drawn):
+    (plan,) = plans_for(tiny, "--num_seeds", "1", *flags)
+    assert plan.about_the_start[0] == f"Drawn anew by every trial: {drawn}."
 
 
 def leaves(model):
