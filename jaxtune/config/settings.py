@@ -37,8 +37,6 @@ class SweepConfig:
     """Hugging Face folder or hub id of a BERT, RoBERTa or ALBERT checkpoint; `miniature` is the
     packaged one.
     """
-    revision: str | None = None
-    """Branch, tag or commit of a model of the hub; null is its main branch."""
     task: str | None = None
     """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, custom (CSV or JSONL files), or the
     packaged miniature.
@@ -46,6 +44,8 @@ class SweepConfig:
     out: str | None = None
     """Folder for the results (default: runs/TASK-MODEL); the same command goes on where it stopped.
     """
+    revision: str | None = None
+    """Branch, tag or commit of the model on the hub; null is its main branch."""
 
     # Data
     data_dir: str | None = None

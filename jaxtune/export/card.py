@@ -36,7 +36,7 @@ MOST_LABELS = 12
 # given words.
 _TEXTS = {
     *("data_dir", "train_file", "dev_file", "text_columns", "label_column"),
-    *("classes", "delimiter", "quoting"),
+    *("revision", "classes", "delimiter", "quoting"),
 }
 
 

@@ -33,6 +33,8 @@ from jaxtune.models.names import (
 Tensors = dict[str, np.ndarray]
 Model = TypeVar("Model", SequenceClassifier, MaskedLM)
 MOST_LISTED = 10
+# Those of numpy, and bfloat16. The others, such as F8_E4M3, are of quantised models.
+_KINDS = frozenset("BOOL U8 I8 U16 I16 U32 I32 U64 I64 F16 BF16 F32 F64 C64".split())  # noqa: SIM905
 
 
 class Stored(NamedTuple):
@@ -91,10 +93,6 @@ def _read_file(file: Path) -> Tensors:
     return tensors
 
 
-# Those of numpy, and bfloat16. The others, such as F8_E4M3, are of quantised models.
-_KINDS = frozenset("BOOL U8 I8 U16 I16 U32 I32 U64 I64 F16 BF16 F32 F64 C64".split())  # noqa: SIM905
-
-
 def _through_the_tie(
     tensors: Tensors, folder: Path, family: Family
 ) -> tuple[list[str], tuple[str, ...]]:
@@ -113,7 +111,8 @@ def _through_the_tie(
                 untied.append(second)
         elif tied:
             tensors[first] = tensor
-            notes.append(f"{first} is read from {second}, which is the same by the model's tie.")
+            if of_encoder(first, family):
+                notes.append(f"{first} is read from {second}, to which the model ties it.")
     return notes, tuple(untied)
 
 
