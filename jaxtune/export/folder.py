@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import read_json, write_json
 from jaxtune.data.tokens import load_tokenizer
 from jaxtune.export.members import DevSet, Params
 from jaxtune.models.folder import WEIGHTS
@@ -29,17 +30,33 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
         ) from error
     # safetensors closes its file to others; an export is to be handed on.
     shutil.copymode(folder / "config.json", folder / WEIGHTS)
-    tokenizer = load_tokenizer(source)
-    tokenizer.model_max_length = dev.max_length
     # transformers leaves token types out for ALBERT, and puts them in where training may have left
     # them out.
     types = ["token_type_ids"] if dev.config.use_token_types and encoder.type_vocab_size > 1 else []
-    tokenizer.model_input_names = ["input_ids", *types, "attention_mask"]
+    write_tokenizer(folder, source, dev.max_length, ["input_ids", *types, "attention_mask"])
+
+
+def write_tokenizer(folder: Path, source: Path, max_length: int, input_names: list[str]) -> None:
+    """The tokenizer of `source`, cutting at `max_length`, for transformers 4 and 5."""
+    tokenizer = load_tokenizer(source)
+    tokenizer.model_max_length = max_length
+    tokenizer.model_input_names = input_names
     # Saved is the attribute's value, but only of what was given when the tokenizer was made.
-    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names
+    tokenizer.init_kwargs["model_input_names"] = input_names
     for how_it_was_read in ("is_local", "local_files_only", "name_or_path"):
         tokenizer.init_kwargs.pop(how_it_was_read, None)
     tokenizer.save_pretrained(folder)
+    _spell_for_transformers_4(folder / "tokenizer_config.json")
+
+
+def _spell_for_transformers_4(path: Path) -> None:
+    """Puts two words of transformers 5 that 4 cannot load in those of 4, which both can."""
+    config = read_json(path)
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(config.get("extra_special_tokens"), list):  # 4 has named ones there, as a mapping
+        config["additional_special_tokens"] = config.pop("extra_special_tokens")
+    write_json(path, config)
 
 
 def classifier_config(raw: dict[str, Any], label_names: tuple[str, ...] | None) -> dict[str, Any]:
