@@ -7,6 +7,7 @@ config file in order, then flags or arguments. A wrong word of a command line is
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import yaml
 
 from jaxtune.config.recipe_files import recipe_file, recipe_table
-from jaxtune.config.settings import COMMAND_FIELDS, NOT_SWEPT, SweepConfig
+from jaxtune.config.settings import COMMAND_FIELDS, INPUT_FIELDS, NOT_SWEPT, SweepConfig
 from jaxtune.config.validate import check
 from jaxtune.config.yaml_files import Entry, converted, entries, read_file
 from jaxtune.core.errors import UsageError, UserError
@@ -142,5 +143,7 @@ def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
         values = [converted(entry._replace(value=one), FIELDS) for one in _listed(entry.value)]
         if not values:
             raise UserError(f"{entry.where}grid.{entry.name} has no values; give a list of them.")
+        if entry.name in INPUT_FIELDS:  # one file, however it is spelled, is one arm
+            values = [value and os.path.abspath(value) for value in values]
         swept[entry.name] = tuple(dict.fromkeys(values))
     return swept

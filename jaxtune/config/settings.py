@@ -212,6 +212,9 @@ TRACED_FIELDS = (
 # Traced too, but a program holds the arithmetic of only those that its trials use: without them it
 # is the plain one.
 MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
+# Where model and data lie. Trials that differ only in these paths have read the same files if the
+# checksums say so.
+INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")

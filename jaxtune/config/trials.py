@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,12 +11,14 @@ import numpy as np
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import (
     COMMAND_FIELDS,
+    INPUT_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
     SweepConfig,
     mitigations_of,
     seed_list,
 )
+from jaxtune.core.files import shortest_ends
 
 if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
     from jax.typing import ArrayLike
@@ -103,13 +107,21 @@ def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
     """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all`
     without a grid.
     """
+    return (
+        " ".join(f"{n}={shown(n, getattr(config, n), swept)}" for n, swept in grid.items()) or "all"
+    )
 
-    def readable(value: Any) -> str:
-        if value is None:
-            return "null"
-        return str(value).lower() if isinstance(value, bool) else str(value)
 
-    return " ".join(f"{name}={readable(getattr(config, name))}" for name in grid) or "all"
+def shown(name: str, value: Any, swept: Sequence[Any]) -> str:
+    """A swept value as it is typed; a path by the end that tells it from the others, so that an arm
+    is called the same wherever its files lie.
+    """
+    if value is None:
+        return "null"
+    if name in INPUT_FIELDS:
+        places = [Path(path).absolute() for path in swept if path is not None]
+        return shortest_ends(places)[places.index(Path(value).absolute())]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def make_trials(settings: Settings) -> tuple[Trial, ...]:

@@ -5,10 +5,17 @@ import math
 import os
 import struct
 
-from jaxtune.config.settings import DELIMITERS, MOST_TRIALS, TASKS, SweepConfig, seed_list
+from jaxtune.config.settings import (
+    DELIMITERS,
+    INPUT_FIELDS,
+    MOST_TRIALS,
+    TASKS,
+    SweepConfig,
+    seed_list,
+)
 from jaxtune.core.errors import UserError
 
-PATH_FIELDS = ("model", "out", "data_dir", "train_file", "dev_file")
+PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
 CUSTOM_FIELDS = (
     *("train_file", "dev_file", "text_columns", "label_column", "regression"),

@@ -4,7 +4,7 @@ import codecs
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +80,13 @@ def finite(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value
+
+
+def shortest_ends(places: Sequence[Path]) -> list[str]:
+    """The shortest ends of paths that tell them apart, such as `runs` or `first/runs`."""
+    depth = 1
+    names = [place.name for place in places]
+    while len(set(names)) < len(set(places)):
+        depth += 1
+        names = ["/".join(place.parts[-depth:]) for place in places]
+    return names

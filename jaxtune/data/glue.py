@@ -46,11 +46,7 @@ GLUE_TASKS: dict[str, Task] = {
 
 def read_glue_folder(name: str, data_dir: Path) -> Dataset:
     """Read a task from classic GLUE folders; `data_dir` holds them or is the task's own."""
-    task = _glue_task(name)
-    folder = Path(data_dir) / task.folder
-    if not folder.is_dir() and (Path(data_dir) / "train.tsv").is_file():
-        folder = Path(data_dir)
-    files = folder / "train.tsv", folder / f"dev{task.dev_suffix}.tsv"
+    task, files = _glue_task(name), glue_files(name, data_dir)
     for file in files:
         if not file.is_file():
             raise UserError(
@@ -68,6 +64,15 @@ def read_glue_folder(name: str, data_dir: Path) -> Dataset:
         for file in files
     )
     return Dataset(task, train, dev, files, tuple(notes))
+
+
+def glue_files(name: str, data_dir: Path) -> tuple[Path, Path]:
+    """Where the training and the dev file of a task lie, or should."""
+    task = _glue_task(name)
+    folder = Path(data_dir) / task.folder
+    if not folder.is_dir() and (Path(data_dir) / "train.tsv").is_file():
+        folder = Path(data_dir)
+    return folder / "train.tsv", folder / f"dev{task.dev_suffix}.tsv"
 
 
 def read_glue_hub(name: str) -> Dataset:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from jaxtune.config.settings import INPUT_FIELDS
 from jaxtune.core.cli import run
 from jaxtune.core.errors import UserError
 from jaxtune.core.flags import parse_flags
@@ -36,6 +37,15 @@ class ExportConfig:
     """Only the trials of this arm; an ensemble or soup of a sweep with several arms needs it."""
     step: Literal["final", "best"] = "final"
     """Parameters after the last step, or of each trial's best evaluation on the dev set."""
+    model: str | None = None
+    """Where the sweep's model lies now, if it has been moved; checked by its sha256, as are these.
+    """
+    data_dir: str | None = None
+    """Where the sweep's data_dir lies now."""
+    train_file: str | None = None
+    """Where the sweep's train_file lies now."""
+    dev_file: str | None = None
+    """Where the sweep's dev_file lies now."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +66,9 @@ def export(config: ExportConfig) -> None:
     from jaxtune.export.choose import choose
     from jaxtune.export.members import read_sweep
 
-    sweep = read_sweep(config.out, config.step)
+    places = {field: getattr(config, field) for field in INPUT_FIELDS}
+    moved = {field: path for field, path in places.items() if path is not None}
+    sweep = read_sweep(config.out, config.step, moved)
     devices.set_up(sweep.members[0].trial.config.precision)
     write = choose(sweep, config.trial, config.arm)
     with fresh_folder(config.to) as folder:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -22,6 +23,7 @@ from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import names
 from jaxtune.storage.checkpoints import load_params
+from jaxtune.storage.inputs import check_found, with_inputs
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, finished_rows
@@ -96,11 +98,21 @@ class Sweep:
             raise UserError(f"{member.folder} is damaged and cannot be read; {again}.") from error
 
 
-def read_sweep(out: Path, step: Step) -> Sweep:
-    """The finished trials of OUT; UserError where it is no sweep's or its config has changed."""
+def read_sweep(out: Path, step: Step, moved: Mapping[str, str] = MappingProxyType({})) -> Sweep:
+    """The finished trials of OUT; UserError where it is no sweep's, its config has changed, or
+    model and data are not those that it was begun with.
+
+    Args:
+        moved: where model and data lie now, by setting, if not where they lay.
+    """
     if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
         raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
-    trials = {t.number: t for t in make_trials(parse(["--config", str(out / CONFIG)]))}
+    settings = parse(["--config", str(out / CONFIG)])
+    if swept := sorted(settings.grid.keys() & moved.keys()):
+        raise UserError(f"{out} sweeps {swept[0]}; leave it out, and put its files where they lay.")
+    settings = with_inputs(settings, moved)
+    check_found(out, settings)
+    trials = {trial.number: trial for trial in make_trials(settings)}
     # Not the check of every file: the trials that are not exported count in the stability table all
     # the same, whoever has thrown their parameters away since.
     return Sweep(out, step, tuple(_member(out, step, row, trials) for row in finished_rows(out)))

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int, Shaped
 
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import read_json, read_text
+from jaxtune.core.files import read_json, read_text, shortest_ends
+from jaxtune.storage.inputs import inputs_of, one_spelling
 from jaxtune.storage.paths import CONFIG, HISTORY, LABELS, MANIFEST, PREDICTIONS, SUMMARY, TRIALS
 from jaxtune.storage.trial_rows import CHECKSUMS, Row, finished_rows
 
@@ -100,7 +101,8 @@ def read_sources(
 ) -> list[Source]:
     """Reads the folders of sweeps; UserError for one given twice or without a finished trial.
 
-    Arms of the same name in several folders get the folder's name in front.
+    Arms of the same name in several folders get the folder's name in front, and one model or data
+    file one spelling.
 
     Args:
         report: is told how many trials have been read.
@@ -110,6 +112,7 @@ def read_sources(
         if places.count(place) > 1:
             raise UserError(f"{place} is given twice; give each folder once.")
     found = [_rows(out) for out in outs]
+    one_spelling([(rows, inputs_of(out)) for rows, out in zip(found, outs, strict=True)])
     names = folder_names(places)
     arms = [{row["arm"] for row in rows} for rows in found]
     if sum(map(len, arms)) > len(set().union(*arms)):
@@ -129,13 +132,8 @@ def read_sources(
 
 
 def folder_names(places: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell them apart, such as `runs` or `first/runs`."""
-    depth = 1
-    names = [place.name for place in places]
-    while len(set(names)) < len(names):
-        depth += 1
-        names = ["/".join(place.parts[-depth:]) for place in places]
-    return [printable(name) for name in names]
+    """The shortest ends of the paths that tell them apart."""
+    return [printable(name) for name in shortest_ends(places)]
 
 
 def printable(text: str) -> str:

@@ -1,22 +1,23 @@
 """Where a sweep's numbers come from: versions, devices, command, and checksums of what was read."""
 
+import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxtune.core.files import digest
 from jaxtune.core.version import __version__
+from jaxtune.storage.inputs import Inputs
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "transformers", "tokenizers", "datasets", "numpy")
 
 
-def describe(argv: Sequence[str], precision: str, files: Iterable[Path]) -> dict[str, Any]:
-    """The manifest without its group plan."""
+def describe(argv: Sequence[str], precision: str, inputs: Inputs) -> dict[str, Any]:
+    """The manifest without its group plan; `inputs` are the files of model and data."""
     devices = jax.devices()
     return {
         "jaxtune": __version__,
@@ -28,7 +29,9 @@ def describe(argv: Sequence[str], precision: str, files: Iterable[Path]) -> dict
         "processes": jax.process_count(),
         "precision": precision,
         "prng": "threefry2x32 keys; dropout masks hashed from them",
-        "sha256": {str(file): digest(file) for file in files},
+        "folder": os.getcwd(),  # which the command's relative paths start from
+        "sha256": {file.path: file.sha256 for file in inputs.values()},
+        "inputs": {place: file.path for place, file in inputs.items()},
     }
 
 

@@ -16,11 +16,12 @@ import numpy as np
 import yaml
 
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import SEED_FIELDS, SweepConfig
-from jaxtune.config.trials import Trial
+from jaxtune.config.settings import INPUT_FIELDS, SEED_FIELDS, SweepConfig
+from jaxtune.config.trials import Trial, shown
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json, write_text
+from jaxtune.storage.inputs import Inputs, absolute, changes, from_root, moves, recorded_inputs
 from jaxtune.storage.manifest import differences
 from jaxtune.storage.paths import (
     CHECKPOINTS,
@@ -121,22 +122,29 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
                 f"{out} holds trials but no {CONFIG}; give another --out, or --overwrite true."
             )
         return
+    paths_too = _read_manifest(out / MANIFEST) is None  # nothing else tells the files apart
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
-    is_as_given = given is not None and _comparable(theirs) == _comparable(given.as_yaml())
+    is_as_given = given is not None and (
+        _comparable(theirs, paths_too) == _comparable(given.as_yaml(), paths_too)
+    )
     if given is not None and is_as_given and "max_length" not in given.grid:
         return
-    before, now = (_comparable(text).splitlines() for text in (theirs, ours))
+    before, now = (_comparable(text, paths_too).splitlines() for text in (theirs, ours))
     lines = difflib.unified_diff(before, now, n=0, lineterm="")
-    changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
-    if changes:
+    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    if changed:
         raise UserError(
-            f"{out} holds the results of another config ({'; '.join(changes)}); give another --out,"
+            f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"
             " or --overwrite true."
         )
 
 
-def _comparable(text: str) -> str:
-    """A config without its seeds, and with the defaults of fields that it is too old to know."""
+def _comparable(text: str, paths_too: bool) -> str:
+    """A config without its seeds, and with the defaults of fields that it is too old to know.
+
+    Args:
+        paths_too: whether the places of model and data count; else only whether they are given.
+    """
     defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
     try:
         values = yaml.safe_load(text)
@@ -148,9 +156,46 @@ def _comparable(text: str) -> str:
         # With `keep_trials` more seeds would change who goes on.
         apart = () if values.get("keep_trials") else SEED_FIELDS
         kept = {name: value for name, value in values.items() if name not in apart}
+        grid = dict(kept.get("grid") or {})
+        for name in INPUT_FIELDS:
+            if name in grid:  # the arms are called by it
+                grid[name] = [shown(name, value, grid[name]) for value in grid[name]]
+            if kept[name] is not None:
+                kept[name] = from_root(name, kept[name]) if paths_too else "given"
     except (yaml.YAMLError, AttributeError, TypeError):
         return text
-    return yaml.safe_dump(kept)
+    return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
+
+
+def same_places(out: Path, settings: Settings) -> bool:
+    """Whether OUT's config names model and data as these settings do, from the root on."""
+    path = out / CONFIG
+    if not path.exists():
+        return False
+    texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
+    before, now = (_comparable(text, paths_too=True) for text in texts)
+    return before == now
+
+
+def check_inputs(out: Path, inputs: Inputs, whole: bool) -> None:
+    """Compares the files of model and data with those that OUT was begun with.
+
+    Raises UserError where their bytes are others; says so where only their places are.
+
+    Args:
+        whole: whether a missing file is a change, too.
+    """
+    manifest = _read_manifest(out / MANIFEST)
+    if manifest is None:
+        return
+    before = recorded_inputs(out, manifest)
+    if found := changes(before, inputs, whole and "inputs" in manifest):
+        raise UserError(
+            f"{out} was begun with other files ({'; '.join(found)}); give another --out, or"
+            " --overwrite true."
+        )
+    for name, (then, now) in moves(before, inputs).items():
+        say(f"{name} is {now}, and was {then} when {out} was begun: the same files (sha256).")
 
 
 def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[int, int]:
@@ -173,6 +218,11 @@ def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[in
 def _check_trial(out: Path, row: Row, trial: Trial | None) -> None:
     names = ("seed", "init_seed", "order_seed", "dropout_seed")
     if trial and all(row[name] == getattr(trial.seeds, name) for name in names):
+        if row["arm"] != trial.arm:
+            raise UserError(
+                f"{out} calls the arm of trial {row['trial']} [{row['arm']}], and here it is"
+                f" [{trial.arm}]; give another --out."
+            )
         return
     raise UserError(
         f"{out} holds trial {row['trial']} with seed {row['seed']}, which these seeds do not; "
@@ -205,8 +255,7 @@ def check_labels(
 def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
     """Config and manifest; a continued sweep keeps its first manifest and adds this run to it.
 
-    Raises UserError where the data, weights or tokenizer are no longer the same; warns of other
-    versions.
+    Warns of other versions.
     """
     path = out / MANIFEST
     if settings.base.overwrite:
@@ -219,18 +268,10 @@ def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     first = _read_manifest(path) or run
     if first is not run:
-        changed = [
-            file for file, sha in run["sha256"].items() if first["sha256"].get(file, sha) != sha
-        ]
-        if changed:
-            raise UserError(
-                f"{', '.join(changed)} changed since {out} was begun; give another --out, or"
-                " --overwrite true."
-            )
         for difference in differences(first, run):
             say(f"Warning: {out} was begun with {difference}.")
         first.setdefault("continued", []).append(run)
-    write_text(out / CONFIG, settings.as_yaml())
+    write_text(out / CONFIG, absolute(settings).as_yaml())
     write_json(path, first)
 
 

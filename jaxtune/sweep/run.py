@@ -22,14 +22,17 @@ from jaxtune.stats.describe import summarise
 from jaxtune.stats.verdict import judge
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.curves import write_labels
+from jaxtune.storage.inputs import Inputs, read_inputs
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import (
     begin,
     check_claim,
+    check_inputs,
     check_labels,
     finished_trials,
     locked,
     out_folder,
+    same_places,
 )
 from jaxtune.storage.paths import CHECKPOINTS, MANIFEST, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
@@ -63,6 +66,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     if settings.base.dry_run:
         check_claim(out, settings, given)
         plans = make_plans(trials, _finished(out, settings, trials))
+        _inputs(out, settings, bool(plans))
         _check_one_dev_set(plans)
         _say_what_was_read(given, plans)
         if plans:
@@ -73,13 +77,14 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         if writes():
             check_claim(out, settings, given)
         plans = make_plans(trials, _finished(out, settings, trials))
+        inputs = _inputs(out, settings, bool(plans)) if writes() else {}
         throughput = None
         if plans:
             _check_one_dev_set(plans)
             if writes():
                 task = plans[0].task
                 check_labels(out, settings, task.classes, task.dev.labels)
-                begin(out, settings, _provenance(settings, argv, plans))
+                begin(out, settings, _provenance(settings, argv, plans, inputs))
                 write_labels(out, task.classes, task.dev.labels)
                 _say_what_was_read(given, plans)
                 say(task.scoring)
@@ -139,14 +144,32 @@ def _finished(out: Path, settings: Settings, trials: Sequence[Trial]) -> dict[in
     return held
 
 
+def _inputs(out: Path, settings: Settings, pending: bool) -> Inputs:
+    """The files of model and data, which are those that OUT was begun with.
+
+    A finished sweep reads them no more: it can be shown where they no longer lie, say on another
+    machine.
+    """
+    if settings.base.overwrite:
+        return read_inputs(settings)
+    needed = pending or not same_places(out, settings)
+    try:
+        inputs = read_inputs(settings)
+    except UserError:
+        if needed:
+            raise
+        return {}
+    check_inputs(out, inputs, needed)
+    return inputs
+
+
 def _provenance(
-    settings: Settings, argv: Sequence[str], plans: Sequence[ProgramPlan]
+    settings: Settings, argv: Sequence[str], plans: Sequence[ProgramPlan], inputs: Inputs
 ) -> dict[str, Any]:
     """The manifest of this run."""
-    files = dict.fromkeys(file for plan in plans for file in plan.task.files)
     readings = readings_in({"data": [plan.task.reading for plan in plans]})
     about = {"data": readings, "groups": [plan.describe() for plan in plans]}
-    return describe(argv, settings.base.precision, files) | about
+    return describe(argv, settings.base.precision, inputs) | about
 
 
 def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) -> None:

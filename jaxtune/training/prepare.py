@@ -31,7 +31,6 @@ from jaxtune.data.tokens import (
     compact,
     load_tokenizer,
     tokenize,
-    tokenizer_files,
     were_cut,
 )
 from jaxtune.models.encoder import EncoderConfig
@@ -68,7 +67,6 @@ class Prepared:
     notes: tuple[str, ...]  # sentences on how the checkpoint was understood
     full_embedding: np.ndarray  # all rows, for giving the unused ones back
     kept_words: np.ndarray  # ids of the rows in use
-    files: tuple[Path, ...]  # weights, tokenizer, data: for checksums
 
     @property
     def trivial(self) -> float:
@@ -109,7 +107,6 @@ def prepare(config: SweepConfig) -> Prepared:
         start = load_classifier(folder, encoder_config, labels)
     width = encoder_config.hidden_size
     eval_shape, eval_plan = plan_evaluation(dev, width, config.packing)
-    weights = [] if config.random_weights else weight_files(folder)
     return Prepared(
         metrics=dataset.task.metrics,
         positive=dataset.task.positive,
@@ -126,7 +123,6 @@ def prepare(config: SweepConfig) -> Prepared:
         notes=start.notes,
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),
         kept_words=kept_words,
-        files=(folder / CONFIG, *weights, *tokenizer_files(folder), *dataset.files),
     )
 
 

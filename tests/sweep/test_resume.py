@@ -149,7 +149,7 @@ def test_changed_data_is_refused_and_another_version_warned_of(tiny, undisturbed
     manifest["sha256"][weights] = "0" * 64
     path.write_text(json.dumps(manifest))
     assert main(command(tiny, out, "--num_seeds", "4")) == 1
-    assert f"{weights} changed since" in capsys.readouterr().err
+    assert f"({weights} has changed)" in capsys.readouterr().err
 
 
 # Padded, so that one row count is compiled in processes of their own too.
