@@ -49,12 +49,10 @@ class Checkpoints(Protocol):
     def save(self, step: int, tree: Any, arrays: dict[str, np.ndarray]) -> None:
         """Begins to save the tree, whose arrays may be overwritten once this returns."""
 
-    def latest(self) -> int:
-        """The step of the newest checkpoint; 0 without one."""
-        ...
-
     def restore_latest(self, like: Any) -> Restored | None:
-        """The newest one, its tree of the structure, shapes, dtypes and shardings of `like`."""
+        """The newest one, on the host, its tree of the structure and dtypes of `like`; the first
+        axis is as long as it was saved.
+        """
 
     def close(self) -> None:
         """Returns when everything is saved."""

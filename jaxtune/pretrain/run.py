@@ -100,7 +100,7 @@ def _run_stage(
     if before < latest <= before + num_steps:
         restored = checkpoints.restore_latest(state)
         assert restored is not None
-        start, state = restored.step - before, restored.tree
+        start, state = restored.step - before, jax.device_put(restored.tree)
     batches = trial_batches(config.seed, len(corpus.train), config.batch_size, sum(config.steps))
     title = f"{config.layers[stage]:>2} layers, {num_parameters(model):,} parameters"
     tokens = corpus.train.as_tokens()

@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,89 @@ SECONDS_BETWEEN = 600.0
 ROOM_TO_SPARE = 1 << 20  # bytes, for orbax's own files
 
 
-class RunCheckpoints:
-    """The last two states of a run, by step, in a folder that exists only while the run does.
+class SweepCheckpoints:
+    """The checkpoints of a sweep's unfinished groups, each group's in a folder of its own.
 
-    `every` is in steps; without it a checkpoint is due every ten minutes. What goes wrong while
-    writing is said and costs no more than the checkpoint.
+    On another number of devices trials go on in other groups than the one that was cut off: a group
+    of nine in three of three. The large group's folder stays until all its trials are finished.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None], every: int | None = None):
         self.folder = folder.absolute()
         self.every = every
+        self._say = say
+
+    def next_group(self, trials: Sequence[int], size: int) -> list[int]:
+        """The numbers of the trials to run next, at most `size`: those that a checkpoint holds
+        alone and first, for they go on from another step than the others.
+        """
+        for _, held in self._held(trials):
+            return [number for number in trials if number in held][:size]
+        return list(trials[:size])
+
+    def of(self, group: Sequence[int]) -> "contextlib.closing[RunCheckpoints]":
+        """Those of a group, which begins at the newest that holds its trials; closed at the end of
+        a `with`.
+        """
+        folder = self.folder / f"{group[0]:05d}-{group[-1]:05d}"
+        held = [found for found, numbers in self._held(group) if numbers >= set(group)]
+        if folder not in held:  # of a group that is over, or damaged
+            shutil.rmtree(folder, ignore_errors=True)
+        origin = held[0] if held and held[0] != folder else None
+        begins_at = RunCheckpoints(origin, self._say) if origin else None
+        return contextlib.closing(RunCheckpoints(folder, self._say, self.every, begins_at))
+
+    def drop(self, group: Sequence[int], left: Sequence[int]) -> None:
+        """A group is finished: its checkpoints go, and those of larger ones with no trial left."""
+        for folder in self.folder.glob("*-*"):
+            numbers = _numbers(folder)
+            if numbers <= set(group) or (numbers & set(group) and not numbers & set(left)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def discard(self) -> None:
+        """The sweep is over: nothing to go on from."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _held(self, trials: Sequence[int]) -> list[tuple[Path, set[int]]]:
+        """Folders with checkpoints of some of these trials, and all the trials that they hold; of
+        several the one that is furthest comes first.
+        """
+        folders = [folder for folder in self.folder.glob("*-*") if _numbers(folder) & set(trials)]
+        folders.sort(key=lambda folder: -max(_steps(folder)))
+        return [(folder, _numbers(folder)) for folder in folders]
+
+
+def _steps(folder: Path) -> list[int]:
+    """The sealed steps, newest first."""
+    return sorted((int(path.stem) for path in folder.glob("*.json")), reverse=True)
+
+
+def _numbers(folder: Path) -> set[int]:
+    """The trials of a group's checkpoints; none where no step can be read."""
+    for step in _steps(folder):
+        with contextlib.suppress(Exception), (folder / f"{step}.npz").open("rb") as file:
+            return set(np.load(file, allow_pickle=False)["trials"].tolist())
+    return set()
+
+
+class RunCheckpoints:
+    """The last two states of a run, by step, in a folder that exists only while the run does.
+
+    `every` is in steps; without it a checkpoint is due every ten minutes. What goes wrong while
+    writing is said and costs no more than the checkpoint. A run without any begins at the newest of
+    `origin`, which it leaves as it is.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        say: Callable[[str], None],
+        every: int | None = None,
+        origin: "RunCheckpoints | None" = None,
+    ):
+        self.folder = folder.absolute()
+        self.every = every
+        self._origin = origin
         self._say = say
         self._last = time.monotonic()
         self._sealing: threading.Thread | None = None
@@ -81,8 +154,7 @@ class RunCheckpoints:
 
     def latest(self) -> int:
         """The step of the newest whole checkpoint, or 0; a damaged one is named and removed."""
-        steps = sorted((int(path.stem) for path in self.folder.glob("*.json")), reverse=True)
-        for step in steps:
+        for step in _steps(self.folder):
             try:
                 self._verify(step)
                 return step
@@ -91,13 +163,20 @@ class RunCheckpoints:
         return 0
 
     def restore_latest(self, like: Any) -> Restored | None:
-        """The newest usable one, with the structure, shapes, dtypes and shardings of `like`."""
+        """The newest usable one, on the host, with the structure and dtypes of `like`.
+
+        Arrays have as many trials as were saved, whatever their first axis is in `like`.
+        """
         while step := self.latest():
             try:
                 return self._restore(step, like)
             except Exception as error:  # another version's, or another group's, or no archive
                 self._put_aside(step, error)
-        return None
+        if self._origin is None:
+            return None
+        restored = self._origin.restore_latest(like)
+        self._origin.close()
+        return restored
 
     def _restore(self, step: int, like: Any) -> Restored:
         import orbax.checkpoint as ocp
@@ -105,9 +184,18 @@ class RunCheckpoints:
         leaves, structure = jax.tree.flatten(like)
         with (self.folder / f"{step}.npz").open("rb") as file:
             arrays = dict(np.load(file, allow_pickle=False))
-        args = ocp.args.StandardRestore(leaves)
-        tree = jax.tree.unflatten(structure, self._manager.restore(step, args=args))
-        return Restored(step, tree, arrays)
+        # As host arrays: orbax would put device arrays where they lay, on devices that may be gone.
+        # Broadcast: only their shapes and dtypes are read.
+        lanes = () if "lanes" not in arrays else (int(arrays["lanes"]),)
+        wanted = [
+            np.broadcast_to(np.zeros((), leaf.dtype), (*lanes, *leaf.shape[len(lanes) :]))
+            for leaf in leaves
+        ]
+        found = self._manager.restore(step, args=ocp.args.StandardRestore(wanted))
+        for leaf, target in zip(found, wanted, strict=True):
+            if (leaf.shape, leaf.dtype) != (target.shape, target.dtype):
+                raise ValueError("its arrays are of another model")
+        return Restored(step, jax.tree.unflatten(structure, found), arrays)
 
     def wait(self) -> None:
         """Returns when nothing is being written any more."""

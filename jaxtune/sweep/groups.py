@@ -17,7 +17,7 @@ from jaxtune.core.failure import has_failed
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.records import Recorder
 from jaxtune.core.signals import Interruption
-from jaxtune.storage.checkpoints import RunCheckpoints, save_params
+from jaxtune.storage.checkpoints import SweepCheckpoints, save_params
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
 from jaxtune.storage.tensorboard import Run, TrialRuns
@@ -138,7 +138,7 @@ class SweepRun:
     swept: tuple[str, ...]
     progress: SweepProgress
     meter: Meter
-    checkpoints: RunCheckpoints | None
+    checkpoints: SweepCheckpoints | None
     asked: Interruption
 
     def run(
@@ -149,11 +149,17 @@ class SweepRun:
         keep: Keep | None = None,
     ) -> None:
         """Trains these trials of a program group by group, whole or to step `until`."""
-        while trials:
+        left = {trial.number: trial for trial in trials}
+        while left:
             self.asked.stop_here()
-            group = trials[: program.size]
+            numbers = [*left][: program.size]
+            if self.checkpoints:
+                numbers = self.checkpoints.next_group([*left], program.size)
+            group = [left[number] for number in numbers]
             if program.attempt(lambda group=group: self._train(program, group, until, keep)):
-                trials = trials[len(group) :]
+                left = {number: trial for number, trial in left.items() if number not in numbers}
+                if self.checkpoints:
+                    self.checkpoints.drop(numbers, [*left])
 
     def _train(
         self,
@@ -162,13 +168,13 @@ class SweepRun:
         until: int | None,
         keep: Keep | None,
     ) -> None:
-        with self._recorded(program.plan, group) as (history, recorders):
+        numbers = [trial.number for trial in group]
+        saved = self.checkpoints.of(numbers) if self.checkpoints else contextlib.nullcontext()
+        with saved as checkpoints, self._recorded(program.plan, group) as (history, recorders):
             run = program.group(group, recorders)
-            results = run.run(self.checkpoints, self.asked, program.rule, until)
+            results = run.run(checkpoints, self.asked, program.rule, until)
         self.meter.tokens += run.num_tokens()
         (keep or self._keep)(program, results, history)
-        if self.checkpoints:
-            self.checkpoints.discard()
 
     @contextlib.contextmanager
     def _recorded(

@@ -20,7 +20,7 @@ from jaxtune.data.reading import readings_in, sentences
 from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import summarise
 from jaxtune.stats.verdict import judge
-from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.checkpoints import SweepCheckpoints
 from jaxtune.storage.curves import write_labels
 from jaxtune.storage.inputs import Inputs, read_inputs
 from jaxtune.storage.manifest import describe
@@ -191,7 +191,7 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
     # Several processes could not agree on when to save or to stop: there finished groups are what
     # stays.
     alone = jax.process_count() == 1
-    checkpoints = RunCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
+    checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
     asked = Interruption(watch=alone)
     with SweepProgress(num_trials, num_done, total_steps) as progress, asked:
         sweep = SweepRun(

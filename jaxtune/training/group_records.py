@@ -113,6 +113,21 @@ class GroupRecords:
                 for recorder in recorders if step <= end else ():
                     recorder.evaluation(numbers, step, [scores[place] for place in places])
 
+    def take(self, places: Sequence[int]) -> "GroupRecords":
+        """The records of the trials at some places, in the order given."""
+        order = list(places)
+        return dataclasses.replace(
+            self,
+            losses=[part[order] for part in self.losses],
+            norms=[part[order] for part in self.norms],
+            scores=[[row[place] for place in order] for row in self.scores],
+            logits=None if self.logits is None else self.logits[order],
+            finite=None if self.finite is None else self.finite[order],
+            stopped={
+                new: self.stopped[old] for new, old in enumerate(order) if old in self.stopped
+            },
+        )
+
     def as_arrays(self) -> dict[str, np.ndarray]:
         """For a checkpoint; `from_arrays` reads it back."""
         names = list(self.scores[0][0]) if self.scores else []

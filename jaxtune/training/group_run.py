@@ -177,28 +177,36 @@ class GroupRun:
         self.records.seconds = earlier + time.monotonic() - began
         return Position(step, state, kept)
 
-    def _identity(self) -> list[int]:
-        """What a checkpoint must agree in: the rounding depends on the group size."""
-        return [*self.numbers, self.program.group_size, self.until]
-
     def _save(self, checkpoints: Checkpoints, position: Position) -> None:
-        arrays = self.records.as_arrays() | {"group": np.array(self._identity())}
+        arrays = self.records.as_arrays() | {
+            "trials": np.array(self.numbers),
+            "lanes": np.array(self.program.group_size),  # of the saved stack, idle ones too
+            "until": np.array(self.until),
+        }
         checkpoints.save(position.step, (position.state, position.kept), arrays)
 
     def _restore(self, checkpoints: Checkpoints | None) -> Position | None:
-        """None where there is no checkpoint, or only one of another group."""
-        if checkpoints is None or not checkpoints.latest():
+        """None where there is no checkpoint of these trials.
+
+        It may be of a larger or smaller group, from another number of devices: a trial's state is
+        its lane of the stack, and does not depend on the trials beside it. As long as a device runs
+        as many at once, the bits are the same.
+        """
+        if checkpoints is None:
             return None
         shapes = jax.eval_shape(self.start_state)
         kept = shapes.model if self.save in ("best", "all") else None
-        restored = checkpoints.restore_latest(self.program.abstract((shapes, kept)))
+        restored = checkpoints.restore_latest((shapes, kept))
         if restored is None:
             return None
-        found = restored.arrays.get("group")
-        if found is None or found.tolist() != self._identity():
+        saved = restored.arrays["trials"].tolist()
+        if int(restored.arrays["until"]) != self.until or not {*self.numbers} <= {*saved}:
             return None
-        self.records = GroupRecords.from_arrays(self.program.static.log_every, restored.arrays)
-        return Position(restored.step, *restored.tree)
+        lanes = [saved.index(trial.number) for trial in self.lanes]
+        state, kept = self.program.place(jax.tree.map(lambda leaf: leaf[lanes], restored.tree))
+        records = GroupRecords.from_arrays(self.program.static.log_every, restored.arrays)
+        self.records = records.take(lanes[: len(self.trials)])
+        return Position(restored.step, state, kept)
 
     def start_state(self) -> TrialState:
         """The state before the first step."""

@@ -67,8 +67,11 @@ class ProgramPlan:
         """Trials that run at once: as before, or as many as asked for, else one per device on CPU,
         else what fits.
 
-        A sweep that goes on keeps its size, for the rounding of stacked trials depends on it.
+        A sweep that goes on keeps its size, for the rounding of stacked trials depends on it; that
+        of one trial per device does not.
         """
+        if not stacks_trials(self.config):
+            return len(self.devices)
         before = [self.finished[t.number] for t in self.trials if t.number in self.finished]
         if before and before[-1] % len(self.devices) == 0:
             return before[-1]

@@ -125,13 +125,6 @@ class GroupProgram:
 
         return jax.tree.map(spread, tree)
 
-    def abstract(self, tree: Any) -> Any:
-        """Shapes and dtypes as those of arrays that lie split along the trial axis."""
-        sharding = NamedSharding(self.mesh, PER_TRIAL)
-        return jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
-        )
-
     def fetch(self, tree: Any) -> Any:
         """Device arrays to host arrays, whole in every process."""
         if jax.process_count() > 1:

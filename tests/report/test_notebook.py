@@ -286,7 +286,7 @@ def test_an_interrupted_call_goes_on_when_it_is_given_again(small, tmp_path):
     settings = small | {"max_steps": 400, "checkpoint_every": 10, "out": tmp_path / "out"}
 
     def stop():
-        while not list((tmp_path / "out" / "checkpoints").glob("*.json")):
+        while not list((tmp_path / "out" / "checkpoints").rglob("[0-9]*.json")):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -296,7 +296,7 @@ def test_an_interrupted_call_goes_on_when_it_is_given_again(small, tmp_path):
         jaxtune.run_sweep(**settings)
     button.join()
     assert isinstance(stopped.value, jaxtune.InterruptedRunError)
-    assert list((tmp_path / "out" / "checkpoints").glob("*.json"))
+    assert list((tmp_path / "out" / "checkpoints").rglob("[0-9]*.json"))
     found = jaxtune.run_sweep(**settings)
     whole = jaxtune.run_sweep(**settings | {"out": tmp_path / "whole"})
     same_trials(found.trials, whole.trials)

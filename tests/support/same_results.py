@@ -23,8 +23,17 @@ def curves(folder):
 
 def assert_same(one, other):
     """Two sweeps' folders hold the same."""
+    sizes = [jaxtune.load_results(out).trials["group_size"].tolist() for out in (one, other)]
+    assert sizes[0] == sizes[1]
+    assert_same_trials(one, other)
+    for name in ("checkpoints", ".lock", ".lock.json"):
+        assert not (other / name).exists()
+
+
+def assert_same_trials(one, other):
+    """Two sweeps' folders hold the same, whatever groups the trials ran in."""
     first, second = (jaxtune.load_results(out) for out in (one, other))
-    apart = ["seconds"]
+    apart = ["seconds", "group_size"]
     assert first.trials.drop(columns=apart).equals(second.trials.drop(columns=apart))
     for number, logits in first.predictions.items():
         np.testing.assert_array_equal(logits, second.predictions[number])
@@ -39,5 +48,3 @@ def assert_same(one, other):
     assert curves(one / "tb") == curves(other / "tb")
     arms = [json.loads((out / "summary.json").read_text())["arms"] for out in (one, other)]
     assert arms[0] == arms[1]
-    for name in ("checkpoints", ".lock", ".lock.json"):
-        assert not (other / name).exists()

@@ -2,6 +2,7 @@
 TensorBoard.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -9,14 +10,17 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
-from same_results import assert_same
+from same_results import assert_same, assert_same_trials
 
 import jaxtune
 from jaxtune.core.signals import InterruptedRunError, Interruption
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.sweep.__main__ import main
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.plan import ProgramPlan
 
 
 def command(tiny, out, *flags):
@@ -84,11 +88,68 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
         patched.setattr(RunCheckpoints, "save", save_and_cut)
         with pytest.raises(CutError):
             main(command(tiny, out, "--checkpoint_every", "6"))
-    journal = out / "checkpoints" / "12.npz"
+    (journal,) = (out / "checkpoints").glob("*/12.npz")
     journal.write_bytes(journal.read_bytes()[:-7])
     assert main(command(tiny, out)) == 0
     assert "checkpoint of step 12 cannot be used (12.npz has changed" in capsys.readouterr().out
     assert_same(undisturbed, out)
+
+
+def stop(monkeypatch, devices, at=None):
+    """Sweeps run on so many devices; `at` is the step after whose checkpoint the process ends."""
+    save = RunCheckpoints.save
+
+    def save_and_cut(self, step, *args):
+        save(self, step, *args)
+        if step == at:
+            self.close()
+            raise CutError
+
+    monkeypatch.setattr(RunCheckpoints, "save", save_and_cut)
+    monkeypatch.setattr(ProgramPlan, "devices", jax.devices()[:devices])
+
+
+@pytest.mark.parametrize(
+    ("devices", "begun"),
+    [
+        ((1, 3, 4), [([0], 0), ([0], 10), ([0], 16), ([1, 2, 3], 0)]),
+        ((4, 1, 2), [([0, 1, 2, 3], 0), ([0], 10), ([0], 16), ([1, 2], 10), ([3], 10)]),
+        pytest.param(
+            (3, 2, 1),
+            [([0, 1, 2], 0), ([0, 1], 10), ([0], 16), ([1], 16), ([2], 10), ([3], 0)],
+            marks=pytest.mark.storm,
+        ),
+        pytest.param(
+            (2, 4, 4),
+            [([0, 1], 0), ([0, 1], 10), ([0, 1], 16), ([2, 3], 0)],
+            marks=pytest.mark.storm,
+        ),
+    ],
+)
+def test_on_another_number_of_devices(
+    tiny, undisturbed, tmp_path, monkeypatch, capsys, devices, begun
+):
+    """Cut off after step 10 and after step 16; `begun` are the groups, each with the step that it
+    goes on from.
+    """
+    out, found, begin = tmp_path / "out", [], GroupRun._begin
+
+    def noted(self, checkpoints):
+        position = begin(self, checkpoints)
+        found.append((self.numbers, position.step))
+        return position
+
+    monkeypatch.setattr(GroupRun, "_begin", noted)
+    for number, at in zip(devices, (10, 16, None), strict=True):
+        with monkeypatch.context() as patched:
+            stop(patched, number, at)
+            ends = contextlib.nullcontext() if at is None else pytest.raises(CutError)
+            with ends:
+                main(command(tiny, out, "--checkpoint_every", "2"))
+    assert found == begun
+    assert "cannot be used" not in capsys.readouterr().out
+    assert not (out / "checkpoints").exists()
+    assert_same_trials(undisturbed, out)
 
 
 def test_more_seeds_extend_the_sweep(tiny, undisturbed, tmp_path):
@@ -97,9 +158,7 @@ def test_more_seeds_extend_the_sweep(tiny, undisturbed, tmp_path):
     rows = (out / "trials.jsonl").read_bytes()
     assert main(command(tiny, out)) == 0
     assert (out / "trials.jsonl").read_bytes().startswith(rows)
-    first, second = (jaxtune.load_results(folder).trials for folder in (undisturbed, out))
-    apart = ["seconds", "group_size"]
-    assert first.drop(columns=apart).equals(second.drop(columns=apart))
+    assert_same_trials(undisturbed, out)
 
 
 def test_other_seeds_are_refused(tiny, undisturbed, capsys):
@@ -185,7 +244,7 @@ def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
     """
     out = tmp_path / "out"
     process = start(tiny, out, *LONG)
-    wait_for(lambda: list((out / "checkpoints").glob("*.json")), process)
+    wait_for(lambda: list((out / "checkpoints").rglob("[0-9]*.json")), process)
     second = start(tiny, out, *LONG)
     _, error = second.communicate(timeout=600)
     assert second.returncode == 1
@@ -194,7 +253,7 @@ def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
     _, error = process.communicate(timeout=600)
     assert process.returncode == status, error
     assert "the same command goes on" in error
-    steps = [int(path.stem) for path in (out / "checkpoints").glob("*.json")]
+    steps = [int(path.stem) for path in (out / "checkpoints").rglob("[0-9]*.json")]
     assert 0 < max(steps) < 400
     assert main(command(tiny, out, *LONG)) == 0
     assert len(jaxtune.load_results(out).trials) == 4
@@ -233,7 +292,7 @@ def test_interruption_gives_the_handlers_back():
 def test_a_lock_left_by_a_dead_process_is_taken_over(tiny, tmp_path):
     out = tmp_path / "out"
     process = start(tiny, out, *LONG)
-    wait_for(lambda: list((out / "checkpoints").glob("*.json")), process)
+    wait_for(lambda: list((out / "checkpoints").rglob("[0-9]*.json")), process)
     process.kill()
     process.communicate()
     assert (out / ".lock.json").exists()
