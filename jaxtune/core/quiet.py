@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from typing import Any
 
 # Libraries with a handler of their own, and what stops it; what the user has set stays.
@@ -20,6 +21,8 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
     # orbax, jax and absl have no handler: without any on the root logger, Python prints to stderr.
     logging.basicConfig(handlers=[logging.NullHandler()])
+    # On a full disk; a program that cannot be kept is compiled again.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _show
 

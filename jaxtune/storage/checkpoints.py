@@ -269,7 +269,18 @@ def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
 
 
 def _one_line(error: Exception) -> str:
+    code = _system_code(error)
+    if code is not None:
+        return os.strerror(code)
     return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")
+
+
+def _system_code(error: Exception) -> int | None:
+    """The system's number of an error; orbax's writers have it in their text alone."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"os_error_code='(\d+)'", str(error))
+    return int(found[1]) if found else None
 
 
 def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:
@@ -281,10 +292,10 @@ def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(folder.absolute(), params, force=True)
     except Exception as error:  # of several kinds, with the system's error in the text alone
-        code = re.search(r"os_error_code='(\d+)'", str(error))
+        code = _system_code(error)
         if code is None:
             raise
-        raise OSError(int(code[1]), os.strerror(int(code[1])), str(folder)) from error
+        raise OSError(code, os.strerror(code), str(folder)) from error
 
 
 def load_params(folder: Path) -> dict[str, np.ndarray]:

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from jaxtune.core.files import digest
-from jaxtune.storage.checkpoints import RunCheckpoints, load_params, save_params
+from jaxtune.storage.checkpoints import (
+    RunCheckpoints,
+    SweepCheckpoints,
+    load_params,
+    save_params,
+)
 
 LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}
 
@@ -153,6 +158,53 @@ def test_a_checkpoint_that_cannot_be_written_costs_nothing_else(tmp_path, said):
     checkpoints.save(1, tree(1))
     checkpoints.close()
     assert "No checkpoint could be written" in said[0]
+
+
+def test_a_writer_s_error_is_the_system_s(tmp_path, said, monkeypatch):
+    """orbax's writers spell the system's number in a text of many lines."""
+    checkpoints = RunCheckpoints(tmp_path / "c", said.append)
+    checkpoints.save(1, tree(1))
+    checkpoints.wait()
+
+    def fail(*_, **__):
+        raise ValueError("OUT_OF_RANGE: Error writing\n ... [os_error_code='28' ...]")
+
+    monkeypatch.setattr(checkpoints._manager, "save", fail)
+    checkpoints.save(2, tree(2))
+    checkpoints.close()
+    assert said == ["No checkpoint could be written (No space left on device); going on without."]
+
+
+def test_groups_of_other_sizes_begin_where_their_trials_were(tmp_path, said):
+    sweep = SweepCheckpoints(tmp_path / "c", said.append)
+
+    def save(group, step):
+        with sweep.of(group) as own:
+            stacked = {"w": jnp.stack([jnp.full(3, 10.0 * n + step) for n in group])}
+            about = {"trials": np.array(group), "lanes": np.array(len(group))}
+            own.save(step, stacked, about)
+
+    def found(group):
+        with sweep.of(group) as own:
+            restored = own.restore_latest({"w": jnp.zeros((1, 3))})
+        return None if restored is None else (restored.step, restored.tree["w"][:, 0].tolist())
+
+    assert sweep.next_group([0, 1, 2, 3], 3) == [0, 1, 2]
+    assert found([0, 1, 2]) is None
+    save([0, 1, 2], 5)
+    assert sweep.next_group([0, 1, 2, 3], 4) == [0, 1, 2]  # not with trial 3, which is at step 0
+    assert sweep.next_group([0, 1, 2, 3], 2) == [0, 1]
+    assert found([0, 1]) == (5, [5.0, 15.0, 25.0])
+    save([0, 1], 7)
+    assert sweep.next_group([0, 1, 2, 3], 2) == [0, 1]
+    assert found([0, 1]) == (7, [7.0, 17.0])
+    sweep.drop([0, 1], [2, 3])
+    assert sweep.next_group([2, 3], 2) == [2]
+    assert found([2]) == (5, [5.0, 15.0, 25.0])
+    sweep.drop([2], [3])
+    assert sweep.next_group([3], 2) == [3]
+    assert list((tmp_path / "c").iterdir()) == []
+    assert said == []
 
 
 def test_due_by_steps_or_by_the_clock(tmp_path, said, monkeypatch):

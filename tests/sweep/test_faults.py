@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,10 +53,12 @@ def test_a_full_disk_costs_no_finished_trial(tiny, tmp_path, limits):
     assert last["status"] == 0, last["text"]
     failed = [end for end in ends.values() if end["status"]]
     assert len(failed) >= len(limits) / 2
-    # orbax's threads complain at length, into the middle of our sentence: status 1 says that there
-    # was one.
     for limit, end in ends.items():
         assert end["status"] in (0, 1), (limit, end["text"])
+        said = end["text"]
+        assert not re.search("Traceback|Warning|orbax|OCDBT", said), (limit, said)
+        for line in re.findall("No checkpoint.*", said):
+            assert line == "No checkpoint could be written (File too large); going on without."
     assert_same(undisturbed, filled)
 
 
