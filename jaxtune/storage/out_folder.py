@@ -173,7 +173,11 @@ def same_places(out: Path, settings: Settings) -> bool:
     if not path.exists():
         return False
     texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
-    before, now = (_comparable(text, paths_too=True) for text in texts)
+    try:
+        configs = [yaml.safe_load(_comparable(text, paths_too=True)) for text in texts]
+        before, now = ([config.get(name) for name in INPUT_FIELDS] for config in configs)
+    except (yaml.YAMLError, AttributeError):  # no config
+        return False
     return before == now
 
 

@@ -56,7 +56,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         argv: the settings as flags, for the manifest.
     """
     out = out_folder(settings)
-    given, settings = settings, with_length_in_use(settings)
+    given, settings = settings, _with_length_in_use(out, settings)
     trials = make_trials(settings)
     if settings.base.keep_trials is not None and jax.process_count() > 1:
         raise UserError(
@@ -142,6 +142,16 @@ def _finished(out: Path, settings: Settings, trials: Sequence[Trial]) -> dict[in
         sizes = multihost_utils.broadcast_one_to_all(sizes)
         held = {t.number: int(size) for t, size in zip(trials, sizes, strict=True) if size}
     return held
+
+
+def _with_length_in_use(out: Path, settings: Settings) -> Settings:
+    """`with_length_in_use`, but for a finished sweep whose model is not there any more."""
+    try:
+        return with_length_in_use(settings)
+    except UserError:
+        if same_places(out, settings):
+            return settings
+        raise
 
 
 def _inputs(out: Path, settings: Settings, pending: bool) -> Inputs:

@@ -106,10 +106,11 @@ def test_a_file_more_or_less_is_another_model(home, capsys):
 
 
 def test_a_finished_sweep_is_shown_where_its_files_are_not(home, capsys):
+    length = ("train.csv", "dev.csv", "--max_length", "16")  # no more than the model had
     assert sweep("out", 1) == 0
     shutil.rmtree("model")
     (home / "train.csv").unlink()
-    assert sweep("out", 1, home / "model") == 0
+    assert sweep("out", 1, home / "model", *length) == 0
     assert "Results: out" in capsys.readouterr().out
     assert sweep("out", 2) == 1
     assert sweep("out", 1, "nowhere") == 1  # another name, and no file that says it is the same
