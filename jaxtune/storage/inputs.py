@@ -50,11 +50,11 @@ def _files(config: SweepConfig, settings: Settings) -> Iterator[tuple[str, Path]
     # Imported late: a report does without JAX.
     from jaxtune.data.glue import GLUE_TASKS, glue_files
     from jaxtune.data.tokens import tokenizer_files
+    from jaxtune.models.folder import weight_files
     from jaxtune.models.pretrained import locate
-    from jaxtune.models.weights import weight_files
 
     assert config.model is not None
-    folder = locate(config.model)
+    folder = locate(config.model, config.revision)
     weights = [] if config.random_weights else weight_files(folder)
     for file in (folder / "config.json", *weights, *tokenizer_files(folder)):
         yield f"model/{file.name}", file
@@ -86,6 +86,8 @@ def with_inputs(settings: Settings, places: Mapping[str, str]) -> Settings:
     """The settings, of every arm, with model and data in other places."""
     places = {field: path for field, path in places.items() if field not in settings.grid}
     values: dict[str, Any] = dict(places)
+    if "model" in places and Path(places["model"]).is_dir():
+        values["revision"] = None  # a folder in place of a model of the hub
     base, *arms = (dataclasses.replace(c, **values) for c in (settings.base, *settings.arms))
     return Settings(base, settings.grid, tuple(arms))
 

@@ -34,7 +34,7 @@ from jaxtune.data.tokens import (
     were_cut,
 )
 from jaxtune.models.encoder import EncoderConfig
-from jaxtune.models.folder import CONFIG, weight_files
+from jaxtune.models.folder import CONFIG
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
     load_classifier,
