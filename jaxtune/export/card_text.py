@@ -31,8 +31,8 @@ Failed: {meaning}; std over seeds (ddof 1); the interval is Wilson's, of the fai
 
 {expected_best}
 
-Expected {metric} {when} of the best of so many trials, drawn with replacement from these \
-(Dodge et al. 2019).
+Expected {metric} {when} of the best of so many trials, over all ways to choose them from these \
+(Dodge et al. 2021).
 
 ## Recipe
 

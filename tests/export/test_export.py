@@ -2,6 +2,7 @@
 refusals.
 """
 
+import itertools
 import json
 import re
 import shutil
@@ -125,9 +126,8 @@ def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tm
     assert "chosen on the data that it is reported on" in body
     assert "Drawn anew by every trial, and trained from there: classifier.\n" in body
     several = [1, 2, 4, 5]
-    ranks = np.arange(1, 6) / 5
-    weights = [ranks**n - (ranks - 0.2) ** n for n in several]
-    expected = [f"{np.sort(final) @ weight:.4f}" for weight in weights]
+    draws = [[max(draw) for draw in itertools.combinations(final, n)] for n in several]
+    expected = [f"{np.mean(best):.4f}" for best in draws]
     assert f"| expected best | {' | '.join(expected)} |" in body
     assert "`learning_rate` | 0.001 |" in body
     assert "`mixout` | 0.0 |" in body

@@ -75,6 +75,7 @@ def test_first_sentence(text, first):
 def test_plain_numbers():
     value = {1: np.float32(0.5), "x": (np.bool_(True), Estimate(0.1)), "none": None}
     estimate = {"value": 0.1, "low": None, "high": None, "method": "", "reason": ""}
+    estimate["confidence"] = 0.95
     assert plain(value) == {"1": 0.5, "x": [True, estimate], "none": None}
 
 
