@@ -1,6 +1,8 @@
 """How a command ends: its exit status, and one sentence for what its user can mend."""
 
 import errno
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,7 +19,8 @@ DISK_ERRORS = {
 def run(
     command: Callable[[list[str]], None], argv: Sequence[str] | None, when_disk_is_full: str
 ) -> int:
-    """Runs a command; 0 done, 1 error, 2 wrong usage, 128 + signal interrupted.
+    """Runs a command; 0 done, 1 error, 2 wrong usage, 128 + signal interrupted
+    (141 where who reads the output has gone).
 
     Args:
         command: takes the words of the command line.
@@ -40,6 +43,11 @@ def run(
     except KeyboardInterrupt:
         print("stopped by SIGINT: give the same command again.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Who reads the output has gone, as `| head` does. Python would complain of it once more
+        # when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         # numpy and pyarrow do not always say which it was.
         if error.errno is not None and error.errno not in DISK_ERRORS:

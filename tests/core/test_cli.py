@@ -238,3 +238,18 @@ def test_callbacks_show_their_exceptions_but_those_of_writes_that_failed():
     )
     assert "RuntimeError: a mistake of ours" in python(code, "a mistake of ours").stderr
     assert python(code, "Event loop is closed").stderr == ""
+
+
+def test_a_reader_that_has_gone_is_no_traceback():
+    """As with `jaxtune sweep --help | head -1`, when more is to come than a pipe holds."""
+    code = (
+        "import sys; from jaxtune.core.cli import run\n"
+        "sys.exit(run(lambda words: [print('x' * 10_000) for _ in range(100)], [], ''))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
