@@ -45,6 +45,8 @@ from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.prepare import with_length_in_use
 
+MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
+
 
 def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     """Runs every trial that OUT does not hold yet; returns OUT.
@@ -189,6 +191,8 @@ def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) 
     write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
     show_arms(arms)
     # The report's own verdict: a second test here would be another answer to the same question.
+    if len(arms) > MANY_ARMS:
+        say(f"Comparing {len(arms)} arms ...")
     say("\n".join(judge(make_arms(by_arm(rows))).sentences))
     say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
 
