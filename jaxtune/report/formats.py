@@ -74,7 +74,8 @@ def terminal_table(table: Table) -> RichTable:
             cell.split("\n")[0] if table.columns[i] in ("Mean", "Std") else cell
             for i, cell in enumerate(row)
         ]
-        cells[0] = cells[0].replace(" ", "\n")
+        name, *below = cells[0].split("\n")
+        cells[0] = "\n".join([name.replace(" ", "\n"), *below])
         made.add_row(*(Text(cells[index]) for index in shown))
     return made
 

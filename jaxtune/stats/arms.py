@@ -13,13 +13,14 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.metrics import merit
 from jaxtune.stats.intervals import Estimate
+from jaxtune.storage.trial_rows import CHECKSUMS
 
 # What a row says about its trial beside the settings that it was run with.
 _RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
     *("higher_is_better", "positive_label"),
-    *("num_steps", "stopped_at", "seconds", "group_size"),
+    *("num_steps", "stopped_at", "seconds", "group_size", *CHECKSUMS),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
 RUNNING = {

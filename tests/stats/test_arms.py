@@ -13,6 +13,7 @@ from jaxtune.stats.arms import (
     matched_scores,
     readable,
 )
+from jaxtune.storage.trial_rows import CHECKSUMS
 
 
 def test_a_trial_without_a_score_failed_and_enters_with_the_trivial_one():
@@ -48,6 +49,15 @@ def test_differences_are_settings_as_typed_and_leave_out_how_it_was_run():
     assert differences(off, on) == {"bias_correction": ("false", "true")}
     assert readable(None) == readable(float("nan")) == "null"
     assert readable(2e-5) == "2e-05"
+
+
+def test_checksums_of_a_row_are_no_settings():
+    """A sweep's own rows have them, and its last words would recommend them."""
+    rows = made_up_rows([0.9], learning_rate=2e-5)
+    rows[0] |= dict.fromkeys(CHECKSUMS, "c8996f")
+    (arm,) = make_arms({"all": rows})
+    assert not set(CHECKSUMS) & set(arm.settings)
+    assert arm.settings["learning_rate"] == 2e-5
 
 
 def test_scores_are_matched_by_seed():
