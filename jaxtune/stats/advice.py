@@ -63,9 +63,9 @@ def _scatter(arm: Arm) -> str:
     near = int(np.sum(merits < merit(middle, arm.higher_is_better)))
     if near < SCATTERED * rest.size or not near:
         return ""
-    whose = "" if rest.size == len(arm) else " that did not fail"
+    whose = "its seeds" if rest.size == len(arm) else "those that did not fail"
     return (
-        f"; one seed is not enough, for those{whose} still scatter: {rest.min():.3f} to"
+        f"; one seed is not enough, for {whose} still scatter: {rest.min():.3f} to"
         f" {rest.max():.3f}, {near} of {rest.size} nearer to the floor ({arm.trivial:.3f}) than to"
         " the best"
     )

@@ -160,7 +160,7 @@ def test_a_winner_whose_seeds_scatter_is_told_so():
     on = arm("on", [*normal(0.9, 0.02, 22), *normal(0.66, 0.01, 10)])
     found = judge([arm("off", [0.6] * 25 + [*normal(0.65, 0.02, 7)]), on])
     assert found.leaders == ("on",)
-    assert "one seed is not enough, for those still scatter: 0.6" in found.next_step
+    assert "one seed is not enough, for its seeds still scatter: 0.6" in found.next_step
     assert "10 of 32 nearer to the floor (0.600) than to the best." in found.next_step
 
 
