@@ -170,6 +170,11 @@ def merit(scores: np.ndarray | float | None, higher_is_better: bool) -> np.ndarr
     return np.where(np.isnan(values), -np.inf, values)
 
 
+def direction(higher_is_better: bool) -> str:
+    """What a reader of a score must be told: nothing where it is as one expects."""
+    return "" if higher_is_better else " (lower is better)"
+
+
 def predict(logits: np.ndarray) -> np.ndarray:
     """Class of each example, or its value where there is one column (regression).
 

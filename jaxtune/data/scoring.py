@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.metrics import fitting
+from jaxtune.core.metrics import METRICS, direction, fitting
 from jaxtune.data.examples import Task
 
 # Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
@@ -60,7 +60,8 @@ def scoring_words(
         metrics: primary first.
         floor: what the best constant prediction scores.
     """
-    words = f"Scored by {metrics[0]}; the best constant prediction scores {floor:.3f}."
+    way = direction(METRICS[metrics[0]].higher_is_better)
+    words = f"Scored by {metrics[0]}{way}; the best constant prediction scores {floor:.3f}."
     if label_names is None:
         return words
     if "f1" in metrics:

@@ -54,6 +54,7 @@ def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findi
     arms = [_with_dev_error(arm, trials[arm.name]) for arm in arms]
     check_comparable(arms)
     num_dev = _num_dev(arms, trials)
+    _check_dev_labels(sources)
     report(f"comparing {len(arms)} arms")
     verdict = judge(arms, num_dev)
     described = []
@@ -117,6 +118,19 @@ def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) ->
                 f" and {sizes.get(arm.name)} examples); compare sweeps of one dev set."
             )
     return next(iter(sizes.values()), None)
+
+
+def _check_dev_labels(sources: Sequence[Source]) -> None:
+    """Raises UserError where sweeps had other classes or other right answers; 0.1 kept neither."""
+    for name, value in (("classes", lambda s: s.classes), ("dev labels", lambda s: s.labels)):
+        known = [(source.name, value(source)) for source in sources if value(source) is not None]
+        for other, found in known[1:]:
+            if not np.array_equal(found, known[0][1]):
+                raise UserError(
+                    f"{known[0][0]} and {other} have different {name}, and their scores do not"
+                    " compare; report on each by itself, or give sweeps of one dev set with the"
+                    " same classes and its examples in the same order."
+                )
 
 
 def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) -> ArmFindings:

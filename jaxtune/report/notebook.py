@@ -16,6 +16,7 @@ from jaxtune.report.findings import Findings, find
 from jaxtune.report.sources import Source, read_sources
 from jaxtune.report.statements import Comparison, Verdict
 from jaxtune.stats.describe import summarise
+from jaxtune.stats.wording import plural
 from jaxtune.storage.paths import CONFIG
 from jaxtune.storage.results import (
     read_classes,
@@ -40,7 +41,8 @@ class Results:
 
     def __repr__(self) -> str:
         outs = ", ".join(map(str, self.outs))
-        return f"{outs}: {len(self.trials)} trials in {len(self.arms)} arms"
+        trials, arms = plural(len(self.trials), "trial"), plural(len(self.arms), "arm")
+        return f"{outs}: {trials} in {arms}"
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from jaxtune.core.metrics import direction
 from jaxtune.core.version import __version__
 from jaxtune.report.contents import Key, Panel, Section
 from jaxtune.report.findings import Findings
@@ -60,12 +61,15 @@ def title(found: Findings) -> str:
 
 def facts(found: Findings) -> str:
     """What the numbers are based on, in a line."""
-    trials, arms = sum(len(arm.arm) for arm in found.arms), plural(len(found.arms), "arm")
+    trials = plural(sum(len(arm.arm) for arm in found.arms), "trial")
+    arms = plural(len(found.arms), "arm")
     dev = "the dev set" if found.num_dev is None else f"{found.num_dev} dev examples"
-    positive = found.arms[0].arm.settings.get("positive_class")
+    arm = found.arms[0].arm
+    positive = arm.settings.get("positive_class")
     of = f" of the class {positive!r}" if found.metric == "f1" and positive is not None else ""
+    way = direction(arm.higher_is_better)
     return (
-        f"{trials} trials in {arms}, scored by {found.metric}{of} on {dev} after the last step."
+        f"{trials} in {arms}, scored by {found.metric}{of}{way} on {dev} after the last step."
         f" The best constant prediction scores {found.trivial:.3f}."
     )
 

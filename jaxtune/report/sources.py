@@ -15,8 +15,18 @@ from jaxtyping import Float, Int, Shaped
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
+from jaxtune.stats.wording import have, plural
 from jaxtune.storage.inputs import inputs_of, one_spelling
-from jaxtune.storage.paths import CONFIG, HISTORY, LABELS, MANIFEST, PREDICTIONS, SUMMARY, TRIALS
+from jaxtune.storage.paths import (
+    CLASSES,
+    CONFIG,
+    HISTORY,
+    LABELS,
+    MANIFEST,
+    PREDICTIONS,
+    SUMMARY,
+    TRIALS,
+)
 from jaxtune.storage.trial_rows import CHECKSUMS, Row, finished_rows
 
 LOSS, DEV = "loss", "dev"
@@ -71,6 +81,12 @@ class Source:
     config: str  # text of config.yaml
     manifest: dict[str, Any]
     throughput: dict[str, Any] | None  # of summary.json, which a finished sweep has
+    classes: tuple[str, ...] | None  # None of regression, and where classes.json is not there
+
+    @property
+    def labels(self) -> Shaped[np.ndarray, " example"] | None:
+        """Of the dev examples; None where they are not there."""
+        return self.trials[0].labels
 
     @property
     def rows(self) -> list[Row]:
@@ -83,16 +99,18 @@ class Source:
         done = len(self.trials)
         if self.planned is None:
             return (
-                f"{self.name}: {done} trials have finished, of how many is not known"
+                f"{self.name}: {plural(done, 'trial')} {have(done)} finished, of how many is not known"
                 f" ({CONFIG} cannot be read)."
             )
         if done >= self.planned.trials:
             return ""
         missing = self.planned.arms - len({row["arm"] for row in self.rows})
-        arms = f"; {missing} of {self.planned.arms} arms have none yet" if missing > 0 else ""
+        arms = ""
+        if missing > 0:
+            arms = f"; {missing} of {self.planned.arms} arms {have(missing)} none yet"
         return (
-            f"{self.name}: {done} of {self.planned.trials} trials have finished{arms}. The sweep"
-            " still runs or was cut off, and what is said here may change."
+            f"{self.name}: {done} of {self.planned.trials} trials {have(done)} finished{arms}. The"
+            " sweep still runs or was cut off, and what is said here may change."
         )
 
 
@@ -195,6 +213,7 @@ def _source(out: Path, name: str, trials: tuple[TrialRecord, ...]) -> Source:
     manifest = _unless_damaged(read_json, out / MANIFEST)
     summary = _unless_damaged(read_json, out / SUMMARY)
     throughput = summary.get("throughput") if isinstance(summary, dict) else None
+    classes = _unless_damaged(read_json, out / CLASSES)
     return Source(
         out=out,
         name=name,
@@ -203,6 +222,7 @@ def _source(out: Path, name: str, trials: tuple[TrialRecord, ...]) -> Source:
         config=config,
         manifest=manifest if isinstance(manifest, dict) else {},
         throughput=throughput if isinstance(throughput, dict) else None,
+        classes=tuple(map(str, classes)) if isinstance(classes, list) else None,
     )
 
 

@@ -32,6 +32,16 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def every(number: int, noun: str) -> str:
+    """Such as `The only trial` and `All 5 trials`, at the beginning of a sentence."""
+    return f"The only {noun}" if number == 1 else f"All {number} {noun}s"
+
+
+def have(number: int) -> str:
+    """The verb of so many things."""
+    return "has" if number == 1 else "have"
+
+
 def names(arms: Sequence[str], joint: str = "and") -> str:
     """Such as `[a], [b] and [c]`; a long list is cut."""
     shown = [f"[{name}]" for name in arms[:MOST_NAMES]]

@@ -108,4 +108,4 @@ def test_the_class_of_f1_is_named():
 
 def test_regression_has_no_classes():
     said = words(STSB, np.array([0, 1, 5], np.float32), "mse")
-    assert said == "Scored by mse; the best constant prediction scores 4.667."
+    assert said == ("Scored by mse (lower is better); the best constant prediction scores 4.667.")

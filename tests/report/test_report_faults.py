@@ -11,6 +11,7 @@ import pytest
 from made_up import write_made_up_sweep
 from pages import Page
 
+import jaxtune
 from jaxtune.report.__main__ import main
 
 NASTY = '=<script>alert("x")</script>|`*a*](http://evil.example) & $x$'
@@ -88,6 +89,18 @@ def test_a_sweep_that_was_cut_off(swept, tmp_path, capsys):
     assert len(pd.read_csv(out / "trials.csv")) == 5
 
 
+def test_a_single_finished_trial_is_one_trial(swept, tmp_path, capsys):
+    out = copied(swept, tmp_path)
+    (out / "trials.jsonl").write_text((out / "trials.jsonl").read_text().split("\n")[0] + "\n")
+    assert main([str(out)]) == 0
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert "copy: 1 of 6 trials has finished; 1 of 2 arms has none yet." in said
+    assert "1 trial in 1 arm, scored by accuracy" in (out / "report.md").read_text()
+    (out / "config.yaml").unlink()
+    assert main([str(out)]) == 0
+    assert "copy: 1 trial has finished, of how many is not known" in capsys.readouterr().out
+
+
 def test_a_sweep_with_rows_alone(swept, tmp_path):
     """Nothing but trials.jsonl still gives arms, scores, pairs and learning rates."""
     (tmp_path / "out").mkdir()
@@ -139,6 +152,38 @@ def test_dev_sets_of_other_sizes_are_refused(swept, tmp_path, capsys):
         np.save(file, np.load(file)[:30])
     assert main([str(swept), str(other)]) == 1
     assert_one_sentence(capsys, "50 and 30 examples")
+
+
+def with_answers(out, labels, classes):
+    """As every sweep leaves them beside its predictions."""
+    np.save(out / "predictions" / "labels.npy", labels)
+    (out / "classes.json").write_text(json.dumps(classes))
+    return out
+
+
+def test_other_dev_labels_or_classes_are_refused(swept, tmp_path, capsys):
+    """Of the same size and floor: the examples in another order, or other classes."""
+    labels = np.arange(50, dtype=np.int32) % 2
+    first = with_answers(copied(swept, tmp_path, "first"), labels, ["no", "yes"])
+    for name, answers, classes, what in (
+        ("turned", labels[::-1], ["no", "yes"], "dev labels"),
+        ("renamed", labels, ["yes", "no"], "classes"),
+        ("regression", labels.astype(np.float32) + 0.5, None, "dev labels"),
+    ):
+        other = with_answers(copied(swept, tmp_path, name), answers, classes)
+        assert main([str(first), str(other), "--to", str(tmp_path / "to")]) == 1
+        assert_one_sentence(
+            capsys,
+            f"first and {name} have different {what}, and their scores do not compare; report on"
+            " each by itself, or give sweeps of one dev set with the same classes and its examples"
+            " in the same order.",
+        )
+    assert not (tmp_path / "to").exists()
+    same = with_answers(copied(swept, tmp_path, "same"), labels, ["no", "yes"])
+    # A sweep of version 0.1 has left neither.
+    assert main([str(first), str(same), str(swept), "--to", str(tmp_path / "to")]) == 0
+    # Tables of sweeps that do not compare may be read together all the same.
+    assert set(jaxtune.load_results(first, other).trials.folder) == {"first", "regression"}
 
 
 def assert_one_sentence(capsys, part):
