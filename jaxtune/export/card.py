@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.core.failure import MEANING
+from jaxtune.core.metrics import METRICS
 from jaxtune.core.version import __version__
 from jaxtune.export.card_text import (
     CARD,
     HOW_ENSEMBLE,
     HOW_SOUP,
     HOW_TRIAL,
+    OWN_START,
     ROUNDED,
+    SAME_START,
     STEPS,
     USE,
     USE_ENSEMBLE,
@@ -28,7 +31,7 @@ from jaxtune.models.starting_point import drawn_parts
 from jaxtune.stats.arms import RUNNING, make_arms, readable
 from jaxtune.stats.describe import describe, expected_best
 from jaxtune.stats.intervals import Estimate
-from jaxtune.stats.wording import enumerate_words, in_parts, show_wilson
+from jaxtune.stats.wording import enumerate_words, every, in_parts, plural, show_wilson
 
 ENCODERS = {"bert": "BERT", "roberta": "RoBERTa", "albert": "ALBERT"}
 MOST_LABELS = 12
@@ -86,12 +89,11 @@ def soup_card(
         chosen=chosen,
         members=len(members),
         size=len(sweep.arm_of(members[0].trial.arm)),
-        fresh=_drawn(dev),
-        heads=len({member.trial.seeds.init_seed for member in members}),
+        start=_start(dev, len({member.trial.seeds.init_seed for member in members})),
         step=STEPS[sweep.step],
         table=_table(["soup", "trials"], [[n, ", ".join(map(str, t))] for n, t in trials.items()]),
     )
-    what = f"{chosen} soup of {len(trials[chosen])} trials"
+    what = f"{chosen} soup of {plural(len(trials[chosen]), 'trial')}"
     return _card(dev, sweep, members[0], what, scored, how, USE)
 
 
@@ -120,13 +122,16 @@ def _card(
         drawn=_drawn(dev),
         notes="".join(f" {escaped(note)}" for note in dev.task.notes),
         scores=_table(["", *metrics], lines),
+        reading=_reading(dev),
         num_dev=len(dev.labels),
         metric=metrics[0],
         trivial=f"{member.row['trivial']:.4f}",
         meaning=MEANING,
         how=how,
-        num_trials=len(sweep.arm_of(member.trial.arm)),
-        whole=f"the arm {arm_name}" if sweep.arms[1:] else "the sweep",
+        trials=_trials_of(
+            len(sweep.arm_of(member.trial.arm)),
+            f"the arm {arm_name}" if sweep.arms[1:] else "the sweep",
+        ),
         spread=_spread(sweep, member),
         expected_best=_expected_best(sweep, member),
         when="after the last step" if sweep.step == "final" else "at each trial's best evaluation",
@@ -173,12 +178,34 @@ def _drawn(dev: DevSet) -> str:
     return enumerate_words(drawn_parts(dev.task.fresh, dev.config.reinit_layers))
 
 
+def _start(dev: DevSet, initialisations: int) -> str:
+    """Whether the members of a soup had one starting point."""
+    if initialisations == 1:
+        return SAME_START
+    return OWN_START.format(fresh=_drawn(dev), heads=initialisations)
+
+
+def _trials_of(number: int, whole: str) -> str:
+    """Such as `All 32 trials of the sweep, which differ in their seeds only`."""
+    apart = ", which differ in their seeds only" if number > 1 else ""
+    return f"{every(number, 'trial')} of {whole}{apart}"
+
+
 def _goal(label_names: Sequence[str] | None) -> str:
     if label_names is None:
         return "regression"
     if len(label_names) > MOST_LABELS:
         return f"{len(label_names)} classes"
     return f"{len(label_names)} classes ({', '.join(map(escaped, label_names))})"
+
+
+def _reading(dev: DevSet) -> str:
+    """Which class F1 is of, and what is better when lower; nothing where a score says it all."""
+    said = ""
+    if "f1" in dev.task.metrics and dev.label_names:
+        said += f" f1: of the class {escaped(dev.label_names[dev.task.positive])}."
+    errors = [name for name in dev.task.metrics if not METRICS[name].higher_is_better]
+    return said + "".join(f" {name}: lower is better." for name in errors)
 
 
 def _seeds(member: Member) -> str:

@@ -15,7 +15,7 @@ CARD = """\
 
 {scores}
 
-On the {num_dev} examples of the dev set; the best constant prediction has {metric} {trivial}.
+On the {num_dev} examples of the dev set; the best constant prediction has {metric} {trivial}.{reading}
 
 ## How it was chosen
 
@@ -23,7 +23,7 @@ On the {num_dev} examples of the dev set; the best constant prediction has {metr
 
 ## How stable the recipe is
 
-All {num_trials} trials of {whole}, which differ in their seeds only; {metric} after the last step.
+{trials}; {metric} after the last step.
 
 {spread}
 
@@ -74,11 +74,13 @@ to the worst on the dev set and keeps each that does not worsen the dev score of
 equal. **These choices were made on the data that the scores are of, so the scores are too \
 good**: expect less on new data.
 
-All trials started from one encoder, but their fresh parts ({fresh}) from {heads} different \
-initialisations, whose mean need not mean anything: compare the scores with a single trial's. \
-{step}
+{start} {step}
 
 {table}"""
+OWN_START = """\
+All trials started from one encoder, but their fresh parts ({fresh}) from {heads} different \
+initialisations, whose mean need not mean anything: compare the scores with a single trial's."""
+SAME_START = "All trials started from the same parameters."
 STEPS = {
     "final": "The parameters are those after the last step.",
     "best": "The parameters are those of each trial's best evaluation on the dev set.",

@@ -20,6 +20,7 @@ from jaxtune.export.card import Scored, ensemble_card, soup_card, step_words, tr
 from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
 from jaxtune.export.folder import write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
+from jaxtune.stats.wording import every, plural
 
 CARD = "README.md"
 
@@ -47,19 +48,19 @@ def _usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Memb
         return usable
     if not usable:
         raise UserError(
-            f"All {len(members)} trials to choose from in {sweep.out} failed; give one's number,"
-            f" such as --trial {members[0].number}, to export it all the same."
+            f"{every(len(members), 'trial')} to choose from in {sweep.out} failed; give one's"
+            f" number, such as --trial {members[0].number}, to export it all the same."
         )
     number = usable[0].number
     raise UserError(
-        f"Of {len(members)} trials only {number} did not fail, and there is nothing to average;"
-        f" give --trial {number}."
+        f"Of {plural(len(members), 'trial')} only number {number} did not fail, and there is nothing"
+        f" to average it with; give --trial {number}."
     )
 
 
 def _chosen_best(sweep: Sweep, best: Member, arm: str | None) -> str:
     """How the best trial came to be it, in Markdown."""
-    among = f"{len(in_arm(sweep, arm))} trials"
+    among = plural(len(in_arm(sweep, arm)), "trial")
     if arm is None and len(sweep.arms) > 1:
         among += f" in {len(sweep.arms)} arms"
     return HOW_BEST.format(among=among, metric=best.row["metric"])
@@ -146,5 +147,5 @@ def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
     return (
         f"Soups of {len(members)} trials, {metric} on the dev set: uniform"
         f" {scores['uniform'][metric]:.4f}, greedy {scores['greedy'][metric]:.4f} (of"
-        f" {len(trials['greedy'])} trials). The {chosen} one is exported."
+        f" {plural(len(trials['greedy']), 'trial')}). The {chosen} one is exported."
     )

@@ -90,6 +90,7 @@ def test_the_trial_with_the_smallest_error_is_exported(errors, tmp_path, capsys)
     assert greedy <= round(best["final"], 4)
     card = (tmp_path / "soup" / "README.md").read_text()
     assert f"| best single trial ({best['trial']}) | {best['final']:.4f} |" in card
+    assert ". mse: lower is better.\n" in card
     (line,) = [line for line in card.splitlines() if line.startswith("| expected best")]
     means = [float(cell) for cell in line.split("|")[2:-1]]
     assert means == sorted(means, reverse=True)
@@ -98,6 +99,7 @@ def test_the_trial_with_the_smallest_error_is_exported(errors, tmp_path, capsys)
 def test_the_report_takes_the_smaller_error_for_the_better_one(errors, tmp_path):
     assert report([str(errors), "--to", str(tmp_path)]) == 0
     text = (tmp_path / "report.md").read_text()
+    assert "8 trials in 2 arms, scored by mse (lower is better) on 40 dev examples" in text
     assert "Final mse on the dev set (lower is better)" in text
     assert "One standard error of a dev set of 40 examples is 0." in text
     found = jaxtune.load_results(errors).findings
@@ -128,6 +130,7 @@ def test_the_trials_with_the_smallest_errors_go_on(tiny, errors, tmp_path):
 @pytest.mark.parametrize(("name", "number"), [("pet", 1), ("other", 0)])
 def test_f1_is_of_the_named_class(tiny, tmp_path, capsys, name, number):
     flags = ["--metric", "f1", "--positive_class", name, "--num_seeds", "1", "--max_steps", "3"]
+    flags += ["--save_params", "final"]
     label = lambda i: "pet" if i == 0 else "other"  # noqa: E731
     assert main(command(tiny, tmp_path, label, *flags)) == 0
     assert f"F1 is of the class {name!r} (--positive_class)." in capsys.readouterr().out
@@ -147,6 +150,11 @@ def test_f1_is_of_the_named_class(tiny, tmp_path, capsys, name, number):
     assert last["dev/macro_f1"] == pytest.approx(scores["macro_f1"], abs=1e-6)
     assert last["dev/matthews"] == pytest.approx(scores["matthews"], abs=1e-6)
     assert "dev/accuracy" in last
+    capsys.readouterr()
+    assert export(tmp_path / "out", 0, tmp_path / "hf") == 0
+    card = (tmp_path / "hf" / "README.md").read_text()
+    assert f"has f1 {row['trivial']:.4f}. f1: of the class {name}.\n" in card
+    assert "\nThe only trial of the sweep; f1 after the last step.\n" in card
 
 
 def test_macro_f1_and_matthews_stand_beside_the_accuracy_of_three_classes(tiny, tmp_path, capsys):
