@@ -15,7 +15,8 @@ CARD = """\
 
 {scores}
 
-On the {num_dev} examples of the dev set; the best constant prediction has {metric} {trivial}.{reading}
+On the {num_dev} examples of the dev set; the best constant prediction has {metric} \
+{trivial}.{reading}
 
 ## How it was chosen
 

@@ -53,8 +53,8 @@ def _usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Memb
         )
     number = usable[0].number
     raise UserError(
-        f"Of {plural(len(members), 'trial')} only number {number} did not fail, and there is nothing"
-        f" to average it with; give --trial {number}."
+        f"Of {plural(len(members), 'trial')} only number {number} did not fail, and there is"
+        f" nothing to average it with; give --trial {number}."
     )
 
 

@@ -99,8 +99,8 @@ class Source:
         done = len(self.trials)
         if self.planned is None:
             return (
-                f"{self.name}: {plural(done, 'trial')} {have(done)} finished, of how many is not known"
-                f" ({CONFIG} cannot be read)."
+                f"{self.name}: {plural(done, 'trial')} {have(done)} finished, of how many is not"
+                f" known ({CONFIG} cannot be read)."
             )
         if done >= self.planned.trials:
             return ""
