@@ -7,7 +7,7 @@ from html import escape
 
 import pandas as pd
 
-from jaxtune.stats import compare, verdict
+from jaxtune.stats import compare, undecided, verdict
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import show_p
@@ -63,11 +63,8 @@ class Comparison:
         """Which of the two is more stable, as the verdict decides it."""
         win = verdict.find_win(self.numbers, dict(self.arms))
         if win is None:
-            one, other = self.numbers.one, self.numbers.other
-            return (
-                f"Neither [{one}] nor [{other}] was shown to be more stable than the other,"
-                " which does not make them equal."
-            )
+            two = [self.arms[name] for name in (self.numbers.one, self.numbers.other)]
+            return undecided.headline(two, [self.numbers])
         better = "fewer of its trials fail" if win.by_failures else "its scores vary less"
         p = show_p(win.p, win.test.at_most)
         return f"[{win.winner}] is more stable than [{win.loser}]: {better} ({p})."

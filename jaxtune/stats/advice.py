@@ -1,7 +1,7 @@
 """What to do next: the last sentence of a verdict."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,16 +11,20 @@ from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.describe import BUDGET, best_of
 from jaxtune.stats.intervals import share
 from jaxtune.stats.power import Findable
-from jaxtune.stats.wording import names, settings_of
+from jaxtune.stats.wording import enumerate_words, names, plural, settings_of
 
+# The recommended recipe's (Mosbach et al. 2021, section 6).
+USUAL_RATE, LONG = 2e-5, 20
+LEAST_RATE = 1e-6  # with less nothing is learnt in any usual number of steps
 SCATTERED = 0.1  # share of trials near the floor from which on a recipe's seeds scatter
 
 
 def use(leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], steadier: bool) -> str:
     """Which recipe to take, and how many seeds of it."""
     if len(leaders) > 1:
+        which = "either" if len(leaders) == 2 else "any of"
         return (
-            f"Use any of {names([arm.name for arm in leaders], 'or')}: choose by their scores, or"
+            f"Use {which} {names([arm.name for arm in leaders], 'or')}: choose by their scores, or"
             " run more seeds of these alone."
         )
     (leader,) = leaders
@@ -29,7 +33,8 @@ def use(leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], stea
     if steadier:
         use += " if steadiness matters more to you than the score"
     if leader.mostly_failed:
-        use += ", and go on changing the recipe, for most trials still fail"
+        ideas = untried([leader])
+        use += f", and go on changing the recipe ({ideas}), for most trials still fail"
     scatter = "" if steadier else _scatter(leader)
     return f"{use}; {_budget(leader)}{scatter}."
 
@@ -51,6 +56,8 @@ def _budget(arm: Arm) -> str:
 
 
 def _best(arm: Arm, budget: int) -> str:
+    if len(arm) == 1:
+        return f"its only trial scored {arm.best:.3f}"
     if budget == len(arm):
         return f"the best of these {budget} scored {arm.best:.3f}"
     return f"of {budget} seeds, expect the best to score {best_of(arm, budget):.3f}"
@@ -71,11 +78,53 @@ def _scatter(arm: Arm) -> str:
     )
 
 
-def change_recipe(arms: Sequence[Arm]) -> str:
-    """Where every trial failed."""
-    off = all(readable(arm.settings.get("bias_correction")) == "false" for arm in arms)
-    first = "bias_correction=true" if off else "a smaller learning_rate or a longer warm-up"
-    return f"Change the recipe before adding seeds: {first} first, then more epochs."
+def use_for_score(arm: Arm, others: Sequence[Arm]) -> str:
+    """Where a mean was shown to be better than others', and nothing about stability."""
+    return f"If the score alone counts, use {settings_of(arm, others)}."
+
+
+def unless_all_failed(arms: Sequence[Arm], advice: str) -> str:
+    """Where every trial failed, what to change; no other advice helps there."""
+    if not all(arm.failed.all() for arm in arms):
+        return advice
+    return f"Change the recipe before adding seeds: {untried(arms)}."
+
+
+def untried(arms: Sequence[Arm]) -> str:
+    """What none of these arms has done against failures, such as `bias_correction=true first`."""
+    found = [*_optimiser(arms), *_duration(arms)]
+    if not found:
+        return "a smaller learning_rate or a longer warm-up"
+    first, *rest = found
+    return first if not rest else f"{first} first, then {enumerate_words(rest)}"
+
+
+def _optimiser(arms: Sequence[Arm]) -> Iterator[str]:
+    """The causes of Mosbach et al. (2021), section 5: updates that are too large at the start."""
+    if all(readable(arm.settings.get("bias_correction")) == "false" for arm in arms):
+        yield "bias_correction=true"
+    rates = _values(arms, "learning_rate")
+    if rates and max(rates) < LEAST_RATE:
+        yield f"a larger learning_rate than {max(rates):g}"
+    elif rates and (min(rates) > USUAL_RATE or any(arm.diverged.any() for arm in arms)):
+        yield f"a smaller learning_rate than {min(rates):g}"
+    if _values(arms, "warmup_ratio") and not any(_values(arms, "warmup_ratio")):
+        yield "a warm-up (warmup_ratio=0.1)"
+
+
+def _duration(arms: Sequence[Arm]) -> Iterator[str]:
+    """max_steps overrides the epochs."""
+    steps, epochs = _values(arms, "max_steps"), _values(arms, "num_epochs")
+    if len(steps) == len(arms):
+        yield f"more steps than {max(steps):g}"
+    elif epochs and max(epochs) < LONG:
+        yield f"more epochs than {max(epochs):g}, such as {LONG}"
+
+
+def _values(arms: Sequence[Arm], name: str) -> list[float]:
+    """A setting of the arms that have it."""
+    found = [arm.settings.get(name) for arm in arms]
+    return [float(value) for value in found if value is not None and value == value]
 
 
 def more_seeds(arms: Sequence[Arm], pair: Comparison, ways: Sequence[Findable]) -> str:
@@ -95,7 +144,8 @@ def _finds(way: Findable) -> str:
     """Such as `32 seeds per arm find a failure rate 24 points higher or a std 2 times as large`."""
     found = []
     if way.failures is not None:
-        found.append(f"a failure rate {100 * way.failures:.0f} points higher")
+        points = plural(round(100 * way.failures), "point")
+        found.append(f"a failure rate {points} higher")
     if way.std_ratio is not None:
         found.append(f"a std {way.std_ratio:.2g} times as large")
-    return f"{way.seeds} seeds per arm find {' or '.join(found) or 'nothing'}"
+    return f"{way.seeds} seeds per arm find {' or '.join(found) or 'no difference'}"

@@ -44,6 +44,12 @@ class MainEffect(NamedTuple):
             return None
         return self.one if self.failed[0].value < self.failed[1].value else self.other
 
+    @property
+    def more_failures(self) -> str | None:
+        """The value that was shown to fail more often."""
+        fewer = self.fewer_failures
+        return fewer and (self.other if fewer == self.one else self.one)
+
 
 def main_effects(arms: Sequence[Arm], seed: int = 0) -> tuple[MainEffect, ...]:
     """Of every setting that was swept together with others; empty where only one was."""

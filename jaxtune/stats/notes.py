@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.dev_error import dev_standard_error
@@ -20,39 +21,41 @@ EXPECTED_BEST = (
     " data."
 )
 UNPAIRED = "The arms ran too few seeds in common for a comparison of the means seed by seed."
+# Of 100, with looks at 8, 12, ... 64 seeds (tests/stats/test_false_verdicts.py).
+LOOKS = "11 to 17"
 LOOKED_AGAIN = (
-    "All of this holds for a number of seeds fixed beforehand: who adds seeds and looks again until"
-    " a difference shows finds one between equal recipes in up to 9 of 100 cases."
+    "All of this holds for a number of seeds fixed beforehand: whoever adds seeds and looks again"
+    f" until a difference shows finds one between equal recipes in {LOOKS} of 100 cases, not in 5."
 )
 # How many trials of an arm are meant -> the sentence about them.
 Marks = tuple[tuple[Callable[[Arm], int], str], ...]
 STOPPED: Marks = (
     (
         lambda arm: arm.stopped.sum() if arm.selected else 0,
-        "Some trials were stopped early because others had scored better, {counts}: they count"
-        " with the score they had then, which is not what they would have ended with.",
+        "Trials that were stopped early because others had scored better ({counts}) count with the"
+        " score they had then, which is not what they would have ended with.",
     ),
     (
         lambda arm: 0 if arm.selected else arm.stopped.sum(),
-        "Some trials were stopped early because they had learnt nothing, {counts}: they count"
-        " with the score they had then, which is not what they would have ended with.",
+        "Trials that were stopped early because they had learnt nothing ({counts}) count with the"
+        " score they had then, which is not what they would have ended with.",
     ),
 )
 ODD_ANSWERS: Marks = (
     (
         # Those of failed trials stand with the failures.
         lambda arm: (arm.constant & ~arm.failed).sum(),
-        "Some trials give every dev example the same answer, {counts}.",
+        "Trials that did not fail and yet give every dev example the same answer: {counts}.",
     ),
     (
         lambda arm: arm.diverged.sum(),
-        "Some trials diverged, {counts}: they count as failed and enter the mean with the score of"
-        " their last predictions.",
+        "Trials that diverged ({counts}) count as failed and enter the mean with the score of their"
+        " last predictions, where they have one.",
     ),
     (
         lambda arm: arm.num_unscored,
-        "Some trials have no finite score, {counts}: they count as failed and enter the mean with"
-        " that of the best constant prediction.",
+        "Trials without a finite score ({counts}) count as failed and enter the mean with the score"
+        " of the best constant prediction.",
     ),
 )
 # From this share of one class on.
@@ -76,7 +79,8 @@ def notes(
         num_tests: in Holm's family.
     """
     named = {arm.name: arm for arm in arms}
-    found = [*_skewed(arms), *_marked(arms, STOPPED), *_failures(arms), *_marked(arms, ODD_ANSWERS)]
+    found = [*_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
+    found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
         found += [*_no_win_by_spread(pair, one, other), *_means(pair, one, other, leaders)]
@@ -96,6 +100,11 @@ def _limits(arms: Sequence[Arm]) -> str:
         f"This is about these settings on {about}, one task and one dev set; it says nothing about"
         " other learning rates, durations or data."
     )
+
+
+def _errors(arms: Sequence[Arm]) -> Iterator[str]:
+    if not arms[0].higher_is_better:
+        yield f"The scores are errors ({arms[0].metric}): lower is better."
 
 
 def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
@@ -122,15 +131,18 @@ def _marked(arms: Sequence[Arm], marks: Marks) -> Iterator[str]:
 def _failures(arms: Sequence[Arm]) -> Iterator[str]:
     everything = [arm for arm in arms if arm.failed.all()]
     if everything:
+        # Where every arm has failed it is the next step.
+        change = f"; to mend that, change the recipe: {untried(everything)}"
         yield (
             f"Every trial of {names([arm.name for arm in everything])} failed"
-            f"{_alike(everything)}, so a small std there means nothing but failures that are alike."
+            f"{_alike(everything)}, so a small std there means nothing but failures that are alike"
+            f"{change if len(everything) < len(arms) else ''}."
         )
     mixed = [arm for arm in arms if arm.failed.any() and not arm.failed.all()]
     if len(mixed) > ONE_BY_ONE:
         yield (
-            f"{names([arm.name for arm in mixed])} mix trials that failed with trials that did"
-            f" not{_alike(mixed)}: their mean and std describe neither kind, and of failures alone,"
+            f"{names([arm.name for arm in mixed])} mix trials that failed{_alike(mixed)} with"
+            " trials that did not: their mean and std describe neither kind, and of failures alone,"
             " which are alike, a std would be small."
         )
         return
@@ -150,7 +162,11 @@ def _failures(arms: Sequence[Arm]) -> Iterator[str]:
 def _alike(arms: Sequence[Arm]) -> str:
     """How many failed trials answer nothing but one class."""
     same = sum(int((arm.constant & arm.failed).sum()) for arm in arms)
-    return f" ({same} of them with one answer for every dev example)" if same else ""
+    if not same:
+        return ""
+    failed = sum(int(arm.failed.sum()) for arm in arms)
+    which = "" if failed == 1 else "each " if same == failed else f"{same} of them "
+    return f" ({which}with one answer for every dev example)"
 
 
 def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
@@ -171,11 +187,15 @@ def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> It
     p = pair.location.p
     low, high = sorted((one, other), key=lambda arm: arm.merit.mean())
     better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
-    means = f"{high.final.mean():.3f} against {low.final.mean():.3f}"
+    means = [f"{arm.final.mean():.3f}" for arm in (high, low)]
     shown = show_p(p, pair.tests.location.at_most)
     if p is not None and p <= ALPHA:
         trade = ", so here stability costs score" if low.name in leaders else ""
-        yield f"[{high.name}] scores {better} than [{low.name}] (mean {means}, {shown}){trade}."
+        if leaders:  # else the first sentence says it
+            yield (
+                f"[{high.name}] scores {better} than [{low.name}] (mean {' against '.join(means)},"
+                f" {shown}){trade}."
+            )
         return
     lower = f", though the more stable arm has the {worse} one" if low.name in leaders else ""
     difference = pair.effects.mean
@@ -186,7 +206,10 @@ def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> It
             f" {difference.high:+.2g} from that of [{other.name}]"
             f" ({show_level(difference.confidence)} interval)"
         )
-    yield f"No difference in the mean was shown ({means}, {shown}){lower}{possible}."
+    yield (
+        f"No difference in the mean was shown ([{high.name}] {means[0]} against [{low.name}]"
+        f" {means[1]}, {shown}){lower}{possible}."
+    )
 
 
 def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int) -> Iterator[str]:
@@ -199,8 +222,12 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
             if test.least is not None and test.least * num_tests > ALPHA
         ]
         if short:
+            one, other = len(named[pair.one]), len(named[pair.other])
+            trials = f"{one} and {other} trials"
+            if one == other:
+                trials = f"{plural(one, 'trial')} each"
             yield (
-                f"With {len(named[pair.one])} and {len(named[pair.other])} trials no test of"
+                f"With {trials} no test of"
                 f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
                 f" correction over {num_tests} tests, whatever the scores."
             )

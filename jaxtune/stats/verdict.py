@@ -8,7 +8,7 @@ vary less. Location is reported and decides nothing. Here it is decided; the wor
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from jaxtune.stats import sentences
+from jaxtune.stats import grid_words, sentences, undecided
 from jaxtune.stats.arms import Arm, check_comparable
 from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison, compare_all
 from jaxtune.stats.main_effects import MainEffect, main_effects
@@ -69,12 +69,18 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
         return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], (), num_dev, 0))
     pairs = compare_all(arms, seed)
     num_tests = DECISIVE * len(pairs)
+    effects = main_effects(arms, seed)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
     leaders = _leaders(arms, wins)
     if not leaders:  # a beats b, b beats c, c beats a
-        said = sentences.no_leader(arms)
-        rest = notes(arms, [], (), num_dev, num_tests)
-        return Verdict(*said, rest, wins=tuple(wins), comparisons=tuple(pairs))
+        return Verdict(
+            *_with_keep(sentences.no_leader(arms), effects),
+            notes(arms, [], (), num_dev, num_tests),
+            grid_words.over_grid(effects),
+            wins=tuple(wins),
+            comparisons=tuple(pairs),
+            main_effects=effects,
+        )
     names = tuple(arm.name for arm in leaders)
     led = [win for win in wins if win.winner in names]
     nearest = _open_pair(names, pairs, wins)
@@ -88,13 +94,12 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
     else:
         assert nearest, "arms that beat none have open pairs"
         names = ()
-        said = sentences.not_shown(arms, nearest, ways, num_tests)
+        said = undecided.not_shown(arms, pairs, nearest, ways)
         shown = [nearest]
-    effects = main_effects(arms, seed)
     return Verdict(
-        *said,
+        *(said if len(names) == 1 else _with_keep(said, effects)),
         notes(arms, shown, names, num_dev, num_tests),
-        sentences.over_grid(effects),
+        grid_words.over_grid(effects),
         names,
         tuple(wins),
         tuple(pairs),
@@ -102,6 +107,12 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
         ways,
         effects,
     )
+
+
+def _with_keep(said: sentences.Sentences, effects: Sequence[MainEffect]) -> sentences.Sentences:
+    """A lone leader is advice enough; without one the grid says which values to go on with."""
+    more_stable, how_sure, next_step = said
+    return more_stable, how_sure, f"{grid_words.keep(effects)} {next_step}".strip()
 
 
 def find_win(pair: Comparison, named: Mapping[str, Arm]) -> Win | None:

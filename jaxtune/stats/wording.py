@@ -8,12 +8,12 @@ from jaxtune.stats.arms import Arm, differences
 from jaxtune.stats.intervals import Estimate, Share, mapped
 
 MISSING = "-"
-MOST_NAMES = 4
+MOST_NAMES, MOST_IN_HEADLINE = 4, 2
 
 
 def count(flags: np.ndarray) -> str:
     """Such as `25 of 32 trials`."""
-    return f"{int(flags.sum())} of {flags.size} trials"
+    return f"{int(flags.sum())} of {plural(flags.size, 'trial')}"
 
 
 def failed_range(arms: Sequence[Arm]) -> str:
@@ -25,6 +25,12 @@ def failed_range(arms: Sequence[Arm]) -> str:
         return low if low == high else f"{low} to {high}"
     share = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"{share} of {len(arms[0])}"
+
+
+def value_range(values: Sequence[float]) -> str:
+    """Such as `0.010`, or `0.050 to 0.062` of several."""
+    low, high = f"{min(values):.3f}", f"{max(values):.3f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def plural(number: int, noun: str) -> str:
@@ -50,6 +56,11 @@ def names(arms: Sequence[str], joint: str = "and") -> str:
     return enumerate_words(shown, joint)
 
 
+def few_names(arms: Sequence[str]) -> str:
+    """In a headline that many names would drown."""
+    return names(arms) if len(arms) <= MOST_IN_HEADLINE else f"{len(arms)} other arms"
+
+
 def enumerate_words(words: Sequence[str], joint: str = "and") -> str:
     """Such as `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joint} {words[-1]}"
@@ -71,11 +82,11 @@ def short_p(p: float, at_most: bool = False) -> str:
 
 
 def show_chance(p: float, at_most: bool = False) -> str:
-    """How often chance alone does what was seen, such as `about 3 of 100` sweeps."""
+    """How often chance alone does what was seen, such as `about 3 of 100`, of sweeps."""
     if p < 1e-4:
         return "fewer than 1 of 10,000"
     if p > 0.5:
-        return "more than half of"
+        return "more than 50 of 100"
     whole = 100 if p >= 0.01 else 1000 if p >= 0.001 else 10_000
     return f"{'at most' if at_most else 'about'} {p * whole:.0f} of {whole:,}"
 

@@ -1,0 +1,133 @@
+"""The sentences of a verdict that shows no arm to be more stable than another."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxtune.stats.advice import more_seeds, unless_all_failed, use_for_score
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison
+from jaxtune.stats.power import Findable
+from jaxtune.stats.sentences import Sentences
+from jaxtune.stats.wording import (
+    failed_range,
+    few_names,
+    in_points,
+    names,
+    plural,
+    show_chance,
+    show_p,
+    value_range,
+)
+
+
+class Ahead(NamedTuple):
+    """The arm with the best mean of those that were shown to have a better one than others."""
+
+    arm: Arm
+    behind: tuple[Arm, ...]  # the others
+    p: float  # after Holm, the largest of its pairs
+    at_most: bool
+
+
+def not_shown(
+    arms: Sequence[Arm],
+    pairs: Sequence[Comparison],
+    nearest: Comparison,
+    ways: Sequence[Findable],
+) -> Sentences:
+    """No arm was shown to be more stable than another; `ways` is empty where every trial failed."""
+    ahead, third = _ahead(arms, pairs), more_seeds(arms, nearest, ways)
+    if ahead:
+        third = f"{use_for_score(ahead.arm, ahead.behind)} {third}"
+    return (
+        headline(arms, pairs),
+        _fell_short(nearest, DECISIVE * len(pairs)),
+        unless_all_failed(arms, third),
+    )
+
+
+def _ahead(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> Ahead | None:
+    """None where no difference in the mean was shown."""
+    named = {arm.name: arm for arm in arms}
+    won: dict[str, list[tuple[Comparison, Arm]]] = {}
+    for pair in pairs:
+        if pair.location.p is not None and pair.location.p <= ALPHA:
+            worse, better = sorted(
+                (named[pair.one], named[pair.other]), key=lambda arm: arm.merit.mean()
+            )
+            won.setdefault(better.name, []).append((pair, worse))
+    if not won:
+        return None
+    best = max(won, key=lambda name: named[name].merit.mean())
+    least_sure = max((pair for pair, _ in won[best]), key=lambda pair: pair.location.p or 0.0)
+    assert least_sure.location.p is not None
+    at_most = least_sure.tests.location.at_most
+    behind = tuple(worse for _, worse in won[best])
+    return Ahead(named[best], behind, least_sure.location.p, at_most)
+
+
+def headline(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
+    """That nothing was shown about stability, and which mean was shown to be better."""
+    everyone, ahead = [arm.name for arm in arms], _ahead(arms, pairs)
+    if all(arm.failed.all() for arm in arms):
+        return (
+            f"Nothing here is stable in any useful sense: every trial of {names(everyone)} failed."
+        )
+    score = f"; {_scores_better(ahead)}" if ahead else ""
+    if len(arms) == 2:
+        return (
+            f"Neither {names(everyone, 'nor')} was shown to be more stable than the other,"
+            f" which does not make them equal{score}."
+        )
+    return (
+        f"None of {len(arms)} arms was shown to be more stable than another ({failed_range(arms)}"
+        f" failed), which does not make them equal{score}."
+    )
+
+
+def _scores_better(ahead: Ahead) -> str:
+    better = "higher" if ahead.arm.higher_is_better else "better"
+    means = value_range([float(arm.final.mean()) for arm in ahead.behind])
+    behind = few_names([arm.name for arm in ahead.behind])
+    return (
+        f"but [{ahead.arm.name}] scores {better} than {behind} (mean {ahead.arm.final.mean():.3f}"
+        f" against {means}, {show_p(ahead.p, ahead.at_most)})"
+    )
+
+
+def _fell_short(pair: Comparison, num_tests: int) -> str:
+    """How common such differences are between equal recipes, and what remains possible."""
+    which = f" as the nearest pair, [{pair.one}] and [{pair.other}]," if num_tests > 2 else ""
+    tests = {"failure rate": pair.failures.p, "spread": pair.spread.p}
+    tested = {what: p for what, p in tests.items() if p is not None}
+    first, *rest = [f"in {what} in {show_chance(p)}" for what, p in tested.items()]
+    often = f"{first} such sweeps" + "".join(f", and {more}" for more in rest)
+    values = ", ".join(map(show_p, tested.values()))
+    return (
+        f"Two equal recipes would differ as much{which} {often} ({values} after Holm"
+        f" over {num_tests} tests); still possible is {_possible(pair)}."
+    )
+
+
+def _possible(pair: Comparison) -> str:
+    """What the intervals allow."""
+    failures, ratio = in_points(pair.effects.failures), pair.effects.std_ratio
+    assert failures.low is not None
+    assert failures.high is not None
+    possible = (
+        f"a failure rate of [{pair.one}] from {_beside(failures.low)} to {_beside(failures.high)}"
+        f" that of [{pair.other}]"
+    )
+    if ratio.low is not None and ratio.high is not None:
+        possible += f", and a std {ratio.low:.2g} to {ratio.high:.2g} times as large"
+    possible += f" ({100 * failures.confidence:.4g} % intervals)"
+    if ratio.value is not None and ratio.low is None:
+        possible += (
+            f"; the std is {ratio.value:.2g} times as large, without an interval: {ratio.reason}"
+        )
+    return possible
+
+
+def _beside(points: float) -> str:
+    """Where a share lies from another, such as `49 points below`."""
+    return f"{plural(round(abs(points)), 'point')} {'below' if points < 0 else 'above'}"

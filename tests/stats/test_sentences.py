@@ -1,0 +1,77 @@
+"""The wording of a verdict: numbers in the headline, one thing and many things."""
+
+import numpy as np
+from made_up import made_up_arm
+
+from jaxtune.stats.verdict import judge
+from jaxtune.stats.wording import every, value_range
+
+
+def spread(std, n=20):
+    """Scores about 0.8 with exactly this std."""
+    x = np.linspace(-1, 1, n)
+    return 0.8 + std * x / x.std(ddof=1)
+
+
+def test_a_leader_by_spread_has_its_std_beside_those_of_the_others():
+    arms = [made_up_arm(spread(std), f"{std}") for std in (0.06, 0.01, 0.05)]
+    found = judge(arms)
+    assert found.leaders == ("0.01",)
+    assert found.more_stable.startswith(
+        "[0.01] is more stable than every other arm: std 0.010 against 0.050 to 0.060; 0 of 20"
+        " failed against 0 of 20"
+    )
+    still_open = judge([*arms, made_up_arm(spread(0.012), "near")])
+    assert still_open.leaders == ("0.01", "near")
+    assert still_open.more_stable.startswith(
+        "[0.01] and [near] are each more stable than 2 of the other arms (std 0.010 to 0.012"
+        " against 0.050 to 0.060; 0 of 20 failed against 0 of 20); between them"
+    )
+
+
+def test_stds_are_those_of_the_arms_that_lost_by_spread():
+    failing = made_up_arm([0.5] * 18 + [0.8, 0.9], "failing")
+    arms = [made_up_arm(spread(0.01), "narrow"), failing, made_up_arm(spread(0.05), "wide")]
+    assert judge(arms).more_stable.startswith(
+        "[narrow] is more stable than every other arm: 0 of 20 failed against 0 to 18 of 20; std"
+        " 0.010 against 0.050 of [wide]"
+    )
+    by_failures = judge([arms[0], failing, made_up_arm([0.5] * 17 + [0.8] * 3, "b")])
+    assert by_failures.more_stable == (
+        "[narrow] is more stable than every other arm: 0 of 20 failed against 17 to 18 of 20."
+    )
+
+
+def test_an_arm_that_stays_open_leaves_the_std_in_the_headline():
+    few = made_up_arm(spread(0.02, 4), "few")
+    found = judge([few, *(made_up_arm(spread(std), f"{std}") for std in (0.01, 0.05))])
+    assert found.leaders == ("0.01",)
+    assert found.more_stable.startswith(
+        "[0.01] is more stable than [0.05] (std 0.010 against 0.050; 0 of 20 failed against 0 of"
+        " 20); against [few] that was not shown, which does not make them equal"
+    )
+
+
+def test_one_trial_is_no_trials():
+    assert judge([made_up_arm([0.9])]).how_sure.startswith("0 of 1 trial failed, which")
+    assert "With 1 trial each no test" in judge([made_up_arm([0.9], n) for n in "ab"]).text
+    assert (
+        "With 1 and 2 trials no test"
+        in judge([made_up_arm([0.9], "a"), made_up_arm([0.9, 0.8], "b")]).text
+    )
+    assert (every(1, "trial"), every(5, "trial")) == ("The only trial", "All 5 trials")
+    assert (value_range([0.01]), value_range([0.06, 0.05])) == ("0.010", "0.050 to 0.060")
+
+
+def test_rates_of_arms_of_many_sizes_are_no_counts():
+    arms = [made_up_arm([0.5, *spread(0.02, n)], f"{n}") for n in (7, 8, 9)]
+    assert judge(arms).more_stable.startswith(
+        "None of 3 arms was shown to be more stable than another (10% to 12% failed), which"
+    )
+
+
+def test_of_errors_a_note_says_what_is_better():
+    error = {"metric": "mse", "higher_is_better": False, "trivial": 2.0}
+    arms = [made_up_arm(spread(0.1), name, **error) for name in "ab"]
+    assert judge(arms).notes[0] == "The scores are errors (mse): lower is better."
+    assert not any("lower is better" in note for note in judge([made_up_arm([0.9])]).notes)
