@@ -95,6 +95,10 @@ def _over_programs(manifest: dict[str, Any], fact: str) -> str:
 
 def _program(group: dict[str, Any]) -> str:
     return (
-        f"{group.get('trials')} trials of {group.get('steps')} steps, {group.get('group_size')} at"
+        f"{_number_of(group, 'trial')} of {_number_of(group, 'step')}, {group.get('group_size')} at"
         f" once, {group.get('parameters', 0):,} parameters"
     )
+
+
+def _number_of(group: dict[str, Any], noun: str) -> str:
+    return plural(group.get(f"{noun}s", 0), noun)

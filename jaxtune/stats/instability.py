@@ -11,6 +11,7 @@ from scipy import special, stats
 from jaxtune.core.failure import ROUNDING
 from jaxtune.core.metrics import predict
 from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.wording import plural
 
 STREAMS = ("init", "order", "dropout")
 LogitStack = Float[np.ndarray, "trial example label"]
@@ -58,7 +59,8 @@ def _kappa(votes: np.ndarray, agreement: float) -> Estimate:
 def _divergence(logits: LogitStack) -> Estimate:
     finite = np.isfinite(logits).all(axis=(1, 2))
     dropped = int((~finite).sum())
-    reason = f"{dropped} trials with non-finite logits are not in it" if dropped else ""
+    left_out = f"not in it: {plural(dropped, 'trial')} with non-finite logits"
+    reason = left_out if dropped else ""
     probabilities = special.softmax(logits[finite].astype(np.float64), axis=2)
     n = len(probabilities)
     if n < 2:

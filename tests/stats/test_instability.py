@@ -74,7 +74,7 @@ def test_a_trial_of_nan_predicts_class_0_and_is_left_out_of_the_divergence():
     found = instability(logits)
     assert found.disagreement.value == pytest.approx(2 / 3 / 2)
     assert found.divergence.value == 0
-    assert found.divergence.reason == "1 trials with non-finite logits are not in it"
+    assert found.divergence.reason == "not in it: 1 trial with non-finite logits"
     assert instability(logits[1:]).divergence.value is None
 
 

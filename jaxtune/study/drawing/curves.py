@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from jaxtune.report.drawing import Picture, floor_line, kind_style, line, log_rate_axis
 from jaxtune.report.points import LOSS_POINTS, block_means
+from jaxtune.stats.wording import every, plural
 
 
 def training_curves(folder: Path) -> dict[str, Figure]:
@@ -48,8 +49,8 @@ def generalization(folder: Path) -> dict[str, Figure]:
         right.plot(kind["train_loss"], kind["final"], style.marker, **look)
     count = curves["trial"].nunique()
     left.set(xlabel="step", ylabel=f"dev {metric}")
-    left.set_title(f"{count} trials of the recommended recipe")
-    right.set(ylabel=f"final dev {metric}", title=f"all {len(trials)} trials")
+    left.set_title(f"{plural(count, 'trial')} of the recommended recipe")
+    right.set(ylabel=f"final dev {metric}", title=every(len(trials), "trial"))
     log_rate_axis(right, "final training loss (nats)")
     right.legend()
     for axes in (left, right):
