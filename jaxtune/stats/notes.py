@@ -22,7 +22,7 @@ EXPECTED_BEST = (
 )
 UNPAIRED = "The arms ran too few seeds in common for a comparison of the means seed by seed."
 # Of 100, with looks at 8, 12, ... 64 seeds (tests/stats/test_false_verdicts.py).
-LOOKS = "11 to 17"
+LOOKS = "12 to 13"
 LOOKED_AGAIN = (
     "All of this holds for a number of seeds fixed beforehand: whoever adds seeds and looks again"
     f" until a difference shows finds one between equal recipes in {LOOKS} of 100 cases, not in 5."

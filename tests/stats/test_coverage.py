@@ -7,15 +7,13 @@ times; seeds are fixed.
 
 import numpy as np
 import pytest
-from made_up import made_up_arm
+from drawn_scores import bimodal, normal, rarely_failing
 from scipy import stats
 
-from jaxtune.stats.compare import holm
 from jaxtune.stats.describe import expected_max
 from jaxtune.stats.effects import improvement, mean_difference, share_difference, std_ratio
 from jaxtune.stats.hypothesis_tests import (
     brown_forsythe,
-    failure_test,
     mann_whitney,
     paired_location,
     spread_test,
@@ -27,19 +25,9 @@ from jaxtune.stats.intervals import (
     share,
     std_interval,
 )
-from jaxtune.stats.power import boschloo_rejects, power_of_failures
-from jaxtune.stats.verdict import judge
+from jaxtune.stats.power import boschloo_rejects
 
 RATES = np.linspace(0.01, 0.99, 99)
-
-
-def normal(rng, n):
-    return rng.normal(0.7, 0.02, n)
-
-
-def bimodal(rng, n, rate=0.3):
-    """Seeds of an unstable recipe: some fail at one score, the others scatter."""
-    return np.where(rng.random(n) < rate, 0.527, rng.normal(0.7, 0.02, n))
 
 
 def std(x, axis=-1):
@@ -48,10 +36,6 @@ def std(x, axis=-1):
 
 def flags(count, n):
     return np.arange(n) < count
-
-
-def rarely_failing(rng, n):
-    return bimodal(rng, n, 0.1)
 
 
 def covered(draw, interval, n, truth, repeats=800):
@@ -199,103 +183,6 @@ def test_spread_without_centring_takes_a_shift_for_it():
         samples = normal(rng, 8), shifted(rng, 8)
         found.append(stats.permutation_test(samples, log_ratio, n_resamples=199, rng=rng).pvalue)
     assert np.mean(np.array(found) <= 0.05) > 0.25
-
-
-def false_verdicts(draw, n, repeats, arms=2, seed=0):
-    """Share of sweeps of equal arms in which one was called more stable, or any leads."""
-    rng, found = np.random.default_rng(seed), 0
-    for number in range(repeats):
-        made = [
-            made_up_arm(draw(rng, n), str(i), trivial=0.55, seeds=range(i * n, (i + 1) * n))
-            for i in range(arms)
-        ]
-        found += bool(judge(made, seed=number).wins)
-    return found / repeats
-
-
-def test_equal_arms_are_rarely_called_different():
-    """0.05 and three and a half standard errors."""
-    assert false_verdicts(bimodal, 12, 50) <= 0.158
-
-
-@pytest.mark.storm
-@pytest.mark.parametrize(("draw", "n", "arms"), [(normal, 16, 2), (bimodal, 16, 2), (normal, 8, 4)])
-def test_equal_arms_are_rarely_called_different_in_many_sweeps(draw, n, arms):
-    assert false_verdicts(draw, n, 400, arms) <= 0.088
-
-
-def worse_named(repeats):
-    """45 % and 20 % of 32 trials fail: how often the verdict names which arm."""
-    rng, named = np.random.default_rng(1), {"worse": 0, "better": 0}
-    for number in range(repeats):
-        worse, better = (
-            made_up_arm(
-                bimodal(rng, 32, rate), name, trivial=0.55, seeds=range(i * 32, i * 32 + 32)
-            )
-            for i, (name, rate) in enumerate((("worse", 0.45), ("better", 0.2)))
-        )
-        for name in judge([worse, better], seed=number).leaders:
-            named[name] += 1
-    return {name: count / repeats for name, count in named.items()}
-
-
-def test_an_arm_that_fails_more_is_not_named():
-    """It was in 34 of 100, where a smaller std won alone."""
-    assert worse_named(30)["worse"] <= 0.1
-
-
-@pytest.mark.storm
-def test_an_arm_that_fails_more_is_not_named_in_many_sweeps():
-    found = worse_named(500)
-    assert found["worse"] <= 0.045
-    assert found["better"] >= 0.3
-
-
-@pytest.mark.storm
-def test_two_tests_find_more_than_three():
-    """30 % against no failures, 16 seeds: what location in the correction would cost."""
-    power = [power_of_failures(0.3, 0.0, 16, 0.05 / tests) for tests in (2, 3)]
-    assert power == pytest.approx([0.55, 0.34], abs=0.02)
-
-
-def crossed(rng, side, share):
-    """Scores over a grid of initialisations and orders; `share` of the variance is the first's."""
-    rows = rng.normal(size=(side, 1)) * np.sqrt(share)
-    rest = rng.normal(size=(side, side)) * np.sqrt(1 - share)
-    return (rows + rest).ravel()
-
-
-def crossed_called_different(side, share, repeats):
-    """Two equal recipes that fail in 3 of 10 trials, those taken as independent."""
-    rng, found = np.random.default_rng(2), 0
-    for seed in range(repeats):
-        one, other = crossed(rng, side, share), crossed(rng, side, share)
-        tests = failure_test(one < -0.52, other < -0.52), spread_test(one, other, seed, 399)
-        found += any(c.p is not None and c.p <= 0.05 for c in holm([t.p for t in tests]))
-    return found / repeats
-
-
-def test_crossed_seeds_would_decide_falsely():
-    """Why crossed designs get no verdict."""
-    assert crossed_called_different(8, 0.9, 40) > 0.4
-
-
-@pytest.mark.storm
-@pytest.mark.parametrize(
-    ("side", "share", "found"), [(5, 0.6, 0.31), (5, 0.9, 0.52), (8, 0.6, 0.37), (8, 0.9, 0.65)]
-)
-def test_crossed_seeds_would_decide_falsely_in_so_many_sweeps(side, share, found):
-    assert crossed_called_different(side, share, 150) == pytest.approx(found, abs=0.13)
-
-
-def test_holm_of_repeated_looks_is_too_often_wrong():
-    """Why a number of seeds is asked for: a look at the failures of 8, 12, ... 64 seeds each."""
-    rng, repeats, found = np.random.default_rng(3), 400, 0
-    tables = {n: boschloo_rejects(n, 0.025) for n in range(8, 65, 4)}
-    for _ in range(repeats):
-        one, other = (np.cumsum(rng.random(64) < 0.3) for _ in range(2))
-        found += any(table[one[n - 1], other[n - 1]] for n, table in tables.items())
-    assert 0.03 < found / repeats < 0.12
 
 
 def test_expected_max_is_right_on_average():
