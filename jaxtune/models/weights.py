@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import listed, plural, quoted
 from jaxtune.models.encoder import EncoderConfig, Family
 from jaxtune.models.folder import CONFIG, index_not_read, read_json, weight_files
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
@@ -32,7 +33,6 @@ from jaxtune.models.names import (
 
 Tensors = dict[str, np.ndarray]
 Model = TypeVar("Model", SequenceClassifier, MaskedLM)
-MOST_LISTED = 10
 # Those of numpy, and bfloat16. The others, such as F8_E4M3, are of quantised models.
 _KINDS = frozenset("BOOL U8 I8 U16 I16 U32 I32 U64 I64 F16 BF16 F32 F64 C64".split())  # noqa: SIM905
 
@@ -171,8 +171,8 @@ def left_out(stored: Stored, modules: Iterable[str]) -> list[str]:
         for name in stored.tensors
         if not of_encoder(name, stored.family) and not name.startswith(kept)
     }
-    listed = _listed(sorted(parts))
-    return [f"Not of the encoder, and left out of the weights: {listed}."] if parts else []
+    named = listed(sorted(parts))
+    return [f"Not of the encoder, and left out of the weights: {named}."] if parts else []
 
 
 def _check_fit(sources: Iterable[Source], stored: Stored) -> None:
@@ -193,17 +193,12 @@ def _check_fit(sources: Iterable[Source], stored: Stored) -> None:
     ]
     if not problems:
         return
-    listed = _listed(problems, "; ")
+    misfits = listed(problems, "; ")
     if len(wanted.keys() & tensors.keys()) < len(wanted) / 2 and unknown:
         # Names of another kind altogether: seen, they tell what the file is.
-        names = _listed([repr(stored.own_names.get(name, name)) for name in unknown[:5]])
-        listed += f"; the file's own names are such as {names}"
-    raise UserError(f"The weights in {stored.folder} do not fit its config.json: {listed}.")
-
-
-def _listed(words: list[str], between: str = ", ") -> str:
-    more = [f"and {len(words) - MOST_LISTED} more"] if len(words) > MOST_LISTED else []
-    return between.join([*words[:MOST_LISTED], *more])
+        names = quoted(stored.own_names.get(name, name) for name in unknown[:5])
+        misfits += f"; the file's own names are such as {names}"
+    raise UserError(f"The weights in {stored.folder} do not fit its config.json: {misfits}.")
 
 
 def _misfit(tensor: np.ndarray | None, shape: tuple[int, ...]) -> str:
@@ -215,5 +210,6 @@ def _misfit(tensor: np.ndarray | None, shape: tuple[int, ...]) -> str:
     if tensor.dtype != np.float32:
         return f"holds {tensor.dtype} values, not floating-point ones"
     if not np.isfinite(tensor).all():
-        return f"holds {np.count_nonzero(~np.isfinite(tensor))} values that are not finite"
+        bad = int(np.count_nonzero(~np.isfinite(tensor)))
+        return f"holds {plural(bad, 'infinite or NaN value')}"
     return ""

@@ -12,12 +12,12 @@ from string import Template
 
 from jaxtune.core.metrics import direction
 from jaxtune.core.version import __version__
+from jaxtune.core.words import plural
 from jaxtune.report.contents import Key, Panel, Section
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import printable
 from jaxtune.report.tables import Table
 from jaxtune.stats.verdict import Verdict
-from jaxtune.stats.wording import plural
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from jaxtune.core.words import plural
 from jaxtune.data.reading import readings_in, sentences
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import Source
 from jaxtune.report.tables import Table, shown
-from jaxtune.stats.wording import plural
 
 THROUGHPUT_COLUMNS = (
     *("Sweep", "Trials", "Seeds per hour", "Tokens per second"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from jaxtune.core.words import plural
 from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison
@@ -11,7 +12,6 @@ from jaxtune.stats.wording import (
     count,
     enumerate_words,
     names,
-    plural,
     show_level,
     show_p,
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxtune.core.words import plural
 from jaxtune.stats.arms import Arm, differences
 from jaxtune.stats.intervals import Estimate, Share, mapped
 
@@ -31,11 +32,6 @@ def value_range(values: Sequence[float]) -> str:
     """Such as `0.010`, or `0.050 to 0.062` of several."""
     low, high = f"{min(values):.3f}", f"{max(values):.3f}"
     return low if low == high else f"{low} to {high}"
-
-
-def plural(number: int, noun: str) -> str:
-    """Such as `1 trial` and `2 trials`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def every(number: int, noun: str) -> str:

@@ -291,12 +291,12 @@ BAD_WEIGHTS: list[tuple[str, Edit, str]] = [
         tensors_of(lambda t: t | {LAST: t[LAST].astype(np.complex64)}),
         f"{LAST} holds complex64 values",
     ),
-    ("nan", with_value(np.nan), f"{LAST} holds 1 values that are not finite"),
-    ("infinity", with_value(np.inf), f"{LAST} holds 1 values that are not finite"),
+    ("nan", with_value(np.nan), f"{LAST} holds 1 infinite or NaN value"),
+    ("infinity", with_value(np.inf), f"{LAST} holds 1 infinite or NaN value"),
     (
         "beyond float32",
         tensors_of(lambda t: t | {LAST: np.full((32, 64), 1e300)}),
-        f"{LAST} holds 2048 values that are not finite",
+        f"{LAST} holds 2,048 infinite or NaN values",
     ),
     (
         "index of a lost shard",

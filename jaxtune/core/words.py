@@ -1,0 +1,25 @@
+"""Words for counts and lists, the same in every message."""
+
+from collections.abc import Iterable
+
+MOST_LISTED = 10
+
+
+def plural(number: int, noun: str) -> str:
+    """Such as `1 trial`, `2 classes` and `1,000 examples`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names with their ends visible, such as `'text', ' label'`; a long list is cut."""
+    return listed(map(repr, names))
+
+
+def listed(words: Iterable[str], between: str = ", ") -> str:
+    """Such as `a, b, c`; a long list ends in `and 17 more`."""
+    shown = list(words)
+    if (rest := len(shown) - MOST_LISTED) > 0:
+        shown[MOST_LISTED:] = [f"and {rest:,} more"]
+    return between.join(shown)
