@@ -14,6 +14,7 @@ from jaxtune.config.settings import (
     seed_list,
 )
 from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
 
 PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
@@ -121,7 +122,7 @@ def _check_classes(config: SweepConfig) -> None:
         raise UserError(
             f"{given} is given, but with regression the labels are numbers; leave one of them out."
         )
-    stripped = {name.strip() for name in classes}
+    stripped = {bare(name) for name in classes}
     if classes and (len(classes) < 2 or len(stripped) < len(classes) or "" in stripped):
         raise UserError(
             f"classes are {', '.join(map(repr, classes))}; give at least two, each once, and none"

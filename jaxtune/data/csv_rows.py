@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from jaxtune.config.settings import DELIMITERS
 from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural
 from jaxtune.data.labels import MANY_CLASSES, number
 from jaxtune.data.rows import Row, examples_text, table
 
@@ -61,6 +63,8 @@ def csv_rows(path: Path, columns: Sequence[str], dialect: Dialect = BY_SUFFIX) -
     rows = list(table(path, lines, columns, advice=_advice))
     if dialect.quoting is None and has_quotes:
         _check_swallowed(path, text, records, columns[-1], delimiter)
+    if dialect.quoting is None:
+        _check_quotes_left(path, rows, columns, has_quotes)
     return rows
 
 
@@ -110,6 +114,28 @@ def _check_written_in_quotes(path: Path, records: Sequence[Record]) -> None:
                 )
 
 
+def _check_quotes_left(
+    path: Path, rows: Sequence[Row], columns: Sequence[str], has_quotes: bool
+) -> None:
+    """Raises UserError for a column most of whose cells are still in quotes: sentences that all are
+    quotations are rarer than a file whose quotes were not understood.
+    """
+    for name in columns:
+        cells = [bare(row[name]) for _, row in rows]
+        wrapped = sum(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
+        if wrapped <= len(cells) / 2:
+            continue
+        do = (
+            "take them out, or the spaces before them, or say --quoting true if they belong there"
+            if has_quotes
+            else "say --quoting true if they hold cells together, or --quoting false if not"
+        )
+        raise UserError(
+            f"{path} has quotes around {wrapped:,} of {plural(len(cells), 'cell')} of the column"
+            f" {name!r}, which are read as part of the text: {do}"
+        )
+
+
 def _check_swallowed(
     path: Path, text: str, records: Sequence[Record], label: str, delimiter: str
 ) -> None:
@@ -146,7 +172,10 @@ def _advice(header: Sequence[str]) -> str:
         for mark in (";", "\t", "|", ","):
             if mark in header[0]:
                 return f"say --delimiter {spelled.get(mark, repr(mark))} if that parts its columns"
-    return "name others with --text_columns and --label_column"
+    return (
+        "name others with --text_columns and --label_column, or, where line 1 is an example, put a"
+        " line with the columns' names above it"
+    )
 
 
 def _shortened(cell: str) -> str:

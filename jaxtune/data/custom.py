@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect, csv_rows
 from jaxtune.data.examples import ACCURACY, CORRELATION, Dataset, Layout, Task, examples_of
 from jaxtune.data.json_rows import json_rows
@@ -21,7 +22,7 @@ def read_custom(
     classes: Sequence[str] = (),
     dialect: Dialect = BY_SUFFIX,
 ) -> Dataset:
-    """Reads CSV or TSV, or JSONL, by suffix; labels lose the spaces around them.
+    """Reads CSV or TSV, or JSONL, by suffix; labels lose the spaces around them, unseen ones too.
 
     Args:
         classes: in the order of the logits; without them the distinct train labels, numbers by
@@ -38,7 +39,7 @@ def read_custom(
             [Label(f"{file}, line {line}", row[label_column]) for line, row in part]
             for file, part in zip(files, rows, strict=True)
         )
-        names = tuple(name.strip() for name in classes) or classes_of(*labels)
+        names = tuple(map(bare, classes)) or classes_of(*labels)
         layout = replace(layout, labels=names)
         metrics = ("accuracy", "f1", "matthews") if len(names) == 2 else ACCURACY
     task = Task("custom", layout.text, layout.labels, metrics, layout)
@@ -55,4 +56,4 @@ def _rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
     else:
         raise UserError(f"{path} has an unknown suffix: give a .csv, .tsv, .jsonl or .json file")
     label = layout.label
-    return [(line, row | {label: row[label].strip()}) for line, row in rows]
+    return [(line, row | {label: bare(row[label])}) for line, row in rows]

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural, quoted
 from jaxtune.data.labels import number
-from jaxtune.data.rows import Row, quoted
+from jaxtune.data.rows import Row
 
 ACCURACY = ("accuracy",)
 CORRELATION = ("pearson", "spearman")
@@ -85,12 +87,12 @@ def examples_of(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
         where, written = f"{source}, line {line}", row[layout.label]
         texts.append([row[name] for name in layout.text])
         labels.append(_label(where, written, layout.labels))
-        if not (layout.has_known_flaws or all(text.strip() for text in texts[-1])):
+        if not (layout.has_known_flaws or all(map(bare, texts[-1]))):
             raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
     # On a dev set of one class the best constant prediction is right everywhere: every trial would
     # count as failed.
     if len(set(labels)) < 2:
-        single = f"a single label, {_quoted(written)}, in its {len(labels)} examples"
+        single = f"a single label, {_quoted(written)}, in its {plural(len(labels), 'example')}"
         found = single if labels else "no examples"
         raise UserError(f"{source} has {found}: give a split with at least two distinct labels")
     second = [text[1] for text in texts] if len(layout.text) == 2 else None

@@ -1,12 +1,14 @@
 """Rows of JSON lines: one object per line."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.rows import Row, examples_text, quoted, renaming
+from jaxtune.core.words import quoted
+from jaxtune.data.rows import Row, examples_text, renaming
 
 # What JSON calls the values that are neither text nor number.
 _KINDS = {type(None): "null", list: "a list", dict: "an object"}
@@ -19,11 +21,11 @@ def json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             continue
         where = f"{path}, line {line}"
         try:
-            record = json.loads(text, parse_constant=_no_constant)
+            record = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{where} is not a JSON object ({getattr(error, 'msg', error)}): write one object"
-                " per line"
+                " per line, each name once"
             ) from error
         if not isinstance(record, dict):
             raise UserError(f"{where} is not a JSON object: write one object per line")
@@ -32,6 +34,14 @@ def json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuses a name that is given twice, of which JSON's readers keep the last."""
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise ValueError(f"{name!r} stands there {count} times")
+    return dict(pairs)
 
 
 def _text_of(where: str, name: str, record: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The classes that files were labelled with, or why their labels are no classes."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,12 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.rows import quoted
+from jaxtune.core.unseen import UNSEEN
+from jaxtune.core.words import quoted
 
 # How tables spell that nothing is there.
 MISSING = {"", "nan", "none", "null", "na", "n/a", "<na>", "nat"}
 # More classes than this are looked at for scores and for the wrong column.
 MANY_CLASSES = 20
+# What labels may differ in and still be one to a reader.
+_NO_DIFFERENCE = re.compile(rf"""[\s{UNSEEN}"'`]+""")
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -68,15 +72,17 @@ def _check_missing(label: Label) -> None:
 
 
 def _check_alike(labels: Iterable[Label]) -> None:
-    """Raises UserError for distinct labels that are one to a reader: Pos and pos, 1 and 1.0."""
+    """Raises UserError for distinct labels that are one to a reader: Pos and pos, 1 and 1.0,
+    and those that only what nobody sees tells apart.
+    """
     read: dict[str, Label] = {}
     for label in labels:
         known = read.setdefault(_normal(label.text), label)
         if known is not label:
             raise UserError(
                 f"{label.where} has the label {label.text!r} and {known.where} has {known.text!r},"
-                " which differ only in case, spaces or the way a number is written: write them"
-                " alike, or name every class with --classes"
+                " which differ only in case, spaces, unseen characters, quotes or the way a"
+                " number is written: write them alike, or name every class with --classes"
             )
 
 
@@ -84,16 +90,27 @@ def _normal(label: str) -> str:
     value = number(label)
     if value is not None:
         return repr(value + 0.0)  # so that -0 is 0
-    return "".join(unicodedata.normalize("NFKC", label).casefold().split())
+    return _NO_DIFFERENCE.sub("", unicodedata.normalize("NFKC", label).casefold())
+
+
+def fractions(labels: Iterable[str]) -> list[str]:
+    """Of labels that are all numbers, those that are not whole: scores, more likely."""
+    values = {label: number(label) for label in labels}
+    if None in values.values():
+        return []
+    return [label for label, value in values.items() if value != int(value or 0)]
 
 
 def _check_are_classes(where: str, counts: Counter[str]) -> None:
-    """Raises UserError for many labels of which many occur once: scores, or a column of texts."""
+    """Raises UserError for many labels that have fractions, or of which many occur once: scores, or
+    a column of texts.
+    """
     single = sum(count == 1 for count in counts.values())
-    are_numbers = None not in map(number, counts)
-    if single < len(counts) * (0.25 if are_numbers else 0.5):
+    are_numbers, parts = None not in map(number, counts), fractions(counts)
+    if not parts and single < len(counts) * (0.25 if are_numbers else 0.5):
         return
     what = "numbers" if are_numbers else "texts"
+    why = "which are not whole" if parts else f"and {single} of them occur once"
     do = (
         "say --regression true to predict a number"
         if are_numbers
@@ -101,6 +118,5 @@ def _check_are_classes(where: str, counts: Counter[str]) -> None:
     )
     raise UserError(
         f"{where.rpartition(', line ')[0]} has {len(counts)} distinct {what} as labels, such as"
-        f" {quoted(list(counts)[:3])}, and {single} of them occur once: {do}, or name every class"
-        " with --classes"
+        f" {quoted((parts or list(counts))[:3])}, {why}: {do}, or name every class with --classes"
     )

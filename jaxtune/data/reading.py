@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxtune.core.words import listed, plural, quoted
 from jaxtune.data.examples import Dataset, Examples
-from jaxtune.data.rows import quoted
+from jaxtune.data.labels import fractions
 
 SPLITS = ("train", "dev")
-MOST_SHOWN = 10  # classes in a sentence
 
 
 def reading_of(
@@ -22,12 +22,14 @@ def reading_of(
         cut: how many texts of each split were longer than `max_length` tokens.
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
-    texts = set(_texts(train, chosen))
+    texts = {"train": _texts(train, chosen), "dev": _texts(dev, np.arange(len(dev)))}
+    in_train = set(texts["train"])
     labels = {"train": train.labels[chosen], "dev": dev.labels}
     found: dict[str, Any] = {
         "examples": {"train": len(chosen), "dev": len(dev)},
         "train_examples_in_all": len(train),
-        "dev_examples_in_train": sum(text in texts for text in _texts(dev, np.arange(len(dev)))),
+        "dev_examples_in_train": sum(text in in_train for text in texts["dev"]),
+        "labelled_twice": {split: _labelled_twice(texts[split], labels[split]) for split in SPLITS},
         "max_length": max_length,
         "cut": dict(cut),
         "notes": list(dataset.notes),
@@ -54,6 +56,14 @@ def _texts(examples: Examples, chosen: np.ndarray) -> list[tuple[str, ...]]:
     return [tuple(column[i] for column in columns) for i in chosen]
 
 
+def _labelled_twice(texts: Sequence[tuple[str, ...]], labels: np.ndarray) -> int:
+    """How many examples stand there again with another label."""
+    labels_of: dict[tuple[str, ...], set[float]] = {}
+    for text, label in zip(texts, labels.tolist(), strict=True):
+        labels_of.setdefault(text, set()).add(label)
+    return sum(len(labels_of[text]) > 1 for text in texts)
+
+
 def _spread(labels: np.ndarray) -> dict[str, float]:
     return {
         "min": float(labels.min()),
@@ -71,24 +81,31 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
     num_train, num_dev = (reading["examples"][split] for split in SPLITS)
     in_all, shared = reading["train_examples_in_all"], reading["dev_examples_in_train"]
     of = "" if num_train == in_all else f" of {in_all:,}"
-    lines = [f"Read {num_train:,}{of} training and {num_dev:,} dev examples."]
+    lines = [f"Read {num_train:,}{of} training and {plural(num_dev, 'dev example')}."]
     lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
     cut, length = reading["cut"], reading["max_length"]
-    lost = [f"{cut[s]:,} of {reading['examples'][s]:,} {s}" for s in SPLITS if cut[s]]
-    at = f"Cut at {length} tokens: {' and '.join(lost)} texts."
-    lines.append(at if lost else f"No text is longer than {length} tokens.")
+    lost, tokens = _shares(reading, cut), plural(length, "token")
+    lines.append(f"Cut at {tokens}: {lost}." if lost else f"No text is longer than {tokens}.")
     if shared:
-        lines.append(f"{shared:,} of {num_dev:,} dev examples are training examples too.")
+        are = "is a training example" if shared == 1 else "are training examples"
+        lines.append(f"Warning: {shared:,} of {plural(num_dev, 'dev example')} {are} too.")
+    # Readings of earlier versions do not have it.
+    if twice := _shares(reading, reading.get("labelled_twice", {})):
+        lines.append(f"Warning: {twice} stand there again with another label.")
     return lines + list(reading["notes"])
+
+
+def _shares(reading: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+    """Such as `3 of 25 train and 1 of 12 dev texts`; empty where there are none."""
+    found = [f"{n:,} of {reading['examples'][split]:,} {split}" for split, n in counts.items() if n]
+    return f"{' and '.join(found)} texts" if found else ""
 
 
 def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
     classes = reading["classes"]
-    shown = list(classes)[:MOST_SHOWN]
-    counts = [f"{name!r} {classes[name]['train']:,}, {classes[name]['dev']:,}" for name in shown]
-    rest = f"; and {len(classes) - len(shown)} more" if len(classes) > len(shown) else ""
+    counts = (f"{name!r} {n['train']:,}, {n['dev']:,}" for name, n in classes.items())
     lines = [
-        f"{len(classes)} classes (train, dev): {'; '.join(counts)}{rest}.",
+        f"{plural(len(classes), 'class')} (train, dev): {listed(counts, '; ')}.",
         f"The most frequent class has {reading['majority_share']:.1%} of the dev examples.",
     ]
     for split in SPLITS:
@@ -97,9 +114,12 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
             is_drawn = reading["examples"]["train"] < reading["train_examples_in_all"]
             do = ": --stratify true draws of every class" if split == "train" and is_drawn else ""
             word = "class" if len(absent) == 1 else "classes"
-            lines.append(
-                f"Warning: no {split} example has the {word} {quoted(absent[:MOST_SHOWN])}{do}."
-            )
+            lines.append(f"Warning: no {split} example has the {word} {quoted(absent)}{do}.")
+    if scores := fractions(classes):
+        lines.append(
+            f"Warning: the classes are numbers that are not all whole, such as {scores[0]!r}:"
+            " --regression true predicts a number."
+        )
     return lines
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_text
+from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural, quoted
 
 Row = tuple[int, dict[str, str]]  # 1-based line number, column name -> text
 AS_PUBLISHED = "give the file as GLUE publishes it"
@@ -44,9 +46,10 @@ def glue_rows(
     if drop_broken:
         whole = [row for row in fields if len(row[1]) == width]
         if len(whole) < len(fields):
+            left = len(fields) - len(whole)
             note(
-                f"{len(fields) - len(whole):,} of {len(fields):,} lines of {path} do not have"
-                f" {width} columns and were left out."
+                f"Left out of {path}: {left:,} of {plural(len(fields), 'line')}, for not having"
+                f" {width} columns."
             )
         fields = whole
     return table(path, fields, columns, header)
@@ -72,9 +75,8 @@ def table(
         elif len(fields) == len(header):
             yield line, dict(zip(header, fields, strict=True))
         else:
-            count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             raise UserError(
-                f"{path}, line {line} has {count} instead of {len(header)}: "
+                f"{path}, line {line} has {plural(len(fields), 'field')} instead of {len(header)}: "
                 f"give one for each of {quoted(header)}"
             )
 
@@ -86,19 +88,14 @@ def _check_column(
     if name not in header:
         what = renaming(name, header) or advice(header)
         raise UserError(f"{where} has no column {name!r} but {has}: {what}")
-    if header.count(name) > 1:
+    if [bare(other) for other in header].count(bare(name)) > 1:
         raise UserError(f"{where} has several columns {name!r}: rename all but one in {has}")
 
 
 def renaming(name: str, header: Iterable[str]) -> str:
     """What to do where a column's name differs in spaces or case alone; empty where none does."""
-    near = [other for other in header if other.strip().casefold() == name.strip().casefold()]
+    near = [other for other in header if bare(other).casefold() == bare(name).casefold()]
     return f"write {name!r} instead of {near[0]!r} there" if near else ""
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Names with their ends visible: 'text', ' label'."""
-    return ", ".join(map(repr, names))
 
 
 def examples_text(path: Path) -> str:

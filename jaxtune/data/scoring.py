@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, direction, fitting
+from jaxtune.core.unseen import bare
 from jaxtune.data.examples import Task
 
 # Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
@@ -41,10 +42,10 @@ def _positive(task: Task, name: str | None) -> int:
             f"positive_class is {name!r}, but task {task.name} predicts {_what(task)}, and F1 is of"
             " one of two classes; leave it out."
         )
-    if name not in task.label_names:
+    if bare(name) not in task.label_names:
         names = " or ".join(map(repr, task.label_names))
         raise UserError(f"positive_class is {name!r}, which is no class; give {names}.")
-    return task.label_names.index(name)
+    return task.label_names.index(bare(name))
 
 
 def scoring_words(

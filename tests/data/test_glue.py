@@ -125,7 +125,7 @@ def test_qqp_drops_broken_rows_and_keeps_empty_questions(tmp_path: Path) -> None
     folder = write_task(tmp_path, "qqp", train=table("qqp") + broken)
     data = read_glue_folder("qqp", tmp_path)
     assert data.train.second == ["Nobody", "Nobody", ""]
-    says = f"2 of 6 lines of {folder / 'train.tsv'} do not have 6 columns and were left out."
+    says = f"Left out of {folder / 'train.tsv'}: 2 of 6 lines, for not having 6 columns."
     assert data.notes == (says,)
 
 

@@ -1,6 +1,7 @@
 """Labels to classes: their order, and what is refused as a slip or as no class at all."""
 
 import random
+import re
 
 import pytest
 
@@ -56,18 +57,43 @@ def test_a_missing_label_is_named_with_its_line(missing, split):
         ("1000", "1e3"),
         ("straße", "STRASSE"),
         ("é", "e\u0301"),
+        ("pos", "po\u200bs"),
+        ("pos", "po\u00ads"),
+        ("pos", "'pos'"),
+        ("\u2764", "\u2764\ufe0f"),
     ],
 )
 def test_labels_that_a_reader_takes_for_one(one, other):
     """Also where one of them is in the dev file alone."""
-    with pytest.raises(UserError, match=f"line 3 has the label {other!r} and .*, line 2 has"):
+    with pytest.raises(
+        UserError, match=f"line 3 has the label {re.escape(repr(other))} and .*, line 2 has"
+    ):
         classes_of(labelled(one, other, "x"), labelled(one))
     with pytest.raises(UserError, match="write them alike, or name every class with --classes"):
         classes_of(labelled(one, "x"), labelled(other))
 
 
+@pytest.mark.parametrize("scores", [[n / 5 for n in range(26)] * 4, [*range(21), "1e-1"] * 2])
+def test_numbers_with_fractions_are_no_classes(scores):
+    """However often each occurs."""
+    sentence = (
+        r"^some\.csv has 2\d distinct numbers as labels, such as '(0\.2', '0\.4', '0\.6|1e-1)',"
+        " which are not whole: say --regression true to predict a number, or name every class with"
+        " --classes$"
+    )
+    with pytest.raises(UserError, match=sentence):
+        classes_of(labelled(*scores), [])
+
+
+def test_whole_numbers_with_a_point_are_classes():
+    """As pandas writes a column of numbers with a gap in it."""
+    assert len(
+        classes_of(labelled(*(f"{n}.0" for n in range(25)), *(f"{n}.0" for n in range(25))), [])
+    )
+
+
 def test_scores_are_no_classes():
-    scores = [random.Random(n).randrange(51) / 10 for n in range(40)]
+    scores = [random.Random(n).randrange(51) for n in range(40)]
     sentence = (
         r"^some\.csv has \d\d distinct numbers as labels, such as '.*', and \d+ of them occur once:"
         " say --regression true to predict a number, or name every class with --classes$"

@@ -1,5 +1,7 @@
 """What was read is counted and said: examples, classes, texts that were cut, doubles."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,7 @@ def test_counts_of_what_is_in_use():
         "examples": {"train": 4, "dev": 4},
         "train_examples_in_all": 5,
         "dev_examples_in_train": 1,
+        "labelled_twice": {"train": 0, "dev": 0},
         "max_length": 16,
         "cut": {"train": 1, "dev": 0},
         "notes": [],
@@ -47,7 +50,7 @@ def test_counts_of_what_is_in_use():
         "Warning: no train example has the class 'z': --stratify true draws of every class.",
         "Warning: no dev example has the class 'z'.",
         "Cut at 16 tokens: 1 of 4 train texts.",
-        "1 of 4 dev examples are training examples too.",
+        "Warning: 1 of 4 dev examples is a training example too.",
     ]
 
 
@@ -57,9 +60,34 @@ def test_numbers_are_said_as_numbers():
         "Read 5 training and 4 dev examples.",
         "The labels are numbers: 0 to 2 in train (mean 0.8), 0 to 1 in dev (mean 0.75).",
         "No text is longer than 16 tokens.",
-        "1 of 4 dev examples are training examples too.",
+        "Warning: 1 of 4 dev examples is a training example too.",
         "A note.",
     ]
+
+
+def test_texts_with_two_labels_are_counted():
+    """Each of them, in either file, among the examples in use; readings of 0.1 do not know it."""
+    one = dataset()
+    twice = Examples(list("abab"), list("xyxz"), np.array([0, 1, 1, 0], np.int32))
+    data = dataclasses.replace(one, train=twice, dev=Examples(list("fgff"), None, one.dev.labels))
+    reading = reading_of(data, ALL[:4], NONE, 16)
+    assert reading["labelled_twice"] == {"train": 2, "dev": 3}
+    warning = "Warning: 2 of 4 train and 3 of 4 dev texts stand there again with another label."
+    assert sentences([reading])[-1] == warning
+    assert reading_of(data, ALL[1:4], NONE, 16)["labelled_twice"] == {"train": 0, "dev": 3}
+    del reading["labelled_twice"]
+    assert warning not in sentences([reading])
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"), [(("0", "0.5", "1.0"), True), (("0.0", "1.0", "2"), False)]
+)
+def test_classes_that_may_be_scores_are_said(classes, said):
+    warning = (
+        "Warning: the classes are numbers that are not all whole, such as '0.5': --regression true"
+        " predicts a number."
+    )
+    assert (warning in sentences([reading_of(dataset(classes), ALL, NONE, 16)])) is said
 
 
 def test_many_classes_are_counted_and_some_named():

@@ -166,6 +166,52 @@ CUSTOM = [
         ),
         (
             ".csv",
+            "no header",
+            CSV.split("\n", 1)[1],
+            " and --label_column, or, where line 1 is an example, put a line with the columns'",
+        ),
+        (
+            ".tsv",
+            "no header",
+            TSV.split("\n", 1)[1],
+            ", line 1 has no column 'text' but 'the dog', '0': name others with --text_columns and",
+        ),
+        (
+            ".csv",
+            "something unseen in the header",
+            CSV.replace("label", "label\u200b"),
+            ", line 1 has no column 'label' but 'text', 'label\\u200b': write 'label' instead of",
+        ),
+        (
+            ".csv",
+            "a column twice, but for something unseen",
+            "label\u200b," + CSV.replace("\n", "\n0,")[:-2],
+            ", line 1 has several columns 'label'",
+        ),
+        (".csv", "unseen sentence", CSV + "\u200b\ufeff,1\n", ", line 4 has an empty sentence"),
+        (".csv", "unseen label", CSV + "a,\u2060\n", ", line 4 has the label '', which stands for"),
+        (
+            ".csv",
+            "something unseen in a label",
+            CSV.replace(",0", ",pos").replace(",1", ",po\u200bs"),
+            "line 2 has 'pos', which differ only in case, spaces",
+        ),
+        (
+            ".csv",
+            "spaces before quotes",
+            CSV.replace("the dog,0", 'the dog, "0"').replace("a cat,1", 'a cat, "1"'),
+            " has quotes around 2 of 2 cells of the column 'label', which are read as part of the"
+            " text: take them out, or the spaces before them, or say --quoting true",
+        ),
+        (
+            ".tsv",
+            "cells in quotes under names without",
+            TSV.replace("the dog", '"the dog"').replace("a cat", '"a cat"'),
+            " has quotes around 2 of 2 cells of the column 'text', which are read as part of the"
+            " text: say --quoting true if they hold cells together, or --quoting false if not",
+        ),
+        (
+            ".csv",
             "column twice",
             "label," + CSV.replace("\n", "\n0,")[:-2],
             ", line 1 has several columns 'label'",
@@ -219,19 +265,19 @@ CUSTOM = [
             ".csv",
             "labels in two cases",
             CSV.replace(",0", ",No").replace(",1", ",no"),
-            "line 2 has 'No', which differ only in case, spaces or the way a number is written",
+            "line 2 has 'No', which differ only in case, spaces",
         ),
         (
             ".csv",
             "labels in two spacings",
             CSV.replace(",0", ",not so").replace(",1", ",not  so"),
-            "line 2 has 'not so', which differ only in case, spaces or the way a number is written",
+            "line 2 has 'not so', which differ only in case, spaces",
         ),
         (
             ".csv",
             "labels as whole and decimal numbers",
             CSV + "a,1.0\n",
-            " has '1', which differ only in case, spaces or the way a number is written",
+            " has '1', which differ only in case, spaces",
         ),
         (
             ".csv",
@@ -268,6 +314,19 @@ CUSTOM = [
             "missing column",
             JSONL + '{"text": "a"}',
             ", line 3 has no column 'label' but 'text': name a column that every object has",
+        ),
+        (
+            ".jsonl",
+            "a name twice",
+            JSONL + '{"text": "a", "label": 1, "label": 0}',
+            ", line 3 is not a JSON object ('label' stands there 2 times): write one object per"
+            " line, each name once",
+        ),
+        (
+            ".jsonl",
+            "something unseen in a name",
+            JSONL + '{"text": "a", "label\\ufeff": 1}',
+            ", line 3 has no column 'label' but 'text', 'label\\ufeff': write 'label' instead of",
         ),
         (
             ".jsonl",
@@ -369,6 +428,10 @@ USABLE = {
     "CRLF in CSV": (".csv", "\ufeff" + CSV.replace("\n", "\r\n")),
     "blank lines in CSV": (".csv", "\n" + CSV.replace("\n", "\n\n")),
     "blank lines in JSONL": (".jsonl", "\ufeff\n" + JSONL.replace("\n", "\r\n\r\n")),
+    "labels padded with what nobody sees": (
+        ".csv",
+        CSV.replace(",0", ",\ufeff0\u200b ").replace(",1", ",\u200e1"),
+    ),
     "padded labels": (".csv", CSV.replace(",0", ", 0 ").replace(",1", ",\t1")),
     "200,000 characters": (".csv", CSV.replace("the dog", "the dog " * 25_000)),
     "a text of lines and commas": (".csv", CSV.replace("the dog", '"the,\ndog, 0\nand, it"')),

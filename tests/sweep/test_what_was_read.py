@@ -93,7 +93,7 @@ def test_what_was_read_is_said_and_kept(tiny, read, tmp_path, capsys):
         " '6' 2, 2; '7' 2, 2; '8' 2, 2; '9' 2, 2; and 2 more.",
         "The most frequent class has 12.0% of the dev examples.",
         "Cut at 16 tokens: 12 of 25 train and 12 of 25 dev texts.",
-        "1 of 25 dev examples are training examples too.",
+        "Warning: 1 of 25 dev examples is a training example too.",
     ]
     capsys.readouterr()
     assert main(command(tiny, read, "--dry_run", "--out", str(tmp_path / "new"))) == 0
