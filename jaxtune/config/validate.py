@@ -15,6 +15,7 @@ from jaxtune.config.settings import (
 )
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural
 
 PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
@@ -105,7 +106,9 @@ def _check_custom(config: SweepConfig) -> None:
         )
     columns = (*config.text_columns, config.label_column)
     if len(columns) not in (2, 3):
-        raise UserError(f"text_columns names {len(columns) - 1} columns: name one or two.")
+        raise UserError(
+            f"text_columns names {plural(len(columns) - 1, 'column')}: name one or two."
+        )
     if len(set(columns)) < len(columns):
         raise UserError(
             f"text_columns and label_column name a column twice ({', '.join(columns)}); give"

@@ -34,6 +34,7 @@ def read_json(file: Path) -> Any:
 
 def decode(file: Path, data: bytes) -> str:
     """A text file's content from its bytes, without a byte-order mark; `file` is for messages."""
+    check_no_pointer(file, data)
     data = data.removeprefix(codecs.BOM_UTF8)
     # Checked first: UTF-16 is full of them, and tokenizers drop them silently.
     nul = data.find(b"\0")
@@ -45,6 +46,14 @@ def decode(file: Path, data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{file}, line {line} is not UTF-8: save the file as UTF-8 text") from error
+
+
+def check_no_pointer(file: Path, data: bytes) -> None:
+    """Raises UserError for what `git clone` leaves in the place of a large file."""
+    if data.startswith(b"version https://git-lfs"):
+        raise UserError(
+            f"{file} is a pointer of Git LFS and not the file itself: fetch that with git lfs pull"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

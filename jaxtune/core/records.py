@@ -13,6 +13,7 @@ class StepRecords(NamedTuple):
     learning_rate: np.ndarray  # [trial, step]
     norms: np.ndarray  # [trial, step, norm], written at logged steps only
     norm_names: tuple[str, ...]
+    repeated: bool = False  # taken before the run was cut off
 
 
 @runtime_checkable

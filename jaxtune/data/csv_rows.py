@@ -8,7 +8,9 @@ refused unless `quoting` says how it is meant.
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +62,7 @@ def csv_rows(path: Path, columns: Sequence[str], dialect: Dialect = BY_SUFFIX) -
     if dialect.quoting is None and not has_quotes:
         _check_written_in_quotes(path, records)
     lines = ((record.first, record.cells) for record in records)
-    rows = list(table(path, lines, columns, advice=_advice))
+    rows = list(table(path, lines, columns, advice=partial(_advice, records, columns)))
     if dialect.quoting is None and has_quotes:
         _check_swallowed(path, text, records, columns[-1], delimiter)
     if dialect.quoting is None:
@@ -122,13 +124,16 @@ def _check_quotes_left(
     """
     for name in columns:
         cells = [bare(row[name]) for _, row in rows]
-        wrapped = sum(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
+        marks = Counter(cell[0] for cell in cells if len(cell) > 1 and cell[0] == cell[-1])
+        mark = max("\"'", key=lambda mark: marks[mark])
+        wrapped = marks[mark]
         if wrapped <= len(cells) / 2:
             continue
         do = (
-            "take them out, or the spaces before them, or say --quoting true if they belong there"
-            if has_quotes
-            else "say --quoting true if they hold cells together, or --quoting false if not"
+            "say --quoting true if they hold cells together, or --quoting false if not"
+            if mark == '"' and not has_quotes
+            else "take them out, or the spaces before them, or say --quoting"
+            f" {str(has_quotes).lower()} if they belong there"
         )
         raise UserError(
             f"{path} has quotes around {wrapped:,} of {plural(len(cells), 'cell')} of the column"
@@ -165,8 +170,11 @@ def _check_swallowed(
             )
 
 
-def _advice(header: Sequence[str]) -> str:
+def _advice(records: Sequence[Record], columns: Sequence[str], header: Sequence[str]) -> str:
     """What to do about a header without a wanted column."""
+    for record in records[1:]:
+        if set(columns) <= set(record.cells):
+            return f"line {record.first} has the columns' names: take out what stands above it"
     if len(header) == 1:
         spelled = {mark: name for name, mark in DELIMITERS.items()}
         for mark in (";", "\t", "|", ","):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect, csv_rows
 from jaxtune.data.examples import ACCURACY, CORRELATION, Dataset, Layout, Task, examples_of
 from jaxtune.data.json_rows import json_rows
@@ -29,7 +30,9 @@ def read_custom(
             value and words by spelling.
     """
     if len(text_columns) not in (1, 2):
-        raise UserError(f"text_columns names {len(text_columns)} columns: name one or two")
+        raise UserError(
+            f"text_columns names {plural(len(text_columns), 'column')}: name one or two"
+        )
     files = Path(train_file), Path(dev_file)
     layout = Layout(tuple(text_columns), label_column, None)
     rows = [_rows(file, layout, dialect) for file in files]

@@ -13,7 +13,10 @@ from jaxtune.core.unseen import UNSEEN
 from jaxtune.core.words import quoted
 
 # How tables spell that nothing is there.
-MISSING = {"", "nan", "none", "null", "na", "n/a", "<na>", "nat"}
+MISSING = {
+    *("", "?", "nan", "-nan", "none", "null", "na", "n/a", "<na>", "nat"),
+    *("#n/a", "#na", "#null!", "#value!", "#ref!", "#div/0!", "#name?", "#num!"),  # spreadsheets
+}
 # More classes than this are looked at for scores and for the wrong column.
 MANY_CLASSES = 20
 # What labels may differ in and still be one to a reader.

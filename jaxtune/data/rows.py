@@ -72,6 +72,8 @@ def table(
             header = tuple(fields)
             for name in columns:
                 _check_column(f"{path}, line {line}", name, header, advice)
+        elif fields == list(header):
+            raise UserError(f"{path}, line {line} is the header once more: take the line out")
         elif len(fields) == len(header):
             yield line, dict(zip(header, fields, strict=True))
         else:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, direction, fitting
 from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural
 from jaxtune.data.examples import Task
 
 # Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
@@ -31,7 +32,7 @@ def scored_by(task: Task, metric: str | None, positive_class: str | None) -> Tas
 
 
 def _what(task: Task) -> str:
-    return f"{task.num_labels} classes" if task.label_names else "a number"
+    return plural(task.num_labels, "class") if task.label_names else "a number"
 
 
 def _positive(task: Task, name: str | None) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Array, Float, Int
+from jaxtune.core.words import plural
 from jaxtune.data.examples import Examples
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
@@ -163,7 +164,8 @@ def tokenize(
     if largest >= vocab_size:
         raise UserError(
             f"The tokenizer in {tokenizer.name_or_path} gives id {largest}, but the model has"
-            f" {vocab_size} embedding rows; give a model and tokenizer that belong together."
+            f" {plural(vocab_size, 'embedding row')}; give a model and tokenizer that belong"
+            " together."
         )
     return table
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,37 +13,12 @@ from flax import nnx
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Key
 from jaxtune.data.miniature import MODEL_FOLDER
+from jaxtune.models.architecture import ACTIVATIONS, check_architecture, without_type
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.folder import WEIGHTS, config_file, read_json
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
 from jaxtune.models.weights import Tensors, fill, left_out, read_tensors
-
-# The largest values taken seriously, far above any published encoder: a mistyped size is refused
-# before memory for it is asked for.
-_MOST = {
-    "vocab_size": 10_000_000,
-    "hidden_size": 100_000,
-    "num_hidden_layers": 1000,
-    "num_attention_heads": 1000,
-    "intermediate_size": 1_000_000,
-    "max_position_embeddings": 1_000_000,
-    "type_vocab_size": 1000,
-}
-_RATES = ("hidden_dropout_prob", "attention_probs_dropout_prob")
-_HEAD_RATES = ("classifier_dropout", "classifier_dropout_prob")
-# Variants of the published encoders with other mathematics.
-_ONLY = {
-    "position_embedding_type": "absolute",
-    "is_decoder": False,
-    "num_hidden_groups": 1,
-    "inner_group_num": 1,
-}
-_ACTIVATIONS: dict[str, Literal["gelu", "gelu_new"]] = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_new",
-    "gelu_pytorch_tanh": "gelu_new",
-}
 
 
 def locate(model: str, revision: str | None = None) -> Path:
@@ -112,12 +87,12 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     raw = read_json(path)
     family = raw.get("model_type")
     if family is None:
-        raise UserError(_without_type(path, raw))
+        raise UserError(without_type(path, raw))
     if family not in tuple(ENCODER):  # the tuple: what JSON holds may be no key
         raise UserError(
             f"{path} is of model type {family!r}; jaxtune has bert, roberta and albert."
         )
-    _check_values(path, raw, family)
+    check_architecture(path, raw, family)
     activation = raw.get("hidden_act", "gelu_new" if family == "albert" else "gelu")
     # Absent values are the defaults of transformers' config classes.
     default_dropout = 0.0 if family == "albert" else 0.1
@@ -138,7 +113,7 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         max_positions=raw["max_position_embeddings"],
         type_vocab_size=raw["type_vocab_size"],
         embedding_size=raw["embedding_size"] if family == "albert" else raw["hidden_size"],
-        activation=_ACTIVATIONS[activation],
+        activation=ACTIVATIONS[activation],
         layer_norm_eps=raw.get("layer_norm_eps", 1e-12),
         hidden_dropout=hidden_dropout,
         attention_dropout=raw.get("attention_probs_dropout_prob", default_dropout),
@@ -147,59 +122,6 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         init_std=raw.get("initializer_range", 0.02),
     )
     return config, raw
-
-
-def _without_type(path: Path, raw: dict[str, Any]) -> str:
-    """What to do about a config.json that does not say what it is of."""
-    classes = str(raw.get("architectures"))
-    named = [family for family in ENCODER if family.capitalize() in classes]
-    if not named:
-        return (
-            f"{path} has no model_type, so that nothing says which encoder this is; add"
-            ' "model_type": "bert", "roberta" or "albert" to it.'
-        )
-    return (
-        f'{path} has no model_type; add "model_type": "{named[0]}" to it, if it is what its'
-        f" architectures {classes} say."
-    )
-
-
-def _check_values(path: Path, raw: dict[str, Any], family: str) -> None:
-    """Raises UserError for a config.json that makes no encoder, or one that jaxtune has not."""
-    sizes = _MOST | ({"embedding_size": _MOST["hidden_size"]} if family == "albert" else {})
-    if lacking := sorted(sizes.keys() - raw.keys()):
-        raise UserError(f"{path} lacks {', '.join(lacking)}.")
-    for name, most in sizes.items():
-        if type(raw[name]) is not int or not 1 <= raw[name] <= most:
-            raise UserError(f"{path} has {name} {raw[name]!r}; give a whole number, 1 to {most}.")
-    if raw["hidden_size"] % raw["num_attention_heads"]:
-        raise UserError(
-            f"{path} has hidden_size {raw['hidden_size']}, which {raw['num_attention_heads']}"
-            " attention heads do not divide."
-        )
-    padding = raw.get("pad_token_id")
-    if padding is not None and not (type(padding) is int and 0 <= padding < raw["vocab_size"]):
-        raise UserError(f"{path} has pad_token_id {padding!r}; give the id of a word.")
-    given = {name: raw[name] for name in _RATES if name in raw}
-    given |= {name: raw[name] for name in _HEAD_RATES if raw.get(name) is not None}
-    for name, rate in given.items():
-        if not _is_number(rate) or not 0 <= rate < 1:
-            raise UserError(f"{path} has {name} {rate!r}; give a rate from 0 up to 1.")
-    for name in ("layer_norm_eps", "initializer_range"):
-        value = raw.get(name, 1)
-        if not _is_number(value) or not 0 < value < 10:
-            raise UserError(f"{path} has {name} {value!r}; give a small number above 0.")
-    if (activation := raw.get("hidden_act", "gelu")) not in tuple(_ACTIVATIONS):
-        raise UserError(
-            f"{path} asks for hidden_act {activation!r}; accepted are {', '.join(_ACTIVATIONS)}."
-        )
-    for name, only in _ONLY.items():
-        if raw.get(name, only) != only:
-            raise UserError(f"{path} has {name} {raw[name]!r}; jaxtune has encoders with {only!r}.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:

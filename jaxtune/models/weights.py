@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import check_no_pointer
 from jaxtune.core.words import listed, plural, quoted
 from jaxtune.models.encoder import EncoderConfig, Family
 from jaxtune.models.folder import CONFIG, index_not_read, read_json, weight_files
@@ -67,7 +68,12 @@ def read_tensors(folder: Path, config: EncoderConfig) -> Stored:
             tensors[known], own_names[known] = _as_float32(tensor), name
     tied, untied = _through_the_tie(tensors, folder, family)
     taken_off = f"The names in the weights begin with {wrapper!r}, which is taken off."
-    notes = [*index_not_read(folder), *([taken_off] if wrapper else []), *tied]
+    notes = [
+        *_code_not_run(folder, family),
+        *index_not_read(folder),
+        *([taken_off] if wrapper else []),
+        *tied,
+    ]
     return Stored(folder, family, tensors, own_names, tuple(notes), untied)
 
 
@@ -80,6 +86,8 @@ def _read_file(file: Path) -> Tensors:
             kinds = {name: opened.get_slice(name).get_dtype() for name in names}
             tensors = {name: opened.get_tensor(name) for name in names if kinds[name] in _KINDS}
     except Exception as error:  # its own error, the system's, or numpy's
+        with file.open("rb") as opened:
+            check_no_pointer(file, opened.read(100))
         reason = " ".join(str(error).split())
         raise UserError(
             f"{file} is no readable safetensors file ({reason}); fetch it again."
@@ -91,6 +99,15 @@ def _read_file(file: Path) -> Tensors:
             " bfloat16."
         )
     return tensors
+
+
+def _code_not_run(folder: Path, family: Family) -> list[str]:
+    """The sentence on a model of the folder's own making, if config.json asks for one."""
+    if not read_json(folder / CONFIG).get("auto_map"):
+        return []
+    return [
+        f"{CONFIG} names code of its own (auto_map), which is not run: this is a plain {family}."
+    ]
 
 
 def _through_the_tie(

@@ -132,6 +132,13 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
     before, now = (_comparable(text, paths_too).splitlines() for text in (theirs, ours))
     lines = difflib.unified_diff(before, now, n=0, lineterm="")
     changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    if {line[1:].partition(":")[0] for line in changed} == {"trials_per_device"}:
+        begun = changed[0].partition(": ")[2]
+        do = "leave it out" if begun == "null" else f"give {begun} again"
+        raise UserError(
+            f"{out} was begun with trials_per_device {begun}, and how many trials run at once"
+            f" decides how they round; {do}, or give another --out."
+        )
     if changed:
         raise UserError(
             f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"

@@ -17,6 +17,7 @@ from jaxtune.core.failure import has_failed
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.records import Recorder
 from jaxtune.core.signals import Interruption
+from jaxtune.core.words import plural
 from jaxtune.storage.checkpoints import SweepCheckpoints, save_params
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
@@ -105,10 +106,11 @@ class RunningProgram:
             self._halve(error)
             return False
         if self._compiled_before is not None and writes():
-            rows = ", ".join(map(str, self.plan.shape.ladder))
+            shape = self.plan.shape
+            rows = ", ".join([*map(str, shape.ladder[:-1]), plural(shape.ladder[-1], "row")])
             say(
                 f"Compiled in {self._meter.compile_seconds - self._compiled_before:.1f} s:"
-                f" {self.size} trials at once, {rows} rows of {self.plan.shape.slots} slots."
+                f" {plural(self.size, 'trial')} at once, {rows} of {plural(shape.slots, 'slot')}."
             )
         self._compiled_before = None
         return True
@@ -121,7 +123,7 @@ class RunningProgram:
                 " max_length, --remat true, or --precision bfloat16."
             ) from error
         self.size = max(1, self.size // devices // 2) * devices
-        say(f"Out of memory: going on with groups of {self.size} trials.")
+        say(f"Out of memory: going on with groups of {plural(self.size, 'trial')}.")
         self._program = self.plan.compile(self.size)
         self._compiled_before = self._meter.compile_seconds
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from jaxtune.core.console import ProgressLine, console, duration, say
 from jaxtune.core.records import StepRecords
+from jaxtune.core.words import plural
 
 
 class SweepProgress(ProgressLine):
@@ -18,7 +19,9 @@ class SweepProgress(ProgressLine):
         super().__init__("trial-steps", total_steps)
         self.num_trials = num_trials
         self.num_done = num_done
-        # Time and steps at the first report, when all is compiled.
+        # Steps of this very run, without those of before it was cut off; the time and these steps
+        # at the first report, when all is compiled.
+        self._own = 0
         self._first: tuple[float, int] | None = None
         self._taken: dict[int, int] = {}
         self._repeated = 0
@@ -31,7 +34,9 @@ class SweepProgress(ProgressLine):
         """Moves the bar."""
         for trial in trials:  # a group that is run again begins at 0
             self._taken[trial] = start + records.loss.shape[1]
-        self._first = self._first or (time.monotonic(), self._steps)
+        if not records.repeated:
+            self._own += records.loss.size
+            self._first = self._first or (time.monotonic(), self._own)
         self._show()
 
     def evaluation(
@@ -64,7 +69,7 @@ class SweepProgress(ProgressLine):
 
     def _show(self) -> None:
         now = time.monotonic()
-        parts = [f"{self.num_done + self._finished}/{self.num_trials} seeds"]
+        parts = [f"{self.num_done + self._finished}/{plural(self.num_trials, 'seed')}"]
         if self._scores:
             mean = sum(self._scores) / len(self._scores)
             parts += [
@@ -73,8 +78,8 @@ class SweepProgress(ProgressLine):
                 f"mean {mean:.3f}",
                 f"{3600 * self._finished / (now - self._began):.0f} seeds/h",
             ]
-        if self._first and self._first[1] < self._steps < self.total:
-            rate = (self._steps - self._first[1]) / (now - self._first[0])
+        if self._first and self._first[1] < self._own and self._steps < self.total:
+            rate = (self._own - self._first[1]) / (now - self._first[0])
             parts.append(f"{duration((self.total - self._steps) / rate)} left")
         self.update(self._steps, " · ".join(parts))
 

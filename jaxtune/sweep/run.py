@@ -16,6 +16,7 @@ from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
 from jaxtune.core.signals import Interruption
+from jaxtune.core.words import plural
 from jaxtune.data.reading import readings_in, sentences
 from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import summarise
@@ -124,11 +125,12 @@ def _say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
 
 def _try_steps(plans: Sequence[ProgramPlan]) -> list[Probe]:
     """What every program was seen to take."""
-    say(f"Trying a few steps of {len(plans)} program{'s' * (len(plans) != 1)} ...")
+    say(f"Trying a few steps of {plural(len(plans), 'program')} ...")
     probes = []
     with ProgressLine("programs", len(plans)) as line:
         for number, plan in enumerate(plans, 1):
-            line.update(number - 1, f"trying number {number}, {plan.group_size} trials at once")
+            trials = plural(plan.group_size, "trial")
+            line.update(number - 1, f"trying number {number}, {trials} at once")
             probes.append(probe(plan))
     return probes
 

@@ -10,6 +10,7 @@ import jax
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import duration
 from jaxtune.core.schedules import peak, scheduled_rates
+from jaxtune.core.words import plural
 from jaxtune.data.packing import steps_per_epoch
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.plan import ProgramPlan
@@ -88,22 +89,21 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
     for number, (plan, seen) in enumerate(zip(plans, probes, strict=True), 1):
         facts = plan.describe()
         first_of_arm = {trial.arm: trial for trial in reversed(plan.trials)}
+        arms, steps = plural(len(first_of_arm), "arm"), plural(facts["steps"], "step")
         done = f", {len(plan.trials) - len(plan.pending)} done" if plan.finished else ""
+        tokens = plural(round(facts["real_tokens_per_step"]), "token")
         slots = " or ".join(str(n) for n in facts["packed_slots_per_step"])
         lines += [
+            (f"program {number}: {plural(facts['trials'], 'trial')} in {arms}, {steps} each{done}"),
             (
-                f"program {number}: {facts['trials']} trials in {len(first_of_arm)} arms,"
-                f" {facts['steps']} steps each{done}"
-            ),
-            (
-                f"  {facts['parameters']:,} parameters, {facts['vocabulary'][0]:,} of"
-                f" {facts['vocabulary'][1]:,} words in use"
+                f"  {plural(facts['parameters'], 'parameter')}, {facts['vocabulary'][0]:,} of"
+                f" {plural(facts['vocabulary'][1], 'word')} in use"
             ),
             *(f"  {sentence}" for sentence in plan.about_the_start),
-            f"  {facts['real_tokens_per_step']:.0f} tokens a step, packed into {slots} slots",
+            f"  {tokens} a step, packed into {slots} slots",
             (
-                f"  {facts['group_size']} trials at once on {facts['devices']} devices,"
-                f" {len(facts['groups'])} groups"
+                f"  {plural(facts['group_size'], 'trial')} at once on"
+                f" {plural(facts['devices'], 'device')}, {plural(len(facts['groups']), 'group')}"
             ),
             (
                 f"  {seen.bytes_per_trial / 2**20:,.0f} MiB per trial and device;"
@@ -118,7 +118,9 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
                 if keep is None
                 else f"at most {keep} of each arm are chosen, to run again whole"
             )
-            lines.append(f"  after {plan.stop_step} steps {goes_on}; the total leaves that aside")
+            lines.append(
+                f"  after {plural(plan.stop_step, 'step')} {goes_on}; the total leaves that aside"
+            )
         for arm, trial in reversed(first_of_arm.items()):
             rate, effective = peak_rates(trial, plan.num_steps)
             times = f"{effective / rate:.1f} times" if effective > 1.001 * rate else "the same"
@@ -130,5 +132,6 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
     seconds = sum(seen.total_seconds(plan) for plan, seen in zip(plans, probes, strict=True))
     return [
         *lines,
-        f"in all: {trials} trials, {total:,} trial-steps, about {duration(seconds)}",
+        f"in all: {plural(trials, 'trial')}, {plural(total, 'trial-step')}, about"
+        f" {duration(seconds)}",
     ]

@@ -106,7 +106,7 @@ class GroupRecords:
             numbers = [trials[place] for place in places]
             for start in range(0, end, STEPS_PER_REPORT):
                 steps = np.s_[places, start : min(start + STEPS_PER_REPORT, end)]
-                report = StepRecords(loss[steps], rates[steps], norms[steps], names)
+                report = StepRecords(loss[steps], rates[steps], norms[steps], names, repeated=True)
                 for recorder in recorders:
                     recorder.steps(numbers, start, report)
             for step, scores in zip(self.evaluated, self.scores, strict=True):

@@ -12,6 +12,7 @@ from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import trivial_floor
 from jaxtune.core.metrics import evaluate
+from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
@@ -187,8 +188,8 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
         )
     if config.reinit_layers > encoder.num_layers:
         raise UserError(
-            f"reinit_layers is {config.reinit_layers}, but the model has {encoder.num_layers}"
-            " blocks; give at most that."
+            f"reinit_layers is {config.reinit_layers}, but the model has"
+            f" {plural(encoder.num_layers, 'block')}; give at most that."
         )
 
 
@@ -228,8 +229,8 @@ def subset(config: SweepConfig, labels: np.ndarray) -> np.ndarray:
         return np.arange(num_examples)
     if size > num_examples:
         raise UserError(
-            f"train_examples is {size}, but there are {num_examples} training examples; give at"
-            " most that."
+            f"train_examples is {size}, but there are {plural(num_examples, 'training example')};"
+            " give at most that."
         )
     order = np.random.default_rng(config.subset_seed).permutation(num_examples)
     if config.stratify:
@@ -271,8 +272,8 @@ def _check_usable(config: SweepConfig, train: TokenTable) -> None:
     """
     if config.batch_size > len(train):
         raise UserError(
-            f"batch_size {config.batch_size} is larger than the {len(train)} training examples;"
-            " give at most that."
+            f"batch_size {config.batch_size} is larger than the"
+            f" {plural(len(train), 'training example')}; give at most that."
         )
     if len(np.unique(train.labels)) < 2:
         raise UserError(

@@ -59,6 +59,29 @@ def test_a_sweep_says_how_it_stands(capsys, monkeypatch):
     assert any("left" in line for line in lines)
 
 
+def test_the_time_left_is_that_of_this_run(capsys, monkeypatch):
+    """Two trials of 1,000 steps, of which 900 come from a checkpoint in no time; then 10 steps of
+    each take 10 s.
+    """
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with SweepProgress(num_trials=2, num_done=0, total_steps=2000) as shown:
+        for start in (0, 300, 600):
+            clock[0] += 0.125
+            shown.steps([0, 1], start, records(2, 300)._replace(repeated=True))
+        for start in range(900, 950, 10):
+            clock[0] += 10
+            shown.steps([0, 1], start, records(2, 10))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(" · ")[2] for line in lines[-4:]] == [
+        "1:20 left",
+        "1:10 left",
+        "1:00 left",
+        "0:50 left",
+    ]
+    assert "left" not in "".join(lines[:-4])
+
+
 def test_a_group_that_is_run_again_is_not_counted_twice(capsys):
     with SweepProgress(num_trials=1, num_done=0, total_steps=10) as shown:
         shown.steps([0], 0, records(1, 8))

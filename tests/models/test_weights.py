@@ -2,6 +2,7 @@
 test_bad_input.py).
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,15 @@ def test_all_misfits_are_in_one_error(tmp_path: Path) -> None:
     ):
         assert part in str(error.value)
     assert str(error.value).count(";") == 3
+
+
+def test_code_of_its_own_is_said_not_to_be_run(tmp_path: Path) -> None:
+    folder = edited(hf.make_folder("bert"), tmp_path, lambda tensors: None)
+    config = json.loads((folder / "config.json").read_text())
+    own = config | {"auto_map": {"AutoModel": "own.OwnModel"}}
+    (folder / "config.json").write_text(json.dumps(own))
+    said = "config.json names code of its own (auto_map), which is not run: this is a plain bert."
+    assert said in load_classifier(folder, read_config(folder)[0], 2).notes
 
 
 @pytest.mark.parametrize("parts", [1, 2])

@@ -23,6 +23,7 @@ GOOD = {
 }
 RTE, COLA, STSB, MRPC = (GOOD[name] for name in FILES)
 CSV, TSV, JSONL = (GOOD[suffix] for suffix in (".csv", ".tsv", ".jsonl"))
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
 LATER = "2\t{}\t{}\t{}\n"
 
 
@@ -46,6 +47,7 @@ EVERY_KIND = [
         ("UTF-32", good.encode("utf-32"), ", line 1 holds a NUL byte: save the file as UTF-8"),
         ("latin-1", good.replace("dog", "d\xf6g", 1).encode("latin-1"), " is not UTF-8"),
         ("surrogates", good.encode().replace(b"dog", b"\xed\xa0\x80", 1), " is not UTF-8"),
+        ("a pointer", POINTER, " is a pointer of Git LFS and not the file itself: fetch that with"),
         ("random bytes", bytes(range(1, 256)) * 9, ", line 2 is not UTF-8"),
         ("an image", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ", line 3 holds a NUL byte"),
     )
@@ -187,6 +189,26 @@ CUSTOM = [
             "a column twice, but for something unseen",
             "label\u200b," + CSV.replace("\n", "\n0,")[:-2],
             ", line 1 has several columns 'label'",
+        ),
+        (
+            ".csv",
+            "Excel's line",
+            "sep=,\n" + CSV,
+            ", line 1 has no column 'text' but 'sep=', '': line 2 has the columns' names: take out",
+        ),
+        (".csv", "header again", CSV + CSV, ", line 4 is the header once more: take the line out"),
+        (
+            ".csv",
+            "Excel's gap",
+            CSV + "a,#N/A\n",
+            ", line 4 has the label '#N/A', which stands for",
+        ),
+        (
+            ".csv",
+            "single quotes",
+            CSV.replace("the dog", "'the dog'").replace("a cat", "'a cat'"),
+            " has quotes around 2 of 2 cells of the column 'text', which are read as part of the"
+            " text: take them out, or the spaces before them, or say --quoting true if they belong",
         ),
         (".csv", "unseen sentence", CSV + "\u200b\ufeff,1\n", ", line 4 has an empty sentence"),
         (".csv", "unseen label", CSV + "a,\u2060\n", ", line 4 has the label '', which stands for"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bad_data import POINTER
 from safetensors.numpy import load_file, save_file
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
@@ -193,6 +194,11 @@ BAD_WEIGHTS: list[tuple[str, Edit, str]] = [
     ("another shape", header_of(lambda h: h.replace("[32]", "[33]", 1)), UNREADABLE),
     ("overlapping tensors", header_of(lambda h: h.replace("[128,", "[124,", 1)), UNREADABLE),
     ("a picture", file_of(WEIGHTS, lambda b: b"\x89PNG\r\n\x1a\n" + b), UNREADABLE),
+    (
+        "a pointer",
+        file_of(WEIGHTS, lambda b: POINTER),
+        f"{WEIGHTS} is a pointer of Git LFS and not",
+    ),
     ("a pickle under its name", pickled(WEIGHTS), UNREADABLE),
     ("a folder", folder_instead(WEIGHTS), f"lacks {WEIGHTS}"),
     ("gone", lambda folder: (folder / WEIGHTS).unlink(), f"lacks {WEIGHTS}; download it too"),
@@ -367,6 +373,15 @@ BAD_CONFIGS: list[tuple[str, Edit, str]] = [
         config_of(position_embedding_type="relative_key"),
         "position_embedding_type 'relative_key'; jaxtune has encoders with 'absolute'",
     ),
+    (
+        "quantised, beside float32 weights",
+        config_of(quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True}),
+        f"{CONFIG} has a quantization_config, which says that the weights are quantised; give the"
+        " model as it was before, or take quantization_config out of the file if",
+    ),
+    ("compressed", config_of(compression_config={"format": "dense"}), "the weights are compressed"),
+    ("without some heads", config_of(pruned_heads={"0": [1]}), "the weights lack some attention"),
+    ("with adapters", config_of(adapters={"adapters": {"a": "b"}}), "have adapters between them"),
     ("a decoder", config_of(is_decoder=True), "is_decoder True; jaxtune has encoders with False"),
     ("albert without embedding_size", config_of(model_type="albert"), "lacks embedding_size."),
     (

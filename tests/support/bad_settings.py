@@ -185,9 +185,9 @@ FLAGS = [
     ("--config nowhere.yaml", "cannot read nowhere.yaml (No such file or directory)"),
     (
         "--batch_size 1001",
-        "batch_size 1001 is larger than the 1000 training examples; give at most that",
+        "batch_size 1001 is larger than the 1,000 training examples; give at most that",
     ),
-    ("--train_examples 1001", "train_examples is 1001, but there are 1000 training examples"),
+    ("--train_examples 1001", "train_examples is 1001, but there are 1,000 training examples"),
     (
         "--train_examples 1 --batch_size 1",
         "training examples that subset_seed 0 draws (1) have a single label",

@@ -5,6 +5,8 @@ TensorBoard.
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +169,35 @@ def test_other_seeds_are_refused(tiny, undisturbed, capsys):
     assert "holds trial 0 with seed 0" in capsys.readouterr().err
     assert main(command(tiny, undisturbed, "--num_seeds", "1")) == 1
     assert "add seeds at the end" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("begun", "now", "do"),
+    [
+        (
+            [],
+            ["--trials_per_device", "2"],
+            "begun with trials_per_device null, .*; leave it out, or",
+        ),
+        (["--trials_per_device", "1"], [], "begun with trials_per_device 1, .*; give 1 again, or"),
+    ],
+)
+def test_another_group_size_is_refused(tiny, undisturbed, tmp_path, capsys, begun, now, do):
+    """It changes the rounding alone, which is what the sentence says."""
+    out = undisturbed
+    if begun:
+        out = tmp_path / "out"
+        shutil.copytree(undisturbed, out)
+        config = out / "config.yaml"
+        text = config.read_text()
+        assert "trials_per_device: null" in text
+        config.write_text(text.replace("trials_per_device: null", "trials_per_device: 1"))
+    assert main(command(tiny, out, *now)) == 1
+    error = capsys.readouterr().err
+    assert re.search(do, error)
+    assert "and how many trials run at once decides how they round" in error
+    assert main(command(tiny, out, *now, "--max_steps", "24")) == 1
+    assert "holds the results of another config" in capsys.readouterr().err
 
 
 def test_a_damaged_result_is_run_again(tiny, undisturbed, tmp_path, capsys):

@@ -48,8 +48,17 @@ def test_the_plan_with_what_a_probe_saw(tiny):
     assert rates[0].strip().startswith("bias_correction=true: peak learning rate 2e-05")
     assert rates[0].endswith("(the same)")
     assert "times)" in rates[1]
+    assert "\n  4 trials at once on 4 devices, 3 groups\n" in text
     # Three groups of four lanes: 10 s to compile, each 21 steps and 3 evaluations.
     assert "in all: 10 trials, 210 trial-steps, about 1:00" in text
+
+
+def test_one_of_anything_is_no_plural(tiny):
+    (plan,) = plans_for(tiny, "--num_seeds", "1", "--max_steps", "1")
+    text = "\n".join(plan_lines([plan], [Probe(10.0, 0.5, 2.0, 3 * 2**20)]))
+    assert text.startswith("program 1: 1 trial in 1 arm, 1 step each\n")
+    assert "\n  1 trial at once on 1 device, 1 group\n" in text
+    assert "\nin all: 1 trial, 1 trial-step, about 0:12" in text
 
 
 @pytest.mark.parametrize(
