@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import check_no_pointer
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.core.words import plural
 from jaxtune.data.examples import Examples
@@ -90,6 +91,9 @@ def _check_files(folder: Path) -> None:
     Without a vocabulary it makes a tokenizer that knows no word. A spiece.model alone it reads with
     sentencepiece, but cuts otherwise than the published tokenizer.json does ("44," as one piece).
     """
+    for file in tokenizer_files(folder):
+        with contextlib.suppress(OSError), file.open("rb") as opened:
+            check_no_pointer(file, opened.read(100))
     held = {name for name in (*VOCABULARY_FILES, MERGES) if (folder / name).is_file()}
     if held & {"tokenizer.json", "vocab.txt"} or held >= {"vocab.json", MERGES}:
         return

@@ -23,6 +23,8 @@ _HEAD_RATES = ("classifier_dropout", "classifier_dropout_prob")
 _ONLY = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
+    "is_encoder_decoder": False,
+    "add_cross_attention": False,
     "num_hidden_groups": 1,
     "inner_group_num": 1,
 }

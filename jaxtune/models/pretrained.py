@@ -18,7 +18,7 @@ from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.folder import WEIGHTS, config_file, read_json
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
-from jaxtune.models.weights import Tensors, fill, left_out, read_tensors
+from jaxtune.models.weights import Tensors, fill, left_out, of_zeros, read_tensors
 
 
 def locate(model: str, revision: str | None = None) -> Path:
@@ -154,7 +154,7 @@ def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> Sta
     if config.family != "roberta" and "head/pooler" in fresh:
         notes += ("The checkpoint has no pooler.",)
     modules = [name for path, name in head.items() if path not in fresh]
-    notes += tuple(left_out(stored, modules))
+    notes += (*left_out(stored, modules), *of_zeros(stored))
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
     return Start(fill(skeleton, stored, ENCODER[config.family] | head, fresh), fresh, notes)
 

@@ -192,6 +192,20 @@ def left_out(stored: Stored, modules: Iterable[str]) -> list[str]:
     return [f"Not of the encoder, and left out of the weights: {named}."] if parts else []
 
 
+def of_zeros(stored: Stored) -> list[str]:
+    """The sentence on matrices of the encoder's blocks that no training has left so, if any."""
+    found = sorted(
+        name
+        for name, tensor in stored.tensors.items()
+        if tensor.ndim == 2
+        and of_encoder(name, stored.family)
+        and not tensor.any()
+        # Models without a second text have no types to tell apart.
+        and "token_type" not in name
+    )
+    return [f"Warning: nothing but zeros in the weights {listed(found)}."] if found else []
+
+
 def _check_fit(sources: Iterable[Source], stored: Stored) -> None:
     """Names every missing, misshapen, damaged and extra tensor at once, before memory is taken.
 

@@ -16,6 +16,7 @@ from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
+from jaxtune.data.fit import fit_sentences
 from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
 from jaxtune.data.packing import (
     Plan,
@@ -143,7 +144,10 @@ def _read(
         "train": int(were_cut(tokenizer, dataset.train, train.lengths, max_length)[chosen].sum()),
         "dev": int(were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum()),
     }
-    return train.take(chosen), dev, reading_of(dataset, chosen, cut, max_length)
+    train = train.take(chosen)
+    warnings = fit_sentences(tokenizer, {"train": train, "dev": dev})
+    dataset = dataclasses.replace(dataset, notes=(*dataset.notes, *warnings))
+    return train, dev, reading_of(dataset, chosen, cut, max_length)
 
 
 def with_length_in_use(settings: Settings) -> Settings:

@@ -84,6 +84,17 @@ def test_all_misfits_are_in_one_error(tmp_path: Path) -> None:
     assert str(error.value).count(";") == 3
 
 
+def test_a_matrix_of_zeros_is_said(tmp_path: Path) -> None:
+    name = "bert.encoder.layer.1.output.dense.weight"
+
+    def empty(tensors: dict[str, np.ndarray]) -> None:
+        tensors[name] = np.zeros_like(tensors[name])
+
+    folder = edited(hf.make_folder("bert"), tmp_path, empty)
+    said = f"Warning: nothing but zeros in the weights {name}."
+    assert load_classifier(folder, read_config(folder)[0], 2).notes[-1] == said
+
+
 def test_code_of_its_own_is_said_not_to_be_run(tmp_path: Path) -> None:
     folder = edited(hf.make_folder("bert"), tmp_path, lambda tensors: None)
     config = json.loads((folder / "config.json").read_text())

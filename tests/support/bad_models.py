@@ -383,6 +383,7 @@ BAD_CONFIGS: list[tuple[str, Edit, str]] = [
     ("without some heads", config_of(pruned_heads={"0": [1]}), "the weights lack some attention"),
     ("with adapters", config_of(adapters={"adapters": {"a": "b"}}), "have adapters between them"),
     ("a decoder", config_of(is_decoder=True), "is_decoder True; jaxtune has encoders with False"),
+    ("with a decoder", config_of(is_encoder_decoder=True), "is_encoder_decoder True; jaxtune has"),
     ("albert without embedding_size", config_of(model_type="albert"), "lacks embedding_size."),
     (
         "albert with groups",
@@ -419,6 +420,7 @@ BAD_TOKENIZERS: list[tuple[str, Edit, str]] = [
         " 4 (pip install 'transformers<5' sentencepiece)",
     ),
     ("empty", text_of("tokenizer.json", ""), TOKENIZER),
+    ("a pointer", text_of("tokenizer.json", POINTER.decode()), "is a pointer of Git LFS and not"),
     ("cut", file_of("tokenizer.json", lambda b: b[:300]), TOKENIZER),
     ("a list", text_of("tokenizer.json", "[]"), TOKENIZER),
     ("of an unknown kind", words_of(lambda c: c["model"].update(type="New")), TOKENIZER),
