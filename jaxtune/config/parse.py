@@ -10,6 +10,7 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import GenericAlias
 from typing import Any
 
 import yaml
@@ -25,7 +26,7 @@ from jaxtune.core.flags import read_flags
 QUICKSTART = Path(__file__).parents[1] / "data" / "miniature" / "quickstart.yaml"
 FIELDS = hints_of(SweepConfig)
 SWEPT_FIELDS = tuple(name for name in FIELDS if name not in NOT_SWEPT)
-GRID_FLAGS = {f"grid.{name}": tuple[FIELDS[name], ...] for name in SWEPT_FIELDS}
+GRID_FLAGS = {f"grid.{name}": GenericAlias(tuple, (FIELDS[name], ...)) for name in SWEPT_FIELDS}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ import yaml
 from jaxtune.core.failure import MEANING
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.version import __version__
+from jaxtune.core.words import plural
 from jaxtune.export.card_text import (
     CARD,
     HOW_ENSEMBLE,
@@ -31,7 +32,7 @@ from jaxtune.models.starting_point import drawn_parts
 from jaxtune.stats.arms import RUNNING, make_arms, readable
 from jaxtune.stats.describe import describe, expected_best
 from jaxtune.stats.intervals import Estimate
-from jaxtune.stats.wording import enumerate_words, every, in_parts, plural, show_wilson
+from jaxtune.stats.wording import enumerate_words, every, in_parts, show_wilson
 
 ENCODERS = {"bert": "BERT", "roberta": "RoBERTa", "albert": "ALBERT"}
 MOST_LABELS = 12

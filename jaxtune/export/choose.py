@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
+from jaxtune.core.words import plural
 from jaxtune.export.averages import (
     Logits,
     Soup,
@@ -20,7 +21,7 @@ from jaxtune.export.card import Scored, ensemble_card, soup_card, step_words, tr
 from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
 from jaxtune.export.folder import write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
-from jaxtune.stats.wording import every, plural
+from jaxtune.stats.wording import every
 
 CARD = "README.md"
 

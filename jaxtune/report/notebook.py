@@ -11,12 +11,12 @@ import yaml
 from matplotlib.figure import Figure
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import plural
 from jaxtune.report.figures import plot_expected_best, plot_gradient_norms, plot_scores
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.sources import Source, read_sources
 from jaxtune.report.statements import Comparison, Verdict
 from jaxtune.stats.describe import summarise
-from jaxtune.stats.wording import plural
 from jaxtune.storage.paths import CONFIG
 from jaxtune.storage.results import (
     read_classes,

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int, Shaped
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
-from jaxtune.stats.wording import have, plural
+from jaxtune.core.words import plural
+from jaxtune.stats.wording import have
 from jaxtune.storage.inputs import inputs_of, one_spelling
 from jaxtune.storage.paths import (
     CLASSES,

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jaxtune.core.metrics import merit
+from jaxtune.core.words import plural
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.describe import BUDGET, best_of
 from jaxtune.stats.intervals import share
 from jaxtune.stats.power import Findable
-from jaxtune.stats.wording import enumerate_words, names, plural, settings_of
+from jaxtune.stats.wording import enumerate_words, names, settings_of
 
 # The recommended recipe's (Mosbach et al. 2021, section 6).
 USUAL_RATE, LONG = 2e-5, 20

@@ -10,8 +10,8 @@ from scipy import special, stats
 
 from jaxtune.core.failure import ROUNDING
 from jaxtune.core.metrics import predict
+from jaxtune.core.words import plural
 from jaxtune.stats.intervals import Estimate
-from jaxtune.stats.wording import plural
 
 STREAMS = ("init", "order", "dropout")
 LogitStack = Float[np.ndarray, "trial example label"]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxtune.core.words import plural
 from jaxtune.stats.advice import unless_all_failed, use
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison
@@ -19,7 +20,6 @@ from jaxtune.stats.wording import (
     few_names,
     in_points,
     names,
-    plural,
     show_chance,
     show_estimate,
     show_p,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxtune.core.words import plural
 from jaxtune.stats.advice import more_seeds, unless_all_failed, use_for_score
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison
@@ -13,7 +14,6 @@ from jaxtune.stats.wording import (
     few_names,
     in_points,
     names,
-    plural,
     show_chance,
     show_p,
     value_range,

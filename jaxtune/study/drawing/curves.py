@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from jaxtune.core.words import plural
 from jaxtune.report.drawing import Picture, floor_line, kind_style, line, log_rate_axis
 from jaxtune.report.points import LOSS_POINTS, block_means
-from jaxtune.stats.wording import every, plural
+from jaxtune.stats.wording import every
 
 
 def training_curves(folder: Path) -> dict[str, Figure]:
