@@ -62,7 +62,7 @@ def records(losses, scores=None, **settings):
 
 
 def source(trials, name="here"):
-    return Source(Path(), name, tuple(trials), None, "", {}, None)
+    return Source(Path(), name, tuple(trials), None, "", {}, None, None)
 
 
 def parsed(svg):
