@@ -190,6 +190,10 @@ class SweepConfig:
     """Try a few steps, print the plan (trials, tokens, memory, time, effective learning rates) and
     stop.
     """
+    device: tuple[str, ...] = ()
+    """With dry_run: compile for these devices, which need not be there, and print what each would
+    hold and, by the model, take: h100, h200, a100, a100_40gb, l4, v5e, v5p, v6e.
+    """
     overwrite: bool = False
     """Replace the results that OUT holds."""
 
@@ -217,7 +221,7 @@ MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layer
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
-COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every")
+COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device")
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting"),

@@ -13,6 +13,7 @@ from jaxtune.config.settings import (
     SweepConfig,
     seed_list,
 )
+from jaxtune.core.accelerators import accelerator
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
@@ -32,6 +33,7 @@ def check(config: SweepConfig) -> None:
     _check_task(config)
     _check_seeds(config)
     _check_recipe(config)
+    _check_device(config)
 
 
 def _check_counts(config: SweepConfig) -> None:
@@ -194,6 +196,16 @@ def _check_recipe(config: SweepConfig) -> None:
         )
     if config.reinit_layers < 0:
         raise UserError(f"reinit_layers is {config.reinit_layers}; give a number of blocks, or 0.")
+
+
+def _check_device(config: SweepConfig) -> None:
+    for name in config.device:
+        accelerator(name)
+    if config.device and not config.dry_run:
+        raise UserError(
+            "device is given without dry_run; it plans for devices that are not here: give"
+            " --dry_run too, or leave it out to run on those that are."
+        )
 
 
 def _float32(value: float) -> float:

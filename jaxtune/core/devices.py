@@ -103,6 +103,16 @@ def memory_limit() -> int | None:
     return statistics.get("bytes_limit")
 
 
+def bytes_held(compiled: Any) -> int:
+    """Bytes on each device while a compiled program runs: arguments, results, what lies between.
+
+    A result that takes an argument's place counts once.
+    """
+    memory = compiled.memory_analysis()
+    held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
+    return held + memory.output_size_in_bytes - memory.alias_size_in_bytes
+
+
 def peak_memory() -> int:
     """Bytes, of the first device where it keeps count, else of this process."""
     statistics = jax.local_devices()[0].memory_stats()

@@ -1,9 +1,11 @@
 """Keeps what the libraries log from the terminal: commands say themselves what concerns a user."""
 
+import contextlib
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 # Libraries with a handler of their own, and what stops it; what the user has set stays.
@@ -25,6 +27,21 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _show
+
+
+@contextlib.contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Nothing on stderr meanwhile, not even what C++ writes there before it reads SWITCHES."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _show(event: Any) -> None:

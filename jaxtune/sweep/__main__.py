@@ -1,11 +1,14 @@
 """`jaxtune sweep`: many seeds of one or several recipes, and what came out."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
 from jaxtune.config.parse import parse
 from jaxtune.core.cli import run
 from jaxtune.core.help import called
+from jaxtune.core.quiet import silent_libraries
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,12 +24,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def sweep(argv: list[str]) -> None:
     """Runs, or goes on with, the sweep of a command line."""
     settings = parse(argv)
+    ahead = bool(settings.base.device)
+    if ahead:  # nothing is to run on, or wait for, an accelerator that may be here
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
     # Imported late: `--help` and usage errors answer before JAX loads.
-    from jaxtune.core import devices
+    # NVIDIA's plugin then says, past all switches, that there is no driver.
+    with silent_libraries() if ahead else contextlib.nullcontext():
+        import jax
+
+        from jaxtune.core import devices
+
+        devices.set_up(settings.base.precision, settings.base.compile_cache)
+        jax.devices()
     from jaxtune.sweep.groups import writes
     from jaxtune.sweep.run import run_sweep
 
-    devices.set_up(settings.base.precision, settings.base.compile_cache)
     run_sweep(settings, argv)
     if settings.base.task == "miniature" and not settings.base.dry_run and writes():
         print(

@@ -12,6 +12,7 @@ from jax.experimental import multihost_utils
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
+from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
@@ -39,9 +40,12 @@ from jaxtune.storage.paths import CHECKPOINTS, MANIFEST, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
+from jaxtune.sweep.device_table import show_devices
 from jaxtune.sweep.groups import Meter, RunningProgram, SweepRun, writes
 from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.progress import SweepProgress, show_arms
+from jaxtune.training.ahead import check_compiler
+from jaxtune.training.device_plan import Outlook, outlooks
 from jaxtune.training.dry_run import Probe, plan_lines, probe
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.prepare import with_length_in_use
@@ -67,14 +71,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
             " run one process."
         )
     if settings.base.dry_run:
-        check_claim(out, settings, given)
-        plans = make_plans(trials, _finished(out, settings, trials))
-        _inputs(out, settings, bool(plans))
-        _check_one_dev_set(plans)
-        _say_what_was_read(given, plans)
-        if plans:
-            say(plans[0].task.scoring)
-        say("\n".join(plan_lines(plans, _try_steps(plans))))
+        _dry_run(out, settings, given, trials)
         return out
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():
@@ -97,6 +94,35 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         if writes():
             _conclude(out, settings, throughput)
     return out
+
+
+def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Trial]) -> None:
+    """Says what the sweep would be, here or on the devices that are named."""
+    check_claim(out, settings, given)
+    devices = [accelerator(name) for name in dict.fromkeys(settings.base.device)]
+    for device in devices:
+        check_compiler(device)
+    # Trials are stacked on any accelerator, on CPU they are not.
+    plans = make_plans(trials, _finished(out, settings, trials), "gpu" if devices else None)
+    _inputs(out, settings, bool(plans))
+    _check_one_dev_set(plans)
+    _say_what_was_read(given, plans)
+    if plans:
+        say(plans[0].task.scoring)
+    if devices and plans:
+        show_devices(plans, _compile_ahead(plans, devices))
+    else:
+        say("\n".join(plan_lines(plans, _try_steps(plans))))
+
+
+def _compile_ahead(
+    plans: Sequence[ProgramPlan], devices: Sequence[Accelerator]
+) -> list[Outlook]:
+    """Every program on every device, by its compiler."""
+    total = len(plans) * len(devices)
+    say(f"Compiling for {', '.join(device.name for device in devices)} ...")
+    with ProgressLine("programs", total) as line:
+        return outlooks(plans, devices, line.update)
 
 
 def _check_one_dev_set(plans: Sequence[ProgramPlan]) -> None:

@@ -9,6 +9,7 @@ import jax
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import duration
+from jaxtune.core.devices import bytes_held
 from jaxtune.core.schedules import peak, scheduled_rates
 from jaxtune.core.words import plural
 from jaxtune.data.packing import steps_per_epoch
@@ -58,15 +59,12 @@ def probe(plan: ProgramPlan) -> Probe:
         step_seconds = seconds / steps
     if evaluation_seconds < PATIENCE:
         _, evaluation_seconds = _timed(lambda: evaluate(state.model, tables.dev, tables.eval_plan))
-    memory: Any = train.memory_analysis()
-    held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
-    held += memory.output_size_in_bytes - memory.alias_size_in_bytes
     per_device = plan.group_size // len(plan.devices)
     return Probe(
         compile_seconds=compiled - began,
         step_seconds=step_seconds,
         evaluation_seconds=evaluation_seconds,
-        bytes_per_trial=held // per_device,
+        bytes_per_trial=bytes_held(train) // per_device,
     )
 
 

@@ -194,7 +194,7 @@ class GroupRun:
         """
         if checkpoints is None:
             return None
-        shapes = jax.eval_shape(self.start_state)
+        shapes = self.state_shapes()
         kept = shapes.model if self.save in ("best", "all") else None
         restored = checkpoints.restore_latest((shapes, kept))
         if restored is None:
@@ -211,6 +211,10 @@ class GroupRun:
     def start_state(self) -> TrialState:
         """The state before the first step."""
         return self.program.start(self.tables.model, self.init_keys, self.hyper)
+
+    def state_shapes(self) -> TrialState:
+        """The state's shapes and types, for which nothing is computed."""
+        return self.program.start.eval_shape(self.tables.model, self.init_keys, self.hyper)
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""

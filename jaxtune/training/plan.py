@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.config.trials import Trial, program_config, waves
-from jaxtune.core.devices import is_out_of_memory, memory_limit
+from jaxtune.core.devices import bytes_held, is_out_of_memory, memory_limit
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import Shape, extended, rows_needed, steps_per_epoch, trial_batches
 from jaxtune.models.heads import SequenceClassifier
@@ -92,10 +92,8 @@ class ProgramPlan:
         program = self.compile(size)
         tables = put_on_devices(program, self.task)
         run = GroupRun(program, self.task, tables, self.trials[:size], self.shape, [])
-        arguments = run.train_arguments(jax.eval_shape(run.start_state), 0, 1)
-        memory: Any = program.train.lower(*arguments).compile().memory_analysis()
-        held = memory.argument_size_in_bytes + memory.temp_size_in_bytes
-        return held + memory.output_size_in_bytes - memory.alias_size_in_bytes
+        arguments = run.train_arguments(run.state_shapes(), 0, 1)
+        return bytes_held(program.train.lower(*arguments).compile())
 
     @property
     def groups(self) -> list[tuple[Trial, ...]]:
@@ -104,7 +102,12 @@ class ProgramPlan:
 
     def compile(self, group_size: int) -> GroupProgram:
         """The program for groups of this size (XLA compiles at the first call)."""
-        static = StaticSettings(
+        return GroupProgram(self.static, make_mesh(self.devices), group_size)
+
+    @property
+    def static(self) -> StaticSettings:
+        """What the program is compiled for, whatever the device and the group size."""
+        return StaticSettings(
             num_steps=self.num_steps,
             schedule=self.config.schedule,
             clip_per_tensor=self.config.clip_per_tensor,
@@ -115,7 +118,6 @@ class ProgramPlan:
             fresh=self.task.fresh,
             mitigations=mitigations_of(self.config),
         )
-        return GroupProgram(static, make_mesh(self.devices), group_size)
 
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier
@@ -144,13 +146,19 @@ class ProgramPlan:
 
     def describe(self) -> dict[str, Any]:
         """The plan as the manifest keeps it."""
-        train, width = self.task.train, self.shape.slots
-        per_step = float(train.lengths.mean()) * self.config.batch_size
         return {
             "trials": len(self.trials),
             "group_size": self.group_size,
             "devices": len(self.devices),
             "groups": [[trial.number for trial in group] for group in self.groups],
+            **self.describe_shapes(),
+        }
+
+    def describe_shapes(self) -> dict[str, Any]:
+        """What of the plan does not depend on the devices."""
+        train, width = self.task.train, self.shape.slots
+        per_step = float(train.lengths.mean()) * self.config.batch_size
+        return {
             "steps": self.num_steps,
             "parameters": num_parameters(self.task.model),
             "vocabulary": [len(self.task.kept_words), len(self.task.full_embedding)],
@@ -164,12 +172,16 @@ class ProgramPlan:
 
 
 def make_plans(
-    trials: Iterable[Trial], finished: Mapping[int, int] = MappingProxyType({})
+    trials: Iterable[Trial],
+    finished: Mapping[int, int] = MappingProxyType({}),
+    platform: str | None = None,
 ) -> list[ProgramPlan]:
     """Groups trials by program and row shape, in order of their first trial.
 
-    `finished` are those that OUT holds (number -> group size); what has none left to run is left
-    out.
+    Args:
+        finished: the trials that OUT holds (number -> group size); a program that has none left to
+            run is left out.
+        platform: cpu, gpu or tpu, where the trials are to run; None is where they would run here.
     """
     by_config: dict[SweepConfig, list[Trial]] = {}
     for trial in trials:
@@ -183,7 +195,7 @@ def make_plans(
             check_depth(trial.config, task.model.encoder.config)
         plans += [
             ProgramPlan(config, task, shape, tuple(alike), finished)
-            for shape, alike in _by_shape(members, task).items()
+            for shape, alike in _by_shape(members, task, platform).items()
         ]
     return [plan for plan in plans if plan.pending]
 
@@ -193,10 +205,10 @@ def num_steps_of(config: SweepConfig, num_examples: int) -> int:
     return config.max_steps or config.num_epochs * steps_per_epoch(num_examples, config.batch_size)
 
 
-def stacks_trials(config: SweepConfig) -> bool:
+def stacks_trials(config: SweepConfig, platform: str | None = None) -> bool:
     """Whether a device runs several trials at once: on CPU it gains nothing (benchmarks/)."""
     if config.trials_per_device is None:
-        return jax.default_backend() != "cpu"
+        return (platform or jax.default_backend()) != "cpu"
     return config.trials_per_device > 1
 
 
@@ -217,7 +229,9 @@ def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int)
     return 1
 
 
-def _by_shape(trials: Sequence[Trial], task: Prepared) -> dict[Shape, list[Trial]]:
+def _by_shape(
+    trials: Sequence[Trial], task: Prepared, platform: str | None
+) -> dict[Shape, list[Trial]]:
     """The row counts that each trial's own order needs, so that its numbers never depend on the
     trials beside it.
 
@@ -229,7 +243,7 @@ def _by_shape(trials: Sequence[Trial], task: Prepared) -> dict[Shape, list[Trial
         order: extended(task.shape, _most_rows(trials[0].config, order, task))
         for order in {trial.seeds.order_seed for trial in trials}
     }
-    if not stacks_trials(trials[0].config):
+    if not stacks_trials(trials[0].config, platform):
         longest = max(shapes.values(), key=lambda shape: shape.ladder[-1])
         return {longest: list(trials)}
     by_shape: dict[Shape, list[Trial]] = {}

@@ -1,0 +1,138 @@
+"""What `--dry_run --device` prints: a sweep's programs on devices that one does not have."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich import box
+from rich.table import Table
+
+from jaxtune.core.accelerators import GIB, Accelerator
+from jaxtune.core.console import console, say
+from jaxtune.training.device_plan import Outlook, Size
+from jaxtune.training.plan import ProgramPlan
+
+COLUMNS = (
+    "GiB a\ntrial",
+    "GiB in\nall, of",
+    "trials\nat once",
+    "ms a\nseed-step",
+    "of the\nwall",
+    "kernels a\nseed-step",
+    "seeds\nan hour",
+    "hours",
+)
+
+
+def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None:
+    """The programs in words, the table, and what it cannot say."""
+    for number, plan in enumerate(plans, 1):
+        say(_program_line(number, plan))
+    table = Table(
+        title="By the model, not measured: ms, share of the wall, seeds an hour, hours",
+        title_style="bold",
+        title_justify="left",
+        **{"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True},
+    )
+    table.add_column("device", no_wrap=True)
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for _, group in groupby(found, key=lambda each: each.device):
+        own = list(group)
+        for number, each in enumerate(own, 1):
+            table.add_row(*_row(each, number if len(own) > 1 else None))
+        if len(own) > 1:
+            table.add_row(*_total(own))
+    console.print(table)
+    say("\n".join(dict.fromkeys(line for each in found for line in _remarks(each))))
+    say(
+        "The model: each kernel takes the longer of its products at 80 % of the device's peak rate"
+        " and its bytes at 90 % of its bandwidth; launches, evaluation on the host and compiling"
+        " cost nothing. Memory and kernels are the compiler's own figures."
+    )
+
+
+def _program_line(number: int, plan: ProgramPlan) -> str:
+    facts = plan.describe_shapes()
+    slots = " or ".join(map(str, facts["packed_slots_per_step"]))
+    return (
+        f"program {number}: {len(plan.pending)} trials to run, {facts['steps']} steps each,"
+        f" {plan.config.precision}, {facts['parameters']:,} parameters,"
+        f" {facts['real_tokens_per_step']:.0f} tokens a step in {slots} slots"
+    )
+
+
+def _row(each: Outlook, number: int | None) -> list[str]:
+    name = each.device.name + ("" if number is None else f" {number}")
+    if each.best is None:
+        return [name, "does", "not fit", *[""] * (len(COLUMNS) - 2)]
+    size, memory = each.best, each.device.memory
+    return [
+        name,
+        f"{size.program_bytes / GIB / size.trials:.2f}",
+        f"{size.all_bytes / GIB:.1f} of {memory / GIB:.0f}",
+        str(size.trials),
+        f"{1000 * size.step.seconds / size.trials:.3g}",
+        f"{each.wall_share:.0%}",
+        f"{size.step.kernels / size.trials:,.0f}",
+        f"{each.seeds_per_hour(size):,.0f}",
+        _hours(each.hours(size)),
+    ]
+
+
+def _total(own: Sequence[Outlook]) -> list[str]:
+    """All programs of a sweep on one device, one after the other."""
+    name = f"{own[0].device.name} all"
+    if any(each.best is None for each in own):
+        return [name, "does", "not fit", *[""] * (len(COLUMNS) - 2)]
+    hours = sum(each.hours(each.best) for each in own if each.best)
+    trials = sum(len(each.plan.pending) for each in own)
+    return [name, *[""] * (len(COLUMNS) - 2), f"{trials / hours:,.0f}", _hours(hours)]
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"
+
+
+def _remarks(each: Outlook) -> list[str]:
+    """Sentences on how the size was chosen, what does not fit, and what float32 costs."""
+    device, lines = each.device, []
+    fitting = [size for size in each.sizes if size.fits]
+    if len(fitting) > 1:
+        assert each.best is not None
+        rates = ", ".join(f"{s.trials}: {each.seeds_per_hour(s):,.0f}" for s in fitting)
+        lines.append(
+            f"{device.name}: seeds an hour by the model with so many trials at once: {rates};"
+            f" taken is --trials_per_device {each.best.trials}."
+        )
+    lines += [_misfit(device, size) for size in each.sizes if not size.fits]
+    if not fitting:
+        lines.append(
+            f"{device.name}: not even one trial fits; give a smaller batch_size or max_length,"
+            " --remat, or --precision bfloat16."
+        )
+    if each.plan.config.precision == "float32":
+        times = device.bfloat16 / device.float32
+        lines.append(
+            f"{device.name}: products in float32 run at {device.float32 / 1e12:.0f} TFLOP/s, in"
+            f" bfloat16 at {device.bfloat16 / 1e12:.0f}, {times:.1f} times as fast; give"
+            " --precision bfloat16."
+        )
+    if device.platform == "cuda":
+        lines.append(
+            "JAX takes 75 % of a GPU's memory unless XLA_PYTHON_CLIENT_MEM_FRACTION says more, such"
+            " as 0.95."
+        )
+    return lines
+
+
+def _misfit(device: Accelerator, size: Size) -> str:
+    at_once = "1 trial" if size.trials == 1 else f"{size.trials} trials at once"
+    if size.recomputed:
+        return (
+            f"{device.name}: {at_once} would run only because XLA computes {size.recomputed:,}"
+            " values again for want of memory; that counts as not fitting."
+        )
+    return (
+        f"{device.name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90 % of"
+        f" {device.memory / GIB:.0f}."
+    )

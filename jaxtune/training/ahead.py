@@ -1,0 +1,134 @@
+"""Programs compiled for a device that is described, not attached: jax's compilers need no device.
+
+What such a program is known by are its memory and its kernels, never its time.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import NamedSharding
+
+from jaxtune.config.trials import Trial
+from jaxtune.core.accelerators import Accelerator
+from jaxtune.core.devices import bytes_held, is_out_of_memory
+from jaxtune.core.errors import UserError
+from jaxtune.core.quiet import silent_libraries
+from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.program import PER_TRIAL, SHARED, GroupProgram, make_mesh
+
+# The module that holds a platform's compiler, and the extra that installs it.
+COMPILERS = {"cuda": ("jax_cuda12_plugin", "ahead-gpu"), "tpu": ("libtpu", "ahead-tpu")}
+
+# libtpu asks a cloud's metadata server for its chips, for minutes where there is none, and lets one
+# process at a time have them: neither matters to a compiler.
+ENVIRONMENT = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",  # of this host, which it would miss aloud
+    "TPU_WORKER_HOSTNAMES": "localhost",
+}
+
+
+class Described(NamedTuple):
+    """A program compiled for a described device."""
+
+    bytes_held: int  # on each device, while it runs
+    text: str  # the optimised HLO
+
+
+class AheadProgram(GroupProgram):
+    """A group's program whose arguments are shapes: nothing is put on a device."""
+
+    def place(self, tree: Any, per_trial: bool = True) -> Any:
+        """What would go to the devices, as shapes that know their place."""
+        sharding = NamedSharding(self.mesh, PER_TRIAL if per_trial else SHARED)
+
+        def described(leaf: Any) -> jax.ShapeDtypeStruct:
+            host = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+            # 64 bits become 32, as on their way to a device.
+            dtype = jax.dtypes.canonicalize_dtype(host.dtype, allow_extended_dtype=True)
+            return jax.ShapeDtypeStruct(jnp.shape(host), dtype, sharding=sharding)
+
+        return jax.tree.map(described, tree)
+
+
+def check_compiler(device: Accelerator) -> None:
+    """Raises UserError where the compiler for the device is not installed."""
+    module, extra = COMPILERS[device.platform]
+    if find_spec(module) is None:
+        raise UserError(
+            f"The compiler for {device.name} is not installed; pip install 'jaxtune[{extra}]', which"
+            " needs no such device."
+        )
+
+
+def described_devices(device: Accelerator) -> Sequence[Any]:
+    """The devices of a machine that has the accelerator, as jax's compiler sees them."""
+    check_compiler(device)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with silent_libraries():
+        if device.platform == "tpu":
+            return topologies.get_topology_desc(
+                platform="tpu", topology_name=device.topology
+            ).devices
+        return topologies.get_topology_desc(
+            topology_name="",
+            platform="cuda",
+            target_config=device.target_config,
+            topology="1x1x1",
+        ).devices
+
+
+def lanes_of(plan: ProgramPlan, size: int) -> list[Trial]:
+    """The first trials of a plan, the last one again where there are fewer than `size`."""
+    trials = plan.pending[:size]
+    return [*trials, *[trials[-1]] * (size - len(trials))]
+
+
+def compile_train(plan: ProgramPlan, devices: Sequence[Any], size: int) -> Described | None:
+    """A plan's train program for `size` trials; None where the compiler finds no room for it."""
+    program, run = _group(plan, devices, size)
+    arguments = run.train_arguments(program.place(run.state_shapes()), 0, 1)
+    return _compiled(plan, program.train, arguments)
+
+
+def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any], size: int) -> Described | None:
+    """A plan's evaluation for `size` trials; None where the compiler finds no room for it."""
+    program, run = _group(plan, devices, size)
+    models = program.place(run.state_shapes().model)
+    return _compiled(plan, program.evaluate, (models, run.tables.dev, run.tables.eval_plan))
+
+
+def _group(
+    plan: ProgramPlan, devices: Sequence[Any], size: int
+) -> tuple[AheadProgram, GroupRun]:
+    program = AheadProgram(plan.static, make_mesh(devices), size)
+    tables = put_on_devices(program, plan.task)
+    return program, GroupRun(program, plan.task, tables, lanes_of(plan, size), plan.shape, [])
+
+
+def _compiled(plan: ProgramPlan, function: jax.stages.Wrapped, arguments: Any) -> Described | None:
+    with _products(plan.config.precision), silent_libraries():
+        try:
+            compiled = function.lower(*arguments).compile()
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+    return Described(bytes_held(compiled), compiled.as_text() or "")
+
+
+@contextlib.contextmanager
+def _products(precision: str) -> Iterator[None]:
+    """Float32 products in full, as `devices.set_up` has them on an accelerator."""
+    with jax.default_matmul_precision("float32" if precision == "float32" else "default"):
+        yield
