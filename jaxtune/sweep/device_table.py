@@ -13,14 +13,15 @@ from jaxtune.training.plan import ProgramPlan
 
 COLUMNS = (
     "GiB a\ntrial",
-    "GiB in\nall, of",
-    "trials\nat once",
-    "ms a\nseed-step",
-    "of the\nwall",
-    "kernels a\nseed-step",
-    "seeds\nan hour",
-    "hours",
+    "GiB\nin all",
+    "trials\nat\nonce",
+    "ms a\nseed-\nstep",
+    "share\nof the\nwall",
+    "kernels\na seed-\nstep",
+    "seeds\nan\nhour",
+    "\n\nhours",
 )
+FIT, NO_FIT = "yes", "no"
 
 
 def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None:
@@ -34,6 +35,7 @@ def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None
         **{"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True},
     )
     table.add_column("device", no_wrap=True)
+    table.add_column("fits", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for _, group in groupby(found, key=lambda each: each.device):
@@ -43,12 +45,8 @@ def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None
         if len(own) > 1:
             table.add_row(*_total(own))
     console.print(table)
-    say("\n".join(dict.fromkeys(line for each in found for line in _remarks(each))))
-    say(
-        "The model: each kernel takes the longer of its products at 80 % of the device's peak rate"
-        " and its bytes at 90 % of its bandwidth; launches, evaluation on the host and compiling"
-        " cost nothing. Memory and kernels are the compiler's own figures."
-    )
+    remarks = [line for each in found for line in _remarks(each)]
+    say("\n".join(dict.fromkeys([*remarks, *_general_remarks(found)])))
 
 
 def _program_line(number: int, plan: ProgramPlan) -> str:
@@ -64,12 +62,13 @@ def _program_line(number: int, plan: ProgramPlan) -> str:
 def _row(each: Outlook, number: int | None) -> list[str]:
     name = each.device.name + ("" if number is None else f" {number}")
     if each.best is None:
-        return [name, "does", "not fit", *[""] * (len(COLUMNS) - 2)]
+        return [name, NO_FIT]
     size, memory = each.best, each.device.memory
     return [
         name,
+        FIT,
         f"{size.program_bytes / GIB / size.trials:.2f}",
-        f"{size.all_bytes / GIB:.1f} of {memory / GIB:.0f}",
+        f"{size.all_bytes / GIB:.0f} of {memory / GIB:.0f}",
         str(size.trials),
         f"{1000 * size.step.seconds / size.trials:.3g}",
         f"{each.wall_share:.0%}",
@@ -83,14 +82,14 @@ def _total(own: Sequence[Outlook]) -> list[str]:
     """All programs of a sweep on one device, one after the other."""
     name = f"{own[0].device.name} all"
     if any(each.best is None for each in own):
-        return [name, "does", "not fit", *[""] * (len(COLUMNS) - 2)]
+        return [name, NO_FIT]
     hours = sum(each.hours(each.best) for each in own if each.best)
     trials = sum(len(each.plan.pending) for each in own)
-    return [name, *[""] * (len(COLUMNS) - 2), f"{trials / hours:,.0f}", _hours(hours)]
+    return [name, FIT, *[""] * (len(COLUMNS) - 2), f"{trials / hours:,.0f}", _hours(hours)]
 
 
 def _hours(hours: float) -> str:
-    return f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"
+    return f"{hours:.2f}" if hours < 10 else f"{hours:,.0f}"
 
 
 def _remarks(each: Outlook) -> list[str]:
@@ -101,8 +100,8 @@ def _remarks(each: Outlook) -> list[str]:
         assert each.best is not None
         rates = ", ".join(f"{s.trials}: {each.seeds_per_hour(s):,.0f}" for s in fitting)
         lines.append(
-            f"{device.name}: seeds an hour by the model with so many trials at once: {rates};"
-            f" taken is --trials_per_device {each.best.trials}."
+            f"{device.name}: seeds an hour by the model, by trials at once: {rates}; the fastest is"
+            f" --trials_per_device {each.best.trials}."
         )
     lines += [_misfit(device, size) for size in each.sizes if not size.fits]
     if not fitting:
@@ -110,18 +109,33 @@ def _remarks(each: Outlook) -> list[str]:
             f"{device.name}: not even one trial fits; give a smaller batch_size or max_length,"
             " --remat, or --precision bfloat16."
         )
-    if each.plan.config.precision == "float32":
-        times = device.bfloat16 / device.float32
+    return lines
+
+
+def _general_remarks(found: Sequence[Outlook]) -> list[str]:
+    """Sentences on all devices: what float32 costs, what JAX leaves free, and what the model is."""
+    lines = []
+    slow = {
+        each.device.name: each.device.bfloat16 / each.device.float32
+        for each in found
+        if each.plan.config.precision == "float32"
+    }
+    if slow:
+        times = ", ".join(f"{name} {ratio:.0f}" for name, ratio in slow.items())
         lines.append(
-            f"{device.name}: products in float32 run at {device.float32 / 1e12:.0f} TFLOP/s, in"
-            f" bfloat16 at {device.bfloat16 / 1e12:.0f}, {times:.1f} times as fast; give"
-            " --precision bfloat16."
+            "float32 costs: by the devices' rates products in bfloat16 are so many times as fast:"
+            f" {times}; give --precision bfloat16."
         )
-    if device.platform == "cuda":
+    if any(each.device.platform == "cuda" for each in found):
         lines.append(
             "JAX takes 75 % of a GPU's memory unless XLA_PYTHON_CLIENT_MEM_FRACTION says more, such"
             " as 0.95."
         )
+    lines.append(
+        "The model: a kernel takes the longest of its products at 80 % of the device's peak rate,"
+        " its bytes at 90 % of its bandwidth, and a microsecond; compiling and the host cost"
+        " nothing. Memory and kernels are the compiler's own figures."
+    )
     return lines
 
 

@@ -115,9 +115,7 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
         say("\n".join(plan_lines(plans, _try_steps(plans))))
 
 
-def _compile_ahead(
-    plans: Sequence[ProgramPlan], devices: Sequence[Accelerator]
-) -> list[Outlook]:
+def _compile_ahead(plans: Sequence[ProgramPlan], devices: Sequence[Accelerator]) -> list[Outlook]:
     """Every program on every device, by its compiler."""
     total = len(plans) * len(devices)
     say(f"Compiling for {', '.join(device.name for device in devices)} ...")

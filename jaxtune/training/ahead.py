@@ -65,8 +65,8 @@ def check_compiler(device: Accelerator) -> None:
     module, extra = COMPILERS[device.platform]
     if find_spec(module) is None:
         raise UserError(
-            f"The compiler for {device.name} is not installed; pip install 'jaxtune[{extra}]', which"
-            " needs no such device."
+            f"The compiler for {device.name} is not installed; pip install 'jaxtune[{extra}]',"
+            " which needs no such device."
         )
 
 
@@ -76,7 +76,7 @@ def described_devices(device: Accelerator) -> Sequence[Any]:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with silent_libraries():
-        if device.platform == "tpu":
+        if device.topology is not None:
             return topologies.get_topology_desc(
                 platform="tpu", topology_name=device.topology
             ).devices
@@ -108,9 +108,7 @@ def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any], size: int) -> De
     return _compiled(plan, program.evaluate, (models, run.tables.dev, run.tables.eval_plan))
 
 
-def _group(
-    plan: ProgramPlan, devices: Sequence[Any], size: int
-) -> tuple[AheadProgram, GroupRun]:
+def _group(plan: ProgramPlan, devices: Sequence[Any], size: int) -> tuple[AheadProgram, GroupRun]:
     program = AheadProgram(plan.static, make_mesh(devices), size)
     tables = put_on_devices(program, plan.task)
     return program, GroupRun(program, plan.task, tables, lanes_of(plan, size), plan.shape, [])

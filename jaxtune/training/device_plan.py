@@ -136,9 +136,9 @@ def try_sizes(attempt: Callable[[int], Size | None], most: int, limit: float) ->
     largest = 1
     if fits(1) and most > 1:
         wanted = even(most, min(most, foretold()))
-        # One try as a rule; where XLA begins to recompute below the limit, a few.
-        while wanted > largest and not fits(wanted):
-            wanted = (largest + wanted) // 2
+        # One try as a rule; where XLA begins to recompute below the limit, each time a wave more.
+        while wanted > 1 and not fits(wanted):
+            wanted = even(most, wanted - 1)
         largest = wanted
     between = even(most, round(math.sqrt(2 * largest)))
     if 2 < between < largest:

@@ -214,7 +214,7 @@ class GroupRun:
 
     def state_shapes(self) -> TrialState:
         """The state's shapes and types, for which nothing is computed."""
-        return self.program.start.eval_shape(self.tables.model, self.init_keys, self.hyper)
+        return jax.eval_shape(self.program.start, self.tables.model, self.init_keys, self.hyper)
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""

@@ -4,6 +4,7 @@ Only what the model of `jaxtune.training.roofline` needs. Sizes are in bytes, pr
 """
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -135,9 +136,7 @@ class Module:
             read, written = read + more, written - less
         return read + max(written, 0)
 
-    def _read(
-        self, rows: Computation, row: Instruction, place: int, size: int
-    ) -> tuple[int, int]:
+    def _read(self, rows: Computation, row: Instruction, place: int, size: int) -> tuple[int, int]:
         """Bytes read of an operand, and bytes of the result that are not written for its sake."""
         if row.opcode in SLICES and place == 0:
             return min(size, sum(shape.size for shape in shapes(row.type))), 0
@@ -184,11 +183,8 @@ def _instruction(name: str, text: str) -> Instruction:
     """A line's parts; a type that is a tuple holds brackets of its own."""
     end = text.index(" ")
     if text.startswith("("):
-        depth = 0
-        for end, letter in enumerate(text, 1):
-            depth += (letter == "(") - (letter == ")")
-            if depth == 0:
-                break
+        depths = itertools.accumulate((letter == "(") - (letter == ")") for letter in text)
+        end = 1 + next(place for place, depth in enumerate(depths) if depth == 0)
     kind, rest = text[:end], text[end:].lstrip()
     opcode, _, operands = rest.partition("(")
     return Instruction(name, kind, opcode, operands)
@@ -237,7 +233,9 @@ def _convolution_flop(rows: Computation, row: Instruction) -> float:
         for name, value in re.findall(r"(\w+)=([\d_x\-]+)", row.attribute("window") or "")
     }
     for axis in range(len(window.get("size", []))):
-        sizes = (side[label.index(str(axis))] for side, label in ((left, labels[0]), (result, labels[2])))
+        sizes = (
+            side[label.index(str(axis))] for side, label in ((left, labels[0]), (result, labels[2]))
+        )
         flop *= _meetings({name: values[axis] for name, values in window.items()}, *sizes)
     return flop
 

@@ -1,8 +1,8 @@
 """What a step costs by its compiled kernels: a model, never a measurement.
 
-Each kernel takes the longer of its products' FLOP over the device's matrix rate and its bytes over
-the memory's bandwidth, one kernel after the other, and nothing else takes time: no launches, no
-arithmetic but products, no conflict. Loops are multiplied out.
+Each kernel takes the longest of its products' FLOP over the device's matrix rate, its bytes over
+the memory's bandwidth, and a microsecond; one kernel after the other, and nothing else takes time:
+no arithmetic but products, no waiting, no host. Loops are multiplied out.
 """
 
 import math
@@ -17,9 +17,20 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.hlo import Computation, Instruction, Module
 
 # Instructions that run nothing; what `-start` begins `-done` waits for.
-FREE = ("parameter", "constant", "get-tuple-element", "tuple", "bitcast", "after-all", "partition-id")
+FREE = (
+    "parameter",
+    "constant",
+    "get-tuple-element",
+    "tuple",
+    "bitcast",
+    "after-all",
+    "partition-id",
+)
 # Of the optimiser: parameters and two moments are read and written, and gradients read.
 BYTES_PER_PARAMETER = 28
+
+# Seconds that any kernel takes: an assumption, without which hundreds of small ones were free.
+LEAST_SECONDS = 1e-6
 
 
 class Schedule(NamedTuple):
@@ -28,6 +39,9 @@ class Schedule(NamedTuple):
     steps: int = 1  # of a call: times the loop without a known count runs
     log_every: int = 1  # steps between gradient norms
     rungs: Sequence[float] = (1.0,)  # share of the steps that take each row count
+
+
+ONE_CALL = Schedule()  # of a program without steps
 
 
 class Kernel(NamedTuple):
@@ -42,7 +56,7 @@ class Kernel(NamedTuple):
     def seconds(self, device: Accelerator) -> float:
         """Each time, by the model."""
         products = sum(flop / device.matrix_rate(kind) for kind, flop in self.flop.items())
-        return max(products, self.num_bytes / device.memory_rate)
+        return max(products, self.num_bytes / device.memory_rate, LEAST_SECONDS)
 
 
 class Cost(NamedTuple):
@@ -54,7 +68,7 @@ class Cost(NamedTuple):
     num_bytes: float
 
 
-def cost(text: str, device: Accelerator, schedule: Schedule = Schedule()) -> Cost:
+def cost(text: str, device: Accelerator, schedule: Schedule = ONE_CALL) -> Cost:
     """What a step of the program with this HLO costs on a device, by the model."""
     found = list(kernels(text, schedule))
     return Cost(
@@ -65,7 +79,7 @@ def cost(text: str, device: Accelerator, schedule: Schedule = Schedule()) -> Cos
     )
 
 
-def kernels(text: str, schedule: Schedule = Schedule()) -> Iterator[Kernel]:
+def kernels(text: str, schedule: Schedule = ONE_CALL) -> Iterator[Kernel]:
     """Every kernel of a program with its share of a step.
 
     What lies outside the loop over steps runs once a call, so a step bears its part of it.
@@ -93,9 +107,7 @@ def kernels(text: str, schedule: Schedule = Schedule()) -> Iterator[Kernel]:
     return walk(module.entry, 1 / schedule.steps)
 
 
-def _branches(
-    module: Module, row: Instruction, schedule: Schedule
-) -> Iterator[tuple[str, float]]:
+def _branches(module: Module, row: Instruction, schedule: Schedule) -> Iterator[tuple[str, float]]:
     """The branches of a condition, and how often each is taken."""
     by_value = (*row.called("false_computation"), *row.called("true_computation"))
     branches = row.called("branch_computations") or [*by_value]
