@@ -141,6 +141,8 @@ def _general_remarks(found: Sequence[Outlook]) -> list[str]:
 
 def _misfit(device: Accelerator, size: Size) -> str:
     at_once = "1 trial" if size.trials == 1 else f"{size.trials} trials at once"
+    if not size.program_bytes:
+        return f"{device.name}: the compiler finds no room for {at_once}."
     if size.recomputed:
         return (
             f"{device.name}: {at_once} would run only because XLA computes {size.recomputed:,}"

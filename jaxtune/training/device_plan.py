@@ -35,7 +35,7 @@ class Size(NamedTuple):
     """A group size that was compiled for a device."""
 
     trials: int  # at once
-    program_bytes: int  # that the train program holds
+    program_bytes: int  # that the train program holds; 0 where the compiler finds no room for it
     all_bytes: int  # with what lies beside it
     recomputed: int  # instructions that XLA repeats for want of memory
     fits: bool
@@ -81,7 +81,7 @@ def outlook(plan: ProgramPlan, device: Accelerator, tell: Tell) -> Outlook:
     """
     devices = described_devices(device)[:1]
 
-    def attempt(trials: int) -> Size | None:
+    def attempt(trials: int) -> Size:
         tell(trials)
         return _size(plan, device, trials, compile_train(plan, devices, trials))
 
@@ -89,7 +89,7 @@ def outlook(plan: ProgramPlan, device: Accelerator, tell: Tell) -> Outlook:
     if asked is None:
         sizes = try_sizes(attempt, len(plan.pending), MEMORY_SHARE * device.memory)
     else:
-        sizes = [size for size in [attempt(min(asked, len(plan.pending)))] if size]
+        sizes = [attempt(min(asked, len(plan.pending)))]
     fitting = [size for size in sizes if size.fits]
     if not fitting:
         return Outlook(device, plan, tuple(sizes), None, 0.0)
@@ -100,37 +100,33 @@ def outlook(plan: ProgramPlan, device: Accelerator, tell: Tell) -> Outlook:
     return made._replace(best=min(fitting, key=made.hours))
 
 
-def try_sizes(attempt: Callable[[int], Size | None], most: int, limit: float) -> list[Size]:
+def try_sizes(attempt: Callable[[int], Size], most: int, limit: float) -> list[Size]:
     """One trial at once, the largest group that fits, and one between; all that were compiled.
 
     What a program holds grows evenly with its trials, so that two of them foretell the rest; they
     are asked only where memory may be short, for a compilation takes a minute.
 
     Args:
-        attempt: compiles a size; None where the compiler finds no room for it.
+        attempt: compiles a size.
         most: trials that there are.
         limit: bytes that may be held.
     """
-    tried: dict[int, Size | None] = {}
+    tried: dict[int, Size] = {}
 
     def fits(trials: int) -> bool:
         if trials not in tried:
             tried[trials] = attempt(trials)
-        size = tried[trials]
-        return size is not None and size.fits
+        return tried[trials].fits
 
     def foretold() -> int:
         """Trials that fit by what was compiled, 1 where nothing more does."""
         one = tried[1]
-        assert one is not None
         # One alone is another program than several, which may hold more for each.
         if WORST_GROWTH * most * one.all_bytes <= limit:
             return most
         if not fits(2):
             return 1
-        two = tried[2]
-        assert two is not None
-        each = max(two.all_bytes - one.all_bytes, 1)
+        each = max(tried[2].all_bytes - one.all_bytes, 1)
         return 1 + int((limit - one.all_bytes) / each)
 
     largest = 1
@@ -143,7 +139,7 @@ def try_sizes(attempt: Callable[[int], Size | None], most: int, limit: float) ->
     between = even(most, round(math.sqrt(2 * largest)))
     if 2 < between < largest:
         fits(between)
-    return [size for _, size in sorted(tried.items()) if size is not None]
+    return [tried[trials] for trials in sorted(tried)]
 
 
 def even(trials: int, most: int) -> int:
@@ -151,11 +147,9 @@ def even(trials: int, most: int) -> int:
     return math.ceil(trials / math.ceil(trials / most))
 
 
-def _size(
-    plan: ProgramPlan, device: Accelerator, trials: int, compiled: Described | None
-) -> Size | None:
+def _size(plan: ProgramPlan, device: Accelerator, trials: int, compiled: Described | None) -> Size:
     if compiled is None:
-        return None
+        return Size(trials, 0, 0, 0, False, Cost(math.inf, 0.0, 0.0, 0.0))
     held = compiled.bytes_held + bytes_beside(plan, trials)
     repeated = recomputed(compiled.text)
     # With its own recomputation XLA makes a program "fit" that is slower than a smaller one.
