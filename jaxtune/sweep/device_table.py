@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from rich import box
 from rich.table import Table
 
 from jaxtune.core.accelerators import GIB, Accelerator
@@ -32,7 +31,7 @@ def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None
         title="By the model, not measured: ms, share of the wall, seeds an hour, hours",
         title_style="bold",
         title_justify="left",
-        **{"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True},
+        **{"box": None, "pad_edge": False, "padding": (0, 0, 0, 2)},
     )
     table.add_column("device", no_wrap=True)
     table.add_column("fits", no_wrap=True)
@@ -68,7 +67,7 @@ def _row(each: Outlook, number: int | None) -> list[str]:
         name,
         FIT,
         f"{size.program_bytes / GIB / size.trials:.2f}",
-        f"{size.all_bytes / GIB:.0f} of {memory / GIB:.0f}",
+        f"{size.all_bytes / GIB:.0f}/{memory / GIB:.0f}",
         str(size.trials),
         f"{1000 * size.step.seconds / size.trials:.3g}",
         f"{each.wall_share:.0%}",

@@ -6,13 +6,16 @@ change that is meant to change the memory, and read by whoever reviews it.
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 FIGURES = Path(__file__).with_name("ahead.json")
 # Name: layers, hidden, heads, intermediate, and trials at once.
 MODELS = {"tiny": (2, 64, 4, 128, 4), "bert_large": (24, 1024, 16, 4096, 1)}
@@ -69,58 +72,78 @@ def figures(plan, device: str, trials: int) -> dict[str, float]:
     }
 
 
-def needs_compiler(device: str) -> None:
-    """Skips where the compiler is not installed, which `pip install jaxtune[ahead-...]` does."""
+def exchanges() -> dict[str, int]:
+    """What trials on the four chips of a v5e:2x2 say to each other."""
+    from jaxtune.core.accelerators import accelerator
+    from jaxtune.training import ahead
+    from jaxtune.training.hlo import collectives
+
+    devices = ahead.described_devices(accelerator("v5e"))
+    with tempfile.TemporaryDirectory() as scratch:
+        compiled = ahead.compile_train(plan_of(Path(scratch), "tiny"), devices, 8)
+    assert compiled is not None
+    return {"chips": len(devices), "collectives": collectives(compiled.text)}
+
+
+def compiled_apart(device: str, *words: str) -> dict[str, float]:
+    """What this file prints as a program: the compilers want JAX in a process of its own.
+
+    Skips where the compiler is not installed, which `pip install jaxtune[ahead-...]` does.
+    """
     from jaxtune.core.accelerators import accelerator
     from jaxtune.training.ahead import COMPILERS
 
     module, extra = COMPILERS[accelerator(device).platform]
     if find_spec(module) is None:
         pytest.skip(f"no compiler for {device}; pip install 'jaxtune[{extra}]'")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    done = subprocess.run(
+        [sys.executable, __file__, *words],
+        env=clean | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.storm
 @pytest.mark.parametrize(("model", "device"), CASES)
-def test_memory_is_that_of_the_table(model, device, tmp_path):
+def test_memory_is_that_of_the_table(model, device):
     """A change that makes it worse is seen; so is one that makes it better, for the table."""
-    needs_compiler(device)
     kept = json.loads(FIGURES.read_text(encoding="utf-8"))
     if kept["jax"] != version("jax"):
         pytest.skip(f"the figures are of jax {kept['jax']}, this is {version('jax')}")
-    seen = figures(plan_of(tmp_path, model), device, MODELS[model][-1])
+    seen = compiled_apart(device, model, device)
     assert seen["mib_per_trial"] == pytest.approx(
         kept[model][device]["mib_per_trial"], rel=TOLERANCE
     ), f"now {seen}; if this is meant, run python {Path(__file__).name}"
 
 
 @pytest.mark.storm
-def test_trials_on_four_chips_exchange_nothing(tmp_path):
-    needs_compiler("v5e")
-    from jaxtune.core.accelerators import accelerator
-    from jaxtune.training import ahead
-    from jaxtune.training.hlo import collectives
-
-    devices = ahead.described_devices(accelerator("v5e"))
-    assert len(devices) == 4
-    compiled = ahead.compile_train(plan_of(tmp_path, "tiny"), devices, 8)
-    assert compiled is not None
-    assert collectives(compiled.text) == 0
+def test_trials_on_four_chips_exchange_nothing():
+    assert compiled_apart("v5e", "exchanges") == {"chips": 4, "collectives": 0}
 
 
-def write_figures(folder: Path) -> None:
+def figures_of(model: str, device: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as scratch:
+        return figures(plan_of(Path(scratch), model), device, MODELS[model][-1])
+
+
+def write_figures() -> None:
     """The table anew, for this version of jax."""
     table: dict[str, object] = {"jax": version("jax")}
     for model in MODELS:
-        plan = plan_of(folder, model)
-        table[model] = {name: figures(plan, name, MODELS[model][-1]) for name in DEVICES}
+        table[model] = {device: figures_of(model, device) for device in DEVICES}
     FIGURES.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
-    print(FIGURES.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    import tempfile
-
     os.environ["JAX_PLATFORMS"] = "cpu"
-    with tempfile.TemporaryDirectory() as scratch:
-        write_figures(Path(scratch))
-    sys.exit(0)
+    if sys.argv[1:] == ["exchanges"]:
+        print(json.dumps(exchanges()))
+    elif sys.argv[1:]:
+        print(json.dumps(figures_of(*sys.argv[1:])))
+    else:
+        write_figures()
