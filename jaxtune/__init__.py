@@ -7,6 +7,9 @@
 Nothing heavy is imported before a function is called.
 """
 
+import os
+import subprocess
+import sys
 import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -51,6 +54,8 @@ def run_sweep(**settings: Any) -> "Results | None":
     from jaxtune.config.parse import from_settings
 
     parsed = from_settings(settings)
+    if parsed.base.device:
+        return _in_own_process(_as_flags(settings))
     # transformers imports tqdm, which in a notebook asks for widgets; the sweep's bar needs none.
     warnings.filterwarnings("ignore", "IProgress not found")
     from jaxtune.core import devices
@@ -79,6 +84,28 @@ def load_results(*outs: str | PathLike[str]) -> "Results":
     if not outs:
         raise UserError("No OUT is given; name one or more folders that sweeps have left.")
     return Results([Path(out) for out in outs])
+
+
+def _in_own_process(flags: list[str]) -> None:
+    """The command with these flags: compilers for devices that are not here want JAX alone,
+    and this process may use it otherwise.
+    """
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    paths = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+    with subprocess.Popen(
+        [sys.executable, "-m", "jaxtune.sweep", *flags],
+        env=os.environ | {"PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        for said in process.stdout:
+            if not said.startswith("error: "):
+                print(said, end="", flush=True)
+    if process.returncode:
+        raise UserError(said.removeprefix("error: ").strip())
 
 
 def _as_flags(settings: dict[str, Any]) -> list[str]:

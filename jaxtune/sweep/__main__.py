@@ -26,7 +26,7 @@ def sweep(argv: list[str]) -> None:
     settings = parse(argv)
     ahead = bool(settings.base.device)
     if ahead:  # nothing is to run on, or wait for, an accelerator that may be here
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+        os.environ["JAX_PLATFORMS"] = "cpu"
     # Imported late: `--help` and usage errors answer before JAX loads.
     # NVIDIA's plugin then says, past all switches, that there is no driver.
     with silent_libraries() if ahead else contextlib.nullcontext():

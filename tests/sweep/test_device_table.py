@@ -102,6 +102,17 @@ def test_without_its_compiler_a_device_is_one_sentence(
     assert not (tmp_path / "o").exists()
 
 
+def test_a_call_plans_in_a_process_of_its_own(tiny, tmp_path, capsys):
+    """What is wrong there is the call's own error."""
+    import jaxtune
+
+    settings = {"model": tiny, "task": "miniature", "out": str(tmp_path / "o"), "dry_run": True}
+    missing = str(tmp_path / "none")
+    with pytest.raises(UserError, match=f"There is no folder {missing};"):
+        jaxtune.run_sweep(**settings | {"model": missing}, device=["h100"])
+    assert capsys.readouterr().out == ""
+
+
 def test_the_command_plans_for_every_device_it_names(tiny, tmp_path, capsys, monkeypatch):
     """With a compiler that says little: all but the compilation itself."""
     from jaxtune.training import device_plan
