@@ -37,14 +37,16 @@ def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None
     table.add_column("fits", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
-    for _, group in groupby(found, key=lambda each: each.device):
+    remarks: list[str] = []
+    for device, group in groupby(found, key=lambda each: each.device):
         own = list(group)
         for number, each in enumerate(own, 1):
-            table.add_row(*_row(each, number if len(own) > 1 else None))
+            name = device.name if len(own) == 1 else f"{device.name} {number}"
+            table.add_row(*_row(name, each))
+            remarks += _remarks(name, each)
         if len(own) > 1:
             table.add_row(*_total(own))
     console.print(table)
-    remarks = [line for each in found for line in _remarks(each)]
     say("\n".join(dict.fromkeys([*remarks, *_general_remarks(found)])))
 
 
@@ -55,11 +57,11 @@ def _program_line(number: int, plan: ProgramPlan) -> str:
         f"program {number}: {len(plan.pending)} trials to run, {facts['steps']} steps each,"
         f" {plan.config.precision}, {facts['parameters']:,} parameters,"
         f" {facts['real_tokens_per_step']:.0f} tokens a step in {slots} slots"
+        + ("" if plan.stop_step is None else "; early stopping is left aside")
     )
 
 
-def _row(each: Outlook, number: int | None) -> list[str]:
-    name = each.device.name + ("" if number is None else f" {number}")
+def _row(name: str, each: Outlook) -> list[str]:
     if each.best is None:
         return [name, NO_FIT]
     size, memory = each.best, each.device.memory
@@ -88,25 +90,28 @@ def _total(own: Sequence[Outlook]) -> list[str]:
 
 
 def _hours(hours: float) -> str:
+    if hours < 0.01:
+        return "<0.01"
     return f"{hours:.2f}" if hours < 10 else f"{hours:,.0f}"
 
 
-def _remarks(each: Outlook) -> list[str]:
-    """Sentences on how the size was chosen, what does not fit, and what float32 costs."""
-    device, lines = each.device, []
+def _remarks(name: str, each: Outlook) -> list[str]:
+    """Sentences on how the size was chosen, and on what does not fit."""
+    lines = []
     fitting = [size for size in each.sizes if size.fits]
     if len(fitting) > 1:
         assert each.best is not None
         rates = ", ".join(f"{s.trials}: {each.seeds_per_hour(s):,.0f}" for s in fitting)
         lines.append(
-            f"{device.name}: seeds an hour by the model, by trials at once: {rates}; the fastest is"
+            f"{name}: seeds an hour by the model, by trials at once: {rates}; the fastest is"
             f" --trials_per_device {each.best.trials}."
         )
-    lines += [_misfit(device, size) for size in each.sizes if not size.fits]
+    lines += [_misfit(name, each.device, size) for size in each.sizes if not size.fits]
     if not fitting:
+        fewer = "" if each.sizes[0].trials == 1 else "a smaller trials_per_device, "
         lines.append(
-            f"{device.name}: not even one trial fits; give a smaller batch_size or max_length,"
-            " --remat, or --precision bfloat16."
+            f"{name}: give {fewer}a smaller batch_size or max_length, --remat, or --precision"
+            " bfloat16."
         )
     return lines
 
@@ -131,23 +136,23 @@ def _general_remarks(found: Sequence[Outlook]) -> list[str]:
             " as 0.95."
         )
     lines.append(
-        "The model: a kernel takes the longest of its products at 80 % of the device's peak rate,"
-        " its bytes at 90 % of its bandwidth, and a microsecond; compiling and the host cost"
+        "All figures are of one device. The model: a kernel takes the longest of its products at"
+        " 80 % of the device's peak rate, its bytes at 90 % of its bandwidth, and a microsecond; compiling and the host cost"
         " nothing. Memory and kernels are the compiler's own figures."
     )
     return lines
 
 
-def _misfit(device: Accelerator, size: Size) -> str:
+def _misfit(name: str, device: Accelerator, size: Size) -> str:
     at_once = "1 trial" if size.trials == 1 else f"{size.trials} trials at once"
     if not size.program_bytes:
-        return f"{device.name}: the compiler finds no room for {at_once}."
+        return f"{name}: the compiler finds no room for {at_once}."
     if size.recomputed:
         return (
-            f"{device.name}: {at_once} would run only because XLA computes {size.recomputed:,}"
+            f"{name}: {at_once} would run only because XLA computes {size.recomputed:,}"
             " values again for want of memory; that counts as not fitting."
         )
     return (
-        f"{device.name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90 % of"
+        f"{name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90 % of"
         f" {device.memory / GIB:.0f}."
     )

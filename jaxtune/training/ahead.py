@@ -75,17 +75,22 @@ def described_devices(device: Accelerator) -> Sequence[Any]:
     check_compiler(device)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    with silent_libraries():
-        if device.topology is not None:
-            return topologies.get_topology_desc(
-                platform="tpu", topology_name=device.topology
-            ).devices
-        return topologies.get_topology_desc(
-            topology_name="",
-            platform="cuda",
-            target_config=device.target_config,
-            topology="1x1x1",
-        ).devices
+    try:
+        with silent_libraries():
+            return _described(device)
+    except NotImplementedError:  # the plugin was there, but would not load
+        raise UserError(
+            f"The compiler for {device.name} does not go with jax {jax.__version__}; pip install"
+            f" 'jaxtune[{COMPILERS[device.platform][1]}]' again."
+        ) from None
+
+
+def _described(device: Accelerator) -> Sequence[Any]:
+    if device.topology is not None:
+        return topologies.get_topology_desc(platform="tpu", topology_name=device.topology).devices
+    return topologies.get_topology_desc(
+        topology_name="", platform="cuda", target_config=device.target_config, topology="1x1x1"
+    ).devices
 
 
 def lanes_of(plan: ProgramPlan, size: int) -> list[Trial]:

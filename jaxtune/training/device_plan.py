@@ -95,7 +95,8 @@ def outlook(plan: ProgramPlan, device: Accelerator, tell: Tell) -> Outlook:
         return Outlook(device, plan, tuple(sizes), None, 0.0)
     largest = fitting[-1].trials
     evaluation = compile_evaluate(plan, devices, largest)
-    seconds = cost(evaluation.text, device).seconds / largest if evaluation else 0.0
+    # Without room for it, which no encoder was seen to lack, it is as slow as can be.
+    seconds = cost(evaluation.text, device).seconds / largest if evaluation else math.inf
     made = Outlook(device, plan, tuple(sizes), None, seconds)
     return made._replace(best=min(fitting, key=made.hours))
 

@@ -112,7 +112,9 @@ def _branches(module: Module, row: Instruction, schedule: Schedule) -> Iterator[
     by_value = (*row.called("false_computation"), *row.called("true_computation"))
     branches = row.called("branch_computations") or [*by_value]
     if any(_has_products(module, branch) for branch in branches):  # row counts
-        yield from zip(branches, schedule.rungs, strict=True)
+        even = [1 / len(branches)] * len(branches)  # of another condition nothing is known
+        shares = schedule.rungs if len(schedule.rungs) == len(branches) else even
+        yield from zip(branches, shares, strict=True)
     else:  # gradient norms, which are the last of two: on logging steps only
         yield branches[0], 1 - 1 / schedule.log_every
         yield branches[-1], 1 / schedule.log_every

@@ -54,7 +54,8 @@ def test_the_table_is_readable_at_80_columns(tiny, capsys, monkeypatch):
     assert "program 1: 25 trials to run, 21 steps each, float32" in text
     assert "a100_40gb: seeds an hour by the model, by trials at once: 1: " in text
     assert "9 trials at once would run only because XLA computes 1,234 values again" in text
-    assert "v5e: not even one trial fits;" in text
+    assert "v5e: give a smaller batch_size or max_length, --remat, or" in text
+    assert "v5e: 1 trial would take 9.7 GiB, more than 90 % of 16." in text
     assert "float32 costs: " in text
     assert "a100_40gb 16, v5e 6; give --precision bfloat16." in text
     assert "XLA_PYTHON_CLIENT_MEM_FRACTION" in text
@@ -65,10 +66,16 @@ def test_several_programs_have_a_row_each_and_a_total(tiny, capsys, monkeypatch)
     plans = plans_for(tiny, *flags)
     found = [made("a100_40gb", plan, (1, 0.02, True, 0), best=1) for plan in plans]
     text = shown(plans, found, capsys, monkeypatch)
-    rows = re.findall(r"^a100_40gb (\S+) +yes .* ([\d,]+) +([\d.]+) *$", text, re.M)
+    rows = re.findall(r"^a100_40gb (\S+) +yes .* ([\d,]+) +([<\d.]+) *$", text, re.M)
     assert [row[0] for row in rows] == ["1", "2", "all"]
     assert rows[0][1] == rows[2][1]  # twice the trials in twice the time
     assert "…" not in text
+    assert [row[2] for row in rows][:2] == ["<0.01", "<0.01"]
+    full = made("v5e", plans[0], (8, 0.1, False, 0))
+    refused = full._replace(sizes=(full.sizes[0]._replace(program_bytes=0),))
+    said = shown(plans, [refused], capsys, monkeypatch)
+    assert "v5e: the compiler finds no room for 8 trials at once." in said
+    assert "v5e: give a smaller trials_per_device, a smaller batch_size" in said
     only = [made("v6e", plan, (1, 0.02, True, 0), best=1) for plan in plans]
     assert "XLA_PYTHON_CLIENT_MEM_FRACTION" not in shown(plans, only, capsys, monkeypatch)
 

@@ -24,6 +24,11 @@ def test_how_often_a_step_runs_each_kernel():
     )
 
 
+def test_a_condition_of_which_nothing_is_known_takes_its_branches_alike():
+    times = {kernel.name: kernel.times for kernel in kernels(STEP, Schedule(rungs=(1.0,)))}
+    assert (times["dot.2"], times["dot.3"]) == (0.5, 0.5)
+
+
 def test_a_kernel_takes_the_longest_of_products_bytes_and_a_microsecond():
     device = accelerator("h100")
     found = {kernel.name: kernel for kernel in kernels(STEP, Schedule(rungs=(0.5, 0.5)))}
