@@ -54,7 +54,7 @@ def _program_line(number: int, plan: ProgramPlan) -> str:
     facts = plan.describe_shapes()
     slots = " or ".join(map(str, facts["packed_slots_per_step"]))
     return (
-        f"program {number}: {len(plan.pending)} trials to run, {facts['steps']} steps each,"
+        f"program {number}: {_trials(len(plan.pending))} to run, {facts['steps']} steps each,"
         f" {plan.config.precision}, {facts['parameters']:,} parameters,"
         f" {facts['real_tokens_per_step']:.0f} tokens a step in {slots} slots"
         + ("" if plan.stop_step is None else "; early stopping is left aside")
@@ -137,14 +137,15 @@ def _general_remarks(found: Sequence[Outlook]) -> list[str]:
         )
     lines.append(
         "All figures are of one device. The model: a kernel takes the longest of its products at"
-        " 80 % of the device's peak rate, its bytes at 90 % of its bandwidth, and a microsecond; compiling and the host cost"
-        " nothing. Memory and kernels are the compiler's own figures."
+        " 80 % of the device's peak rate, its bytes at 90 % of its bandwidth, and a"
+        " microsecond; compiling and the host cost nothing. Memory and kernels are the compiler's"
+        " own figures."
     )
     return lines
 
 
 def _misfit(name: str, device: Accelerator, size: Size) -> str:
-    at_once = "1 trial" if size.trials == 1 else f"{size.trials} trials at once"
+    at_once = _trials(size.trials) + (" at once" if size.trials > 1 else "")
     if not size.program_bytes:
         return f"{name}: the compiler finds no room for {at_once}."
     if size.recomputed:
@@ -156,3 +157,7 @@ def _misfit(name: str, device: Accelerator, size: Size) -> str:
         f"{name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90 % of"
         f" {device.memory / GIB:.0f}."
     )
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
