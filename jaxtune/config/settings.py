@@ -168,8 +168,13 @@ class SweepConfig:
     """Of the matrix products; parameters and moments stay float32."""
     trials_per_device: int | None = None
     """Trials stacked on each device; null chooses: one on CPU, what fits in memory elsewhere."""
-    remat: bool = False
-    """Recompute each block in the backward pass: more trials fit in memory, each slower."""
+    remat: Literal["none", "elementwise", "block"] | None = None
+    """What the backward pass computes again instead of keeping: nothing, all that is no matrix
+    product, or whole blocks, so that more trials fit in memory; null is none on CPU, elementwise
+    elsewhere.
+    """
+    attention: Literal["products", "kernel"] = "products"
+    """As plain matrix products, or as one kernel per row and head (GPU and TPU only)."""
     compile_cache: bool = True
     """Keep compiled programs in the user's cache folder, so that the next sweep of this shape
     starts at once.

@@ -5,6 +5,7 @@ function of the data, the batch size and the order seed, and is vectorised over 
 shapes are known before compiling.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -100,21 +101,30 @@ def one_per_row(lengths: np.ndarray) -> Placement:
 
 
 def choose_shape(
-    lengths: np.ndarray, batch_size: int, hidden_size: int, packed: bool = True
+    lengths: np.ndarray,
+    batch_size: int,
+    hidden_size: int,
+    packed: bool = True,
+    any_width: bool = True,
 ) -> Shape:
     """The row width that costs least on sampled batches, and the row counts to compile.
 
     The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest
     (a rule of thumb for CPUs). Runs that meet larger batches than the sampled ones get more rungs
-    (`extended`).
+    (`extended`). Without `any_width` it is a power of two: an accelerator's matrix units work in
+    tiles of 64 or 128, and its attention kernel holds whole rows of such a size.
     """
     longest = -(-int(lengths.max()) // 8) * 8
+    widths = range(longest, 4 * longest + 1, max(8, longest // 32 * 8))
+    if not any_width:
+        # A product sums over at least 16.
+        longest = max(16, 2 ** math.ceil(math.log2(longest)))
+        widths = [longest, 2 * longest]
     if not packed:
         return Shape(longest, (batch_size,), packed=False)
     rng = np.random.default_rng(0)
     num_sampled = max(64, SAMPLED_COMPARISONS // batch_size**2)
     sample = rng.choice(lengths, size=(num_sampled, batch_size))
-    widths = range(longest, 4 * longest + 1, max(8, longest // 32 * 8))
 
     def cost(width: int) -> float:
         rows = place(sample[:256], width).rows
@@ -124,7 +134,7 @@ def choose_shape(
     return Shape(slots, best_ladder(place(sample, slots).rows), packed=True)
 
 
-def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
+def best_ladder(rows: np.ndarray, most_rungs: int = MOST_RUNGS) -> tuple[int, ...]:
     """The row counts to compile, the largest seen included: those that leave the fewest rows empty.
 
     A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile.
@@ -135,7 +145,7 @@ def best_ladder(rows: np.ndarray) -> tuple[int, ...]:
     # there.
     totals = counts * batches[1:]
     ladders: list[tuple[int, ...]] = [(int(count),) for count in counts]
-    for size in range(1, min(MOST_RUNGS, len(counts))):
+    for size in range(1, min(most_rungs, len(counts))):
         shorter, before = totals.copy(), list(ladders)
         for j in range(size, len(counts)):
             ends = shorter[:j] + counts[j] * (batches[j + 1] - batches[1 : j + 1])

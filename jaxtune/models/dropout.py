@@ -17,10 +17,15 @@ def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array
     """Zeroes elements with probability `rate`, scales the others by 1/(1-rate); off without key."""
     if key is None or rate == 0.0:
         return x
-    # A uniform uint32 is below rate * 2^32 with probability `rate`, to 2^-32: no float is drawn.
-    threshold = jnp.uint32(round(rate * 2**32))
-    keep = random_bits(key, x.shape) >= threshold
-    return jnp.where(keep, x * jnp.asarray(1.0 / (1.0 - rate), x.dtype), jnp.zeros((), x.dtype))
+    keep = random_bits(key, x.shape) >= threshold(rate)
+    # In float32, then rounded once: as a bfloat16 number 1/0.9 would be 1.109, not 1.111.
+    scaled = (x.astype(jnp.float32) * (1.0 / (1.0 - rate))).astype(x.dtype)
+    return jnp.where(keep, scaled, jnp.zeros((), x.dtype))
+
+
+def threshold(rate: float) -> UInt32[Array, ""]:
+    """A uniform uint32 is below it with probability `rate`, to 2^-32: no float is drawn."""
+    return jnp.uint32(round(rate * 2**32))
 
 
 def random_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
@@ -31,10 +36,17 @@ def random_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
     for axis in reversed(range(len(shape))):
         index += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
         stride *= shape[axis]
+    return hashed(index, words[0], words[1])
+
+
+def hashed(
+    index: UInt32[Array, "..."], first: UInt32[Array, "..."], second: UInt32[Array, "..."]
+) -> UInt32[Array, "..."]:
+    """The bits of elements by their index and the two words of a key."""
     # The second word enters between two rounds: keys that differ in it give unrelated streams. Keys
     # that share it (one pair in 2^32 of derived keys) permute each other's elements where their
     # first words differ in low bits only.
-    return _mix(_mix(index ^ words[0]) + words[1])
+    return _mix(_mix(index ^ first) + second)
 
 
 def _mix(x: UInt32[Array, "..."]) -> UInt32[Array, "..."]:

@@ -5,19 +5,22 @@ and lax.scan. Randomness is passed in; `key=None` means evaluation.
 """
 
 import dataclasses
-import functools
-import math
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import jaxtyping
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 
 from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, RowBools, RowInts
+from jaxtune.models.attention import Attention, attend
 from jaxtune.models.dropout import dropout
+from jaxtune.models.layers import affine, dense, gelu, linear, normal, normalise
 
 Family = Literal["bert", "roberta", "albert"]
+Remat = Literal["none", "elementwise", "block"]
 BlockKeys = jaxtyping.Key[Array, "3"]
 
 
@@ -42,7 +45,8 @@ class EncoderConfig:
     pad_token_id: int
     init_std: float = 0.02
     dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters
-    remat: bool = False  # recompute each block in the backward pass
+    remat: Remat = "none"  # what the backward pass computes again instead of keeping it
+    attention: Attention = "products"
 
     @property
     def position_offset(self) -> int:
@@ -74,110 +78,84 @@ class Rows(NamedTuple):
     first: Int[Array, " sequence"]  # flat slot (row * slots + slot) of each sequence's first token
 
 
-@functools.cache
-def normal(std: float) -> jax.nn.initializers.Initializer:
-    """N(0, std). Cached: two models are one pytree type only if their initialiser is one object."""
-    return jax.nn.initializers.normal(std)
+class Dense(NamedTuple):
+    """A dense layer's weights, as a product takes them; layers may be stacked in front."""
+
+    kernel: Float[Array, "*layer i o"]
+    bias: Float[Array, "*layer o"]
 
 
-def linear(config: EncoderConfig, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """A dense layer, N(0, init_std) weights and zero bias, as BERT starts them."""
-    return nnx.Linear(
-        size_in,
-        size_out,
-        kernel_init=normal(config.init_std),
-        dtype=jnp.dtype(config.dtype),
-        rngs=rngs,
-    )
+class BlockWeights(NamedTuple):
+    """What `apply_block` reads: query, key and value are one product."""
 
-
-def layer_norm(config: EncoderConfig, size: int, rngs: nnx.Rngs) -> nnx.LayerNorm:
-    """LayerNorm with float32 statistics and the two-pass variance that torch computes."""
-    return nnx.LayerNorm(
-        size,
-        epsilon=config.layer_norm_eps,
-        use_fast_variance=False,
-        dtype=jnp.dtype(config.dtype),
-        rngs=rngs,
-    )
-
-
-def activate(config: EncoderConfig, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """erf gelu, or the tanh form that ALBERT was trained with."""
-    return jax.nn.gelu(x, approximate=True) if config.activation == "gelu_new" else gelu(x)
-
-
-@jax.custom_vjp
-def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """x Phi(x) by the error function.
-
-    The derivative is written out so that the backward pass keeps nothing but x.
-    """
-    return x * _normal_cdf(x)
-
-
-def _gelu_fwd(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    return gelu(x), x
-
-
-def _gelu_bwd(x: Float[Array, "..."], g: Float[Array, "..."]) -> tuple[Float[Array, "..."]]:
-    density = jnp.exp(-0.5 * x * x) * (1.0 / math.sqrt(2.0 * math.pi))
-    return (g * (_normal_cdf(x) + x * density),)
-
-
-gelu.defvjp(_gelu_fwd, _gelu_bwd)
-
-
-def _normal_cdf(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    return 0.5 * (1.0 + jax.lax.erf(x * math.sqrt(0.5)))
+    attention_input: Dense
+    attention_output: Dense
+    attention_norm: nnx.LayerNorm
+    intermediate: Dense
+    output: Dense
+    output_norm: nnx.LayerNorm
 
 
 class Block(nnx.Module):
-    """One post-LayerNorm transformer block."""
+    """The parameters of a post-LayerNorm transformer block."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
-        width = config.hidden_size
-        self.config = config
-        self.query = linear(config, width, width, rngs)
-        self.key = linear(config, width, width, rngs)
-        self.value = linear(config, width, width, rngs)
-        self.attention_output = linear(config, width, width, rngs)
-        self.attention_norm = layer_norm(config, width, rngs)
-        self.intermediate = linear(config, width, config.intermediate_size, rngs)
-        self.output = linear(config, config.intermediate_size, width, rngs)
-        self.output_norm = layer_norm(config, width, rngs)
+        width, std = config.hidden_size, config.init_std
+        self.query = linear(std, width, width, rngs)
+        self.key = linear(std, width, width, rngs)
+        self.value = linear(std, width, width, rngs)
+        self.attention_output = linear(std, width, width, rngs)
+        self.attention_norm = nnx.LayerNorm(width, epsilon=config.layer_norm_eps, rngs=rngs)
+        self.intermediate = linear(std, width, config.intermediate_size, rngs)
+        self.output = linear(std, config.intermediate_size, width, rngs)
+        self.output_norm = nnx.LayerNorm(width, epsilon=config.layer_norm_eps, rngs=rngs)
 
-    def __call__(self, x: Hidden, segments: RowInts, keys: BlockKeys | None) -> Hidden:
-        config = self.config
-        attention_key, output_key, feedforward_key = (None,) * 3 if keys is None else keys
-        with jax.named_scope("attention"):
-            attended = self._attend(x, segments, attention_key)
-            attended = dropout(output_key, self.attention_output(attended), config.hidden_dropout)
-            x = self.attention_norm(x + attended)
-        with jax.named_scope("feedforward"):
-            fed = self.output(activate(config, self.intermediate(x)))
-            return self.output_norm(x + dropout(feedforward_key, fed, config.hidden_dropout))
+    def weights(self, dtype: jnp.dtype) -> BlockWeights:
+        """Kernels in the type of the products."""
 
-    def _attend(self, x: Hidden, segments: RowInts, key: Key | None) -> Hidden:
-        config = self.config
-        split = (*segments.shape, config.num_heads, config.hidden_size // config.num_heads)
-        # Heads before slots, once: the products below then need no transposes of their own.
-        query, keys, value = (
-            project(x).reshape(split).swapaxes(1, 2)
-            for project in (self.query, self.key, self.value)
+        def of(*layers: nnx.Linear) -> Dense:
+            kernels = [layer.kernel[...].astype(dtype) for layer in layers]
+            biases = [layer.bias[...] for layer in layers]
+            return Dense(jnp.concatenate(kernels, axis=-1), jnp.concatenate(biases, axis=-1))
+
+        return BlockWeights(
+            of(self.query, self.key, self.value),
+            of(self.attention_output),
+            self.attention_norm,
+            of(self.intermediate),
+            of(self.output),
+            self.output_norm,
         )
-        # Sums and softmax in float32 whatever the products' type: bfloat16 has 8 bits for weights
-        # that must add up to 1.
-        scores = jnp.matmul(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
-        scores = scores / math.sqrt(split[-1])
-        # Padding attends to padding (segment 0): its values are never read, and no softmax row is
-        # empty.
-        together = segments[:, None, :, None] == segments[:, None, None, :]
-        # Finite, so that no difference of scores is nan; a weight of exp(-1e9) is 0 all the same.
-        scores = jnp.where(together, scores, -1e9)
-        weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
-        weights = dropout(key, weights, config.attention_dropout)
-        return (weights @ value).swapaxes(1, 2).reshape(x.shape)
+
+
+def apply_block(
+    config: EncoderConfig,
+    weights: BlockWeights,
+    x: Hidden,
+    segments: RowInts,
+    keys: BlockKeys | None,
+) -> Hidden:
+    """Attention and feed-forward network of one block; without keys there is no dropout."""
+    attention_key, output_key, feedforward_key = (None,) * 3 if keys is None else keys
+    rate = config.hidden_dropout
+    with jax.named_scope("attention"):
+        projected = checkpoint_name(affine(x, *weights.attention_input), "attention_input")
+        context = attend(
+            projected,
+            segments,
+            config.num_heads,
+            attention_key,
+            config.attention_dropout,
+            config.attention,
+        )
+        context = checkpoint_name(context, "context")
+        attended = checkpoint_name(affine(context, *weights.attention_output), "attention_output")
+        x = normalise(weights.attention_norm, x + dropout(output_key, attended, rate))
+    with jax.named_scope("feedforward"):
+        inner = checkpoint_name(affine(x, *weights.intermediate), "intermediate")
+        fed = affine(gelu(config.activation == "gelu_new", inner), *weights.output)
+        fed = checkpoint_name(fed, "output")
+        return normalise(weights.output_norm, x + dropout(feedforward_key, fed, rate))
 
 
 class Encoder(nnx.Module):
@@ -192,19 +170,30 @@ class Encoder(nnx.Module):
         self.word = nnx.Embed(config.vocab_size, size, embedding_init=init, rngs=rngs)
         self.position = nnx.Embed(config.max_positions, size, embedding_init=init, rngs=rngs)
         self.token_type = nnx.Embed(config.type_vocab_size, size, embedding_init=init, rngs=rngs)
-        self.norm = layer_norm(config, size, rngs)
+        self.norm = nnx.LayerNorm(size, epsilon=config.layer_norm_eps, rngs=rngs)
         if config.shared_block:
-            self.projection = linear(config, size, config.hidden_size, rngs)
+            self.projection = linear(config.init_std, size, config.hidden_size, rngs)
             self.layers = Block(config, rngs=nnx.Rngs(layer_key))
         else:
             keys = jax.random.split(layer_key, config.num_layers)
             self.layers = jax.vmap(lambda k: Block(config, rngs=nnx.Rngs(k)))(keys)
 
-    def __call__(self, rows: Rows, key: Key | None = None) -> Hidden:
+    def block_weights(self) -> BlockWeights:
+        """The blocks' parameters as the products take them.
+
+        Once for all blocks, outside the layer scan, which would keep a copy of every block's for
+        the backward pass. ALBERT's block stays float32: its gradient is a sum over its uses.
+        """
+        dtype = "float32" if self.config.shared_block else self.config.dtype
+        return self.layers.weights(jnp.dtype(dtype))
+
+    def __call__(
+        self, rows: Rows, key: Key | None = None, weights: BlockWeights | None = None
+    ) -> Hidden:
         """The last hidden states by flat slot (row * slots + slot); those of padding mean nothing.
 
-        Only attention sees rows: matrix products over one long axis are faster on CPU than over
-        two.
+        `weights` are those of `block_weights`, where they are there already. Only attention sees
+        rows: matrix products over one long axis are faster on CPU than over two.
         """
         config = self.config
         embedding_key, keys = None, None
@@ -213,17 +202,17 @@ class Encoder(nnx.Module):
             keys = jax.random.split(key, (config.num_layers, 3))
         x = dropout(embedding_key, self._embed(rows), config.hidden_dropout)
         if config.shared_block:
-            x = self.projection(x)
+            x = dense(self.projection, x)
+        weights = self.block_weights() if weights is None else weights
 
-        def apply_block(x, layer_and_keys):
+        def step(x, layer_and_keys):
             layer, keys = layer_and_keys
-            block = self.layers if layer is None else layer
-            return block(x, rows.segments, keys), None
+            own = weights if layer is None else layer
+            return apply_block(config, own, x, rows.segments, keys), None
 
-        if config.remat:
-            apply_block = jax.checkpoint(apply_block, prevent_cse=False)  # a scan needs no barrier
-        layers = None if config.shared_block else self.layers
-        return jax.lax.scan(apply_block, x, (layers, keys), length=config.num_layers)[0]
+        layers = None if config.shared_block else weights
+        step = _keeping(config.remat, step)
+        return jax.lax.scan(step, x, (layers, keys), length=config.num_layers)[0]
 
     def _embed(self, rows: Rows) -> Hidden:
         with jax.named_scope("embed"):
@@ -234,7 +223,7 @@ class Encoder(nnx.Module):
             else:
                 x += self.position.embedding[rows.positions.reshape(-1)]
             x += self.token_type.embedding[rows.token_types.reshape(-1)]
-            return self.norm(x)
+            return normalise(self.norm, x).astype(self.config.dtype)
 
     def _counted(self, rows: Rows, is_padding: RowBools) -> RowInts:
         """RoBERTa's rows of the position table: tokens are counted from the padding index + 1.
@@ -255,3 +244,22 @@ def _look_up(table: nnx.Embed, index: RowInts, is_padding: RowBools) -> Hidden:
     found = table.embedding[index.reshape(-1)]
     # Not only in slots that are empty, which no loss sees: a text may spell "<pad>" itself.
     return jnp.where(is_padding.reshape(-1, 1), jax.lax.stop_gradient(found), found)
+
+
+# The products of a block by the names that `apply_block` gives them.
+PRODUCTS = ("attention_input", "context", "attention_output", "intermediate", "output")
+
+
+def _keeping(remat: Remat, step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step of the layer scan, whose backward pass computes some of it again.
+
+    All that is no product costs next to nothing to compute and much to keep: dropout masks, gelu,
+    LayerNorms and softmax weights are written once and read once, for every layer.
+    """
+    if remat == "none":
+        return step
+    # The last product of a block is kept anyhow: it is dear to repeat and small.
+    names = PRODUCTS if remat == "elementwise" else PRODUCTS[-1:]
+    keep = jax.checkpoint_policies.save_only_these_names(*names)
+    # A scan needs no barrier against common subexpressions.
+    return jax.checkpoint(step, prevent_cse=False, policy=keep)

@@ -1,14 +1,13 @@
 """What sits on the encoder: the sequence classifier and the masked-language-model head."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, Logits
 from jaxtune.models.dropout import dropout
-from jaxtune.models.encoder import Encoder, EncoderConfig, Rows, activate, layer_norm, linear
+from jaxtune.models.encoder import BlockWeights, Encoder, EncoderConfig, Rows
+from jaxtune.models.layers import dense, gelu, linear, normalise
 
 
 class ClassifierHead(nnx.Module):
@@ -20,18 +19,19 @@ class ClassifierHead(nnx.Module):
 
     def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
         self.config = config
-        self.pooler = linear(config, config.hidden_size, config.hidden_size, rngs)
-        # The last product is tiny and decides the loss: float32 whatever the encoder computes in.
-        full = dataclasses.replace(config, dtype="float32")
-        self.classifier = linear(full, config.hidden_size, num_labels, rngs)
+        self.pooler = linear(config.init_std, config.hidden_size, config.hidden_size, rngs)
+        self.classifier = linear(config.init_std, config.hidden_size, num_labels, rngs)
 
     def __call__(self, first: Float[Array, "sequence hidden"], key: Key | None) -> Logits:
         rate = self.config.classifier_dropout
         input_key, pooled_key = (None, None) if key is None else jax.random.split(key)
         if self.config.family == "roberta":
             first = dropout(input_key, first, rate)
-        pooled = jnp.tanh(self.pooler(first))
-        return self.classifier(dropout(pooled_key, pooled, rate))
+        pooled = dropout(pooled_key, jnp.tanh(dense(self.pooler, first)), rate)
+        # The last product is tiny and decides the loss: float32 whatever the encoder computes in,
+        # and in full, which an accelerator's default for float32 is not.
+        with jax.default_matmul_precision("highest"):
+            return dense(self.classifier, pooled.astype(jnp.float32))
 
 
 class SequenceClassifier(nnx.Module):
@@ -42,10 +42,12 @@ class SequenceClassifier(nnx.Module):
         self.encoder = Encoder(config, key=encoder_key)
         self.head = ClassifierHead(config, num_labels, rngs=nnx.Rngs(head_key))
 
-    def __call__(self, rows: Rows, key: Key | None = None) -> Logits:
-        """One row of logits for every sequence in `rows.first`."""
+    def __call__(
+        self, rows: Rows, key: Key | None = None, weights: BlockWeights | None = None
+    ) -> Logits:
+        """One row of logits for every sequence in `rows.first`; `weights` as the encoder's."""
         encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
-        states = self.encoder(rows, encoder_key)
+        states = self.encoder(rows, encoder_key, weights)
         return self.head(states[rows.first], head_key)
 
 
@@ -54,14 +56,15 @@ class MaskedLMHead(nnx.Module):
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.dense = linear(config, config.hidden_size, config.embedding_size, rngs)
-        self.norm = layer_norm(config, config.embedding_size, rngs)
+        self.dense = linear(config.init_std, config.hidden_size, config.embedding_size, rngs)
+        self.norm = nnx.LayerNorm(config.embedding_size, epsilon=config.layer_norm_eps, rngs=rngs)
         self.bias = nnx.Param(jnp.zeros(config.vocab_size))
 
     def __call__(
         self, states: Float[Array, "masked hidden"], embedding: Float[Array, "vocabulary embedding"]
     ) -> Float[Array, "masked vocabulary"]:
-        states = self.norm(activate(self.config, self.dense(states)))
+        states = gelu(self.config.activation == "gelu_new", dense(self.dense, states))
+        states = normalise(self.norm, states)
         logits = states @ embedding.astype(states.dtype).T
         return logits.astype(jnp.float32) + self.bias[...]
 

@@ -120,7 +120,7 @@ class RunningProgram:
         if self.size == devices:
             raise UserError(
                 "One trial does not fit in a device's memory; give a smaller batch_size or"
-                " max_length, --remat true, or --precision bfloat16."
+                " max_length, --remat block, or --precision bfloat16."
             ) from error
         self.size = max(1, self.size // devices // 2) * devices
         say(f"Out of memory: going on with groups of {plural(self.size, 'trial')}.")

@@ -20,9 +20,11 @@ from jaxtune.core.accelerators import Accelerator
 from jaxtune.core.devices import bytes_held, is_out_of_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import silent_libraries
+from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import PER_TRIAL, SHARED, GroupProgram, make_mesh
+from jaxtune.training.step import TrialState
 
 # The module that holds a platform's compiler, and the extra that installs it.
 COMPILERS = {"cuda": ("jax_cuda12_plugin", "ahead-gpu"), "tpu": ("libtpu", "ahead-tpu")}
@@ -58,6 +60,17 @@ class AheadProgram(GroupProgram):
             return jax.ShapeDtypeStruct(jnp.shape(host), dtype, sharding=sharding)
 
         return jax.tree.map(described, tree)
+
+    def place_state(
+        self, state: TrialState, kept: SequenceClassifier | None
+    ) -> tuple[TrialState, SequenceClassifier | None]:
+        """Shapes that know how they lie in memory, too."""
+
+        def described(leaf: Any, layout: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=layout)
+
+        layout = (self.layout, None if kept is None else self.layout.model)
+        return jax.tree.map(described, (state, kept), layout)
 
 
 def check_compiler(device: Accelerator) -> None:
@@ -102,19 +115,20 @@ def lanes_of(plan: ProgramPlan, size: int) -> list[Trial]:
 def compile_train(plan: ProgramPlan, devices: Sequence[Any], size: int) -> Described | None:
     """A plan's train program for `size` trials; None where the compiler finds no room for it."""
     program, run = _group(plan, devices, size)
-    arguments = run.train_arguments(program.place(run.state_shapes()), 0, 1)
+    state, _ = program.place_state(run.state_shapes(), None)
+    arguments = run.train_arguments(state, 0, 1)
     return _compiled(plan, program.train, arguments)
 
 
 def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any], size: int) -> Described | None:
     """A plan's evaluation for `size` trials; None where the compiler finds no room for it."""
     program, run = _group(plan, devices, size)
-    models = program.place(run.state_shapes().model)
+    models = program.place_state(run.state_shapes(), None)[0].model
     return _compiled(plan, program.evaluate, (models, run.tables.dev, run.tables.eval_plan))
 
 
 def _group(plan: ProgramPlan, devices: Sequence[Any], size: int) -> tuple[AheadProgram, GroupRun]:
-    program = AheadProgram(plan.static, make_mesh(devices), size)
+    program = AheadProgram(plan.static, make_mesh(devices), size, plan.task.model)
     tables = put_on_devices(program, plan.task)
     return program, GroupRun(program, plan.task, tables, lanes_of(plan, size), plan.shape, [])
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.config.trials import Trial
@@ -24,7 +23,13 @@ from jaxtune.training.outcome import TrialResult, conclude
 from jaxtune.training.prepare import Prepared
 from jaxtune.training.program import GroupProgram, Records
 from jaxtune.training.step import TrialState, gradient_norm_names
-from jaxtune.training.trial_inputs import learning_rates, stack_hypers, stack_plans, stream_keys
+from jaxtune.training.trial_inputs import (
+    Stream,
+    learning_rates,
+    stack_hypers,
+    stack_plans,
+    stream_keys,
+)
 
 # A dispatch should take about this long: short enough for a live display, long enough to hide its
 # own cost.
@@ -92,8 +97,12 @@ class GroupRun:
             for t in self.lanes
         ]
         self.hyper = program.place(stack_hypers([trial.hyper for trial in self.lanes]))
-        self.init_keys = program.place(stream_keys(t.seeds.init_seed for t in self.lanes))
-        self.dropout_keys = program.place(stream_keys(t.seeds.dropout_seed for t in self.lanes))
+        self.init_keys = program.place(
+            stream_keys((t.seeds.init_seed for t in self.lanes), Stream.INIT)
+        )
+        self.dropout_keys = program.place(
+            stream_keys((t.seeds.dropout_seed for t in self.lanes), Stream.DROPOUT)
+        )
         # Once and early: device work asked for later would wait behind the dispatch under way.
         self.rates = learning_rates(self.trials, num_steps)
         self.norm_names = gradient_norm_names(task.model)
@@ -138,7 +147,7 @@ class GroupRun:
             return position
         state = self.start_state()
         # A copy: the state's own buffers are given away to the first dispatch.
-        kept = jax.tree.map(jnp.copy, state.model) if self.save in ("best", "all") else None
+        kept = self.program.copy(state.model) if self.save in ("best", "all") else None
         return Position(0, state, kept)
 
     def _advance(
@@ -203,7 +212,9 @@ class GroupRun:
         if int(restored.arrays["until"]) != self.until or not {*self.numbers} <= {*saved}:
             return None
         lanes = [saved.index(trial.number) for trial in self.lanes]
-        state, kept = self.program.place(jax.tree.map(lambda leaf: leaf[lanes], restored.tree))
+        state, kept = self.program.place_state(
+            *jax.tree.map(lambda leaf: leaf[lanes], restored.tree)
+        )
         records = GroupRecords.from_arrays(self.program.static.log_every, restored.arrays)
         self.records = records.take(lanes[: len(self.trials)])
         return Position(restored.step, state, kept)

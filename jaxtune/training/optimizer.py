@@ -87,7 +87,25 @@ def clip_by_global_norm(max_norm: ArrayLike) -> optax.GradientTransformation:
 
     As `optax.clip_by_global_norm`, with a bound that may be traced.
     """
-    return optax.stateless(lambda g, _: _scale_tree(g, _shrink(optax.tree.norm(g), max_norm)))
+    return optax.stateless(lambda g, _: _scale_tree(g, _shrink(global_norm(g), max_norm)))
+
+
+def global_norm(gradients: optax.Updates) -> Float[Array, ""]:
+    """The L2 norm of all tensors as one vector."""
+    return jnp.sqrt(sum(jnp.sum(part) for part in jax.tree.leaves(square_sums(gradients))))
+
+
+def square_sums(gradients: optax.Updates) -> optax.Updates:
+    """Each tensor's sum of squares, by layer where layers are stacked, in place of the tensor.
+
+    What is clipped by and what is recorded are sums of these: the gradients are read once for both.
+    """
+
+    def of(key_path, g):
+        axes = tuple(range(1, g.ndim)) if is_stacked(path_of(key_path), g.ndim) else None
+        return jnp.sum(g * g, axis=axes)
+
+    return jax.tree_util.tree_map_with_path(of, gradients)
 
 
 def clip_each_tensor(max_norm: ArrayLike) -> optax.GradientTransformation:

@@ -14,7 +14,14 @@ from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.config.trials import Trial, program_config, waves
 from jaxtune.core.devices import bytes_held, is_out_of_memory, memory_limit
 from jaxtune.core.schedules import stop_step
-from jaxtune.data.packing import Shape, extended, rows_needed, steps_per_epoch, trial_batches
+from jaxtune.data.packing import (
+    Shape,
+    best_ladder,
+    extended,
+    rows_needed,
+    steps_per_epoch,
+    trial_batches,
+)
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
@@ -27,6 +34,10 @@ from jaxtune.training.program import GroupProgram, StaticSettings, make_mesh
 from jaxtune.training.trial_inputs import learning_rates
 
 MOST_STEPS_PER_DISPATCH = 64
+# Rungs of stacked trials: each is compiled, which takes an accelerator's compiler half a minute
+# for a large model. They are chosen as for groups of TYPICAL_GROUP, whose size is not known yet.
+MOST_STACKED_RUNGS = 4
+TYPICAL_GROUP = 4
 # The rest is for the data, evaluation and fragmentation.
 MEMORY_SHARE = 0.9
 
@@ -102,7 +113,7 @@ class ProgramPlan:
 
     def compile(self, group_size: int) -> GroupProgram:
         """The program for groups of this size (XLA compiles at the first call)."""
-        return GroupProgram(self.static, make_mesh(self.devices), group_size)
+        return GroupProgram(self.static, make_mesh(self.devices), group_size, self.task.model)
 
     @property
     def static(self) -> StaticSettings:
@@ -190,13 +201,11 @@ def make_plans(
     for config, members in by_config.items():
         if all(trial.number in finished for trial in members):
             continue
-        task = prepare(config)
+        task = prepare(config, platform)
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
-        plans += [
-            ProgramPlan(config, task, shape, tuple(alike), finished)
-            for shape, alike in _by_shape(members, task, platform).items()
-        ]
+        shape = _shape_of(members, task, platform)
+        plans.append(ProgramPlan(config, task, shape, tuple(members), finished))
     return [plan for plan in plans if plan.pending]
 
 
@@ -229,32 +238,25 @@ def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int)
     return 1
 
 
-def _by_shape(
-    trials: Sequence[Trial], task: Prepared, platform: str | None
-) -> dict[Shape, list[Trial]]:
-    """The row counts that each trial's own order needs, so that its numbers never depend on the
-    trials beside it.
+def _shape_of(trials: Sequence[Trial], task: Prepared, platform: str | None) -> Shape:
+    """Row counts that hold every batch of every trial.
 
     One trial on a device takes the smallest rung for each batch, which is the same on a longer
-    ladder, so all trials share the longest. Several trials on one device all take the top rung:
-    only those with the same one share a program.
+    ladder: its numbers never depend on the trials beside it. Several trials on one device take the
+    smallest rung that holds the batches of all: neighbours change its rounding, and nothing else.
     """
-    shapes = {
-        order: extended(task.shape, _most_rows(trials[0].config, order, task))
-        for order in {trial.seeds.order_seed for trial in trials}
-    }
+    orders = dict.fromkeys(trial.seeds.order_seed for trial in trials)
+    rows = np.stack([_rows(trials[0].config, order, task) for order in orders])
     if not stacks_trials(trials[0].config, platform):
-        longest = max(shapes.values(), key=lambda shape: shape.ladder[-1])
-        return {longest: list(trials)}
-    by_shape: dict[Shape, list[Trial]] = {}
-    for trial in trials:
-        shape = shapes[trial.seeds.order_seed]
-        by_shape.setdefault(shape._replace(ladder=shape.ladder[-1:]), []).append(trial)
-    return by_shape
+        return extended(task.shape, int(rows.max()))
+    side_by_side = -(-len(rows) // min(len(rows), TYPICAL_GROUP))
+    together = [part.max(axis=0) for part in np.array_split(rows, side_by_side)]
+    ladder = best_ladder(np.append(together, rows.max()), MOST_STACKED_RUNGS)
+    return task.shape._replace(ladder=ladder)
 
 
-def _most_rows(config: SweepConfig, order_seed: int, task: Prepared) -> int:
-    """Rows of the largest batch that an order leads to."""
+def _rows(config: SweepConfig, order_seed: int, task: Prepared) -> np.ndarray:
+    """Rows that each batch of an order takes [step]."""
     steps = num_steps_of(config, len(task.train))
     batches = trial_batches(order_seed, len(task.train), config.batch_size, steps)
-    return int(rows_needed(task.train, batches, task.shape).max())
+    return rows_needed(task.train, batches, task.shape)

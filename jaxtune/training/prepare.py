@@ -86,15 +86,20 @@ class Prepared:
         return evaluate(self.metrics, logits, self.dev.labels, self.positive)
 
 
-def prepare(config: SweepConfig) -> Prepared:
-    """Everything that does not depend on a seed; raises UserError for input that cannot be used."""
+def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
+    """Everything that does not depend on a seed, as suits a platform (by default JAX's own).
+
+    Raises UserError for input that cannot be used.
+    """
     assert config.model is not None
     folder = locate(config.model, config.revision)
     encoder_config, _ = read_config(folder)
+    on_cpu = (platform or jax.default_backend()) == "cpu"
     encoder_config = dataclasses.replace(
         with_dropout(encoder_config, config.dropout),
         dtype=config.precision,
-        remat=config.remat,
+        remat=config.remat or ("none" if on_cpu else "elementwise"),
+        attention=config.attention,
     )
     dataset = read_dataset(config)
     train, dev, reading = _read(config, dataset, folder, encoder_config)
@@ -108,7 +113,7 @@ def prepare(config: SweepConfig) -> Prepared:
     else:
         start = load_classifier(folder, encoder_config, labels)
     width = encoder_config.hidden_size
-    eval_shape, eval_plan = plan_evaluation(dev, width, config.packing)
+    eval_shape, eval_plan = plan_evaluation(dev, width, config.packing, on_cpu)
     return Prepared(
         metrics=dataset.task.metrics,
         positive=dataset.task.positive,
@@ -117,7 +122,7 @@ def prepare(config: SweepConfig) -> Prepared:
         reading=reading,
         train=train,
         dev=dev,
-        shape=choose_shape(train.lengths, config.batch_size, width, config.packing),
+        shape=choose_shape(train.lengths, config.batch_size, width, config.packing, on_cpu),
         eval_shape=eval_shape,
         eval_plan=eval_plan,
         model=compact_embedding(start.model, kept_words),
@@ -286,11 +291,13 @@ def _check_usable(config: SweepConfig, train: TokenTable) -> None:
         )
 
 
-def plan_evaluation(dev: TokenTable, hidden_size: int, packed: bool) -> tuple[Shape, Plan]:
+def plan_evaluation(
+    dev: TokenTable, hidden_size: int, packed: bool, any_width: bool = True
+) -> tuple[Shape, Plan]:
     """The dev set in its own order, every example once, in equal batches of rows."""
     size = min(EVAL_BATCH_SIZE, len(dev))
     batches = batch_indices(np.arange(len(dev)), size)
-    shape = choose_shape(dev.lengths, size, hidden_size, packed)
+    shape = choose_shape(dev.lengths, size, hidden_size, packed, any_width)
     most = int(rows_needed(dev, batches, shape).max())
     shape = shape._replace(ladder=(most,))
     return shape, make_plan(dev, batches, shape)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.experimental import multihost_utils
+from jax.experimental.layout import Format, Layout
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
@@ -22,9 +23,11 @@ from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
+from jaxtune.models.encoder import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.names import path_of
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
-from jaxtune.training.optimizer import make_optimizer
+from jaxtune.training.optimizer import is_stacked, make_optimizer
 from jaxtune.training.step import (
     StepPlan,
     TrialState,
@@ -95,17 +98,31 @@ def across_trials(function: Callable[..., Any], num_local: int) -> Callable[...,
 class GroupProgram:
     """Start, train and evaluate for any `group_size` trials, compiled once per shape."""
 
-    def __init__(self, static: StaticSettings, mesh: Mesh, group_size: int):
+    def __init__(
+        self, static: StaticSettings, mesh: Mesh, group_size: int, model: SequenceClassifier
+    ):
         if group_size % mesh.size:
             raise ValueError(f"a group of {group_size} trials does not fill {mesh.size} devices")
         self.static = static
         self.mesh = mesh
         self.group_size = group_size
         self._across = partial(across_trials, num_local=group_size // mesh.size)
-        self.start = self._compile(self._start, shared=(0,), num_arguments=3)
-        self.train = self._compile(self._train, shared=(4, 5, 6, 7), num_arguments=9, donate=(0,))
+        self.layout = self._layout(model)
+        state, model_layout = self.layout, self.layout.model
+        per_trial = NamedSharding(mesh, PER_TRIAL)
+        self.start = self._compile(self._start, shared=(0,), num_arguments=3, result=state)
+        self.train = self._compile(
+            self._train,
+            shared=(4, 5, 6, 7),
+            num_arguments=9,
+            donated=state,
+            result=(state, per_trial),
+        )
         self.evaluate = self._compile(self._evaluate, shared=(1, 2), num_arguments=3)
-        self.keep = self._compile(self._keep, shared=(), num_arguments=3, donate=(0,))
+        self.keep = self._compile(
+            self._keep, shared=(), num_arguments=3, donated=model_layout, result=model_layout
+        )
+        self.copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=model_layout)
 
     @property
     def needs_origin(self) -> bool:
@@ -125,6 +142,13 @@ class GroupProgram:
 
         return jax.tree.map(spread, tree)
 
+    def place_state(
+        self, state: TrialState, kept: SequenceClassifier | None
+    ) -> tuple[TrialState, SequenceClassifier | None]:
+        """A state on the host, and parameters kept beside it, as the programs take them."""
+        layout = (self.layout, None if kept is None else self.layout.model)
+        return jax.jit(lambda *given: given, out_shardings=layout)(*self.place((state, kept)))
+
     def fetch(self, tree: Any) -> Any:
         """Device arrays to host arrays, whole in every process."""
         if jax.process_count() > 1:
@@ -136,15 +160,41 @@ class GroupProgram:
         function: Callable[..., Any],
         shared: tuple[int, ...],
         num_arguments: int,
-        donate: tuple[int, ...] = (),
+        donated: Any = None,
+        result: Any = None,
     ) -> jax.stages.Wrapped:
+        """`donated` is the layout of the first argument, where its memory is the result's."""
         specs = tuple(SHARED if i in shared else PER_TRIAL for i in range(num_arguments))
         # check_vma tracks which values are the same on all devices: trials never exchange any.
         mapped = jax.shard_map(
             function, mesh=self.mesh, in_specs=specs, out_specs=PER_TRIAL, check_vma=False
         )
+        if donated is None:
+            return jax.jit(mapped, out_shardings=result)
+        given = (donated, *(None,) * (num_arguments - 1))
         # Donated: parameters and moments are overwritten in place, or they would lie there twice.
-        return jax.jit(mapped, donate_argnums=donate)
+        return jax.jit(mapped, donate_argnums=0, in_shardings=given, out_shardings=result)
+
+    def _layout(self, model: SequenceClassifier) -> Any:
+        """How a state lies in memory: of stacked trials, layers come before trials.
+
+        The layer scan reads one layer of all trials at a time. Laid out as they are indexed, the
+        state would be copied into that order, and back, in every dispatch, and lie there twice.
+        """
+        sharding = NamedSharding(self.mesh, PER_TRIAL)
+        stacked = self.group_size > self.mesh.size
+
+        def of(key_path: Any, leaf: jax.ShapeDtypeStruct) -> NamedSharding | Format:
+            path = path_of(tuple(entry for entry in key_path if hasattr(entry, "name")))
+            if not (stacked and is_stacked(path, leaf.ndim)):
+                return sharding
+            return Format(Layout((1, 0, *range(2, leaf.ndim + 1))), sharding)
+
+        def state(model: Any) -> TrialState:
+            nothing = Hyper(*(0.0 for _ in Hyper._fields))
+            return TrialState(model, self._optimizer(nothing, model).init(model))
+
+        return jax.tree_util.tree_map_with_path(of, jax.eval_shape(state, model))
 
     def _start(
         self, pretrained: SequenceClassifier, init_keys: TrialKeys, hyper: Hyper
@@ -205,26 +255,31 @@ class GroupProgram:
             return apply_gradients(state, gradients, self._optimizer(hyper, origin))
 
         def step(i, carry):
-            state, records = carry
+            state, weights, records = carry
             step_plan = StepPlan._make(part[:, i] for part in plan)
             # From the step's number in the run: dropout is the same wherever a dispatch begins.
             keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
             loss, gradients = self._gradients(
-                state.model, tokens, step_plan, keys, pretrained, mixing
+                state.model, weights, tokens, step_plan, keys, pretrained, mixing
             )
-            # One condition for all trials, so that the work is really skipped, not masked.
-            norms = jax.lax.cond(
-                (start + i) % self.static.log_every == 0,
-                self._across(gradient_norms),
-                lambda _: jnp.zeros((len(loss), num_norms)),
-                gradients,
-            )
+            norms = self._across(gradient_norms)(gradients)
             state = self._across(update)(state, gradients, hyper, drawn)
             records = Records(records.loss.at[:, i].set(loss), records.norms.at[:, i].set(norms))
-            return state, records
+            return state, self._weights(state.model), records
 
         # A traced count: a shorter dispatch runs the same program, with places left over.
-        return jax.lax.fori_loop(0, count, step, (state, empty))
+        start_from = (state, self._weights(state.model), empty)
+        state, _, records = jax.lax.fori_loop(0, count, step, start_from)
+        return state, records
+
+    def _weights(self, models: SequenceClassifier) -> BlockWeights | None:
+        """In bfloat16 the update writes what the next step's products read: parameters are read
+        once a step. In float32 a step reads the parameters themselves, and Mixout a mixture.
+        """
+        config = models.encoder.config
+        if config.dtype == "float32" or config.shared_block or "mixout" in self.static.mitigations:
+            return None
+        return self._across(type(models.encoder).block_weights)(models.encoder)
 
     def _drawn(
         self, pretrained: SequenceClassifier | None, init_keys: TrialKeys | None, hyper: Hyper
@@ -241,6 +296,7 @@ class GroupProgram:
     def _gradients(
         self,
         models: SequenceClassifier,
+        weights: BlockWeights | None,
         tokens: Tokens,
         plan: StepPlan,
         keys: TrialKeys,
@@ -249,23 +305,23 @@ class GroupProgram:
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
         """Loss and gradients on the smallest rung that holds the batches of all local trials."""
 
-        def on_rung(rows, models, plan, keys, mixing):
-            def one(model, plan, key, mixing):
+        def on_rung(rows, models, weights, plan, keys, mixing):
+            def one(model, weights, plan, key, mixing):
                 batch = gather_batch(tokens, plan, rows)
                 if mixing is None:
-                    return loss_and_gradients(model, batch, key)
+                    return loss_and_gradients(model, batch, key, weights=weights)
                 assert pretrained is not None
                 probability, drawn = mixing
                 origin = with_leaves(pretrained, drawn)
                 return loss_and_gradients(model, batch, key, probability, origin)
 
-            return self._across(one)(models, plan, keys, mixing)
+            return self._across(one)(models, weights, plan, keys, mixing)
 
         # One rung for all local trials: a switch per trial, vmapped, would compute every rung.
         ladder = self.static.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
-        return jax.lax.switch(rung, branches, models, plan, keys, mixing)
+        return jax.lax.switch(rung, branches, models, weights, plan, keys, mixing)
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:

@@ -10,10 +10,10 @@ from jax.typing import ArrayLike
 from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
 from jaxtune.data.tokens import Tokens
-from jaxtune.models.encoder import Rows
+from jaxtune.models.encoder import BlockWeights, Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import mix
-from jaxtune.training.optimizer import make_optimizer
+from jaxtune.training.optimizer import make_optimizer, square_sums
 
 LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
 
@@ -77,20 +77,29 @@ def loss_and_gradients(
     key: Key | None,
     mixout: ArrayLike = 0.0,
     origin: SequenceClassifier | None = None,
+    weights: BlockWeights | None = None,
 ) -> tuple[Scalar, SequenceClassifier]:
     """The training loss and its gradient for every parameter; without a key, dropout is off.
 
     With an `origin`, which needs a key, the loss is that of the model mixed with it
-    (`jaxtune.models.starting_point.mix`).
+    (`jaxtune.models.starting_point.mix`). `weights` are the model's own `block_weights`, where they
+    are there already.
     """
 
-    def loss(model: SequenceClassifier) -> Scalar:
+    def loss(model: SequenceClassifier, weights: BlockWeights | None) -> Scalar:
         if origin is not None:  # inside the gradient: weights that are put back learn nothing
             assert key is not None
             model = mix(model, origin, mixout, key)
-        return loss_of_logits(model(batch.rows, key), batch.labels, batch.weights)
+        return loss_of_logits(model(batch.rows, key, weights), batch.labels, batch.weights)
 
-    return jax.value_and_grad(loss)(model)
+    if weights is None:
+        return jax.value_and_grad(loss)(model, None)
+    value, (gradients, of_weights) = jax.value_and_grad(loss, argnums=(0, 1))(model, weights)
+    # Back to the parameters that the weights were made of: the loss has not seen these.
+    _, back = jax.vjp(type(model.encoder).block_weights, model.encoder)
+    (of_encoder,) = back(of_weights)
+    gradients.encoder.layers = of_encoder.layers
+    return value, gradients
 
 
 def apply_gradients(
@@ -124,21 +133,19 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     block; embeddings, pooler and classifier are whole modules; `all` is the norm that clipping acts
     on. ALBERT's shared block counts once.
     """
-    encoder, head = gradients.encoder, gradients.head
-    layers = encoder.layers
-    shared = encoder.config.shared_block
+    # Square sums until the end, for the norm of a whole is not the sum of its parts' norms.
+    sums: Any = square_sums(gradients)
+    encoder, head = sums.encoder, sums.head
 
-    def per_layer(leaf: Float[Array, "..."]) -> Float[Array, " layer"]:
-        # ALBERT's only block has no layer axis: one sum over all.
-        return jnp.sum(jnp.square(leaf)).reshape(1) if shared else _square_sums(leaf)
+    def total(tree: Any) -> Float[Array, ""]:
+        return sum((jnp.sum(leaf) for leaf in jax.tree.leaves(tree)), jnp.zeros(()))
 
-    kinds = [per_layer(getattr(layers, kind).kernel[...]) for kind in LAYER_KINDS]
-    blocks = sum(per_layer(leaf) for leaf in jax.tree.leaves(layers))
+    # ALBERT's only block has no layer axis.
+    per_layer = [jnp.atleast_1d(leaf) for leaf in jax.tree.leaves(encoder.layers)]
+    kinds = [jnp.atleast_1d(getattr(encoder.layers, kind).kernel[...]) for kind in LAYER_KINDS]
     embeddings = [encoder.word, encoder.position, encoder.token_type, encoder.norm]
-    modules = [_square_sum(module) for module in (embeddings, head.pooler, head.classifier)]
-    every = _square_sum(gradients)
-    # Square sums until here, for the norm of a whole is not the sum of its parts' norms.
-    return jnp.sqrt(jnp.concatenate([*kinds, blocks, jnp.stack([*modules, every])]))
+    modules = [total(module) for module in (embeddings, head.pooler, head.classifier, sums)]
+    return jnp.sqrt(jnp.concatenate([*kinds, sum(per_layer), jnp.stack(modules)]))
 
 
 def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
@@ -147,11 +154,3 @@ def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
     layers = range(1 if config.shared_block else config.num_layers)
     per_layer = [f"layer_{i:02d}/{kind}" for kind in (*LAYER_KINDS, "layer") for i in layers]
     return (*per_layer, "embeddings", "pooler", "classifier", "all")
-
-
-def _square_sums(leaf: Float[Array, "layer ..."]) -> Float[Array, " layer"]:
-    return jnp.sum(jnp.square(leaf), axis=tuple(range(1, leaf.ndim)))
-
-
-def _square_sum(tree: object) -> Float[Array, ""]:
-    return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)), jnp.zeros(()))

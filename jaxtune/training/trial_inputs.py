@@ -1,5 +1,6 @@
 """What each trial of a group brings, stacked: settings, random streams, rates, batches."""
 
+import enum
 from collections.abc import Iterable, Sequence
 
 import jax
@@ -18,9 +19,17 @@ def stack_hypers(hypers: Sequence[Hyper]) -> Hyper:
     return Hyper(*(v if v.dtype == bool else v.astype(np.float32) for v in stacked))
 
 
-def stream_keys(seeds: Iterable[int]) -> jax.Array:
+class Stream(enum.IntEnum):
+    """What a key is drawn for: equal seeds of two streams give unrelated keys."""
+
+    INIT = 0
+    DROPOUT = 1
+
+
+def stream_keys(seeds: Iterable[int], stream: Stream) -> jax.Array:
     """One key per trial; Threefry, whatever JAX's default: rbg mixes streams under vmap."""
-    return jnp.stack([jax.random.key(seed, impl="threefry2x32") for seed in seeds])
+    keys = (jax.random.key(seed, impl="threefry2x32") for seed in seeds)
+    return jnp.stack([jax.random.fold_in(key, stream) for key in keys])
 
 
 def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:

@@ -36,6 +36,7 @@ def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **reci
         dataclasses.replace(program.static, **recipe),
         make_mesh(jax.devices()[:num_devices]),
         group_size,
+        plan.task.model,
     )
     tables = put_on_devices(program, plan.task)
     trials = [t for t in plan.trials if seeds is None or t.seeds.seed in seeds]

@@ -182,7 +182,8 @@ def test_compacted_vocabulary_ends_with_the_same_weights(tiny, tmp_path):
         np.testing.assert_allclose(params["true"][path], leaf, rtol=1e-5, atol=1e-7, err_msg=path)
 
 
-def test_rematerialised_blocks_train_alike(tiny):
+@pytest.mark.parametrize("remat", ["elementwise", "block"])
+def test_rematerialised_blocks_train_alike(tiny, remat):
     plain, _ = run(plan_for(tiny, "--num_seeds", "1"), 1, 1)
-    remat, _ = run(plan_for(tiny, "--num_seeds", "1", "--remat", "true"), 1, 1)
-    np.testing.assert_allclose(plain[0, "all"].logits, remat[0, "all"].logits, rtol=1e-4, atol=1e-6)
+    again, _ = run(plan_for(tiny, "--num_seeds", "1", "--remat", remat), 1, 1)
+    np.testing.assert_allclose(plain[0, "all"].logits, again[0, "all"].logits, rtol=1e-4, atol=1e-6)

@@ -5,7 +5,8 @@ import pytest
 from small_groups import plans_for
 
 from jaxtune.config.parse import parse
-from jaxtune.training.plan import num_steps_of, trials_that_fit
+from jaxtune.data.packing import rows_needed, trial_batches
+from jaxtune.training.plan import MOST_STACKED_RUNGS, num_steps_of, trials_that_fit
 
 
 @pytest.mark.parametrize(
@@ -82,11 +83,21 @@ def test_programs_differ_by_what_changes_shapes(tiny):
 
 
 @pytest.mark.usefixtures("all_rungs")
-def test_stacked_trials_take_the_top_rung_only(tiny):
-    (alone,) = plans_for(tiny, "--num_seeds", "4")
-    (stacked,) = plans_for(tiny, "--num_seeds", "4", "--trials_per_device", "2")
+def test_stacked_trials_share_few_rungs_and_the_top_one_holds_every_batch(tiny):
+    (alone,) = plans_for(tiny, "--num_seeds", "12")
+    (stacked,) = plans_for(tiny, "--num_seeds", "12", "--trials_per_device", "4")
     assert len(alone.shape.ladder) > 1
-    assert stacked.shape.ladder == alone.shape.ladder[-1:]
+    assert 1 < len(stacked.shape.ladder) <= MOST_STACKED_RUNGS
+    train, steps = stacked.task.train, stacked.num_steps
+    most = max(
+        rows_needed(
+            train,
+            trial_batches(trial.seeds.order_seed, len(train), stacked.config.batch_size, steps),
+            stacked.shape,
+        ).max()
+        for trial in stacked.trials
+    )
+    assert stacked.shape.ladder[-1] == most
 
 
 def test_steps():

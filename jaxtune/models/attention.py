@@ -1,0 +1,195 @@
+"""Attention within segments: as plain products, or as one kernel per row and head.
+
+Both take the same dropout mask, a hash of (key, element of [row, head, slot, slot]). The plain form
+writes scores, weights and their gradients to memory, several arrays of slots x slots each; the
+kernel keeps them on the chip, and draws the mask again in the backward pass.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
+
+from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
+from jaxtune.models.dropout import dropout, hashed, threshold
+
+Attention = Literal["products", "kernel"]
+# Finite, so that no difference of scores is nan; a weight of exp(-1e9) is 0 all the same.
+MASKED = -1e9
+
+
+def attend(
+    projected: Float[Array, "slots three_hidden"],
+    segments: RowInts,
+    num_heads: int,
+    dropout_key: Key | None,
+    rate: float,
+    how: Attention = "products",
+) -> Hidden:
+    """softmax(Q K^T / sqrt(size of a head)) V within each segment, from queries, keys and values
+    side by side; weights are dropped with probability `rate` where there is a key.
+
+    Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
+    """
+    rows = projected.reshape(*segments.shape, projected.shape[-1])
+    if how == "products":
+        return _by_products(rows, segments, num_heads, dropout_key, rate)
+    words = jnp.zeros(2, jnp.uint32)
+    if dropout_key is None:
+        rate = 0.0
+    else:
+        words = jax.random.key_data(dropout_key)
+    out = _kernel(rows, segments.astype(jnp.int32)[:, None], words[None], num_heads, rate)
+    return out.reshape(len(projected), -1)
+
+
+def _by_products(
+    rows: Float[Array, "row slot three_hidden"],
+    segments: RowInts,
+    num_heads: int,
+    dropout_key: Key | None,
+    rate: float,
+) -> Hidden:
+    split = (*segments.shape, 3, num_heads, rows.shape[-1] // (3 * num_heads))
+    # Heads before slots, once: the products below then need no transposes of their own.
+    query, keys, value = rows.reshape(split).transpose(2, 0, 3, 1, 4)
+    # Sums and softmax in float32 whatever the products' type: bfloat16 has 8 bits for weights
+    # that must add up to 1.
+    scores = jnp.matmul(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
+    scores = scores / math.sqrt(split[-1])
+    together = segments[:, None, :, None] == segments[:, None, None, :]
+    scores = jnp.where(together, scores, MASKED)
+    weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
+    return (weights.astype(value.dtype) @ value).swapaxes(1, 2).reshape(segments.size, -1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _kernel(rows, segments, words, num_heads, rate):
+    return _call(_forward, num_heads, rate, segments, words, rows)
+
+
+def _kernel_fwd(rows, segments, words, num_heads, rate):
+    return _kernel(rows, segments, words, num_heads, rate), (rows, segments, words)
+
+
+def _kernel_bwd(num_heads, rate, kept, gradient):
+    rows, segments, words = kept
+    return _call(_backward, num_heads, rate, segments, words, rows, gradient), None, None
+
+
+_kernel.defvjp(_kernel_fwd, _kernel_bwd)
+
+
+def _call(
+    body: Callable[..., None],
+    num_heads: int,
+    rate: float,
+    segments: Array,
+    words: Array,
+    rows: Array,
+    *gradient: Array,
+) -> Array:
+    """A program for each row and head: query, key and value are read where they lie side by side.
+
+    The backward pass takes the output's gradient and gives that of `rows`.
+    """
+    count, slots, width = rows.shape
+    hidden = width // 3
+    size = hidden // num_heads
+
+    def call(at_once: int, **options: Any) -> Callable[..., Array]:
+        lanes = at_once * size
+        three = pl.BlockSpec((None, slots, 3, lanes), lambda row, i: (row, 0, 0, i))
+        single = pl.BlockSpec((None, slots, lanes), lambda row, i: (row, 0, i))
+        return pl.pallas_call(
+            functools.partial(body, num_heads, at_once, rate),
+            grid=(count, num_heads // at_once),
+            in_specs=[
+                pl.BlockSpec((None, 1, slots), lambda row, i: (row, 0, 0)),
+                pl.BlockSpec((1, 2), lambda row, i: (0, 0)),
+                three,
+                *(single for _ in gradient),
+            ],
+            out_specs=three if gradient else single,
+            out_shape=jax.ShapeDtypeStruct(
+                (count, slots, 3, hidden) if gradient else (count, slots, hidden), rows.dtype
+            ),
+            **options,
+        )
+
+    out = jax.lax.platform_dependent(
+        segments,
+        words,
+        rows.reshape(count, slots, 3, hidden),
+        *gradient,
+        cpu=call(1, interpret=True),
+        cuda=call(1, compiler_params=triton.CompilerParams(num_warps=8, num_stages=1)),
+        # A TPU reads blocks whose last axis is a multiple of 128, or whole.
+        tpu=call(min(num_heads, max(1, 128 // size))),
+    )
+    return out.reshape(count, slots, -1)
+
+
+def _forward(num_heads, at_once, rate, segments, words, rows, out):
+    size = rows.shape[-1] // at_once
+    for place in range(at_once):
+        columns = pl.ds(place * size, size)
+        query, keys, value = (rows[:, part, columns] for part in range(3))
+        weights = _weights(query, keys, segments[...])
+        head = pl.program_id(1) * at_once + place
+        dropped = _dropped(weights, words, num_heads, head, rate).astype(value.dtype)
+        out[:, columns] = _dot(dropped, value, (1, 0)).astype(out.dtype)
+
+
+def _backward(num_heads, at_once, rate, segments, words, rows, gradient, out):
+    size = rows.shape[-1] // at_once
+    for place in range(at_once):
+        columns = pl.ds(place * size, size)
+        query, keys, value = (rows[:, part, columns] for part in range(3))
+        g = gradient[:, columns]
+        weights = _weights(query, keys, segments[...])
+        head = pl.program_id(1) * at_once + place
+        drop = functools.partial(_dropped, words=words, num_heads=num_heads, head=head, rate=rate)
+        d_weights = drop(_dot(g, value, (1, 1)))
+        # The derivative of softmax: what moves all scores of a row alike moves no weight.
+        d_scores = weights * (d_weights - jnp.sum(weights * d_weights, axis=-1, keepdims=True))
+        d_scores = (d_scores / math.sqrt(size)).astype(query.dtype)
+        out[:, 0, columns] = _dot(d_scores, keys, (1, 0)).astype(out.dtype)
+        out[:, 1, columns] = _dot(d_scores, query, (0, 0)).astype(out.dtype)
+        out[:, 2, columns] = _dot(drop(weights).astype(g.dtype), g, (0, 0)).astype(out.dtype)
+
+
+def _weights(query: Array, keys: Array, segments: Array) -> Array:
+    """softmax(Q K^T / sqrt(size)) of one head of one row, [slot, slot] in float32."""
+    scores = _dot(query, keys, (1, 1)) / math.sqrt(query.shape[-1])
+    scores = jnp.where(segments.reshape(-1, 1) == segments, scores, MASKED)
+    exponentials = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
+    return exponentials / jnp.sum(exponentials, axis=-1, keepdims=True)
+
+
+def _dropped(weights: Array, words: Any, num_heads: int, head: Array, rate: float) -> Array:
+    """`dropout` of what is [slot, slot] of [row, head, slot, slot]."""
+    if not rate:
+        return weights
+    slots = len(weights)
+    first = (pl.program_id(0) * num_heads + head) * slots * slots
+    across, down = (jax.lax.broadcasted_iota(jnp.int32, weights.shape, axis) for axis in (1, 0))
+    index = (first + down * slots + across).astype(jnp.uint32)
+    keep = hashed(index, words[:, 0:1], words[:, 1:2]) >= threshold(rate)
+    return jnp.where(keep, weights * (1.0 / (1.0 - rate)), 0.0)
+
+
+def _dot(left: Array, right: Array, contracted: tuple[int, int]) -> Array:
+    """The product over an axis of each, summed in float32."""
+    return jax.lax.dot_general(
+        left,
+        right,
+        (((contracted[0],), (contracted[1],)), ((), ())),
+        precision=jax.lax.Precision.HIGHEST if left.dtype == jnp.float32 else None,
+        preferred_element_type=jnp.float32,
+    )

@@ -1,0 +1,111 @@
+"""Dense layers, LayerNorm and gelu, whose backward passes keep their input and nothing else.
+
+Parameters are float32. A product is computed in the type of its input; what is no product is
+computed in float32 and rounded once, for bfloat16 has 8 bits: 1 + erf(x) cancels in them, and
+moments of 1,024 numbers drift.
+"""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxtune.core.shapes import Array, Float
+
+
+@functools.cache
+def normal(std: float) -> jax.nn.initializers.Initializer:
+    """N(0, std). Cached: two models are one pytree type only if their initialiser is one object."""
+    return jax.nn.initializers.normal(std)
+
+
+def linear(init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.Linear:
+    """A dense layer, N(0, init_std) weights and zero bias, as BERT starts them."""
+    return nnx.Linear(size_in, size_out, kernel_init=normal(init_std), rngs=rngs)
+
+
+def dense(layer: nnx.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
+    """x W + b in the type of x."""
+    return affine(x, layer.kernel[...], layer.bias[...])
+
+
+def affine(
+    x: Float[Array, "... i"], kernel: Float[Array, "i o"], bias: Float[Array, " o"]
+) -> Float[Array, "... o"]:
+    """x W + b in the type of x."""
+    return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
+
+
+def normalise(layer: nnx.LayerNorm, x: Float[Array, "... h"]) -> Float[Array, "... h"]:
+    """LayerNorm with the two-pass variance that torch computes, in the type of x."""
+    return _normalise(float(layer.epsilon), x, layer.scale[...], layer.bias[...])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _normalise(
+    epsilon: float, x: Float[Array, "... h"], scale: Float[Array, " h"], bias: Float[Array, " h"]
+) -> Float[Array, "... h"]:
+    standard, _ = _standardise(epsilon, x)
+    return (standard * scale + bias).astype(x.dtype)
+
+
+def _normalise_fwd(epsilon: float, x: Array, scale: Array, bias: Array) -> tuple[Array, Any]:
+    return _normalise(epsilon, x, scale, bias), (x, scale)
+
+
+def _normalise_bwd(epsilon: float, kept: Any, g: Array) -> tuple[Array, Array, Array]:
+    x, scale = kept
+    standard, inverse = _standardise(epsilon, x)
+    g = g.astype(jnp.float32)
+    # Neither a shift nor a stretch of x changes the output: both are taken out of the gradient.
+    inner = g * scale
+    along = jnp.mean(inner * standard, axis=-1, keepdims=True)
+    dx = inverse * (inner - jnp.mean(inner, axis=-1, keepdims=True) - standard * along)
+    axes = tuple(range(x.ndim - 1))
+    return dx.astype(x.dtype), jnp.sum(g * standard, axis=axes), jnp.sum(g, axis=axes)
+
+
+_normalise.defvjp(_normalise_fwd, _normalise_bwd)
+
+
+def _standardise(epsilon: float, x: Array) -> tuple[Array, Array]:
+    """(x - mean) / std and 1 / std of the last axis, in float32."""
+    x = x.astype(jnp.float32)
+    centred = x - jnp.mean(x, axis=-1, keepdims=True)
+    inverse = jax.lax.rsqrt(jnp.mean(centred * centred, axis=-1, keepdims=True) + epsilon)
+    return centred * inverse, inverse
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def gelu(approximate: bool, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """x Phi(x), by the error function or by the tanh form that ALBERT was trained with."""
+    exact = x.astype(jnp.float32)
+    return (exact * _cdf(approximate, exact)[0]).astype(x.dtype)
+
+
+def _gelu_fwd(approximate: bool, x: Array) -> tuple[Array, Array]:
+    return gelu(approximate, x), x
+
+
+def _gelu_bwd(approximate: bool, x: Array, g: Array) -> tuple[Array]:
+    exact = x.astype(jnp.float32)
+    cdf, density = _cdf(approximate, exact)
+    return ((g.astype(jnp.float32) * (cdf + exact * density)).astype(x.dtype),)
+
+
+gelu.defvjp(_gelu_fwd, _gelu_bwd)
+
+
+def _cdf(approximate: bool, x: Array) -> tuple[Array, Array]:
+    """The normal distribution function, or tanh's approximation to it, and its derivative."""
+    if not approximate:
+        density = jnp.exp(-0.5 * x * x) * (1.0 / math.sqrt(2.0 * math.pi))
+        return 0.5 * (1.0 + jax.lax.erf(x * math.sqrt(0.5))), density
+    # Hendrycks and Gimpel (2016): tanh(sqrt(2 / pi) (x + 0.044715 x^3)).
+    rate = math.sqrt(2.0 / math.pi)
+    bent = jnp.tanh(rate * (x + 0.044715 * x * x * x))
+    slope = rate * (1.0 + 3.0 * 0.044715 * x * x)
+    return 0.5 * (1.0 + bent), 0.5 * (1.0 - bent * bent) * slope
