@@ -115,7 +115,7 @@ class Block(nnx.Module):
 
         def of(*layers: nnx.Linear) -> Dense:
             kernels = [layer.kernel[...].astype(dtype) for layer in layers]
-            biases = [layer.bias[...] for layer in layers]
+            biases = [layer.bias[...] for layer in layers if layer.bias is not None]
             return Dense(jnp.concatenate(kernels, axis=-1), jnp.concatenate(biases, axis=-1))
 
         return BlockWeights(

@@ -29,6 +29,7 @@ def linear(init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.
 
 def dense(layer: nnx.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
     """x W + b in the type of x."""
+    assert layer.bias is not None
     return affine(x, layer.kernel[...], layer.bias[...])
 
 
@@ -41,6 +42,8 @@ def affine(
 
 def normalise(layer: nnx.LayerNorm, x: Float[Array, "... h"]) -> Float[Array, "... h"]:
     """LayerNorm with the two-pass variance that torch computes, in the type of x."""
+    assert layer.scale is not None
+    assert layer.bias is not None
     return _normalise(float(layer.epsilon), x, layer.scale[...], layer.bias[...])
 
 

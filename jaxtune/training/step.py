@@ -134,7 +134,8 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     on. ALBERT's shared block counts once.
     """
     # Square sums until the end, for the norm of a whole is not the sum of its parts' norms.
-    sums: Any = square_sums(gradients)
+    every: Any = gradients  # optax's types know no modules
+    sums: Any = square_sums(every)
     encoder, head = sums.encoder, sums.head
 
     def total(tree: Any) -> Float[Array, ""]:

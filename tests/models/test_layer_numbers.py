@@ -22,8 +22,9 @@ def test_gelu_and_its_derivative_are_torchs(approximate: bool, name: str) -> Non
     value = torch.nn.functional.gelu(theirs, approximate=name)
     value.sum().backward()
     ours, slope = jax.vmap(jax.value_and_grad(lambda x: gelu(approximate, x)))(jnp.asarray(x))
-    np.testing.assert_allclose(ours, value.detach().numpy(), rtol=1e-5, atol=2e-6)
-    np.testing.assert_allclose(slope, theirs.grad.numpy(), rtol=1e-5, atol=2e-6)
+    # Where 1 + tanh cancels, in float32 too, a rounding of 1 is 5e-7 of the product with x.
+    np.testing.assert_allclose(ours, value.detach().numpy(), rtol=1e-5, atol=4e-6)
+    np.testing.assert_allclose(slope, theirs.grad.numpy(), rtol=1e-5, atol=4e-6)
 
 
 @pytest.mark.parametrize("approximate", [False, True])
