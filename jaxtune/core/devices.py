@@ -1,6 +1,7 @@
 """JAX set up for a command, or for a sweep in a process that may have used it already."""
 
 import contextlib
+import ctypes
 import os
 import resource
 import sys
@@ -20,6 +21,7 @@ def set_up(precision: str = "float32", compile_cache: bool = True) -> None:
     What the user set stays. Two trials side by side, one per core, beat one trial on two cores
     (benchmarks/README.md). Without full products, float32 ones on an NVIDIA GPU are TensorFloat-32.
     """
+    _keep_freed_memory()
     config: Any = jax.config  # its fields are made at import
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if config.jax_num_cpu_devices < 0 and not forced:
@@ -43,6 +45,22 @@ def settings_given_back() -> Iterator[None]:
         for name, value in before.items():
             jax.config.update(name, value)
         compilation_cache.reset_cache()
+
+
+def _keep_freed_memory() -> None:
+    """Lets glibc keep what a dispatch has freed, for the next one.
+
+    XLA on CPU asks for its scratch memory anew in every dispatch: hundreds of MB for a MiniLM, which
+    glibc would have from the kernel each time, zeroed, in pages of 4 KiB (80,000 faults, a sixth of
+    a step). One arena, for in those of other threads large blocks are always the kernel's.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    # Options of malloc.h: M_MMAP_MAX none, M_TRIM_THRESHOLD never, M_ARENA_MAX one.
+    for option, value in ((-4, 0), (-1, -1), (-8, 1)):
+        mallopt(option, value)
 
 
 def _use_every_core() -> None:

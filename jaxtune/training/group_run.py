@@ -20,6 +20,7 @@ from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.outcome import TrialResult, conclude
+from jaxtune.training.pace import Pace
 from jaxtune.training.prepare import Prepared
 from jaxtune.training.program import GroupProgram, Records
 from jaxtune.training.step import TrialState, gradient_norm_names
@@ -30,10 +31,6 @@ from jaxtune.training.trial_inputs import (
     stack_plans,
     stream_keys,
 )
-
-# A dispatch should take about this long: short enough for a live display, long enough to hide its
-# own cost.
-SECONDS_PER_DISPATCH = 0.5
 
 # Whether a trial has learnt nothing, from its losses [step] and gradient norms [logged, norm].
 StopRule = Callable[[np.ndarray, np.ndarray], bool]
@@ -107,6 +104,7 @@ class GroupRun:
         self.rates = learning_rates(self.trials, num_steps)
         self.norm_names = gradient_norm_names(task.model)
         self.records = GroupRecords(program.static.log_every)
+        self.pace = Pace(program.static.steps_per_dispatch)
 
     def num_tokens(self) -> int:
         """Real tokens that the trials have trained on, idle lanes and stopped trials left out."""
@@ -162,7 +160,10 @@ class GroupRun:
         program, (step, state, kept) = self.program, position
         late: Callable[[], None] | None = None
         for count in self._dispatches(step, to, checkpoints.every if checkpoints else None):
-            state, records = program.train(*self.train_arguments(state, step, count))
+            arguments = self.train_arguments(state, step, count)
+            if late is None:
+                self.pace.began(time.monotonic())
+            state, records = program.train(*arguments)
             if late:
                 late()
             late = self._step_reader(step, count, records)
@@ -244,27 +245,20 @@ class GroupRun:
         )
 
     def _dispatches(self, step: int, to: int, checkpoint_every: int | None) -> Iterator[int]:
-        """Steps per dispatch from `step` to `to`, cut at evaluations and checkpoints; grows
-        until one takes long enough.
-
-        The cut changes no result: a step does the same arithmetic wherever a dispatch begins.
-        """
-        most = self.program.static.steps_per_dispatch
+        """Steps per dispatch from `step` to `to`, cut at evaluations and checkpoints."""
         cuts = [every for every in (self.eval_every, checkpoint_every) if every]
-        size = 1
         while step < to:
-            count = min(size, most, to - step, *(every - step % every for every in cuts))
-            began = time.monotonic()
+            count = min(self.pace.count, to - step, *(every - step % every for every in cuts))
             yield count
-            # Several processes must cut alike, whatever their clocks say.
-            quick = time.monotonic() - began < SECONDS_PER_DISPATCH / 2
-            if quick or jax.process_count() > 1:
-                size *= 2
             step += count
+            if jax.process_count() > 1:  # several must cut alike, whatever their clocks say
+                self.pace.double()
 
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
             on_host = self.program.fetch(records)
+            if jax.process_count() == 1:
+                self.pace.ended(count, time.monotonic())
             lanes = np.s_[: len(self.trials), :count]
             rates = self.rates[:, start : start + count]
             report = StepRecords(on_host.loss[lanes], rates, on_host.norms[lanes], self.norm_names)
