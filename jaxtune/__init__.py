@@ -63,7 +63,7 @@ def run_sweep(**settings: Any) -> "Results | None":
     from jaxtune.sweep.run import run_sweep as run
 
     with devices.settings_given_back():
-        devices.set_up(parsed.base.precision, parsed.base.compile_cache)
+        devices.set_up(parsed.base.compile_cache)
         try:
             out = run(parsed, _as_flags(settings))
         except InterruptedRunError as stop:

@@ -15,11 +15,11 @@ from jax.experimental.compilation_cache import compilation_cache
 from jaxtune.core.console import say
 
 
-def set_up(precision: str = "float32", compile_cache: bool = True) -> None:
-    """One CPU device per core, full float32 products, compiled programs kept.
+def set_up(compile_cache: bool = True) -> None:
+    """One CPU device per core, compiled programs kept.
 
     What the user set stays. Two trials side by side, one per core, beat one trial on two cores
-    (benchmarks/README.md). Without full products, float32 ones on an NVIDIA GPU are TensorFloat-32.
+    (benchmarks/README.md).
     """
     _keep_freed_memory()
     config: Any = jax.config  # its fields are made at import
@@ -29,30 +29,26 @@ def set_up(precision: str = "float32", compile_cache: bool = True) -> None:
     if compile_cache and config.jax_compilation_cache_dir is None:
         _keep_compiled_programs()
     join_processes()
-    if precision == "float32" and jax.default_backend() != "cpu":
-        jax.config.update("jax_default_matmul_precision", "float32")
 
 
 @contextlib.contextmanager
 def settings_given_back() -> Iterator[None]:
     """Leaves JAX's settings as they were, for the process's other work and its next sweep."""
     config: Any = jax.config
-    names = ("jax_compilation_cache_dir", "jax_default_matmul_precision")
-    before = {name: getattr(config, name) for name in names}
+    before = config.jax_compilation_cache_dir
     try:
         yield
     finally:
-        for name, value in before.items():
-            jax.config.update(name, value)
+        jax.config.update("jax_compilation_cache_dir", before)
         compilation_cache.reset_cache()
 
 
 def _keep_freed_memory() -> None:
     """Lets glibc keep what a dispatch has freed, for the next one.
 
-    XLA on CPU asks for its scratch memory anew in every dispatch: hundreds of MB for a MiniLM, which
-    glibc would have from the kernel each time, zeroed, in pages of 4 KiB (80,000 faults, a sixth of
-    a step). One arena, for in those of other threads large blocks are always the kernel's.
+    XLA on CPU asks for its scratch memory anew in every dispatch: hundreds of MB for a MiniLM,
+    which glibc would have from the kernel each time, zeroed, in pages of 4 KiB: 80,000 faults. One
+    arena, for in those of other threads large blocks are always the kernel's.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -69,7 +69,7 @@ def export(config: ExportConfig) -> None:
     places = {field: getattr(config, field) for field in INPUT_FIELDS}
     moved = {field: path for field, path in places.items() if path is not None}
     sweep = read_sweep(config.out, config.step, moved)
-    devices.set_up(sweep.members[0].trial.config.precision)
+    devices.set_up()
     write = choose(sweep, config.trial, config.arm)
     with fresh_folder(config.to) as folder:
         said = write(folder)

@@ -17,6 +17,7 @@ from jax.experimental.pallas import triton
 
 from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
 from jaxtune.models.dropout import dropout, hashed, threshold
+from jaxtune.models.layers import product
 
 Attention = Literal["products", "kernel"]
 # Finite, so that no difference of scores is nan; a weight of exp(-1e9) is 0 all the same.
@@ -60,12 +61,13 @@ def _by_products(
     query, keys, value = rows.reshape(split).transpose(2, 0, 3, 1, 4)
     # Sums and softmax in float32 whatever the products' type: bfloat16 has 8 bits for weights
     # that must add up to 1.
-    scores = jnp.matmul(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
+    scores = product(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
     scores = scores / math.sqrt(split[-1])
     together = segments[:, None, :, None] == segments[:, None, None, :]
     scores = jnp.where(together, scores, MASKED)
     weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
-    return (weights.astype(value.dtype) @ value).swapaxes(1, 2).reshape(segments.size, -1)
+    context = product(weights.astype(value.dtype), value)
+    return context.swapaxes(1, 2).reshape(segments.size, -1)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))

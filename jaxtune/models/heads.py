@@ -7,7 +7,7 @@ from flax import nnx
 from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, Logits
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder import BlockWeights, Encoder, EncoderConfig, Rows
-from jaxtune.models.layers import dense, gelu, linear, normalise
+from jaxtune.models.layers import dense, gelu, linear, normalise, product
 
 
 class ClassifierHead(nnx.Module):
@@ -28,10 +28,8 @@ class ClassifierHead(nnx.Module):
         if self.config.family == "roberta":
             first = dropout(input_key, first, rate)
         pooled = dropout(pooled_key, jnp.tanh(dense(self.pooler, first)), rate)
-        # The last product is tiny and decides the loss: float32 whatever the encoder computes in,
-        # and in full, which an accelerator's default for float32 is not.
-        with jax.default_matmul_precision("highest"):
-            return dense(self.classifier, pooled.astype(jnp.float32))
+        # The last product is tiny and decides the loss: float32 whatever the encoder computes in.
+        return dense(self.classifier, pooled.astype(jnp.float32))
 
 
 class SequenceClassifier(nnx.Module):
@@ -65,7 +63,7 @@ class MaskedLMHead(nnx.Module):
     ) -> Float[Array, "masked vocabulary"]:
         states = gelu(self.config.activation == "gelu_new", dense(self.dense, states))
         states = normalise(self.norm, states)
-        logits = states @ embedding.astype(states.dtype).T
+        logits = product(states, embedding.astype(states.dtype).T)
         return logits.astype(jnp.float32) + self.bias[...]
 
 

@@ -24,7 +24,7 @@ def study(argv: list[str]) -> None:
     from jaxtune.core import devices
     from jaxtune.study.running import run_studies
 
-    devices.set_up(config.precision)
+    devices.set_up()
     run_studies(config, argv)
 
 

@@ -34,7 +34,7 @@ def sweep(argv: list[str]) -> None:
 
         from jaxtune.core import devices
 
-        devices.set_up(settings.base.precision, settings.base.compile_cache)
+        devices.set_up(settings.base.compile_cache)
         jax.devices()
     from jaxtune.sweep.groups import writes
     from jaxtune.sweep.run import run_sweep

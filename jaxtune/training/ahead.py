@@ -3,9 +3,8 @@
 What such a program is known by are its memory and its kernels, never its time.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -134,7 +133,7 @@ def _group(plan: ProgramPlan, devices: Sequence[Any], size: int) -> tuple[AheadP
 
 
 def _compiled(plan: ProgramPlan, function: jax.stages.Wrapped, arguments: Any) -> Described | None:
-    with _products(plan.config.precision), silent_libraries():
+    with silent_libraries():
         try:
             compiled = function.lower(*arguments).compile()
         except jax.errors.JaxRuntimeError as error:
@@ -142,10 +141,3 @@ def _compiled(plan: ProgramPlan, function: jax.stages.Wrapped, arguments: Any) -
                 raise
             return None
     return Described(bytes_held(compiled), compiled.as_text() or "")
-
-
-@contextlib.contextmanager
-def _products(precision: str) -> Iterator[None]:
-    """Float32 products in full, as `devices.set_up` has them on an accelerator."""
-    with jax.default_matmul_precision("float32" if precision == "float32" else "default"):
-        yield

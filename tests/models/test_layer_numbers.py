@@ -2,14 +2,19 @@
 bfloat16 against float32, in the tails too.
 """
 
+import dataclasses
+
 import hf
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from torch_training import batch_of
 
+from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.layers import dense, gelu, linear, normalise
+from jaxtune.training.step import loss_and_gradients
 
 torch = hf.torch
 HALF_ULP = 2.0**-8  # of a bfloat16 number, relative
@@ -85,3 +90,22 @@ def test_a_dense_layer_computes_in_the_type_of_its_input() -> None:
     assert dense(layer, x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
     expected = np.asarray(x) @ np.asarray(layer.kernel[...]) + np.asarray(layer.bias[...])
     np.testing.assert_allclose(dense(layer, x), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", hf.FAMILIES)
+def test_float32_products_are_asked_for_in_full(family: str) -> None:
+    """Each of a step's: an accelerator's default for float32 has 10 bits, or 8. In bfloat16 only
+    the classifier's products are float32.
+    """
+    model, batch = hf.load_jax(hf.make_folder(family)), batch_of(hf.make_batch(family))
+    with jax.default_matmul_precision("default"):
+        exact = str(jax.make_jaxpr(loss_and_gradients)(model, batch, None))
+        half = str(jax.make_jaxpr(loss_and_gradients)(in_bfloat16(model), batch, None))
+    assert exact.count("dot_general[") == exact.count("precision=(Precision.HIGHEST") > 20
+    assert half.count("dot_general[") > half.count("precision=(Precision.HIGHEST") == 3
+
+
+def in_bfloat16(model: SequenceClassifier) -> SequenceClassifier:
+    config = dataclasses.replace(model.encoder.config, dtype="bfloat16")
+    new = jax.eval_shape(lambda: SequenceClassifier(config, hf.NUM_LABELS, key=jax.random.key(0)))
+    return jax.tree.unflatten(jax.tree.structure(new), jax.tree.leaves(model))

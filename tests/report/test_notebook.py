@@ -12,7 +12,6 @@ import time
 import types
 from pathlib import Path
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,7 +23,7 @@ from tiny import write_tiny_model
 
 import jaxtune
 from jaxtune.config.parse import parse
-from jaxtune.core import console, devices
+from jaxtune.core import console
 from jaxtune.core.signals import SIGNALS, Interruption
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.prepare import with_length_in_use
@@ -237,20 +236,6 @@ def test_sweeps_one_after_another_leave_nothing_behind(small, results, tmp_path)
         assert found.trials.final[0] == results.trials.final[0]
     assert len(monitoring._event_duration_secs_listeners) == listeners
     assert [signal.getsignal(number) for number in SIGNALS] == handlers
-
-
-def test_each_sweep_has_its_own_precision(monkeypatch):
-    """As on a GPU, where float32 products have to be asked for."""
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    before = jax.config.jax_default_matmul_precision
-    cache = jax.config.jax_compilation_cache_dir
-    with devices.settings_given_back():
-        devices.set_up("float32")
-        assert jax.config.jax_default_matmul_precision == "float32"
-    with devices.settings_given_back():
-        devices.set_up("bfloat16")
-        assert jax.config.jax_default_matmul_precision == before
-    assert jax.config.jax_compilation_cache_dir == cache
 
 
 def test_after_jax_has_run_the_devices_that_are_there_do(small, results, tmp_path):
