@@ -153,7 +153,17 @@ class ProgramPlan:
     def about_the_start(self) -> list[str]:
         """What is to be said of where the trials start, a sentence each."""
         drawn = " and ".join(filter(None, [", ".join(self.drawn_anew[:-1]), self.drawn_anew[-1]]))
-        return [f"Drawn anew by every trial: {drawn}.", *self.task.notes]
+        return [f"Drawn anew by every trial: {drawn}.", *self.task.notes, *self._about_precision]
+
+    @property
+    def _about_precision(self) -> list[str]:
+        device = self.devices[0]
+        if device.platform == "cpu" or self.config.precision == "bfloat16":
+            return []
+        return [
+            f"Products are in float32, which the {device.device_kind} computes several times as"
+            " slowly as bfloat16; give --precision bfloat16 where that will do."
+        ]
 
     def describe(self) -> dict[str, Any]:
         """The plan as the manifest keeps it."""

@@ -1,5 +1,7 @@
 """What shares a program, in which shapes, and how many trials a device takes."""
 
+from types import SimpleNamespace
+
 import jax
 import pytest
 from small_groups import plans_for
@@ -103,3 +105,13 @@ def test_stacked_trials_share_few_rungs_and_the_top_one_holds_every_batch(tiny):
 def test_steps():
     config = parse(["--model", "m", "--task", "rte"]).base
     assert num_steps_of(config, 2490) == 468
+
+
+@pytest.mark.parametrize(
+    ("platform", "precision", "said"),
+    [("cpu", "float32", False), ("gpu", "float32", True), ("gpu", "bfloat16", False)],
+)
+def test_what_float32_costs_an_accelerator_is_said(tiny, platform, precision, said):
+    (plan,) = plans_for(tiny, "--num_seeds", "2", "--precision", precision)
+    vars(plan)["devices"] = [SimpleNamespace(platform=platform, device_kind="NVIDIA H100")]
+    assert any("the NVIDIA H100 computes several" in each for each in plan.about_the_start) is said
