@@ -45,7 +45,7 @@ def attend(
         rate = 0.0
     else:
         words = jax.random.key_data(dropout_key)
-    out = _kernel(rows, segments.astype(jnp.int32)[:, None], words[None], num_heads, rate)
+    out = _kernel(rows, segments[:, None].astype(jnp.int32), words[None], num_heads, rate)
     return out.reshape(len(projected), -1)
 
 

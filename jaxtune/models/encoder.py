@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 
@@ -21,7 +20,7 @@ from jaxtune.models.layers import affine, dense, gelu, linear, normal, normalise
 
 Family = Literal["bert", "roberta", "albert"]
 Remat = Literal["none", "elementwise", "block"]
-BlockKeys = jaxtyping.Key[Array, "3"]
+BlockKeys = tuple[Key, Key, Key]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,16 +198,18 @@ class Encoder(nnx.Module):
         embedding_key, keys = None, None
         if key is not None:
             embedding_key, key = jax.random.split(key)
-            keys = jax.random.split(key, (config.num_layers, 3))
+            # One array per place of dropout, each scanned over: a block slices none.
+            keys = tuple(jax.random.split(key, (config.num_layers, 3)).T)
         x = dropout(embedding_key, self._embed(rows), config.hidden_dropout)
         if config.shared_block:
             x = dense(self.projection, x)
         weights = self.block_weights() if weights is None else weights
+        segments = rows.segments.astype(jnp.int32)  # once, as the attention kernel reads them
 
         def step(x, layer_and_keys):
             layer, keys = layer_and_keys
             own = weights if layer is None else layer
-            return apply_block(config, own, x, rows.segments, keys), None
+            return apply_block(config, own, x, segments, keys), None
 
         layers = None if config.shared_block else weights
         step = _keeping(config.remat, step)
