@@ -17,6 +17,10 @@ GIB = 2**30
 MATRIX_SHARE = 0.8
 BANDWIDTH_SHARE = 0.9
 
+# JAX's allocator takes its share of a GPU when it starts, by itself 75 % of it. 5 % are left for
+# what lies outside of it: CUDA's context, the code of kernels, work space of its libraries.
+GPU_SHARE = 0.95
+
 
 @dataclasses.dataclass(frozen=True)
 class Multiprocessor:
@@ -53,6 +57,11 @@ class Accelerator:
     def platform(self) -> Literal["cuda", "tpu"]:
         """Whose compiler it takes."""
         return "tpu" if self.multiprocessor is None else "cuda"
+
+    @property
+    def jax_memory(self) -> float:
+        """Bytes that JAX has: of a GPU the share that jaxtune gives it, of a TPU's chip all."""
+        return self.memory * (GPU_SHARE if self.platform == "cuda" else 1.0)
 
     def matrix_rate(self, precision: str) -> float:
         """FLOP per second that products reach, by `bfloat16`, `tensorfloat32` or `float32`."""

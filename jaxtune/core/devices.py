@@ -12,11 +12,16 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from jaxtune.core.accelerators import GPU_SHARE
 from jaxtune.core.console import say
+
+SHARE_VARIABLE = "XLA_PYTHON_CLIENT_MEM_FRACTION"
+# With one of these the user has decided about a GPU's memory.
+USERS_OWN = (SHARE_VARIABLE, "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR")
 
 
 def set_up(compile_cache: bool = True) -> None:
-    """One CPU device per core, compiled programs kept.
+    """One CPU device per core, most of a GPU's memory, compiled programs kept.
 
     What the user set stays. Two trials side by side, one per core, beat one trial on two cores
     (benchmarks/README.md).
@@ -28,6 +33,8 @@ def set_up(compile_cache: bool = True) -> None:
         _use_every_core()
     if compile_cache and config.jax_compilation_cache_dir is None:
         _keep_compiled_programs()
+    if not any(name in os.environ for name in USERS_OWN):
+        os.environ[SHARE_VARIABLE] = str(GPU_SHARE)  # read once, when JAX starts its devices
     join_processes()
 
 
@@ -35,10 +42,12 @@ def set_up(compile_cache: bool = True) -> None:
 def settings_given_back() -> Iterator[None]:
     """Leaves JAX's settings as they were, for the process's other work and its next sweep."""
     config: Any = jax.config
-    before = config.jax_compilation_cache_dir
+    before, share = config.jax_compilation_cache_dir, os.environ.get(SHARE_VARIABLE)
     try:
         yield
     finally:
+        if share is None:  # for processes that this one starts
+            os.environ.pop(SHARE_VARIABLE, None)
         jax.config.update("jax_compilation_cache_dir", before)
         compilation_cache.reset_cache()
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from rich.table import Table
 
-from jaxtune.core.accelerators import GIB, Accelerator
+from jaxtune.core.accelerators import GIB, GPU_SHARE, Accelerator
 from jaxtune.core.console import console, say
 from jaxtune.training.device_plan import Outlook, Size
 from jaxtune.training.plan import ProgramPlan
@@ -132,8 +132,8 @@ def _general_remarks(found: Sequence[Outlook]) -> list[str]:
         )
     if any(each.device.platform == "cuda" for each in found):
         lines.append(
-            "JAX takes 75 % of a GPU's memory unless XLA_PYTHON_CLIENT_MEM_FRACTION says more, such"
-            " as 0.95."
+            f"A sweep gives JAX {GPU_SHARE:.0%} of a GPU's memory, or what"
+            " XLA_PYTHON_CLIENT_MEM_FRACTION says."
         )
     lines.append(
         "All figures are of one device. The model: a kernel takes the longest of its products at"
@@ -154,8 +154,8 @@ def _misfit(name: str, device: Accelerator, size: Size) -> str:
             " values again for want of memory; that counts as not fitting."
         )
     return (
-        f"{name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90 % of"
-        f" {device.memory / GIB:.0f}."
+        f"{name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90 % of the"
+        f" {device.jax_memory / GIB:.0f} that JAX has."
     )
 
 

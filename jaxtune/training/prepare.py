@@ -64,7 +64,7 @@ class Prepared:
     shape: Shape  # of training batches
     eval_shape: Shape
     eval_plan: Plan  # the dev set in file order
-    model: SequenceClassifier  # with the embedding rows in use
+    model: SequenceClassifier  # on the host, with the embedding rows in use
     fresh: tuple[str, ...]  # modules of the head without pre-trained weights
     notes: tuple[str, ...]  # sentences on how the checkpoint was understood
     full_embedding: np.ndarray  # all rows, for giving the unused ones back
@@ -125,7 +125,8 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
         shape=choose_shape(train.lengths, config.batch_size, width, config.packing, on_cpu),
         eval_shape=eval_shape,
         eval_plan=eval_plan,
-        model=compact_embedding(start.model, kept_words),
+        # On the host: a grid of eight programs would keep eight models on the first device.
+        model=jax.device_get(compact_embedding(start.model, kept_words)),
         fresh=start.fresh,
         notes=start.notes,
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),

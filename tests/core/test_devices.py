@@ -7,13 +7,18 @@ import sys
 import jax
 import pytest
 
-from jaxtune.core.devices import is_out_of_memory, num_cores
+from jaxtune.core.devices import (
+    SHARE_VARIABLE,
+    is_out_of_memory,
+    num_cores,
+    settings_given_back,
+)
 
 
 def set_up(code: str, **environment: str) -> str:
     """What `code` prints after `backend.set_up`."""
     script = f"import jax\nfrom jaxtune.core import devices\ndevices.set_up()\n{code}"
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_"))}
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=clean | environment,
@@ -45,6 +50,28 @@ def test_a_cache_the_user_chose_stays(tmp_path):
     environment = {"XDG_CACHE_HOME": str(tmp_path), "JAX_COMPILATION_CACHE_DIR": chosen}
     assert set_up("print(jax.config.jax_compilation_cache_dir)", **environment) == chosen
     assert not (tmp_path / "jaxtune").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "shares"),
+    [
+        ({}, "0.95 None"),
+        ({"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}, "0.5 None"),
+        ({"XLA_CLIENT_MEM_FRACTION": "0.5"}, "None 0.5"),  # both together are an error to JAX
+        ({"XLA_PYTHON_CLIENT_ALLOCATOR": "platform"}, "None None"),
+    ],
+)
+def test_jax_has_most_of_a_gpu_unless_the_user_has_decided(environment, shares, tmp_path):
+    names = ("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION")
+    code = f"import os; print(*(os.environ.get(name) for name in {names}))"
+    assert set_up(code, XDG_CACHE_HOME=str(tmp_path), **environment) == shares
+
+
+def test_the_share_of_a_gpu_is_given_back(monkeypatch):
+    monkeypatch.delenv(SHARE_VARIABLE, raising=False)
+    with settings_given_back():
+        os.environ[SHARE_VARIABLE] = "0.95"
+    assert SHARE_VARIABLE not in os.environ
 
 
 @pytest.mark.parametrize(
