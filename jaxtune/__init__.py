@@ -59,7 +59,7 @@ def run_sweep(**settings: Any) -> "Results | None":
     # transformers imports tqdm, which in a notebook asks for widgets; the sweep's bar needs none.
     warnings.filterwarnings("ignore", "IProgress not found")
     from jaxtune.core import devices
-    from jaxtune.sweep.groups import writes
+    from jaxtune.core.processes import writes
     from jaxtune.sweep.run import run_sweep as run
 
     with devices.settings_given_back():

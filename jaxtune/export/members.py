@@ -163,7 +163,7 @@ class DevSet:
         self.task = plan.task
         self.labels = plan.task.dev.labels
         self.source = _task_of(self.config)
-        self._program = plan.compile(1)
+        self._program = plan.stacking(1).compile(1)
         tables = (self.task.dev.as_tokens(), self.task.eval_plan)
         self._tables = self._program.place(tables, per_trial=False)
         encoder, num_labels = self.task.model.encoder.config, self.task.num_labels

@@ -288,8 +288,11 @@ def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:
     import orbax.checkpoint as ocp
 
     _check_room(folder, params)
+    # The process that writes, alone: orbax would wait for the others, which have nothing to save.
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
     try:
-        with ocp.StandardCheckpointer() as checkpointer:
+        with ocp.StandardCheckpointer(multiprocessing_options=alone) as checkpointer:
             checkpointer.save(folder.absolute(), params, force=True)
     except Exception as error:  # of several kinds, with the system's error in the text alone
         code = _system_code(error)

@@ -66,7 +66,8 @@ def retrace(trials: Sequence[Trial], per_device: int, every: int) -> Iterator[Pa
         per_device: trials that a device ran at once in that sweep: the rounding of stacked trials
             depends on it.
     """
-    for plan in make_plans(trials):
+    for planned in make_plans(trials):
+        plan = planned.stacking(per_device)
         # One device: a plan has as many as trials.
         program = dataclasses.replace(plan, trials=plan.trials[:1]).compile(per_device)
         tables = put_on_devices(program, plan.task)

@@ -9,9 +9,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from jaxtune.core.console import ProgressLine
-from jaxtune.core.devices import memory_limit
-from jaxtune.training.plan import trials_that_fit
+from jaxtune.core.devices import bytes_held, is_out_of_memory, memory_limit
+from jaxtune.training.hlo import recomputed
 from jaxtune.training.program import PER_TRIAL, SHARED, make_mesh
+from jaxtune.training.sizes import MEMORY_SHARE, Tried, find_largest, fits_in
 
 MOST_AT_ONCE = 32
 PER_DISPATCH = 4  # chunks of a device between two updates of the line
@@ -28,14 +29,21 @@ def over_points(
     mesh = make_mesh(jax.devices()[: len(points)])
     shared = jax.device_put(shared, NamedSharding(mesh, SHARED))
 
-    def bytes_needed(chunk: int) -> int:
+    def attempt(chunk: int) -> Tried:
         part = np.resize(points, (chunk * mesh.size, *points.shape[1:]))
-        memory: Any = _compiled(value, mesh, chunk).lower(shared, part).compile().memory_analysis()
-        return memory.argument_size_in_bytes + memory.temp_size_in_bytes
+        try:
+            compiled = _compiled(value, mesh, chunk).lower(shared, part).compile()
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return Tried(chunk, 0, 0, fits=False)
+        held, repeated = bytes_held(compiled), recomputed(compiled.as_text() or "")
+        return Tried(chunk, held, repeated, fits_in(held, repeated, float(limit or 0)))
 
     limit = memory_limit()
     most = min(MOST_AT_ONCE, -(-len(points) // mesh.size))
-    chunk = 1 if limit is None else trials_that_fit(bytes_needed, limit, most)
+    found = [] if limit is None else find_largest(attempt, most, MEMORY_SHARE * limit)
+    chunk = max([each.trials for each in found if each.fits], default=1)
     run, size = _compiled(value, mesh, chunk), chunk * mesh.size * PER_DISPATCH
     parts = []
     with ProgressLine(title, len(points)) as line:

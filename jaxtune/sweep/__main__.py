@@ -36,7 +36,7 @@ def sweep(argv: list[str]) -> None:
 
         devices.set_up(settings.base.compile_cache)
         jax.devices()
-    from jaxtune.sweep.groups import writes
+    from jaxtune.core.processes import writes
     from jaxtune.sweep.run import run_sweep
 
     run_sweep(settings, argv)

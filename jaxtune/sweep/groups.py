@@ -15,6 +15,7 @@ from jaxtune.core.devices import is_out_of_memory, peak_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.metrics import METRICS
+from jaxtune.core.processes import from_owner, owner, worst, writes
 from jaxtune.core.records import Recorder
 from jaxtune.core.signals import Interruption
 from jaxtune.core.words import plural
@@ -25,18 +26,15 @@ from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.early_stop import stop_rule
 from jaxtune.sweep.progress import SweepProgress
-from jaxtune.training.group_run import GroupRun, put_on_devices
-from jaxtune.training.outcome import TrialResult
+from jaxtune.sweep.together import Ended, of_all, own_part
+from jaxtune.training.group_run import GroupRun, OnDevice, put_on_devices
+from jaxtune.training.outcome import TrialResult, saved_kinds
 from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.program import GroupProgram
 
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
 COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
-
-
-def writes() -> bool:
-    """Whether this process writes and speaks: the first one, where there are several."""
-    return jax.process_index() == 0
 
 
 class Meter:
@@ -83,28 +81,51 @@ class RunningProgram:
 
     def __init__(self, plan: ProgramPlan, meter: Meter):
         self.plan = plan
-        self.size = plan.group_size
         self.rule = None if plan.stop_step is None else stop_rule(plan.task)
         self._meter = meter
-        self._program = plan.compile(self.size)
-        self._tables = put_on_devices(self._program, plan.task)
+        self._program = self._compile()
+        self._tables: OnDevice | None = None
         self._compiled_before: float | None = meter.compile_seconds
 
+    @property
+    def size(self) -> int:
+        """Trials that run at once, in all processes."""
+        return self.plan.group_size
+
+    @contextlib.contextmanager
+    def data_on_devices(self) -> Iterator[None]:
+        """Data and model lie there meanwhile, and not while other programs run."""
+        self._tables = put_on_devices(self._program, self.plan.task)
+        try:
+            yield
+        finally:
+            self._tables = None
+
     def group(self, trials: Sequence[Trial], recorders: Sequence[Recorder]) -> GroupRun:
-        """Some trials, at most `size`, ready to run."""
+        """Some trials of this process, at most its part of `size`, ready to run."""
         plan = self.plan
+        assert self._tables is not None
         return GroupRun(self._program, plan.task, self._tables, trials, plan.shape, recorders)
 
-    def attempt(self, run: Callable[[], None]) -> bool:
-        """Runs a group, timed; False where its memory ran out and `size` is now smaller."""
+    def attempt(self, run: Callable[[], Ended]) -> Ended | None:
+        """Runs this process's part of a group, timed; None where memory ran out, here or in another
+        process, and `size` is now smaller in all of them.
+
+        Nothing in `run` may wait for another process: the others learn only after it what became of
+        it. Nothing in it may be kept either.
+        """
+        ended, short = None, False
         try:
             with self._meter.timing():
-                run()
+                ended = run()
         except jax.errors.JaxRuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            self._halve(error)
-            return False
+            short = True
+        # Only here: the error holds what lies on the devices for as long as it is handled.
+        if worst([short])[0]:
+            self._halve()
+            return None
         if self._compiled_before is not None and writes():
             shape = self.plan.shape
             rows = ", ".join([*map(str, shape.ladder[:-1]), plural(shape.ladder[-1], "row")])
@@ -113,19 +134,22 @@ class RunningProgram:
                 f" {plural(self.size, 'trial')} at once, {rows} of {plural(shape.slots, 'slot')}."
             )
         self._compiled_before = None
-        return True
+        return ended
 
-    def _halve(self, error: Exception) -> None:
-        devices = len(self.plan.devices)
-        if self.size == devices:
+    def _halve(self) -> None:
+        if self.plan.per_device == 1:
             raise UserError(
                 "One trial does not fit in a device's memory; give a smaller batch_size or"
                 " max_length, --remat block, or --precision bfloat16."
-            ) from error
-        self.size = max(1, self.size // devices // 2) * devices
-        say(f"Out of memory: going on with groups of {plural(self.size, 'trial')}.")
-        self._program = self.plan.compile(self.size)
+            )
+        self.plan = self.plan.stacking(self.plan.per_device // 2, self.plan.tried)
+        if writes():
+            say(f"Out of memory: going on with groups of {plural(self.size, 'trial')}.")
+        self._program = self._compile()
         self._compiled_before = self._meter.compile_seconds
+
+    def _compile(self) -> GroupProgram:
+        return self.plan.compile(self.size // jax.process_count())
 
 
 # What to do with the results and curves of a group.
@@ -152,16 +176,16 @@ class SweepRun:
     ) -> None:
         """Trains these trials of a program group by group, whole or to step `until`."""
         left = {trial.number: trial for trial in trials}
-        while left:
-            self.asked.stop_here()
-            numbers = [*left][: program.size]
-            if self.checkpoints:
-                numbers = self.checkpoints.next_group([*left], program.size)
-            group = [left[number] for number in numbers]
-            if program.attempt(lambda group=group: self._train(program, group, until, keep)):
-                left = {number: trial for number, trial in left.items() if number not in numbers}
+        with program.data_on_devices():
+            while left:
+                self.asked.stop_here()
+                numbers = [*left][: program.size]
                 if self.checkpoints:
-                    self.checkpoints.drop(numbers, [*left])
+                    numbers = self.checkpoints.next_group([*left], program.size)
+                if self._train(program, [left[number] for number in numbers], until, keep):
+                    left = {n: trial for n, trial in left.items() if n not in numbers}
+                    if self.checkpoints:
+                        self.checkpoints.drop(numbers, [*left])
 
     def _train(
         self,
@@ -169,14 +193,26 @@ class SweepRun:
         group: Sequence[Trial],
         until: int | None,
         keep: Keep | None,
-    ) -> None:
+    ) -> bool:
+        """Trains a group and keeps what it leaves; False where it did not fit."""
         numbers = [trial.number for trial in group]
         saved = self.checkpoints.of(numbers) if self.checkpoints else contextlib.nullcontext()
         with saved as checkpoints, self._recorded(program.plan, group) as (history, recorders):
-            run = program.group(group, recorders)
-            results = run.run(checkpoints, self.asked, program.rule, until)
-        self.meter.tokens += run.num_tokens()
+
+            def run() -> Ended:
+                own = own_part(group, program.size)
+                if not own:  # a last group may leave a process without
+                    return Ended(None, [])
+                part = program.group(own, recorders)
+                return Ended(part, part.run(checkpoints, self.asked, program.rule, until))
+
+            ended = program.attempt(run)
+            if ended is None:
+                return False
+            results, tokens = of_all(ended, program.plan, group, recorders)
+        self.meter.tokens += tokens
         (keep or self._keep)(program, results, history)
+        return True
 
     @contextlib.contextmanager
     def _recorded(
@@ -201,14 +237,18 @@ class SweepRun:
     ) -> None:
         """Parameters, curves, predictions and rows of trials that have ended.
 
-        The rows come last: a trial that has one has everything else too. Every process takes part
-        in saving parameters, as orbax wants it, and the first one writes.
+        The rows come last: a trial that has one has everything else too. The first process writes,
+        and the others hand it the parameters of their trials, one after the other.
         """
         plan, out = program.plan, self.out
-        for result in results:
-            for kind, model in result.params.items():
-                folder = out / PARAMS / f"{result.trial.number:05d}" / kind
-                save_params(folder, plan.full_params(result, kind, model))
+        for place, result in enumerate(results):
+            kinds = () if result.learnt_nothing else saved_kinds(plan.config.save_params)
+            for kind in kinds:
+                own, process = result.params.get(kind), owner(place, program.size)
+                model = from_owner(own, plan.task.model, process)
+                if writes():
+                    folder = out / PARAMS / f"{result.trial.number:05d}" / kind
+                    save_params(folder, plan.full_params(result, kind, model))
         self.meter.trials += len(results)
         if not writes():
             return

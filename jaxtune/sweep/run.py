@@ -16,6 +16,7 @@ from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
+from jaxtune.core.processes import writes
 from jaxtune.core.signals import Interruption
 from jaxtune.core.words import plural
 from jaxtune.data.reading import readings_in, sentences
@@ -41,14 +42,16 @@ from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.device_table import show_devices
-from jaxtune.sweep.groups import Meter, RunningProgram, SweepRun, writes
+from jaxtune.sweep.groups import Meter, RunningProgram, SweepRun
 from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.progress import SweepProgress, show_arms
 from jaxtune.training.ahead import check_compiler
 from jaxtune.training.device_plan import Outlook, outlooks
-from jaxtune.training.dry_run import Probe, plan_lines, probe
+from jaxtune.training.dry_run import plan_lines, seen_of
+from jaxtune.training.group_size import how_sized, sized
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.prepare import with_length_in_use
+from jaxtune.training.sizes import Probe
 
 MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
 
@@ -81,6 +84,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         throughput = None
         if plans:
             _check_one_dev_set(plans)
+            plans = _sized(plans)
             if writes():
                 task = plans[0].task
                 check_labels(out, settings, task.classes, task.dev.labels)
@@ -112,6 +116,7 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
     if devices and plans:
         show_devices(plans, _compile_ahead(plans, devices))
     else:
+        plans = _sized(plans)
         say("\n".join(plan_lines(plans, _try_steps(plans))))
 
 
@@ -155,8 +160,19 @@ def _try_steps(plans: Sequence[ProgramPlan]) -> list[Probe]:
         for number, plan in enumerate(plans, 1):
             trials = plural(plan.group_size, "trial")
             line.update(number - 1, f"trying number {number}, {trials} at once")
-            probes.append(probe(plan))
+            probes.append(seen_of(plan))
     return probes
+
+
+def _sized(plans: Sequence[ProgramPlan]) -> list[ProgramPlan]:
+    """Every program with the trials that it runs at once; how they were chosen is said."""
+    if writes() and any(plan.chosen is None for plan in plans):
+        say("Choosing how many trials run at once ...")
+    chosen = [sized(plan) for plan in plans]
+    if writes():
+        for sentence in filter(None, map(how_sized, chosen)):
+            say(sentence)
+    return chosen
 
 
 def _finished(out: Path, settings: Settings, trials: Sequence[Trial]) -> dict[int, int]:

@@ -1,4 +1,5 @@
-"""Programs compiled for a device that is described, not attached: jax's compilers need no device.
+"""Programs compiled from shapes alone, for devices that are here or for one that is only described:
+jax's compilers need no device.
 
 What such a program is known by are its memory and its kernels, never its time.
 """
@@ -39,7 +40,7 @@ ENVIRONMENT = {
 
 
 class Described(NamedTuple):
-    """A program compiled for a described device."""
+    """A program as its compiler describes it."""
 
     bytes_held: int  # on each device, while it runs
     text: str  # the optimised HLO
@@ -111,22 +112,52 @@ def lanes_of(plan: ProgramPlan, size: int) -> list[Trial]:
     return [*trials, *[trials[-1]] * (size - len(trials))]
 
 
-def compile_train(plan: ProgramPlan, devices: Sequence[Any], size: int) -> Described | None:
-    """A plan's train program for `size` trials; None where the compiler finds no room for it."""
-    program, run = _group(plan, devices, size)
+def compile_train(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None:
+    """A plan's train program on these devices; None where the compiler finds no room for it."""
+    program, run = _group(plan, devices)
     state, _ = program.place_state(run.state_shapes(), None)
     arguments = run.train_arguments(state, 0, 1)
     return _compiled(plan, program.train, arguments)
 
 
-def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any], size: int) -> Described | None:
-    """A plan's evaluation for `size` trials; None where the compiler finds no room for it."""
-    program, run = _group(plan, devices, size)
+def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None:
+    """A plan's evaluation on these devices; None where the compiler finds no room for it."""
+    program, run = _group(plan, devices)
     models = program.place_state(run.state_shapes(), None)[0].model
     return _compiled(plan, program.evaluate, (models, run.tables.dev, run.tables.eval_plan))
 
 
-def _group(plan: ProgramPlan, devices: Sequence[Any], size: int) -> tuple[AheadProgram, GroupRun]:
+def bytes_beside(plan: ProgramPlan, trials: int) -> int:
+    """Bytes that lie on a device while it trains so many trials and are none of the train program's
+    own.
+
+    The dev set and its plan; the model that all start from, where a step does not read it; and each
+    trial's best parameters so far, where they are to be saved. A checkpoint is copied on the host.
+    """
+    task = plan.task
+    model = _bytes(task.model)
+    dev = _bytes((task.dev.as_tokens(), task.eval_plan))
+    reads_origin = {"mixout", "pretrained_decay"} & {*plan.static.mitigations}
+    kept = trials * model if plan.config.save_params in ("best", "all") else 0
+    return dev + kept + (0 if reads_origin else model)
+
+
+def bytes_beside_evaluation(plan: ProgramPlan, trials: int) -> int:
+    """Bytes that lie on a device while it evaluates and are none of the evaluation's own: the
+    moments of Adam, the training data, and what lies beside training but the dev set.
+    """
+    task = plan.task
+    model = _bytes(task.model)
+    kept = trials * model if plan.config.save_params in ("best", "all") else 0
+    return 2 * trials * model + _bytes(task.train.as_tokens()) + kept + model
+
+
+def _bytes(tree: Any) -> int:
+    return sum(np.size(leaf) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _group(plan: ProgramPlan, devices: Sequence[Any]) -> tuple[AheadProgram, GroupRun]:
+    size = plan.per_device * len(devices)
     program = AheadProgram(plan.static, make_mesh(devices), size, plan.task.model)
     tables = put_on_devices(program, plan.task)
     return program, GroupRun(program, plan.task, tables, lanes_of(plan, size), plan.shape, [])

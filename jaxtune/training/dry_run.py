@@ -1,78 +1,26 @@
 """What `--dry_run` says: the plan, and from a few real steps what it will cost."""
 
-import math
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-import jax
+from collections.abc import Sequence
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import duration
-from jaxtune.core.devices import bytes_held
 from jaxtune.core.schedules import peak, scheduled_rates
 from jaxtune.core.words import plural
-from jaxtune.data.packing import steps_per_epoch
-from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.plan import ProgramPlan
-
-PROBE_STEPS = 8
-# Seconds that steps, or an evaluation, may take once they have been run a first time.
-PATIENCE = 10.0
+from jaxtune.training.probe import probe
+from jaxtune.training.sizes import Probe
 
 
-class Probe(NamedTuple):
-    """What a group of a program was seen to take."""
-
-    compile_seconds: float
-    step_seconds: float  # of all trials of the group
-    evaluation_seconds: float
-    bytes_per_trial: int  # on a device: parameters, moments, gradients, activations
-
-    def total_seconds(self, plan: ProgramPlan) -> float:
-        """For every trial that is left to run."""
-        every = plan.config.eval_every or steps_per_epoch(
-            len(plan.task.train), plan.config.batch_size
-        )
-        evaluations = math.ceil(plan.num_steps / every)
-        group = plan.num_steps * self.step_seconds + evaluations * self.evaluation_seconds
-        return self.compile_seconds + len(plan.groups) * group
+def seen_of(plan: ProgramPlan) -> Probe:
+    """What a group of the program takes: as seen when its size was chosen, else by trying it."""
+    seen = [each.probe for each in plan.tried if each.trials == plan.per_device and each.probe]
+    return seen[0] if seen else probe(plan)
 
 
-def probe(plan: ProgramPlan) -> Probe:
-    """Compiles the program and tries its first steps, of a large model one; nothing is kept."""
-    program = plan.compile(plan.group_size)
-    tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, plan.groups[0], plan.shape, [])
-    began = time.monotonic()
-    state = run.start_state()
-    train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
-    evaluate = program.evaluate.lower(state.model, tables.dev, tables.eval_plan).compile()
-    compiled = time.monotonic()
-    state, step_seconds = _timed(lambda: train(*run.train_arguments(state, 0, 1))[0])
-    _, evaluation_seconds = _timed(lambda: evaluate(state.model, tables.dev, tables.eval_plan))
-    # A run of a single step takes that one twice.
-    first = min(1, plan.num_steps - 1)
-    steps = min(PROBE_STEPS, plan.num_steps - first, int(PATIENCE / step_seconds))
-    if steps:  # a first call has costs of its own, which do not count
-        state, seconds = _timed(lambda: train(*run.train_arguments(state, first, steps))[0])
-        step_seconds = seconds / steps
-    if evaluation_seconds < PATIENCE:
-        _, evaluation_seconds = _timed(lambda: evaluate(state.model, tables.dev, tables.eval_plan))
-    per_device = plan.group_size // len(plan.devices)
-    return Probe(
-        compile_seconds=compiled - began,
-        step_seconds=step_seconds,
-        evaluation_seconds=evaluation_seconds,
-        bytes_per_trial=bytes_held(train) // per_device,
-    )
-
-
-def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call gives, once it is there, and its seconds."""
-    began = time.monotonic()
-    result = jax.block_until_ready(call())
-    return result, time.monotonic() - began
+def total_seconds(plan: ProgramPlan, seen: Probe) -> float:
+    """For every trial that is left to run, compiling included."""
+    hours = plan.hours(plan.group_size, seen.step_seconds, seen.evaluation_seconds)
+    return seen.compile_seconds + 3600 * hours
 
 
 def peak_rates(trial: Trial, num_steps: int) -> tuple[float, float]:
@@ -127,7 +75,7 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
             )
     total = sum(plan.num_steps * len(plan.pending) for plan in plans)
     trials = sum(len(plan.pending) for plan in plans)
-    seconds = sum(seen.total_seconds(plan) for plan, seen in zip(plans, probes, strict=True))
+    seconds = sum(total_seconds(plan, seen) for plan, seen in zip(plans, probes, strict=True))
     return [
         *lines,
         f"in all: {plural(trials, 'trial')}, {plural(total, 'trial-step')}, about"

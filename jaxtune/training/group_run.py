@@ -19,7 +19,7 @@ from jaxtune.data.packing import Plan, Shape, steps_per_epoch, trial_batches
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
-from jaxtune.training.outcome import TrialResult, conclude
+from jaxtune.training.outcome import TrialResult, conclude, saved_kinds
 from jaxtune.training.pace import Pace
 from jaxtune.training.prepare import Prepared
 from jaxtune.training.program import GroupProgram, Records
@@ -251,14 +251,11 @@ class GroupRun:
             count = min(self.pace.count, to - step, *(every - step % every for every in cuts))
             yield count
             step += count
-            if jax.process_count() > 1:  # several must cut alike, whatever their clocks say
-                self.pace.double()
 
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
             on_host = self.program.fetch(records)
-            if jax.process_count() == 1:
-                self.pace.ended(count, time.monotonic())
+            self.pace.ended(count, time.monotonic())
             lanes = np.s_[: len(self.trials), :count]
             rates = self.rates[:, start : start + count]
             report = StepRecords(on_host.loss[lanes], rates, on_host.norms[lanes], self.norm_names)
@@ -289,13 +286,7 @@ class GroupRun:
 
     def _results(self, position: Position) -> list[TrialResult]:
         """What the trials leave; parameters only of whole runs, as far as they are to be saved."""
-        on_devices = {"best": position.kept}
-        if self.save in ("final", "all"):
-            on_devices = {"final": position.state.model, **on_devices}
-        whole = position.step == self.num_steps
-        params = {
-            name: self.program.fetch(stack)
-            for name, stack in on_devices.items()
-            if whole and stack is not None
-        }
+        on_devices = {"final": position.state.model, "best": position.kept}
+        kinds = saved_kinds(self.save) if position.step == self.num_steps else ()
+        params = {kind: self.program.fetch(on_devices[kind]) for kind in kinds}
         return conclude(self.trials, self.records, self.task, self.epoch_steps, params)

@@ -32,6 +32,11 @@ class TrialResult:
     params: dict[str, SequenceClassifier]  # none of a trial that was stopped early
 
 
+def saved_kinds(save_params: str) -> tuple[str, ...]:
+    """Which parameters of a trial are saved."""
+    return {"none": (), "all": ("final", "best")}.get(save_params, (save_params,))
+
+
 def conclude(
     trials: Sequence[Trial],
     records: GroupRecords,

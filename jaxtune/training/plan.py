@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.config.trials import Trial, program_config, waves
-from jaxtune.core.devices import bytes_held, is_out_of_memory, memory_limit
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import (
     Shape,
@@ -27,10 +26,10 @@ from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
-from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.prepare import Prepared, check_depth, prepare
 from jaxtune.training.program import GroupProgram, StaticSettings, make_mesh
+from jaxtune.training.sizes import Tried
 from jaxtune.training.trial_inputs import learning_rates
 
 MOST_STEPS_PER_DISPATCH = 64
@@ -38,8 +37,6 @@ MOST_STEPS_PER_DISPATCH = 64
 # for a large model. They are chosen as for groups of TYPICAL_GROUP, whose size is not known yet.
 MOST_STACKED_RUNGS = 4
 TYPICAL_GROUP = 4
-# The rest is for the data, evaluation and fragmentation.
-MEMORY_SHARE = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +45,11 @@ class ProgramPlan:
 
     config: SweepConfig
     task: Prepared
-    shape: Shape
+    rows: np.ndarray  # that each batch of each order takes [order, step]
     trials: tuple[Trial, ...]
     finished: Mapping[int, int]  # number of a trial that OUT holds -> the group size it ran in
+    chosen: int | None = None  # trials that a device runs at once; None while that is to be sought
+    tried: tuple[Tried, ...] = ()  # where it was sought, what was found
 
     @property
     def pending(self) -> tuple[Trial, ...]:
@@ -73,47 +72,63 @@ class ProgramPlan:
         devices = jax.devices()
         return devices if jax.process_count() > 1 else devices[: len(self.trials)]
 
-    @cached_property
+    @property
+    def own_devices(self) -> Sequence[jax.Device]:
+        """Those of this process, which run its part of every group."""
+        return [d for d in self.devices if d.process_index == jax.process_index()]
+
+    @property
+    def per_device(self) -> int:
+        """Trials that a device runs at once."""
+        assert self.chosen is not None, "jaxtune.training.group_size chooses it"
+        return self.chosen
+
+    @property
     def group_size(self) -> int:
-        """Trials that run at once: as before, or as many as asked for, else one per device on CPU,
-        else what fits.
+        """Trials that run at once."""
+        return self.per_device * len(self.devices)
 
-        A sweep that goes on keeps its size, for the rounding of stacked trials depends on it; that
-        of one trial per device does not.
+    def stacking(self, per_device: int, tried: tuple[Tried, ...] = ()) -> "ProgramPlan":
+        """This plan with so many trials at once on a device, by what was tried."""
+        return dataclasses.replace(self, chosen=per_device, tried=tried)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Row counts that hold every batch of every trial.
+
+        One trial on a device takes the smallest rung for each batch, which is the same on a longer
+        ladder: its numbers never depend on the trials beside it. Several trials on one device take
+        the smallest rung that holds the batches of all: neighbours change its rounding, and nothing
+        else.
         """
-        if not stacks_trials(self.config):
-            return len(self.devices)
-        before = [self.finished[t.number] for t in self.trials if t.number in self.finished]
-        if before and before[-1] % len(self.devices) == 0:
-            return before[-1]
-        fill = math.ceil(len(self.trials) / len(self.devices))
-        asked = self.config.trials_per_device
-        limit = memory_limit()
-        if asked is None and limit is not None and stacks_trials(self.config):
-            most = trials_that_fit(self._bytes_needed, limit, fill)
-            # Waves of equal size: 64 trials of which 20 fit run as 4 x 16, not as 3 x 20 + 4.
-            per_device = math.ceil(fill / math.ceil(fill / most))
-        else:
-            per_device = min(asked or 1, fill)
-        return per_device * len(self.devices)
-
-    def _bytes_needed(self, per_device: int) -> int:
-        """Memory per device of the compiled training program."""
-        size = per_device * len(self.devices)
-        program = self.compile(size)
-        tables = put_on_devices(program, self.task)
-        run = GroupRun(program, self.task, tables, self.trials[:size], self.shape, [])
-        arguments = run.train_arguments(run.state_shapes(), 0, 1)
-        return bytes_held(program.train.lower(*arguments).compile())
+        task, rows = self.task, self.rows
+        if self.per_device == 1:
+            return extended(task.shape, int(rows.max()))
+        side_by_side = -(-len(rows) // min(len(rows), TYPICAL_GROUP))
+        together = [part.max(axis=0) for part in np.array_split(rows, side_by_side)]
+        ladder = best_ladder(np.append(together, rows.max()), MOST_STACKED_RUNGS)
+        return task.shape._replace(ladder=ladder)
 
     @property
     def groups(self) -> list[tuple[Trial, ...]]:
         """The waves, in order."""
         return waves(self.pending, self.group_size)
 
+    def hours(self, group_size: int, step_seconds: float, evaluation_seconds: float) -> float:
+        """For every trial that is left to run, where a step and an evaluation of all trials of a
+        group take so long; a last wave may have idle lanes.
+        """
+        config = self.config
+        every = config.eval_every or steps_per_epoch(len(self.task.train), config.batch_size)
+        evaluations = math.ceil(self.num_steps / every) * evaluation_seconds
+        num_waves = math.ceil(len(self.pending) / group_size)
+        return num_waves * (self.num_steps * step_seconds + evaluations) / 3600
+
     def compile(self, group_size: int) -> GroupProgram:
-        """The program for groups of this size (XLA compiles at the first call)."""
-        return GroupProgram(self.static, make_mesh(self.devices), group_size, self.task.model)
+        """The program for so many trials on this process's devices (XLA compiles at the first
+        call).
+        """
+        return GroupProgram(self.static, make_mesh(self.own_devices), group_size, self.task.model)
 
     @property
     def static(self) -> StaticSettings:
@@ -172,6 +187,7 @@ class ProgramPlan:
             "group_size": self.group_size,
             "devices": len(self.devices),
             "groups": [[trial.number for trial in group] for group in self.groups],
+            **({"sizes_tried": [_facts(each) for each in self.tried]} if self.tried else {}),
             **self.describe_shapes(),
         }
 
@@ -214,8 +230,10 @@ def make_plans(
         task = prepare(config, platform)
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
-        shape = _shape_of(members, task, platform)
-        plans.append(ProgramPlan(config, task, shape, tuple(members), finished))
+        orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
+        rows = np.stack([_rows(config, order, task) for order in orders])
+        plan = ProgramPlan(config, task, rows, tuple(members), finished)
+        plans.append(plan.stacking(settled) if (settled := _settled(plan, platform)) else plan)
     return [plan for plan in plans if plan.pending]
 
 
@@ -231,38 +249,35 @@ def stacks_trials(config: SweepConfig, platform: str | None = None) -> bool:
     return config.trials_per_device > 1
 
 
-def trials_that_fit(bytes_needed: Callable[[int], int], limit: int, wanted: int) -> int:
-    """Trials per device, 1 to `wanted`, with which a program keeps to 90 % of the memory."""
-    size = wanted
-    while size > 1:
-        try:
-            needed = bytes_needed(size)
-        except jax.errors.JaxRuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            size //= 2
-            continue
-        if needed <= MEMORY_SHARE * limit:
-            return size
-        size = min(size - 1, int(size * MEMORY_SHARE * limit / needed))
-    return 1
+def _settled(plan: ProgramPlan, platform: str | None) -> int | None:
+    """Trials at once on a device, where that need not be sought: one on CPU, else as before or as
+    many as asked for.
 
-
-def _shape_of(trials: Sequence[Trial], task: Prepared, platform: str | None) -> Shape:
-    """Row counts that hold every batch of every trial.
-
-    One trial on a device takes the smallest rung for each batch, which is the same on a longer
-    ladder: its numbers never depend on the trials beside it. Several trials on one device take the
-    smallest rung that holds the batches of all: neighbours change its rounding, and nothing else.
+    A sweep that goes on keeps its size, for the rounding of stacked trials depends on it; that of
+    one trial per device does not.
     """
-    orders = dict.fromkeys(trial.seeds.order_seed for trial in trials)
-    rows = np.stack([_rows(trials[0].config, order, task) for order in orders])
-    if not stacks_trials(trials[0].config, platform):
-        return extended(task.shape, int(rows.max()))
-    side_by_side = -(-len(rows) // min(len(rows), TYPICAL_GROUP))
-    together = [part.max(axis=0) for part in np.array_split(rows, side_by_side)]
-    ladder = best_ladder(np.append(together, rows.max()), MOST_STACKED_RUNGS)
-    return task.shape._replace(ladder=ladder)
+    if not stacks_trials(plan.config, platform):
+        return 1
+    num_devices = len(plan.devices)
+    before = [plan.finished[t.number] for t in plan.trials if t.number in plan.finished]
+    if before and before[-1] % num_devices == 0:
+        return before[-1] // num_devices
+    asked = plan.config.trials_per_device
+    return asked and min(asked, math.ceil(len(plan.trials) / num_devices))
+
+
+def _facts(tried: Tried) -> dict[str, Any]:
+    """A size that was tried, as the manifest keeps it; seconds are of all its trials together."""
+    probe = tried.probe
+    return {
+        "trials_per_device": tried.trials,
+        "bytes": tried.all_bytes,
+        "recomputed": tried.recomputed,
+        "fits": tried.fits,
+        "step_seconds": probe and round(probe.step_seconds, 5),
+        "evaluation_seconds": probe and round(probe.evaluation_seconds, 5),
+        "hours": None if probe is None else round(tried.hours, 4),
+    }
 
 
 def _rows(config: SweepConfig, order_seed: int, task: Prepared) -> np.ndarray:

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.experimental import multihost_utils
 from jax.experimental.layout import Format, Layout
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
@@ -150,9 +149,7 @@ class GroupProgram:
         return jax.jit(lambda *given: given, out_shardings=layout)(*self.place((state, kept)))
 
     def fetch(self, tree: Any) -> Any:
-        """Device arrays to host arrays, whole in every process."""
-        if jax.process_count() > 1:
-            return multihost_utils.process_allgather(tree, tiled=True)
+        """Device arrays to host arrays."""
         return jax.device_get(tree)
 
     def _compile(

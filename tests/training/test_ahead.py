@@ -61,7 +61,8 @@ def figures(plan, device: str, trials: int) -> dict[str, float]:
     from jaxtune.training.roofline import cost
 
     known = accelerator(device)
-    compiled = ahead.compile_train(plan, ahead.described_devices(known)[:1], trials)
+    plan = plan.stacking(trials)
+    compiled = ahead.compile_train(plan, ahead.described_devices(known)[:1])
     assert compiled is not None
     assert recomputed(compiled.text) == 0
     step = cost(compiled.text, known, schedule_of(plan, trials))
@@ -80,7 +81,7 @@ def exchanges() -> dict[str, int]:
 
     devices = ahead.described_devices(accelerator("v5e"))
     with tempfile.TemporaryDirectory() as scratch:
-        compiled = ahead.compile_train(plan_of(Path(scratch), "tiny"), devices, 8)
+        compiled = ahead.compile_train(plan_of(Path(scratch), "tiny").stacking(2), devices)
     assert compiled is not None
     return {"chips": len(devices), "collectives": collectives(compiled.text)}
 

@@ -7,17 +7,10 @@ from small_groups import plan_for, plans_for
 
 from jaxtune.core.accelerators import accelerator
 from jaxtune.training import ahead, device_plan
-from jaxtune.training.ahead import Described
-from jaxtune.training.device_plan import (
-    Outlook,
-    Size,
-    bytes_beside,
-    even,
-    outlook,
-    schedule_of,
-    try_sizes,
-)
+from jaxtune.training.ahead import Described, bytes_beside
+from jaxtune.training.device_plan import Outlook, Size, outlook, schedule_of
 from jaxtune.training.roofline import Cost
+from jaxtune.training.sizes import even, try_sizes
 
 
 def size(trials, held=0, fits=True, seconds=1.0, again=0):
@@ -103,7 +96,9 @@ def test_the_fastest_that_fits_is_taken(tiny, monkeypatch):
     told = []
     monkeypatch.setattr(device_plan, "described_devices", lambda _: [None])
     monkeypatch.setattr(
-        device_plan, "compile_train", lambda plan, devices, n: Described(2**20 * n, f"{n}")
+        device_plan,
+        "compile_train",
+        lambda plan, _: Described(2**20 * plan.per_device, f"{plan.per_device}"),
     )
     monkeypatch.setattr(device_plan, "compile_evaluate", lambda *_: Described(1, "8"))
     monkeypatch.setattr(
@@ -126,11 +121,12 @@ def test_a_group_of_shapes_puts_nothing_on_a_device(tiny):
     import jax
 
     plan = plans_for(tiny, "--num_seeds", "3")[0]
-    program, run = ahead._group(plan, jax.devices()[:1], 2)
+    plan = plan.stacking(2)
+    program, run = ahead._group(plan, jax.devices()[:1])
     arguments = run.train_arguments(program.place(run.state_shapes()), 0, 1)
     held = [leaf for leaf in leaves(arguments) if isinstance(leaf, jax.Array)]
     assert held == []
-    compiled = ahead.compile_train(plan, jax.devices()[:1], 2)
+    compiled = ahead.compile_train(plan, jax.devices()[:1])
     assert compiled is not None
     assert compiled.bytes_held > 2 * 12 * sum(leaf.size for leaf in leaves(plan.task.model))
 
