@@ -1,13 +1,17 @@
 """A group that runs out of memory, in whatever part of its run, costs no trial and changes none."""
 
+import gc
+
 import jax
 import numpy as np
 import pytest
 from same_results import curves
+from small_groups import plans_for
 from small_sweep import command
 
 import jaxtune
 from jaxtune.sweep.__main__ import main
+from jaxtune.sweep.groups import Meter, RunningProgram
 from jaxtune.training.program import GroupProgram
 
 COMPILE = GroupProgram._compile
@@ -71,3 +75,28 @@ def test_another_runtime_error_is_not_taken_for_memory(tiny, tmp_path, monkeypat
     flags = ["--num_seeds", "6", "--trials_per_device", "2"]
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
         main(command(tiny, tmp_path / "out", *flags))
+
+
+def test_only_the_program_that_runs_has_its_data_on_the_devices(tiny):
+    plans = plans_for(tiny, "--grid.batch_size", "4", "8", "--num_seeds", "1")
+    gc.collect()
+    before = {id(array) for array in jax.live_arrays()}
+    programs = [RunningProgram(plan, Meter()) for plan in plans]
+    for program in programs:
+        with program.data_on_devices():
+            on_devices = [array for array in jax.live_arrays() if id(array) not in before]
+            own = jax.tree.leaves(program.plan.task.model)
+            held = sum(array.nbytes for array in on_devices)
+            assert held < 2 * sum(leaf.nbytes for leaf in own)
+    del on_devices
+    gc.collect()
+    assert [array for array in jax.live_arrays() if id(array) not in before] == []
+
+
+def test_a_trial_that_does_not_fit_alone_is_said(tiny, tmp_path, monkeypatch, capsys):
+    def run(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory (injected)")
+
+    monkeypatch.setattr("jaxtune.training.group_run.GroupRun.run", run)
+    assert main(command(tiny, tmp_path / "out", "--num_seeds", "1")) == 1
+    assert "One trial does not fit in a device's memory" in capsys.readouterr().err
