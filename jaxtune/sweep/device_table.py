@@ -51,7 +51,8 @@ def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None
 
 
 def _program_line(number: int, plan: ProgramPlan) -> str:
-    facts = plan.describe_shapes()
+    # In the row counts of several trials at once, which most devices run.
+    facts = plan.stacking(plan.config.trials_per_device or 2).describe_shapes()
     slots = " or ".join(map(str, facts["packed_slots_per_step"]))
     return (
         f"program {number}: {_trials(len(plan.pending))} to run, {facts['steps']} steps each,"

@@ -82,13 +82,12 @@ def test_only_the_program_that_runs_has_its_data_on_the_devices(tiny):
     gc.collect()
     before = {id(array) for array in jax.live_arrays()}
     programs = [RunningProgram(plan, Meter()) for plan in plans]
+    held = []
     for program in programs:
         with program.data_on_devices():
-            on_devices = [array for array in jax.live_arrays() if id(array) not in before]
-            own = jax.tree.leaves(program.plan.task.model)
-            held = sum(array.nbytes for array in on_devices)
-            assert held < 2 * sum(leaf.nbytes for leaf in own)
-    del on_devices
+            alive = [array.nbytes for array in jax.live_arrays() if id(array) not in before]
+            held.append(sum(alive))
+    assert max(held) < 1.5 * min(held)
     gc.collect()
     assert [array for array in jax.live_arrays() if id(array) not in before] == []
 
