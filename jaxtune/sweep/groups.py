@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import jax
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
-from jaxtune.core.devices import is_out_of_memory, peak_memory
+from jaxtune.core.devices import is_out_of_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.metrics import METRICS
@@ -25,6 +24,7 @@ from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.early_stop import stop_rule
+from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress
 from jaxtune.sweep.together import Ended, of_all, own_part
 from jaxtune.training.group_run import GroupRun, OnDevice, put_on_devices
@@ -34,46 +34,6 @@ from jaxtune.training.program import GroupProgram
 
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
-COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
-
-
-class Meter:
-    """How fast a sweep runs: time of its groups, compiling included, trials and tokens."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.compile_seconds = 0.0
-        self.trials = 0
-        self.tokens = 0
-
-    @contextlib.contextmanager
-    def timing(self) -> Iterator[None]:
-        """Adds the time of a group, whether it succeeds or not."""
-        # JAX would keep a listener for as long as the process lives, which may run many sweeps.
-        listener: Any = self._on_event
-        jax.monitoring.register_event_duration_secs_listener(listener)
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds += time.monotonic() - began
-            jax.monitoring.unregister_event_duration_listener(listener)
-
-    def totals(self) -> dict[str, Any]:
-        """For summary.json: bytes and seconds as named, rates with compilation and evaluation."""
-        per_second = 1 / self.seconds if self.seconds else 0.0
-        return {
-            "trials": self.trials,
-            "seconds": round(self.seconds, 3),
-            "seeds_per_hour": round(3600 * self.trials * per_second, 1),
-            "tokens_per_second": round(self.tokens * per_second, 1),
-            "compile_seconds": round(self.compile_seconds, 3),
-            "peak_memory_bytes": peak_memory(),
-        }
-
-    def _on_event(self, event: str, duration: float, **_: str | int) -> None:
-        if event == COMPILE_EVENT:
-            self.compile_seconds += duration
 
 
 class RunningProgram:

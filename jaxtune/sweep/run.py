@@ -42,8 +42,9 @@ from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.device_table import show_devices
-from jaxtune.sweep.groups import Meter, RunningProgram, SweepRun
+from jaxtune.sweep.groups import RunningProgram, SweepRun
 from jaxtune.sweep.keep_trials import run_best
+from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress, show_arms
 from jaxtune.training.ahead import check_compiler
 from jaxtune.training.device_plan import Outlook, outlooks

@@ -11,7 +11,8 @@ from small_sweep import command
 
 import jaxtune
 from jaxtune.sweep.__main__ import main
-from jaxtune.sweep.groups import Meter, RunningProgram
+from jaxtune.sweep.groups import RunningProgram
+from jaxtune.sweep.meter import Meter
 from jaxtune.training.program import GroupProgram
 
 COMPILE = GroupProgram._compile
