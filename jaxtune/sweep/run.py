@@ -1,7 +1,7 @@
 """Runs a planned sweep group by group, keeps what each leaves, and says what came out."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,26 +107,31 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
     devices = [accelerator(name) for name in dict.fromkeys(settings.base.device)]
     for device in devices:
         check_compiler(device)
-    # Trials are stacked on any accelerator, on CPU they are not.
-    plans = make_plans(trials, _finished(out, settings, trials), "gpu" if devices else None)
+    finished = _finished(out, settings, trials)
+    platforms = dict.fromkeys(device.platform for device in devices) or {None: None}
+    # Programs differ by platform: trials are stacked on an accelerator, on CPU they are not.
+    by_platform = {each: make_plans(trials, finished, each) for each in platforms}
+    plans = next(iter(by_platform.values()))
     _inputs(out, settings, bool(plans))
     _check_one_dev_set(plans)
     _say_what_was_read(given, plans)
     if plans:
         say(plans[0].task.scoring)
     if devices and plans:
-        show_devices(plans, _compile_ahead(plans, devices))
+        show_devices(plans, _compile_ahead(by_platform, devices))
     else:
         plans = _sized(plans)
         say("\n".join(plan_lines(plans, _try_steps(plans))))
 
 
-def _compile_ahead(plans: Sequence[ProgramPlan], devices: Sequence[Accelerator]) -> list[Outlook]:
+def _compile_ahead(
+    by_platform: Mapping[str | None, Sequence[ProgramPlan]], devices: Sequence[Accelerator]
+) -> list[Outlook]:
     """Every program on every device, by its compiler."""
-    total = len(plans) * len(devices)
+    total = sum(len(by_platform[device.platform]) for device in devices)
     say(f"Compiling for {', '.join(device.name for device in devices)} ...")
     with ProgressLine("programs", total) as line:
-        return outlooks(plans, devices, line.update)
+        return outlooks(by_platform, devices, line.update)
 
 
 def _check_one_dev_set(plans: Sequence[ProgramPlan]) -> None:

@@ -5,7 +5,7 @@ Memory and kernels are the compiler's own figures; all times are by the model of
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -126,18 +126,19 @@ def schedule_of(plan: ProgramPlan, trials: int) -> Schedule:
 
 
 def outlooks(
-    plans: Sequence[ProgramPlan],
+    plans: Mapping[str | None, Sequence[ProgramPlan]],
     devices: Sequence[Accelerator],
     tell: Callable[[int, str], None],
 ) -> list[Outlook]:
     """Every program on every device, device by device.
 
     Args:
+        plans: by the platform they are made for.
         tell: called before each compilation with the programs done and what is compiled.
     """
     found: list[Outlook] = []
     for device in devices:
-        for number, plan in enumerate(plans, 1):
+        for number, plan in enumerate(plans[device.platform], 1):
 
             def now(trials: int, device=device, number=number) -> None:
                 at_once = "1 trial" if trials == 1 else f"{trials} trials at once"

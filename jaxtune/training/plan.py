@@ -218,7 +218,8 @@ def make_plans(
     Args:
         finished: the trials that OUT holds (number -> group size); a program that has none left to
             run is left out.
-        platform: cpu, gpu or tpu, where the trials are to run; None is where they would run here.
+        platform: cpu, cuda (or gpu) or tpu, where the trials are to run; None is where they would
+            run here.
     """
     by_config: dict[SweepConfig, list[Trial]] = {}
     for trial in trials:

@@ -35,7 +35,7 @@ from jaxtune.data.tokens import (
     tokenize,
     were_cut,
 )
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder import EncoderConfig, Remat
 from jaxtune.models.folder import CONFIG
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
@@ -94,11 +94,12 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     assert config.model is not None
     folder = locate(config.model, config.revision)
     encoder_config, _ = read_config(folder)
-    on_cpu = (platform or jax.default_backend()) == "cpu"
+    platform = platform or jax.default_backend()
+    on_cpu = platform == "cpu"
     encoder_config = dataclasses.replace(
         with_dropout(encoder_config, config.dropout),
         dtype=config.precision,
-        remat=config.remat or ("none" if on_cpu else "elementwise"),
+        remat=config.remat or remat_of(platform),
         attention=config.attention,
     )
     dataset = read_dataset(config)
@@ -132,6 +133,15 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),
         kept_words=kept_words,
     )
+
+
+def remat_of(platform: str) -> Remat:
+    """What the backward pass computes again by default.
+
+    By the model half of an accelerator's step is what it keeps and reads back. But the TPU compiler
+    of jax 0.10.2 ends with a segmentation fault on any of it.
+    """
+    return "none" if platform in ("cpu", "tpu") else "elementwise"
 
 
 def _read(

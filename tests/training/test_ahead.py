@@ -41,7 +41,7 @@ def write_model(folder: Path, name: str) -> Path:
     return folder
 
 
-def plan_of(folder: Path, name: str):
+def plan_of(folder: Path, name: str, platform: str):
     """The program of a sweep of this model, as an accelerator runs it."""
     from jaxtune.config.parse import parse
     from jaxtune.config.trials import make_trials
@@ -49,7 +49,7 @@ def plan_of(folder: Path, name: str):
 
     flags = ["--model", str(write_model(folder / name, name)), "--random_weights"]
     flags += ["--task", "miniature", "--num_seeds", "8", "--precision", "bfloat16"]
-    return make_plans(make_trials(parse(flags)), platform="gpu")[0]
+    return make_plans(make_trials(parse(flags)), platform=platform)[0]
 
 
 def figures(plan, device: str, trials: int) -> dict[str, float]:
@@ -81,7 +81,7 @@ def exchanges() -> dict[str, int]:
 
     devices = ahead.described_devices(accelerator("v5e"))
     with tempfile.TemporaryDirectory() as scratch:
-        compiled = ahead.compile_train(plan_of(Path(scratch), "tiny").stacking(2), devices)
+        compiled = ahead.compile_train(plan_of(Path(scratch), "tiny", "tpu").stacking(2), devices)
     assert compiled is not None
     return {"chips": len(devices), "collectives": collectives(compiled.text)}
 
@@ -128,8 +128,11 @@ def test_trials_on_four_chips_exchange_nothing():
 
 
 def figures_of(model: str, device: str) -> dict[str, float]:
+    from jaxtune.core.accelerators import accelerator
+
     with tempfile.TemporaryDirectory() as scratch:
-        return figures(plan_of(Path(scratch), model), device, MODELS[model][-1])
+        plan = plan_of(Path(scratch), model, accelerator(device).platform)
+        return figures(plan, device, MODELS[model][-1])
 
 
 def write_figures() -> None:
