@@ -110,7 +110,9 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
     finished = _finished(out, settings, trials)
     platforms = dict.fromkeys(device.platform for device in devices) or {None: None}
     # Programs differ by platform: trials are stacked on an accelerator, on CPU they are not.
-    by_platform = {each: make_plans(trials, finished, each) for each in platforms}
+    by_platform: dict[str | None, list[ProgramPlan]] = {
+        each: make_plans(trials, finished, each) for each in platforms
+    }
     plans = next(iter(by_platform.values()))
     _inputs(out, settings, bool(plans))
     _check_one_dev_set(plans)
