@@ -30,7 +30,7 @@ def linear(init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.
 def dense(layer: nnx.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
     """x W + b in the type of x."""
     assert layer.bias is not None
-    return affine(x, layer.kernel[...], layer.bias[...])
+    return affine(x, jnp.asarray(layer.kernel[...]), jnp.asarray(layer.bias[...]))
 
 
 def affine(
@@ -51,7 +51,9 @@ def normalise(layer: nnx.LayerNorm, x: Float[Array, "... h"]) -> Float[Array, ".
     """LayerNorm with the two-pass variance that torch computes, in the type of x."""
     assert layer.scale is not None
     assert layer.bias is not None
-    return _normalise(float(layer.epsilon), x, layer.scale[...], layer.bias[...])
+    # Parameters on the host are welcome, too.
+    scale, bias = jnp.asarray(layer.scale[...]), jnp.asarray(layer.bias[...])
+    return _normalise(float(layer.epsilon), x, scale, bias)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

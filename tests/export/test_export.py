@@ -53,7 +53,7 @@ def swept(tmp_path_factory):
     train, dev = (sentences(n, seed) for n, seed in ((64, 1), (90, 2)))
     flags = ["--train_file", write_jsonl(folder / "train.jsonl", *train)]
     flags += ["--dev_file", write_jsonl(folder / "dev.jsonl", *dev), "--eval_every", "5"]
-    recipe = ["--max_steps", "40", "--num_seeds", "5"]
+    recipe = ["--max_steps", "50", "--num_seeds", "5"]
     grid = ["--grid.learning_rate", "1e-3", "1e-8", "--save_params", "all"]
     out = folder / "out"
     command = ["--model", str(model), "--task", "custom", *flags, *recipe, *grid]
@@ -98,7 +98,7 @@ def test_best_is_the_best_that_did_not_fail(swept, tmp_path, capsys):
     assert export(swept, "best", tmp_path / "hf") == 0
     rows = usable(swept)
     best = rows.loc[rows.final.idxmax()]
-    assert f"Trial {best.trial}, after the last step, 40: accuracy {best.final:.4f}" in (
+    assert f"Trial {best.trial}, after the last step, 50: accuracy {best.final:.4f}" in (
         capsys.readouterr().out
     )
     assert in_card(tmp_path / "hf", "this model") == pytest.approx(best.final, abs=5e-5)

@@ -59,6 +59,7 @@ def finding_of(out, figure):
     return json.loads((out / figure / FINDING).read_text())
 
 
+@pytest.mark.storm
 def test_one_study_by_its_command(command, capsys):
     """Sweeps, table, numbers, picture and sentence of the smallest study belong together."""
     out, flags = command

@@ -87,6 +87,7 @@ def test_two_processes_give_the_same_trials(tiny, tmp_path):
     assert assert_same_results(*outs) == 5
 
 
+@pytest.mark.storm
 def test_where_one_process_runs_out_of_memory_all_take_smaller_groups(tiny, tmp_path):
     """In the middle of a group, while the other goes on; nothing of the attempt is kept."""
     flags = ["--num_seeds", "6", "--save_params", "all", "--early_stop", "0.5"]

@@ -121,6 +121,7 @@ def test_nothing_is_sought_on_cpu(tiny):
     assert "sizes_tried" not in plan.describe()
 
 
+@pytest.mark.storm
 def test_real_programs_within_a_made_up_limit(tiny, monkeypatch):
     """Compiled from shapes and timed on this machine's devices."""
     (settled,) = plans_for(tiny, "--num_seeds", "32", "--save_params", "all", "--max_steps", "4")
