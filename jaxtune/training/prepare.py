@@ -102,6 +102,7 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
         remat=config.remat or remat_of(platform),
         attention=config.attention,
     )
+    _check_attention(encoder_config, platform)
     dataset = read_dataset(config)
     train, dev, reading = _read(config, dataset, folder, encoder_config)
     _check_usable(config, train)
@@ -142,6 +143,20 @@ def remat_of(platform: str) -> Remat:
     of jax 0.10.2 ends with a segmentation fault on any of it.
     """
     return "none" if platform in ("cpu", "tpu") else "elementwise"
+
+
+def _check_attention(encoder: EncoderConfig, platform: str) -> None:
+    """Raises UserError where the attention kernel cannot be had."""
+    if encoder.attention != "kernel":
+        return
+    if platform == "cpu":
+        raise UserError("attention is 'kernel', which a CPU has not; leave it out there.")
+    size = encoder.hidden_size // encoder.num_heads
+    if size < 16 or size & (size - 1):  # the kernel's products are of blocks of a power of two
+        raise UserError(
+            f"attention is 'kernel', but the model's heads are {size} wide and it takes 16, 32, 64,"
+            " ...; leave it out."
+        )
 
 
 def _read(
