@@ -12,6 +12,7 @@ from jaxtune.config.parse import parse
 from jaxtune.config.recipe_files import recipe_file, recipe_names, recipe_table
 from jaxtune.config.trials import make_trials
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import plural
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import read_config, write_folder
 from jaxtune.sweep.run import run_sweep
@@ -145,7 +146,8 @@ def test_every_config_passes_a_dry_run(file, capsys, tmp_path):
     settings = parse(["--config", str(file), *flags, "--dry_run", "true"])
     run_sweep(settings, [])
     said = capsys.readouterr().out
-    assert f"in all: {len(settings.arms)} trials, {12 * len(settings.arms)} trial-steps" in said
+    trials = plural(len(settings.arms), "trial")
+    assert f"in all: {trials}, {12 * len(settings.arms)} trial-steps" in said
     assert not (tmp_path / "out").exists()
 
 
