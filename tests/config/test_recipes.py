@@ -63,6 +63,7 @@ def test_all_mitigations_at_once_vmapped_with_other_neighbours(tiny):
     np.testing.assert_allclose(alone[1, "all"].logits, first[1, "all"].logits, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.storm
 def test_compacted_vocabulary_ends_with_the_same_weights(tiny, tmp_path):
     """Words without gradient decay towards 0 and towards their start at once, at the embeddings'
     own learning rate.

@@ -37,6 +37,7 @@ def sweep(out, seeds, model="model", train="train.csv", dev="dev.csv", *flags):
     )
 
 
+@pytest.mark.storm
 def test_other_spellings_and_copies_go_on(home, monkeypatch, capsys):
     assert sweep("out", 1) == 0
     whole = home / "whole"

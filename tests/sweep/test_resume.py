@@ -114,7 +114,11 @@ def stop(monkeypatch, devices, at=None):
 @pytest.mark.parametrize(
     ("devices", "begun"),
     [
-        ((1, 3, 4), [([0], 0), ([0], 10), ([0], 16), ([1, 2, 3], 0)]),
+        pytest.param(
+            (1, 3, 4),
+            [([0], 0), ([0], 10), ([0], 16), ([1, 2, 3], 0)],
+            marks=pytest.mark.storm,
+        ),
         ((4, 1, 2), [([0, 1, 2, 3], 0), ([0], 10), ([0], 16), ([1, 2], 10), ([3], 10)]),
         pytest.param(
             (3, 2, 1),
