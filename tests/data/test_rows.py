@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jaxtune.core.errors import UserError
@@ -88,6 +88,7 @@ def test_bytes_are_text_or_refused_with_their_line(data):
     """Accepted exactly where Python decodes them and no NUL is there; the line named is the first
     bad one.
     """
+    assume(not data.startswith(b"version https://git-lfs"))  # which has a sentence of its own
     file = Path("some.tsv")
     try:
         expected = None if b"\0" in data else data.decode("utf-8-sig")
