@@ -18,9 +18,9 @@ import torch
 import transformers
 
 from jaxtune.config.settings import SweepConfig
+from jaxtune.data.dataset import read_dataset
 from jaxtune.data.packing import trial_batches
 from jaxtune.data.tokens import load_tokenizer, tokenize
-from jaxtune.training.prepare import read_dataset
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 

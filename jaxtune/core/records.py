@@ -11,7 +11,7 @@ class StepRecords(NamedTuple):
 
     loss: np.ndarray  # [trial, step]
     learning_rate: np.ndarray  # [trial, step]
-    norms: np.ndarray  # [trial, step, norm], written at logged steps only
+    norms: np.ndarray  # [trial, step, norm]; of repeated steps the logged ones alone
     norm_names: tuple[str, ...]
     repeated: bool = False  # taken before the run was cut off
 

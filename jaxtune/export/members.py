@@ -15,6 +15,7 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, merit
+from jaxtune.data.dataset import read_dataset
 from jaxtune.data.examples import Task
 from jaxtune.data.glue import GLUE_TASKS
 from jaxtune.models.heads import SequenceClassifier
@@ -28,7 +29,6 @@ from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, finished_rows
 from jaxtune.training.plan import make_plans
-from jaxtune.training.prepare import read_dataset
 
 Params = dict[str, np.ndarray]
 Step = Literal["final", "best"]

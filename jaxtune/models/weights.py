@@ -35,7 +35,24 @@ from jaxtune.models.names import (
 Tensors = dict[str, np.ndarray]
 Model = TypeVar("Model", SequenceClassifier, MaskedLM)
 # Those of numpy, and bfloat16. The others, such as F8_E4M3, are of quantised models.
-_KINDS = frozenset("BOOL U8 I8 U16 I16 U32 I32 U64 I64 F16 BF16 F32 F64 C64".split())  # noqa: SIM905
+_KINDS = frozenset(
+    (
+        "BOOL",
+        "U8",
+        "I8",
+        "U16",
+        "I16",
+        "U32",
+        "I32",
+        "U64",
+        "I64",
+        "F16",
+        "BF16",
+        "F32",
+        "F64",
+        "C64",
+    )
+)
 
 
 class Stored(NamedTuple):

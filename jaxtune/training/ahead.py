@@ -22,8 +22,9 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import silent_libraries
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
-from jaxtune.training.program import PER_TRIAL, SHARED, GroupProgram, make_mesh
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState
 
 # The module that holds a platform's compiler, and the extra that installs it.

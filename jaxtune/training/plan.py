@@ -27,8 +27,9 @@ from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
 from jaxtune.training.outcome import TrialResult
+from jaxtune.training.placement import make_mesh
 from jaxtune.training.prepare import Prepared, check_depth, prepare
-from jaxtune.training.program import GroupProgram, StaticSettings, make_mesh
+from jaxtune.training.program import GroupProgram, StaticSettings
 from jaxtune.training.sizes import Tried
 from jaxtune.training.trial_inputs import learning_rates
 

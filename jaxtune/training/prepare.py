@@ -13,11 +13,9 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.failure import trivial_floor
 from jaxtune.core.metrics import evaluate
 from jaxtune.core.words import plural
-from jaxtune.data.csv_rows import Dialect
-from jaxtune.data.custom import read_custom
+from jaxtune.data.dataset import read_dataset, subset
 from jaxtune.data.examples import Dataset
 from jaxtune.data.fit import fit_sentences
-from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
 from jaxtune.data.packing import (
     Plan,
     Shape,
@@ -27,7 +25,7 @@ from jaxtune.data.packing import (
     rows_needed,
 )
 from jaxtune.data.reading import reading_of
-from jaxtune.data.scoring import scored_by, scoring_words
+from jaxtune.data.scoring import scoring_words
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
@@ -139,8 +137,9 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
 def remat_of(platform: str) -> Remat:
     """What the backward pass computes again by default.
 
-    By the model half of an accelerator's step is what it keeps and reads back. But the TPU compiler
-    of jax 0.10.2 ends with a segmentation fault on any of it.
+    On a GPU, by the model, to keep less is faster (docs/performance.md). The TPU compiler of jax
+    0.10.2 ends with a segmentation fault on any of it, and on CPU drawing masks again gained
+    nothing (benchmarks/README.md).
     """
     return "none" if platform in ("cpu", "tpu") else "elementwise"
 
@@ -226,75 +225,6 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
             f"reinit_layers is {config.reinit_layers}, but the model has"
             f" {plural(encoder.num_layers, 'block')}; give at most that."
         )
-
-
-def read_dataset(config: SweepConfig) -> Dataset:
-    """The task's examples, from wherever the config says they are, and what they are scored by."""
-    dataset = _read_files(config)
-    task = scored_by(dataset.task, config.metric, config.positive_class)
-    return dataclasses.replace(dataset, task=task)
-
-
-def _read_files(config: SweepConfig) -> Dataset:
-    if config.task == "miniature":
-        from jaxtune.data.miniature.task import read_miniature
-
-        return read_miniature()
-    if config.task in GLUE_TASKS:
-        if config.data_dir is None:
-            return read_glue_hub(config.task)
-        return read_glue_folder(config.task, Path(config.data_dir))
-    assert config.train_file is not None
-    assert config.dev_file is not None
-    return read_custom(
-        Path(config.train_file),
-        Path(config.dev_file),
-        config.text_columns,
-        config.label_column,
-        config.regression,
-        config.classes,
-        Dialect(config.delimiter, config.quoting),
-    )
-
-
-def subset(config: SweepConfig, labels: np.ndarray) -> np.ndarray:
-    """The training examples in use, in file order: all, or a random `train_examples` of them."""
-    size, num_examples = config.train_examples, len(labels)
-    if size is None:
-        return np.arange(num_examples)
-    if size > num_examples:
-        raise UserError(
-            f"train_examples is {size}, but there are {plural(num_examples, 'training example')};"
-            " give at most that."
-        )
-    order = np.random.default_rng(config.subset_seed).permutation(num_examples)
-    if config.stratify:
-        order = order[_first_of_each_class(labels[order], size)]
-    return np.sort(order[:size])
-
-
-def _first_of_each_class(labels: np.ndarray, size: int) -> np.ndarray:
-    """Places of `size` labels that keep the classes' shares, the first of each class.
-
-    Shares are rounded by largest remainder, and no class goes without an example.
-    """
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise UserError("stratify is given, but the task's labels are numbers; leave it out.")
-    classes, counts = np.unique(labels, return_counts=True)
-    if size < len(classes):
-        raise UserError(
-            f"train_examples is {size}, but there are {len(classes)} classes to draw from; give at"
-            " least that, or leave stratify out."
-        )
-    exact = counts * (size / len(labels))
-    quota = np.maximum(1, np.floor(exact).astype(int))
-    while quota.sum() != size:  # one example more, or less, where that is nearest to the share
-        missing = int(np.sign(size - quota.sum()))
-        can_change = quota > 1 if missing < 0 else quota < counts
-        gain = np.where(can_change, missing * (exact - quota), -np.inf)
-        quota[np.argmax(gain)] += missing
-    places = [np.flatnonzero(labels == c)[:n] for c, n in zip(classes, quota, strict=True)]
-    return np.concatenate(places)
 
 
 def _check_usable(config: SweepConfig, train: TokenTable) -> None:

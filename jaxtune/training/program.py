@@ -1,21 +1,20 @@
 """The compiled program of a group: trials stacked on a leading axis, sharded over devices, with no
 collectives.
 
-Inside `shard_map` a device sees only its own trials. One trial per device runs as it is, several
-are vmapped, and a trial's numbers depend on its own seeds and settings alone.
+Inside `shard_map` a device sees only its own trials. One trial per device runs as it is, and its
+numbers depend on its own seeds and settings alone. Several are vmapped: the longest batch among
+them decides how many rows all compute, and with it how their sums are rounded.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.experimental.layout import Format, Layout
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
 from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
@@ -24,9 +23,9 @@ from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.encoder import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import path_of
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
-from jaxtune.training.optimizer import is_stacked, make_optimizer
+from jaxtune.training.optimizer import make_optimizer
+from jaxtune.training.placement import PER_TRIAL, SHARED, across_trials, put, state_layout
 from jaxtune.training.step import (
     StepPlan,
     TrialState,
@@ -38,15 +37,12 @@ from jaxtune.training.step import (
     loss_and_gradients,
 )
 
-PER_TRIAL = PartitionSpec("trial")
-SHARED = PartitionSpec()
-
 
 class Records(NamedTuple):
     """What a dispatch leaves for each of its steps; places beyond the steps taken are zero."""
 
     loss: Float[Array, "trial step"]
-    norms: Float[Array, "trial step norm"]  # written every `log_every` steps
+    norms: Float[Array, "trial step norm"]
 
 
 class Outcome(NamedTuple):
@@ -75,25 +71,6 @@ class StaticSettings:
     mitigations: tuple[str, ...] = ()  # of `jaxtune.config.settings.MITIGATIONS`, those in use
 
 
-def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
-    """One axis, `trial`, over the given devices."""
-    return Mesh(np.array(devices), ("trial",), axis_types=(AxisType.Auto,))
-
-
-def across_trials(function: Callable[..., Any], num_local: int) -> Callable[..., Any]:
-    """`function` over the leading trial axis of its arguments; a single trial is no vmap of one."""
-    # XLA's plain matrix products are faster on CPU than batched ones of a single trial, and their
-    # rounding is that of a trial run alone, wherever it runs.
-    if num_local > 1:
-        return jax.vmap(function)
-
-    def alone(*arguments):
-        result = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
-        return jax.tree.map(lambda leaf: leaf[None], result)
-
-    return alone
-
-
 class GroupProgram:
     """Start, train and evaluate for any `group_size` trials, compiled once per shape."""
 
@@ -106,7 +83,7 @@ class GroupProgram:
         self.mesh = mesh
         self.group_size = group_size
         self._across = partial(across_trials, num_local=group_size // mesh.size)
-        self.layout = self._layout(model)
+        self.layout = state_layout(self._state_shapes(model), mesh, group_size > mesh.size)
         state, model_layout = self.layout, self.layout.model
         per_trial = NamedSharding(mesh, PER_TRIAL)
         self.start = self._compile(self._start, shared=(0,), num_arguments=3, result=state)
@@ -130,16 +107,7 @@ class GroupProgram:
 
     def place(self, tree: Any, per_trial: bool = True) -> Any:
         """Host arrays to the devices: split along the trial axis, or a copy on each."""
-        sharding = NamedSharding(self.mesh, PER_TRIAL if per_trial else SHARED)
-
-        def spread(leaf: Any) -> jax.Array:
-            if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-                data = spread(jax.random.key_data(leaf))
-                return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
-            host = np.asarray(leaf)
-            return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
-
-        return jax.tree.map(spread, tree)
+        return put(tree, self.mesh, per_trial)
 
     def place_state(
         self, state: TrialState, kept: SequenceClassifier | None
@@ -172,26 +140,14 @@ class GroupProgram:
         # Donated: parameters and moments are overwritten in place, or they would lie there twice.
         return jax.jit(mapped, donate_argnums=0, in_shardings=given, out_shardings=result)
 
-    def _layout(self, model: SequenceClassifier) -> Any:
-        """How a state lies in memory: of stacked trials, layers come before trials.
-
-        The layer scan reads one layer of all trials at a time. Laid out as they are indexed, the
-        state would be copied into that order, and back, in every dispatch, and lie there twice.
-        """
-        sharding = NamedSharding(self.mesh, PER_TRIAL)
-        stacked = self.group_size > self.mesh.size
-
-        def of(key_path: Any, leaf: jax.ShapeDtypeStruct) -> NamedSharding | Format:
-            path = path_of(tuple(entry for entry in key_path if hasattr(entry, "name")))
-            if not (stacked and is_stacked(path, leaf.ndim)):
-                return sharding
-            return Format(Layout((1, 0, *range(2, leaf.ndim + 1))), sharding)
+    def _state_shapes(self, model: SequenceClassifier) -> TrialState:
+        """Of one trial."""
 
         def state(model: Any) -> TrialState:
             nothing = Hyper(*(0.0 for _ in Hyper._fields))
             return TrialState(model, self._optimizer(nothing, model).init(model))
 
-        return jax.tree_util.tree_map_with_path(of, jax.eval_shape(state, model))
+        return jax.eval_shape(state, model)
 
     def _start(
         self, pretrained: SequenceClassifier, init_keys: TrialKeys, hyper: Hyper

@@ -65,7 +65,8 @@ def distance(tensors, reference, names) -> float:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gradients_are_as_near_to_float32_as_torchs_autocast(family: str, remat: str) -> None:
     """Autocast keeps float32 between its products, we round sums and LayerNorms to bfloat16 there:
-    twice the roundings, so at most twice as far (seen: 0.6 to 1.5 over all, below 2.1 by block).
+    twice the roundings, so at most twice as far (seen: 0.9 to 1.4 times over all, 0.8 to 1.4 in a
+    block).
     """
     exact, autocast = torch_gradients(family, False), torch_gradients(family, True)
     ours = stacked_gradients(family, "bfloat16", remat)
@@ -76,7 +77,7 @@ def test_gradients_are_as_near_to_float32_as_torchs_autocast(family: str, remat:
     blocks = {name.split(".layer.")[1].split(".")[0] for name in names if ".layer." in name}
     parts = [[n for n in names if f".layer.{b}." in n] for b in blocks] or [names]
     for part in parts:
-        assert distance(ours, exact, part) < 3 * distance(autocast, exact, part), part[0]
+        assert distance(ours, exact, part) < 2 * distance(autocast, exact, part), part[0]
 
 
 def test_a_stacked_group_in_bfloat16_trains_as_in_float32(tiny) -> None:

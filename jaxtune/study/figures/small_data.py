@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from jaxtune.config.settings import SweepConfig
+from jaxtune.data.dataset import read_dataset
 from jaxtune.data.packing import steps_per_epoch
 from jaxtune.stats.effects import mean_difference
 from jaxtune.stats.wording import show_p
@@ -19,7 +20,6 @@ from jaxtune.study.measures import (
     joined,
     score_table,
 )
-from jaxtune.training.prepare import read_dataset
 
 TITLE = "Figure 3: a small training set, for as many epochs or as many steps"
 PAPER = (

@@ -5,7 +5,7 @@ import pytest
 
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
-from jaxtune.training.prepare import subset
+from jaxtune.data.dataset import subset
 
 LABELS = np.repeat(np.array([0, 1, 2], np.int32), [20, 18, 2])
 
