@@ -23,3 +23,9 @@ def listed(words: Iterable[str], between: str = ", ") -> str:
     if (rest := len(shown) - MOST_LISTED) > 0:
         shown[MOST_LISTED:] = [f"and {rest:,} more"]
     return between.join(shown)
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Such as `a, b or c`."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last

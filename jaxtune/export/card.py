@@ -28,13 +28,13 @@ from jaxtune.export.card_text import (
     USE_ENSEMBLE,
 )
 from jaxtune.export.members import DevSet, Member, Sweep
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.stats.arms import RUNNING, make_arms, readable
 from jaxtune.stats.describe import describe, expected_best
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import enumerate_words, every, in_parts, show_wilson
 
-ENCODERS = {"bert": "BERT", "roberta": "RoBERTa", "albert": "ALBERT"}
 MOST_LABELS = 12
 # Texts, which may hold a path of the user's machine; the other settings are numbers, switches and
 # given words.
@@ -116,7 +116,7 @@ def _card(
         base=_base(dev),
         task=escaped(str(config.task)),
         what=what,
-        encoder=ENCODERS[dev.task.model.encoder.config.family],
+        encoder=FAMILIES[dev.task.model.encoder.config.family].title,
         goal=_goal(dev.label_names),
         version=__version__,
         random_weights=", from random weights" if config.random_weights else "",

@@ -8,12 +8,12 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
 from jaxtune.data.tokens import load_tokenizer
 from jaxtune.export.members import DevSet, Params
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import WEIGHTS
 from jaxtune.models.pretrained import locate, read_config, write_folder
 
 # In the base model's config.json these name another checkpoint, its precision, or code to run.
 _NOT_TRUE_HERE = ("_name_or_path", "torch_dtype", "auto_map", "quantization_config")
-_CLASSES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
 
 
 def write_model(folder: Path, dev: DevSet, params: Params) -> None:
@@ -61,9 +61,10 @@ def _spell_for_transformers_4(path: Path) -> None:
 
 def classifier_config(raw: dict[str, Any], label_names: tuple[str, ...] | None) -> dict[str, Any]:
     """The base model's config.json with a classification head; without labels, for regression."""
+    family = FAMILIES[raw["model_type"]]
     labels = ("LABEL_0",) if label_names is None else label_names
     return {name: value for name, value in raw.items() if name not in _NOT_TRUE_HERE} | {
-        "architectures": [f"{_CLASSES[raw['model_type']]}ForSequenceClassification"],
+        "architectures": [f"{family.transformers}ForSequenceClassification"],
         "dtype": "float32",
         "problem_type": "regression" if label_names is None else "single_label_classification",
         "id2label": {str(number): name for number, name in enumerate(labels)},

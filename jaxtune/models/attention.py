@@ -8,7 +8,7 @@ kernel keeps them on the chip, and draws the mask again in the backward pass.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +17,9 @@ from jax.experimental.pallas import triton
 
 from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
 from jaxtune.models.dropout import dropout, hashed, threshold
+from jaxtune.models.encoder_config import Attention
 from jaxtune.models.layers import product
 
-Attention = Literal["products", "kernel"]
 # Finite, so that no difference of scores is nan; a weight of exp(-1e9) is 0 all the same.
 MASKED = -1e9
 
@@ -31,15 +31,18 @@ def attend(
     dropout_key: Key | None,
     rate: float,
     how: Attention = "products",
+    bias: Float[Array, "row head slot slot"] | None = None,
 ) -> Hidden:
-    """softmax(Q K^T / sqrt(size of a head)) V within each segment, from queries, keys and values
-    side by side; weights are dropped with probability `rate` where there is a key.
+    """softmax(Q K^T / sqrt(size of a head) + bias) V within each segment, from queries, keys and
+    values side by side; weights are dropped with probability `rate` where there is a key. The
+    kernel takes no bias.
 
     Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
     """
     rows = projected.reshape(*segments.shape, projected.shape[-1])
     if how == "products":
-        return _by_products(rows, segments, num_heads, dropout_key, rate)
+        return _by_products(rows, segments, num_heads, dropout_key, rate, bias)
+    assert bias is None
     words = jnp.zeros(2, jnp.uint32)
     if dropout_key is None:
         rate = 0.0
@@ -55,6 +58,7 @@ def _by_products(
     num_heads: int,
     dropout_key: Key | None,
     rate: float,
+    bias: Float[Array, "row head slot slot"] | None,
 ) -> Hidden:
     split = (*segments.shape, 3, num_heads, rows.shape[-1] // (3 * num_heads))
     # Heads before slots, once: the products below then need no transposes of their own.
@@ -63,6 +67,8 @@ def _by_products(
     # that must add up to 1.
     scores = product(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
     scores = scores / math.sqrt(split[-1])
+    if bias is not None:
+        scores = scores + bias
     together = segments[:, None, :, None] == segments[:, None, None, :]
     scores = jnp.where(together, scores, MASKED)
     weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)

@@ -5,16 +5,18 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, Logits
+from jaxtune.models.block import BlockWeights
 from jaxtune.models.dropout import dropout
-from jaxtune.models.encoder import BlockWeights, Encoder, EncoderConfig, Rows
-from jaxtune.models.layers import dense, gelu, linear, normalise, product
+from jaxtune.models.encoder import Encoder, Rows
+from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.layers import activate, dense, linear, normalise, product
 
 
 class ClassifierHead(nnx.Module):
-    """Dense-tanh on the first token, then a linear map to labels.
+    """A dense layer with its activation on the first token's state, then a linear map to labels.
 
-    The dense layer is BERT's and ALBERT's pre-trained pooler; RoBERTa's classifier has a fresh one,
-    with dropout before it.
+    The dense layer is called `pooler` in every family, also where it is not the encoder's pooler
+    but a fresh part of the classifier (`HeadConfig.pretrained_pooler`).
     """
 
     def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
@@ -23,11 +25,11 @@ class ClassifierHead(nnx.Module):
         self.classifier = linear(config.init_std, config.hidden_size, num_labels, rngs)
 
     def __call__(self, first: Float[Array, "sequence hidden"], key: Key | None) -> Logits:
-        rate = self.config.classifier_dropout
+        head, rate = self.config.head, self.config.classifier_dropout
         input_key, pooled_key = (None, None) if key is None else jax.random.split(key)
-        if self.config.family == "roberta":
+        if head.dropout_before:
             first = dropout(input_key, first, rate)
-        pooled = dropout(pooled_key, jnp.tanh(dense(self.pooler, first)), rate)
+        pooled = dropout(pooled_key, activate(head.activation, dense(self.pooler, first)), rate)
         # The last product is tiny and decides the loss: float32 whatever the encoder computes in.
         return dense(self.classifier, pooled.astype(jnp.float32))
 
@@ -61,7 +63,8 @@ class MaskedLMHead(nnx.Module):
     def __call__(
         self, states: Float[Array, "masked hidden"], embedding: Float[Array, "vocabulary embedding"]
     ) -> Float[Array, "masked vocabulary"]:
-        states = gelu(self.config.activation == "gelu_new", dense(self.dense, states))
+        activation = self.config.head.lm_activation or self.config.activation
+        states = activate(activation, dense(self.dense, states))
         states = normalise(self.norm, states)
         logits = product(states, embedding.astype(states.dtype).T)
         return logits.astype(jnp.float32) + self.bias[...]

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxtune.core.shapes import Array, Float
+from jaxtune.models.encoder_config import Activation
 
 
 @functools.cache
@@ -29,15 +30,16 @@ def linear(init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.
 
 def dense(layer: nnx.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
     """x W + b in the type of x."""
-    assert layer.bias is not None
-    return affine(x, jnp.asarray(layer.kernel[...]), jnp.asarray(layer.bias[...]))
+    bias = None if layer.bias is None else jnp.asarray(layer.bias[...])
+    return affine(x, jnp.asarray(layer.kernel[...]), bias)
 
 
 def affine(
-    x: Float[Array, "... i"], kernel: Float[Array, "i o"], bias: Float[Array, " o"]
+    x: Float[Array, "... i"], kernel: Float[Array, "i o"], bias: Float[Array, " o"] | None
 ) -> Float[Array, "... o"]:
-    """x W + b in the type of x."""
-    return product(x, kernel.astype(x.dtype)) + bias.astype(x.dtype)
+    """x W + b in the type of x; x W without a bias."""
+    x = product(x, kernel.astype(x.dtype))
+    return x if bias is None else x + bias.astype(x.dtype)
 
 
 def product(left: Float[Array, "..."], right: Float[Array, "..."], **how: Any) -> Array:
@@ -89,6 +91,16 @@ def _standardise(epsilon: float, x: Array) -> tuple[Array, Array]:
     centred = x - jnp.mean(x, axis=-1, keepdims=True)
     inverse = jax.lax.rsqrt(jnp.mean(centred * centred, axis=-1, keepdims=True) + epsilon)
     return centred * inverse, inverse
+
+
+def activate(name: Activation, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """An activation function, in the type of x."""
+    if name in ("gelu", "gelu_new"):
+        return gelu(name == "gelu_new", x)
+    if name == "silu":  # in float32 for the reason that gelu is
+        exact = x.astype(jnp.float32)
+        return (exact * jax.nn.sigmoid(exact)).astype(x.dtype)
+    return jnp.tanh(x) if name == "tanh" else jax.nn.relu(x)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -14,10 +14,17 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Key
 from jaxtune.data.miniature import MODEL_FOLDER
 from jaxtune.models.architecture import ACTIVATIONS, check_architecture, without_type
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import WEIGHTS, config_file, read_json
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
-from jaxtune.models.names import CLASSIFIER, ENCODER, MASKED_LM, path_of, paths, tensor_name
+from jaxtune.models.names import (
+    classifier_modules,
+    masked_lm_modules,
+    path_of,
+    paths,
+    tensor_name,
+)
 from jaxtune.models.weights import Tensors, fill, left_out, of_zeros, read_tensors
 
 
@@ -85,43 +92,30 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     """The architecture, and the raw config.json for writing the folder back."""
     path = config_file(folder)
     raw = read_json(path)
-    family = raw.get("model_type")
-    if family is None:
+    name = raw.get("model_type")
+    if name is None:
         raise UserError(without_type(path, raw))
-    if family not in tuple(ENCODER):  # the tuple: what JSON holds may be no key
-        raise UserError(
-            f"{path} is of model type {family!r}; jaxtune has bert, roberta and albert."
-        )
+    if name not in tuple(FAMILIES):  # the tuple: what JSON holds may be no key
+        raise UserError(f"{path} is of model type {name!r}; jaxtune has {', '.join(FAMILIES)}.")
+    family = FAMILIES[name]
     check_architecture(path, raw, family)
-    activation = raw.get("hidden_act", "gelu_new" if family == "albert" else "gelu")
-    # Absent values are the defaults of transformers' config classes.
-    default_dropout = 0.0 if family == "albert" else 0.1
-    hidden_dropout = raw.get("hidden_dropout_prob", default_dropout)
-    classifier_dropout = raw.get("classifier_dropout")
-    if family == "albert":
-        classifier_dropout = raw.get("classifier_dropout_prob", 0.1)
-    padding = raw.get("pad_token_id")
-    if padding is None:
-        padding = 1 if family == "roberta" else 0
-    config = EncoderConfig(
-        family=family,
-        vocab_size=raw["vocab_size"],
-        hidden_size=raw["hidden_size"],
-        num_layers=raw["num_hidden_layers"],
-        num_heads=raw["num_attention_heads"],
-        intermediate_size=raw["intermediate_size"],
-        max_positions=raw["max_position_embeddings"],
-        type_vocab_size=raw["type_vocab_size"],
-        embedding_size=raw["embedding_size"] if family == "albert" else raw["hidden_size"],
-        activation=ACTIVATIONS[activation],
-        layer_norm_eps=raw.get("layer_norm_eps", 1e-12),
-        hidden_dropout=hidden_dropout,
-        attention_dropout=raw.get("attention_probs_dropout_prob", default_dropout),
-        classifier_dropout=hidden_dropout if classifier_dropout is None else classifier_dropout,
-        pad_token_id=padding,
-        init_std=raw.get("initializer_range", 0.02),
-    )
-    return config, raw
+    values = {field: raw.get(key, family.absent.get(field)) for field, key in family.keys.items()}
+    values = dict(family.facts) | values
+    values["activation"] = ACTIVATIONS[values["activation"]]
+    values.setdefault("embedding_size", values["hidden_size"])
+    if values.get("classifier_dropout") is None:
+        values["classifier_dropout"] = values["hidden_dropout"]
+    if values["pad_token_id"] is None:
+        values["pad_token_id"] = family.absent["pad_token_id"]
+    return EncoderConfig(family=name, **values), raw
+
+
+def config_json(config: EncoderConfig) -> dict[str, Any]:
+    """What `read_config` reads this architecture from."""
+    keys = FAMILIES[config.family].keys
+    return {"model_type": config.family} | {
+        key: getattr(config, field) for field, key in keys.items()
+    }
 
 
 def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
@@ -146,17 +140,17 @@ class Start(NamedTuple):
 def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> Start:
     """The encoder's weights, and the pooler's if the folder has one, under a new classifier."""
     stored = read_tensors(folder, config)
-    head, notes = CLASSIFIER[config.family], stored.notes
-    fresh = ("head/classifier",)
-    # RoBERTa's is the first layer of its classification head: of another task, if it is there.
-    if config.family == "roberta" or not stored.holds(head["head/pooler"]):
+    head, notes = stored.family.classifier, stored.notes
+    fresh, pooler = ("head/classifier",), config.head.pretrained_pooler
+    # One that is no pooler is of another task, if it is there.
+    if not pooler or not stored.holds(head["head/pooler"]):
         fresh = ("head/pooler", *fresh)
-    if config.family != "roberta" and "head/pooler" in fresh:
+    if pooler and "head/pooler" in fresh:
         notes += ("The checkpoint has no pooler.",)
     modules = [name for path, name in head.items() if path not in fresh]
     notes += (*left_out(stored, modules), *of_zeros(stored))
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
-    return Start(fill(skeleton, stored, ENCODER[config.family] | head, fresh), fresh, notes)
+    return Start(fill(skeleton, stored, classifier_modules(stored.family), fresh), fresh, notes)
 
 
 def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
@@ -168,7 +162,7 @@ def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
             f"The weights in {folder} decode with {stored.untied[0]}, which is not their word"
             " embeddings; give a checkpoint whose masked-LM head is tied to them."
         )
-    return fill(skeleton, stored, ENCODER[config.family] | MASKED_LM[config.family], ())
+    return fill(skeleton, stored, masked_lm_modules(stored.family), ())
 
 
 def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> SequenceClassifier:
@@ -189,9 +183,9 @@ def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> S
 
 def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:
     """The model's parameters under their Hugging Face names and layouts."""
-    config = model.encoder.config
-    head = CLASSIFIER if isinstance(model, SequenceClassifier) else MASKED_LM
-    modules = ENCODER[config.family] | head[config.family]
+    family = FAMILIES[model.encoder.config.family]
+    of_classifier = isinstance(model, SequenceClassifier)
+    modules = classifier_modules(family) if of_classifier else masked_lm_modules(family)
     tensors: Tensors = {}
     for path, leaf in paths(model).items():
         name, array = tensor_name(path, modules), np.asarray(leaf)

@@ -17,12 +17,12 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import check_no_pointer
 from jaxtune.core.words import listed, plural, quoted
-from jaxtune.models.encoder import EncoderConfig, Family
+from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.families import FAMILIES, Family
 from jaxtune.models.folder import CONFIG, index_not_read, read_json, weight_files
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import (
     BUFFERS,
-    TIED,
     canonical,
     of_encoder,
     part_of,
@@ -72,7 +72,7 @@ class Stored(NamedTuple):
 
 def read_tensors(folder: Path, config: EncoderConfig) -> Stored:
     """All tensors of a folder; raises UserError for files that cannot be read or understood."""
-    family, files = config.family, weight_files(folder)
+    family, files = FAMILIES[config.family], weight_files(folder)
     stored = [(file, name, tensor) for file in files for name, tensor in _read_file(file).items()]
     wrapper = wrapping((name for _, name, _ in stored), family)
     tensors: Tensors = {}
@@ -123,7 +123,8 @@ def _code_not_run(folder: Path, family: Family) -> list[str]:
     if not read_json(folder / CONFIG).get("auto_map"):
         return []
     return [
-        f"{CONFIG} names code of its own (auto_map), which is not run: this is a plain {family}."
+        f"{CONFIG} names code of its own (auto_map), which is not run: this is a plain"
+        f" {family.model_type}."
     ]
 
 
@@ -136,7 +137,7 @@ def _through_the_tie(
     """
     tied = read_json(folder / CONFIG).get("tie_word_embeddings", True) is not False
     notes, untied = [], []
-    for second, first in TIED[family].items():
+    for second, first in family.tied.items():
         tensor = tensors.pop(second, None)
         if tensor is None:
             continue

@@ -24,9 +24,10 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.heads import MaskedLM
-from jaxtune.models.pretrained import num_parameters, write_folder
+from jaxtune.models.pretrained import config_json, num_parameters, write_folder
 from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
 from jaxtune.pretrain.settings import PretrainConfig, check
 from jaxtune.storage.checkpoints import RunCheckpoints
@@ -156,17 +157,16 @@ def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
 
 
 def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> EncoderConfig:
-    # RoBERTa leaves the positions up to its padding index unused, and has one token type.
-    unused = corpus.pad_token + 1 if config.family == "roberta" else 0
-    return EncoderConfig(
+    family = FAMILIES[config.family]
+    encoder = EncoderConfig(
         family=config.family,
         vocab_size=corpus.vocab_size,
         hidden_size=config.hidden_size,
         num_layers=num_layers,
         num_heads=config.num_heads,
         intermediate_size=4 * config.hidden_size,
-        max_positions=config.max_length + unused,
-        type_vocab_size=1 if config.family == "roberta" else 2,
+        max_positions=config.max_length,
+        type_vocab_size=family.types_in_pretraining,
         embedding_size=config.hidden_size,
         activation="gelu",
         layer_norm_eps=1e-12,
@@ -177,33 +177,16 @@ def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> 
         init_std=config.init_std,
         dtype=config.precision,
     )
+    encoder = dataclasses.replace(encoder, **family.facts)
+    # Where positions are counted, those up to the padding id stay unused.
+    rows = config.max_length + encoder.position_offset
+    return dataclasses.replace(encoder, max_positions=rows)
 
 
 def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
     """The Hugging Face folder, with the settings that made it beside it."""
-    encoder = model.encoder.config
-    raw = {
-        "architectures": [f"{config.family.capitalize()}ForMaskedLM"],
-        "model_type": config.family,
-        "vocab_size": encoder.vocab_size,
-        "hidden_size": encoder.hidden_size,
-        "num_hidden_layers": encoder.num_layers,
-        "num_attention_heads": encoder.num_heads,
-        "intermediate_size": encoder.intermediate_size,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": config.dropout,
-        "attention_probs_dropout_prob": config.dropout,
-        "max_position_embeddings": encoder.max_positions,
-        "type_vocab_size": encoder.type_vocab_size,
-        "layer_norm_eps": encoder.layer_norm_eps,
-        "initializer_range": config.init_std,
-        "pad_token_id": encoder.pad_token_id,
-    }
-    if config.family == "albert":
-        raw |= {
-            "embedding_size": encoder.embedding_size,
-            "classifier_dropout_prob": encoder.classifier_dropout,
-        }
+    classes = [f"{FAMILIES[config.family].transformers}ForMaskedLM"]
+    raw = {"architectures": classes} | config_json(model.encoder.config)
     write_folder(config.out, model, raw)
     for file in corpus.tokenizer_files:
         if file.parent != config.out:

@@ -33,7 +33,8 @@ from jaxtune.data.tokens import (
     tokenize,
     were_cut,
 )
-from jaxtune.models.encoder import EncoderConfig, Remat
+from jaxtune.models.encoder_config import EncoderConfig, Remat
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import CONFIG
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
@@ -150,6 +151,11 @@ def _check_attention(encoder: EncoderConfig, platform: str) -> None:
         return
     if platform == "cpu":
         raise UserError("attention is 'kernel', which a CPU has not; leave it out there.")
+    if not encoder.plain_scores:
+        title = FAMILIES[encoder.family].title
+        raise UserError(
+            f"attention is 'kernel', which does not compute that of {title}; leave it out."
+        )
     size = encoder.hidden_size // encoder.num_heads
     if size < 16 or size & (size - 1):  # the kernel's products are of blocks of a power of two
         raise UserError(

@@ -21,7 +21,7 @@ from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
-from jaxtune.models.encoder import BlockWeights
+from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
 from jaxtune.training.optimizer import make_optimizer

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 
 from jaxtune.core.accelerators import Accelerator
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.hlo import Computation, Instruction, Module
 

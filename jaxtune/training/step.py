@@ -10,11 +10,13 @@ from jax.typing import ArrayLike
 from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
 from jaxtune.data.tokens import Tokens
-from jaxtune.models.encoder import BlockWeights, Rows
+from jaxtune.models.block import BlockWeights
+from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import mix
 from jaxtune.training.optimizer import make_optimizer, square_sums
 
+EMBEDDINGS = ("word", "position", "token_type", "norm")
 LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
 
 
@@ -131,7 +133,7 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
 
     Per block and tensor kind the weight matrix alone, as the paper plots it; `layer` is the whole
     block; embeddings, pooler and classifier are whole modules; `all` is the norm that clipping acts
-    on. ALBERT's shared block counts once.
+    on. A shared block counts once.
     """
     # Square sums until the end, for the norm of a whole is not the sum of its parts' norms.
     every: Any = gradients  # optax's types know no modules
@@ -141,10 +143,10 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     def total(tree: Any) -> Float[Array, ""]:
         return sum((jnp.sum(leaf) for leaf in jax.tree.leaves(tree)), jnp.zeros(()))
 
-    # ALBERT's only block has no layer axis.
+    # A shared block has no layer axis.
     per_layer = [jnp.atleast_1d(leaf) for leaf in jax.tree.leaves(encoder.layers)]
     kinds = [jnp.atleast_1d(getattr(encoder.layers, kind).kernel[...]) for kind in LAYER_KINDS]
-    embeddings = [encoder.word, encoder.position, encoder.token_type, encoder.norm]
+    embeddings = [getattr(encoder, name) for name in EMBEDDINGS if hasattr(encoder, name)]
     modules = [total(module) for module in (embeddings, head.pooler, head.classifier, sums)]
     return jnp.sqrt(jnp.concatenate([*kinds, sum(per_layer), jnp.stack(modules)]))
 

@@ -23,9 +23,10 @@ from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset, Examples
 from jaxtune.data.glue import read_glue_folder
 from jaxtune.data.tokens import load_tokenizer, tokenize
+from jaxtune.models.families import BERT
 from jaxtune.models.folder import WEIGHTS, weight_files
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import CLASSIFIER, ENCODER
+from jaxtune.models.names import classifier_modules
 from jaxtune.models.pretrained import load_classifier, read_config
 from jaxtune.models.weights import fill, read_tensors
 
@@ -96,7 +97,7 @@ def read_settings(folder: Path) -> None:
 def read_weights(folder: Path) -> None:
     config, _ = read_config(folder)
     fresh = ("head/pooler", "head/classifier")
-    modules = ENCODER["bert"] | CLASSIFIER["bert"]
+    modules = classifier_modules(BERT)
     model = fill(SKELETONS[config.family], read_tensors(folder, config), modules, fresh)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model))
 

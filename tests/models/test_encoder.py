@@ -15,9 +15,9 @@ import pytest
 import torch
 from hf import CLASSIFICATION, FAMILIES, MASKED_LM, deviation
 
+from jaxtune.models import families
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
-from jaxtune.models.names import TIED
 from jaxtune.models.pretrained import num_parameters, to_tensors
 
 PACKED = [[5, 0, 4], [2, 1, 3]]  # the sequences of each row, in another order than the batch's
@@ -89,7 +89,9 @@ def test_logits_and_every_gradient_agree_with_torch(family: str, head: str) -> N
     model = hf.load_torch(hf.make_folder(family, head), head)
     expected, reference = run_torch(model, hf.make_batch(family), family, head)
     assert deviation(logits, expected) < 1e-5
-    assert set(gradients) == {name for name in reference if name not in TIED[family]}
+    assert set(gradients) == {
+        name for name in reference if name not in families.FAMILIES[family].tied
+    }
     assert_same_gradients(gradients, reference)
 
 

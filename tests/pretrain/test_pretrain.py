@@ -13,7 +13,8 @@ import pytest
 from jaxtune.data import corpus as corpus_module
 from jaxtune.data.corpus import miniature_corpus, read_corpus
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.families import ALBERT
 from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config
 from jaxtune.pretrain import run as pretrain
 from jaxtune.pretrain.__main__ import main
@@ -156,7 +157,7 @@ def test_torch_reads_the_other_families(tmp_path, family):
 
 
 def test_an_albert_grows_by_using_its_block_more_often():
-    config = dataclasses.replace(encoder_config(2, 50), family="albert")
+    config = dataclasses.replace(encoder_config(2, 50), family="albert", **ALBERT.facts)
     model = stacked(None, config, jax.random.key(0))
     deep = stacked(model, dataclasses.replace(config, num_layers=6), jax.random.key(1))
     assert deep.encoder.config.num_layers == 6

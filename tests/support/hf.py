@@ -16,9 +16,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from jaxtune.models.encoder import Rows
+from jaxtune.models.families import FAMILIES as ALL
 from jaxtune.models.folder import WEIGHTS
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
-from jaxtune.models.names import CLASSIFIER, ENCODER
+from jaxtune.models.names import classifier_modules
 from jaxtune.models.pretrained import load_masked_lm, read_config, to_tensors
 from jaxtune.models.weights import fill, read_tensors
 
@@ -36,7 +37,6 @@ IGNORED = -100  # what torch's cross-entropy leaves out
 
 _ROOT = Path(tempfile.mkdtemp(prefix="jaxtune-hf-"))
 atexit.register(shutil.rmtree, _ROOT, ignore_errors=True)
-_NAMES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
 
 
 def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes: Any) -> Any:
@@ -58,9 +58,9 @@ def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes
         "num_labels": NUM_LABELS,
         "attn_implementation": "eager",
     }
-    config = getattr(transformers, f"{_NAMES[family]}Config")(**settings | own | changes)
+    config = getattr(transformers, f"{ALL[family].transformers}Config")(**settings | own | changes)
     suffix = f"For{head}" if head else "Model"
-    model = getattr(transformers, _NAMES[family] + suffix)(config).eval()
+    model = getattr(transformers, ALL[family].transformers + suffix)(config).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -93,8 +93,7 @@ def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | M
     if head == MASKED_LM:
         return load_masked_lm(folder, config)
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0)))
-    modules = ENCODER[config.family] | CLASSIFIER[config.family]
-    return fill(skeleton, read_tensors(folder, config), modules, ())
+    return fill(skeleton, read_tensors(folder, config), classifier_modules(ALL[config.family]), ())
 
 
 class Batch(NamedTuple):

@@ -8,14 +8,13 @@ from pathlib import Path
 import jax
 
 from jaxtune.data.miniature import language
-from jaxtune.models.encoder import Family
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import read_config, write_folder
 
 LAYERS, WIDTH = 2, 32
 
 
-def write_tiny_model(folder: Path, dropout: float = 0.1, family: Family = "bert") -> Path:
+def write_tiny_model(folder: Path, dropout: float = 0.1, family: str = "bert") -> Path:
     """A folder with a masked-LM head, so that pooler and classifier are drawn fresh."""
     roberta = family == "roberta"
     raw = {

@@ -22,8 +22,8 @@ from torch_training import (
 )
 
 from jaxtune.config.trials import Hyper
+from jaxtune.models import families
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import CLASSIFIER
 from jaxtune.models.pretrained import to_tensors
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.step import (
@@ -145,7 +145,8 @@ def test_gradient_norms_are_those_of_the_named_tensors(family: str) -> None:
         for kind, name in zip(LAYER_KINDS, albert if shared else bert, strict=True):
             expected[f"layer_{i:02d}/{kind}"] = norm_of(theirs, f"{block}{name}.weight")
         expected[f"layer_{i:02d}/layer"] = norm_of(theirs, block)
-    head = {kind: CLASSIFIER[family][f"head/{kind}"] for kind in ("pooler", "classifier")}
+    of_family = families.FAMILIES[family].classifier
+    head = {kind: of_family[f"head/{kind}"] for kind in ("pooler", "classifier")}
     expected |= {kind: norm_of(theirs, f"{name}.") for kind, name in head.items()}
     expected |= {"embeddings": norm_of(theirs, f"{family}.embeddings"), "all": norm_of(theirs, "")}
     assert norms == pytest.approx(expected, rel=1e-5)

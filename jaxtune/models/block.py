@@ -1,0 +1,138 @@
+"""A transformer block: its parameters, and its arithmetic on slots that lie in rows."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
+
+from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
+from jaxtune.models.attention import attend
+from jaxtune.models.dropout import dropout
+from jaxtune.models.encoder_config import EncoderConfig, Remat
+from jaxtune.models.layers import activate, affine, linear, normalise
+
+BlockKeys = tuple[Key, Key, Key]
+
+
+class Relations(NamedTuple):
+    """What attention knows of slots and pairs of slots, the same in every block."""
+
+    segments: RowInts
+    positions: RowInts  # from 0 in every sequence
+    bias: Float[Array, "row head slot slot"] | None  # added to the scores
+
+
+class Dense(NamedTuple):
+    """A dense layer's weights, as a product takes them; layers may be stacked in front."""
+
+    kernel: Float[Array, "*layer i o"]
+    bias: Float[Array, "*layer o"] | None
+
+
+class BlockWeights(NamedTuple):
+    """What `apply_block` reads: query, key and value are one product."""
+
+    attention_input: Dense
+    attention_output: Dense
+    attention_norm: nnx.LayerNorm
+    intermediate: Dense
+    output: Dense
+    output_norm: nnx.LayerNorm
+
+
+class Block(nnx.Module):
+    """The parameters of a block."""
+
+    def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
+        width, std = config.hidden_size, config.init_std
+        self.query = linear(std, width, width, rngs)
+        self.key = linear(std, width, width, rngs)
+        self.value = linear(std, width, width, rngs)
+        self.attention_output = linear(std, width, width, rngs)
+        self.attention_norm = nnx.LayerNorm(width, epsilon=config.layer_norm_eps, rngs=rngs)
+        self.intermediate = linear(std, width, config.intermediate_size, rngs)
+        self.output = linear(std, config.intermediate_size, width, rngs)
+        self.output_norm = nnx.LayerNorm(width, epsilon=config.layer_norm_eps, rngs=rngs)
+
+    def weights(self, dtype: jnp.dtype) -> BlockWeights:
+        """Kernels in the type of the products."""
+
+        def of(*layers: nnx.Linear) -> Dense:
+            kernels = [layer.kernel[...].astype(dtype) for layer in layers]
+            kernel = jnp.concatenate(kernels, axis=-1)
+            biases = [layer.bias[...] for layer in layers if layer.bias is not None]
+            return Dense(kernel, jnp.concatenate(biases, axis=-1) if biases else None)
+
+        return BlockWeights(
+            of(self.query, self.key, self.value),
+            of(self.attention_output),
+            self.attention_norm,
+            of(self.intermediate),
+            of(self.output),
+            self.output_norm,
+        )
+
+
+def apply_block(
+    config: EncoderConfig,
+    weights: BlockWeights,
+    x: Hidden,
+    relations: Relations,
+    keys: BlockKeys | None,
+) -> Hidden:
+    """Attention and feed-forward network of one block, each added to what it read and normalised;
+    without keys there is no dropout.
+    """
+    attention_key, output_key, feedforward_key = (None,) * 3 if keys is None else keys
+    rate = config.hidden_dropout
+    with jax.named_scope("attention"):
+        attended = _attention(config, weights, x, relations, attention_key)
+        x = normalise(weights.attention_norm, x + dropout(output_key, attended, rate))
+    with jax.named_scope("feedforward"):
+        fed = _feed_forward(config, weights, x)
+        return normalise(weights.output_norm, x + dropout(feedforward_key, fed, rate))
+
+
+def _attention(
+    config: EncoderConfig, weights: BlockWeights, x: Hidden, relations: Relations, key: Key | None
+) -> Hidden:
+    projected = checkpoint_name(affine(x, *weights.attention_input), "attention_input")
+    context = attend(
+        projected,
+        relations.segments,
+        config.num_heads,
+        key,
+        config.attention_dropout,
+        config.attention,
+        relations.bias,
+    )
+    context = checkpoint_name(context, "context")
+    return checkpoint_name(affine(context, *weights.attention_output), "attention_output")
+
+
+def _feed_forward(config: EncoderConfig, weights: BlockWeights, x: Hidden) -> Hidden:
+    inner = checkpoint_name(affine(x, *weights.intermediate), "intermediate")
+    fed = affine(activate(config.activation, inner), *weights.output)
+    return checkpoint_name(fed, "output")
+
+
+# The products of a block by the names that they have above.
+PRODUCTS = ("attention_input", "context", "attention_output", "intermediate", "output")
+
+
+def keeping(remat: Remat, step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step of the layer scan, whose backward pass computes some of it again.
+
+    All that is no product costs next to nothing to compute and much to keep: dropout masks, gelu,
+    LayerNorms and softmax weights are written once and read once, for every layer.
+    """
+    if remat == "none":
+        return step
+    # The last product of a block is kept anyhow: it is dear to repeat and small.
+    names = PRODUCTS if remat == "elementwise" else PRODUCTS[-1:]
+    keep = jax.checkpoint_policies.save_only_these_names(*names)
+    # A scan needs no barrier against common subexpressions.
+    return jax.checkpoint(step, prevent_cse=False, policy=keep)

@@ -1,0 +1,78 @@
+"""What an encoder is made of, as plain values: the encoder, its blocks and heads read nothing else.
+
+Families differ in these values alone (`jaxtune.models.families`): sizes, and named choices between
+the parts that the encoder has. No module asks for a family by name to decide what to compute.
+"""
+
+import dataclasses
+from typing import Literal
+
+Activation = Literal["gelu", "gelu_new", "relu", "silu", "tanh"]
+Remat = Literal["none", "elementwise", "block"]
+Attention = Literal["products", "kernel"]
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadConfig:
+    """Of the two layers on the first token's state: dense, activation, and a map to labels."""
+
+    activation: Activation = "tanh"
+    dropout_before: bool = False  # of the state too, and not only before the map to labels
+    # Whether the first layer is the encoder's pooler, which pre-training leaves; else it belongs to
+    # one task, and every trial draws it anew.
+    pretrained_pooler: bool = True
+    lm_activation: Activation | None = None  # of the masked-LM head; None: that of the blocks
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """The architecture, with the values of a Hugging Face config.json under the project's names."""
+
+    family: str  # its model_type: whose tensor names and class it has
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    max_positions: int  # rows of the position table, unused first ones included
+    type_vocab_size: int  # 0: there are no token types
+    embedding_size: int  # of the tables; projected to hidden_size where it is another
+    activation: Activation
+    layer_norm_eps: float
+    hidden_dropout: float
+    attention_dropout: float
+    classifier_dropout: float
+    pad_token_id: int
+    init_std: float = 0.02
+    # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out.
+    positions: Literal["table", "counted"] = "table"
+    # What attention adds to scores for the distance of two tokens: "bias" is a number per head and
+    # bucket of distances, in one table for all blocks.
+    distance: Literal["none", "bias"] = "none"
+    distance_buckets: int = 0
+    always_projected: bool = False  # between tables and blocks, also where the sizes are equal
+    shared_block: bool = False  # one block, applied `num_layers` times
+    head: HeadConfig = HeadConfig()
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters
+    remat: Remat = "none"  # what the backward pass computes again instead of keeping it
+    attention: Attention = "products"
+
+    @property
+    def position_offset(self) -> int:
+        """The row of the position table that a sequence's first token takes."""
+        return self.pad_token_id + 1 if self.positions == "counted" else 0
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence, in tokens, that has positions."""
+        return self.max_positions - self.position_offset
+
+    @property
+    def plain_scores(self) -> bool:
+        """Whether attention is softmax(Q K^T / sqrt(size)) alone, as the kernel computes it."""
+        return self.distance == "none"
+
+    @property
+    def projected(self) -> bool:
+        """Whether there is a dense layer between the tables and the blocks."""
+        return self.always_projected or self.embedding_size != self.hidden_size

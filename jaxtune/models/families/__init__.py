@@ -1,0 +1,25 @@
+"""The families of encoders that jaxtune has: one file each, and this table of them.
+
+To add one, say how it differs from BERT:
+
+| what differs | where it is said |
+|---|---|
+| keys of config.json, and values where they are absent | its file: `keys`, `absent` |
+| what no key decides, as fields of EncoderConfig | its file: `facts` |
+| keys of other mathematics, which are refused | its file: `only` |
+| names of tensors, read and written | its file: `encoder`, `classifier`, `masked_lm`, `decoder` |
+| its classes in transformers, for export | its file: `transformers` |
+| arithmetic that EncoderConfig has no choice for | a choice there, and the part that reads it |
+| - tables, positions, what is shared by all blocks | `models/encoder.py` |
+| - norms, feed-forward, what differs between blocks | `models/block.py` |
+| - scores and weights of attention | `models/attention.py` |
+| - pooling and heads; activations | `models/heads.py`; `models/layers.py` |
+| its tiny random model, which tests hold against torch | `tests/support/hf.py`: `FAMILIES` |
+"""
+
+from jaxtune.models.families.albert import ALBERT
+from jaxtune.models.families.bert import BERT
+from jaxtune.models.families.family import Family
+from jaxtune.models.families.roberta import ROBERTA
+
+FAMILIES: dict[str, Family] = {family.model_type: family for family in (BERT, ROBERTA, ALBERT)}
