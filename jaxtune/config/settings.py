@@ -142,6 +142,12 @@ class SweepConfig:
     """Clip every tensor by itself, as the original BERT optimiser did."""
     dropout: float | None = None
     """All dropout rates; null keeps the checkpoint's own."""
+    class_weights: str | None = None
+    """What each class counts in the training loss: `balanced` is in inverse proportion to its
+    training examples, `0.7,1.3` are numbers in the order of the logits; null counts all alike.
+    """
+    label_smoothing: float = 0.0
+    """Share of each label that the training loss spreads evenly over all classes; 0 is off."""
 
     # Mitigations (see --recipe)
     mixout: float = 0.0
@@ -217,10 +223,16 @@ TRACED_FIELDS = (
     "pretrained_decay",
     "layerwise_lr_decay",
     "reinit_layers",
+    "class_weights",
+    "label_smoothing",
 )
 # Traced too, but a program holds the arithmetic of only those that its trials use: without them it
 # is the plain one.
 MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
+# Of these a program holds the arithmetic where any of its trials uses it: a grid over them is one
+# program, and off they change no bit of a trial on CPU (tests/training/test_loss.py).
+LOSS_FIELDS = ("class_weights", "label_smoothing")
+BALANCED = "balanced"
 # Where model and data lie. Trials that differ only in these paths have read the same files if the
 # checksums say so.
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
@@ -240,6 +252,17 @@ MOST_TRIALS = 1_000_000
 def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
     """The mitigations in use."""
     return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
+
+
+def class_weight_list(text: str) -> tuple[float, ...]:
+    """`0.7,1.3` to numbers; raises UserError for anything else."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(
+            f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"
+            " between, such as 0.7,1.3."
+        ) from error
 
 
 def seed_list(text: str) -> tuple[int, ...]:

@@ -6,11 +6,13 @@ import os
 import struct
 
 from jaxtune.config.settings import (
+    BALANCED,
     DELIMITERS,
     INPUT_FIELDS,
     MOST_TRIALS,
     TASKS,
     SweepConfig,
+    class_weight_list,
     seed_list,
 )
 from jaxtune.core.accelerators import accelerator
@@ -183,7 +185,7 @@ def _check_recipe(config: SweepConfig) -> None:
         raise UserError(
             f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
         )
-    for name in ("adam_b1", "adam_b2", "dropout", "mixout"):
+    for name in ("adam_b1", "adam_b2", "dropout", "mixout", "label_smoothing"):
         value = getattr(config, name)
         if value is not None and not 0.0 <= _float32(value) < 1.0:
             raise UserError(f"{name} is {value}; give a rate from 0 up to, but not including, 1.")
@@ -196,6 +198,17 @@ def _check_recipe(config: SweepConfig) -> None:
         )
     if config.reinit_layers < 0:
         raise UserError(f"reinit_layers is {config.reinit_layers}; give a number of blocks, or 0.")
+    _check_class_weights(config.class_weights)
+
+
+def _check_class_weights(text: str | None) -> None:
+    if text is None or text == BALANCED:
+        return
+    for weight in class_weight_list(text):
+        if not 0.0 < _float32(weight) < math.inf:
+            raise UserError(
+                f"class_weights is {text!r}, which holds {weight}; give finite numbers above 0."
+            )
 
 
 def _check_device(config: SweepConfig) -> None:

@@ -120,6 +120,9 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
             f"Warning: the classes are numbers that are not all whole, such as {scores[0]!r}:"
             " --regression true predicts a number."
         )
+    for asked, weights in reading.get("class_weights", {}).items():
+        each = listed((f"{name!r} {weight:.4g}" for name, weight in weights.items()), "; ")
+        lines.append(f"Class weights ({asked}): {each}.")
     return lines
 
 

@@ -152,7 +152,7 @@ def _check_one_dev_set(plans: Sequence[ProgramPlan]) -> None:
 def _say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
     """Examples, classes, texts that were cut, and a max_length without room in the model."""
     if plans:
-        say("\n".join(sentences([plan.task.reading for plan in plans])))
+        say("\n".join(sentences([plan.reading for plan in plans])))
     asked = max(given.base.max_length, *given.grid.get("max_length", ()), 0)
     for plan in plans[:1]:
         most = plan.task.model.encoder.config.max_length
@@ -229,7 +229,7 @@ def _provenance(
     settings: Settings, argv: Sequence[str], plans: Sequence[ProgramPlan], inputs: Inputs
 ) -> dict[str, Any]:
     """The manifest of this run."""
-    readings = readings_in({"data": [plan.task.reading for plan in plans]})
+    readings = readings_in({"data": [plan.reading for plan in plans]})
     about = {"data": readings, "groups": [plan.describe() for plan in plans]}
     return describe(argv, settings.base.precision, inputs) | about
 

@@ -33,7 +33,7 @@ from jaxtune.training.trial_inputs import (
 )
 
 # Whether a trial has learnt nothing, from its losses [step] and gradient norms [logged, norm].
-StopRule = Callable[[np.ndarray, np.ndarray], bool]
+StopRule = Callable[[Trial, np.ndarray, np.ndarray], bool]
 
 
 class OnDevice(NamedTuple):
@@ -93,7 +93,9 @@ class GroupRun:
             trial_batches(t.seeds.order_seed, len(task.train), config.batch_size, num_steps)
             for t in self.lanes
         ]
-        self.hyper = program.place(stack_hypers([trial.hyper for trial in self.lanes]))
+        self.hyper = program.place(
+            stack_hypers(self.lanes, [task.class_weights(trial.config) for trial in self.lanes])
+        )
         self.init_keys = program.place(
             stream_keys((t.seeds.init_seed for t in self.lanes), Stream.INIT)
         )
@@ -131,7 +133,9 @@ class GroupRun:
         position, stop = self._begin(checkpoints), self.stop_step
         if stop and position.step < stop:
             position = self._advance(position, stop, checkpoints, interruption)
-            seen = zip(self.records.all_losses(), self.records.all_norms(), strict=True)
+            seen = zip(
+                self.trials, self.records.all_losses(), self.records.all_norms(), strict=True
+            )
             self.records.stop(i for i, each in enumerate(seen) if rule and rule(*each))
         if self.records.running(len(self.trials)):
             position = self._advance(position, self.until, checkpoints, interruption)

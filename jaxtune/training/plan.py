@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxtune.config.settings import SweepConfig, mitigations_of
-from jaxtune.config.trials import Trial, program_config, waves
+from jaxtune.config.trials import Trial, loss_fields, program_config, waves
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import (
     Shape,
@@ -144,7 +144,23 @@ class ProgramPlan:
             steps_per_dispatch=min(MOST_STEPS_PER_DISPATCH, self.num_steps),
             fresh=self.task.fresh,
             mitigations=mitigations_of(self.config),
+            loss=loss_fields(self.trials),
         )
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What was read of the data, and what each class counts in the loss where it is asked."""
+        asked = {t.config.class_weights: t.config for t in self.trials if t.config.class_weights}
+        if not asked:
+            return self.task.reading
+        assert self.task.classes is not None
+        weights = {
+            text: dict(
+                zip(self.task.classes, self.task.class_weights(config).tolist(), strict=True)
+            )
+            for text, config in asked.items()
+        }
+        return self.task.reading | {"class_weights": weights}
 
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier
@@ -232,6 +248,7 @@ def make_plans(
         task = prepare(config, platform)
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
+            task.class_weights(trial.config)  # where they do not fit, that is said here
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
         rows = np.stack([_rows(config, order, task) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished)

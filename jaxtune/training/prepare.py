@@ -13,6 +13,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.failure import trivial_floor
 from jaxtune.core.metrics import evaluate
 from jaxtune.core.words import plural
+from jaxtune.data.class_weights import class_weights_of
 from jaxtune.data.dataset import read_dataset, subset
 from jaxtune.data.examples import Dataset
 from jaxtune.data.fit import fit_sentences
@@ -78,6 +79,12 @@ class Prepared:
         """What trials are scored by, in words."""
         about = (self.metrics, self.positive, self.classes)
         return scoring_words(*about, self.dev.labels, self.trivial)
+
+    def class_weights(self, config: SweepConfig) -> np.ndarray:
+        """What each class counts in the loss of a trial, float32 [label]; UserError for weights
+        that do not fit.
+        """
+        return class_weights_of(config, self.train.labels, self.classes)
 
     def scores(self, logits: np.ndarray) -> dict[str, float]:
         """Of dev logits `[example, label]` in the dev file's order, the primary metric first."""

@@ -4,7 +4,7 @@ from jaxtune.config.parse import SWEPT_FIELDS
 
 COUNTS = "num_seeds num_epochs batch_size max_length log_every max_steps eval_every train_examples"
 POSITIVE = ("learning_rate", "adam_eps", "max_grad_norm")
-RATES = ("adam_b1", "adam_b2", "dropout")
+RATES = ("adam_b1", "adam_b2", "dropout", "label_smoothing")
 CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
 
 SWEPT = ", ".join(SWEPT_FIELDS)
@@ -120,6 +120,19 @@ FLAGS = [
         (f"--warmup_ratio {value}", f"warmup_ratio is {float(value)}; give a share of all steps")
         for value in ("1.1", "-0.1", "nan")
     ),
+    *(
+        (f"--class_weights={value}", f"class_weights is {value!r}; give balanced, or a number for")
+        for value in ("Balanced", "1,", "1;2", ",", "0.7 1.3", "a,b")
+    ),
+    *(
+        (f"--class_weights=1,{value}", f"which holds {float(value)}; give finite numbers above 0")
+        for value in ("0", "-1", "nan", "inf", "1e-60", "1e39")
+    ),
+    (
+        "--class_weights 1,2,3",
+        "class_weights is '1,2,3', but there are 2 classes ('unacceptable', 'acceptable'); give a",
+    ),
+    ("--grid.class_weights none 1", "class_weights is '1', but there are 2 classes"),
     ("--trials_per_device 0", "trials_per_device is 0; give a number of at least 1"),
     ("--stratify true", "stratify is given without train_examples; say how many"),
     (
