@@ -86,6 +86,12 @@ class SweepConfig:
     """Which random subset `train_examples` draws."""
     stratify: bool = False
     """The subset keeps every class's share, and one example of it at least."""
+    dev_fraction: float | None = None
+    """Share of the training examples that is held out of training, of every class alike, to choose
+    by: patience and the best parameters go by these, and the dev set is for the report alone.
+    """
+    dev_fraction_seed: int = 0
+    """Which examples `dev_fraction` holds out."""
     max_length: int = 128
     """Longest sequence in tokens; longer ones are cut, longest sentence first. Recorded is the
     length in use, which is no more than the model has positions for.
@@ -195,6 +201,10 @@ class SweepConfig:
     """
     keep_trials: int | None = None
     """With early_stop: how many trials of each arm go on at most, best dev score so far first."""
+    patience: int | None = None
+    """Evaluations in a row without a better score after which a trial stops; null lets every trial
+    end.
+    """
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
@@ -242,7 +252,7 @@ COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_ev
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting"),
-    *("early_stop", "keep_trials", "metric", "positive_class"),
+    *("early_stop", "keep_trials", "patience", "metric", "positive_class"),
 )
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 # Far above any sweep: a mistyped range is refused before it fills the memory.

@@ -47,6 +47,7 @@ def _check_counts(config: SweepConfig) -> None:
         "trials_per_device",
         "checkpoint_every",
         "keep_trials",
+        "patience",
     )
     for name in (*positive, *optional):
         value = getattr(config, name)
@@ -64,12 +65,35 @@ def _check_counts(config: SweepConfig) -> None:
             "keep_trials is given without early_stop; say when to choose them, such as --early_stop"
             " 0.3."
         )
-    if config.subset_seed < 0:
-        raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
+    _check_patience(config)
+    for name in ("subset_seed", "dev_fraction_seed"):
+        if getattr(config, name) < 0:
+            raise UserError(f"{name} is {getattr(config, name)}; give a number of at least 0.")
+    if config.dev_fraction is not None and not 0.0 < config.dev_fraction < 1.0:
+        raise UserError(
+            f"dev_fraction is {config.dev_fraction}; give a share of the training examples between"
+            " 0 and 1, or null to hold none out."
+        )
     if config.stratify and config.train_examples is None:
         raise UserError(
             "stratify is given without train_examples; say how many examples the subset has, or"
             " leave it out."
+        )
+
+
+def _check_patience(config: SweepConfig) -> None:
+    if config.patience is None:
+        return
+    if config.keep_trials is not None:
+        raise UserError(
+            "patience and keep_trials are both given; a trial stops by one of them: leave the other"
+            " out."
+        )
+    if config.save_params in ("final", "all"):
+        # Its lane goes on with the others of the group.
+        raise UserError(
+            f"save_params is {config.save_params!r}, but with patience the last parameters of a"
+            " trial that has stopped are not kept; give best or none."
         )
 
 

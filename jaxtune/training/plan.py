@@ -147,21 +147,6 @@ class ProgramPlan:
             loss=loss_fields(self.trials),
         )
 
-    @property
-    def reading(self) -> dict[str, Any]:
-        """What was read of the data, and what each class counts in the loss where it is asked."""
-        asked = {t.config.class_weights: t.config for t in self.trials if t.config.class_weights}
-        if not asked:
-            return self.task.reading
-        assert self.task.classes is not None
-        weights = {
-            text: dict(
-                zip(self.task.classes, self.task.class_weights(config).tolist(), strict=True)
-            )
-            for text, config in asked.items()
-        }
-        return self.task.reading | {"class_weights": weights}
-
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier
     ) -> dict[str, np.ndarray]:
