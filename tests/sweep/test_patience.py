@@ -10,20 +10,26 @@ import pytest
 from same_results import assert_same, assert_same_trials
 
 import jaxtune
+from jaxtune.config.parse import parse
+from jaxtune.config.trials import make_trials
+from jaxtune.core.metrics import auroc
+from jaxtune.data.reading import sentences
 from jaxtune.export.__main__ import main as export
 from jaxtune.storage.checkpoints import RunCheckpoints, load_params
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.keep_trials import _worst
-from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.training.plan_words import choosing, reading
 
-STEPS, EVERY, PATIENCE = 18, 2, 2
+STEPS, EVERY, PATIENCE = 12, 2, 2
 
 
 def command(tiny, out, *flags):
     return [
         *("--model", tiny, "--task", "miniature", "--out", str(out), "--max_steps", str(STEPS)),
         *("--train_examples", "64", "--log_every", "2", "--eval_every", str(EVERY)),
-        *("--num_seeds", "6", "--learning_rate", "3e-3", "--save_params", "best", *flags),
+        *("--num_seeds", "6", "--learning_rate", "3e-3", "--save_params", "best"),
+        *("--packing", "false", "--metric", "auroc", *flags),
     ]
 
 
@@ -71,14 +77,14 @@ def test_trials_stop_where_their_curve_says_and_are_until_then_as_ever(patient, 
     found, before = jaxtune.load_results(patient), jaxtune.load_results(whole)
     stopped = 0
     for row in found.trials.itertuples():
-        scores = curve(before, row.trial, "dev/accuracy")
+        scores = curve(before, row.trial, "dev/auroc")
         stop = expected_stop(scores)
         best = scores[scores.index <= (stop or STEPS)]
         assert (row.best_step, row.num_steps) == (best.idxmax(), STEPS)
         assert row.best == pytest.approx(best.max())
         if stop is None:
             assert np.isnan(row.stopped_at)
-            assert row.stopped_by is None
+            assert row.stopped_by != "patience"
             np.testing.assert_array_equal(
                 found.predictions[row.trial], before.predictions[row.trial]
             )
@@ -86,13 +92,14 @@ def test_trials_stop_where_their_curve_says_and_are_until_then_as_ever(patient, 
         stopped += 1
         assert (row.stopped_at, row.stopped_by) == (stop, "patience")
         assert row.final == pytest.approx(scores[stop])
-        answers = found.predictions[row.trial].argmax(axis=1)
-        assert np.mean(answers == found.labels) == row.final
-        assert curve(found, row.trial, "dev/accuracy").equals(best)
+        assert auroc(found.predictions[row.trial], found.labels) == row.final
+        assert curve(found, row.trial, "dev/auroc").equals(best)
         losses = curve(before, row.trial, "loss").iloc[:stop]
         assert curve(found, row.trial, "loss").equals(losses)
         assert row.train_loss == pytest.approx(losses[-4:].mean())
     assert 0 < stopped < 6
+    table = json.loads((patient / "summary.json").read_text())["arms"]["all"]
+    assert table["stopped_early"] == stopped
 
 
 def test_a_trial_that_stopped_keeps_the_parameters_of_its_best(patient, whole):
@@ -132,6 +139,7 @@ def test_resumed_equals_undisturbed(tiny, patient, tmp_path, monkeypatch, cut):
     assert_same(patient, out)
 
 
+@pytest.mark.storm
 def test_one_device_gives_the_same_trials(tiny, patient, tmp_path, monkeypatch):
     """Each in a group of its own, which ends when it does."""
     monkeypatch.setattr(ProgramPlan, "devices", jax.devices()[:1])
@@ -144,8 +152,8 @@ def test_with_held_out_examples_these_choose_and_the_dev_set_is_reported(held_ou
     results = jaxtune.load_results(held_out)
     stopped = differ = 0
     for row in results.trials.itertuples():
-        chooser = curve(results, row.trial, "held_out/accuracy")
-        scores = curve(results, row.trial, "dev/accuracy")
+        chooser = curve(results, row.trial, "held_out/auroc")
+        scores = curve(results, row.trial, "dev/auroc")
         assert (row.best_step, row.held_out_best) == (
             chooser.idxmax(),
             pytest.approx(chooser.max()),
@@ -176,26 +184,32 @@ def test_the_best_parameters_give_the_dev_score_in_the_row(held_out, tmp_path, c
     words = ["--trial", "0", "--step", "best", "--to", str(tmp_path / "hf")]
     assert export([str(held_out), *words]) == 0
     said = capsys.readouterr().out
-    assert f"after step {row.best_step}: accuracy {row.best:.4f} on the dev set" in said
+    assert f"after step {row.best_step}: auroc {row.best:.4f} on the dev set" in said
     assert "best evaluation on the examples held out of training" in said
 
 
-def test_what_is_said_at_the_start(tiny, tmp_path, capsys):
-    cases = {
-        (): "Warning: which parameters are its best is decided on the dev set",
-        PATIENT: "Warning: when a trial stops and which parameters are its best is decided on the",
-        (*PATIENT, "--dev_fraction", "0.25"): "Held out of training, to choose by: 16 training ex",
-    }
-    for flags, sentence in cases.items():
-        assert main(command(tiny, tmp_path / "out", *flags, "--dry_run")) == 0
-        said = capsys.readouterr().out
-        assert sentence in said
-        assert ("is decided on the dev set" in said) == ("--dev_fraction" not in flags)
-        where = "held-out examples" if "--dev_fraction" in flags else "dev set"
-        rule = (
-            f"A trial stops after 2 evaluations in a row without a better accuracy on the {where}."
-        )
-        assert (rule in said) == ("--patience" in flags)
+def said_of(tiny, *flags):
+    (plan,) = make_plans(make_trials(parse(command(tiny, "out", *flags))))
+    return [*sentences([reading(plan)]), *choosing(plan)]
+
+
+def test_what_is_said_at_the_start(tiny):
+    best = said_of(tiny)
+    assert best[-1].startswith("Warning: which parameters are its best is decided on the dev set")
+    dev = said_of(tiny, *PATIENT)
+    rule = "A trial stops after 2 evaluations in a row without a better auroc on the"
+    assert dev[-2] == f"{rule} dev set."
+    assert dev[-1].startswith("Warning: when a trial stops and which parameters are its best is")
+    fair = said_of(tiny, *PATIENT, "--dev_fraction", "0.25")
+    assert fair[:2] == [
+        "Read 48 of 1,000 training and 300 dev examples.",
+        "Held out of training, to choose by: 16 training examples ('unacceptable' 6;"
+        " 'acceptable' 10).",
+    ]
+    assert fair[-1] == f"{rule} held-out examples."
+    assert not any("decided on the dev set" in line for line in fair)
+    plain = said_of(tiny, "--save_params", "final")
+    assert not any("stops" in line or "decided" in line for line in plain)
 
 
 def test_trials_are_kept_by_the_held_out_score_where_there_is_one():

@@ -126,7 +126,7 @@ def test_evaluations_since_the_best_and_what_another_score_chose():
     records = GroupRecords(1)
     rows = [(0.2, np.nan, 0.5), (0.4, np.nan, 0.5), (0.3, np.nan, 0.6), (0.4, np.nan, 0.6)]
     for step, values in enumerate(rows, 1):
-        scores = [{"f1": step + place, "held_out/f1": v} for place, v in enumerate(values)]
+        scores = [{"f1": float(step + place), "held_out/f1": v} for place, v in enumerate(values)]
         records.add_evaluation(10 * step, scores, np.zeros((3, 1, 2)), np.ones(3, bool))
     assert records.waited("held_out/f1").tolist() == [2, 4, 1]
     best, steps = records.best("f1", "held_out/f1")

@@ -10,6 +10,8 @@ import torch
 from small_groups import assert_same, plan_for, run
 
 from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.placement import make_mesh
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import LossTerms, StepPlan, gather_batch, loss_of_logits
 
 WEIGHTS = [0.7, 1.3, 4.0]
@@ -83,6 +85,7 @@ def test_a_trial_without_either_is_bitwise_what_it_is_in_the_plain_program(grid,
     assert_same(alone[0, "all"], grid[0][arm("null", "0.0")])
 
 
+@pytest.mark.storm
 def test_one_of_the_two_alone_is_bitwise_what_it_is_in_a_grid_of_both(grid, tiny):
     flags = ("--num_seeds", "1", "--save_params", "final", "--class_weights", "3,0.5")
     alone, _ = run(plan_for(tiny, *flags), num_devices=1, group_size=1)
@@ -93,7 +96,8 @@ def test_every_trial_is_trained_with_its_own(tiny):
     """The first loss of each, stacked, is torch's of its own logits."""
     flags = ("--num_seeds", "1", "--dropout", "0", "--trials_per_device", "6")
     plan = plan_for(tiny, *flags, *GRID)
-    program, task = plan.compile(6), plan.task
+    task = plan.task
+    program = GroupProgram(plan.static, make_mesh(jax.devices()[:1]), 6, task.model)
     tables = put_on_devices(program, task)
     group = GroupRun(program, task, tables, plan.trials, plan.shape, [])
     state = group.start_state()
