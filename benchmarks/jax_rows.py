@@ -50,10 +50,10 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     began = time.perf_counter()
     state = run.start_state()
     state, records = program.train(*run.train_arguments(state, 0, 1))
-    jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
+    jax.block_until_ready(program.evaluate(state.model, tables.evaluated, tables.eval_plan))
     compiled = time.perf_counter() - began
     began = time.perf_counter()
-    jax.block_until_ready(program.evaluate(state.model, tables.dev, tables.eval_plan))
+    jax.block_until_ready(program.evaluate(state.model, tables.evaluated, tables.eval_plan))
     evaluation = (time.perf_counter() - began) / num_trials
     times = []
     for repeat in range(repeats + 1):  # the first repeat warms up

@@ -86,6 +86,12 @@ class SweepConfig:
     """Which random subset `train_examples` draws."""
     stratify: bool = False
     """The subset keeps every class's share, and one example of it at least."""
+    dev_fraction: float | None = None
+    """Share of the training examples that is held out of training, of every class alike, to choose
+    by: patience and the best parameters go by these, and the dev set is for the report alone.
+    """
+    dev_fraction_seed: int = 0
+    """Which examples `dev_fraction` holds out."""
     max_length: int = 128
     """Longest sequence in tokens; longer ones are cut, longest sentence first. Recorded is the
     length in use, which is no more than the model has positions for.
@@ -142,6 +148,12 @@ class SweepConfig:
     """Clip every tensor by itself, as the original BERT optimiser did."""
     dropout: float | None = None
     """All dropout rates; null keeps the checkpoint's own."""
+    class_weights: str | None = None
+    """What each class counts in the training loss: `balanced` is in inverse proportion to its
+    training examples, `0.7,1.3` are numbers in the order of the logits; null counts all alike.
+    """
+    label_smoothing: float = 0.0
+    """Share of each label that the training loss spreads evenly over all classes; 0 is off."""
 
     # Mitigations (see --recipe)
     mixout: float = 0.0
@@ -189,6 +201,10 @@ class SweepConfig:
     """
     keep_trials: int | None = None
     """With early_stop: how many trials of each arm go on at most, best dev score so far first."""
+    patience: int | None = None
+    """Evaluations in a row without a better score after which a trial stops; null lets every trial
+    end.
+    """
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
@@ -217,10 +233,16 @@ TRACED_FIELDS = (
     "pretrained_decay",
     "layerwise_lr_decay",
     "reinit_layers",
+    "class_weights",
+    "label_smoothing",
 )
 # Traced too, but a program holds the arithmetic of only those that its trials use: without them it
 # is the plain one.
 MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
+# Of these a program holds the arithmetic where any of its trials uses it: a grid over them is one
+# program, and off they change no bit of a trial on CPU (tests/training/test_loss.py).
+LOSS_FIELDS = ("class_weights", "label_smoothing")
+BALANCED = "balanced"
 # Where model and data lie. Trials that differ only in these paths have read the same files if the
 # checksums say so.
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
@@ -230,7 +252,7 @@ COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_ev
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting"),
-    *("early_stop", "keep_trials", "metric", "positive_class"),
+    *("early_stop", "keep_trials", "patience", "metric", "positive_class"),
 )
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 # Far above any sweep: a mistyped range is refused before it fills the memory.
@@ -240,6 +262,17 @@ MOST_TRIALS = 1_000_000
 def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
     """The mitigations in use."""
     return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
+
+
+def class_weight_list(text: str) -> tuple[float, ...]:
+    """`0.7,1.3` to numbers; raises UserError for anything else."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(
+            f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"
+            " between, such as 0.7,1.3."
+        ) from error
 
 
 def seed_list(text: str) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from jaxtune.config.parse import Settings
 from jaxtune.config.settings import (
     COMMAND_FIELDS,
     INPUT_FIELDS,
+    LOSS_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
     SweepConfig,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
 
 
 class Hyper(NamedTuple):
-    """One trial's optimiser settings; every field is a scalar that may be traced and may differ
-    between trials.
+    """One trial's settings of optimiser and loss; every field may be traced and may differ between
+    trials. All but the class weights are scalars.
     """
 
     learning_rate: "ArrayLike"  # peak
@@ -42,6 +43,9 @@ class Hyper(NamedTuple):
     pretrained_decay: "ArrayLike" = 0.0  # towards the starting parameters
     layerwise_lr_decay: "ArrayLike" = 1.0  # factor per block from the head down
     reinit_layers: "ArrayLike" = 0  # top blocks drawn anew
+    # Of the loss, compiled in only where a trial uses it (`jaxtune.config.settings.LOSS_FIELDS`).
+    class_weights: "ArrayLike" = 1.0  # [label]; or of all
+    label_smoothing: "ArrayLike" = 0.0  # share of the label that all classes get
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +73,11 @@ class Trial:
 
     @property
     def hyper(self) -> Hyper:
-        """The traced settings; no clipping is an infinite bound."""
+        """The traced settings; no clipping is an infinite bound. The class weights are those of a
+        trial without, for they depend on the data (`jaxtune.data.class_weights`).
+        """
         values = {name: getattr(self.config, name) for name in TRACED_FIELDS}
+        del values["class_weights"]
         if values["max_grad_norm"] is None:
             values["max_grad_norm"] = np.inf
         return Hyper(**values)
@@ -147,6 +154,16 @@ def program_config(config: SweepConfig) -> SweepConfig:
     shared: dict[str, Any] = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
     shared |= {name: type(defaults[name])(-1) for name in mitigations_of(config)}
     return dataclasses.replace(config, **shared)
+
+
+def loss_fields(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Of LOSS_FIELDS, those that any of the trials uses."""
+    plain = SweepConfig()
+    return tuple(
+        name
+        for name in LOSS_FIELDS
+        if any(getattr(trial.config, name) != getattr(plain, name) for trial in trials)
+    )
 
 
 def waves(trials: tuple[Trial, ...], group_size: int) -> list[tuple[Trial, ...]]:

@@ -6,11 +6,13 @@ import os
 import struct
 
 from jaxtune.config.settings import (
+    BALANCED,
     DELIMITERS,
     INPUT_FIELDS,
     MOST_TRIALS,
     TASKS,
     SweepConfig,
+    class_weight_list,
     seed_list,
 )
 from jaxtune.core.accelerators import accelerator
@@ -45,6 +47,7 @@ def _check_counts(config: SweepConfig) -> None:
         "trials_per_device",
         "checkpoint_every",
         "keep_trials",
+        "patience",
     )
     for name in (*positive, *optional):
         value = getattr(config, name)
@@ -62,12 +65,35 @@ def _check_counts(config: SweepConfig) -> None:
             "keep_trials is given without early_stop; say when to choose them, such as --early_stop"
             " 0.3."
         )
-    if config.subset_seed < 0:
-        raise UserError(f"subset_seed is {config.subset_seed}; give a number of at least 0.")
+    _check_patience(config)
+    for name in ("subset_seed", "dev_fraction_seed"):
+        if getattr(config, name) < 0:
+            raise UserError(f"{name} is {getattr(config, name)}; give a number of at least 0.")
+    if config.dev_fraction is not None and not 0.0 < config.dev_fraction < 1.0:
+        raise UserError(
+            f"dev_fraction is {config.dev_fraction}; give a share of the training examples between"
+            " 0 and 1, or null to hold none out."
+        )
     if config.stratify and config.train_examples is None:
         raise UserError(
             "stratify is given without train_examples; say how many examples the subset has, or"
             " leave it out."
+        )
+
+
+def _check_patience(config: SweepConfig) -> None:
+    if config.patience is None:
+        return
+    if config.keep_trials is not None:
+        raise UserError(
+            "patience and keep_trials are both given; a trial stops by one of them: leave the other"
+            " out."
+        )
+    if config.save_params in ("final", "all"):
+        # Its lane goes on with the others of the group.
+        raise UserError(
+            f"save_params is {config.save_params!r}, but with patience the last parameters of a"
+            " trial that has stopped are not kept; give best or none."
         )
 
 
@@ -183,7 +209,7 @@ def _check_recipe(config: SweepConfig) -> None:
         raise UserError(
             f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
         )
-    for name in ("adam_b1", "adam_b2", "dropout", "mixout"):
+    for name in ("adam_b1", "adam_b2", "dropout", "mixout", "label_smoothing"):
         value = getattr(config, name)
         if value is not None and not 0.0 <= _float32(value) < 1.0:
             raise UserError(f"{name} is {value}; give a rate from 0 up to, but not including, 1.")
@@ -196,6 +222,17 @@ def _check_recipe(config: SweepConfig) -> None:
         )
     if config.reinit_layers < 0:
         raise UserError(f"reinit_layers is {config.reinit_layers}; give a number of blocks, or 0.")
+    _check_class_weights(config.class_weights)
+
+
+def _check_class_weights(text: str | None) -> None:
+    if text is None or text == BALANCED:
+        return
+    for weight in class_weight_list(text):
+        if not 0.0 < _float32(weight) < math.inf:
+            raise UserError(
+                f"class_weights is {text!r}, which holds {weight}; give finite numbers above 0."
+            )
 
 
 def _check_device(config: SweepConfig) -> None:

@@ -57,12 +57,30 @@ def is_constant_prediction(logits: np.ndarray) -> bool:
     return np.unique(predict(logits)).size == 1
 
 
-def constant_loss(labels: np.ndarray) -> float:
+def constant_loss(
+    labels: np.ndarray, class_weights: np.ndarray | None = None, label_smoothing: float = 0.0
+) -> float:
     """The training loss of the best constant output: the entropy in nats of the labels' shares
     (ln(classes) where they are balanced), or the variance of numbers.
+
+    Args:
+        class_weights: what each class counts in the loss, `[label]`; None is all alike. Smoothing
+            needs them, for it is over classes without an example too.
     """
     if np.issubdtype(labels.dtype, np.floating):
         return float(np.var(labels))
-    _, counts = np.unique(labels, return_counts=True)
-    shares = counts / counts.sum()
+    if class_weights is None:
+        _, counts = np.unique(labels, return_counts=True)
+        return _entropy(counts / counts.sum())
+    weights = class_weights.astype(np.float64)
+    own = weights * np.bincount(labels, minlength=len(weights))
+    # The sum of all losses is sum of a_c * -log p_c, least where p has the shares of a.
+    smoothed = label_smoothing * len(labels) / len(weights) * weights
+    of_class = (1 - label_smoothing) * own + smoothed
+    return float(of_class.sum() / own.sum() * _entropy(of_class / of_class.sum()))
+
+
+def _entropy(shares: np.ndarray) -> float:
+    """In nats; a share of 0 adds nothing."""
+    shares = shares[shares > 0]
     return float(-np.sum(shares * np.log(shares)))

@@ -154,6 +154,20 @@ METRICS: dict[str, Metric] = {
 }
 
 
+# Before the name of a score that is not of the dev set but of the examples held out of training.
+HELD_OUT = "held_out/"
+
+
+def metric_of(score: str) -> Metric:
+    """By what a score was measured, such as `f1` for `f1` and for `held_out/f1`."""
+    return METRICS[score.removeprefix(HELD_OUT)]
+
+
+def curve_of(score: str) -> str:
+    """A score's name among a trial's curves: `dev/f1`, `held_out/f1`."""
+    return score if score.startswith(HELD_OUT) else f"dev/{score}"
+
+
 def fitting(num_labels: int) -> list[str]:
     """Names of the metrics of a task with so many columns of logits."""
     return [name for name, one in METRICS.items() if one.fewest <= num_labels <= one.most]

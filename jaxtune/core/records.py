@@ -26,7 +26,7 @@ class Recorder(Protocol):
     def evaluation(
         self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
     ) -> None:
-        """The dev set has been scored after `step` updates."""
+        """The dev set has been scored after `step` updates, and the held-out examples if any."""
 
 
 class Restored(NamedTuple):

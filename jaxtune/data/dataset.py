@@ -60,6 +60,31 @@ def subset(config: SweepConfig, labels: np.ndarray) -> np.ndarray:
     return np.sort(order[:size])
 
 
+def hold_out(
+    config: SweepConfig, chosen: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The examples in use parted into those to train on and those held out, in file order.
+
+    Every class keeps its share in both, and one example to train on at least.
+    """
+    if config.dev_fraction is None:
+        return chosen, chosen[:0]
+    size, classes = round(config.dev_fraction * len(chosen)), len(np.unique(labels[chosen]))
+    given = f"dev_fraction is {config.dev_fraction}, which holds out {plural(size, 'example')}"
+    is_class = np.issubdtype(labels.dtype, np.integer)
+    if len(chosen) - size < (classes if is_class else 1):
+        raise UserError(f"{given} of {len(chosen):,} and leaves too few to train on; give less.")
+    # A stream of its own: the same number may be the subset's seed.
+    order = np.random.default_rng((1, config.dev_fraction_seed)).permutation(chosen)
+    kept = np.arange(len(order) - size)
+    if is_class:
+        kept = _first_of_each_class(labels[order], len(order) - size)
+    held_out = np.sort(np.delete(order, kept))
+    if len(np.unique(labels[held_out])) < 2:
+        raise UserError(f"{given} with fewer than two distinct labels; give a larger share.")
+    return np.sort(order[kept]), held_out
+
+
 def _first_of_each_class(labels: np.ndarray, size: int) -> np.ndarray:
     """Places of `size` labels that keep the classes' shares, the first of each class.
 

@@ -13,13 +13,18 @@ SPLITS = ("train", "dev")
 
 
 def reading_of(
-    dataset: Dataset, chosen: np.ndarray, cut: Mapping[str, int], max_length: int
+    dataset: Dataset,
+    chosen: np.ndarray,
+    cut: Mapping[str, int],
+    max_length: int,
+    held_out: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """What a sweep reads, as the manifest keeps it.
 
     Args:
-        chosen: the training examples in use, `[example]`.
+        chosen: the training examples that are trained on, `[example]`.
         cut: how many texts of each split were longer than `max_length` tokens.
+        held_out: those that are held out, if any, `[example]`.
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
     texts = {"train": _texts(train, chosen), "dev": _texts(dev, np.arange(len(dev)))}
@@ -34,12 +39,20 @@ def reading_of(
         "cut": dict(cut),
         "notes": list(dataset.notes),
     }
+    if held_out is not None:
+        found["examples"]["held_out"] = len(held_out)
+        shared = sum(text in in_train for text in _texts(train, held_out))
+        found["held_out_examples_in_train"] = shared
     if names is None:
         return found | {"labels": {split: _spread(labels[split]) for split in SPLITS}}
     counts = {split: np.bincount(labels[split], minlength=len(names)) for split in SPLITS}
     found["classes"] = {
         name: {split: int(counts[split][i]) for split in SPLITS} for i, name in enumerate(names)
     }
+    if held_out is not None:
+        found["held_out_classes"] = {
+            name: int(np.sum(train.labels[held_out] == i)) for i, name in enumerate(names)
+        }
     return found | {"majority_share": float(counts["dev"].max() / len(dev))}
 
 
@@ -82,6 +95,7 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
     in_all, shared = reading["train_examples_in_all"], reading["dev_examples_in_train"]
     of = "" if num_train == in_all else f" of {in_all:,}"
     lines = [f"Read {num_train:,}{of} training and {plural(num_dev, 'dev example')}."]
+    lines += _held_out_sentences(reading) if "held_out" in reading["examples"] else []
     lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
     cut, length = reading["cut"], reading["max_length"]
     lost, tokens = _shares(reading, cut), plural(length, "token")
@@ -95,9 +109,27 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
     return lines + list(reading["notes"])
 
 
+def _held_out_sentences(reading: Mapping[str, Any]) -> list[str]:
+    held_out, shared = reading["examples"]["held_out"], reading["held_out_examples_in_train"]
+    counts = listed(
+        (f"{name!r} {n:,}" for name, n in reading.get("held_out_classes", {}).items()), "; "
+    )
+    what = plural(held_out, "training example")
+    lines = [f"Held out of training, to choose by: {what}{f' ({counts})' if counts else ''}."]
+    if shared:
+        are = "is trained on" if shared == 1 else "are trained on"
+        lines.append(f"Warning: {shared:,} of the texts held out {are} too.")
+    return lines
+
+
 def _shares(reading: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     """Such as `3 of 25 train and 1 of 12 dev texts`; empty where there are none."""
-    found = [f"{n:,} of {reading['examples'][split]:,} {split}" for split, n in counts.items() if n]
+    examples = reading["examples"]
+    found = [
+        f"{n:,} of {examples[split]:,} {split.replace('_', '-')}"
+        for split, n in counts.items()
+        if n
+    ]
     return f"{' and '.join(found)} texts" if found else ""
 
 
@@ -111,7 +143,8 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
     for split in SPLITS:
         absent = [name for name in classes if not classes[name][split]]
         if absent:
-            is_drawn = reading["examples"]["train"] < reading["train_examples_in_all"]
+            in_use = reading["examples"]["train"] + reading["examples"].get("held_out", 0)
+            is_drawn = in_use < reading["train_examples_in_all"]
             do = ": --stratify true draws of every class" if split == "train" and is_drawn else ""
             word = "class" if len(absent) == 1 else "classes"
             lines.append(f"Warning: no {split} example has the {word} {quoted(absent)}{do}.")
@@ -120,6 +153,9 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
             f"Warning: the classes are numbers that are not all whole, such as {scores[0]!r}:"
             " --regression true predicts a number."
         )
+    for asked, weights in reading.get("class_weights", {}).items():
+        each = listed((f"{name!r} {weight:.4g}" for name, weight in weights.items()), "; ")
+        lines.append(f"Class weights ({asked}): {each}.")
     return lines
 
 

@@ -71,6 +71,18 @@ class TokenTable:
             labels=self.labels[examples],
         )
 
+    def followed_by(self, other: "TokenTable") -> "TokenTable":
+        """The examples of both, these first."""
+        moved = other.starts + np.int32(len(self.ids) - 1)
+        return TokenTable(  # with a single padding token
+            ids=np.concatenate([self.ids, other.ids[1:]]),
+            token_types=np.concatenate([self.token_types, other.token_types[1:]]),
+            positions=np.concatenate([self.positions, other.positions[1:]]),
+            starts=np.concatenate([self.starts, moved]),
+            lengths=np.concatenate([self.lengths, other.lengths]),
+            labels=np.concatenate([self.labels, other.labels]),
+        )
+
 
 def load_tokenizer(folder: Path) -> Any:
     """The checkpoint's tokenizer; raises UserError without one, or without a padding token."""

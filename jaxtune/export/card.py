@@ -70,7 +70,7 @@ def ensemble_card(
         members=len(members),
         size=len(sweep.arm_of(members[0].trial.arm)),
         geometric=", the normalised geometric mean of their probabilities" if classes else "",
-        step=STEPS[sweep.step],
+        step=STEPS[sweep.step].format(where=chosen_on(members[0])),
         table=_table(["folder", "trial", "seeds"], rows),
     )
     what = f"ensemble of {len(members)} trials"
@@ -91,7 +91,7 @@ def soup_card(
         members=len(members),
         size=len(sweep.arm_of(members[0].trial.arm)),
         start=_start(dev, len({member.trial.seeds.init_seed for member in members})),
-        step=STEPS[sweep.step],
+        step=STEPS[sweep.step].format(where=chosen_on(members[0])),
         table=_table(["soup", "trials"], [[n, ", ".join(map(str, t))] for n, t in trials.items()]),
     )
     what = f"{chosen} soup of {plural(len(trials[chosen]), 'trial')}"
@@ -155,7 +155,14 @@ def step_words(sweep: Sweep, member: Member) -> str:
     """Which parameters, such as `after the last step, 468`."""
     if sweep.step == "final":
         return f"after the last step, {member.row['num_steps']}"
-    return f"of the best evaluation on the dev set, after step {member.row['best_step']}"
+    where = chosen_on(member)
+    return f"of the best evaluation on the {where}, after step {member.row['best_step']}"
+
+
+def chosen_on(member: Member) -> str:
+    """What said which evaluation is a trial's best."""
+    held_out = member.trial.config.dev_fraction is not None
+    return "examples held out of training" if held_out else "dev set"
 
 
 def _front_matter(dev: DevSet) -> str:

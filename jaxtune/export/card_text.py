@@ -84,7 +84,7 @@ initialisations, whose mean need not mean anything: compare the scores with a si
 SAME_START = "All trials started from the same parameters."
 STEPS = {
     "final": "The parameters are those after the last step.",
-    "best": "The parameters are those of each trial's best evaluation on the dev set.",
+    "best": "The parameters are those of each trial's best evaluation on the {where}.",
 }
 
 USE = """\

@@ -164,7 +164,7 @@ class DevSet:
         self.labels = plan.task.dev.labels
         self.source = _task_of(self.config)
         self._program = plan.stacking(1).compile(1)
-        tables = (self.task.dev.as_tokens(), self.task.eval_plan)
+        tables = (self.task.evaluated.as_tokens(), self.task.eval_plan)
         self._tables = self._program.place(tables, per_trial=False)
         encoder, num_labels = self.task.model.encoder.config, self.task.num_labels
         self._skeleton = jax.eval_shape(
@@ -201,7 +201,7 @@ class DevSet:
         model = compact_embedding(self.model(params, source), self.task.kept_words)
         stacked = self._program.place(jax.tree.map(lambda leaf: np.asarray(leaf)[None], model))
         outcome = self._program.fetch(self._program.evaluate(stacked, *self._tables))
-        return outcome.logits[0]
+        return outcome.logits[0, : len(self.task.dev)]
 
     def scores(self, logits: np.ndarray) -> dict[str, float]:
         """The task's metrics, the primary one first."""

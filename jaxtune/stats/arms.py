@@ -19,8 +19,8 @@ from jaxtune.storage.trial_rows import CHECKSUMS
 _RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
-    *("higher_is_better", "positive_label"),
-    *("num_steps", "stopped_at", "seconds", "group_size", *CHECKSUMS),
+    *("higher_is_better", "positive_label", "held_out_best"),
+    *("num_steps", "stopped_at", "stopped_by", "seconds", "group_size", *CHECKSUMS),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
 RUNNING = {
@@ -47,6 +47,8 @@ class Arm:
     diverged: Bool[np.ndarray, " trial"]
     constant: Bool[np.ndarray, " trial"]
     stopped: Bool[np.ndarray, " trial"]  # early
+    out_of_patience: Bool[np.ndarray, " trial"]  # of them
+    at_best: Float[np.ndarray, " trial"]  # dev score at the best evaluation; nan without one
     seeds: Int[np.ndarray, "trial stream"]  # init, order, dropout
     settings: dict[str, Any]
     num_unscored: int
@@ -125,6 +127,8 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         diverged=np.array([bool(row["diverged"]) for row in rows]),
         constant=np.array([bool(row["constant_prediction"]) for row in rows]),
         stopped=np.array([row.get("stopped_at") is not None for row in rows]),
+        out_of_patience=np.array([row.get("stopped_by") == "patience" for row in rows]),
+        at_best=np.array([row.get("best") for row in rows], np.float64),
         seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
         settings={key: value for key, value in first.items() if key not in _RESULTS},
         num_unscored=int((~scored).sum()),

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
 from jaxtune.core.words import plural
 from jaxtune.stats.advice import untried
-from jaxtune.stats.arms import Arm
+from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.dev_error import dev_standard_error
 from jaxtune.stats.wording import (
@@ -36,7 +38,7 @@ STOPPED: Marks = (
         " score they had then, which is not what they would have ended with.",
     ),
     (
-        lambda arm: 0 if arm.selected else arm.stopped.sum(),
+        lambda arm: 0 if arm.selected else (arm.stopped & ~arm.out_of_patience).sum(),
         "Trials that were stopped early because they had learnt nothing ({counts}) count with the"
         " score they had then, which is not what they would have ended with.",
     ),
@@ -79,7 +81,7 @@ def notes(
         num_tests: in Holm's family.
     """
     named = {arm.name: arm for arm in arms}
-    found = [*_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
+    found = [*_errors(arms), *_skewed(arms), *_marked(arms, STOPPED), *_patience(arms)]
     found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
@@ -113,6 +115,31 @@ def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
         yield (
             f"Of the dev examples {arms[0].trivial:.0%} are of one class, so accuracy says little"
             " about the rest: think of --metric macro_f1, matthews or balanced_accuracy."
+        )
+
+
+def _patience(arms: Sequence[Arm]) -> Iterator[str]:
+    """What is compared of trials that patience ended, and whether it was chosen fairly."""
+    patient = [arm for arm in arms if (arm.out_of_patience & np.isfinite(arm.at_best)).any()]
+    shown = patient[:MOST_NAMES]
+    counts = [
+        f"{int(arm.out_of_patience.sum())} of {len(arm)} in [{arm.name}], whose mean is"
+        f" {arm.final.mean():.3f}, and {arm.at_best[np.isfinite(arm.at_best)].mean():.3f} at the"
+        " best evaluations"
+        for arm in shown
+    ]
+    if rest := len(patient) - len(shown):
+        counts.append(f"in {plural(rest, 'more arm')}")
+    if patient:
+        yield (
+            f"Trials that patience ended ({'; '.join(counts)}) count with the score that they had"
+            " when they stopped, not with their best."
+        )
+    if any(readable(arm.settings.get("dev_fraction")) == "null" for arm in patient):
+        yield (
+            "When they stopped was decided on the dev set that these scores are of, so those at the"
+            " best evaluations are too good, and the others not free of it; --dev_fraction holds"
+            " out a share of the training examples to decide by."
         )
 
 

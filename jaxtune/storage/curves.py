@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxtune.core.files import replace_file, write_json
+from jaxtune.core.metrics import curve_of
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.paths import CLASSES, LABELS, PREDICTIONS
 
@@ -30,10 +31,10 @@ class History:
     def evaluation(
         self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
     ) -> None:
-        """Dev metrics after `step` updates."""
+        """Metrics of the dev set, and of held-out examples, after `step` updates."""
         for name in metrics[0]:
             values = np.array([[scores[name]] for scores in metrics])
-            self._add(trials, np.array([step]), f"dev/{name}", values)
+            self._add(trials, np.array([step]), curve_of(name), values)
 
     def _add(self, trials: Sequence[int], steps: np.ndarray, name: str, values: np.ndarray) -> None:
         numbers = np.repeat(trials, len(steps))

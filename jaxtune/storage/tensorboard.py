@@ -16,7 +16,7 @@ from tensorboardX.proto import plugin_hparams_pb2, summary_pb2
 from tensorboardX.summary import hparams
 
 from jaxtune.core.failure import at_floor
-from jaxtune.core.metrics import METRICS
+from jaxtune.core.metrics import METRICS, curve_of
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.trial_rows import Row
 
@@ -78,9 +78,9 @@ class TrialRuns:
     def evaluation(
         self, trials: Sequence[int], step: int, metrics: Sequence[dict[str, float]]
     ) -> None:
-        """Dev metrics."""
+        """Metrics of the dev set and of held-out examples."""
         for number, scores in zip(trials, metrics, strict=True):
-            values = {f"dev/{name}": value for name, value in scores.items()}
+            values = {curve_of(name): value for name, value in scores.items()}
             _add_values(self._writers[number], values, step)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from jaxtune.config.trials import Trial
 from jaxtune.core.failure import constant_loss
 from jaxtune.training.group_run import StopRule
 from jaxtune.training.prepare import Prepared
@@ -33,9 +34,15 @@ LOWEST = "layer_00/layer"
 
 def stop_rule(task: Prepared) -> StopRule:
     """`has_learnt_nothing` for the trials of a task, from all their gradient norms."""
-    constant = constant_loss(task.train.labels)
     lowest = gradient_norm_names(task.model).index(LOWEST)
-    return lambda losses, norms: has_learnt_nothing(losses, norms[:, lowest], constant)
+
+    def rule(trial: Trial, losses: np.ndarray, norms: np.ndarray) -> bool:
+        # A constant output under the loss that the trial is trained with.
+        weights, smoothing = task.class_weights(trial.config), trial.config.label_smoothing
+        constant = constant_loss(task.train.labels, weights, smoothing)
+        return has_learnt_nothing(losses, norms[:, lowest], constant)
+
+    return rule
 
 
 def has_learnt_nothing(

@@ -202,7 +202,8 @@ class SweepRun:
         """
         plan, out = program.plan, self.out
         for place, result in enumerate(results):
-            kinds = () if result.learnt_nothing else saved_kinds(plan.config.save_params)
+            has_none = result.stopped_by == "learnt_nothing"
+            kinds = () if has_none else saved_kinds(plan.config.save_params)
             for kind in kinds:
                 own, process = result.params.get(kind), owner(place, program.size)
                 model = from_owner(own, plan.task.model, process)
@@ -218,7 +219,7 @@ class SweepRun:
         rows = [trial_row(result, plan, program.size) for result in results]
         append_rows(out, rows)
         for result in results:
-            if result.learnt_nothing:
+            if result.stopped_by:
                 self.progress.stopped(result.trial.number, plan.num_steps)
         scores = [row["final"] for row in rows]
         self.progress.finished(scores, sum(row["failed"] for row in rows))
@@ -231,7 +232,7 @@ def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
 
 
 def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[str, Any]:
-    """One line of trials.jsonl; `stopped_at` are the steps of a trial that was stopped early."""
+    """One line of trials.jsonl; `stopped_at` are the steps of a trial that was stopped."""
     trial, seeds, task, num_steps = result.trial, result.trial.seeds, plan.task, plan.num_steps
     metric = task.metrics[0]
     two = task.classes if task.num_labels == 2 else None
@@ -257,6 +258,8 @@ def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[s
         "seconds": round(result.seconds, 3),
         "group_size": group_size,
         "stopped_at": result.num_steps if result.num_steps < num_steps else None,
+        "stopped_by": result.stopped_by,
+        "held_out_best": result.held_out_best,
         "higher_is_better": METRICS[metric].higher_is_better,
         "positive_class": two[task.positive] if two else None,
         "positive_label": task.positive if two else None,  # its column of the predictions

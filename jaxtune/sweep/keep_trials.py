@@ -55,13 +55,18 @@ def run_best(sweep: SweepRun, plans: Sequence[ProgramPlan], keep: int) -> None:
 def _worst(rows: Mapping[int, Row], arm: str, places: int) -> set[int]:
     """The trials of an arm that have learnt nothing, or that others outrank."""
     own = {number: row for number, row in rows.items() if row["arm"] == arm}
-    nothing = {number for number, row in own.items() if row["learnt_nothing"]}
+    nothing = {number for number, row in own.items() if row["stopped_by"] == "learnt_nothing"}
     merits = {
-        number: float(merit(row["best"], row.get("higher_is_better", True)))
+        number: float(merit(_best(row), row.get("higher_is_better", True)))
         for number, row in own.items()
         if number not in nothing
     }
     return nothing | outranked(merits, places)
+
+
+def _best(row: Row) -> float | None:
+    """The score that trials are ranked by: of held-out examples where there are any."""
+    return row["best"] if row["dev_fraction"] is None else row["held_out_best"]
 
 
 def _first_leg(
@@ -73,7 +78,7 @@ def _first_leg(
         history.write(folder / HISTORY)
         for result in results:
             write_predictions(folder, result.trial.number, result.logits)
-        append_rows(folder, [_row(program, result) for result in results])
+        append_rows(folder, [trial_row(result, program.plan, program.size) for result in results])
 
     done = {row["trial"] for row in check_rows(folder)[0]}
 
@@ -84,12 +89,6 @@ def _first_leg(
     sweep.run(program, list(filter(missing, plan.pending)), plan.stop_step, keep)
 
 
-def _row(program: RunningProgram, result: TrialResult) -> Row:
-    plan = program.plan
-    row = trial_row(result, plan, program.size)
-    return row | {"learnt_nothing": result.learnt_nothing}
-
-
 def _stop(sweep: SweepRun, rows: Sequence[Row], folder: Path) -> None:
     """These trials end with what they have reached in the first leg; their rows come last."""
     for row in rows:
@@ -97,9 +96,9 @@ def _stop(sweep: SweepRun, rows: Sequence[Row], folder: Path) -> None:
             name = f"{kind}/{row['trial']:05d}.{suffix}"
             replace_file(sweep.out / name, partial(shutil.copyfile, folder / name))
         sweep.progress.stopped(row["trial"], row["num_steps"])
-    apart = (*CHECKSUMS, "learnt_nothing")
-    plain = [{name: row[name] for name in row if name not in apart} for row in rows]
-    append_rows(sweep.out, plain)
+    plain = [{name: row[name] for name in row if name not in CHECKSUMS} for row in rows]
+    why = [{"stopped_by": row["stopped_by"] or "keep_trials"} for row in rows]
+    append_rows(sweep.out, [row | each for row, each in zip(plain, why, strict=True)])
     shutil.rmtree(folder, ignore_errors=True)
     sweep.meter.trials += len(rows)
     scores = [math.nan if row["final"] is None else row["final"] for row in rows]

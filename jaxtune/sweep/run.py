@@ -51,6 +51,7 @@ from jaxtune.training.device_plan import Outlook, outlooks
 from jaxtune.training.dry_run import plan_lines, seen_of
 from jaxtune.training.group_size import how_sized, sized
 from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.training.plan_words import choosing, reading
 from jaxtune.training.prepare import with_length_in_use
 from jaxtune.training.sizes import Probe
 
@@ -93,7 +94,8 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                 write_labels(out, task.classes, task.dev.labels)
                 _say_what_was_read(given, plans)
                 say(task.scoring)
-                for sentence in dict.fromkeys(s for plan in plans for s in plan.about_the_start):
+                about = [(*choosing(plan), *plan.about_the_start) for plan in plans]
+                for sentence in dict.fromkeys(s for each in about for s in each):
                     say(sentence)
             throughput = _train(out, plans, settings, len(trials)).totals()
         if writes():
@@ -119,6 +121,8 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
     _say_what_was_read(given, plans)
     if plans:
         say(plans[0].task.scoring)
+        for sentence in dict.fromkeys(s for plan in plans for s in choosing(plan)):
+            say(sentence)
     if devices and plans:
         show_devices(plans, _compile_ahead(by_platform, devices))
     else:
@@ -152,7 +156,7 @@ def _check_one_dev_set(plans: Sequence[ProgramPlan]) -> None:
 def _say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
     """Examples, classes, texts that were cut, and a max_length without room in the model."""
     if plans:
-        say("\n".join(sentences([plan.task.reading for plan in plans])))
+        say("\n".join(sentences(list(map(reading, plans)))))
     asked = max(given.base.max_length, *given.grid.get("max_length", ()), 0)
     for plan in plans[:1]:
         most = plan.task.model.encoder.config.max_length
@@ -229,7 +233,7 @@ def _provenance(
     settings: Settings, argv: Sequence[str], plans: Sequence[ProgramPlan], inputs: Inputs
 ) -> dict[str, Any]:
     """The manifest of this run."""
-    readings = readings_in({"data": [plan.task.reading for plan in plans]})
+    readings = readings_in({"data": list(map(reading, plans))})
     about = {"data": readings, "groups": [plan.describe() for plan in plans]}
     return describe(argv, settings.base.precision, inputs) | about
 

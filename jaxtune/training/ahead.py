@@ -125,19 +125,20 @@ def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any]) -> Described | N
     """A plan's evaluation on these devices; None where the compiler finds no room for it."""
     program, run = _group(plan, devices)
     models = program.place_state(run.state_shapes(), None)[0].model
-    return _compiled(plan, program.evaluate, (models, run.tables.dev, run.tables.eval_plan))
+    return _compiled(plan, program.evaluate, (models, run.tables.evaluated, run.tables.eval_plan))
 
 
 def bytes_beside(plan: ProgramPlan, trials: int) -> int:
     """Bytes that lie on a device while it trains so many trials and are none of the train program's
     own.
 
-    The dev set and its plan; the model that all start from, where a step does not read it; and each
-    trial's best parameters so far, where they are to be saved. A checkpoint is copied on the host.
+    The dev set, held-out examples and their plan; the model that all start from, where a step does
+    not read it; and each trial's best parameters so far, where they are to be saved. A checkpoint
+    is copied on the host.
     """
     task = plan.task
     model = _bytes(task.model)
-    dev = _bytes((task.dev.as_tokens(), task.eval_plan))
+    dev = _bytes((task.evaluated.as_tokens(), task.eval_plan))
     reads_origin = {"mixout", "pretrained_decay"} & {*plan.static.mitigations}
     kept = trials * model if plan.config.save_params in ("best", "all") else 0
     return dev + kept + (0 if reads_origin else model)

@@ -67,6 +67,8 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
             lines.append(
                 f"  after {plural(plan.stop_step, 'step')} {goes_on}; the total leaves that aside"
             )
+        if plan.config.patience is not None:
+            lines.append("  patience may end a trial sooner; the total leaves that aside")
         for arm, trial in reversed(first_of_arm.items()):
             rate, effective = peak_rates(trial, plan.num_steps)
             times = f"{effective / rate:.1f} times" if effective > 1.001 * rate else "the same"

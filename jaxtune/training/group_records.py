@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxtune.core.metrics import METRICS, merit
+from jaxtune.core.metrics import merit, metric_of
 from jaxtune.core.records import Recorder, StepRecords
 
 # Steps per report of a replay: a report holds a norm for every step, the records only logged ones.
@@ -17,8 +17,8 @@ STEPS_PER_REPORT = 256
 class GroupRecords:
     """Losses, logged gradient norms and evaluations of a group's trials, from step 0 on.
 
-    Trials are known by their place in the group. A trial that was stopped early goes on computing
-    beside the others: its losses from then on are not its own, its evaluation stays the last one.
+    Trials are known by their place in the group. A trial that was stopped goes on computing beside
+    the others: its losses from then on are not its own, its evaluation stays the last one.
     """
 
     log_every: int
@@ -29,6 +29,7 @@ class GroupRecords:
     logits: np.ndarray | None = None  # [trial, example, label] of the last evaluation
     finite: np.ndarray | None = None  # [trial], whether every parameter has been at each evaluation
     stopped: dict[int, int] = dataclasses.field(default_factory=dict)  # place -> steps taken
+    out_of_patience: set[int] = dataclasses.field(default_factory=set)  # of them
     seconds: float = 0.0  # of the whole group, in this process and in earlier ones
 
     @property
@@ -37,16 +38,19 @@ class GroupRecords:
         return sum(part.shape[1] for part in self.losses)
 
     def steps_taken(self, place: int) -> int:
-        """Steps of a trial: all of the group's, unless it was stopped early."""
+        """Steps of a trial: all of the group's, unless it was stopped."""
         return self.stopped.get(place, self.num_steps)
 
     def running(self, num_trials: int) -> list[int]:
-        """Places of the trials that were not stopped early."""
+        """Places of the trials that were not stopped."""
         return [place for place in range(num_trials) if place not in self.stopped]
 
-    def stop(self, places: Iterable[int]) -> None:
+    def stop(self, places: Iterable[int], out_of_patience: bool = False) -> None:
         """These trials end here, just after an evaluation, with what they have reached."""
-        self.stopped |= dict.fromkeys(places, self.num_steps)
+        own = dict.fromkeys(places, self.num_steps)
+        self.stopped |= own
+        if out_of_patience:
+            self.out_of_patience |= own.keys()
 
     def add_steps(self, start: int, records: StepRecords) -> None:
         """Steps `start`, `start + 1`, ... in order."""
@@ -78,13 +82,27 @@ class GroupRecords:
         """[trial, logged, norm]."""
         return np.concatenate(self.norms, axis=1)
 
-    def best(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Each trial's best score, of equals the first, and the updates before it; else nan, 0."""
-        table = np.array([[scores[metric] for scores in row] for row in self.scores])
-        merits = merit(table, METRICS[metric].higher_is_better)  # [evaluation, trial]
-        where, scored = merits.argmax(axis=0), merits.max(axis=0) > -np.inf
-        best = np.where(scored, table[where, np.arange(len(where))], np.nan)
+    def best(self, score: str, chosen_by: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Each trial's score at its best evaluation by that or another score, of equals the first,
+        and the updates before it; else nan, 0.
+        """
+        where, scored = self._best_evaluation(chosen_by or score)
+        best = np.where(scored, self._table(score)[where, np.arange(len(where))], np.nan)
         return best, np.where(scored, np.array(self.evaluated)[where], 0)
+
+    def waited(self, chosen_by: str) -> np.ndarray:
+        """Evaluations of each trial since its best one; all of them where none has a score."""
+        where, scored = self._best_evaluation(chosen_by)
+        return np.where(scored, len(self.evaluated) - 1 - where, len(self.evaluated))
+
+    def _best_evaluation(self, score: str) -> tuple[np.ndarray, np.ndarray]:
+        """The place of each trial's best evaluation, and whether it has any."""
+        merits = merit(self._table(score), metric_of(score).higher_is_better)
+        return merits.argmax(axis=0), merits.max(axis=0) > -np.inf
+
+    def _table(self, score: str) -> np.ndarray:
+        """[evaluation, trial]"""
+        return np.array([[scores[score] for scores in row] for row in self.scores])
 
     def replay(
         self,
@@ -126,6 +144,7 @@ class GroupRecords:
             stopped={
                 new: self.stopped[old] for new, old in enumerate(order) if old in self.stopped
             },
+            out_of_patience={new for new, old in enumerate(order) if old in self.out_of_patience},
         )
 
     def as_arrays(self) -> dict[str, np.ndarray]:
@@ -139,6 +158,7 @@ class GroupRecords:
             "metrics": np.array(names, np.str_),
             "scores": np.array(table, np.float64),
             "stopped": np.array(list(self.stopped.items()), np.int64).reshape(-1, 2),
+            "out_of_patience": np.array(sorted(self.out_of_patience), np.int64),
             "seconds": np.array(self.seconds),
         }
         if self.logits is not None and self.finite is not None:
@@ -162,5 +182,6 @@ class GroupRecords:
             logits=arrays.get("logits"),
             finite=arrays.get("finite"),
             stopped=dict(arrays["stopped"].tolist()),
+            out_of_patience=set(arrays["out_of_patience"].tolist()),
             seconds=float(arrays["seconds"]),
         )

@@ -33,22 +33,22 @@ from jaxtune.training.trial_inputs import (
 )
 
 # Whether a trial has learnt nothing, from its losses [step] and gradient norms [logged, norm].
-StopRule = Callable[[np.ndarray, np.ndarray], bool]
+StopRule = Callable[[Trial, np.ndarray, np.ndarray], bool]
 
 
 class OnDevice(NamedTuple):
     """What all trials share, where the programs read it: the same on every device."""
 
     train: Tokens
-    dev: Tokens
+    evaluated: Tokens  # the dev set, and held-out examples where there are any
     eval_plan: Plan
     model: SequenceClassifier  # what every trial starts from
 
 
 def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
     """Copies the data once, for all groups of a program."""
-    tables = OnDevice(task.train.as_tokens(), task.dev.as_tokens(), task.eval_plan, task.model)
-    return program.place(tables, per_trial=False)
+    tokens = (task.train.as_tokens(), task.evaluated.as_tokens())
+    return program.place(OnDevice(*tokens, task.eval_plan, task.model), per_trial=False)
 
 
 class Position(NamedTuple):
@@ -87,13 +87,15 @@ class GroupRun:
         self.stop_step = stop_step(config.early_stop, num_steps)
         self.epoch_steps = steps_per_epoch(len(task.train), config.batch_size)
         self.eval_every = config.eval_every or self.epoch_steps
-        self.save = config.save_params
+        self.save, self.patience = config.save_params, config.patience
         self.lanes = [*trials, *[trials[-1]] * (program.group_size - len(trials))]
         self.batches = [
             trial_batches(t.seeds.order_seed, len(task.train), config.batch_size, num_steps)
             for t in self.lanes
         ]
-        self.hyper = program.place(stack_hypers([trial.hyper for trial in self.lanes]))
+        self.hyper = program.place(
+            stack_hypers(self.lanes, [task.class_weights(trial.config) for trial in self.lanes])
+        )
         self.init_keys = program.place(
             stream_keys((t.seeds.init_seed for t in self.lanes), Stream.INIT)
         )
@@ -124,18 +126,24 @@ class GroupRun:
 
         Goes on from the newest checkpoint of this very group. Where `interruption` says so it
         leaves one and raises InterruptedRunError. With `early_stop`, the dev set is scored at the
-        stop step, and those that `rule` finds there end with what they have reached: their lanes
-        go on, for the program has a fixed number, but nobody reads them.
+        stop step, and those that `rule` finds there end with what they have reached; with
+        `patience`, those without a better score for so many evaluations. Their lanes go on, for the
+        program has a fixed number, but nobody reads them; where all have stopped the group ends.
         """
         self.until = until or self.num_steps
         position, stop = self._begin(checkpoints), self.stop_step
         if stop and position.step < stop:
             position = self._advance(position, stop, checkpoints, interruption)
-            seen = zip(self.records.all_losses(), self.records.all_norms(), strict=True)
-            self.records.stop(i for i, each in enumerate(seen) if rule and rule(*each))
-        if self.records.running(len(self.trials)):
-            position = self._advance(position, self.until, checkpoints, interruption)
+            if rule:
+                self._stop_by(rule)
+        position = self._advance(position, self.until, checkpoints, interruption)
         return self._results(position)
+
+    def _stop_by(self, rule: StopRule) -> None:
+        losses, norms = self.records.all_losses(), self.records.all_norms()
+        running = self.records.running(len(self.trials))
+        found = [i for i in running if rule(self.trials[i], losses[i], norms[i])]
+        self.records.stop(found)
 
     def _begin(self, checkpoints: Checkpoints | None) -> Position:
         """The newest checkpoint, all before it told to the recorders, or the first step."""
@@ -155,11 +163,15 @@ class GroupRun:
         checkpoints: Checkpoints | None,
         interruption: Interruption | None,
     ) -> Position:
-        """Trains from `position`, which is used up, to step `to`; scores the dev set there too."""
+        """Trains from `position`, which is used up, to step `to`, and scores the dev set there too;
+        no further than some trial still runs.
+        """
         began, earlier = time.monotonic(), self.records.seconds
         program, (step, state, kept) = self.program, position
         late: Callable[[], None] | None = None
         for count in self._dispatches(step, to, checkpoints.every if checkpoints else None):
+            if not self.records.running(len(self.trials)):
+                break
             arguments = self.train_arguments(state, step, count)
             if late is None:
                 self.pace.began(time.monotonic())
@@ -269,24 +281,33 @@ class GroupRun:
         return read
 
     def _evaluate(self, models: SequenceClassifier, step: int) -> np.ndarray:
-        """Scores the dev set; returns which lanes improved on their best."""
-        tables = self.tables
-        outcome = self.program.fetch(self.program.evaluate(models, tables.dev, tables.eval_plan))
+        """Scores the dev set; returns which lanes improved on their best. With `patience`, trials
+        whose best is too long ago stop here.
+        """
+        tables, task = self.tables, self.task
+        outcome = self.program.evaluate(models, tables.evaluated, tables.eval_plan)
+        outcome = self.program.fetch(outcome)
         count = len(self.trials)
-        logits = outcome.logits[:count]
-        scores = [self.task.scores(each) for each in logits]
+        scores = [task.all_scores(each) for each in outcome.logits[:count]]
+        logits = outcome.logits[:count, : len(task.dev)]
         self.records.add_evaluation(step, scores, logits, outcome.finite[:count])
         running = self.records.running(count)
         for recorder in self.recorders:
             recorder.evaluation(
                 [self.numbers[i] for i in running], step, [scores[i] for i in running]
             )
-        improved = self.records.best(self.task.metrics[0])[1] == step
+        if self.patience is not None and step < self.num_steps:
+            waited = self.records.waited(task.chosen_by)
+            self.records.stop((i for i in running if waited[i] >= self.patience), True)
+        improved = self.records.best(task.metrics[0], task.chosen_by)[1] == step
         return np.resize(improved, self.program.group_size)
 
     def _results(self, position: Position) -> list[TrialResult]:
-        """What the trials leave; parameters only of whole runs, as far as they are to be saved."""
+        """What the trials leave; parameters only of whole runs and of those that patience ended, as
+        far as they are to be saved.
+        """
         on_devices = {"final": position.state.model, "best": position.kept}
-        kinds = saved_kinds(self.save) if position.step == self.num_steps else ()
+        over = position.step == self.num_steps or self.records.out_of_patience
+        kinds = saved_kinds(self.save) if over else ()
         params = {kind: self.program.fetch(on_devices[kind]) for kind in kinds}
         return conclude(self.trials, self.records, self.task, self.epoch_steps, params)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import jax
 import numpy as np
@@ -19,17 +20,18 @@ class TrialResult:
 
     trial: Trial
     num_steps: int  # taken
-    learnt_nothing: bool  # and was stopped early for it
+    stopped_by: Literal["learnt_nothing", "patience"] | None
     final: dict[str, float]
-    best: float
+    best: float  # on the dev set, whatever chose it
     best_step: int
+    held_out_best: float | None  # what chose it, where examples are held out
     train_loss: float
     trivial: float
     diverged: bool
     constant_prediction: bool
     seconds: float
     logits: np.ndarray  # float32 [example, label]
-    params: dict[str, SequenceClassifier]  # none of a trial that was stopped early
+    params: dict[str, SequenceClassifier]  # none of a trial that has learnt nothing
 
 
 def saved_kinds(save_params: str) -> tuple[str, ...]:
@@ -48,19 +50,23 @@ def conclude(
     assert records.logits is not None
     assert records.finite is not None
     all_losses = records.all_losses()
-    best, best_step = records.best(task.metrics[0])
+    best, best_step = records.best(task.metrics[0], task.chosen_by)
+    held_out = None if task.held_out is None else records.best(task.chosen_by)[0]
     floor = task.trivial
     results = []
     for i, trial in enumerate(trials):
         losses, final = all_losses[i, : records.steps_taken(i)], records.scores[-1][i]
-        stopped = i in records.stopped
+        stopped_by = None
+        if i in records.stopped:
+            stopped_by = "patience" if i in records.out_of_patience else "learnt_nothing"
         result = TrialResult(
             trial=trial,
             num_steps=len(losses),
-            learnt_nothing=stopped,
+            stopped_by=stopped_by,
             final=final,
             best=float(best[i]),
             best_step=int(best_step[i]),
+            held_out_best=None if held_out is None else float(held_out[i]),
             train_loss=float(np.mean(losses[-last_epoch:])),
             trivial=floor,
             # A loss may overflow and come back, and parameters may break after the last loss.
@@ -70,7 +76,7 @@ def conclude(
             logits=records.logits[i],
             params={
                 name: jax.tree.map(lambda leaf, i=i: leaf[i], stack)
-                for name, stack in ({} if stopped else params).items()
+                for name, stack in ({} if stopped_by == "learnt_nothing" else params).items()
             },
         )
         results.append(result)

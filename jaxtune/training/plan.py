@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxtune.config.settings import SweepConfig, mitigations_of
-from jaxtune.config.trials import Trial, program_config, waves
+from jaxtune.config.trials import Trial, loss_fields, program_config, waves
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import (
     Shape,
@@ -144,6 +144,7 @@ class ProgramPlan:
             steps_per_dispatch=min(MOST_STEPS_PER_DISPATCH, self.num_steps),
             fresh=self.task.fresh,
             mitigations=mitigations_of(self.config),
+            loss=loss_fields(self.trials),
         )
 
     def full_params(
@@ -232,6 +233,7 @@ def make_plans(
         task = prepare(config, platform)
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
+            task.class_weights(trial.config)  # where they do not fit, that is said here
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
         rows = np.stack([_rows(config, order, task) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished)

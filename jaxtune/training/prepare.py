@@ -11,9 +11,10 @@ from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig, mitigations_of
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import trivial_floor
-from jaxtune.core.metrics import evaluate
+from jaxtune.core.metrics import HELD_OUT, evaluate
 from jaxtune.core.words import plural
-from jaxtune.data.dataset import read_dataset, subset
+from jaxtune.data.class_weights import class_weights_of
+from jaxtune.data.dataset import hold_out, read_dataset, subset
 from jaxtune.data.examples import Dataset
 from jaxtune.data.fit import fit_sentences
 from jaxtune.data.packing import (
@@ -60,9 +61,10 @@ class Prepared:
     reading: dict[str, Any]  # what was read of the data
     train: TokenTable
     dev: TokenTable
+    held_out: TokenTable | None  # of the training examples, to choose by
     shape: Shape  # of training batches
     eval_shape: Shape
-    eval_plan: Plan  # the dev set in file order
+    eval_plan: Plan  # `evaluated` in order
     model: SequenceClassifier  # on the host, with the embedding rows in use
     fresh: tuple[str, ...]  # modules of the head without pre-trained weights
     notes: tuple[str, ...]  # sentences on how the checkpoint was understood
@@ -80,9 +82,34 @@ class Prepared:
         about = (self.metrics, self.positive, self.classes)
         return scoring_words(*about, self.dev.labels, self.trivial)
 
+    def class_weights(self, config: SweepConfig) -> np.ndarray:
+        """What each class counts in the loss of a trial, float32 [label]; UserError for weights
+        that do not fit.
+        """
+        return class_weights_of(config, self.train.labels, self.classes)
+
+    @property
+    def evaluated(self) -> TokenTable:
+        """What an evaluation gives logits for: the dev set, then the held-out examples."""
+        return _evaluated(self.dev, self.held_out)
+
+    @property
+    def chosen_by(self) -> str:
+        """The score that says which evaluation of a trial is its best."""
+        return self.metrics[0] if self.held_out is None else HELD_OUT + self.metrics[0]
+
     def scores(self, logits: np.ndarray) -> dict[str, float]:
         """Of dev logits `[example, label]` in the dev file's order, the primary metric first."""
         return evaluate(self.metrics, logits, self.dev.labels, self.positive)
+
+    def all_scores(self, logits: np.ndarray) -> dict[str, float]:
+        """Of the logits of all that is `evaluated`: the dev set's scores, then those held out."""
+        scores = self.scores(logits[: len(self.dev)])
+        if self.held_out is None:
+            return scores
+        rest = (logits[len(self.dev) :], self.held_out.labels, self.positive)
+        found = evaluate(self.metrics, *rest)
+        return scores | {HELD_OUT + name: score for name, score in found.items()}
 
 
 def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
@@ -103,18 +130,20 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     )
     _check_attention(encoder_config, platform)
     dataset = read_dataset(config)
-    train, dev, reading = _read(config, dataset, folder, encoder_config)
+    (train, dev, *rest), reading = _read(config, dataset, folder, encoder_config)
     _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
-        (train, dev), kept_words = compact([train, dev])
+        (train, dev, *rest), kept_words = compact([train, dev, *rest])
+    held_out = rest[0] if rest else None
     labels = dataset.task.num_labels
     if config.random_weights:
         start = random_classifier(encoder_config, labels)
     else:
         start = load_classifier(folder, encoder_config, labels)
     width = encoder_config.hidden_size
-    eval_shape, eval_plan = plan_evaluation(dev, width, config.packing, on_cpu)
+    evaluated = _evaluated(dev, held_out)
+    eval_shape, eval_plan = plan_evaluation(evaluated, width, config.packing, on_cpu)
     return Prepared(
         metrics=dataset.task.metrics,
         positive=dataset.task.positive,
@@ -123,6 +152,7 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
         reading=reading,
         train=train,
         dev=dev,
+        held_out=held_out,
         shape=choose_shape(train.lengths, config.batch_size, width, config.packing, on_cpu),
         eval_shape=eval_shape,
         eval_plan=eval_plan,
@@ -133,6 +163,10 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),
         kept_words=kept_words,
     )
+
+
+def _evaluated(dev: TokenTable, held_out: TokenTable | None) -> TokenTable:
+    return dev if held_out is None else dev.followed_by(held_out)
 
 
 def remat_of(platform: str) -> Remat:
@@ -166,8 +200,10 @@ def _check_attention(encoder: EncoderConfig, platform: str) -> None:
 
 def _read(
     config: SweepConfig, dataset: Dataset, folder: Path, encoder: EncoderConfig
-) -> tuple[TokenTable, TokenTable, dict[str, Any]]:
-    """The training examples in use and the dev set as tokens, and what is said about them."""
+) -> tuple[list[TokenTable], dict[str, Any]]:
+    """The examples to train on, the dev set and, where there are any, the held-out examples as
+    tokens, and what is said about them.
+    """
     tokenizer = load_tokenizer(folder)
     _check_padding(folder, encoder, tokenizer)
     max_length = min(config.max_length, encoder.max_length)
@@ -175,15 +211,20 @@ def _read(
         tokenize(tokenizer, part, max_length, encoder.vocab_size, config.use_token_types)
         for part in (dataset.train, dataset.dev)
     )
-    chosen = subset(config, train.labels)
+    chosen, held_out = hold_out(config, subset(config, train.labels), train.labels)
+    train_cut = were_cut(tokenizer, dataset.train, train.lengths, max_length)
     cut = {
-        "train": int(were_cut(tokenizer, dataset.train, train.lengths, max_length)[chosen].sum()),
+        "train": int(train_cut[chosen].sum()),
         "dev": int(were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum()),
     }
-    train = train.take(chosen)
-    warnings = fit_sentences(tokenizer, {"train": train, "dev": dev})
+    tables = [train.take(chosen), dev]
+    warnings = fit_sentences(tokenizer, {"train": tables[0], "dev": dev})
     dataset = dataclasses.replace(dataset, notes=(*dataset.notes, *warnings))
-    return train, dev, reading_of(dataset, chosen, cut, max_length)
+    if not len(held_out):
+        return tables, reading_of(dataset, chosen, cut, max_length)
+    cut["held_out"] = int(train_cut[held_out].sum())
+    tables.append(train.take(held_out))
+    return tables, reading_of(dataset, chosen, cut, max_length, held_out)
 
 
 def with_length_in_use(settings: Settings) -> Settings:
@@ -254,12 +295,12 @@ def _check_usable(config: SweepConfig, train: TokenTable) -> None:
 
 
 def plan_evaluation(
-    dev: TokenTable, hidden_size: int, packed: bool, any_width: bool = True
+    split: TokenTable, hidden_size: int, packed: bool, any_width: bool = True
 ) -> tuple[Shape, Plan]:
-    """The dev set in its own order, every example once, in equal batches of rows."""
-    size = min(EVAL_BATCH_SIZE, len(dev))
-    batches = batch_indices(np.arange(len(dev)), size)
-    shape = choose_shape(dev.lengths, size, hidden_size, packed, any_width)
-    most = int(rows_needed(dev, batches, shape).max())
+    """A split in its own order, every example once, in equal batches of rows."""
+    size = min(EVAL_BATCH_SIZE, len(split))
+    batches = batch_indices(np.arange(len(split)), size)
+    shape = choose_shape(split.lengths, size, hidden_size, packed, any_width)
+    most = int(rows_needed(split, batches, shape).max())
     shape = shape._replace(ladder=(most,))
-    return shape, make_plan(dev, batches, shape)
+    return shape, make_plan(split, batches, shape)

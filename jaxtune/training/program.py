@@ -27,6 +27,7 @@ from jaxtune.models.starting_point import drawn_leaves, starting_model, with_lea
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.placement import PER_TRIAL, SHARED, across_trials, put, state_layout
 from jaxtune.training.step import (
+    LossTerms,
     StepPlan,
     TrialState,
     apply_gradients,
@@ -69,6 +70,7 @@ class StaticSettings:
     steps_per_dispatch: int
     fresh: tuple[str, ...]  # modules of the head that each trial draws anew
     mitigations: tuple[str, ...] = ()  # of `jaxtune.config.settings.MITIGATIONS`, those in use
+    loss: tuple[str, ...] = ()  # of `jaxtune.config.settings.LOSS_FIELDS`, those in use
 
 
 class GroupProgram:
@@ -199,6 +201,8 @@ class GroupProgram:
         """
         drawn = self._drawn(pretrained, init_keys, hyper)
         mixing = (hyper.mixout, drawn) if "mixout" in self.static.mitigations else None
+        in_use = ((name, getattr(hyper, name)) for name in self.static.loss)
+        terms = LossTerms(**dict(in_use))
         num_norms = len(gradient_norm_names(state.model))
         places = (len(plan.rows), self.static.steps_per_dispatch)
         empty = Records(jnp.zeros(places), jnp.zeros((*places, num_norms)))
@@ -213,7 +217,7 @@ class GroupProgram:
             # From the step's number in the run: dropout is the same wherever a dispatch begins.
             keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
             loss, gradients = self._gradients(
-                state.model, weights, tokens, step_plan, keys, pretrained, mixing
+                state.model, weights, tokens, step_plan, keys, pretrained, mixing, terms
             )
             norms = self._across(gradient_norms)(gradients)
             state = self._across(update)(state, gradients, hyper, drawn)
@@ -255,26 +259,27 @@ class GroupProgram:
         keys: TrialKeys,
         pretrained: SequenceClassifier | None,
         mixing: Mixing | None,
+        terms: LossTerms,
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
         """Loss and gradients on the smallest rung that holds the batches of all local trials."""
 
-        def on_rung(rows, models, weights, plan, keys, mixing):
-            def one(model, weights, plan, key, mixing):
+        def on_rung(rows, models, weights, plan, keys, mixing, terms):
+            def one(model, weights, plan, key, mixing, terms):
                 batch = gather_batch(tokens, plan, rows)
                 if mixing is None:
-                    return loss_and_gradients(model, batch, key, weights=weights)
+                    return loss_and_gradients(model, batch, key, weights=weights, terms=terms)
                 assert pretrained is not None
                 probability, drawn = mixing
                 origin = with_leaves(pretrained, drawn)
-                return loss_and_gradients(model, batch, key, probability, origin)
+                return loss_and_gradients(model, batch, key, probability, origin, terms=terms)
 
-            return self._across(one)(models, weights, plan, keys, mixing)
+            return self._across(one)(models, weights, plan, keys, mixing, terms)
 
         # One rung for all local trials: a switch per trial, vmapped, would compute every rung.
         ladder = self.static.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
-        return jax.lax.switch(rung, branches, models, weights, plan, keys, mixing)
+        return jax.lax.switch(rung, branches, models, weights, plan, keys, mixing, terms)
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:

@@ -46,6 +46,16 @@ class TrialState(NamedTuple):
     optimizer: optax.OptState
 
 
+class LossTerms(NamedTuple):
+    """What the loss of classes has beside the plain mean; None is not compiled in."""
+
+    class_weights: Float[Array, " label"] | None = None
+    label_smoothing: Float[Array, ""] | None = None  # share of the label that all classes get
+
+
+PLAIN = LossTerms()
+
+
 def gather_batch(tokens: Tokens, plan: StepPlan, num_rows: int) -> Batch:
     """The batch of a plan, from its first `num_rows` rows (the others are empty)."""
     source = plan.source[:num_rows]
@@ -63,14 +73,31 @@ def loss_of_logits(
     logits: Logits,
     labels: Int[Array, " sequence"] | Float[Array, " sequence"],
     weights: Float[Array, " sequence"],
+    terms: LossTerms = PLAIN,
 ) -> Scalar:
-    """Mean over the examples: cross-entropy in nats, or, with one label, squared error."""
+    """Mean over the examples: cross-entropy in nats, or, with one label, squared error.
+
+    With `terms` it is torch's CrossEntropyLoss(weight, label_smoothing, reduction="mean"): class
+    weights w make it the mean by w of each example's label, and smoothing e puts e / K * sum of
+    w_c * -log p_c over all K classes beside (1 - e) * w_y * -log p_y.
+    """
     if logits.shape[-1] == 1:
         losses = jnp.square(logits[:, 0] - labels)
     else:
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    shares = weights
+    if terms.class_weights is not None:
+        own = terms.class_weights[labels]
+        losses, shares = losses * own, weights * own
+    if terms.label_smoothing is not None:
+        of_all = jax.nn.log_softmax(logits)
+        if terms.class_weights is not None:
+            of_all = of_all * terms.class_weights
+        # At 0 it adds an exact 0, so that a trial without it keeps its bits beside one that has it.
+        smoothed = terms.label_smoothing * jnp.mean(of_all, axis=-1)
+        losses = (1 - terms.label_smoothing) * losses - smoothed
     # By the examples there are: those of a short last batch count more, as in the paper's code.
-    return jnp.sum(losses * weights) / jnp.sum(weights)
+    return jnp.sum(losses * weights) / jnp.sum(shares)
 
 
 def loss_and_gradients(
@@ -80,6 +107,7 @@ def loss_and_gradients(
     mixout: ArrayLike = 0.0,
     origin: SequenceClassifier | None = None,
     weights: BlockWeights | None = None,
+    terms: LossTerms = PLAIN,
 ) -> tuple[Scalar, SequenceClassifier]:
     """The training loss and its gradient for every parameter; without a key, dropout is off.
 
@@ -92,7 +120,8 @@ def loss_and_gradients(
         if origin is not None:  # inside the gradient: weights that are put back learn nothing
             assert key is not None
             model = mix(model, origin, mixout, key)
-        return loss_of_logits(model(batch.rows, key, weights), batch.labels, batch.weights)
+        logits = model(batch.rows, key, weights)
+        return loss_of_logits(logits, batch.labels, batch.weights, terms)
 
     if weights is None:
         return jax.value_and_grad(loss)(model, None)

@@ -13,8 +13,12 @@ from jaxtune.data.packing import Plan, Shape, make_plan
 from jaxtune.data.tokens import TokenTable
 
 
-def stack_hypers(hypers: Sequence[Hyper]) -> Hyper:
-    """Settings by trial, numbers as float32."""
+def stack_hypers(trials: Sequence[Trial], class_weights: Sequence[np.ndarray]) -> Hyper:
+    """Settings by trial, numbers as float32; `class_weights` [label] are each trial's own."""
+    hypers = [
+        trial.hyper._replace(class_weights=weights)
+        for trial, weights in zip(trials, class_weights, strict=True)
+    ]
     stacked = (np.array(values) for values in zip(*hypers, strict=True))
     return Hyper(*(v if v.dtype == bool else v.astype(np.float32) for v in stacked))
 

@@ -111,6 +111,7 @@ def test_more_seeds_keep_the_trials_there_are():
         ("--grid.max_grad_norm null 1", ["max_grad_norm=null", "max_grad_norm=1.0"]),
         ("--grid.batch_size 8 --grid.packing false", ["batch_size=8 packing=false"]),
         ("--grid.precision bfloat16", ["precision=bfloat16"]),
+        ("--grid.class_weights none 1,2", ["class_weights=null", "class_weights=1,2"]),
     ],
 )
 def test_arm_names(flags, names):
@@ -127,6 +128,7 @@ def test_arm_names(flags, names):
         ("--grid.mixout 0.1 0.9 --grid.pretrained_decay 1e-3 0.1", 1),
         ("--grid.layerwise_lr_decay 0.9 0.95 --grid.reinit_layers 1 2", 1),
         ("--grid.mixout 0 0.1 0.9", 2),
+        ("--grid.class_weights none balanced 1,2 --grid.label_smoothing 0 0.1", 1),
         ("--grid.layerwise_lr_decay 1 0.9 --grid.reinit_layers 0 1", 4),
         ("--grid.batch_size 8 16", 2),
         ("--grid.num_epochs 3 20 --grid.learning_rate 1e-5 2e-5", 2),
@@ -149,7 +151,9 @@ def test_seeds_do_not_change_the_program():
 def test_traced_settings_reach_the_optimiser():
     (trial,) = trials_of("--num_seeds 1 --adam_b2 0.98 --max_grad_norm 0.5 --weight_decay 0.1")
     assert trial.hyper._fields == TRACED_FIELDS
-    assert trial.hyper._asdict() == {name: getattr(trial.config, name) for name in TRACED_FIELDS}
+    of_data = {"class_weights": 1.0}  # known where the training examples are
+    settings = {name: getattr(trial.config, name) for name in TRACED_FIELDS}
+    assert trial.hyper._asdict() == settings | of_data
     (trial,) = trials_of("--num_seeds 1 --max_grad_norm null")
     assert trial.hyper.max_grad_norm == np.inf
 

@@ -365,3 +365,28 @@ def test_loss_of_the_best_constant_output() -> None:
     assert constant_loss(np.array([0] * 6 + [1] * 4)) == pytest.approx(0.6730, abs=1e-4)
     assert constant_loss(np.array([1, 1])) == 0
     assert constant_loss(np.array([1.0, 3.0], np.float32)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [0.5, 1.0, 4.0]])
+def test_the_constant_loss_of_a_weighted_and_smoothed_loss_is_its_least(weights, smoothing):
+    """Of torch's loss over all constant outputs, by descent; the last class has no example."""
+    torch = pytest.importorskip("torch")
+    labels = np.array([0] * 6 + [1] * 4)
+    logits = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimiser.zero_grad()
+        value = torch.nn.functional.cross_entropy(
+            logits.expand(10, 3),
+            torch.tensor(labels),
+            torch.tensor(weights, dtype=torch.float64),
+            label_smoothing=smoothing,
+        )
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    found = constant_loss(labels, np.array(weights, np.float32), smoothing)
+    assert found == pytest.approx(loss().item(), abs=1e-5)

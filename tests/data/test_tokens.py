@@ -274,6 +274,16 @@ def test_take_keeps_examples_in_the_order_given(folder_of):
         assert part.starts.dtype == part.lengths.dtype == np.int32
 
 
+def test_tables_follow_one_another(folder_of):
+    table = tokenize(load_tokenizer(folder_of("miniature")), PAIRS, 128, VOCAB_SIZE)
+    both = table.take(np.array([2, 0])).followed_by(table.take(np.array([1, 3, 1])))
+    again = table.take(np.array([2, 0, 1, 3, 1]))
+    for field in dataclasses.fields(table):
+        found, expected = getattr(both, field.name), getattr(again, field.name)
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+
+
 def test_compaction_changes_no_lookup(folder_of):
     tokenizer = load_tokenizer(folder_of("miniature"))
     whole = tokenize(tokenizer, SINGLES, 128, VOCAB_SIZE)

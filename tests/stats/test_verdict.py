@@ -377,6 +377,29 @@ def test_trials_that_were_stopped_for_learning_nothing_are_named():
     assert "because they had learnt nothing (15 of 22 in [failing]) count" in found.notes[0]
 
 
+def patient(**settings):
+    rows = made_up_rows([0.7, 0.8, 0.9, 0.8], "patient", **settings)
+    for row in rows:
+        row["best"] = row["final"] + 0.05
+    rows[0] |= {"stopped_at": 10, "stopped_by": "patience"}
+    (made,) = make_arms({"patient": rows})
+    return made
+
+
+def test_trials_that_patience_ended_are_named_with_what_they_count_with():
+    said = judge([patient(dev_fraction=None), arm("fine", [0.8, 0.82, 0.81, 0.83])]).notes
+    assert said[0] == (
+        "Trials that patience ended (1 of 4 in [patient], whose mean is 0.800, and 0.850 at the"
+        " best evaluations) count with the score that they had when they stopped, not with their"
+        " best."
+    )
+    assert said[1].startswith("When they stopped was decided on the dev set that these scores are")
+    assert not any("learnt nothing" in note for note in said)
+    fair = judge([patient(dev_fraction=0.1)]).notes
+    assert fair[0] == said[0]
+    assert not any("When they stopped" in note for note in fair)
+
+
 def test_a_single_failed_trial_is_one_trial():
     mixed = arm("mixed", [0.6, 0.9, 0.8, 0.85])
     assert (

@@ -4,7 +4,7 @@ from jaxtune.config.parse import SWEPT_FIELDS
 
 COUNTS = "num_seeds num_epochs batch_size max_length log_every max_steps eval_every train_examples"
 POSITIVE = ("learning_rate", "adam_eps", "max_grad_norm")
-RATES = ("adam_b1", "adam_b2", "dropout")
+RATES = ("adam_b1", "adam_b2", "dropout", "label_smoothing")
 CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
 
 SWEPT = ", ".join(SWEPT_FIELDS)
@@ -66,6 +66,7 @@ USAGE = [
         " pearson, spearman, mse or null.",
     ),
     ("--positive_class=", "--positive_class is ''; give a text or null."),
+    ("--grid.patience 2 3", f"patience is no field that can be swept; accepted are {SWEPT}."),
     ("--grid.metric f1", f"metric is no field that can be swept; accepted are {SWEPT}."),
     ("--save_params some", "--save_params is 'some'; give none, best, final or all."),
     ("--text_columns", "--text_columns has no value; give a text, or a list of them."),
@@ -120,6 +121,19 @@ FLAGS = [
         (f"--warmup_ratio {value}", f"warmup_ratio is {float(value)}; give a share of all steps")
         for value in ("1.1", "-0.1", "nan")
     ),
+    *(
+        (f"--class_weights={value}", f"class_weights is {value!r}; give balanced, or a number for")
+        for value in ("Balanced", "1,", "1;2", ",", "0.7 1.3", "a,b")
+    ),
+    *(
+        (f"--class_weights=1,{value}", f"which holds {float(value)}; give finite numbers above 0")
+        for value in ("0", "-1", "nan", "inf", "1e-60", "1e39")
+    ),
+    (
+        "--class_weights 1,2,3",
+        "class_weights is '1,2,3', but there are 2 classes ('unacceptable', 'acceptable'); give a",
+    ),
+    ("--grid.class_weights none 1", "class_weights is '1', but there are 2 classes"),
     ("--trials_per_device 0", "trials_per_device is 0; give a number of at least 1"),
     ("--stratify true", "stratify is given without train_examples; say how many"),
     (
@@ -130,6 +144,32 @@ FLAGS = [
         "--grid.max_length 64 128",
         "grid.max_length is 64, 128, but the model has 16 positions, so that several would be",
     ),
+    ("--patience 0", "patience is 0; give a number of at least 1"),
+    (
+        "--patience 3 --early_stop 0.5 --keep_trials 2",
+        "patience and keep_trials are both given; a trial stops by one of them",
+    ),
+    *(
+        (
+            f"--patience 3 --save_params {kind}",
+            f"save_params is '{kind}', but with patience the last",
+        )
+        for kind in ("final", "all")
+    ),
+    *(
+        (f"--dev_fraction {share}", f"dev_fraction is {float(share)}; give a share of the training")
+        for share in ("0", "1", "-0.1", "nan", "1.5")
+    ),
+    (
+        "--dev_fraction 0.0001",
+        "dev_fraction is 0.0001, which holds out 0 examples with fewer than two distinct labels",
+    ),
+    (
+        "--dev_fraction 0.9999",
+        "dev_fraction is 0.9999, which holds out 1,000 examples of 1,000 and leaves too few to",
+    ),
+    ("--dev_fraction 0.99", "batch_size 16 is larger than the 10 training examples"),
+    ("--dev_fraction_seed -1", "dev_fraction_seed is -1; give a number of at least 0"),
     ("--subset_seed -1", "subset_seed is -1; give a number of at least 0"),
     ("--num_seeds 9999999999", "num_seeds is 9999999999; give at most 1,000,000"),
     ("--model null", "model is not given; model and task go together"),

@@ -119,3 +119,23 @@ def test_a_stopped_trial_keeps_what_it_had_and_is_replayed_that_far():
     losses = records.all_losses().tolist()
     assert heard[4] == [*losses[0], (6, 0.5), (9, 0.9)]
     assert heard[5] == [*losses[1][:6], (6, 1.5)]
+
+
+def test_evaluations_since_the_best_and_what_another_score_chose():
+    """Of equals the first is the best; a trial without a score has waited for all of them."""
+    records = GroupRecords(1)
+    rows = [(0.2, np.nan, 0.5), (0.4, np.nan, 0.5), (0.3, np.nan, 0.6), (0.4, np.nan, 0.6)]
+    for step, values in enumerate(rows, 1):
+        scores = [{"f1": float(step + place), "held_out/f1": v} for place, v in enumerate(values)]
+        records.add_evaluation(10 * step, scores, np.zeros((3, 1, 2)), np.ones(3, bool))
+    assert records.waited("held_out/f1").tolist() == [2, 4, 1]
+    best, steps = records.best("f1", "held_out/f1")
+    np.testing.assert_array_equal(best, [2, np.nan, 5])
+    assert steps.tolist() == [20, 0, 30]
+    records.losses, records.norms = [np.zeros((3, 40))], [np.zeros((3, 40, 2))]
+    records.stop([0])
+    records.stop([1], out_of_patience=True)
+    back = GroupRecords.from_arrays(1, records.as_arrays())
+    assert (back.stopped, back.out_of_patience) == ({0: 40, 1: 40}, {1})
+    assert back.take([2, 1]).out_of_patience == {1}
+    assert back.take([1, 2]).out_of_patience == {0}

@@ -1,0 +1,42 @@
+"""What is said of a plan before it runs: what was read, and by what trials stop and are chosen."""
+
+from typing import Any
+
+from jaxtune.core.words import plural
+from jaxtune.training.outcome import saved_kinds
+from jaxtune.training.plan import ProgramPlan
+
+
+def reading(plan: ProgramPlan) -> dict[str, Any]:
+    """What was read of the data, and what each class counts in the loss where it is asked."""
+    task = plan.task
+    asked = {t.config.class_weights: t.config for t in plan.trials if t.config.class_weights}
+    if not asked:
+        return task.reading
+    assert task.classes is not None
+    weights = {
+        text: dict(zip(task.classes, task.class_weights(config).tolist(), strict=True))
+        for text, config in asked.items()
+    }
+    return task.reading | {"class_weights": weights}
+
+
+def choosing(plan: ProgramPlan) -> list[str]:
+    """By what trials stop and the best parameters are chosen, where they are."""
+    config, lines, decided = plan.config, [], []
+    where = "dev set" if config.dev_fraction is None else "held-out examples"
+    if config.patience is not None:
+        decided.append("when a trial stops")
+        lines.append(
+            f"A trial stops after {plural(config.patience, 'evaluation')} in a row without a better"
+            f" {plan.task.metrics[0]} on the {where}."
+        )
+    if "best" in saved_kinds(config.save_params):
+        decided.append("which parameters are its best")
+    if decided and config.dev_fraction is None:
+        lines.append(
+            f"Warning: {' and '.join(decided)} is decided on the dev set that the scores are of, so"
+            " that these come out too good; --dev_fraction 0.1 holds out a share of the training"
+            " examples to decide by."
+        )
+    return lines
