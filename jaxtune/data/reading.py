@@ -19,7 +19,7 @@ def reading_of(
 
     Args:
         chosen: the training examples in use, `[example]`.
-        cut: how many texts of each split were longer than `max_length` tokens.
+        cut: how many texts of each split and further set were longer than `max_length` tokens.
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
     texts = {"train": _texts(train, chosen), "dev": _texts(dev, np.arange(len(dev)))}
@@ -34,6 +34,9 @@ def reading_of(
         "cut": dict(cut),
         "notes": list(dataset.notes),
     }
+    if dataset.further:
+        found["examples"] |= {name: len(s.examples) for name, s in dataset.further.items()}
+        found["labelled"] = {name: asked.labelled for name, asked in dataset.further.items()}
     if names is None:
         return found | {"labels": {split: _spread(labels[split]) for split in SPLITS}}
     counts = {split: np.bincount(labels[split], minlength=len(names)) for split in SPLITS}
@@ -82,6 +85,11 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
     in_all, shared = reading["train_examples_in_all"], reading["dev_examples_in_train"]
     of = "" if num_train == in_all else f" of {in_all:,}"
     lines = [f"Read {num_train:,}{of} training and {plural(num_dev, 'dev example')}."]
+    lines += [
+        f"Every trial answers {plural(reading['examples'][name], f'{name} example')} after its last"
+        f" step{', and is scored by their labels' if labelled else ', which have no labels'}."
+        for name, labelled in reading.get("labelled", {}).items()
+    ]
     lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
     cut, length = reading["cut"], reading["max_length"]
     lost, tokens = _shares(reading, cut), plural(length, "token")

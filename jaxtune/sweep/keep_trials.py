@@ -18,18 +18,18 @@ from pathlib import Path
 from jaxtune.config.trials import Trial
 from jaxtune.core.files import replace_file
 from jaxtune.core.metrics import merit
-from jaxtune.storage.curves import History, write_predictions
-from jaxtune.storage.paths import FIRST_LEG, HISTORY
+from jaxtune.storage.curves import History
+from jaxtune.storage.paths import FIRST_LEG
 from jaxtune.storage.trial_rows import (
-    CHECKSUMS,
-    FILES,
     Row,
     append_rows,
     check_rows,
+    files_of,
     read_rows,
+    vouches,
 )
 from jaxtune.sweep.early_stop import outranked
-from jaxtune.sweep.groups import RunningProgram, SweepRun, trial_row
+from jaxtune.sweep.groups import RunningProgram, SweepRun, trial_row, write_records
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.plan import ProgramPlan
 
@@ -70,9 +70,7 @@ def _first_leg(
     """All trials of these arms that are not in the folder already."""
 
     def keep(program: RunningProgram, results: Sequence[TrialResult], history: History) -> None:
-        history.write(folder / HISTORY)
-        for result in results:
-            write_predictions(folder, result.trial.number, result.logits)
+        write_records(folder, results, history)
         append_rows(folder, [_row(program, result) for result in results])
 
     done = {row["trial"] for row in check_rows(folder)[0]}
@@ -93,12 +91,13 @@ def _row(program: RunningProgram, result: TrialResult) -> Row:
 def _stop(sweep: SweepRun, rows: Sequence[Row], folder: Path) -> None:
     """These trials end with what they have reached in the first leg; their rows come last."""
     for row in rows:
-        for kind, suffix in FILES.values():
-            name = f"{kind}/{row['trial']:05d}.{suffix}"
-            replace_file(sweep.out / name, partial(shutil.copyfile, folder / name))
+        for file in files_of(folder, row["trial"]).values():
+            replace_file(sweep.out / file, partial(shutil.copyfile, folder / file))
         sweep.progress.stopped(row["trial"], row["num_steps"])
-    apart = (*CHECKSUMS, "learnt_nothing")
-    plain = [{name: row[name] for name in row if name not in apart} for row in rows]
+    plain = [
+        {name: row[name] for name in row if name != "learnt_nothing" and not vouches(name)}
+        for row in rows
+    ]
     append_rows(sweep.out, plain)
     shutil.rmtree(folder, ignore_errors=True)
     sweep.meter.trials += len(rows)

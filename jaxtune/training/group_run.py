@@ -27,6 +27,7 @@ from jaxtune.training.step import TrialState, gradient_norm_names
 from jaxtune.training.trial_inputs import (
     Stream,
     learning_rates,
+    left_of_unused_words,
     stack_hypers,
     stack_plans,
     stream_keys,
@@ -43,11 +44,20 @@ class OnDevice(NamedTuple):
     dev: Tokens
     eval_plan: Plan
     model: SequenceClassifier  # what every trial starts from
+    further: dict[str, tuple[Tokens, Plan]]  # what every trial answers after its last step
+    further_words: jax.Array | np.ndarray  # rows of words that only those use [word, embedding]
 
 
 def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
     """Copies the data once, for all groups of a program."""
-    tables = OnDevice(task.train.as_tokens(), task.dev.as_tokens(), task.eval_plan, task.model)
+    tables = OnDevice(
+        task.train.as_tokens(),
+        task.dev.as_tokens(),
+        task.eval_plan,
+        task.model,
+        {name: (asked.tokens.as_tokens(), asked.plan) for name, asked in task.further.items()},
+        task.full_embedding[task.further_words],
+    )
     return program.place(tables, per_trial=False)
 
 
@@ -133,8 +143,11 @@ class GroupRun:
             position = self._advance(position, stop, checkpoints, interruption)
             seen = zip(self.records.all_losses(), self.records.all_norms(), strict=True)
             self.records.stop(i for i, each in enumerate(seen) if rule and rule(*each))
+            if self.records.stopped:
+                self._answer(position)
         if self.records.running(len(self.trials)):
             position = self._advance(position, self.until, checkpoints, interruption)
+            self._answer(position)
         return self._results(position)
 
     def _begin(self, checkpoints: Checkpoints | None) -> Position:
@@ -283,6 +296,21 @@ class GroupRun:
             )
         improved = self.records.best(self.task.metrics[0])[1] == step
         return np.resize(improved, self.program.group_size)
+
+    def _answer(self, position: Position) -> None:
+        """Every trial that ends here, or goes on, answers the further sets."""
+        num_layers = self.task.model.encoder.config.num_layers
+        left = [
+            left_of_unused_words(trial, rates[: position.step], num_layers)
+            for trial, rates in zip(self.trials, self.rates, strict=True)
+        ]
+        lanes = np.resize(np.array(left, np.float32), self.program.group_size)
+        decay = self.program.place(lanes)
+        tables, count = self.tables, len(self.trials)
+        for name, (tokens, plan) in tables.further.items():
+            arguments = (decay, tokens, plan, tables.further_words)
+            logits = self.program.fetch(self.program.answer(position.state.model, *arguments))
+            self.records.add_answers(name, logits[:count])
 
     def _results(self, position: Position) -> list[TrialResult]:
         """What the trials leave; parameters only of whole runs, as far as they are to be saved."""

@@ -1,6 +1,7 @@
 """A config to what the programs need: tokens, row shapes, weights, plan of the evaluation."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from jaxtune.data.scoring import scoring_words
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
+    compact_beside,
     load_tokenizer,
     tokenize,
     were_cut,
@@ -46,6 +48,19 @@ from jaxtune.models.pretrained import (
 from jaxtune.models.vocabulary import compact_embedding
 
 EVAL_BATCH_SIZE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A further set as the programs take it: what trials answer after their last step.
+
+    Words that training does not keep are numbered after those that it does.
+    """
+
+    tokens: TokenTable
+    plan: Plan  # in file order
+    ids: tuple[str, ...]
+    labelled: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +82,9 @@ class Prepared:
     notes: tuple[str, ...]  # sentences on how the checkpoint was understood
     full_embedding: np.ndarray  # all rows, for giving the unused ones back
     kept_words: np.ndarray  # ids of the rows in use
+    further: Mapping[str, Asked]  # by name
+    further_words: np.ndarray  # ids of the rows that only they use
+    dev_parts: Mapping[str, np.ndarray]  # examples of the dev set that are scored apart, too
 
     @property
     def trivial(self) -> float:
@@ -82,6 +100,24 @@ class Prepared:
     def scores(self, logits: np.ndarray) -> dict[str, float]:
         """Of dev logits `[example, label]` in the dev file's order, the primary metric first."""
         return evaluate(self.metrics, logits, self.dev.labels, self.positive)
+
+    def further_scores(
+        self, dev_logits: np.ndarray, answers: Mapping[str, np.ndarray]
+    ) -> dict[str, float]:
+        """Of the parts of the dev set, and of the logits of further sets by name, where they have
+        labels; as `NAME/METRIC`.
+        """
+        scored = {
+            name: (dev_logits[at], self.dev.labels[at]) for name, at in self.dev_parts.items()
+        }
+        for name, asked in self.further.items():
+            if asked.labelled:
+                scored[name] = (answers[name], asked.tokens.labels)
+        return {
+            f"{name}/{metric}": score
+            for name, pair in scored.items()
+            for metric, score in evaluate(self.metrics, *pair, self.positive).items()
+        }
 
 
 def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
@@ -102,11 +138,12 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     )
     _check_attention(encoder_config, platform)
     dataset = read_dataset(config)
-    train, dev, reading = _read(config, dataset, folder, encoder_config)
+    train, dev, further, reading = _read(config, dataset, folder, encoder_config)
     _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
         (train, dev), kept_words = compact([train, dev])
+    further, further_words = compact_beside(further, kept_words)
     labels = dataset.task.num_labels
     if config.random_weights:
         start = random_classifier(encoder_config, labels)
@@ -131,6 +168,17 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
         notes=start.notes,
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),
         kept_words=kept_words,
+        further={
+            name: Asked(
+                table,
+                plan_evaluation(table, width, config.packing, on_cpu)[1],
+                dataset.further[name].ids,
+                dataset.further[name].labelled,
+            )
+            for name, table in further.items()
+        },
+        further_words=further_words,
+        dev_parts=dataset.dev_parts,
     )
 
 
@@ -160,24 +208,32 @@ def _check_attention(encoder: EncoderConfig, platform: str) -> None:
 
 def _read(
     config: SweepConfig, dataset: Dataset, folder: Path, encoder: EncoderConfig
-) -> tuple[TokenTable, TokenTable, dict[str, Any]]:
-    """The training examples in use and the dev set as tokens, and what is said about them."""
+) -> tuple[TokenTable, TokenTable, dict[str, TokenTable], dict[str, Any]]:
+    """The training examples in use, the dev set and further sets as tokens, and what is said about
+    them.
+    """
     tokenizer = load_tokenizer(folder)
     _check_padding(folder, encoder, tokenizer)
     max_length = min(config.max_length, encoder.max_length)
-    train, dev = (
+    parts = {name: asked.examples for name, asked in dataset.further.items()}
+    train, dev, *others = (
         tokenize(tokenizer, part, max_length, encoder.vocab_size, config.use_token_types)
-        for part in (dataset.train, dataset.dev)
+        for part in (dataset.train, dataset.dev, *parts.values())
     )
     chosen = subset(config, train.labels)
     cut = {
         "train": int(were_cut(tokenizer, dataset.train, train.lengths, max_length)[chosen].sum()),
         "dev": int(were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum()),
     }
+    further = dict(zip(parts, others, strict=True))
+    cut |= {
+        name: int(were_cut(tokenizer, parts[name], table.lengths, max_length).sum())
+        for name, table in further.items()
+    }
     train = train.take(chosen)
     warnings = fit_sentences(tokenizer, {"train": train, "dev": dev})
     dataset = dataclasses.replace(dataset, notes=(*dataset.notes, *warnings))
-    return train, dev, reading_of(dataset, chosen, cut, max_length)
+    return train, dev, further, reading_of(dataset, chosen, cut, max_length)
 
 
 def with_length_in_use(settings: Settings) -> Settings:
@@ -251,9 +307,16 @@ def plan_evaluation(
     dev: TokenTable, hidden_size: int, packed: bool, any_width: bool = True
 ) -> tuple[Shape, Plan]:
     """The dev set in its own order, every example once, in equal batches of rows."""
-    size = min(EVAL_BATCH_SIZE, len(dev))
-    batches = batch_indices(np.arange(len(dev)), size)
-    shape = choose_shape(dev.lengths, size, hidden_size, packed, any_width)
-    most = int(rows_needed(dev, batches, shape).max())
-    shape = shape._replace(ladder=(most,))
+    shape, batches = in_order(dev, hidden_size, packed, any_width)
     return shape, make_plan(dev, batches, shape)
+
+
+def in_order(
+    table: TokenTable, hidden_size: int, packed: bool = True, any_width: bool = True
+) -> tuple[Shape, np.ndarray]:
+    """Equal batches of rows that hold a table in its own order, and the batches."""
+    size = min(EVAL_BATCH_SIZE, len(table))
+    batches = batch_indices(np.arange(len(table)), size)
+    shape = choose_shape(table.lengths, size, hidden_size, packed, any_width)
+    most = int(rows_needed(table, batches, shape).max())
+    return shape._replace(ladder=(most,)), batches
