@@ -7,7 +7,8 @@ from typing import Literal
 from jaxtune.core.errors import UserError
 
 GLUE = ("rte", "mrpc", "cola", "qnli", "sst2", "stsb", "wnli", "mnli", "qqp")
-TASKS = (*GLUE, "custom", "miniature")
+SUPERGLUE = ("boolq", "cb", "wic")  # beside RTE
+TASKS = (*GLUE, *SUPERGLUE, "custom", "miniature")
 # Delimiters that a shell or an editor makes hard to type.
 DELIMITERS = {"\\t": "\t", "tab": "\t"}
 MetricName = Literal[
@@ -38,8 +39,8 @@ class SweepConfig:
     ELECTRA or MPNet checkpoint; `miniature` is the packaged one.
     """
     task: str | None = None
-    """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, custom (CSV or JSONL files), or the
-    packaged miniature.
+    """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, boolq, cb, wic, custom (files of one's
+    own), or the packaged miniature.
     """
     out: str | None = None
     """Folder for the results (default: runs/TASK-MODEL); the same command goes on where it stopped.
@@ -49,13 +50,27 @@ class SweepConfig:
 
     # Data
     data_dir: str | None = None
-    """Folder with classic GLUE folders (RTE/train.tsv ...); without it the hub's nyu-mll/glue is
-    used.
+    """Folder with the task's folder: GLUE's own (RTE/train.tsv ...), the hub's Parquet
+    (rte/train-00000-of-00001.parquet ...) or SuperGLUE's (BoolQ/train.jsonl ...); without it the
+    hub's nyu-mll/glue is used.
     """
     train_file: str | None = None
-    """Training file of task custom: .csv, .tsv or .jsonl."""
+    """Training file of task custom: .csv, .tsv, .jsonl, .json, .parquet, or a folder that datasets
+    has saved.
+    """
     dev_file: str | None = None
     """Development file of task custom."""
+    more_dev_files: tuple[str, ...] = ()
+    """Further dev files of task custom, as NAME=FILE: scored as NAME/METRIC after the last step.
+    """
+    test_file: str | None = None
+    """File of task custom that every trial answers after its last step; scored as test/METRIC where
+    it has labels.
+    """
+    predict_test: bool = False
+    """Every trial answers the task's test split after its last step; `jaxtune predict OUT --glue`
+    makes a submission of that.
+    """
     text_columns: tuple[str, ...] = ("text",)
     """One or two text columns of task custom."""
     label_column: str = "label"
@@ -246,6 +261,8 @@ BALANCED = "balanced"
 # Where model and data lie. Trials that differ only in these paths have read the same files if the
 # checksums say so.
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
+# What trials answer after their last step: no score that is judged comes of it.
+FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device")
@@ -253,6 +270,7 @@ _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting"),
     *("early_stop", "keep_trials", "patience", "metric", "positive_class"),
+    *FURTHER_FIELDS,
 )
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 # Far above any sweep: a mistyped range is refused before it fills the memory.
@@ -273,6 +291,13 @@ def class_weight_list(text: str) -> tuple[float, ...]:
             f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"
             " between, such as 0.7,1.3."
         ) from error
+
+
+def further_files(config: SweepConfig) -> dict[str, str]:
+    """The files that trials of task custom answer after their last step, by name."""
+    named = (entry.partition("=") for entry in config.more_dev_files)
+    files = {name: file for name, _, file in named}
+    return files | ({} if config.test_file is None else {"test": config.test_file})
 
 
 def seed_list(text: str) -> tuple[int, ...]:

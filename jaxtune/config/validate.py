@@ -3,16 +3,20 @@
 import dataclasses
 import math
 import os
+import re
 import struct
 
 from jaxtune.config.settings import (
     BALANCED,
     DELIMITERS,
+    GLUE,
     INPUT_FIELDS,
     MOST_TRIALS,
+    SUPERGLUE,
     TASKS,
     SweepConfig,
     class_weight_list,
+    further_files,
     seed_list,
 )
 from jaxtune.core.accelerators import accelerator
@@ -23,10 +27,14 @@ from jaxtune.core.words import plural
 PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
 CUSTOM_FIELDS = (
-    *("train_file", "dev_file", "text_columns", "label_column", "regression"),
+    *("train_file", "dev_file", "more_dev_files", "test_file"),
+    *("text_columns", "label_column", "regression"),
     *("classes", "delimiter", "quoting"),
 )
 TABLES = (".csv", ".tsv")
+# Of further dev files; the names that a sweep gives itself are taken.
+NAME = re.compile(r"[a-z0-9_]+", re.IGNORECASE)
+TAKEN = ("train", "dev", "test")
 
 
 def check(config: SweepConfig) -> None:
@@ -99,10 +107,12 @@ def _check_patience(config: SweepConfig) -> None:
 
 def _check_task(config: SweepConfig) -> None:
     for name, value in dataclasses.asdict(config).items():
-        if isinstance(value, str) and "\0" in value:
-            raise UserError(f"{name} is {value!r}; take the NUL out.")
-    for name in PATH_FIELDS:
-        parts = os.fsencode(getattr(config, name) or "").split(b"/")
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str) and "\0" in one:
+                raise UserError(f"{name} is {one!r}; take the NUL out.")
+    paths = {name: getattr(config, name) or "" for name in PATH_FIELDS}
+    for name, path in (paths | further_files(config)).items():
+        parts = os.fsencode(path).split(b"/")
         if max(map(len, parts)) > LONGEST_NAME:
             raise UserError(
                 f"{name} has a part of more than {LONGEST_NAME} bytes; give a shorter one."
@@ -115,6 +125,15 @@ def _check_task(config: SweepConfig) -> None:
     if config.task == "custom":
         _check_custom(config)
         return
+    if config.task in SUPERGLUE and config.data_dir is None:
+        raise UserError(
+            f"Task {config.task} needs --data_dir: the folder with SuperGLUE's own, where"
+            " train.jsonl and val.jsonl lie."
+        )
+    if config.predict_test and config.task not in (*GLUE, *SUPERGLUE):
+        raise UserError(
+            f"predict_test is given, but task {config.task} has no test split; leave it out."
+        )
     default = SweepConfig()
     for name in CUSTOM_FIELDS:
         if getattr(config, name) != getattr(default, name):
@@ -132,7 +151,13 @@ def _check_custom(config: SweepConfig) -> None:
             "data_dir is given, but task custom reads train_file and dev_file as they are; leave it"
             " out."
         )
-    columns = (*config.text_columns, config.label_column)
+    if config.predict_test:
+        raise UserError(
+            "predict_test is given, which is for a benchmark's test split; give --test_file"
+            " instead."
+        )
+    _check_more_dev_files(config)
+    columns = tuple(map(bare, (*config.text_columns, config.label_column)))
     if len(columns) not in (2, 3):
         raise UserError(
             f"text_columns names {plural(len(columns) - 1, 'column')}: name one or two."
@@ -144,6 +169,21 @@ def _check_custom(config: SweepConfig) -> None:
         )
     _check_classes(config)
     _check_dialect(config)
+
+
+def _check_more_dev_files(config: SweepConfig) -> None:
+    names = []
+    for entry in config.more_dev_files:
+        name, equals, file = entry.partition("=")
+        if not equals or not file or not NAME.fullmatch(name):
+            raise UserError(
+                f"more_dev_files has {entry!r}; give NAME=FILE, the name of letters, digits and _."
+            )
+        if name.lower() in (*TAKEN, *map(str.lower, names)):
+            raise UserError(
+                f"more_dev_files has the name {name!r}, which is taken; give another one."
+            )
+        names.append(name)
 
 
 def _check_classes(config: SweepConfig) -> None:
@@ -168,7 +208,7 @@ def _check_dialect(config: SweepConfig) -> None:
             f"delimiter is {config.delimiter!r}; give one character, but no quote or line end, or"
             " the word tab."
         )
-    files = (config.train_file or "", config.dev_file or "")
+    files = (config.train_file or "", config.dev_file or "", *further_files(config).values())
     if not any(file.lower().endswith(TABLES) for file in files):
         for name in ("delimiter", "quoting"):
             if getattr(config, name) is not None:

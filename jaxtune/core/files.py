@@ -80,6 +80,13 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """Hex sha256 of the name and the bytes of every file of a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [f"{path.relative_to(folder)} {digest(path)}" for path in files]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
 def finite(value: Any) -> Any:
     """The value with None for every number that is not finite."""
     if isinstance(value, dict):

@@ -44,7 +44,12 @@ class Record(NamedTuple):
     cells: list[str]
 
 
-def csv_rows(path: Path, columns: Sequence[str], dialect: Dialect = BY_SUFFIX) -> list[Row]:
+def csv_rows(
+    path: Path,
+    columns: Sequence[str],
+    dialect: Dialect = BY_SUFFIX,
+    optional: Sequence[str] = (),
+) -> list[Row]:
     """Rows of a CSV or TSV file; blank lines are none.
 
     Raises UserError for what is no row, and, where `quoting` is left open, for quotes that seem
@@ -52,6 +57,7 @@ def csv_rows(path: Path, columns: Sequence[str], dialect: Dialect = BY_SUFFIX) -
 
     Args:
         columns: those that must be there, the label's last.
+        optional: columns that need not be there.
     """
     is_csv = path.suffix.lower() == ".csv"
     given = dialect.delimiter or ("," if is_csv else "\t")
@@ -62,7 +68,8 @@ def csv_rows(path: Path, columns: Sequence[str], dialect: Dialect = BY_SUFFIX) -
     if dialect.quoting is None and not has_quotes:
         _check_written_in_quotes(path, records)
     lines = ((record.first, record.cells) for record in records)
-    rows = list(table(path, lines, columns, advice=partial(_advice, records, columns)))
+    advice = partial(_advice, records, columns)
+    rows = list(table(path, lines, columns, advice=advice, optional=optional))
     if dialect.quoting is None and has_quotes:
         _check_swallowed(path, text, records, columns[-1], delimiter)
     if dialect.quoting is None:
@@ -149,7 +156,7 @@ def _check_swallowed(
 
     A text of several lines has one at most: the line where its own label stands.
     """
-    header, rows = records[0].cells, records[1:]
+    header, rows = list(map(bare, records[0].cells)), records[1:]
     place = header.index(label)
     labels = {record.cells[place].strip() for record in rows}
     # Of scores a row may well have one that no other row has; of classes it has not.
@@ -173,7 +180,7 @@ def _check_swallowed(
 def _advice(records: Sequence[Record], columns: Sequence[str], header: Sequence[str]) -> str:
     """What to do about a header without a wanted column."""
     for record in records[1:]:
-        if set(columns) <= set(record.cells):
+        if set(columns) <= set(map(bare, record.cells)):
             return f"line {record.first} has the columns' names: take out what stands above it"
     if len(header) == 1:
         spelled = {mark: name for name, mark in DELIMITERS.items()}

@@ -1,17 +1,26 @@
-"""A task of one's own: CSV, TSV or JSONL files."""
+"""A task of one's own: files in any of the forms that `jaxtune.data.tables` reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
-from jaxtune.data.csv_rows import BY_SUFFIX, Dialect, csv_rows
-from jaxtune.data.examples import ACCURACY, CORRELATION, Dataset, Layout, Task, examples_of
-from jaxtune.data.json_rows import json_rows
+from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
+from jaxtune.data.examples import (
+    ACCURACY,
+    CORRELATION,
+    Dataset,
+    FurtherSet,
+    Layout,
+    Task,
+    examples_of,
+    further_set,
+)
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Row
+from jaxtune.data.tables import read_table
 
 
 def read_custom(
@@ -22,24 +31,26 @@ def read_custom(
     regression: bool,
     classes: Sequence[str] = (),
     dialect: Dialect = BY_SUFFIX,
+    further_files: Mapping[str, Path] | None = None,
 ) -> Dataset:
-    """Reads CSV or TSV, or JSONL, by suffix; labels lose the spaces around them, unseen ones too.
+    """Reads both files, and any further ones; labels lose the spaces around them, unseen ones too.
 
     Args:
         classes: in the order of the logits; without them the distinct train labels, numbers by
             value and words by spelling.
+        further_files: by name; that called test may do without the label's column.
     """
     if len(text_columns) not in (1, 2):
         raise UserError(
             f"text_columns names {plural(len(text_columns), 'column')}: name one or two"
         )
     files = Path(train_file), Path(dev_file)
-    layout = Layout(tuple(text_columns), label_column, None)
-    rows = [_rows(file, layout, dialect) for file in files]
+    layout = Layout(tuple(map(bare, text_columns)), bare(label_column), None)
+    rows = [_labelled_rows(file, layout, dialect) for file in files]
     metrics = CORRELATION
     if not regression:
         labels = (
-            [Label(f"{file}, line {line}", row[label_column]) for line, row in part]
+            [Label(f"{file}, {place}", row[layout.label]) for place, row in part]
             for file, part in zip(files, rows, strict=True)
         )
         names = tuple(map(bare, classes)) or classes_of(*labels)
@@ -47,16 +58,34 @@ def read_custom(
         metrics = ("accuracy", "f1", "matthews") if len(names) == 2 else ACCURACY
     task = Task("custom", layout.text, layout.labels, metrics, layout)
     train, dev = (examples_of(str(f), r, layout) for f, r in zip(files, rows, strict=True))
-    return Dataset(task, train, dev, files)
+    further = {
+        name: read_texts(file, layout, dialect, labelled=None if name == "test" else True)
+        for name, file in (further_files or {}).items()
+    }
+    return Dataset(task, train, dev, files, further=further)
 
 
-def _rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
-    suffix = path.suffix.lower()
-    if suffix in (".jsonl", ".json"):
-        rows = json_rows(path, layout.columns)
-    elif suffix in (".csv", ".tsv"):
-        rows = csv_rows(path, layout.columns, dialect)
-    else:
-        raise UserError(f"{path} has an unknown suffix: give a .csv, .tsv, .jsonl or .json file")
+def read_texts(
+    path: Path, layout: Layout, dialect: Dialect = BY_SUFFIX, labelled: bool | None = None
+) -> FurtherSet:
+    """Texts to answer.
+
+    Args:
+        labelled: whether labels are read; None is where the file has a column of them.
+    """
+    columns, optional = layout.text, (layout.label,)
+    if labelled is not None:
+        columns, optional = layout.columns if labelled else columns, ()
+    rows = read_table(path, columns, dialect, optional)
+    return further_set(str(path), _with_bare_labels(rows, layout), layout, labelled)
+
+
+def _labelled_rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
+    return _with_bare_labels(read_table(path, layout.columns, dialect), layout)
+
+
+def _with_bare_labels(rows: Sequence[Row], layout: Layout) -> list[Row]:
     label = layout.label
-    return [(line, row | {label: bare(row[label])}) for line, row in rows]
+    return [
+        (place, row | {label: bare(row[label])} if label in row else row) for place, row in rows
+    ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxtune.config.settings import SweepConfig
+from jaxtune.config.settings import SweepConfig, further_files
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import Dialect
@@ -29,8 +29,8 @@ def _read_files(config: SweepConfig) -> Dataset:
         return read_miniature()
     if config.task in GLUE_TASKS:
         if config.data_dir is None:
-            return read_glue_hub(config.task)
-        return read_glue_folder(config.task, Path(config.data_dir))
+            return read_glue_hub(config.task, config.predict_test)
+        return read_glue_folder(config.task, Path(config.data_dir), config.predict_test)
     assert config.train_file is not None
     assert config.dev_file is not None
     return read_custom(
@@ -41,6 +41,7 @@ def _read_files(config: SweepConfig) -> Dataset:
         config.regression,
         config.classes,
         Dialect(config.delimiter, config.quoting),
+        {name: Path(file) for name, file in further_files(config).items()},
     )
 
 

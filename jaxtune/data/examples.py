@@ -1,7 +1,7 @@
 """A task and its labelled examples, checked as they are read, wherever they come from."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from jaxtune.data.rows import Row
 
 ACCURACY = ("accuracy",)
 CORRELATION = ("pearson", "spearman")
+# What a column that tells examples apart is called; the first of these that a file has.
+ID_COLUMNS = ("id", "idx", "index")
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,17 @@ class Layout:
     header: tuple[str, ...] | None = None  # where the file has none
     # QQP as published: rows broken by newlines are dropped, two empty questions kept, as others do.
     has_known_flaws: bool = False
+    word: str | None = None  # column of a word that is asked about, put before the first text
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The columns of a text without a label."""
+        return self.text if self.word is None else (*self.text, self.word)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read."""
-        return (*self.text, self.label)
+        return (*self.asked, self.label)
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Task:
     folder: str = ""  # of the classic files; empty for a custom task
     dev_suffix: str = ""
     positive: int = 1  # of two classes the one that F1 is of
+    jsonl: Layout | None = None  # of SuperGLUE's files
 
     @property
     def num_labels(self) -> int:
@@ -70,6 +79,15 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class FurtherSet:
+    """Texts that a trial answers once, after its last step: a test file, another dev file."""
+
+    examples: Examples  # with labels of 0 where it has none
+    ids: tuple[str, ...]  # as the file has them, or numbers from 0 on
+    labelled: bool
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Both splits of a task and the files they came from (none for the hub)."""
 
@@ -78,23 +96,56 @@ class Dataset:
     dev: Examples
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()  # what was read otherwise than it was written, in sentences
+    further: Mapping[str, FurtherSet] = field(default_factory=dict)  # by name
+    # Parts of the dev set that are scored by themselves after the last step: their examples.
+    dev_parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def examples_of(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
     """The examples of a split; raises UserError for what is not one, with its line."""
-    texts, labels, written = [], [], ""
-    for line, row in rows:
-        where, written = f"{source}, line {line}", row[layout.label]
-        texts.append([row[name] for name in layout.text])
-        labels.append(_label(where, written, layout.labels))
-        if not (layout.has_known_flaws or all(map(bare, texts[-1]))):
-            raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
+    rows = list(rows)
+    examples = _examples(source, rows, layout, labelled=True)
     # On a dev set of one class the best constant prediction is right everywhere: every trial would
     # count as failed.
-    if len(set(labels)) < 2:
-        single = f"a single label, {_quoted(written)}, in its {plural(len(labels), 'example')}"
-        found = single if labels else "no examples"
+    if len(set(examples.labels.tolist())) < 2:
+        found = "no examples"
+        if rows:
+            written, count = rows[-1][1][layout.label], plural(len(rows), "example")
+            found = f"a single label, {_quoted(written)}, in its {count}"
         raise UserError(f"{source} has {found}: give a split with at least two distinct labels")
+    return examples
+
+
+def further_set(
+    source: str, rows: Sequence[Row], layout: Layout, labelled: bool | None = None
+) -> FurtherSet:
+    """Texts to answer; any labels that are there are read too.
+
+    Raises UserError for what is no text, or no label.
+
+    Args:
+        labelled: whether the label's column is to be read; None is where it is there.
+    """
+    if not rows:
+        raise UserError(f"{source} has no examples: give a file with texts")
+    if labelled is None:
+        labelled = layout.label in rows[0][1]
+    found = (name for name in ID_COLUMNS if all(name in row for _, row in rows))
+    column = next(found, None)
+    ids = tuple(str(n) if column is None else row[column] for n, (_, row) in enumerate(rows))
+    return FurtherSet(_examples(source, rows, layout, labelled), ids, labelled)
+
+
+def _examples(source: str, rows: Sequence[Row], layout: Layout, labelled: bool) -> Examples:
+    texts, labels = [], []
+    for place, row in rows:
+        where = f"{source}, {place}"
+        texts.append([row[name] for name in layout.text])
+        if layout.word is not None:
+            texts[-1][0] = f"{row[layout.word]}: {texts[-1][0]}"
+        labels.append(_label(where, row[layout.label], layout.labels) if labelled else 0)
+        if not (layout.has_known_flaws or all(map(bare, texts[-1]))):
+            raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
     second = [text[1] for text in texts] if len(layout.text) == 2 else None
     dtype = np.float32 if layout.labels is None else np.int32
     return Examples([text[0] for text in texts], second, np.array(labels, dtype))

@@ -1,21 +1,36 @@
-"""The GLUE tasks, read from classic GLUE folders or from the hub."""
+"""The GLUE tasks, and some of SuperGLUE's, read from folders or from the hub."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxtune.core.errors import UserError
+from jaxtune.data.column_rows import parquet_rows
 from jaxtune.data.examples import (
     ACCURACY,
     CORRELATION,
+    ID_COLUMNS,
     Dataset,
+    FurtherSet,
     Layout,
     Task,
     examples_of,
+    further_set,
 )
+from jaxtune.data.glue_files import (
+    DIAGNOSTIC,
+    MISMATCHED,
+    TEST,
+    TEST_MISMATCHED,
+    find_files,
+)
+from jaxtune.data.json_rows import json_rows
 from jaxtune.data.rows import Row, glue_rows
 
+UNLABELLED = (TEST, TEST_MISMATCHED, DIAGNOSTIC)
 _ONE = ("sentence",)
 _PAIR = ("sentence1", "sentence2")
 _QNLI = ("question", "sentence")
@@ -31,57 +46,174 @@ _ACC = ACCURACY
 _F1 = ("f1", "accuracy")
 _MCC = ("matthews", "accuracy")
 
+_PREMISE = ("premise", "hypothesis")
+_CB = ("entailment", "contradiction", "neutral")
+_TRUTH = ("false", "true")  # as JSON writes them
+_RTE_JSONL = Layout(_PREMISE, "label", _ENTAILMENT)
+_BOOLQ = Layout(("question", "passage"), "label", _TRUTH)
+_CB_JSONL = Layout(_PREMISE, "label", _CB)
+_WIC = Layout(_PAIR, "label", _TRUTH, word="word")
+
+
+def _superglue(name: str, layout: Layout, metrics: tuple[str, ...], folder: str) -> Task:
+    return Task(name, layout.text, layout.labels, metrics, layout, folder, jsonl=layout)
+
+
 GLUE_TASKS: dict[str, Task] = {
-    "rte": Task("rte", _PAIR, _ENTAILMENT, _ACC, Layout(_PAIR, "label", _ENTAILMENT), "RTE"),
+    "rte": Task(
+        *("rte", _PAIR, _ENTAILMENT, _ACC, Layout(_PAIR, "label", _ENTAILMENT), "RTE"),
+        jsonl=_RTE_JSONL,
+    ),
     "mrpc": Task("mrpc", _PAIR, ("not_equivalent", "equivalent"), _F1, _MRPC_FILE, "MRPC"),
     "cola": Task("cola", _ONE, ("unacceptable", "acceptable"), _MCC, _COLA_FILE, "CoLA"),
     "qnli": Task("qnli", _QNLI, _ENTAILMENT, _ACC, Layout(_QNLI, "label", _ENTAILMENT), "QNLI"),
     "sst2": Task("sst2", _ONE, ("negative", "positive"), _ACC, Layout(_ONE, "label", _01), "SST-2"),
     "stsb": Task("stsb", _PAIR, None, CORRELATION, Layout(_PAIR, "score", None), "STS-B"),
     "wnli": Task("wnli", _PAIR, _ENTAILMENT[::-1], _ACC, Layout(_PAIR, "label", _01), "WNLI"),
-    "mnli": Task("mnli", ("premise", "hypothesis"), _MNLI, _ACC, _MNLI_FILE, "MNLI", "_matched"),
+    "mnli": Task("mnli", _PREMISE, _MNLI, _ACC, _MNLI_FILE, "MNLI", "_matched"),
     "qqp": Task("qqp", _QQP, ("not_duplicate", "duplicate"), _F1, _QQP_FILE, "QQP"),
+    "boolq": _superglue("boolq", _BOOLQ, _ACC, "BoolQ"),
+    "cb": _superglue("cb", _CB_JSONL, ("accuracy", "macro_f1"), "CB"),
+    "wic": _superglue("wic", _WIC, _ACC, "WiC"),
 }
 
 
-def read_glue_folder(name: str, data_dir: Path) -> Dataset:
-    """Read a task from classic GLUE folders; `data_dir` holds them or is the task's own."""
-    task, files = _glue_task(name), glue_files(name, data_dir)
-    for file in files:
-        if not file.is_file():
-            raise UserError(
-                f"{file} does not exist: pass as data_dir the folder that holds "
-                f"{task.folder}/{files[0].name} and {task.folder}/{files[1].name}"
-            )
-    layout = task.layout
-    notes: list[str] = []
-    train, dev = (
-        examples_of(
-            str(file),
-            glue_rows(file, layout.columns, layout.header, layout.has_known_flaws, notes.append),
-            layout,
-        )
-        for file in files
+def read_glue_folder(name: str, data_dir: Path, with_test: bool = False) -> Dataset:
+    """Read a task from folders in any form of `jaxtune.data.glue_files`.
+
+    Args:
+        data_dir: holds the task's folder, or is it.
+        with_test: the test split too.
+    """
+    task, notes = _glue_task(name), []
+    form, splits = find_files(task, data_dir, with_test)
+    for split, files in splits.items():
+        _check_there(task, split, files, splits)
+    layout = _layout(task, form)
+    rows = {
+        split: _rows(task, form, files, split not in UNLABELLED, notes.append)
+        for split, files in splits.items()
+    }
+    source = {split: str(files[0]) for split, files in splits.items()}
+    train, dev = (examples_of(source[split], rows[split], layout) for split in ("train", "dev"))
+    further = {
+        split: further_set(source[split], rows[split], layout, labelled=split not in UNLABELLED)
+        for split in splits
+        if split not in ("train", "dev")
+    }
+    files = tuple(file for parts in splits.values() for file in parts)
+    parts = _domains(rows["train"], rows["dev"]) if name == "cola" else {}
+    return Dataset(task, train, dev, files, tuple(notes), further, parts)
+
+
+def _check_there(
+    task: Task, split: str, files: Sequence[Path], splits: Mapping[str, Sequence[Path]]
+) -> None:
+    """Raises UserError where a file of a split is not there."""
+    if all(file.is_file() for file in files):
+        return
+    train, dev = (splits[name][0] for name in ("train", "dev"))
+    do = (
+        f"pass as data_dir the folder that holds {task.folder}/{train.name} and"
+        f" {task.folder}/{dev.name}"
+        if split in ("train", "dev")
+        else "put the test split there, or leave predict_test out"
     )
-    return Dataset(task, train, dev, files, tuple(notes))
+    raise UserError(f"{files[0]} does not exist: {do}")
 
 
-def glue_files(name: str, data_dir: Path) -> tuple[Path, Path]:
-    """Where the training and the dev file of a task lie, or should."""
+def _layout(task: Task, form: str) -> Layout:
+    """How a task's files of a form are written."""
+    if form == "parquet":
+        return _by_number(task)
+    layout = task.jsonl if form == "jsonl" else task.layout
+    assert layout is not None
+    return layout
+
+
+def _rows(
+    task: Task,
+    form: str,
+    files: Sequence[Path],
+    labelled: bool,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Row]:
+    """Rows of one split."""
+    layout = _layout(task, form)
+    columns = layout.columns if labelled else layout.asked
+    if form == "parquet":
+        return [row for f in files for row in parquet_rows(f, columns, with_names=False)]
+    (file,) = files
+    if form == "jsonl":
+        return list(json_rows(file, columns))
+    # A row that is left out would shift the answers to those after it.
+    drops = layout.has_known_flaws and labelled
+    # CoLA's test split has a header line, and the others have not.
+    note = note if labelled else lambda text: None
+    return list(glue_rows(file, columns, layout.header, drops, note))
+
+
+def _domains(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, np.ndarray]:
+    """CoLA's dev examples from the publications that it is trained on, and from others; nothing
+    where there is one kind alone, or no column that says where a sentence is from.
+    """
+    if not all("source" in row for _, row in (*train, *dev)):
+        return {}
+    known = {row["source"] for _, row in train}
+    inside = np.array([row["source"] in known for _, row in dev])
+    if inside.all() or not inside.any():
+        return {}
+    return {"in_domain": np.flatnonzero(inside), "out_of_domain": np.flatnonzero(~inside)}
+
+
+def read_glue_texts(file: Path, task: Task) -> FurtherSet:
+    """Texts of a task in a file as GLUE publishes its splits; labels are not read."""
+    rows = _rows(task, "tsv", [file], labelled=False)
+    return further_set(str(file), rows, task.layout, labelled=False)
+
+
+def _by_number(task: Task) -> Layout:
+    """The hub's: columns of its own, and classes by number."""
+    labels = task.label_names and tuple(map(str, range(task.num_labels)))
+    return replace(task.layout, text=task.text_columns, label="label", labels=labels, header=None)
+
+
+def read_glue_hub(name: str, with_test: bool = False) -> Dataset:
+    """Read a task from `nyu-mll/glue` on the Hugging Face hub or its local cache.
+
+    Args:
+        with_test: the test split too.
+    """
     task = _glue_task(name)
-    folder = Path(data_dir) / task.folder
-    if not folder.is_dir() and (Path(data_dir) / "train.tsv").is_file():
-        folder = Path(data_dir)
-    return folder / "train.tsv", folder / f"dev{task.dev_suffix}.tsv"
+    splits = _from_hub(name, task)
+    layout = _by_number(task)
+    train, dev = (
+        examples_of(f"nyu-mll/glue {name} {split}", _hub_rows(splits[split], layout), layout)
+        for split in ("train", f"validation{task.dev_suffix}")
+    )
+    others = {MISMATCHED: splits["validation_mismatched"]} if name == "mnli" else {}
+    if with_test:
+        others[TEST] = splits[f"test{task.dev_suffix}"]
+    if with_test and name == "mnli":
+        others[TEST_MISMATCHED] = splits["test_mismatched"]
+        others[DIAGNOSTIC] = _from_hub("ax", task)["test"]
+    further = {
+        of: further_set(
+            f"nyu-mll/glue {name} {of}",
+            list(_hub_rows(split, layout)),
+            layout,
+            labelled=of not in UNLABELLED,
+        )
+        for of, split in others.items()
+    }
+    return Dataset(task, train, dev, (), further=further)
 
 
-def read_glue_hub(name: str) -> Dataset:
-    """Read a task from `nyu-mll/glue` on the Hugging Face hub or its local cache."""
+def _from_hub(name: str, task: Task) -> Any:
     import datasets
 
-    task = _glue_task(name)
     try:
-        splits = datasets.load_dataset("nyu-mll/glue", name)
+        return datasets.load_dataset("nyu-mll/glue", name)
     except Exception as error:  # connections break in many ways
         reason = " ".join(str(error).split()).rstrip(".")
         raise UserError(
@@ -89,13 +221,6 @@ def read_glue_hub(name: str) -> Dataset:
             f"https://gluebenchmark.com/tasks, put its files at DIR/{task.folder}/train.tsv and "
             f"DIR/{task.folder}/dev{task.dev_suffix}.tsv, and pass --data_dir DIR"
         ) from error
-    labels = task.label_names and tuple(map(str, range(task.num_labels)))
-    layout = replace(task.layout, text=task.text_columns, label="label", labels=labels)
-    train, dev = (
-        examples_of(f"nyu-mll/glue {name} {split}", _hub_rows(splits[split], layout), layout)
-        for split in ("train", f"validation{task.dev_suffix}")
-    )
-    return Dataset(task, train, dev, ())
 
 
 def _glue_task(name: str) -> Task:
@@ -105,6 +230,6 @@ def _glue_task(name: str) -> Task:
 
 
 def _hub_rows(split: Any, layout: Layout) -> Iterator[Row]:
-    table = split.select_columns(list(layout.columns))[:]
+    table = split.select_columns([*layout.columns, *({*ID_COLUMNS} & {*split.column_names})])[:]
     for line, values in enumerate(zip(*table.values(), strict=True), 1):
-        yield line, dict(zip(table, map(str, values), strict=True))
+        yield f"row {line}", dict(zip(table, map(str, values), strict=True))

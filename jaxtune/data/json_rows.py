@@ -1,4 +1,4 @@
-"""Rows of JSON lines: one object per line."""
+"""Rows of JSON: one object per line, or a list of objects, alone or under the name `data`."""
 
 import json
 from collections import Counter
@@ -7,29 +7,72 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
 from jaxtune.core.words import quoted
-from jaxtune.data.rows import Row, examples_text, renaming
+from jaxtune.data.rows import Row, check_once, check_optional, examples_text, renaming
+from jaxtune.data.values import id_texts, text_of
 
-# What JSON calls the values that are neither text nor number.
-_KINDS = {type(None): "null", list: "a list", dict: "an object"}
+WHAT = "write one object per line, or a list of objects"
+DATA = "data"  # what a list of examples is called in an object around it
 
 
-def json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """The columns of every object; numbers and truth values as JSON writes them."""
-    for line, text in enumerate(examples_text(path).split("\n"), 1):
-        if not text.strip():
-            continue
-        where = f"{path}, line {line}"
-        try:
-            record = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
-        except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{where} is not a JSON object ({getattr(error, 'msg', error)}): write one object"
-                " per line, each name once"
-            ) from error
+def json_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """The columns of every object; numbers and truth values as JSON writes them.
+
+    Args:
+        columns: bare names of those that must be there.
+        optional: of those that need not be there.
+    """
+    text = examples_text(path)
+    objects = _listed(path, text)
+    for place, record in _by_line(path, text) if objects is None else objects:
+        where = f"{path}, {place}"
         if not isinstance(record, dict):
-            raise UserError(f"{where} is not a JSON object: write one object per line")
-        yield line, {name: _text_of(where, name, record) for name in columns}
+            raise UserError(f"{where} is not a JSON object: {WHAT}")
+        yield place, row_of(where, record, columns, optional)
+
+
+def _by_line(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+    for line, part in enumerate(text.split("\n"), 1):
+        if part.strip():
+            try:
+                yield f"line {line}", _parsed(part)
+            except (ValueError, RecursionError) as error:
+                raise UserError(
+                    f"{path}, line {line} is not a JSON object ({_reason(error)}): write one object"
+                    " per line, each name once"
+                ) from error
+
+
+def _listed(path: Path, text: str) -> Iterator[tuple[str, Any]] | None:
+    """The values of one list, the whole file; None where the file is none and may be lines.
+
+    What begins as a list is no line of an object; what begins as an object is one list only where
+    the whole file is one object, and that has `data`.
+    """
+    is_list = text.lstrip().startswith("[")
+    try:
+        whole = _parsed(text)
+    except (ValueError, RecursionError) as error:
+        if not is_list:
+            return None
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UserError(
+            f"{path}{line} is not a JSON object ({_reason(error)}): {WHAT}, each name once"
+        ) from error
+    if isinstance(whole, dict) and isinstance(whole.get(DATA), list):
+        whole = whole[DATA]
+    if not isinstance(whole, list):
+        return None
+    return ((f"object {number}", value) for number, value in enumerate(whole, 1))
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "msg", error))
 
 
 def _no_constant(name: str) -> None:
@@ -44,20 +87,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _text_of(where: str, name: str, record: dict[str, Any]) -> str:
-    if name not in record:
-        what = renaming(name, record) or "name a column that every object has"
-        raise UserError(f"{where} has no column {name!r} but {quoted(record)}: {what}")
-    value = record[name]
-    if type(value) in _KINDS:
-        raise UserError(
-            f"{where} has {_KINDS[type(value)]} in column {name!r}: write a text or a number, or"
-            " take the line out"
-        )
-    text = value if isinstance(value, str) else json.dumps(value)
-    # Escapes can spell what no text file holds, and what tokenizers refuse or drop.
-    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text):
-        raise UserError(
-            f"{where} has a NUL or half a surrogate pair in column {name!r}: take it out"
-        )
-    return text
+def row_of(
+    where: str, record: dict[str, Any], columns: Sequence[str], optional: Sequence[str]
+) -> dict[str, str]:
+    """The columns of one object, and what tells it apart."""
+    names = list(map(bare, record))
+    values = dict(zip(names, record.values(), strict=True))
+    for name in columns:
+        if name not in values:
+            what = renaming(name, names) or "name a column that every object has"
+            raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {what}")
+        check_once(where, name, names)
+    for name in optional:
+        check_optional(where, name, names)
+    wanted = (*columns, *(name for name in optional if name in values))
+    return id_texts(values) | {name: text_of(where, name, values[name]) for name in wanted}

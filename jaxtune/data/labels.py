@@ -120,6 +120,6 @@ def _check_are_classes(where: str, counts: Counter[str]) -> None:
         else "give the column of the classes with --label_column"
     )
     raise UserError(
-        f"{where.rpartition(', line ')[0]} has {len(counts)} distinct {what} as labels, such as"
+        f"{where.rpartition(', ')[0]} has {len(counts)} distinct {what} as labels, such as"
         f" {quoted((parts or list(counts))[:3])}, {why}: {do}, or name every class with --classes"
     )

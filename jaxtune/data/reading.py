@@ -23,7 +23,7 @@ def reading_of(
 
     Args:
         chosen: the training examples that are trained on, `[example]`.
-        cut: how many texts of each split were longer than `max_length` tokens.
+        cut: how many texts of each split and further set were longer than `max_length` tokens.
         held_out: those that are held out, if any, `[example]`.
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
@@ -43,6 +43,9 @@ def reading_of(
         found["examples"]["held_out"] = len(held_out)
         shared = sum(text in in_train for text in _texts(train, held_out))
         found["held_out_examples_in_train"] = shared
+    if dataset.further:
+        found["examples"] |= {name: len(s.examples) for name, s in dataset.further.items()}
+        found["labelled"] = {name: asked.labelled for name, asked in dataset.further.items()}
     if names is None:
         return found | {"labels": {split: _spread(labels[split]) for split in SPLITS}}
     counts = {split: np.bincount(labels[split], minlength=len(names)) for split in SPLITS}
@@ -96,6 +99,11 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
     of = "" if num_train == in_all else f" of {in_all:,}"
     lines = [f"Read {num_train:,}{of} training and {plural(num_dev, 'dev example')}."]
     lines += _held_out_sentences(reading) if "held_out" in reading["examples"] else []
+    lines += [
+        f"Every trial answers {plural(reading['examples'][name], f'{name} example')} after its last"
+        f" step{', and is scored by their labels' if labelled else ', which have no labels'}."
+        for name, labelled in reading.get("labelled", {}).items()
+    ]
     lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
     cut, length = reading["cut"], reading["max_length"]
     lost, tokens = _shares(reading, cut), plural(length, "token")

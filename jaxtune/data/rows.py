@@ -8,7 +8,8 @@ from jaxtune.core.files import read_text
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
 
-Row = tuple[int, dict[str, str]]  # 1-based line number, column name -> text
+# Where in its file it is, such as `line 3`, from 1 on; the bare name of a column -> its text.
+Row = tuple[str, dict[str, str]]
 AS_PUBLISHED = "give the file as GLUE publishes it"
 
 
@@ -61,21 +62,27 @@ def table(
     columns: Sequence[str],
     header: tuple[str, ...] | None = None,
     advice: Callable[[Sequence[str]], str] = lambda header: AS_PUBLISHED,
+    optional: Sequence[str] = (),
 ) -> Iterator[Row]:
-    """Lines to rows by the names of a header, the first line where none is given.
+    """Lines to rows by the names of a header, the first line where none is given; what nobody sees
+    at the ends of a name is no part of it.
 
     Args:
-        advice: what to do about a header without a column that is asked for.
+        columns: those that must be there.
+        advice: what to do about a header without one of them.
+        optional: columns that need not be there.
     """
     for line, fields in lines:
         if header is None:
-            header = tuple(fields)
+            header = tuple(map(bare, fields))
             for name in columns:
                 _check_column(f"{path}, line {line}", name, header, advice)
-        elif fields == list(header):
+            for name in optional:
+                check_optional(f"{path}, line {line}", name, header)
+        elif tuple(map(bare, fields)) == header:
             raise UserError(f"{path}, line {line} is the header once more: take the line out")
         elif len(fields) == len(header):
-            yield line, dict(zip(header, fields, strict=True))
+            yield f"line {line}", dict(zip(header, fields, strict=True))
         else:
             raise UserError(
                 f"{path}, line {line} has {plural(len(fields), 'field')} instead of {len(header)}: "
@@ -86,17 +93,29 @@ def table(
 def _check_column(
     where: str, name: str, header: Sequence[str], advice: Callable[[Sequence[str]], str]
 ) -> None:
-    has = quoted(header)
     if name not in header:
         what = renaming(name, header) or advice(header)
-        raise UserError(f"{where} has no column {name!r} but {has}: {what}")
-    if [bare(other) for other in header].count(bare(name)) > 1:
+        raise UserError(f"{where} has no column {name!r} but {quoted(header)}: {what}")
+    check_once(where, name, header)
+
+
+def check_optional(where: str, name: str, names: Sequence[str]) -> None:
+    """Raises UserError for a column that may be meant, or that is there twice."""
+    if name not in names and (what := renaming(name, names)):
+        raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {what}")
+    check_once(where, name, names)
+
+
+def check_once(where: str, name: str, names: Sequence[str]) -> None:
+    """Raises UserError for a name that several columns have, once it is bare."""
+    if names.count(name) > 1:
+        has = quoted(names)
         raise UserError(f"{where} has several columns {name!r}: rename all but one in {has}")
 
 
 def renaming(name: str, header: Iterable[str]) -> str:
-    """What to do where a column's name differs in spaces or case alone; empty where none does."""
-    near = [other for other in header if bare(other).casefold() == bare(name).casefold()]
+    """What to do where a column's name differs in case alone; empty where none does."""
+    near = [other for other in header if other.casefold() == name.casefold()]
     return f"write {name!r} instead of {near[0]!r} there" if near else ""
 
 

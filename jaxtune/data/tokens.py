@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -304,3 +304,25 @@ def compact(tables: list[TokenTable]) -> tuple[list[TokenTable], np.ndarray]:
         for table in tables
     ]
     return renumbered, kept.astype(np.int32)
+
+
+def compact_beside(
+    tables: Mapping[str, TokenTable], kept: np.ndarray
+) -> tuple[dict[str, TokenTable], np.ndarray]:
+    """Renumbers word ids as `compact` did, and words that it did not keep after all of those.
+
+    Returns the tables and the ids that came in addition, ascending: row `len(kept) + i` of an
+    embedding with both is word `more[i]`.
+    """
+    used = np.unique(np.concatenate([np.empty(0, np.int32), *(t.ids for t in tables.values())]))
+    more = np.setdiff1d(used, kept).astype(np.int32)
+    both = np.concatenate([kept, more])
+    order = np.argsort(both)
+
+    def renumbered(ids: np.ndarray) -> np.ndarray:
+        return order[np.searchsorted(both, ids, sorter=order)].astype(np.int32)
+
+    return {
+        name: dataclasses.replace(table, ids=renumbered(table.ids))
+        for name, table in tables.items()
+    }, more

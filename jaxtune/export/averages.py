@@ -1,15 +1,12 @@
 """Several trials as one: the mean of their weights (Wortsman et al. 2022, "Model soups"), for
-trials that started from the same pre-trained model, or of their logits.
+trials that started from the same pre-trained model.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from scipy import special
 
-Logits = Float[np.ndarray, "example label"]
 Params = dict[str, np.ndarray]
 
 
@@ -63,18 +60,3 @@ def greedy_soup(
         if reached >= highest:
             kept, highest = tried, reached
     return kept.mean()
-
-
-def mean_logits(logits: Sequence[Logits]) -> Logits:
-    """The mean over trials, one rule for classes and for values.
-
-    For classes it is the normalised geometric mean of the probabilities: a trial that all but rules
-    a class out is heard, and a trial with large logits counts for more.
-    """
-    return np.mean(np.stack(logits).astype(np.float64), axis=0)
-
-
-def mean_probabilities(logits: Sequence[Logits]) -> Logits:
-    """Log of the mean softmax probabilities over trials: every trial counts alike."""
-    logs = special.log_softmax(np.stack(logits).astype(np.float64), axis=-1)
-    return special.logsumexp(logs, axis=0) - np.log(len(logits))

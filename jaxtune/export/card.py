@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from jaxtune.config.settings import FURTHER_FIELDS
 from jaxtune.core.failure import MEANING
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.version import __version__
@@ -39,7 +40,7 @@ MOST_LABELS = 12
 # Texts, which may hold a path of the user's machine; the other settings are numbers, switches and
 # given words.
 _TEXTS = {
-    *("data_dir", "train_file", "dev_file", "text_columns", "label_column"),
+    *("data_dir", "train_file", "dev_file", "text_columns", "label_column", *FURTHER_FIELDS),
     *("revision", "classes", "delimiter", "quoting"),
 }
 

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxtune.core.answers import Logits, mean_logits, mean_probabilities
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
 from jaxtune.core.words import plural
-from jaxtune.export.averages import (
-    Logits,
-    Soup,
-    greedy_soup,
-    mean_logits,
-    mean_probabilities,
-    uniform_soup,
-)
+from jaxtune.export.averages import Soup, greedy_soup, uniform_soup
 from jaxtune.export.card import Scored, ensemble_card, soup_card, step_words, trial_card
 from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
 from jaxtune.export.folder import write_model
@@ -34,25 +28,44 @@ def choose(sweep: Sweep, trial: str, arm: str | None) -> Callable[[Path], str]:
     averages = {"ensemble": ("an ensemble", _ensemble), "soup": ("a soup", _soup)}
     if trial in averages:
         what, write = averages[trial]
-        return partial(write, sweep, _usable(sweep, only_arm(sweep, arm, what), 2))
+        return partial(write, sweep, usable(sweep, only_arm(sweep, arm, what), 2))
     if trial == "best":
-        best = max(_usable(sweep, in_arm(sweep, arm), 1), key=sweep.merit)
+        best = best_of(sweep, arm)
         return partial(_single, sweep, best, _chosen_best(sweep, best, arm))
     member = trial_named(sweep, in_arm(sweep, arm), trial)
     return partial(_single, sweep, member, HOW_NAMED if member.usable else HOW_FAILED)
 
 
-def _usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Member]:
+def members_named(sweep: Sweep, trial: str, arm: str | None) -> list[Member]:
+    """Who answers where `--trial` is `best`, a number, or `ensemble`: one or more.
+
+    Raises UserError where nobody is meant.
+    """
+    if trial == "ensemble":
+        return usable(sweep, only_arm(sweep, arm, "an ensemble"), 1)
+    if trial == "best":
+        return [best_of(sweep, arm)]
+    if trial == "soup":
+        raise UserError("A soup is a model of its own; export it, and give its folder instead.")
+    return [trial_named(sweep, in_arm(sweep, arm), trial)]
+
+
+def best_of(sweep: Sweep, arm: str | None) -> Member:
+    """The best of the trials that did not fail; raises UserError where all did."""
+    return max(usable(sweep, in_arm(sweep, arm), 1), key=sweep.merit)
+
+
+def usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Member]:
     """The members that did not fail; raises UserError where they are too few."""
-    usable = [member for member in members if member.usable]
-    if len(usable) >= at_least:
-        return usable
-    if not usable:
+    found = [member for member in members if member.usable]
+    if len(found) >= at_least:
+        return found
+    if not found:
         raise UserError(
             f"{every(len(members), 'trial')} to choose from in {sweep.out} failed; give one's"
             f" number, such as --trial {members[0].number}, to export it all the same."
         )
-    number = usable[0].number
+    number = found[0].number
     raise UserError(
         f"Of {plural(len(members), 'trial')} only number {number} did not fail, and there is"
         f" nothing to average it with; give --trial {number}."

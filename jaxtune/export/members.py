@@ -11,20 +11,21 @@ import jax
 import numpy as np
 
 from jaxtune.config.parse import parse
-from jaxtune.config.settings import SweepConfig
+from jaxtune.config.settings import INPUT_FIELDS, SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, merit
 from jaxtune.data.dataset import read_dataset
 from jaxtune.data.examples import Task
 from jaxtune.data.glue import GLUE_TASKS
+from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import names
 from jaxtune.storage.checkpoints import load_params
-from jaxtune.storage.inputs import check_found, with_inputs
+from jaxtune.storage.inputs import check_found, with_inputs, without_further
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, finished_rows
@@ -98,20 +99,26 @@ class Sweep:
             raise UserError(f"{member.folder} is damaged and cannot be read; {again}.") from error
 
 
-def read_sweep(out: Path, step: Step, moved: Mapping[str, str] = MappingProxyType({})) -> Sweep:
+def read_sweep(
+    out: Path,
+    step: Step,
+    moved: Mapping[str, str] = MappingProxyType({}),
+    needed: Sequence[str] = INPUT_FIELDS,
+) -> Sweep:
     """The finished trials of OUT; UserError where it is no sweep's, its config has changed, or
     model and data are not those that it was begun with.
 
     Args:
         moved: where model and data lie now, by setting, if not where they lay.
+        needed: the settings whose files are read.
     """
     if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
         raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
     settings = parse(["--config", str(out / CONFIG)])
     if swept := sorted(settings.grid.keys() & moved.keys()):
         raise UserError(f"{out} sweeps {swept[0]}; leave it out, and put its files where they lay.")
-    settings = with_inputs(settings, moved)
-    check_found(out, settings)
+    settings = without_further(with_inputs(settings, moved))
+    check_found(out, settings, needed)
     trials = {trial.number: trial for trial in make_trials(settings)}
     # Not the check of every file: the trials that are not exported count in the stability table all
     # the same, whoever has thrown their parameters away since.
@@ -154,6 +161,22 @@ def in_arm(sweep: Sweep, arm: str | None) -> Sequence[Member]:
     return sweep.arm_of(arm)
 
 
+def skeleton(encoder: EncoderConfig, num_labels: int) -> Any:
+    """The shapes of a classifier with all words."""
+    return jax.eval_shape(lambda: SequenceClassifier(encoder, num_labels, key=jax.random.key(0)))
+
+
+def with_params(shapes: Any, params: Params, model: str, source: Any) -> SequenceClassifier:
+    """A `skeleton` filled; raises UserError for parameters of another architecture."""
+    wanted = {path: leaf.shape for path, leaf in paths(shapes).items()}
+    if wanted != {path: array.shape for path, array in params.items()}:
+        raise UserError(
+            f"The shapes of {source} are not those of {model}, which has changed since the sweep;"
+            " restore it there."
+        )
+    return jax.tree_util.tree_map_with_path(lambda key, _: params[path_of(key)], shapes)
+
+
 class DevSet:
     """Scores parameters with the compiled program that scored the trials while they trained."""
 
@@ -166,10 +189,7 @@ class DevSet:
         self._program = plan.stacking(1).compile(1)
         tables = (self.task.evaluated.as_tokens(), self.task.eval_plan)
         self._tables = self._program.place(tables, per_trial=False)
-        encoder, num_labels = self.task.model.encoder.config, self.task.num_labels
-        self._skeleton = jax.eval_shape(
-            lambda: SequenceClassifier(encoder, num_labels, key=jax.random.key(0))
-        )
+        self._skeleton = skeleton(self.task.model.encoder.config, self.task.num_labels)
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -188,13 +208,7 @@ class DevSet:
 
     def model(self, params: Params, source: Any = "these parameters") -> SequenceClassifier:
         """A model with all words; raises UserError for parameters of another architecture."""
-        wanted = {path: leaf.shape for path, leaf in paths(self._skeleton).items()}
-        if wanted != {path: array.shape for path, array in params.items()}:
-            raise UserError(
-                f"The shapes of {source} are not those of the model {self.config.model}, which has"
-                " changed since the sweep; restore it there."
-            )
-        return jax.tree_util.tree_map_with_path(lambda key, _: params[path_of(key)], self._skeleton)
+        return with_params(self._skeleton, params, f"the model {self.config.model}", source)
 
     def logits(self, params: Params, source: Any = "these parameters") -> np.ndarray:
         """float32 `[example, label]`, in the dev file's order."""

@@ -28,7 +28,7 @@ from jaxtune.storage.paths import (
     SUMMARY,
     TRIALS,
 )
-from jaxtune.storage.trial_rows import CHECKSUMS, Row, finished_rows
+from jaxtune.storage.trial_rows import Row, finished_rows, vouches
 
 LOSS, DEV = "loss", "dev"
 # A row without these is no trial's.
@@ -167,7 +167,7 @@ def _rows(out: Path) -> list[Row]:
         raise UserError(
             f"{out / TRIALS} holds rows without {', '.join(missing)}; give the --out of a sweep."
         )
-    kept = [{k: v for k, v in row.items() if k not in CHECKSUMS} for row in rows]
+    kept = [{k: v for k, v in row.items() if not vouches(k)} for row in rows]
     return [row | {"arm": printable(str(row["arm"]))} for row in kept]
 
 

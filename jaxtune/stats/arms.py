@@ -9,23 +9,24 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from jaxtune.config.settings import FURTHER_FIELDS
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.metrics import merit
 from jaxtune.stats.intervals import Estimate
-from jaxtune.storage.trial_rows import CHECKSUMS
+from jaxtune.storage.trial_rows import vouches
 
 # What a row says about its trial beside the settings that it was run with.
 _RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
     *("higher_is_better", "positive_label", "held_out_best"),
-    *("num_steps", "stopped_at", "stopped_by", "seconds", "group_size", *CHECKSUMS),
+    *("num_steps", "stopped_at", "stopped_by", "seconds", "group_size"),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
 RUNNING = {
     *("eval_every", "log_every", "trials_per_device", "remat", "save_params"),
-    *("packing", "compact_vocabulary"),
+    *("packing", "compact_vocabulary", *FURTHER_FIELDS),
 }
 UNKNOWN = Estimate(None, reason="the dev labels were not looked at")
 
@@ -130,10 +131,15 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         out_of_patience=np.array([row.get("stopped_by") == "patience" for row in rows]),
         at_best=np.array([row.get("best") for row in rows], np.float64),
         seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
-        settings={key: value for key, value in first.items() if key not in _RESULTS},
+        settings={key: value for key, value in first.items() if not _is_result(key)},
         num_unscored=int((~scored).sum()),
         higher_is_better=bool(first.get("higher_is_better", True)),
     )
+
+
+def _is_result(column: str) -> bool:
+    # Scores of further sets are called NAME/METRIC.
+    return column in _RESULTS or vouches(column) or "/" in column
 
 
 def readable(value: Any) -> str:

@@ -18,6 +18,7 @@ from jaxtune.stats.intervals import (
     std_interval,
     trimmed_mean_interval,
 )
+from jaxtune.storage.trial_rows import vouches
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -46,7 +47,20 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "unscored": arm.num_unscored,
         "stopped_early": int(arm.stopped.sum()),
         "constant_predictions": int(arm.constant.sum()),
+        **({"further": further} if (further := _further(rows)) else {}),
     }
+
+
+def _further(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Mean and std of what an arm scores on each further set, by NAME/METRIC, without the trials
+    that have no score there.
+    """
+    found = {}
+    for name in (column for column in rows[0] if "/" in column and not vouches(column)):
+        scores = [row[name] for row in rows if row.get(name) is not None]
+        std = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+        found[name] = {"mean": float(np.mean(scores)) if scores else None, "std": std}
+    return found
 
 
 BUDGET = 5  # seeds whose best is announced

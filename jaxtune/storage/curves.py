@@ -1,6 +1,6 @@
 """A trial's curves as Parquet and its dev logits as NPY; TensorBoard is a view of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtune.core.files import replace_file, write_json
 from jaxtune.core.metrics import curve_of
 from jaxtune.core.records import StepRecords
-from jaxtune.storage.paths import CLASSES, LABELS, PREDICTIONS
+from jaxtune.storage.paths import CLASSES, IDS, LABELS, PREDICTIONS
 
 
 class History:
@@ -35,6 +35,11 @@ class History:
         for name in metrics[0]:
             values = np.array([[scores[name]] for scores in metrics])
             self._add(trials, np.array([step]), curve_of(name), values)
+
+    def further(self, trial: int, step: int, scores: Mapping[str, float]) -> None:
+        """Scores of further sets, as NAME/METRIC, after a trial's last step."""
+        for name, score in scores.items():
+            self._add([trial], np.array([step]), name, np.array([score]))
 
     def _add(self, trials: Sequence[int], steps: np.ndarray, name: str, values: np.ndarray) -> None:
         numbers = np.repeat(trials, len(steps))
@@ -69,9 +74,14 @@ class History:
             replace_file(folder / f"{number:05d}.parquet", partial(pq.write_table, own))
 
 
-def write_predictions(out: Path, trial: int, logits: np.ndarray) -> None:
-    """float32 dev logits `[example, label]` of the final step."""
-    _write_array(out / PREDICTIONS / f"{trial:05d}.npy", logits.astype(np.float32))
+def write_predictions(
+    out: Path, trial: int, logits: np.ndarray, answers: Mapping[str, np.ndarray]
+) -> None:
+    """float32 logits `[example, label]` of the final step: of the dev set, and, in a folder each,
+    of further sets by name.
+    """
+    for name, array in {"": logits, **answers}.items():
+        _write_array(out / PREDICTIONS / name / f"{trial:05d}.npy", array.astype(np.float32))
 
 
 def write_labels(out: Path, classes: Sequence[str] | None, labels: np.ndarray) -> None:
@@ -80,6 +90,13 @@ def write_labels(out: Path, classes: Sequence[str] | None, labels: np.ndarray) -
     """
     write_json(out / CLASSES, classes if classes is None else list(classes))
     _write_array(out / LABELS, labels)
+
+
+def write_asked(out: Path, name: str, ids: Sequence[str], labels: np.ndarray | None) -> None:
+    """What tells the examples of a further set apart, and their labels where it has any."""
+    write_json(out / PREDICTIONS / name / IDS, list(ids))
+    if labels is not None:
+        _write_array(out / PREDICTIONS / name / Path(LABELS).name, labels)
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import INPUT_FIELDS, SweepConfig
+from jaxtune.config.settings import FURTHER_FIELDS, INPUT_FIELDS, SweepConfig, further_files
 from jaxtune.config.trials import shown
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import digest, read_json, read_text
+from jaxtune.core.files import digest, folder_digest, read_json, read_text
 from jaxtune.storage.paths import CONFIG, MANIFEST
 
 
@@ -32,23 +32,33 @@ class Input(NamedTuple):
 Inputs = dict[str, Input]  # by role
 
 
-def read_inputs(settings: Settings) -> Inputs:
+def read_inputs(settings: Settings, fields: Sequence[str] | None = None) -> Inputs:
     """The files as they are now, without those that are missing.
 
     Raises UserError where the model or its weights are not there.
+
+    Args:
+        fields: of these settings alone.
     """
-    files = {role: file for arm in settings.arms for role, file in _files(arm, settings)}
+    files = {
+        role: file
+        for arm in settings.arms
+        for role, file in _files(arm, settings)
+        if fields is None or _field(role) in fields
+    }
     return {
-        role: Input(os.path.abspath(file), digest(file))
+        # A dataset that `datasets` has saved is a folder.
+        role: Input(os.path.abspath(file), folder_digest(file) if file.is_dir() else digest(file))
         for role, file in files.items()
-        if file.is_file()
+        if file.exists()
     }
 
 
 def _files(config: SweepConfig, settings: Settings) -> Iterator[tuple[str, Path]]:
     """What one arm reads: weights, tokenizer and data; the hub's datasets have no files."""
     # Imported late: a report does without JAX.
-    from jaxtune.data.glue import GLUE_TASKS, glue_files
+    from jaxtune.data.glue import GLUE_TASKS
+    from jaxtune.data.glue_files import find_files
     from jaxtune.data.tokens import tokenizer_files
     from jaxtune.models.folder import weight_files
     from jaxtune.models.pretrained import locate
@@ -61,10 +71,15 @@ def _files(config: SweepConfig, settings: Settings) -> Iterator[tuple[str, Path]
     for field in ("train_file", "dev_file"):
         if (path := getattr(config, field)) is not None:
             yield _swept_role(field, config, settings), Path(path)
+    for name, path in further_files(config).items():
+        yield "test_file" if name == "test" else f"more_dev_files/{name}", Path(path)
     if config.data_dir is not None and config.task in GLUE_TASKS:
         role = _swept_role("data_dir", config, settings)
-        for file in glue_files(config.task, Path(config.data_dir)):
-            yield f"{role}/{file.name}", file
+        task, folder = GLUE_TASKS[config.task], Path(config.data_dir)
+        splits = find_files(task, folder, config.predict_test).splits
+        for files in reversed(splits.values()):  # the training files last: they say where it lies
+            for file in files:
+                yield f"{role}/{file.name}", file
 
 
 def _swept_role(field: str, config: SweepConfig, settings: Settings) -> str:
@@ -76,10 +91,20 @@ def _swept_role(field: str, config: SweepConfig, settings: Settings) -> str:
 def absolute(settings: Settings) -> Settings:
     """The settings with local paths from the root on: they mean the same from any folder."""
     given = {field: getattr(settings.base, field) for field in INPUT_FIELDS}
-    return with_inputs(
+    found = with_inputs(
         settings,
         {field: from_root(field, path) for field, path in given.items() if path is not None},
     )
+    return _with_values(found, further_from_root(dataclasses.asdict(settings.base)))
+
+
+def further_from_root(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that name further files, with their paths from the root on."""
+    test, more = values["test_file"], (e.partition("=") for e in values["more_dev_files"])
+    return {
+        "test_file": test and os.path.abspath(test),
+        "more_dev_files": tuple(f"{name}={os.path.abspath(file)}" for name, _, file in more),
+    }
 
 
 def with_inputs(settings: Settings, places: Mapping[str, str]) -> Settings:
@@ -88,6 +113,15 @@ def with_inputs(settings: Settings, places: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = dict(places)
     if "model" in places and Path(places["model"]).is_dir():
         values["revision"] = None  # a folder in place of a model of the hub
+    return _with_values(settings, values)
+
+
+def without_further(settings: Settings) -> Settings:
+    """The settings without what trials answer after their last step."""
+    return _with_values(settings, {f: getattr(SweepConfig, f) for f in FURTHER_FIELDS})
+
+
+def _with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
     base, *arms = (dataclasses.replace(c, **values) for c in (settings.base, *settings.arms))
     return Settings(base, settings.grid, tuple(arms))
 
@@ -154,20 +188,28 @@ def changes(before: Inputs, now: Inputs, whole: bool) -> list[str]:
     return found
 
 
-def check_found(out: Path, settings: Settings) -> None:
-    """Raises UserError where model and data are not, or not as, OUT was begun with."""
-    before = inputs_of(out)
-    for field in INPUT_FIELDS:
+def check_found(out: Path, settings: Settings, fields: Sequence[str] = INPUT_FIELDS) -> None:
+    """Raises UserError where model and data are not, or not as, OUT was begun with.
+
+    Args:
+        fields: the settings whose files are needed.
+    """
+    if not fields:
+        return
+    before = {role: file for role, file in inputs_of(out).items() if _field(role) in fields}
+    for field in fields:
         for path in settings.grid.get(field, (getattr(settings.base, field),)):
             if path and not Path(path).exists() and _was_local(field, path, before):
                 raise UserError(
                     f"{out} was made with the {field} {path}, which is not there; say with"
                     f" --{field} where it lies now."
                 )
-    if found := changes(before, read_inputs(settings), whole=False):
+    if found := changes(before, read_inputs(settings, fields), whole=False):
+        flags = [f"--{field}" for field in fields]
+        where = " or ".join(filter(None, [", ".join(flags[:-1]), flags[-1]]))
         raise UserError(
-            f"{out} was made with other files ({'; '.join(found)}); say with --model, --data_dir,"
-            " --train_file or --dev_file where those lie."
+            f"{out} was made with other files ({'; '.join(found)}); say with {where} where those"
+            " lie."
         )
 
 

@@ -16,14 +16,23 @@ import numpy as np
 import yaml
 
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import INPUT_FIELDS, SEED_FIELDS, SweepConfig
+from jaxtune.config.settings import FURTHER_FIELDS, INPUT_FIELDS, SEED_FIELDS, SweepConfig
 from jaxtune.config.trials import Trial, shown
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json, write_text
-from jaxtune.storage.inputs import Inputs, absolute, changes, from_root, moves, recorded_inputs
+from jaxtune.storage.inputs import (
+    Inputs,
+    absolute,
+    changes,
+    from_root,
+    further_from_root,
+    moves,
+    recorded_inputs,
+)
 from jaxtune.storage.manifest import differences
 from jaxtune.storage.paths import (
+    ANSWERS,
     CHECKPOINTS,
     CLASSES,
     CONFIG,
@@ -169,6 +178,11 @@ def _comparable(text: str, paths_too: bool) -> str:
                 grid[name] = [shown(name, value, grid[name]) for value in grid[name]]
             if kept[name] is not None:
                 kept[name] = from_root(name, kept[name]) if paths_too else "given"
+        further = further_from_root(kept)
+        if not paths_too:
+            further["test_file"] = kept["test_file"] and "given"
+            further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
+        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
     except (yaml.YAMLError, AttributeError, TypeError):
         return text
     return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
@@ -182,7 +196,8 @@ def same_places(out: Path, settings: Settings) -> bool:
     texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
     try:
         configs = [yaml.safe_load(_comparable(text, paths_too=True)) for text in texts]
-        before, now = ([config.get(name) for name in INPUT_FIELDS] for config in configs)
+        names = (*INPUT_FIELDS, *FURTHER_FIELDS)
+        before, now = ([config.get(name) for name in names] for config in configs)
     except (yaml.YAMLError, AttributeError):  # no config
         return False
     return before == now
@@ -270,6 +285,8 @@ def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
     """
     path = out / MANIFEST
     if settings.base.overwrite:
+        for file in out.glob(f"*{ANSWERS}"):
+            file.unlink()
         for name in OUTPUTS:
             shutil.rmtree(out / name, ignore_errors=True)
             if (out / name).is_file():

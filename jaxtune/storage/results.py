@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json
-from jaxtune.storage.paths import CLASSES, HISTORY, LABELS, PREDICTIONS, SUMMARY
+from jaxtune.storage.paths import CLASSES, HISTORY, IDS, LABELS, PREDICTIONS, SUMMARY
 
 
 def read_history(out: Path, trials: Iterable[int]) -> pd.DataFrame:
@@ -24,10 +24,17 @@ def read_history(out: Path, trials: Iterable[int]) -> pd.DataFrame:
 
 
 def read_predictions(
-    out: Path, trials: Iterable[int]
+    out: Path, trials: Iterable[int], of: str = ""
 ) -> dict[int, Float[np.ndarray, "example label"]]:
-    """Dev logits of the final step by trial, float32, in the dev file's order."""
-    return {n: read_whole(np.load, out / PREDICTIONS / f"{n:05d}.npy") for n in trials}
+    """Logits of the final step by trial, float32, in the file's order: of the dev set, or of the
+    further set of this name.
+    """
+    return {n: read_whole(np.load, out / PREDICTIONS / of / f"{n:05d}.npy") for n in trials}
+
+
+def read_ids(out: Path, of: str) -> list[str]:
+    """What tells the examples of a further set apart, in its file's order."""
+    return read_whole(read_json, out / PREDICTIONS / of / IDS)
 
 
 def read_classes(out: Path) -> tuple[str, ...] | None:

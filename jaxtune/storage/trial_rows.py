@@ -13,7 +13,7 @@ from typing import Any
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
-from jaxtune.core.files import digest, finite, replace_file
+from jaxtune.core.files import digest, finite, folder_digest, replace_file
 from jaxtune.storage.paths import HISTORY, PARAMS, PREDICTIONS, TRIALS
 
 Row = dict[str, Any]
@@ -22,6 +22,13 @@ FILES = {"history_sha256": (HISTORY, "parquet"), "predictions_sha256": (PREDICTI
 SAVED = "params_sha256"  # of the folder, where parameters were saved
 OWN = "row_sha256"
 CHECKSUMS = (*FILES, SAVED, OWN)
+# Of a trial's answers to a further set, whose name stands between.
+_BEFORE, _AFTER = f"{PREDICTIONS}/", "_sha256"
+
+
+def vouches(column: str) -> bool:
+    """Whether a row's column is a checksum."""
+    return column in CHECKSUMS or column.startswith(_BEFORE)
 
 
 def append_rows(out: Path, rows: Sequence[Row]) -> None:
@@ -105,41 +112,48 @@ def _line(row: Row) -> str:
 
 def _sealed(out: Path, row: Row) -> Row:
     row = finite(row)
-    for column in FILES:
-        row[column] = digest(_file(out, row, column))
+    for column, file in files_of(out, row["trial"]).items():
+        row[column] = digest(out / file)
     if _params(out, row).is_dir():
-        row[SAVED] = _folder_digest(_params(out, row))
+        row[SAVED] = folder_digest(_params(out, row))
     return row | {OWN: _row_digest(row)}
 
 
 def _damage(out: Path, row: Row) -> str | None:
     if row.get(OWN) != _row_digest(row):
         return f"the row of trial {row['trial']} has changed"
-    for column in FILES:
-        file = _file(out, row, column)
-        if not file.is_file():
-            return f"{file.relative_to(out)} has gone"
-        if digest(file) != row[column]:
-            return f"{file.relative_to(out)} has changed"
-    if SAVED in row and row[SAVED] != _folder_digest(_params(out, row)):
+    for column in (*FILES, *(name for name in row if name.startswith(_BEFORE))):
+        file = _file(row["trial"], column)
+        if not (out / file).is_file():
+            return f"{file} has gone"
+        if digest(out / file) != row[column]:
+            return f"{file} has changed"
+    return params_damage(out, row)
+
+
+def params_damage(out: Path, row: Row) -> str | None:
+    """What is wrong with a trial's saved parameters, if anything is."""
+    if SAVED in row and row[SAVED] != folder_digest(_params(out, row)):
         return f"{_params(out, row).relative_to(out)} has changed"
     return None
 
 
-def _file(out: Path, row: Row, column: str) -> Path:
-    folder, suffix = FILES[column]
-    return out / folder / f"{row['trial']:05d}.{suffix}"
+def files_of(out: Path, trial: int) -> dict[str, Path]:
+    """A trial's files, as paths in OUT, by the column that vouches for each."""
+    answered = sorted((out / PREDICTIONS).glob(f"*/{trial:05d}.npy"))
+    columns = (*FILES, *(f"{_BEFORE}{file.parent.name}{_AFTER}" for file in answered))
+    return {column: _file(trial, column) for column in columns}
+
+
+def _file(trial: int, column: str) -> Path:
+    """In OUT, the file that a column vouches for."""
+    further = Path(PREDICTIONS, column.removeprefix(_BEFORE).removesuffix(_AFTER))
+    folder, suffix = FILES.get(column, (further, "npy"))
+    return Path(folder, f"{trial:05d}.{suffix}")
 
 
 def _params(out: Path, row: Row) -> Path:
     return out / PARAMS / f"{row['trial']:05d}"
-
-
-def _folder_digest(folder: Path) -> str:
-    """Of every file's name and bytes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = [f"{path.relative_to(folder)} {digest(path)}" for path in files]
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def _row_digest(row: Row) -> str:

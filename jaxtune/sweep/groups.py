@@ -213,9 +213,7 @@ class SweepRun:
         self.meter.trials += len(results)
         if not writes():
             return
-        history.write(out / HISTORY)
-        for result in results:
-            write_predictions(out, result.trial.number, result.logits)
+        write_records(out, results, history)
         rows = [trial_row(result, plan, program.size) for result in results]
         append_rows(out, rows)
         for result in results:
@@ -223,6 +221,15 @@ class SweepRun:
                 self.progress.stopped(result.trial.number, plan.num_steps)
         scores = [row["final"] for row in rows]
         self.progress.finished(scores, sum(row["failed"] for row in rows))
+
+
+def write_records(out: Path, results: Sequence[TrialResult], history: History) -> None:
+    """The curves and the logits of trials that have ended."""
+    for result in results:
+        history.further(result.trial.number, result.num_steps, result.further)
+    history.write(out / HISTORY)
+    for result in results:
+        write_predictions(out, result.trial.number, result.logits, result.answers)
 
 
 def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
@@ -264,4 +271,4 @@ def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[s
         "positive_class": two[task.positive] if two else None,
         "positive_label": task.positive if two else None,  # its column of the predictions
     }
-    return row | {"failed": has_failed(row)} | trial.settings
+    return row | {"failed": has_failed(row)} | result.further | trial.settings

@@ -18,18 +18,18 @@ from pathlib import Path
 from jaxtune.config.trials import Trial
 from jaxtune.core.files import replace_file
 from jaxtune.core.metrics import merit
-from jaxtune.storage.curves import History, write_predictions
-from jaxtune.storage.paths import FIRST_LEG, HISTORY
+from jaxtune.storage.curves import History
+from jaxtune.storage.paths import FIRST_LEG
 from jaxtune.storage.trial_rows import (
-    CHECKSUMS,
-    FILES,
     Row,
     append_rows,
     check_rows,
+    files_of,
     read_rows,
+    vouches,
 )
 from jaxtune.sweep.early_stop import outranked
-from jaxtune.sweep.groups import RunningProgram, SweepRun, trial_row
+from jaxtune.sweep.groups import RunningProgram, SweepRun, trial_row, write_records
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.plan import ProgramPlan
 
@@ -75,9 +75,7 @@ def _first_leg(
     """All trials of these arms that are not in the folder already."""
 
     def keep(program: RunningProgram, results: Sequence[TrialResult], history: History) -> None:
-        history.write(folder / HISTORY)
-        for result in results:
-            write_predictions(folder, result.trial.number, result.logits)
+        write_records(folder, results, history)
         append_rows(folder, [trial_row(result, program.plan, program.size) for result in results])
 
     done = {row["trial"] for row in check_rows(folder)[0]}
@@ -92,11 +90,10 @@ def _first_leg(
 def _stop(sweep: SweepRun, rows: Sequence[Row], folder: Path) -> None:
     """These trials end with what they have reached in the first leg; their rows come last."""
     for row in rows:
-        for kind, suffix in FILES.values():
-            name = f"{kind}/{row['trial']:05d}.{suffix}"
-            replace_file(sweep.out / name, partial(shutil.copyfile, folder / name))
+        for file in files_of(folder, row["trial"]).values():
+            replace_file(sweep.out / file, partial(shutil.copyfile, folder / file))
         sweep.progress.stopped(row["trial"], row["num_steps"])
-    plain = [{name: row[name] for name in row if name not in CHECKSUMS} for row in rows]
+    plain = [{name: row[name] for name in row if not vouches(name)} for row in rows]
     why = [{"stopped_by": row["stopped_by"] or "keep_trials"} for row in rows]
     append_rows(sweep.out, [row | each for row, each in zip(plain, why, strict=True)])
     shutil.rmtree(folder, ignore_errors=True)

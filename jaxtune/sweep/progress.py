@@ -101,6 +101,11 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
         )
     first = next(iter(summaries.values()))
     console.print(table)
+    for arm, summary in summaries.items():
+        for name, scores in summary.get("further", {}).items():
+            mean, std = ("-" if x is None else f"{x:.3f}" for x in scores.values())
+            of = f" [{arm}]" if summaries.keys() - {arm} else ""
+            say(f"{name}{of}: mean {mean}, std {std}.")
     say(
         f"{first['metric']} on the dev set after the last step; the best constant prediction scores"
         f" {first['trivial']:.3f}."

@@ -24,7 +24,7 @@ from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import summarise
 from jaxtune.stats.verdict import judge
 from jaxtune.storage.checkpoints import SweepCheckpoints
-from jaxtune.storage.curves import write_labels
+from jaxtune.storage.curves import write_asked, write_labels
 from jaxtune.storage.inputs import Inputs, read_inputs
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import (
@@ -41,6 +41,7 @@ from jaxtune.storage.paths import CHECKPOINTS, MANIFEST, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
 from jaxtune.storage.trial_rows import read_rows
+from jaxtune.sweep.answers import write_answers
 from jaxtune.sweep.device_table import show_devices
 from jaxtune.sweep.groups import RunningProgram, SweepRun
 from jaxtune.sweep.keep_trials import run_best
@@ -92,6 +93,9 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                 check_labels(out, settings, task.classes, task.dev.labels)
                 begin(out, settings, _provenance(settings, argv, plans, inputs))
                 write_labels(out, task.classes, task.dev.labels)
+                for name, asked in task.further.items():
+                    labels = asked.tokens.labels if asked.labelled else None
+                    write_asked(out, name, asked.ids, labels)
                 _say_what_was_read(given, plans)
                 say(task.scoring)
                 about = [(*choosing(plan), *plan.about_the_start) for plan in plans]
@@ -244,6 +248,7 @@ def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) 
     rows = read_rows(out)
     write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
     show_arms(arms)
+    write_answers(out, rows)
     # The report's own verdict: a second test here would be another answer to the same question.
     if len(arms) > MANY_ARMS:
         say(f"Comparing {len(arms)} arms ...")

@@ -24,6 +24,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_run import GroupRun, put_on_devices
 from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.prepare import Prepared
 from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState
 
@@ -138,7 +139,7 @@ def bytes_beside(plan: ProgramPlan, trials: int) -> int:
     """
     task = plan.task
     model = _bytes(task.model)
-    dev = _bytes((task.evaluated.as_tokens(), task.eval_plan))
+    dev = _bytes((task.evaluated.as_tokens(), task.eval_plan)) + _bytes_of_further(task)
     reads_origin = {"mixout", "pretrained_decay"} & {*plan.static.mitigations}
     kept = trials * model if plan.config.save_params in ("best", "all") else 0
     return dev + kept + (0 if reads_origin else model)
@@ -151,7 +152,14 @@ def bytes_beside_evaluation(plan: ProgramPlan, trials: int) -> int:
     task = plan.task
     model = _bytes(task.model)
     kept = trials * model if plan.config.save_params in ("best", "all") else 0
-    return 2 * trials * model + _bytes(task.train.as_tokens()) + kept + model
+    further = _bytes_of_further(task)
+    return 2 * trials * model + _bytes(task.train.as_tokens()) + kept + model + further
+
+
+def _bytes_of_further(task: Prepared) -> int:
+    """Of the further sets, and of the embedding rows that only they use."""
+    tables = [(asked.tokens.as_tokens(), asked.plan) for asked in task.further.values()]
+    return _bytes((tables, task.full_embedding[task.further_words]))
 
 
 def _bytes(tree: Any) -> int:

@@ -11,6 +11,7 @@ from jaxtune.core.records import Recorder, StepRecords
 
 # Steps per report of a replay: a report holds a norm for every step, the records only logged ones.
 STEPS_PER_REPORT = 256
+ANSWERS = "answers/"  # before the name of a further set, in a checkpoint
 
 
 @dataclasses.dataclass
@@ -28,6 +29,8 @@ class GroupRecords:
     scores: list[list[dict[str, float]]] = dataclasses.field(default_factory=list)
     logits: np.ndarray | None = None  # [trial, example, label] of the last evaluation
     finite: np.ndarray | None = None  # [trial], whether every parameter has been at each evaluation
+    # Further sets by name: [trial, example, label] where each trial ended.
+    answers: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     stopped: dict[int, int] = dataclasses.field(default_factory=dict)  # place -> steps taken
     out_of_patience: set[int] = dataclasses.field(default_factory=set)  # of them
     seconds: float = 0.0  # of the whole group, in this process and in earlier ones
@@ -73,6 +76,13 @@ class GroupRecords:
         self.evaluated.append(step)
         self.scores.append(scores)
         self.logits, self.finite = logits, finite
+
+    def add_answers(self, name: str, logits: np.ndarray) -> None:
+        """What the trials answer to a further set; of those that ended before, it stays."""
+        if name in self.answers:
+            over, logits = list(self.stopped), np.array(logits)
+            logits[over] = self.answers[name][over]
+        self.answers[name] = logits
 
     def all_losses(self) -> np.ndarray:
         """[trial, step]."""
@@ -141,6 +151,7 @@ class GroupRecords:
             scores=[[row[place] for place in order] for row in self.scores],
             logits=None if self.logits is None else self.logits[order],
             finite=None if self.finite is None else self.finite[order],
+            answers={name: logits[order] for name, logits in self.answers.items()},
             stopped={
                 new: self.stopped[old] for new, old in enumerate(order) if old in self.stopped
             },
@@ -163,7 +174,7 @@ class GroupRecords:
         }
         if self.logits is not None and self.finite is not None:
             arrays |= {"logits": self.logits, "finite": self.finite}
-        return arrays
+        return arrays | {f"{ANSWERS}{name}": logits for name, logits in self.answers.items()}
 
     @classmethod
     def from_arrays(cls, log_every: int, arrays: dict[str, np.ndarray]) -> "GroupRecords":
@@ -181,6 +192,11 @@ class GroupRecords:
             scores=scores,
             logits=arrays.get("logits"),
             finite=arrays.get("finite"),
+            answers={
+                name.removeprefix(ANSWERS): logits
+                for name, logits in arrays.items()
+                if name.startswith(ANSWERS)
+            },
             stopped=dict(arrays["stopped"].tolist()),
             out_of_patience=set(arrays["out_of_patience"].tolist()),
             seconds=float(arrays["seconds"]),

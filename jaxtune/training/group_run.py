@@ -27,6 +27,7 @@ from jaxtune.training.step import TrialState, gradient_norm_names
 from jaxtune.training.trial_inputs import (
     Stream,
     learning_rates,
+    left_of_unused_words,
     stack_hypers,
     stack_plans,
     stream_keys,
@@ -43,12 +44,21 @@ class OnDevice(NamedTuple):
     evaluated: Tokens  # the dev set, and held-out examples where there are any
     eval_plan: Plan
     model: SequenceClassifier  # what every trial starts from
+    further: dict[str, tuple[Tokens, Plan]]  # what every trial answers after its last step
+    further_words: jax.Array | np.ndarray  # rows of words that only those use [word, embedding]
 
 
 def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
     """Copies the data once, for all groups of a program."""
-    tokens = (task.train.as_tokens(), task.evaluated.as_tokens())
-    return program.place(OnDevice(*tokens, task.eval_plan, task.model), per_trial=False)
+    tables = OnDevice(
+        task.train.as_tokens(),
+        task.evaluated.as_tokens(),
+        task.eval_plan,
+        task.model,
+        {name: (asked.tokens.as_tokens(), asked.plan) for name, asked in task.further.items()},
+        task.full_embedding[task.further_words],
+    )
+    return program.place(tables, per_trial=False)
 
 
 class Position(NamedTuple):
@@ -135,15 +145,25 @@ class GroupRun:
         if stop and position.step < stop:
             position = self._advance(position, stop, checkpoints, interruption)
             if rule:
-                self._stop_by(rule)
+                self._stop_by(rule, position)
         position = self._advance(position, self.until, checkpoints, interruption)
+        if self.records.running(len(self.trials)):
+            self._answer(position.state.model, position.step)
         return self._results(position)
 
-    def _stop_by(self, rule: StopRule) -> None:
+    def _stop_by(self, rule: StopRule, position: Position) -> None:
         losses, norms = self.records.all_losses(), self.records.all_norms()
         running = self.records.running(len(self.trials))
         found = [i for i in running if rule(self.trials[i], losses[i], norms[i])]
-        self.records.stop(found)
+        self._end(found, position.state.model, position.step)
+
+    def _end(
+        self, places: list[int], models: SequenceClassifier, step: int, patience: bool = False
+    ) -> None:
+        """These trials end here. They answer first: of those that have ended, answers stay."""
+        if places:
+            self._answer(models, step)
+        self.records.stop(places, patience)
 
     def _begin(self, checkpoints: Checkpoints | None) -> Position:
         """The newest checkpoint, all before it told to the recorders, or the first step."""
@@ -298,9 +318,24 @@ class GroupRun:
             )
         if self.patience is not None and step < self.num_steps:
             waited = self.records.waited(task.chosen_by)
-            self.records.stop((i for i in running if waited[i] >= self.patience), True)
+            self._end([i for i in running if waited[i] >= self.patience], models, step, True)
         improved = self.records.best(task.metrics[0], task.chosen_by)[1] == step
         return np.resize(improved, self.program.group_size)
+
+    def _answer(self, models: SequenceClassifier, step: int) -> None:
+        """Every trial that ends after so many steps, or goes on, answers the further sets."""
+        num_layers = self.task.model.encoder.config.num_layers
+        left = [
+            left_of_unused_words(trial, rates[:step], num_layers)
+            for trial, rates in zip(self.trials, self.rates, strict=True)
+        ]
+        lanes = np.resize(np.array(left, np.float32), self.program.group_size)
+        decay = self.program.place(lanes)
+        tables, count = self.tables, len(self.trials)
+        for name, (tokens, plan) in tables.further.items():
+            arguments = (decay, tokens, plan, tables.further_words)
+            logits = self.program.fetch(self.program.answer(models, *arguments))
+            self.records.add_answers(name, logits[:count])
 
     def _results(self, position: Position) -> list[TrialResult]:
         """What the trials leave; parameters only of whole runs and of those that patience ended, as

@@ -31,6 +31,8 @@ class TrialResult:
     constant_prediction: bool
     seconds: float
     logits: np.ndarray  # float32 [example, label]
+    answers: dict[str, np.ndarray]  # the same of further sets, by name
+    further: dict[str, float]  # their scores, as NAME/METRIC
     params: dict[str, SequenceClassifier]  # none of a trial that has learnt nothing
 
 
@@ -56,6 +58,7 @@ def conclude(
     results = []
     for i, trial in enumerate(trials):
         losses, final = all_losses[i, : records.steps_taken(i)], records.scores[-1][i]
+        answers = {name: logits[i] for name, logits in records.answers.items()}
         stopped_by = None
         if i in records.stopped:
             stopped_by = "patience" if i in records.out_of_patience else "learnt_nothing"
@@ -74,6 +77,8 @@ def conclude(
             constant_prediction=is_constant_prediction(records.logits[i]),
             seconds=records.seconds / len(trials),
             logits=records.logits[i],
+            answers=answers,
+            further=task.further_scores(records.logits[i], answers),
             params={
                 name: jax.tree.map(lambda leaf, i=i: leaf[i], stack)
                 for name, stack in ({} if stopped_by == "learnt_nothing" else params).items()

@@ -25,13 +25,13 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
-from jaxtune.models.vocabulary import restore_embedding, unused_word_factor
+from jaxtune.models.vocabulary import restore_embedding
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.prepare import Prepared, check_depth, prepare
 from jaxtune.training.program import GroupProgram, StaticSettings
 from jaxtune.training.sizes import Tried
-from jaxtune.training.trial_inputs import learning_rates
+from jaxtune.training.trial_inputs import learning_rates, left_of_unused_words
 
 MOST_STEPS_PER_DISPATCH = 64
 # Rungs of stacked trials: each is compiled, which takes an accelerator's compiler half a minute
@@ -140,7 +140,6 @@ class ProgramPlan:
             clip_per_tensor=self.config.clip_per_tensor,
             log_every=self.config.log_every,
             ladder=self.shape.ladder,
-            eval_rows=self.task.eval_shape.ladder[-1],
             steps_per_dispatch=min(MOST_STEPS_PER_DISPATCH, self.num_steps),
             fresh=self.task.fresh,
             mitigations=mitigations_of(self.config),
@@ -153,10 +152,8 @@ class ProgramPlan:
         """A trial's parameters by path, as a run on the full vocabulary leaves them."""
         steps = result.best_step if kind == "best" else self.num_steps
         rates = learning_rates([result.trial], self.num_steps)[0, :steps]
-        task, config = self.task, result.trial.config
-        num_layers = task.model.encoder.config.num_layers
-        rates = rates.astype(np.float64) * config.layerwise_lr_decay ** (num_layers + 1)
-        decay = unused_word_factor(rates, config.weight_decay, config.pretrained_decay)
+        task = self.task
+        decay = left_of_unused_words(result.trial, rates, task.model.encoder.config.num_layers)
         full = restore_embedding(model, task.full_embedding, task.kept_words, decay)
         return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
 

@@ -1,6 +1,7 @@
 """A config to what the programs need: tokens, row shapes, weights, plan of the evaluation."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from jaxtune.data.scoring import scoring_words
 from jaxtune.data.tokens import (
     TokenTable,
     compact,
+    compact_beside,
     load_tokenizer,
     tokenize,
     were_cut,
@@ -48,6 +50,19 @@ from jaxtune.models.pretrained import (
 from jaxtune.models.vocabulary import compact_embedding
 
 EVAL_BATCH_SIZE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A further set as the programs take it: what trials answer after their last step.
+
+    Words that training does not keep are numbered after those that it does.
+    """
+
+    tokens: TokenTable
+    plan: Plan  # in file order
+    ids: tuple[str, ...]
+    labelled: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +85,9 @@ class Prepared:
     notes: tuple[str, ...]  # sentences on how the checkpoint was understood
     full_embedding: np.ndarray  # all rows, for giving the unused ones back
     kept_words: np.ndarray  # ids of the rows in use
+    further: Mapping[str, Asked]  # by name
+    further_words: np.ndarray  # ids of the rows that only they use
+    dev_parts: Mapping[str, np.ndarray]  # examples of the dev set that are scored apart, too
 
     @property
     def trivial(self) -> float:
@@ -111,6 +129,24 @@ class Prepared:
         found = evaluate(self.metrics, *rest)
         return scores | {HELD_OUT + name: score for name, score in found.items()}
 
+    def further_scores(
+        self, dev_logits: np.ndarray, answers: Mapping[str, np.ndarray]
+    ) -> dict[str, float]:
+        """Of the parts of the dev set, and of the logits of further sets by name, where they have
+        labels; as `NAME/METRIC`.
+        """
+        scored = {
+            name: (dev_logits[at], self.dev.labels[at]) for name, at in self.dev_parts.items()
+        }
+        for name, asked in self.further.items():
+            if asked.labelled:
+                scored[name] = (answers[name], asked.tokens.labels)
+        return {
+            f"{name}/{metric}": score
+            for name, pair in scored.items()
+            for metric, score in evaluate(self.metrics, *pair, self.positive).items()
+        }
+
 
 def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     """Everything that does not depend on a seed, as suits a platform (by default JAX's own).
@@ -130,12 +166,13 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     )
     _check_attention(encoder_config, platform)
     dataset = read_dataset(config)
-    (train, dev, *rest), reading = _read(config, dataset, folder, encoder_config)
+    (train, dev, *rest), further, reading = _read(config, dataset, folder, encoder_config)
     _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
         (train, dev, *rest), kept_words = compact([train, dev, *rest])
     held_out = rest[0] if rest else None
+    further, further_words = compact_beside(further, kept_words)
     labels = dataset.task.num_labels
     if config.random_weights:
         start = random_classifier(encoder_config, labels)
@@ -162,6 +199,17 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
         notes=start.notes,
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),
         kept_words=kept_words,
+        further={
+            name: Asked(
+                table,
+                plan_evaluation(table, width, config.packing, on_cpu)[1],
+                dataset.further[name].ids,
+                dataset.further[name].labelled,
+            )
+            for name, table in further.items()
+        },
+        further_words=further_words,
+        dev_parts=dataset.dev_parts,
     )
 
 
@@ -200,16 +248,17 @@ def _check_attention(encoder: EncoderConfig, platform: str) -> None:
 
 def _read(
     config: SweepConfig, dataset: Dataset, folder: Path, encoder: EncoderConfig
-) -> tuple[list[TokenTable], dict[str, Any]]:
-    """The examples to train on, the dev set and, where there are any, the held-out examples as
-    tokens, and what is said about them.
+) -> tuple[list[TokenTable], dict[str, TokenTable], dict[str, Any]]:
+    """As tokens, the examples to train on, the dev set and, where there are any, the held-out
+    examples; the further sets; and what is said about them all.
     """
     tokenizer = load_tokenizer(folder)
     _check_padding(folder, encoder, tokenizer)
     max_length = min(config.max_length, encoder.max_length)
-    train, dev = (
+    parts = {name: asked.examples for name, asked in dataset.further.items()}
+    train, dev, *others = (
         tokenize(tokenizer, part, max_length, encoder.vocab_size, config.use_token_types)
-        for part in (dataset.train, dataset.dev)
+        for part in (dataset.train, dataset.dev, *parts.values())
     )
     chosen, held_out = hold_out(config, subset(config, train.labels), train.labels)
     train_cut = were_cut(tokenizer, dataset.train, train.lengths, max_length)
@@ -217,14 +266,19 @@ def _read(
         "train": int(train_cut[chosen].sum()),
         "dev": int(were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum()),
     }
+    further = dict(zip(parts, others, strict=True))
+    cut |= {
+        name: int(were_cut(tokenizer, parts[name], table.lengths, max_length).sum())
+        for name, table in further.items()
+    }
     tables = [train.take(chosen), dev]
     warnings = fit_sentences(tokenizer, {"train": tables[0], "dev": dev})
     dataset = dataclasses.replace(dataset, notes=(*dataset.notes, *warnings))
     if not len(held_out):
-        return tables, reading_of(dataset, chosen, cut, max_length)
+        return tables, further, reading_of(dataset, chosen, cut, max_length)
     cut["held_out"] = int(train_cut[held_out].sum())
     tables.append(train.take(held_out))
-    return tables, reading_of(dataset, chosen, cut, max_length, held_out)
+    return tables, further, reading_of(dataset, chosen, cut, max_length, held_out)
 
 
 def with_length_in_use(settings: Settings) -> Settings:
@@ -298,9 +352,16 @@ def plan_evaluation(
     split: TokenTable, hidden_size: int, packed: bool, any_width: bool = True
 ) -> tuple[Shape, Plan]:
     """A split in its own order, every example once, in equal batches of rows."""
-    size = min(EVAL_BATCH_SIZE, len(split))
-    batches = batch_indices(np.arange(len(split)), size)
-    shape = choose_shape(split.lengths, size, hidden_size, packed, any_width)
-    most = int(rows_needed(split, batches, shape).max())
-    shape = shape._replace(ladder=(most,))
+    shape, batches = in_order(split, hidden_size, packed, any_width)
     return shape, make_plan(split, batches, shape)
+
+
+def in_order(
+    table: TokenTable, hidden_size: int, packed: bool = True, any_width: bool = True
+) -> tuple[Shape, np.ndarray]:
+    """Equal batches of rows that hold a table in its own order, and the batches."""
+    size = min(EVAL_BATCH_SIZE, len(table))
+    batches = batch_indices(np.arange(len(table)), size)
+    shape = choose_shape(table.lengths, size, hidden_size, packed, any_width)
+    most = int(rows_needed(table, batches, shape).max())
+    return shape._replace(ladder=(most,)), batches

@@ -18,12 +18,13 @@ from jax.sharding import Mesh, NamedSharding
 from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
-from jaxtune.core.shapes import Array, Bool, Float, Int, Key, TrialKeys
+from jaxtune.core.shapes import Array, Bool, Float, Int, Key, Logits, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
+from jaxtune.models.vocabulary import with_embedding
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.placement import PER_TRIAL, SHARED, across_trials, put, state_layout
 from jaxtune.training.step import (
@@ -31,10 +32,10 @@ from jaxtune.training.step import (
     StepPlan,
     TrialState,
     apply_gradients,
-    eval_step,
     gather_batch,
     gradient_norm_names,
     gradient_norms,
+    logits_in_order,
     loss_and_gradients,
 )
 
@@ -66,7 +67,6 @@ class StaticSettings:
     clip_per_tensor: bool
     log_every: int
     ladder: tuple[int, ...]  # row counts of the packed batches
-    eval_rows: int
     steps_per_dispatch: int
     fresh: tuple[str, ...]  # modules of the head that each trial draws anew
     mitigations: tuple[str, ...] = ()  # of `jaxtune.config.settings.MITIGATIONS`, those in use
@@ -97,6 +97,7 @@ class GroupProgram:
             result=(state, per_trial),
         )
         self.evaluate = self._compile(self._evaluate, shared=(1, 2), num_arguments=3)
+        self.answer = self._compile(self._answer, shared=(2, 3, 4), num_arguments=5)
         self.keep = self._compile(
             self._keep, shared=(), num_arguments=3, donated=model_layout, result=model_layout
         )
@@ -283,17 +284,32 @@ class GroupProgram:
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:
-            def logits_of(plan: StepPlan):
-                return eval_step(model, gather_batch(tokens, plan, self.static.eval_rows))
-
-            # One batch after the other: all at once would hold the activations of all.
-            logits = jax.lax.map(logits_of, StepPlan._make(plan))
-            # The plan keeps file order, so only the last batch has places left over, at its end.
-            logits = logits.reshape(-1, logits.shape[-1])[: len(tokens.labels)]
+            logits = logits_in_order(model, tokens, plan)
             finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(model)])
             return Outcome(logits, jnp.all(finite))
 
         return self._across(one)(models)
+
+    def _answer(
+        self,
+        models: SequenceClassifier,
+        decay: Float[Array, " trial"],
+        tokens: Tokens,
+        plan: Plan,
+        words: Float[Array, "word embedding"],
+    ) -> Float[Array, "trial example label"]:
+        """Logits of a further set, in its file's order.
+
+        Args:
+            decay: what each trial's steps have left of a word that they never met.
+            words: pre-trained embedding rows of such words, numbered after the trials' own.
+        """
+
+        def one(model: SequenceClassifier, decay: Float[Array, ""]) -> Logits:
+            rows = jnp.concatenate([model.encoder.word.embedding[...], words * decay])
+            return logits_in_order(with_embedding(model, rows), tokens, plan)
+
+        return self._across(one)(models, decay)
 
     def _keep(
         self, kept: SequenceClassifier, models: SequenceClassifier, better: Bool[Array, " trial"]

@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
+from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.encoder import Rows
@@ -155,6 +156,23 @@ def train_step(
 def eval_step(model: SequenceClassifier, batch: Batch) -> Logits:
     """Logits without dropout."""
     return model(batch.rows)
+
+
+def logits_of_plan(model: SequenceClassifier, tokens: Tokens, plan: Plan) -> Logits:
+    """The logits of every place of a plan, batch by batch, empty places too."""
+
+    def logits_of(plan: StepPlan) -> Logits:
+        return eval_step(model, gather_batch(tokens, plan, plan.source.shape[0]))
+
+    # One batch after the other: all at once would hold the activations of all.
+    logits = jax.lax.map(logits_of, StepPlan._make(plan))
+    return logits.reshape(-1, logits.shape[-1])
+
+
+def logits_in_order(model: SequenceClassifier, tokens: Tokens, plan: Plan) -> Logits:
+    """The logits of every example of `tokens`, in its order; `plan` holds them in that order."""
+    # Only the last batch has places left over, at its end.
+    return logits_of_plan(model, tokens, plan)[: len(tokens.labels)]
 
 
 def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:

@@ -11,6 +11,7 @@ from jaxtune.config.trials import Hyper, Trial
 from jaxtune.core.schedules import scheduled_rate
 from jaxtune.data.packing import Plan, Shape, make_plan
 from jaxtune.data.tokens import TokenTable
+from jaxtune.models.vocabulary import unused_word_factor
 
 
 def stack_hypers(trials: Sequence[Trial], class_weights: Sequence[np.ndarray]) -> Hyper:
@@ -50,6 +51,15 @@ def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
         )
 
     return np.stack([rates(trial) for trial in trials])
+
+
+def left_of_unused_words(trial: Trial, rates: np.ndarray, num_layers: int) -> float:
+    """The share of its pre-trained embedding that a word has after steps of these learning rates
+    that never met it.
+    """
+    config = trial.config
+    rates = rates.astype(np.float64) * config.layerwise_lr_decay ** (num_layers + 1)
+    return unused_word_factor(rates, config.weight_decay, config.pretrained_decay)
 
 
 def stack_plans(

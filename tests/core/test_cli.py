@@ -15,6 +15,7 @@ from jaxtune.core.errors import UsageError
 from jaxtune.core.flags import parse_flags
 from jaxtune.core.quiet import SWITCHES
 from jaxtune.export.__main__ import ExportConfig
+from jaxtune.predict.settings import PredictConfig
 from jaxtune.pretrain.settings import PretrainConfig
 from jaxtune.report.__main__ import ReportConfig
 from jaxtune.study.settings import parse as parse_study
@@ -23,6 +24,7 @@ LEAST = {
     "sweep": [],
     "report": ["OUT"],
     "export": ["OUT", "--trial", "best", "--to", "x"],
+    "predict": ["OUT", "--file", "x"],
     "pretrain": ["--data", "miniature", "--out", "x"],
     "study": ["depth", "--out", "x"],
 }
@@ -34,7 +36,12 @@ def settings_of(command: str, words: list[str]) -> Any:
         return parse(words).base
     if command == "study":
         return parse_study(words)
-    settings = {"report": ReportConfig, "export": ExportConfig, "pretrain": PretrainConfig}
+    settings = {
+        "report": ReportConfig,
+        "export": ExportConfig,
+        "predict": PredictConfig,
+        "pretrain": PretrainConfig,
+    }
     return parse_flags(command, settings[command], words)
 
 
@@ -146,7 +153,7 @@ def test_a_bare_flag_leaves_the_next_word_to_the_positional():
         ("swep", "swep is no command; did you mean sweep?"),
         (
             "nonsense",
-            "nonsense is no command; accepted are sweep, report, export, pretrain, study.",
+            "nonsense is no command; accepted are sweep, report, export, predict, pretrain, study.",
         ),
     ],
 )

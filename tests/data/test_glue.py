@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxtune.config.settings import GLUE, SUPERGLUE
 from jaxtune.core.errors import UserError
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
 from jaxtune.data.custom import read_custom
@@ -68,7 +69,7 @@ def rte(*rows: str) -> str:
     return tabbed(PAIR, *rows)
 
 
-@pytest.mark.parametrize("name", GLUE_TASKS)
+@pytest.mark.parametrize("name", GLUE)
 def test_tsv_layout(tmp_path: Path, name: str) -> None:
     dev = table(name)
     if name == "mnli":
@@ -89,10 +90,11 @@ def test_tsv_layout(tmp_path: Path, name: str) -> None:
 
 def test_primary_metric_and_number_of_labels() -> None:
     found = {task.name: (task.primary_metric, task.num_labels) for task in GLUE_TASKS.values()}
+    assert [found.pop(name) for name in SUPERGLUE] == [("accuracy", n) for n in (2, 3, 2)]
     accuracy = dict.fromkeys(("rte", "qnli", "sst2", "wnli"), ("accuracy", 2))
     others = {"cola": ("matthews", 2), "stsb": ("pearson", 1), "mnli": ("accuracy", 3)}
     assert found == accuracy | others | dict.fromkeys(("mrpc", "qqp"), ("f1", 2))
-    assert list(found) == list(GLUE_TASKS)
+    assert list(found) == list(GLUE)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
@@ -148,16 +150,31 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch, name: str, labels: list) -> None:
     columns = {c: [f"{c} {i}" for i in range(len(labels))] for c in task.text_columns}
     split = datasets.Dataset.from_dict(columns | {"idx": labels, "label": labels})
     split = split.cast_column("label", label)
-    dev = "validation_matched" if name == "mnli" else "validation"
-    splits = {("nyu-mll/glue", name): datasets.DatasetDict({"train": split, dev: split})}
+    hidden = split.map(lambda row: {"label": -1}) if names else split
+    if name == "mnli":
+        ends = ("_matched", "_mismatched")
+        parts = {f"{part}{end}": split for part in ("validation", "test") for end in ends}
+    else:
+        parts = {"validation": split, "test": hidden}
+    splits = {
+        ("nyu-mll/glue", name): datasets.DatasetDict({"train": split, **parts}),
+        ("nyu-mll/glue", "ax"): datasets.DatasetDict({"test": hidden}),
+    }
     monkeypatch.setattr(datasets, "load_dataset", lambda *given: splits[given])
 
 
-@pytest.mark.parametrize("name", GLUE_TASKS)
+@pytest.mark.parametrize("name", GLUE)
 def test_hub(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     classes = LAYOUTS[name][-1]
     fake_hub(monkeypatch, name, classes)
-    data = read_glue_hub(name)
+    data = read_glue_hub(name, with_test=True)
+    assert {of: part.labelled for of, part in data.further.items()} == (
+        {"mismatched": True, "test": False, "test_mismatched": False, "diagnostic": False}
+        if name == "mnli"
+        else {"test": False}
+    )
+    assert data.further["test"].examples.first == data.dev.first
+    assert list(read_glue_hub(name).further) == (["mismatched"] if name == "mnli" else [])
     assert data.files == ()
     for split in (data.train, data.dev):
         columns = [split.first] if split.second is None else [split.first, split.second]
@@ -167,7 +184,7 @@ def test_hub(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 def test_hub_hidden_label(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_hub(monkeypatch, "rte", [0, -1])
-    with pytest.raises(UserError, match=r"glue rte train, line 2 has the label '-1' .*test split"):
+    with pytest.raises(UserError, match=r"glue rte train, row 2 has the label '-1' .*test split"):
         read_glue_hub("rte")
 
 

@@ -37,7 +37,9 @@ def read(reader: Callable, suffix: str, text: str) -> list[tuple[int, str, str]]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"rows{suffix}"
         file.write_bytes(text.encode())
-        return [(line, row["text"], row["label"]) for line, row in reader(file, COLUMNS)]
+        rows = [(place.split(), row) for place, row in reader(file, COLUMNS)]
+        assert {word for (word, _), _ in rows} <= {"line"}
+        return [(int(line), row["text"], row["label"]) for (_, line), row in rows]
 
 
 @given(rows_of(PLAIN), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 from scipy import special
 
-from jaxtune.export.averages import greedy_soup, mean_logits, mean_probabilities, uniform_soup
+from jaxtune.core.answers import mean_logits, mean_probabilities
+from jaxtune.export.averages import greedy_soup, uniform_soup
 
 RNG = np.random.default_rng(0)
 

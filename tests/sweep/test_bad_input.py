@@ -2,8 +2,7 @@
 anything compiles.
 
 `python -m pytest tests/sweep/test_bad_input.py` counts them. The mistakes are in bad_data.py,
-bad_models.py and
-bad_settings.py.
+bad_tables.py, bad_models.py and bad_settings.py.
 """
 
 import shutil
@@ -11,9 +10,10 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from bad_data import BAD_FILES, CSV, GOOD, RTE, UNSEEN, USABLE, BadFile, write
+from bad_data import BAD_FILES, CSV, GOOD, POINTER, RTE, UNSEEN, USABLE, BadFile, write
 from bad_models import BAD_MODELS, Edit
 from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
+from bad_tables import BAD_TABLES, GOOD_TABLES, USABLE_TABLES
 
 import jaxtune
 from jaxtune.config.parse import parse
@@ -64,9 +64,10 @@ def test_compilations_are_noticed():
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
-@pytest.mark.parametrize("bad", BAD_FILES, ids=lambda bad: bad.name)
+@pytest.mark.parametrize("bad", [*BAD_FILES, *BAD_TABLES], ids=lambda bad: bad.name)
 def test_data_files(refused, tiny, tmp_path, bad: BadFile, split: str):
-    splits = {"train": GOOD[bad.kind], "dev": GOOD[bad.kind]} | {split: bad.content}
+    good = (GOOD | GOOD_TABLES)[bad.kind]
+    splits = {"train": good, "dev": good} | {split: bad.content}
     flags = write(tmp_path / "data", bad.kind, splits["train"], splits["dev"])
     error = refused("--model", tiny, *flags)
     file = next((tmp_path / "data").rglob(f"{split}.*"))
@@ -81,9 +82,37 @@ def test_labels_that_training_does_not_know(refused, tiny, tmp_path, bad: BadFil
     assert f"{tmp_path / 'data' / 'dev'}{bad.kind}{bad.says}" in error
 
 
-@pytest.mark.parametrize("name", USABLE)
+@pytest.mark.parametrize(
+    ("flag", "content", "says"),
+    [
+        ("--test_file FILE", "", " is empty: give a file with examples"),
+        ("--test_file FILE", "text\n", " has no examples: give a file with texts"),
+        ("--test_file FILE", "words\na\n", ", line 1 has no column 'text' but 'words'"),
+        ("--test_file FILE", "text,Label\na,0\n", "write 'label' instead of 'Label' there"),
+        ("--test_file FILE", "text,label\na,-1\n", ", line 2 has the label '-1' (-1 stands for"),
+        (
+            "--test_file FILE",
+            "text,label\na,7\n",
+            ", line 2 has the label '7': use one of '0',",
+        ),
+        ("--test_file FILE", "text\na\n \n", ", line 3 has an empty sentence"),
+        ("--test_file FILE", POINTER.decode(), " is a pointer of Git LFS"),
+        ("--more_dev_files ood=FILE", "text\na\n", ", line 1 has no column 'label' but 'text'"),
+        ("--more_dev_files ood=FILE", "text,label\na,7\n", ", line 2 has the label '7': use one"),
+    ],
+)
+def test_further_files(refused, tiny, tmp_path, flag: str, content: str, says: str):
+    flags = write(tmp_path / "data", ".csv", CSV, CSV)
+    file = tmp_path / "further.csv"
+    file.write_text(content)
+    error = refused("--model", tiny, *flags, *flag.replace("FILE", str(file)).split())
+    assert error.startswith(f"error: {file}")
+    assert says in error
+
+
+@pytest.mark.parametrize("name", [*USABLE, *USABLE_TABLES])
 def test_unusual_files_are_read(tiny, tmp_path, capfd, name: str):
-    kind, content = USABLE[name]
+    kind, content = (USABLE | USABLE_TABLES)[name]
     flags = write(tmp_path / "data", kind, content, content)
     task = prepare(parse(["--model", str(tiny), *flags]).base)
     assert len(task.train) == len(task.dev) == 2

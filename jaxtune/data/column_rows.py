@@ -1,0 +1,157 @@
+"""Rows of files that hold columns with types: Parquet, and what `datasets` saves to disk."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import check_no_pointer
+from jaxtune.core.unseen import bare
+from jaxtune.core.words import quoted
+from jaxtune.data.examples import ID_COLUMNS
+from jaxtune.data.rows import Row, check_once, check_optional, renaming
+from jaxtune.data.values import id_texts, text_of
+
+# Of a folder that `datasets` saved: the list of its files, and what names the parts of several.
+STATE, SPLITS = "state.json", "dataset_dict.json"
+
+
+def parquet_rows(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = (), with_names: bool = True
+) -> list[Row]:
+    """Rows of a Parquet file; numbers and truth values as JSON writes them.
+
+    Args:
+        columns: bare names of those that must be there.
+        optional: of those that need not be there.
+        with_names: classes by the names that `datasets` has noted in the file, not by number.
+    """
+    _check_file(path)
+    import pyarrow.parquet as pq
+
+    def read() -> Any:
+        with pq.ParquetFile(path) as file:
+            wanted = _wanted(path, file.schema_arrow.names, columns, optional)
+            return file.read(columns=wanted, use_threads=False)
+
+    table = _read(path, "Parquet file", read)
+    return _rows(str(path), table, columns, optional, with_names)
+
+
+def dataset_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
+    """Rows of a folder that `datasets` has saved (`save_to_disk`), classes by their names."""
+    if (path / SPLITS).is_file():
+        parts = [part.parent.name for part in sorted(path.glob(f"*/{STATE}"))]
+        raise UserError(
+            f"{path} holds several splits ({quoted(parts)}): give the folder of one, such as"
+            f" {path / (parts[0] if parts else 'train')}"
+        )
+    import pyarrow as pa
+
+    def read() -> Any:
+        tables = []
+        for file in dataset_files(path):
+            _check_file(file)
+            with pa.memory_map(str(file)) as source:
+                tables.append(pa.ipc.open_stream(source).read_all())
+        table = pa.concat_tables(tables)
+        return table.select(_wanted(path, table.column_names, columns, optional))
+
+    return _rows(str(path), _read(path, "saved dataset", read), columns, optional, True)
+
+
+def dataset_files(path: Path) -> list[Path]:
+    """The files that hold a saved dataset's rows, in order; UserError where it names none."""
+    state = path / STATE
+    try:
+        names = [file["filename"] for file in json.loads(state.read_bytes())["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is no folder that datasets has saved ({STATE} is missing or damaged): give a"
+            " file, or save it again with save_to_disk"
+        ) from error
+    # No name leaves the folder.
+    if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+        raise UserError(f"{state} does not name files of {path}: save the dataset again")
+    return [path / name for name in names]
+
+
+def _check_file(path: Path) -> None:
+    """Raises UserError for a file that cannot be read, is empty, or is a pointer of Git LFS."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path} ({error.strerror}): give a file with examples"
+        ) from error
+    check_no_pointer(path, head)
+    if not head:
+        raise UserError(f"{path} is empty: give a file with examples")
+
+
+def _read(path: Path, what: str, read: Any) -> Any:
+    try:
+        return read()
+    except UserError:
+        raise
+    except Exception as error:  # damaged files are noticed in many places
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{path} is no readable {what} ({reason}): write it again") from error
+
+
+def _wanted(
+    path: Path, names: Sequence[str], columns: Sequence[str], optional: Sequence[str]
+) -> list[str]:
+    """The columns to read, as they are spelled there."""
+    found = list(map(bare, names))
+    for name in columns:
+        if name not in found:
+            what = renaming(name, found) or ("name others with --text_columns and --label_column")
+            raise UserError(f"{path} has no column {name!r} but {quoted(found)}: {what}")
+        check_once(str(path), name, found)
+    for name in optional:
+        check_optional(str(path), name, found)
+    wanted = {*columns, *optional, *(name for name in ID_COLUMNS if found.count(name) == 1)}
+    return [name for name in names if bare(name) in wanted]
+
+
+def _rows(
+    source: str, table: Any, columns: Sequence[str], optional: Sequence[str], with_names: bool
+) -> list[Row]:
+    names = list(map(bare, table.column_names))
+    classes = _class_names(table.schema.metadata or {}) if with_names else {}
+    values = {}
+    for name, spelled in zip(names, table.column_names, strict=True):
+        column = _read(Path(source), "table", table[spelled].to_pylist)
+        values[name] = [_named(value, classes.get(spelled)) for value in column]
+    wanted = (*columns, *(name for name in optional if name in values))
+    rows = []
+    for number, row in enumerate(zip(*values.values(), strict=True), 1):
+        own = dict(zip(values, row, strict=True))
+        where = f"{source}, row {number}"
+        texts = {name: text_of(where, name, own[name]) for name in wanted}
+        rows.append((f"row {number}", id_texts(own) | texts))
+    return rows
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """The names of classes by column, as `datasets` notes them; none where it noted nothing."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        found = {name: feature.get("names") for name, feature in features.items()}
+        return {name: names for name, names in found.items() if _are_names(names)}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, list) and all(isinstance(name, str) for name in names)
+
+
+def _named(value: Any, names: list[str] | None) -> Any:
+    """A class by its name; what is no number of one, such as -1 for a hidden label, stays."""
+    if names is None or not isinstance(value, int) or not 0 <= value < len(names):
+        return value
+    return names[value]

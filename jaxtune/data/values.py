@@ -1,0 +1,55 @@
+"""Values of files that know types, such as JSON and Parquet, as the texts that they stand for."""
+
+import datetime
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from jaxtune.core.errors import UserError
+from jaxtune.data.examples import ID_COLUMNS
+
+# What the values that are neither text nor number are called.
+_KINDS = {
+    type(None): "null",
+    list: "a list",
+    dict: "an object",
+    bytes: "bytes",
+    datetime.datetime: "a time",
+    datetime.date: "a date",
+}
+
+
+def text_of(where: str, name: str, value: Any) -> str:
+    """A text as it is, a number or truth value as JSON writes it; UserError for anything else."""
+    is_number = isinstance(value, int | float)
+    if not isinstance(value, str) and not is_number:
+        kind = _KINDS.get(type(value), f"a {type(value).__name__}")
+        raise _wrong(where, kind, name)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(where, str(value), name)
+    text = value if isinstance(value, str) else json.dumps(value)
+    # Escapes can spell what no text file holds, and what tokenizers refuse or drop.
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text):
+        raise UserError(
+            f"{where} has a NUL or half a surrogate pair in column {name!r}: take it out"
+        )
+    return text
+
+
+def _wrong(where: str, kind: str, name: str) -> UserError:
+    place = where.rpartition(", ")[2].partition(" ")[0]  # line, object or row
+    return UserError(
+        f"{where} has {kind} in column {name!r}: write a text or a number, or take the {place} out"
+    )
+
+
+def id_texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """What tells an example apart, whatever it is."""
+    found = {name: values[name] for name in ID_COLUMNS if name in values}
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, default=str)
+        for name, value in found.items()
+    }
+    # Half a surrogate pair can be spelled there and written nowhere.
+    return {name: t.encode(errors="backslashreplace").decode() for name, t in texts.items()}

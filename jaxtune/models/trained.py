@@ -1,0 +1,61 @@
+"""A classifier that is trained already, as a Hugging Face folder holds it."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxtune.core.errors import UserError
+from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.folder import CONFIG
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.names import CLASSIFIER, ENCODER
+from jaxtune.models.pretrained import read_config
+from jaxtune.models.weights import fill, read_tensors
+
+
+class Trained(NamedTuple):
+    """What a folder says of its classifier; the weights are read by `load_trained`."""
+
+    folder: Path
+    config: EncoderConfig
+    classes: tuple[str, ...] | None  # in the order of the logits; None predicts a number
+
+
+def read_trained(folder: Path) -> Trained:
+    """Raises UserError for a folder whose config.json names no classes and no number."""
+    config, raw = read_config(folder)
+    kind, labels = raw.get("problem_type"), raw.get("id2label")
+    if kind == "multi_label_classification":
+        raise UserError(
+            f"{folder / CONFIG} is of a model that gives several labels to a text"
+            f" (problem_type {kind!r}), and jaxtune's give one; take another model."
+        )
+    if kind == "regression":
+        return Trained(folder, config, None)
+    if not isinstance(labels, dict) or len(labels) < 2:
+        raise UserError(
+            f"{folder / CONFIG} names no classes (id2label); give a folder of a fine-tuned"
+            " classifier, such as jaxtune export writes."
+        )
+    try:
+        classes = tuple(str(labels[str(number)]) for number in range(len(labels)))
+    except KeyError as error:
+        raise UserError(
+            f"{folder / CONFIG} has no class {error} in id2label; number them from 0 on."
+        ) from error
+    return Trained(folder, config, classes)
+
+
+def load_trained(trained: Trained) -> SequenceClassifier:
+    """The model with its head; raises UserError where the folder has none."""
+    folder, config, classes = trained
+    stored, head = read_tensors(folder, config), CLASSIFIER[config.family]
+    if not stored.holds(head["head/classifier"]):
+        raise UserError(
+            f"The weights in {folder} have no {head['head/classifier']}: the model is not"
+            " fine-tuned; give a folder such as jaxtune export writes."
+        )
+    labels = 1 if classes is None else len(classes)
+    shapes: Any = jax.eval_shape(lambda: SequenceClassifier(config, labels, key=jax.random.key(0)))
+    return fill(shapes, stored, ENCODER[config.family] | head, ())

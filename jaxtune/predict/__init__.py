@@ -1,0 +1,1 @@
+"""`python -m jaxtune.predict`: labels and probabilities for new text."""

@@ -1,0 +1,58 @@
+"""`jaxtune predict`: what trained models answer to new texts, or to GLUE's test split."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxtune.core.cli import run
+from jaxtune.core.errors import UserError
+from jaxtune.core.flags import parse_flags
+from jaxtune.predict.settings import PredictConfig
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit status."""
+    return run(
+        lambda words: predict(parse_flags("predict", PredictConfig, words)),
+        argv,
+        "make room or give another place to write to",
+    )
+
+
+def predict(config: PredictConfig) -> None:
+    """Writes the answers; raises UserError, and writes nothing, where something is missing."""
+    if (config.file is None) == (config.glue is None):
+        raise UserError(
+            "Either --file or --glue is wanted: texts to answer, or the zip file of a submission"
+            " to GLUE."
+        )
+    if config.glue is not None:
+        from jaxtune.predict.glue_submission import write_submission
+
+        check_target(config.glue, "--glue")
+        write_submission(config.source, config.trial, config.arm, config.glue)
+        return
+    if len(config.source) > 1:
+        raise UserError(
+            f"{len(config.source)} folders are given, and texts are answered by one; give one."
+        )
+    assert config.file is not None
+    target = config.out or config.file.with_name(f"{config.file.stem}_predictions.csv")
+    check_target(target, "--out")
+    # Imported late: `--help` and usage errors answer before JAX loads.
+    from jaxtune.core import devices
+    from jaxtune.predict.answering import answer_file
+    from jaxtune.predict.members import members_of
+
+    devices.set_up()
+    answer_file(members_of(config), config.file, target)
+
+
+def check_target(file: Path, flag: str) -> None:
+    """Raises UserError for a file that is there."""
+    if file.exists():
+        raise UserError(f"{file} exists; give another {flag}, or take it away.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

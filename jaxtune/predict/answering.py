@@ -1,0 +1,76 @@
+"""Texts of a file to a table of answers: cut into tokens, packed, and run member after member."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxtune.core.answers import Logits, answer_columns, answer_rows, as_csv
+from jaxtune.core.console import ProgressLine, say
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import write_text
+from jaxtune.core.words import plural
+from jaxtune.data.packing import Plan, make_plan
+from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize, were_cut
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.predict.members import Members
+from jaxtune.training.prepare import in_order
+from jaxtune.training.step import logits_of_plan
+
+# Of up to 64 texts each, in one call of the program: what a reader waits for between two lines.
+BATCHES_PER_CALL = 32
+
+
+def answer_file(members: Members, file: Path, target: Path) -> None:
+    """Writes id, label and probabilities of every text; raises UserError for a file without."""
+    asked = members.read(file)
+    tokenizer, max_length = load_tokenizer(members.tokenizer), members.max_length
+    types = members.use_token_types
+    table = tokenize(tokenizer, asked.examples, max_length, members.encoder.vocab_size, types)
+    cut = int(were_cut(tokenizer, asked.examples, table.lengths, max_length).sum())
+    read, tokens = plural(len(table), "text"), plural(max_length, "token")
+    lost = f"{cut:,} are cut at {tokens}" if cut else f"none is longer than {tokens}"
+    say(f"Read {read} of {file}; {lost}.")
+    logits = _answers(members, table)
+    several = len(logits) > 1
+    rows = answer_rows(asked.ids, logits, members.classes)
+    write_text(target, as_csv(answer_columns(members.classes, several), rows))
+    say(f"{members.who}: answers in {target}")
+
+
+def _answers(members: Members, table: TokenTable) -> list[Logits]:
+    """float32 logits `[example, label]` of every member, in the file's order."""
+    forward = jax.jit(logits_of_plan)
+    plans = list(_plans(table, members.encoder.hidden_size))
+    tokens, found = table.as_tokens(), []
+    total = len(members.models) * len(plans)
+    with ProgressLine("parts", total) as line:
+        for number, load in enumerate(members.models):
+            model: SequenceClassifier = jax.device_put(load())
+            parts = []
+            for place, plan in enumerate(plans, 1):
+                parts.append(np.asarray(forward(model, tokens, plan)))
+                line.update(
+                    number * len(plans) + place, f"model {number + 1}/{len(members.models)}"
+                )
+            logits = np.concatenate(parts)[: len(table)]
+            if not np.isfinite(logits).all():
+                raise UserError(
+                    f"Model {number + 1} of {len(members.models)} gives logits that are not finite;"
+                    " choose another one."
+                )
+            found.append(logits)
+    return found
+
+
+def _plans(table: TokenTable, hidden_size: int) -> Iterator[Plan]:
+    """The table in its order, in parts of one shape, so that one program does for all."""
+    any_width = jax.default_backend() == "cpu"
+    shape, batches = in_order(table, hidden_size, any_width=any_width)
+    count = min(BATCHES_PER_CALL, len(batches))
+    for start in range(0, len(batches), count):
+        part = np.full((count, batches.shape[1]), -1, np.int32)
+        own = batches[start : start + count]
+        part[: len(own)] = own
+        yield make_plan(table, part, shape)
