@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxtune.core.errors import UserError
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import CONFIG
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import CLASSIFIER, ENCODER
+from jaxtune.models.names import classifier_modules
 from jaxtune.models.pretrained import read_config
 from jaxtune.models.weights import fill, read_tensors
 
@@ -50,12 +51,12 @@ def read_trained(folder: Path) -> Trained:
 def load_trained(trained: Trained) -> SequenceClassifier:
     """The model with its head; raises UserError where the folder has none."""
     folder, config, classes = trained
-    stored, head = read_tensors(folder, config), CLASSIFIER[config.family]
-    if not stored.holds(head["head/classifier"]):
+    stored, modules = read_tensors(folder, config), classifier_modules(FAMILIES[config.family])
+    if not stored.holds(modules["head/classifier"]):
         raise UserError(
-            f"The weights in {folder} have no {head['head/classifier']}: the model is not"
+            f"The weights in {folder} have no {modules['head/classifier']}: the model is not"
             " fine-tuned; give a folder such as jaxtune export writes."
         )
     labels = 1 if classes is None else len(classes)
     shapes: Any = jax.eval_shape(lambda: SequenceClassifier(config, labels, key=jax.random.key(0)))
-    return fill(shapes, stored, ENCODER[config.family] | head, ())
+    return fill(shapes, stored, modules, ())
