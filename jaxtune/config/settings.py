@@ -14,6 +14,7 @@ DELIMITERS = {"\\t": "\t", "tab": "\t"}
 MetricName = Literal[
     "accuracy",
     "f1",
+    "micro_f1",
     "macro_f1",
     "balanced_accuracy",
     "matthews",
@@ -77,6 +78,12 @@ class SweepConfig:
     """Label column of task custom."""
     regression: bool = False
     """Task custom predicts a number instead of a class."""
+    several_labels: bool = False
+    """Texts of task custom have any number of labels: `a|b` in the label column, a list of them in
+    JSON, or a column for each, see label_columns.
+    """
+    label_columns: tuple[str, ...] = ()
+    """With several_labels: a column of 0 and 1 for every label, instead of the label column."""
     classes: tuple[str, ...] = ()
     """Classes of task custom, in the order of the logits; without them the labels of the training
     file, numbers by value and words by spelling.
@@ -268,7 +275,7 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device")
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
-    *("text_columns", "classes", "delimiter", "quoting"),
+    *("text_columns", "classes", "delimiter", "quoting", "several_labels", "label_columns"),
     *("early_stop", "keep_trials", "patience", "metric", "positive_class"),
     *FURTHER_FIELDS,
 )

@@ -21,6 +21,7 @@ from jaxtune.config.settings import (
 )
 from jaxtune.core.accelerators import accelerator
 from jaxtune.core.errors import UserError
+from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
 
@@ -28,7 +29,7 @@ PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
 CUSTOM_FIELDS = (
     *("train_file", "dev_file", "more_dev_files", "test_file"),
-    *("text_columns", "label_column", "regression"),
+    *("text_columns", "label_column", "regression", "several_labels", "label_columns"),
     *("classes", "delimiter", "quoting"),
 )
 TABLES = (".csv", ".tsv")
@@ -157,14 +158,17 @@ def _check_custom(config: SweepConfig) -> None:
             " instead."
         )
     _check_more_dev_files(config)
-    columns = tuple(map(bare, (*config.text_columns, config.label_column)))
-    if len(columns) not in (2, 3):
+    if len(config.text_columns) not in (1, 2):
         raise UserError(
-            f"text_columns names {plural(len(columns) - 1, 'column')}: name one or two."
+            f"text_columns names {plural(len(config.text_columns), 'column')}: name one or two."
         )
+    _check_several_labels(config)
+    labels = "label_columns" if config.label_columns else "label_column"
+    own = config.label_columns or (config.label_column,)
+    columns = tuple(map(bare, (*config.text_columns, *own)))
     if len(set(columns)) < len(columns):
         raise UserError(
-            f"text_columns and label_column name a column twice ({', '.join(columns)}); give"
+            f"text_columns and {labels} name a column twice ({', '.join(columns)}); give"
             " different ones."
         )
     _check_classes(config)
@@ -184,6 +188,39 @@ def _check_more_dev_files(config: SweepConfig) -> None:
                 f"more_dev_files has the name {name!r}, which is taken; give another one."
             )
         names.append(name)
+
+
+def _check_several_labels(config: SweepConfig) -> None:
+    columns, plain = config.label_columns, SweepConfig()
+    if not config.several_labels:
+        if columns:
+            raise UserError(
+                "label_columns is given, which belongs to --several_labels true; give that too, or"
+                " leave it out."
+            )
+        return
+    for name in ("regression", "stratify", "positive_class", "class_weights", "label_smoothing"):
+        if getattr(config, name) != getattr(plain, name):
+            raise UserError(
+                f"{name} is given, which is not for texts with several labels; leave it or"
+                " several_labels out."
+            )
+    if columns and (config.classes or config.label_column != plain.label_column):
+        given = "classes" if config.classes else "label_column"
+        raise UserError(
+            f"{given} and label_columns are both given, and the columns are the labels; leave one"
+            " of them out."
+        )
+    if columns and (len(columns) < 2 or "" in map(bare, columns)):
+        raise UserError(
+            f"label_columns names {', '.join(map(repr, columns))}; give a column for each of two or"
+            " more labels."
+        )
+    for name in (*config.classes, *columns):
+        if BETWEEN_LABELS in name:
+            raise UserError(
+                f"The label {name!r} has a {BETWEEN_LABELS}, which parts labels; call it otherwise."
+            )
 
 
 def _check_classes(config: SweepConfig) -> None:

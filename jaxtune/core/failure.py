@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxtune.core.label_sets import best_constants
 from jaxtune.core.metrics import METRICS, evaluate, merit, predict
 
 # For readers, after "failed" and a colon.
@@ -39,12 +40,18 @@ def has_failed(row: Mapping[str, Any]) -> bool:
 def trivial_floor(name: str, labels: np.ndarray, num_labels: int, positive: int = 1) -> float:
     """Best score that any constant prediction reaches on these labels (MRPC dev F1: 0.812).
 
+    Of label sets a constant prediction is the same set for every text (`best_constants`).
+
     Args:
+        labels: `[example]`, or `[example, label]` where a text may have any number of them.
         num_labels: number of classes; 1 for regression, where every constant correlates 0 and their
             mean has the smallest squared error, the labels' variance (ddof 0).
         positive: the class that F1 is of.
     """
-    constants = np.eye(num_labels) if num_labels > 1 else [[labels.mean(dtype=np.float64)]]
+    if labels.ndim == 2:
+        constants = np.where(best_constants(labels), 1.0, -1.0)
+    else:
+        constants = np.eye(num_labels) if num_labels > 1 else [[labels.mean(dtype=np.float64)]]
     scores = [
         evaluate([name], np.tile(logits, (len(labels), 1)), labels, positive)[name]
         for logits in constants
@@ -52,8 +59,13 @@ def trivial_floor(name: str, labels: np.ndarray, num_labels: int, positive: int 
     return max(scores, key=lambda score: merit(score, METRICS[name].higher_is_better))
 
 
-def is_constant_prediction(logits: np.ndarray) -> bool:
-    """Whether all examples get one class or, for regression, one value (nan is a value)."""
+def is_constant_prediction(logits: np.ndarray, several_labels: bool = False) -> bool:
+    """Whether all examples get one class, one set of labels or, for regression, one value (nan is a
+    value).
+    """
+    if several_labels:
+        given = predict(logits, several_labels)
+        return bool((given == given[0]).all())
     return np.unique(predict(logits)).size == 1
 
 
@@ -63,12 +75,18 @@ def constant_loss(
     """The training loss of the best constant output: the entropy in nats of the labels' shares
     (ln(classes) where they are balanced), or the variance of numbers.
 
+    Of label sets it is the mean over the labels of the entropy of having each.
+
     Args:
+        labels: `[example]`, or `[example, label]` where a text may have any number of them.
         class_weights: what each class counts in the loss, `[label]`; None is all alike. Smoothing
             needs them, for it is over classes without an example too.
     """
     if np.issubdtype(labels.dtype, np.floating):
         return float(np.var(labels))
+    if labels.ndim == 2:
+        shares = labels.mean(axis=0, dtype=np.float64)
+        return float(np.mean([_entropy(np.array([share, 1 - share])) for share in shares]))
     if class_weights is None:
         _, counts = np.unique(labels, return_counts=True)
         return _entropy(counts / counts.sum())

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxtune.core import label_sets
+from jaxtune.core.label_sets import area
+
 
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Fraction of examples whose class is right."""
@@ -65,7 +68,7 @@ def auroc(logits: np.ndarray, labels: np.ndarray) -> float:
     odds, classes = _log_odds(logits), np.unique(labels)
     if np.isnan(odds).any() or len(classes) < 2:
         return 0.5
-    return float(np.mean([_area(odds[:, each], labels == each) for each in classes]))
+    return float(np.mean([area(odds[:, each], labels == each) for each in classes]))
 
 
 def _log_odds(logits: np.ndarray) -> np.ndarray:
@@ -77,15 +80,6 @@ def _log_odds(logits: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # an infinity less another
         rest = [np.delete(logits, label, axis=1) for label in range(logits.shape[1])]
         return logits - np.stack([np.logaddexp.reduce(part, axis=1) for part in rest], axis=1)
-
-
-def _area(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Chance that an example of the class outranks one of the rest, ties half (Mann-Whitney)."""
-    from scipy.stats import rankdata
-
-    inside = int(positive.sum())
-    above = rankdata(scores)[positive].sum() - inside * (inside + 1) / 2
-    return float(above / (inside * (len(positive) - inside)))
 
 
 def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -127,27 +121,48 @@ class Answers(NamedTuple):
     """What a model says about the dev examples, and what is right."""
 
     logits: np.ndarray  # [example, label]
-    predictions: np.ndarray  # [example], of `predict`
-    labels: np.ndarray  # [example]
+    predictions: np.ndarray  # [example], of `predict`; [example, label] of label sets
+    labels: np.ndarray  # the same
     positive: int  # the class that F1 is of
 
 
-class Metric(NamedTuple):
-    """A score of answers, the numbers of labels that it fits, and which way is better."""
+Score = Callable[[Answers], float]
 
-    score: Callable[[Answers], float]
+
+class Metric(NamedTuple):
+    """A score of answers, the tasks that it fits, and which way is better."""
+
+    score: Score | None  # of one label a text
     fewest: int  # columns of the logits: 1 is regression
     most: float
     higher_is_better: bool = True
+    of_sets: Score | None = None  # of any number of labels a text
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric(lambda a: accuracy(a.predictions, a.labels), 2, math.inf),
+    "accuracy": Metric(
+        lambda a: accuracy(a.predictions, a.labels),
+        *(2, math.inf),
+        of_sets=lambda a: label_sets.exact_match(a.predictions, a.labels),
+    ),
     "f1": Metric(lambda a: f1(a.predictions, a.labels, a.positive), 2, 2),
-    "macro_f1": Metric(lambda a: macro_f1(a.predictions, a.labels), 2, math.inf),
+    "micro_f1": Metric(
+        None,  # it would be the accuracy
+        *(2, math.inf),
+        of_sets=lambda a: label_sets.micro_f1(a.predictions, a.labels),
+    ),
+    "macro_f1": Metric(
+        lambda a: macro_f1(a.predictions, a.labels),
+        *(2, math.inf),
+        of_sets=lambda a: label_sets.macro_f1(a.predictions, a.labels),
+    ),
     "balanced_accuracy": Metric(lambda a: balanced_accuracy(a.predictions, a.labels), 2, math.inf),
     "matthews": Metric(lambda a: matthews(a.predictions, a.labels), 2, math.inf),
-    "auroc": Metric(lambda a: auroc(a.logits, a.labels), 2, math.inf),
+    "auroc": Metric(
+        lambda a: auroc(a.logits, a.labels),
+        *(2, math.inf),
+        of_sets=lambda a: label_sets.auroc(a.logits, a.labels),
+    ),
     "pearson": Metric(lambda a: pearson(a.predictions, a.labels), 1, 1),
     "spearman": Metric(lambda a: spearman(a.predictions, a.labels), 1, 1),
     "mse": Metric(lambda a: mse(a.predictions, a.labels), 1, 1, higher_is_better=False),
@@ -168,9 +183,17 @@ def curve_of(score: str) -> str:
     return score if score.startswith(HELD_OUT) else f"dev/{score}"
 
 
-def fitting(num_labels: int) -> list[str]:
-    """Names of the metrics of a task with so many columns of logits."""
-    return [name for name, one in METRICS.items() if one.fewest <= num_labels <= one.most]
+def fitting(num_labels: int, several_labels: bool = False) -> list[str]:
+    """Names of the metrics of a task with so many columns of logits.
+
+    Args:
+        several_labels: whether a text may have any number of them.
+    """
+    return [
+        name
+        for name, one in METRICS.items()
+        if (one.of_sets if several_labels else one.score) and one.fewest <= num_labels <= one.most
+    ]
 
 
 def merit(scores: np.ndarray | float | None, higher_is_better: bool) -> np.ndarray:
@@ -189,12 +212,15 @@ def direction(higher_is_better: bool) -> str:
     return "" if higher_is_better else " (lower is better)"
 
 
-def predict(logits: np.ndarray) -> np.ndarray:
+def predict(logits: np.ndarray, several_labels: bool = False) -> np.ndarray:
     """Class of each example, or its value where there is one column (regression).
 
     Args:
         logits: `[example, label]`. A row holding a nan predicts class 0; a nan value stays nan.
+        several_labels: whether a text may have any number of labels; then the answer is of `given`.
     """
+    if several_labels:
+        return label_sets.given(logits)
     if logits.shape[1] == 1:
         return logits[:, 0].astype(np.float64)
     return np.where(np.isnan(logits).any(axis=1), 0, logits.argmax(axis=1))
@@ -206,7 +232,14 @@ def evaluate(
     """Scores of dev logits `[example, label]` under the named metrics, in the order of `names`.
 
     Args:
+        labels: `[example]`, or `[example, label]` where a text may have any number of them.
         positive: the class that F1 is of.
     """
-    answers = Answers(logits, predict(logits), labels, positive)
-    return {name: METRICS[name].score(answers) for name in names}
+    several_labels = labels.ndim == 2
+    answers = Answers(logits, predict(logits, several_labels), labels, positive)
+    found = {}
+    for name in names:
+        score = METRICS[name].of_sets if several_labels else METRICS[name].score
+        assert score is not None, f"{name} does not fit"
+        found[name] = score(answers)
+    return found

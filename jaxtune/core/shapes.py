@@ -23,6 +23,8 @@ Hidden = Float[Array, "token hidden"]  # token = row * slots + slot
 RowInts = Int[Array, "row slot"]
 RowBools = Bool[Array, "row slot"]
 Logits = Float[Array, "sequence label"]
+# A class or a number each; or 0 and 1 for every label, where a text may have any number of them.
+Labels = Int[Array, " sequence"] | Float[Array, " sequence"] | Int[Array, "sequence label"]
 Scalar = Float[Array, ""]
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Hidden",
     "Int",
     "Key",
+    "Labels",
     "Logits",
     "RowBools",
     "RowInts",

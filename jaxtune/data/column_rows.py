@@ -18,7 +18,11 @@ STATE, SPLITS = "state.json", "dataset_dict.json"
 
 
 def parquet_rows(
-    path: Path, columns: Sequence[str], optional: Sequence[str] = (), with_names: bool = True
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    with_names: bool = True,
+    lists: Sequence[str] = (),
 ) -> list[Row]:
     """Rows of a Parquet file; numbers and truth values as JSON writes them.
 
@@ -26,6 +30,7 @@ def parquet_rows(
         columns: bare names of those that must be there.
         optional: of those that need not be there.
         with_names: classes by the names that `datasets` has noted in the file, not by number.
+        lists: of the columns, those that may hold lists of labels.
     """
     _check_file(path)
     import pyarrow.parquet as pq
@@ -36,10 +41,15 @@ def parquet_rows(
             return file.read(columns=wanted, use_threads=False)
 
     table = _read(path, "Parquet file", read)
-    return _rows(str(path), table, columns, optional, with_names)
+    return _rows(str(path), table, columns, optional, with_names, lists)
 
 
-def dataset_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
+def dataset_rows(
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    lists: Sequence[str] = (),
+) -> list[Row]:
     """Rows of a folder that `datasets` has saved (`save_to_disk`), classes by their names."""
     if (path / SPLITS).is_file():
         parts = [part.parent.name for part in sorted(path.glob(f"*/{STATE}"))]
@@ -58,7 +68,7 @@ def dataset_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = (
         table = pa.concat_tables(tables)
         return table.select(_wanted(path, table.column_names, columns, optional))
 
-    return _rows(str(path), _read(path, "saved dataset", read), columns, optional, True)
+    return _rows(str(path), _read(path, "saved dataset", read), columns, optional, True, lists)
 
 
 def dataset_files(path: Path) -> list[Path]:
@@ -118,7 +128,12 @@ def _wanted(
 
 
 def _rows(
-    source: str, table: Any, columns: Sequence[str], optional: Sequence[str], with_names: bool
+    source: str,
+    table: Any,
+    columns: Sequence[str],
+    optional: Sequence[str],
+    with_names: bool,
+    lists: Sequence[str],
 ) -> list[Row]:
     names = list(map(bare, table.column_names))
     classes = _class_names(table.schema.metadata or {}) if with_names else {}
@@ -131,7 +146,7 @@ def _rows(
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
         own = dict(zip(values, row, strict=True))
         where = f"{source}, row {number}"
-        texts = {name: text_of(where, name, own[name]) for name in wanted}
+        texts = {name: text_of(where, name, own[name], name in lists) for name in wanted}
         rows.append((f"row {number}", id_texts(own) | texts))
     return rows
 
@@ -140,7 +155,9 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """The names of classes by column, as `datasets` notes them; none where it noted nothing."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        found = {name: feature.get("names") for name, feature in features.items()}
+        # A list's are those of what it holds.
+        held = {name: feature.get("feature", feature) for name, feature in features.items()}
+        found = {name: feature.get("names") for name, feature in held.items()}
         return {name: names for name, names in found.items() if _are_names(names)}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
@@ -151,7 +168,11 @@ def _are_names(names: Any) -> bool:
 
 
 def _named(value: Any, names: list[str] | None) -> Any:
-    """A class by its name; what is no number of one, such as -1 for a hidden label, stays."""
+    """A class by its name, of a list every one; what is no number of one, such as -1 for a hidden
+    label, stays.
+    """
+    if isinstance(value, list):
+        return [_named(each, names) for each in value]
     if names is None or not isinstance(value, int) or not 0 <= value < len(names):
         return value
     return names[value]

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
 from jaxtune.data.examples import (
     ACCURACY,
     CORRELATION,
+    LABEL_SETS,
     Dataset,
     FurtherSet,
     Layout,
@@ -18,6 +20,7 @@ from jaxtune.data.examples import (
     examples_of,
     further_set,
 )
+from jaxtune.data.label_sets import joined, label_names
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Row
 from jaxtune.data.tables import read_table
@@ -32,6 +35,8 @@ def read_custom(
     classes: Sequence[str] = (),
     dialect: Dialect = BY_SUFFIX,
     further_files: Mapping[str, Path] | None = None,
+    several_labels: bool = False,
+    label_columns: Sequence[str] = (),
 ) -> Dataset:
     """Reads both files, and any further ones; labels lose the spaces around them, unseen ones too.
 
@@ -39,30 +44,62 @@ def read_custom(
         classes: in the order of the logits; without them the distinct train labels, numbers by
             value and words by spelling.
         further_files: by name; that called test may do without the label's column.
+        several_labels: whether a text may have any number of labels.
+        label_columns: one of 0 and 1 for each label, instead of `label_column`.
     """
     if len(text_columns) not in (1, 2):
         raise UserError(
             f"text_columns names {plural(len(text_columns), 'column')}: name one or two"
         )
     files = Path(train_file), Path(dev_file)
-    layout = Layout(tuple(map(bare, text_columns)), bare(label_column), None)
+    layout = custom_layout(text_columns, label_column, several_labels, label_columns)
     rows = [_labelled_rows(file, layout, dialect) for file in files]
     metrics = CORRELATION
     if not regression:
-        labels = (
-            [Label(f"{file}, {place}", row[layout.label]) for place, row in part]
+        cells = [
+            [(f"{file}, {place}", row[layout.label]) for place, row in part]
             for file, part in zip(files, rows, strict=True)
-        )
-        names = tuple(map(bare, classes)) or classes_of(*labels)
+        ]
+        names = tuple(map(bare, classes)) or layout.label_columns or _names(layout, *cells)
+        if several_labels and len(names) < 2:
+            raise UserError(
+                f"{files[0]} has {f'the label {names[0]!r} alone' if names else 'no labels'}: give"
+                " two or more, or leave several_labels out"
+            )
         layout = replace(layout, labels=names)
         metrics = ("accuracy", "f1", "matthews") if len(names) == 2 else ACCURACY
-    task = Task("custom", layout.text, layout.labels, metrics, layout)
+        metrics = LABEL_SETS if several_labels else metrics
+    task = Task(
+        *("custom", layout.text, layout.labels, metrics, layout), several_labels=several_labels
+    )
     train, dev = (examples_of(str(f), r, layout) for f, r in zip(files, rows, strict=True))
     further = {
         name: read_texts(file, layout, dialect, labelled=None if name == "test" else True)
         for name, file in (further_files or {}).items()
     }
     return Dataset(task, train, dev, files, further=further)
+
+
+def custom_layout(
+    text_columns: Sequence[str],
+    label_column: str,
+    several_labels: bool = False,
+    label_columns: Sequence[str] = (),
+) -> Layout:
+    """How files of one's own write examples."""
+    columns = tuple(map(bare, label_columns))
+    # A name that no other column has, for the cell that the columns become.
+    label = BETWEEN_LABELS.join(columns) or bare(label_column)
+    text = tuple(map(bare, text_columns))
+    return Layout(text, label, None, several=several_labels, label_columns=columns)
+
+
+def _names(
+    layout: Layout, train: Sequence[tuple[str, str]], dev: Sequence[tuple[str, str]]
+) -> tuple[str, ...]:
+    if layout.several:
+        return label_names(train, dev)
+    return classes_of([Label(*each) for each in train], [Label(*each) for each in dev])
 
 
 def read_texts(
@@ -73,19 +110,32 @@ def read_texts(
     Args:
         labelled: whether labels are read; None is where the file has a column of them.
     """
-    columns, optional = layout.text, (layout.label,)
+    columns, optional = layout.text, layout.answered
     if labelled is not None:
         columns, optional = layout.columns if labelled else columns, ()
-    rows = read_table(path, columns, dialect, optional)
-    return further_set(str(path), _with_bare_labels(rows, layout), layout, labelled)
+    rows = _with_bare_labels(path, _rows(path, layout, dialect, columns, optional), layout)
+    return further_set(str(path), rows, layout, labelled)
 
 
 def _labelled_rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
-    return _with_bare_labels(read_table(path, layout.columns, dialect), layout)
+    return _with_bare_labels(path, _rows(path, layout, dialect, layout.columns), layout)
 
 
-def _with_bare_labels(rows: Sequence[Row], layout: Layout) -> list[Row]:
+def _rows(
+    path: Path,
+    layout: Layout,
+    dialect: Dialect,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+) -> list[Row]:
+    lists = (layout.label,) if layout.several else ()
+    return read_table(path, columns, dialect, optional, lists)
+
+
+def _with_bare_labels(path: Path, rows: Sequence[Row], layout: Layout) -> list[Row]:
     label = layout.label
+    if layout.label_columns:
+        return joined(str(path), rows, layout.label_columns, label)
     return [
         (place, row | {label: bare(row[label])} if label in row else row) for place, row in rows
     ]

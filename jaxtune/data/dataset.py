@@ -42,6 +42,8 @@ def _read_files(config: SweepConfig) -> Dataset:
         config.classes,
         Dialect(config.delimiter, config.quoting),
         {name: Path(file) for name, file in further_files(config).items()},
+        config.several_labels,
+        config.label_columns,
     )
 
 
@@ -66,14 +68,14 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The examples in use parted into those to train on and those held out, in file order.
 
-    Every class keeps its share in both, and one example to train on at least.
+    Every class keeps its share in both, and one example to train on at least; examples with any
+    number of labels are drawn whatever these are.
     """
     if config.dev_fraction is None:
         return chosen, chosen[:0]
-    size, classes = round(config.dev_fraction * len(chosen)), len(np.unique(labels[chosen]))
+    size, is_class = round(config.dev_fraction * len(chosen)), _are_classes(labels)
     given = f"dev_fraction is {config.dev_fraction}, which holds out {plural(size, 'example')}"
-    is_class = np.issubdtype(labels.dtype, np.integer)
-    if len(chosen) - size < (classes if is_class else 1):
+    if len(chosen) - size < (len(np.unique(labels[chosen])) if is_class else 1):
         raise UserError(f"{given} of {len(chosen):,} and leaves too few to train on; give less.")
     # A stream of its own: the same number may be the subset's seed.
     order = np.random.default_rng((1, config.dev_fraction_seed)).permutation(chosen)
@@ -81,9 +83,13 @@ def hold_out(
     if is_class:
         kept = _first_of_each_class(labels[order], len(order) - size)
     held_out = np.sort(np.delete(order, kept))
-    if len(np.unique(labels[held_out])) < 2:
+    if len(np.unique(labels[held_out], axis=0)) < 2:
         raise UserError(f"{given} with fewer than two distinct labels; give a larger share.")
     return np.sort(order[kept]), held_out
+
+
+def _are_classes(labels: np.ndarray) -> bool:
+    return labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
 
 
 def _first_of_each_class(labels: np.ndarray, size: int) -> np.ndarray:
@@ -91,7 +97,7 @@ def _first_of_each_class(labels: np.ndarray, size: int) -> np.ndarray:
 
     Shares are rounded by largest remainder, and no class goes without an example.
     """
-    if not np.issubdtype(labels.dtype, np.integer):
+    if not _are_classes(labels):
         raise UserError("stratify is given, but the task's labels are numbers; leave it out.")
     classes, counts = np.unique(labels, return_counts=True)
     if size < len(classes):

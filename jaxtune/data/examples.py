@@ -9,11 +9,13 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
+from jaxtune.data.label_sets import as_numbers
 from jaxtune.data.labels import number
 from jaxtune.data.rows import Row
 
 ACCURACY = ("accuracy",)
 CORRELATION = ("pearson", "spearman")
+LABEL_SETS = ("micro_f1", "macro_f1", "auroc", "accuracy")
 # What a column that tells examples apart is called; the first of these that a file has.
 ID_COLUMNS = ("id", "idx", "index")
 
@@ -29,6 +31,8 @@ class Layout:
     # QQP as published: rows broken by newlines are dropped, two empty questions kept, as others do.
     has_known_flaws: bool = False
     word: str | None = None  # column of a word that is asked about, put before the first text
+    several: bool = False  # any number of labels in a cell, such as `a|b`
+    label_columns: tuple[str, ...] = ()  # one of 0 and 1 per label, which become that cell
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -38,7 +42,12 @@ class Layout:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read."""
-        return (*self.asked, self.label)
+        return (*self.asked, *self.answered)
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """The columns of the labels."""
+        return self.label_columns or (self.label,)
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Task:
     dev_suffix: str = ""
     positive: int = 1  # of two classes the one that F1 is of
     jsonl: Layout | None = None  # of SuperGLUE's files
+    several_labels: bool = False  # any number of them for a text
 
     @property
     def num_labels(self) -> int:
@@ -68,7 +78,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Examples:
-    """One split in file order; `labels` int32 `[example]`, float32 for regression."""
+    """One split in file order; `labels` int32 `[example]`, float32 for regression, int32
+    `[example, label]` of 0 and 1 where a text may have any number of them.
+    """
 
     first: list[str]
     second: list[str] | None
@@ -107,12 +119,13 @@ def examples_of(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
     examples = _examples(source, rows, layout, labelled=True)
     # On a dev set of one class the best constant prediction is right everywhere: every trial would
     # count as failed.
-    if len(set(examples.labels.tolist())) < 2:
-        found = "no examples"
+    if len(np.unique(examples.labels, axis=0)) < 2:
+        found, what = "no examples", "sets of labels" if layout.several else "labels"
         if rows:
             written, count = rows[-1][1][layout.label], plural(len(rows), "example")
-            found = f"a single label, {_quoted(written)}, in its {count}"
-        raise UserError(f"{source} has {found}: give a split with at least two distinct labels")
+            one = "set of labels" if layout.several else "label"
+            found = f"a single {one}, {_quoted(written)}, in its {count}"
+        raise UserError(f"{source} has {found}: give a split with at least two distinct {what}")
     return examples
 
 
@@ -143,7 +156,7 @@ def _examples(source: str, rows: Sequence[Row], layout: Layout, labelled: bool) 
         texts.append([row[name] for name in layout.text])
         if layout.word is not None:
             texts[-1][0] = f"{row[layout.word]}: {texts[-1][0]}"
-        labels.append(_label(where, row[layout.label], layout.labels) if labelled else 0)
+        labels.append(_label(where, row[layout.label], layout) if labelled else 0)
         if not (layout.has_known_flaws or all(map(bare, texts[-1]))):
             raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
     second = [text[1] for text in texts] if len(layout.text) == 2 else None
@@ -151,9 +164,12 @@ def _examples(source: str, rows: Sequence[Row], layout: Layout, labelled: bool) 
     return Examples([text[0] for text in texts], second, np.array(labels, dtype))
 
 
-def _label(where: str, text: str, names: tuple[str, ...] | None) -> int | float:
+def _label(where: str, text: str, layout: Layout) -> int | float | list[int]:
+    names = layout.labels
     if names is None:
         return _score(where, text)
+    if layout.several:
+        return as_numbers(where, text, names)
     if text in names:
         return names.index(text)
     raise UserError(f"{where} has the label {_quoted(text)}: use one of {quoted(names)}")

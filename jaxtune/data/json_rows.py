@@ -16,12 +16,18 @@ WHAT = "write one object per line, or a list of objects"
 DATA = "data"  # what a list of examples is called in an object around it
 
 
-def json_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+def json_rows(
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    lists: Sequence[str] = (),
+) -> Iterator[Row]:
     """The columns of every object; numbers and truth values as JSON writes them.
 
     Args:
         columns: bare names of those that must be there.
         optional: of those that need not be there.
+        lists: of those that may hold lists of labels.
     """
     text = examples_text(path)
     objects = _listed(path, text)
@@ -29,7 +35,7 @@ def json_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) 
         where = f"{path}, {place}"
         if not isinstance(record, dict):
             raise UserError(f"{where} is not a JSON object: {WHAT}")
-        yield place, row_of(where, record, columns, optional)
+        yield place, row_of(where, record, columns, optional, lists)
 
 
 def _by_line(path: Path, text: str) -> Iterator[tuple[str, Any]]:
@@ -88,7 +94,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def row_of(
-    where: str, record: dict[str, Any], columns: Sequence[str], optional: Sequence[str]
+    where: str,
+    record: dict[str, Any],
+    columns: Sequence[str],
+    optional: Sequence[str],
+    lists: Sequence[str] = (),
 ) -> dict[str, str]:
     """The columns of one object, and what tells it apart."""
     names = list(map(bare, record))
@@ -101,4 +111,5 @@ def row_of(
     for name in optional:
         check_optional(where, name, names)
     wanted = (*columns, *(name for name in optional if name in values))
-    return id_texts(values) | {name: text_of(where, name, values[name]) for name in wanted}
+    texts = {name: text_of(where, name, values[name], name in lists) for name in wanted}
+    return id_texts(values) | texts

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.words import listed, plural, quoted
 from jaxtune.data.examples import Dataset, Examples
+from jaxtune.data.label_sets import counts_of
 from jaxtune.data.labels import fractions
 
 SPLITS = ("train", "dev")
@@ -48,14 +50,15 @@ def reading_of(
         found["labelled"] = {name: asked.labelled for name, asked in dataset.further.items()}
     if names is None:
         return found | {"labels": {split: _spread(labels[split]) for split in SPLITS}}
-    counts = {split: np.bincount(labels[split], minlength=len(names)) for split in SPLITS}
+    counts = {split: _counts(labels[split], names) for split in SPLITS}
     found["classes"] = {
         name: {split: int(counts[split][i]) for split in SPLITS} for i, name in enumerate(names)
     }
     if held_out is not None:
-        found["held_out_classes"] = {
-            name: int(np.sum(train.labels[held_out] == i)) for i, name in enumerate(names)
-        }
+        own = _counts(train.labels[held_out], names)
+        found["held_out_classes"] = dict(zip(names, own.tolist(), strict=True))
+    if dataset.task.several_labels:
+        return found | {"label_sets": {split: counts_of(labels[split]) for split in SPLITS}}
     return found | {"majority_share": float(counts["dev"].max() / len(dev))}
 
 
@@ -72,10 +75,18 @@ def _texts(examples: Examples, chosen: np.ndarray) -> list[tuple[str, ...]]:
     return [tuple(column[i] for column in columns) for i in chosen]
 
 
+def _counts(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """How many examples have each of the labels."""
+    return labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=len(names))
+
+
 def _labelled_twice(texts: Sequence[tuple[str, ...]], labels: np.ndarray) -> int:
     """How many examples stand there again with another label."""
-    labels_of: dict[tuple[str, ...], set[float]] = {}
-    for text, label in zip(texts, labels.tolist(), strict=True):
+    own: list[Any] = labels.tolist()
+    if labels.ndim == 2:
+        own = list(map(tuple, own))
+    labels_of: dict[tuple[str, ...], set[Any]] = {}
+    for text, label in zip(texts, own, strict=True):
         labels_of.setdefault(text, set()).add(label)
     return sum(len(labels_of[text]) > 1 for text in texts)
 
@@ -142,21 +153,25 @@ def _shares(reading: Mapping[str, Any], counts: Mapping[str, int]) -> str:
 
 
 def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
-    classes = reading["classes"]
+    classes, sets = reading["classes"], reading.get("label_sets")
+    one, several = ("label", "labels") if sets else ("class", "classes")
     counts = (f"{name!r} {n['train']:,}, {n['dev']:,}" for name, n in classes.items())
-    lines = [
-        f"{plural(len(classes), 'class')} (train, dev): {listed(counts, '; ')}.",
-        f"The most frequent class has {reading['majority_share']:.1%} of the dev examples.",
-    ]
+    lines = [f"{plural(len(classes), one)} (train, dev): {listed(counts, '; ')}."]
+    if sets:
+        lines += _label_set_sentences(sets)
+    else:
+        share = reading["majority_share"]
+        lines.append(f"The most frequent class has {share:.1%} of the dev examples.")
     for split in SPLITS:
         absent = [name for name in classes if not classes[name][split]]
         if absent:
             in_use = reading["examples"]["train"] + reading["examples"].get("held_out", 0)
             is_drawn = in_use < reading["train_examples_in_all"]
-            do = ": --stratify true draws of every class" if split == "train" and is_drawn else ""
-            word = "class" if len(absent) == 1 else "classes"
+            can_stratify = split == "train" and is_drawn and not sets
+            do = ": --stratify true draws of every class" if can_stratify else ""
+            word = one if len(absent) == 1 else several
             lines.append(f"Warning: no {split} example has the {word} {quoted(absent)}{do}.")
-    if scores := fractions(classes):
+    if not sets and (scores := fractions(classes)):
         lines.append(
             f"Warning: the classes are numbers that are not all whole, such as {scores[0]!r}:"
             " --regression true predicts a number."
@@ -164,6 +179,22 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
     for asked, weights in reading.get("class_weights", {}).items():
         each = listed((f"{name!r} {weight:.4g}" for name, weight in weights.items()), "; ")
         lines.append(f"Class weights ({asked}): {each}.")
+    return lines
+
+
+def _label_set_sentences(sets: Mapping[str, Mapping[str, int | float]]) -> list[str]:
+    """How many labels a text has."""
+    parts = [
+        f"{of['fewest']:,} to {of['most']:,} in {split} (mean {of['mean']:.2f},"
+        f" {of['without']:,} without any)"
+        for split, of in sets.items()
+    ]
+    lines = [f"Labels of a text: {', '.join(parts)}."]
+    if max(of["most"] for of in sets.values()) < 2:
+        lines.append(
+            "Warning: no text has more than one label; in a cell they are parted by"
+            f" {BETWEEN_LABELS}."
+        )
     return lines
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.label_sets import without_curve
 from jaxtune.core.metrics import METRICS, direction, fitting
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import plural
+from jaxtune.core.words import plural, quoted
 from jaxtune.data.examples import Task
 
 # Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
@@ -20,25 +21,28 @@ SKEWED = 0.8
 def scored_by(task: Task, metric: str | None, positive_class: str | None) -> Task:
     """The task with all its metrics, the asked one first; UserError for what does not fit it."""
     primary = metric or task.primary_metric
-    fit = fitting(task.num_labels)
+    fit = fitting(task.num_labels, task.several_labels)
     if primary not in fit:
         raise UserError(
             f"The metric {primary!r} does not fit task {task.name}, which predicts {_what(task)};"
             f" give {', '.join(fit[:-1])} or {fit[-1]}."
         )
-    beside = BESIDE if task.label_names else ()
+    # Of label sets a task's own metrics are all there are.
+    beside = BESIDE if task.label_names and not task.several_labels else ()
     metrics = tuple(dict.fromkeys((primary, *task.metrics, *beside)))
     return replace(task, metrics=metrics, positive=_positive(task, positive_class))
 
 
 def _what(task: Task) -> str:
+    if task.several_labels:
+        return f"any number of {plural(task.num_labels, 'label')}"
     return plural(task.num_labels, "class") if task.label_names else "a number"
 
 
 def _positive(task: Task, name: str | None) -> int:
     if name is None:
         return task.positive
-    if task.label_names is None or task.num_labels > 2:
+    if task.label_names is None or task.num_labels > 2 or task.several_labels:
         raise UserError(
             f"positive_class is {name!r}, but task {task.name} predicts {_what(task)}, and F1 is of"
             " one of two classes; leave it out."
@@ -66,6 +70,8 @@ def scoring_words(
     words = f"Scored by {metrics[0]}{way}; the best constant prediction scores {floor:.3f}."
     if label_names is None:
         return words
+    if dev_labels.ndim == 2:
+        return words + _label_set_words(metrics, label_names, dev_labels)
     if "f1" in metrics:
         words += f" F1 is of the class {label_names[positive]!r} (--positive_class)."
     counts = np.bincount(dev_labels, minlength=len(label_names))
@@ -74,5 +80,22 @@ def scoring_words(
         words += (
             f" Of the dev examples {share:.0%} are {largest!r}, so accuracy says little about the"
             " rest: think of --metric macro_f1, matthews or balanced_accuracy."
+        )
+    return words
+
+
+def _label_set_words(
+    metrics: Sequence[str], label_names: Sequence[str], dev_labels: np.ndarray
+) -> str:
+    """What is a constant prediction of label sets, and what some of the metrics leave out."""
+    words = " A prediction is constant where every text gets the same labels, whichever these are."
+    left_out = [n for n, out in zip(label_names, without_curve(dev_labels), strict=True) if out]
+    if "auroc" in metrics and left_out:
+        words += f" auroc leaves out {quoted(left_out)}, which all dev examples have or none."
+    share = np.unique(dev_labels, axis=0, return_counts=True)[1].max() / len(dev_labels)
+    if metrics[0] == "accuracy" and share >= SKEWED:
+        words += (
+            f" Of the dev examples {share:.0%} have the same labels, so accuracy says little about"
+            " the rest: think of --metric micro_f1, macro_f1 or auroc."
         )
     return words

@@ -15,6 +15,7 @@ def read_table(
     columns: Sequence[str],
     dialect: Dialect = BY_SUFFIX,
     optional: Sequence[str] = (),
+    lists: Sequence[str] = (),
 ) -> list[Row]:
     """The rows of a CSV, TSV, JSON or Parquet file, or of a folder that `datasets` has saved;
     UserError for what is none.
@@ -22,14 +23,15 @@ def read_table(
     Args:
         columns: bare names of those that must be there, the label's last.
         optional: of those that need not be there.
+        lists: of those that may hold lists of labels.
     """
     suffix = path.suffix.lower()
     if path.is_dir():
-        return dataset_rows(path, columns, optional)
+        return dataset_rows(path, columns, optional, lists)
     if suffix == ".parquet":
-        return parquet_rows(path, columns, optional)
+        return parquet_rows(path, columns, optional, lists=lists)
     if suffix in (".jsonl", ".json"):
-        return list(json_rows(path, columns, optional))
+        return list(json_rows(path, columns, optional, lists))
     if suffix in (".csv", ".tsv"):
         return csv_rows(path, columns, dialect, optional)
     raise UserError(

@@ -29,12 +29,12 @@ SPECIAL_TOKENS = {
 
 
 class Tokens(NamedTuple):
-    """A split as compiled programs read it: flat token arrays and one label per example."""
+    """A split as compiled programs read it: flat token arrays, and the labels of each example."""
 
     ids: Int[Array, " token"]
     token_types: Int[Array, " token"]
     positions: Int[Array, " token"]
-    labels: Int[Array, " example"] | Float[Array, " example"]
+    labels: Int[Array, " example"] | Float[Array, " example"] | Int[Array, "example label"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TokenTable:
     positions: np.ndarray  # int32 [token], from 0 in every sequence
     starts: np.ndarray  # int32 [example], index of each first token
     lengths: np.ndarray  # int32 [example]
-    labels: np.ndarray  # int32 classes or float32 scores [example]
+    labels: np.ndarray  # int32 classes or float32 scores [example], or int32 [example, label]
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.label_sets import BETWEEN_LABELS
+from jaxtune.core.unseen import bare
 from jaxtune.data.examples import ID_COLUMNS
 
 # What the values that are neither text nor number are called.
@@ -20,8 +22,14 @@ _KINDS = {
 }
 
 
-def text_of(where: str, name: str, value: Any) -> str:
-    """A text as it is, a number or truth value as JSON writes it; UserError for anything else."""
+def text_of(where: str, name: str, value: Any, may_be_list: bool = False) -> str:
+    """A text as it is, a number or truth value as JSON writes it; UserError for anything else.
+
+    Args:
+        may_be_list: whether a list of labels is one, which becomes `a|b`.
+    """
+    if may_be_list and isinstance(value, list):
+        return BETWEEN_LABELS.join(_label_of(where, name, each) for each in value)
     is_number = isinstance(value, int | float)
     if not isinstance(value, str) and not is_number:
         kind = _KINDS.get(type(value), f"a {type(value).__name__}")
@@ -35,6 +43,16 @@ def text_of(where: str, name: str, value: Any) -> str:
             f"{where} has a NUL or half a surrogate pair in column {name!r}: take it out"
         )
     return text
+
+
+def _label_of(where: str, name: str, value: Any) -> str:
+    label = text_of(where, name, value)
+    if not bare(label) or BETWEEN_LABELS in label:
+        raise UserError(
+            f"{where} has the label {label!r} in column {name!r}: write labels that are not empty,"
+            f" without {BETWEEN_LABELS}, which parts them elsewhere"
+        )
+    return label
 
 
 def _wrong(where: str, kind: str, name: str) -> UserError:

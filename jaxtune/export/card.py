@@ -24,6 +24,7 @@ from jaxtune.export.card_text import (
     OWN_START,
     ROUNDED,
     SAME_START,
+    SEVERAL_LABELS,
     STEPS,
     USE,
     USE_ENSEMBLE,
@@ -41,7 +42,7 @@ MOST_LABELS = 12
 # given words.
 _TEXTS = {
     *("data_dir", "train_file", "dev_file", "text_columns", "label_column", *FURTHER_FIELDS),
-    *("revision", "classes", "delimiter", "quoting"),
+    *("label_columns", "revision", "classes", "delimiter", "quoting"),
 }
 
 
@@ -118,7 +119,7 @@ def _card(
         task=escaped(str(config.task)),
         what=what,
         encoder=FAMILIES[dev.task.model.encoder.config.family].title,
-        goal=_goal(dev.label_names),
+        goal=_goal(dev),
         version=__version__,
         random_weights=", from random weights" if config.random_weights else "",
         drawn=_drawn(dev),
@@ -142,6 +143,7 @@ def _card(
             example='["A text."], ["Another text."]' if dev.pairs else '["A text."]',
             max_length=dev.max_length,
             rounded="" if config.precision == "float32" else ROUNDED,
+            answer=SEVERAL_LABELS if dev.task.several_labels else "",
         ),
     )
 
@@ -200,17 +202,20 @@ def _trials_of(number: int, whole: str) -> str:
     return f"{every(number, 'trial')} of {whole}{apart}"
 
 
-def _goal(label_names: Sequence[str] | None) -> str:
-    if label_names is None:
+def _goal(dev: DevSet) -> str:
+    names = dev.label_names
+    if names is None:
         return "regression"
-    if len(label_names) > MOST_LABELS:
-        return f"{len(label_names)} classes"
-    return f"{len(label_names)} classes ({', '.join(map(escaped, label_names))})"
+    what = "labels, any number of them for a text" if dev.task.several_labels else "classes"
+    which = "" if len(names) > MOST_LABELS else f" ({', '.join(map(escaped, names))})"
+    return f"{len(names)} {what}{which}"
 
 
 def _reading(dev: DevSet) -> str:
     """Which class F1 is of, and what is better when lower; nothing where a score says it all."""
     said = ""
+    if dev.task.several_labels:
+        said += " accuracy: of the texts that get all of their labels and no other."
     if "f1" in dev.task.metrics and dev.label_names:
         said += f" f1: of the class {escaped(dev.label_names[dev.task.positive])}."
     errors = [name for name in dev.task.metrics if not METRICS[name].higher_is_better]

@@ -97,7 +97,7 @@ inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt"
 logits = model(**inputs).logits
 ```
 
-The tokenizer cuts at {max_length} tokens, as in training{rounded}."""
+The tokenizer cuts at {max_length} tokens, as in training{rounded}.{answer}"""
 USE_ENSEMBLE = """\
 ```python
 from pathlib import Path
@@ -113,8 +113,12 @@ with torch.no_grad():
     logits = torch.stack([model(**inputs).logits for model in models]).mean(0)
 ```
 
-The tokenizer cuts at {max_length} tokens, as in training{rounded}. An answer costs as much as \
-one of each member."""
+The tokenizer cuts at {max_length} tokens, as in training{rounded}.{answer} An answer costs \
+as much as one of each member."""
+SEVERAL_LABELS = (
+    " A text has the labels whose logit is above 0, which are those whose probability"
+    " `logits.sigmoid()` is above one half; it may have none."
+)
 ROUNDED = (
     "; the scores above are those of bfloat16 products, and float32 ones differ by their rounding"
 )

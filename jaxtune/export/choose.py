@@ -113,7 +113,7 @@ def _ensemble(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
     scores = dev.scores(mean_logits(logits))
     lines = [Scored("this ensemble", scores)]
     if dev.task.num_labels > 1:
-        other = dev.scores(mean_probabilities(logits))
+        other = dev.scores(mean_probabilities(logits, dev.task.several_labels))
         lines.append(Scored("mean of the probabilities instead", other))
     lines += _compared(dev, members, each)
     write_text(folder / CARD, ensemble_card(dev, sweep, members, lines))

@@ -23,7 +23,11 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
     source = locate(str(dev.config.model), dev.config.revision)
     encoder, raw = read_config(source)
     try:
-        write_folder(folder, dev.model(params), classifier_config(raw, dev.label_names))
+        write_folder(
+            folder,
+            dev.model(params),
+            classifier_config(raw, dev.label_names, dev.task.several_labels),
+        )
     except SafetensorError as error:  # a full disk, among others
         raise UserError(
             f"The weights cannot be written ({error}); make room or give another --to."
@@ -59,14 +63,21 @@ def _spell_for_transformers_4(path: Path) -> None:
     write_json(path, config)
 
 
-def classifier_config(raw: dict[str, Any], label_names: tuple[str, ...] | None) -> dict[str, Any]:
-    """The base model's config.json with a classification head; without labels, for regression."""
+def classifier_config(
+    raw: dict[str, Any], label_names: tuple[str, ...] | None, several_labels: bool = False
+) -> dict[str, Any]:
+    """The base model's config.json with a classification head; without labels, for regression.
+
+    Args:
+        several_labels: whether a text may have any number of them.
+    """
     family = FAMILIES[raw["model_type"]]
     labels = ("LABEL_0",) if label_names is None else label_names
+    kind = "multi_label_classification" if several_labels else "single_label_classification"
     return {name: value for name, value in raw.items() if name not in _NOT_TRUE_HERE} | {
         "architectures": [f"{family.transformers}ForSequenceClassification"],
         "dtype": "float32",
-        "problem_type": "regression" if label_names is None else "single_label_classification",
+        "problem_type": "regression" if label_names is None else kind,
         "id2label": {str(number): name for number, name in enumerate(labels)},
         "label2id": {name: number for number, name in enumerate(labels)},
     }

@@ -21,17 +21,13 @@ class Trained(NamedTuple):
     folder: Path
     config: EncoderConfig
     classes: tuple[str, ...] | None  # in the order of the logits; None predicts a number
+    several_labels: bool = False  # whether a text may have any number of them
 
 
 def read_trained(folder: Path) -> Trained:
     """Raises UserError for a folder whose config.json names no classes and no number."""
     config, raw = read_config(folder)
     kind, labels = raw.get("problem_type"), raw.get("id2label")
-    if kind == "multi_label_classification":
-        raise UserError(
-            f"{folder / CONFIG} is of a model that gives several labels to a text"
-            f" (problem_type {kind!r}), and jaxtune's give one; take another model."
-        )
     if kind == "regression":
         return Trained(folder, config, None)
     if not isinstance(labels, dict) or len(labels) < 2:
@@ -45,12 +41,12 @@ def read_trained(folder: Path) -> Trained:
         raise UserError(
             f"{folder / CONFIG} has no class {error} in id2label; number them from 0 on."
         ) from error
-    return Trained(folder, config, classes)
+    return Trained(folder, config, classes, kind == "multi_label_classification")
 
 
 def load_trained(trained: Trained) -> SequenceClassifier:
     """The model with its head; raises UserError where the folder has none."""
-    folder, config, classes = trained
+    folder, config, classes, _ = trained
     stored, modules = read_tensors(folder, config), classifier_modules(FAMILIES[config.family])
     if not stored.holds(modules["head/classifier"]):
         raise UserError(

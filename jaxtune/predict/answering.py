@@ -34,7 +34,7 @@ def answer_file(members: Members, file: Path, target: Path) -> None:
     say(f"Read {read} of {file}; {lost}.")
     logits = _answers(members, table)
     several = len(logits) > 1
-    rows = answer_rows(asked.ids, logits, members.classes)
+    rows = answer_rows(asked.ids, logits, members.classes, members.several_labels)
     write_text(target, as_csv(answer_columns(members.classes, several), rows))
     say(f"{members.who}: answers in {target}")
 

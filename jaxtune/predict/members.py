@@ -34,6 +34,7 @@ class Members:
     models: Sequence[Callable[[], SequenceClassifier]]
     encoder: EncoderConfig
     classes: tuple[str, ...] | None  # in the order of the logits; None predicts a number
+    several_labels: bool  # whether a text may have any number of them
     tokenizer: Path  # the folder that it lies in
     max_length: int  # tokens after which a text is cut
     use_token_types: bool
@@ -81,6 +82,7 @@ def _of_folders(folders: Sequence[Path], config: PredictConfig) -> Members:
         models=[loader(each) for each in trained],
         encoder=first.config,
         classes=first.classes,
+        several_labels=first.several_labels,
         tokenizer=first.folder,
         max_length=min(tokenizer.model_max_length, first.config.max_length),
         use_token_types="token_type_ids" in tokenizer.model_input_names,
@@ -118,6 +120,7 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
         models=[loader(member) for member in chosen],
         encoder=encoder,
         classes=classes,
+        several_labels=own.several_labels,
         tokenizer=folder,
         max_length=min(own.max_length, encoder.max_length),
         use_token_types=own.use_token_types,

@@ -151,4 +151,5 @@ def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) ->
 
 def _instability(trials: Sequence[TrialRecord]) -> Instability | None:
     logits = [trial.logits for trial in trials if trial.logits is not None]
-    return instability(np.stack(logits)) if logits else None
+    several_labels = bool(trials) and trials[0].row.get("several_labels", False)
+    return instability(np.stack(logits), several_labels) if logits else None

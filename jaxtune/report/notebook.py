@@ -69,7 +69,9 @@ class Results:
 
     @cached_property
     def labels(self) -> Any:
-        """Dev labels `[example]` in the order of the predictions: int32 classes or numbers."""
+        """Dev labels `[example]` in the order of the predictions: int32 classes or numbers; or
+        `[example, label]` of 0 and 1, where a text may have any number of them.
+        """
         return self._by_folder(lambda source: read_labels(source.out))
 
     @cached_property

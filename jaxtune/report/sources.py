@@ -56,7 +56,7 @@ class TrialRecord:
     row: Row
     curves: Mapping[str, Curve]
     logits: Float[np.ndarray, "example label"] | None
-    labels: Shaped[np.ndarray, " example"] | None = None  # of the dev examples
+    labels: Shaped[np.ndarray, "example ..."] | None = None  # of the dev examples
 
     @property
     def failed(self) -> bool:
@@ -85,7 +85,7 @@ class Source:
     classes: tuple[str, ...] | None  # None of regression, and where classes.json is not there
 
     @property
-    def labels(self) -> Shaped[np.ndarray, " example"] | None:
+    def labels(self) -> Shaped[np.ndarray, "example ..."] | None:
         """Of the dev examples; None where they are not there."""
         return self.trials[0].labels
 

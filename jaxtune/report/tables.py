@@ -72,6 +72,8 @@ INSTABILITY_NOTE = (
     " Kappa (Fleiss): 1 is full agreement, 0 what chance gives."
     " Divergence (Jensen-Shannon): in nats, 0 to 0.693."
 )
+# The same, where a text may have any number of labels.
+INSTABILITY_OF_SETS = " Every label of every example counts as an example here: yes or no."
 VARIANCE_NOTE = (
     "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0)."
     " The rest is the interaction of the streams together with everything that no seed controls."
@@ -268,7 +270,9 @@ def instability_table(found: Findings) -> Table | None:
     if not rows:
         return None
     columns = ("Arm", "Trials", "Disagreement", "Kappa", "Divergence")
-    return Table("Agreement of the predictions", columns, tuple(rows), INSTABILITY_NOTE)
+    of_sets = found.arms[0].trials[0].row.get("several_labels", False)
+    note = INSTABILITY_NOTE + (INSTABILITY_OF_SETS if of_sets else "")
+    return Table("Agreement of the predictions", columns, tuple(rows), note)
 
 
 def _instability_row(name: str, found: Instability) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def dev_standard_error(arm: Arm, num_dev: int | None) -> Estimate:
 def bootstrapped(
     arm: Arm,
     logits: Sequence[Logits | None],
-    labels: Shaped[np.ndarray, " labelled"] | None,
+    labels: Shaped[np.ndarray, "labelled ..."] | None,
     positive: int = 1,
     seed: int = 0,
 ) -> Estimate:

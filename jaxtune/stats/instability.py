@@ -26,13 +26,20 @@ class Instability(NamedTuple):
     divergence: Estimate  # Jensen-Shannon, in nats: 0 to ln 2
 
 
-def instability(logits: LogitStack) -> Instability:
+def instability(logits: LogitStack, several_labels: bool = False) -> Instability:
     """Prediction instability of the dev logits (Du and Nguyen 2023) of all the trials given.
 
     A row with nan predicts class 0, as everywhere; a trial with such rows has no divergence to
     others.
+
+    Args:
+        several_labels: whether a text may have any number of labels; then each label of each text
+            is an answer of its own, yes or no.
     """
     n = len(logits)
+    if several_labels:
+        # The softmax of (0, z) is the sigmoid of z.
+        logits = np.stack([np.zeros_like(logits), logits], axis=-1).reshape(n, -1, 2)
     missing = None
     if logits.shape[2] == 1:
         missing = "regression predicts no classes"

@@ -111,7 +111,14 @@ def _errors(arms: Sequence[Arm]) -> Iterator[str]:
 
 def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
     """Where one class has nearly all examples; the floor of an accuracy is its share."""
-    if arms[0].metric == "accuracy" and arms[0].trivial >= SKEWED:
+    if arms[0].metric != "accuracy" or arms[0].trivial < SKEWED:
+        return
+    if arms[0].settings.get("several_labels"):
+        yield (
+            f"Of the dev examples {arms[0].trivial:.0%} have the same labels, so accuracy says"
+            " little about the rest: think of --metric micro_f1, macro_f1 or auroc."
+        )
+    else:
         yield (
             f"Of the dev examples {arms[0].trivial:.0%} are of one class, so accuracy says little"
             " about the rest: think of --metric macro_f1, matthews or balanced_accuracy."

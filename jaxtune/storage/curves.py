@@ -86,7 +86,8 @@ def write_predictions(
 
 def write_labels(out: Path, classes: Sequence[str] | None, labels: np.ndarray) -> None:
     """What the logits are scored against: the classes in their columns' order (None: they are
-    numbers), and the dev labels, int32 indices of classes or float32 numbers `[example]`.
+    numbers), and the dev labels, int32 indices of classes or float32 numbers `[example]`, or int32
+    `[example, label]` of 0 and 1 where a text may have any number of them.
     """
     write_json(out / CLASSES, classes if classes is None else list(classes))
     _write_array(out / LABELS, labels)

@@ -44,7 +44,9 @@ def read_classes(out: Path) -> tuple[str, ...] | None:
 
 
 def read_labels(out: Path) -> np.ndarray:
-    """The dev labels that scored the logits: int32 classes or float32 numbers `[example]`."""
+    """The dev labels that scored the logits: int32 classes or float32 numbers `[example]`, or int32
+    `[example, label]` of 0 and 1, where a text may have any number of them.
+    """
     return _read_label_file(np.load, out / LABELS)
 
 

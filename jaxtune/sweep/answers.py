@@ -28,7 +28,7 @@ def write_answers(out: Path, rows: list[dict[str, Any]]) -> None:
             logits = [each for each in read_predictions(out, usable, name).values() if _whole(each)]
             if logits:
                 # One trial alone has no agreement with others: its column is empty.
-                lines = answer_rows(ids, logits, classes)
+                lines = answer_rows(ids, logits, classes, rows[0].get("several_labels", False))
                 table += [[arm, *line] for line in lines]
                 several, trials = several or len(logits) > 1, trials + len(logits)
         if not table:

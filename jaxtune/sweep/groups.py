@@ -242,7 +242,7 @@ def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[s
     """One line of trials.jsonl; `stopped_at` are the steps of a trial that was stopped."""
     trial, seeds, task, num_steps = result.trial, result.trial.seeds, plan.task, plan.num_steps
     metric = task.metrics[0]
-    two = task.classes if task.num_labels == 2 else None
+    two = task.classes if task.num_labels == 2 and not task.several_labels else None
     row = {
         "trial": trial.number,
         "arm": trial.arm,

@@ -74,7 +74,7 @@ def conclude(
             trivial=floor,
             # A loss may overflow and come back, and parameters may break after the last loss.
             diverged=not (records.finite[i] and np.all(np.isfinite(losses))),
-            constant_prediction=is_constant_prediction(records.logits[i]),
+            constant_prediction=is_constant_prediction(records.logits[i], task.several_labels),
             seconds=records.seconds / len(trials),
             logits=records.logits[i],
             answers=answers,

@@ -90,6 +90,11 @@ class Prepared:
     dev_parts: Mapping[str, np.ndarray]  # examples of the dev set that are scored apart, too
 
     @property
+    def several_labels(self) -> bool:
+        """Whether a text may have any number of labels."""
+        return self.dev.labels.ndim == 2
+
+    @property
     def trivial(self) -> float:
         """The score of the best constant prediction, by the primary metric."""
         return trivial_floor(self.metrics[0], self.dev.labels, self.num_labels, self.positive)
@@ -341,7 +346,7 @@ def _check_usable(config: SweepConfig, train: TokenTable) -> None:
             f"batch_size {config.batch_size} is larger than the"
             f" {plural(len(train), 'training example')}; give at most that."
         )
-    if len(np.unique(train.labels)) < 2:
+    if len(np.unique(train.labels, axis=0)) < 2:
         raise UserError(
             f"The training examples that subset_seed {config.subset_seed} draws ({len(train)}) have"
             " a single label; give more train_examples or another subset_seed."

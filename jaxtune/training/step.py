@@ -8,7 +8,7 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
-from jaxtune.core.shapes import Array, Float, Int, Key, Logits, Scalar
+from jaxtune.core.shapes import Array, Float, Int, Key, Labels, Logits, Scalar
 from jaxtune.data.packing import Plan
 from jaxtune.data.tokens import Tokens
 from jaxtune.models.block import BlockWeights
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     """One batch in rows; places that a short batch leaves empty have a weight of 0."""
 
     rows: Rows
-    labels: Int[Array, " sequence"] | Float[Array, " sequence"]
+    labels: Labels
     weights: Float[Array, " sequence"]
 
 
@@ -72,17 +72,23 @@ def gather_batch(tokens: Tokens, plan: StepPlan, num_rows: int) -> Batch:
 
 def loss_of_logits(
     logits: Logits,
-    labels: Int[Array, " sequence"] | Float[Array, " sequence"],
+    labels: Labels,
     weights: Float[Array, " sequence"],
     terms: LossTerms = PLAIN,
 ) -> Scalar:
     """Mean over the examples: cross-entropy in nats, or, with one label, squared error.
 
+    Where a text may have any number of labels it is the mean over these of the binary
+    cross-entropy, so that the loss is torch's BCEWithLogitsLoss.
+
     With `terms` it is torch's CrossEntropyLoss(weight, label_smoothing, reduction="mean"): class
     weights w make it the mean by w of each example's label, and smoothing e puts e / K * sum of
     w_c * -log p_c over all K classes beside (1 - e) * w_y * -log p_y.
     """
-    if logits.shape[-1] == 1:
+    if labels.ndim == 2:
+        targets = labels.astype(logits.dtype)
+        losses = jnp.mean(optax.sigmoid_binary_cross_entropy(logits, targets), axis=-1)
+    elif logits.shape[-1] == 1:
         losses = jnp.square(logits[:, 0] - labels)
     else:
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)

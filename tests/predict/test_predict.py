@@ -166,7 +166,6 @@ def test_folders_that_are_no_classifiers(tiny, out, files, tmp_path, capsys):
         (tmp_path / "hf" / "config.json").write_text(json.dumps(config | changes))
         return refused(capsys, tmp_path / "hf", "--file", files["test"])
 
-    assert "several labels to a text" in with_config(problem_type="multi_label_classification")
     assert "has no class '1' in id2label" in with_config(id2label={"0": "a", "7": "b"})
     three = {"id2label": {"0": "a", "1": "b", "2": "c"}}
     (tmp_path / "hf" / "config.json").write_text(json.dumps(config | three))

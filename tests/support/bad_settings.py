@@ -6,6 +6,7 @@ COUNTS = "num_seeds num_epochs batch_size max_length log_every max_steps eval_ev
 POSITIVE = ("learning_rate", "adam_eps", "max_grad_norm")
 RATES = ("adam_b1", "adam_b2", "dropout", "label_smoothing")
 CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
+SETS = f"{CUSTOM} --several_labels true"
 
 SWEPT = ", ".join(SWEPT_FIELDS)
 # Status 2: words that fit no flag. The whole sentence after `error: `.
@@ -217,6 +218,24 @@ FLAGS = [
     ),
     (f"{CUSTOM} --data_dir glue", "data_dir is given, but task custom reads"),
     (f"{CUSTOM} --text_columns a b c", "text_columns names 3 columns: name one or two"),
+    ("--task rte --several_labels true", "several_labels is given, which task rte does not read"),
+    (f"{CUSTOM} --label_columns a b", "label_columns is given, which belongs to --several_labels"),
+    (f"{SETS} --regression true", "regression is given, which is not for texts with several"),
+    (f"{SETS} --class_weights balanced", "class_weights is given, which is not for texts with"),
+    (f"{SETS} --label_smoothing 0.1", "label_smoothing is given, which is not for texts with"),
+    (f"{SETS} --grid.label_smoothing 0 0.1", "label_smoothing is given, which is not for texts"),
+    (f"{SETS} --positive_class a", "positive_class is given, which is not for texts with several"),
+    (
+        f"{SETS} --train_examples 9 --stratify true",
+        "stratify is given, which is not for texts with several labels; leave it or several_labels",
+    ),
+    (f"{SETS} --label_columns a", "label_columns names 'a'; give a column for each of two or more"),
+    (f"{SETS} --label_columns a a", "text_columns and label_columns name a column twice"),
+    (f"{SETS} --label_columns a text", "name a column twice (text, a, text)"),
+    (f"{SETS} --label_columns a b|c", "The label 'b|c' has a |, which parts labels"),
+    (f"{SETS} --classes a b|c", "The label 'b|c' has a |, which parts labels"),
+    (f"{SETS} --classes a b --label_columns a b", "classes and label_columns are both given"),
+    (f"{SETS} --label_column y --label_columns a b", "label_column and label_columns are both"),
     (f"{CUSTOM} --text_columns a a", "name a column twice (a, a, label)"),
     (f"{CUSTOM} --text_columns label", "name a column twice (label, label)"),
     ("--init_seeds 0-3", "init_seeds and order_seeds are crossed with each other"),

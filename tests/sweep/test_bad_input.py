@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bad_data import BAD_FILES, CSV, GOOD, POINTER, RTE, UNSEEN, USABLE, BadFile, write
 from bad_models import BAD_MODELS, Edit
+from bad_sets import BAD_SETS, GOOD_SETS
 from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
 from bad_tables import BAD_TABLES, GOOD_TABLES, USABLE_TABLES
 
@@ -108,6 +109,25 @@ def test_further_files(refused, tiny, tmp_path, flag: str, content: str, says: s
     error = refused("--model", tiny, *flags, *flag.replace("FILE", str(file)).split())
     assert error.startswith(f"error: {file}")
     assert says in error
+
+
+@pytest.mark.parametrize(("kind", "content", "says"), BAD_SETS)
+def test_texts_with_several_labels(refused, tiny, tmp_path, kind: str, content: str, says: str):
+    flags = write(tmp_path / "data", kind, content, GOOD_SETS[kind])
+    columns = ["--label_columns", "a", "b"] if content.startswith("text,a") else []
+    error = refused("--model", tiny, *flags, "--several_labels", "true", *columns)
+    assert error.startswith(f"error: {tmp_path / 'data' / 'train'}{kind}")
+    assert says in error
+
+
+def test_a_label_that_training_texts_do_not_have(refused, tiny, tmp_path):
+    """Of a dev text; and a metric of single labels."""
+    flags = write(tmp_path / "data", ".csv", GOOD_SETS[".csv"], GOOD_SETS[".csv"] + "c,b|d\n")
+    several = ["--model", tiny, *flags, "--several_labels", "true"]
+    assert "line 5 has the label 'd': use those of 'a', 'b'" in refused(*several)
+    (tmp_path / "data" / "dev.csv").write_text(GOOD_SETS[".csv"])
+    said = refused(*several, "--metric", "matthews")
+    assert "which predicts any number of 2 labels; give accuracy, micro_f1, macro_f1 or" in said
 
 
 @pytest.mark.parametrize("name", [*USABLE, *USABLE_TABLES])

@@ -58,6 +58,26 @@ def test_value_and_gradient_are_those_of_torch(weights, smoothing, empty):
     assert not np.any(gradient[~there])
 
 
+@pytest.mark.parametrize("empty", [0, 5])
+@pytest.mark.parametrize("scale", [3, 300])
+def test_the_loss_of_label_sets_is_that_of_torch(scale, empty):
+    """Also where the probabilities round to 0 and 1, and with empty places in the batch."""
+    rng = np.random.default_rng(4)
+    logits = (scale * rng.normal(size=(16, 3))).astype(np.float32)
+    labels = rng.integers(0, 2, (16, 3)).astype(np.int32)
+    there = np.arange(16) < 16 - empty
+    loss, gradient = jax.jit(jax.value_and_grad(loss_of_logits))(
+        logits, labels, there.astype(np.float32)
+    )
+    theirs = torch.tensor(logits[there], requires_grad=True)
+    targets = torch.tensor(labels[there], dtype=torch.float32)
+    expected = torch.nn.BCEWithLogitsLoss()(theirs, targets)
+    expected.backward()
+    np.testing.assert_allclose(loss, expected.item(), rtol=1e-6)
+    np.testing.assert_allclose(gradient[there], theirs.grad, rtol=1e-6, atol=1e-8)
+    assert not np.any(gradient[~there])
+
+
 @pytest.fixture(scope="module")
 def grid(tiny):
     """Results of a grid by arm, and the program that ran all of it."""
