@@ -149,3 +149,19 @@ def test_seeds_that_are_not_fully_crossed_have_a_reason(seeds, reason):
     found = variance_split(np.linspace(0, 1, len(seeds)), seeds)
     assert found.components == ()
     assert reason in found.reason
+
+
+def test_each_label_of_each_text_is_an_answer_where_it_may_have_several():
+    """As many examples of two classes, whose log-odds are the logits."""
+    logits = np.random.default_rng(5).normal(size=(4, 9, 3)).astype(np.float32)
+    logits[2, 0, 1] = np.nan  # gives no label
+    found, given = instability(logits, several_labels=True), logits > 0
+    pairs = list(itertools.combinations(given, 2))
+    assert found.disagreement.value == pytest.approx(np.mean([a != b for a, b in pairs]))
+    assert "1 trial with non-finite logits" in found.divergence.reason
+    apart = np.stack([-logits / 2, logits / 2], axis=-1).reshape(4, 27, 2)
+    two = instability(apart)
+    assert found.kappa.value == pytest.approx(two.kappa.value)
+    assert found.divergence.value == pytest.approx(two.divergence.value, abs=1e-7)
+    # One label decides alone: of more than two classes it would be another answer.
+    assert found.disagreement.value != instability(logits).disagreement.value

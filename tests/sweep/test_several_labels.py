@@ -147,3 +147,19 @@ def test_all_ways_to_write_the_labels_are_one(tiny, out, files, tmp_path, write)
     )
     for number, logits in expected.items():
         np.testing.assert_array_equal(found[number], logits)
+
+
+@pytest.mark.storm
+def test_patience_held_out_examples_and_early_stopping(tiny, files, tmp_path):
+    """Each goes by what label sets have of it: scores, examples drawn at random, the entropy."""
+    how = ["--dev_fraction", "0.25", "--patience", "1", "--early_stop", "0.5", "--save_params"]
+    flags = [*how, "best", "--grid.learning_rate", "1e-2", "1e-9", "--eval_every", "5"]
+    assert main(command(tiny, files["train"], files["dev"], tmp_path / "out", *flags)) == 0
+    trials = jaxtune.load_results(tmp_path / "out").trials
+    still = trials[trials["learning_rate"] == 1e-9]
+    assert (still["stopped_by"] == "patience").all()
+    assert trials["held_out_best"].notna().all()
+    read = json.loads((tmp_path / "out" / "manifest.json").read_text())["data"][0]
+    assert read["examples"]["held_out"] == 24
+    assert sum(read["held_out_classes"].values()) > 0
+    assert export(tmp_path / "out", 0, tmp_path / "hf", "--step", "best") == 0
