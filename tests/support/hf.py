@@ -28,7 +28,7 @@ transformers = pytest.importorskip("transformers")
 transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)  # the models are too small to share
 
-FAMILIES = ("bert", "roberta", "albert")
+FAMILIES = ("bert", "roberta", "albert", "modernbert")
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
 NUM_LABELS = 3
 LENGTHS = (7, 12, 5, 9, 3, 10)
@@ -47,6 +47,8 @@ def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes
         "bert": {},
         "roberta": {"type_vocab_size": 1, "max_position_embeddings": 2 + SLOTS, "pad_token_id": 1},
         "albert": {"embedding_size": 16},
+        # Of three blocks the middle ones see two tokens on each side.
+        "modernbert": {"pad_token_id": 0, "num_hidden_layers": 4, "local_attention": 4},
     }[family]
     settings = {
         "vocab_size": 50,
@@ -107,11 +109,16 @@ class Batch(NamedTuple):
     masked: list[np.ndarray]
 
 
+def has_types(family: str) -> bool:
+    """Whether a second text has a token type of its own."""
+    return ALL[family].types_in_pretraining > 1
+
+
 def make_batch(family: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Batch:
     """Random words that are no padding; a second segment where the family has one."""
     random = np.random.default_rng(seed)
     ids = [random.integers(3, 50, n) for n in lengths]
-    types = [(np.arange(n) > n // 2) * (family != "roberta") for n in lengths]
+    types = [(np.arange(n) > n // 2) * has_types(family) for n in lengths]
     masked = [np.sort(random.choice(n, max(1, n // 4), replace=False)) for n in lengths]
     return Batch(ids, types, random.integers(0, NUM_LABELS, len(lengths)), masked)
 
@@ -125,9 +132,9 @@ def torch_inputs(batch: Batch, family: str) -> dict[str, Any]:
         rows = [np.pad(part, (0, longest - len(part)), constant_values=value) for part in parts]
         return torch.tensor(np.stack(rows), dtype=torch.long)
 
-    return {
+    types = {} if family == "modernbert" else {"token_type_ids": padded(batch.types, 0)}
+    return types | {
         "input_ids": padded(batch.ids, pad),
-        "token_type_ids": padded(batch.types, 0),
         "attention_mask": padded([np.ones_like(part) for part in batch.ids], 0),
     }
 
