@@ -122,7 +122,7 @@ def _check_choices(path: Path, raw: dict[str, Any], family: Family) -> None:
     for name in (keys[field] for field in _FLAGS if field in keys):
         if not isinstance(value := raw.get(name, True), bool):
             raise UserError(f"{path} has {name} {value!r}; give true or false.")
-    name = keys.get("head.pooling")
+    name = keys.get("head.pooling", "")
     if (pooling := raw.get(name, "cls")) not in _POOLINGS:
         raise UserError(f"{path} has {name} {pooling!r}; accepted are {', '.join(_POOLINGS)}.")
 

@@ -153,6 +153,7 @@ def _attention(
     kind: Kind | None = None,
 ) -> Hidden:
     projected = checkpoint_name(affine(x, *weights.attention_input), "attention_input")
+    rotation, reach = _seen(config, relations, kind)
     context = attend(
         projected,
         relations.segments,
@@ -161,19 +162,19 @@ def _attention(
         config.attention_dropout,
         config.attention,
         relations.bias,
-        *_turned(config, relations, kind),
+        rotation,
+        reach,
     )
     context = checkpoint_name(context, "context")
     return checkpoint_name(affine(context, *weights.attention_output), "attention_output")
 
 
-def _turned(
+def _seen(
     config: EncoderConfig, relations: Relations, kind: Kind | None
-) -> tuple[Rotation, Reach] | tuple[()]:
+) -> tuple[Rotation | None, Reach | None]:
     """How a block of this kind turns queries and keys, and how far its tokens see."""
-    if relations.rotations is None:
-        return ()
-    assert kind is not None
+    if relations.rotations is None or kind is None:
+        return None, None
     far, near = relations.rotations
     rotation = jax.tree.map(lambda f, n: jnp.where(kind.local, n, f), far, near)
     everywhere = jnp.iinfo(jnp.int32).max

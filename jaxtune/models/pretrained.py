@@ -131,10 +131,13 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
     """All dropout rates set to `rate`; None keeps the checkpoint's own."""
     if rate is None:
         return config
-    rates = ["hidden_dropout", "attention_dropout", "classifier_dropout"]
-    if config.inner_dropout is not None:
-        rates.append("inner_dropout")
-    return dataclasses.replace(config, **dict.fromkeys(rates, rate))
+    return dataclasses.replace(
+        config,
+        hidden_dropout=rate,
+        attention_dropout=rate,
+        classifier_dropout=rate,
+        inner_dropout=None if config.inner_dropout is None else rate,
+    )
 
 
 class Start(NamedTuple):

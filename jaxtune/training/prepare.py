@@ -107,7 +107,12 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
-        (train, dev), kept_words = compact([train, dev])
+        padding = encoder_config.pad_token_id
+        counted = encoder_config.positions == "counted"
+        (train, dev), kept_words = compact([train, dev], padding if counted else 0)
+        # A model knows padding by its id, which ModernBERT has behind all words.
+        own_id = int(np.searchsorted(kept_words, padding))
+        encoder_config = dataclasses.replace(encoder_config, pad_token_id=own_id)
     labels = dataset.task.num_labels
     if config.random_weights:
         start = random_classifier(encoder_config, labels)

@@ -74,7 +74,7 @@ class Family:
     # Keys of other mathematics, each with the one value that is computed here.
     only: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     # Makes of a config.json the one that `keys` and `only` speak of, or raises UserError.
-    spelled: Callable[[Path, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    spelled: Callable[[Path, Mapping[str, Any]], dict[str, Any]] | None = None
     # Modules, without the prefix, that a file has not though other blocks have them.
     lacking: tuple[str, ...] = ()
     types_in_pretraining: int = 2  # token types of a model that is pre-trained here
