@@ -74,6 +74,7 @@ class EncoderConfig:
     distance: Literal["none", "bias"] = "none"
     distance_buckets: int = 0
     always_projected: bool = False  # between tables and blocks, also where the sizes are equal
+    attention_output_dropout: bool = True  # of what attention adds, and not of its weights alone
     shared_block: bool = False  # one block, applied `num_layers` times
     head: HeadConfig = HeadConfig()
     dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters
