@@ -214,8 +214,10 @@ def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:
         for name, part in zip(place.tensors(len(each), family), each, strict=True):
             if name is not None:
                 parts.setdefault(name, {})[place.part] = part
+    # In the order of its axes: a file is written as an array lies in memory.
     return {
-        name: np.concatenate([found[i] for i in sorted(found)]) for name, found in parts.items()
+        name: np.ascontiguousarray(np.concatenate([found[i] for i in sorted(found)]))
+        for name, found in parts.items()
     }
 
 
