@@ -127,6 +127,12 @@ def _check_choices(path: Path, raw: dict[str, Any], family: Family) -> None:
     for name in (keys[field] for field in _FLAGS if field in keys):
         if not isinstance(value := raw.get(name, True), bool):
             raise UserError(f"{path} has {name} {value!r}; give true or false.")
+    size = raw[keys["hidden_size"]] // raw[keys["num_heads"]]
+    if "rotary_base" in keys and size % 2:
+        raise UserError(
+            f"{path} has heads of {size} numbers, which do not make pairs that could be turned;"
+            f" {keys['hidden_size']} over {keys['num_heads']} must be even."
+        )
     name = keys.get("head.pooling", "")
     if (pooling := raw.get(name, "cls")) not in _POOLINGS:
         raise UserError(f"{path} has {name} {pooling!r}; accepted are {', '.join(_POOLINGS)}.")

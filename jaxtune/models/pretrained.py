@@ -29,6 +29,9 @@ from jaxtune.models.names import (
 from jaxtune.models.weights import Tensors, fill, left_out, of_zeros, read_tensors
 
 
+_FLOATS = {f.name for f in dataclasses.fields(EncoderConfig) if f.type in (float, float | None)}
+
+
 def locate(model: str, revision: str | None = None) -> Path:
     """The local folder of a model: itself, the packaged miniature, or a download from the hub.
 
@@ -103,6 +106,8 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     check_architecture(path, spelled, family)
     values = {f: spelled.get(key, family.absent.get(f)) for f, key in family.keys.items()}
     values |= {f: ACTIVATIONS[name] for f, name in values.items() if f.endswith("activation")}
+    # JSON has 160000 where 160000.0 is meant.
+    values |= {f: float(v) for f, v in values.items() if f in _FLOATS and v is not None}
     values = dict(family.facts) | values
     values.setdefault("embedding_size", values["hidden_size"])
     if values.get("classifier_dropout") is None:
