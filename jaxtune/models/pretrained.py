@@ -28,7 +28,6 @@ from jaxtune.models.names import (
 )
 from jaxtune.models.weights import Tensors, fill, left_out, of_zeros, read_tensors
 
-
 _FLOATS = {f.name for f in dataclasses.fields(EncoderConfig) if f.type in (float, float | None)}
 
 
