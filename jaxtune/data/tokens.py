@@ -289,16 +289,16 @@ def _flat(sequences: list[list[int]], padding: int) -> np.ndarray:
     return np.concatenate([[padding], *sequences]).astype(np.int32)
 
 
-def compact(tables: list[TokenTable]) -> tuple[list[TokenTable], np.ndarray]:
+def compact(tables: list[TokenTable], fixed: int = 0) -> tuple[list[TokenTable], np.ndarray]:
     """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6).
 
-    Ids up to the padding token's stay as they are, used or not: a model knows padding by its id.
+    Ids below `fixed` stay as they are, used or not: where positions are counted from the padding
+    id, it must not move. The padding token is one of a table's own.
 
     Returns the tables and the ids kept, ascending: row i of a compacted embedding is word
     `kept[i]`.
     """
-    padding = tables[0].ids[0]
-    kept = np.unique(np.concatenate([np.arange(padding), *(table.ids for table in tables)]))
+    kept = np.unique(np.concatenate([np.arange(fixed), *(table.ids for table in tables)]))
     renumbered = [
         dataclasses.replace(table, ids=np.searchsorted(kept, table.ids).astype(np.int32))
         for table in tables

@@ -12,11 +12,19 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxtune.core.shapes import Array, Hidden, Int, Key, RowBools, RowInts
-from jaxtune.models.block import Block, BlockWeights, Relations, apply_block, keeping
+from jaxtune.models.block import (
+    Block,
+    BlockWeights,
+    Relations,
+    apply_block,
+    keeping,
+    kinds_of,
+)
 from jaxtune.models.distance import bias_of_distance
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig
-from jaxtune.models.layers import dense, linear, normal, normalise
+from jaxtune.models.layers import dense, layer_norm, linear, normal, normalise
+from jaxtune.models.rotary import rotation_of
 
 
 class Rows(NamedTuple):
@@ -46,11 +54,13 @@ class Encoder(nnx.Module):
         init = normal(config.init_std)
         size = config.embedding_size
         self.word = nnx.Embed(config.vocab_size, size, embedding_init=init, rngs=rngs)
-        self.position = nnx.Embed(config.max_positions, size, embedding_init=init, rngs=rngs)
+        if config.positions != "rotary":
+            self.position = nnx.Embed(config.max_positions, size, embedding_init=init, rngs=rngs)
         if config.type_vocab_size:
             types = config.type_vocab_size
             self.token_type = nnx.Embed(types, size, embedding_init=init, rngs=rngs)
-        self.norm = nnx.LayerNorm(size, epsilon=config.layer_norm_eps, rngs=rngs)
+        eps, bias = config.layer_norm_eps, config.norm_bias
+        self.norm = layer_norm(size, eps, bias, rngs)
         if config.projected:
             self.projection = linear(config.init_std, size, config.hidden_size, rngs)
         if config.distance == "bias":
@@ -61,6 +71,8 @@ class Encoder(nnx.Module):
         else:
             keys = jax.random.split(layer_key, config.num_layers)
             self.layers = jax.vmap(lambda k: Block(config, rngs=nnx.Rngs(k)))(keys)
+        if config.norms == "before":
+            self.final_norm = layer_norm(config.hidden_size, eps, bias, rngs)
 
     def block_weights(self) -> BlockWeights:
         """The blocks' parameters as the products take them.
@@ -91,22 +103,29 @@ class Encoder(nnx.Module):
         weights = self.block_weights() if weights is None else weights
         relations = self._relations(rows)
 
-        def step(x, layer_and_keys):
-            layer, keys = layer_and_keys
+        def step(x, each):
+            layer, keys, kind = each
             own = weights if layer is None else layer
-            return apply_block(config, own, x, relations, keys), None
+            return apply_block(config, own, x, relations, keys, kind), None
 
-        layers = None if config.shared_block else weights
+        each = (None if config.shared_block else weights, keys, kinds_of(config))
         step = keeping(config.remat, step)
-        return jax.lax.scan(step, x, (layers, keys), length=config.num_layers)[0]
+        if config.norms == "after":
+            return jax.lax.scan(step, x, each, length=config.num_layers)[0]
+        x = jax.lax.scan(step, x.astype(jnp.float32), each, length=config.num_layers)[0]
+        return normalise(self.final_norm, x).astype(config.dtype)
 
     def _relations(self, rows: Rows) -> Relations:
         """Once for all blocks."""
-        bias = None
-        if self.config.distance == "bias":
+        config, bias, rotations = self.config, None, None
+        if config.distance == "bias":
             bias = bias_of_distance(self.distance.embedding[...], rows.positions)
+        if config.positions == "rotary":
+            size = config.hidden_size // config.num_heads
+            far = rotation_of(rows.positions, size, config.rotary_base)
+            rotations = far, rotation_of(rows.positions, size, config.local_rotary_base)
         # int32, as the attention kernel reads them.
-        return Relations(rows.segments.astype(jnp.int32), rows.positions, bias)
+        return Relations(rows.segments.astype(jnp.int32), rows.positions, bias, rotations)
 
     def _embed(self, rows: Rows) -> Hidden:
         with jax.named_scope("embed"):
@@ -114,7 +133,7 @@ class Encoder(nnx.Module):
             x = _look_up(self.word, rows.token_ids, is_padding)
             if self.config.positions == "counted":
                 x += _look_up(self.position, self._counted(rows, is_padding), is_padding)
-            else:
+            elif self.config.positions == "table":
                 x += self.position.embedding[rows.positions.reshape(-1)]
             if self.config.type_vocab_size:
                 x += self.token_type.embedding[rows.token_types.reshape(-1)]

@@ -14,7 +14,7 @@ Attention = Literal["products", "kernel"]
 
 @dataclasses.dataclass(frozen=True)
 class HeadConfig:
-    """Of the two layers on the first token's state: dense, activation, and a map to labels."""
+    """Of the two layers on a sequence's state: dense, activation, and a map to labels."""
 
     activation: Activation = "tanh"
     dropout_before: bool = False  # of the state too, and not only before the map to labels
@@ -22,6 +22,14 @@ class HeadConfig:
     # one task, and every trial draws it anew.
     pretrained_pooler: bool = True
     lm_activation: Activation | None = None  # of the masked-LM head; None: that of the blocks
+    # What the layers read: the first token's state, or the mean of all of the sequence.
+    pooling: Literal["cls", "mean"] = "cls"
+    # Whether pre-training's dense layer and LayerNorm are the classifier's, too.
+    norm: bool = False
+    bias: bool = True  # of the dense layer, also in the masked-LM head
+    decoder_bias: bool = True  # a number per word, added to masked-LM logits
+    # The classifier's draw: N(0, 0.02), or by width, N(0, 1 / hidden_size) within two deviations.
+    draw: Literal["narrow", "by_width"] = "narrow"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +52,23 @@ class EncoderConfig:
     classifier_dropout: float
     pad_token_id: int
     init_std: float = 0.02
-    # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out.
-    positions: Literal["table", "counted"] = "table"
+    # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out;
+    # "rotary" has no table, but turns queries and keys by their places from 0.
+    positions: Literal["table", "counted", "rotary"] = "table"
+    rotary_base: float = 0.0  # of the slowest turn, of blocks that see the whole sequence
+    local_rotary_base: float = 0.0  # of blocks that see a window
+    # Of how many blocks one sees the whole sequence, the first of them; the others see `window`
+    # tokens, half of them on each side.
+    global_every: int = 1
+    window: int = 0
+    # LayerNorms after the sums, or before what is added to them: then there is a last one, and none
+    # before the first block's attention.
+    norms: Literal["after", "before"] = "after"
+    gated: bool = False  # whether a second product multiplies the feed-forward's inner values
+    inner_dropout: float | None = None  # of those values; None: there is none, whatever the rates
+    attention_bias: bool = True
+    feed_forward_bias: bool = True
+    norm_bias: bool = True
     # What attention adds to scores for the distance of two tokens: "bias" is a number per head and
     # bucket of distances, in one table for all blocks.
     distance: Literal["none", "bias"] = "none"
@@ -71,7 +94,7 @@ class EncoderConfig:
     @property
     def plain_scores(self) -> bool:
         """Whether attention is softmax(Q K^T / sqrt(size)) alone, as the kernel computes it."""
-        return self.distance == "none"
+        return self.distance == "none" and self.positions != "rotary"
 
     @property
     def projected(self) -> bool:

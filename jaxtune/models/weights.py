@@ -23,12 +23,13 @@ from jaxtune.models.folder import CONFIG, index_not_read, read_json, weight_file
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import (
     BUFFERS,
+    Place,
     canonical,
     of_encoder,
     part_of,
     path_of,
     paths,
-    tensor_name,
+    place_of,
     wrapping,
 )
 
@@ -159,12 +160,19 @@ def _as_float32(tensor: np.ndarray) -> np.ndarray:
 
 
 class Source(NamedTuple):
-    """Where a leaf comes from: a tensor of the file, or one per layer."""
+    """Where a leaf comes from: a tensor of the file, or one per layer, whole or a part of it."""
 
-    names: tuple[str, ...]
+    names: tuple[str | None, ...]  # None: there is none, and the leaf's is not read
     shape: tuple[int, ...]  # of each tensor as it is stored
+    place: Place
     transposed: bool
-    stacked: bool
+
+    def value(self, name: str | None, tensors: Tensors) -> np.ndarray:
+        """The leaf's own part of one of these tensors."""
+        if name is None:
+            return np.zeros(self.shape, np.float32)
+        part = np.split(tensors[name], self.place.parts)[self.place.part]
+        return part.T if self.transposed else part
 
 
 def fill(
@@ -174,7 +182,7 @@ def fill(
     tensors = stored.tensors
     layers = skeleton.encoder.config.num_layers
     sources = {
-        path: _source(path, leaf.shape, dict(modules), layers)
+        path: _source(path, leaf.shape, dict(modules), layers, stored.family)
         for path, leaf in paths(skeleton).items()
         if path.rsplit("/", 1)[0] not in fresh
     }
@@ -184,18 +192,21 @@ def fill(
         source = sources.get(path_of(key_path))
         if source is None:
             return jnp.zeros(leaf.shape, leaf.dtype)
-        arrays = [tensors[name].T if source.transposed else tensors[name] for name in source.names]
-        return jnp.asarray(np.stack(arrays) if source.stacked else arrays[0])
+        arrays = [source.value(name, tensors) for name in source.names]
+        stacked = "{layer}" in source.place.tensor
+        return jnp.asarray(np.stack(arrays) if stacked else arrays[0])
 
     return jax.tree_util.tree_map_with_path(leaf_value, skeleton)
 
 
-def _source(path: str, shape: tuple[int, ...], modules: dict[str, str], num_layers: int) -> Source:
-    name = tensor_name(path, modules)
-    stacked, transposed = "{layer}" in name, path.endswith("/kernel")
-    names = [name.format(layer=i) for i in range(num_layers)] if stacked else [name]
-    shape = shape[1:] if stacked else shape
-    return Source(tuple(names), shape[::-1] if transposed else shape, transposed, stacked)
+def _source(
+    path: str, shape: tuple[int, ...], modules: dict[str, str], num_layers: int, family: Family
+) -> Source:
+    place, transposed = place_of(path, modules), path.endswith("/kernel")
+    shape = shape[1:] if "{layer}" in place.tensor else shape
+    shape = shape[::-1] if transposed else shape
+    whole = (shape[0] * place.parts, *shape[1:])
+    return Source(tuple(place.tensors(num_layers, family)), whole, place, transposed)
 
 
 def left_out(stored: Stored, modules: Iterable[str]) -> list[str]:
@@ -230,7 +241,7 @@ def _check_fit(sources: Iterable[Source], stored: Stored) -> None:
     Extra is what belongs to the encoder; heads of other tasks are left out.
     """
     tensors = stored.tensors
-    wanted = {name: source.shape for source in sources for name in source.names}
+    wanted = {name: source.shape for source in sources for name in source.names if name}
     problems = [
         f"{name} {problem}"
         for name, shape in wanted.items()

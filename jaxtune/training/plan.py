@@ -161,7 +161,7 @@ class ProgramPlan:
     def drawn_anew(self) -> list[str]:
         """The parts of the model that every trial draws from its own seed."""
         fewest = min(trial.config.reinit_layers for trial in self.trials)
-        return drawn_parts(self.task.fresh, fewest)
+        return drawn_parts(self.task.fresh, self.task.model.encoder.config, fewest)
 
     @property
     def about_the_start(self) -> list[str]:

@@ -170,7 +170,12 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     _check_usable(config, train)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
-        (train, dev, *rest), kept_words = compact([train, dev, *rest])
+        padding = encoder_config.pad_token_id
+        counted = encoder_config.positions == "counted"
+        (train, dev, *rest), kept_words = compact([train, dev, *rest], padding if counted else 0)
+        # A model knows padding by its id, which ModernBERT has behind all words.
+        own_id = int(np.searchsorted(kept_words, padding))
+        encoder_config = dataclasses.replace(encoder_config, pad_token_id=own_id)
     held_out = rest[0] if rest else None
     further, further_words = compact_beside(further, kept_words)
     labels = dataset.task.num_labels

@@ -300,14 +300,16 @@ def test_compaction_changes_no_lookup(folder_of):
         assert after.positions is before.positions
 
 
-def test_compaction_leaves_the_id_of_padding_alone(folder_of):
-    """A model knows padding by its id, so the ids before it stay, used or not."""
+def test_compaction_can_leave_ids_alone(folder_of):
+    """Up to padding's, where a model counts positions from it; else it is a word like others."""
     whole = tokenize(load_tokenizer(folder_of("miniature")), SINGLES, 128, VOCAB_SIZE)
     moved = dataclasses.replace(whole, ids=np.where(whole.ids == 0, 7, whole.ids + 8))
-    (after,), kept = compact([moved])
-    assert kept.tolist() == [*range(8), *sorted(set(whole.ids[1:] + 8))]
-    assert after.ids[0] == 7
-    np.testing.assert_array_equal(kept[after.ids], moved.ids)
+    used = sorted(set(whole.ids[1:] + 8))
+    for fixed, first in ((7, [*range(8)]), (0, [7])):
+        (after,), kept = compact([moved], fixed)
+        assert kept.tolist() == [*first, *used]
+        assert after.ids[0] == first.index(7)
+        np.testing.assert_array_equal(kept[after.ids], moved.ids)
 
 
 def test_examples_that_are_left_out_keep_no_embedding_row(folder_of):

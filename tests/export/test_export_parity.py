@@ -18,7 +18,7 @@ from jaxtune.sweep.__main__ import main as sweep
 
 # Families whose published tokenizer is among the data; ELECTRA's and DistilBERT's is BERT's.
 TOKENIZERS = {
-    **dict.fromkeys(("bert", "distilbert", "electra"), "bert-uncased"),
+    **dict.fromkeys(("bert", "distilbert", "electra", "modernbert"), "bert-uncased"),
     "roberta": "roberta",
     "albert": "albert-v2",
 }

@@ -30,7 +30,7 @@ torch.set_num_threads(1)  # the models are too small to share
 
 # Those that compute something of their own, and RoBERTa by other names.
 FIRST_FAMILIES = ("bert", "roberta", "albert")
-FAMILIES = (*FIRST_FAMILIES, "distilbert", "electra", "mpnet")
+FAMILIES = (*FIRST_FAMILIES, "distilbert", "electra", "mpnet", "modernbert")
 NAMESAKES = ("xlm-roberta", "camembert")
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
 NUM_LABELS = 3
@@ -57,6 +57,9 @@ def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes
         "type_vocab_size": ALL[family].types_in_pretraining,
     }
     own = {"embedding_size": 16} if "embedding_size" in ALL[family].keys else {}
+    if "window" in ALL[family].keys:
+        # Of four blocks the two in the middle see two tokens on each side.
+        own |= {"num_hidden_layers": 4, "local_attention": 4, "pad_token_id": padding_id(family)}
     own |= {"num_labels": NUM_LABELS, "attn_implementation": "eager"}
     settings = _in_words_of(family, settings | own | changes)
     config = getattr(transformers, f"{ALL[family].transformers}Config")(**settings)
@@ -122,8 +125,8 @@ def has_types(family: str) -> bool:
 
 
 def padding_id(family: str) -> int:
-    """The word that pads, as the family's models have it by default."""
-    return ALL[family].absent["pad_token_id"]
+    """The word that pads, as the family's models have it by default, if it is one of the fifty."""
+    return min(ALL[family].absent["pad_token_id"], 2)
 
 
 def is_key_bias(name: str) -> bool:

@@ -1,12 +1,14 @@
 """What a family of encoders is: a table of names and values, read in both directions."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 Names = Mapping[str, str]
 
-# Field of EncoderConfig -> key of config.json, as BERT has them and most others too.
+# Field of EncoderConfig -> key of config.json, as BERT has them and most others too; `head.` begins
+# those of HeadConfig.
 BERT_KEYS: dict[str, str] = {
     "vocab_size": "vocab_size",
     "hidden_size": "hidden_size",
@@ -33,7 +35,8 @@ BERT_ABSENT: dict[str, Any] = {
     "pad_token_id": 0,
     "init_std": 0.02,
 }
-# Module of our tree -> module in a Hugging Face file; `{layer}` is the block's number.
+# Module of our tree -> module in a Hugging Face file; `{layer}` is the block's number, and [1/3]
+# after a name the second third of that module's outputs.
 BERT_EMBEDDINGS: dict[str, str] = {
     "encoder/word": "embeddings.word_embeddings",
     "encoder/position": "embeddings.position_embeddings",
@@ -70,6 +73,10 @@ class Family:
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     # Keys of other mathematics, each with the one value that is computed here.
     only: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    # Makes of a config.json the one that `keys` and `only` speak of, or raises UserError.
+    spelled: Callable[[Path, Mapping[str, Any]], dict[str, Any]] | None = None
+    # Modules, without the prefix, that a file has not though other blocks have them.
+    lacking: tuple[str, ...] = ()
     types_in_pretraining: int = 2  # token types of a model that is pre-trained here
 
     @property
