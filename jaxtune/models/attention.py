@@ -32,17 +32,19 @@ def attend(
     rate: float,
     how: Attention = "products",
     bias: Float[Array, "row head slot slot"] | None = None,
+    terms: int = 1,
 ) -> Hidden:
-    """softmax(Q K^T / sqrt(size of a head) + bias) V within each segment, from queries, keys and
-    values side by side; weights are dropped with probability `rate` where there is a key. The
-    kernel takes no bias.
+    """softmax(Q K^T / sqrt(terms x size of a head) + bias) V within each segment, from queries,
+    keys and values side by side; weights are dropped with probability `rate` where there is a key.
+    `terms` is how many such products a score is the sum of. The kernel takes no bias.
 
     Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
     """
     rows = projected.reshape(*segments.shape, projected.shape[-1])
     if how == "products":
-        return _by_products(rows, segments, num_heads, dropout_key, rate, bias)
+        return _by_products(rows, segments, num_heads, dropout_key, rate, bias, terms)
     assert bias is None
+    assert terms == 1
     words = jnp.zeros(2, jnp.uint32)
     if dropout_key is None:
         rate = 0.0
@@ -59,14 +61,13 @@ def _by_products(
     dropout_key: Key | None,
     rate: float,
     bias: Float[Array, "row head slot slot"] | None,
+    terms: int,
 ) -> Hidden:
-    split = (*segments.shape, 3, num_heads, rows.shape[-1] // (3 * num_heads))
-    # Heads before slots, once: the products below then need no transposes of their own.
-    query, keys, value = rows.reshape(split).transpose(2, 0, 3, 1, 4)
+    query, keys, value = by_head(rows, num_heads)
     # Sums and softmax in float32 whatever the products' type: bfloat16 has 8 bits for weights
     # that must add up to 1.
     scores = product(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
-    scores = scores / math.sqrt(split[-1])
+    scores = scores / math.sqrt(terms * query.shape[-1])
     if bias is not None:
         scores = scores + bias
     together = segments[:, None, :, None] == segments[:, None, None, :]
@@ -74,6 +75,14 @@ def _by_products(
     weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
     context = product(weights.astype(value.dtype), value)
     return context.swapaxes(1, 2).reshape(segments.size, -1)
+
+
+def by_head(
+    rows: Float[Array, "row slot three_hidden"], num_heads: int
+) -> Float[Array, "three row head slot size"]:
+    """Queries, keys and values, heads before slots: products of heads then need no transposes."""
+    size = rows.shape[-1] // (3 * num_heads)
+    return rows.reshape(*rows.shape[:2], 3, num_heads, size).transpose(2, 0, 3, 1, 4)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))

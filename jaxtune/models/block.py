@@ -1,5 +1,6 @@
 """A transformer block: its parameters, and its arithmetic on slots that lie in rows."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
-from jaxtune.models.attention import attend
+from jaxtune.models.attention import attend, by_head
+from jaxtune.models.disentangled import scores_of_distances
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig, Remat
 from jaxtune.models.layers import activate, affine, linear, normalise
@@ -23,6 +25,7 @@ class Relations(NamedTuple):
     segments: RowInts
     positions: RowInts  # from 0 in every sequence
     bias: Float[Array, "row head slot slot"] | None  # added to the scores
+    distances: Float[Array, "distance hidden"] | None = None  # states of `disentangled.table_rows`
 
 
 class Dense(NamedTuple):
@@ -41,6 +44,7 @@ class BlockWeights(NamedTuple):
     intermediate: Dense
     output: Dense
     output_norm: nnx.LayerNorm
+    distance_input: Dense | None = None  # query and key of distances, where they have their own
 
 
 class Block(nnx.Module):
@@ -51,6 +55,11 @@ class Block(nnx.Module):
         self.query = linear(std, width, width, rngs)
         self.key = linear(std, width, width, rngs)
         self.value = linear(std, width, width, rngs)
+        if (relative := config.relative) and not relative.shared_projections:
+            if relative.position_to_content:
+                self.distance_query = linear(std, width, width, rngs)
+            if relative.content_to_position:
+                self.distance_key = linear(std, width, width, rngs)
         self.attention_output = linear(std, width, width, rngs)
         self.attention_norm = nnx.LayerNorm(width, epsilon=config.layer_norm_eps, rngs=rngs)
         self.intermediate = linear(std, width, config.intermediate_size, rngs)
@@ -66,6 +75,8 @@ class Block(nnx.Module):
             biases = [layer.bias[...] for layer in layers if layer.bias is not None]
             return Dense(kernel, jnp.concatenate(biases, axis=-1) if biases else None)
 
+        names = ("distance_query", "distance_key")
+        of_distances = [getattr(self, name) for name in names if hasattr(self, name)]
         return BlockWeights(
             of(self.query, self.key, self.value),
             of(self.attention_output),
@@ -73,6 +84,7 @@ class Block(nnx.Module):
             of(self.intermediate),
             of(self.output),
             self.output_norm,
+            of(*of_distances) if of_distances else None,
         )
 
 
@@ -100,6 +112,9 @@ def _attention(
     config: EncoderConfig, weights: BlockWeights, x: Hidden, relations: Relations, key: Key | None
 ) -> Hidden:
     projected = checkpoint_name(affine(x, *weights.attention_input), "attention_input")
+    bias, terms = relations.bias, 1
+    if config.relative is not None:
+        bias, terms = _distances(config, weights, projected, relations, key), config.relative.terms
     context = attend(
         projected,
         relations.segments,
@@ -107,10 +122,42 @@ def _attention(
         key,
         config.attention_dropout,
         config.attention,
-        relations.bias,
+        bias,
+        terms,
     )
     context = checkpoint_name(context, "context")
     return checkpoint_name(affine(context, *weights.attention_output), "attention_output")
+
+
+def _distances(
+    config: EncoderConfig,
+    weights: BlockWeights,
+    projected: Float[Array, "slots three_hidden"],
+    relations: Relations,
+    key: Key | None,
+) -> Float[Array, "row head slot slot"]:
+    """What disentangled attention adds to the scaled scores; `key` is that of the weights' dropout,
+    and another is made of it for the distances'.
+    """
+    relative, width = config.relative, config.hidden_size
+    assert relative is not None
+    assert relations.distances is not None
+    own = None if key is None else jax.random.fold_in(key, 1)
+    states = dropout(own, relations.distances, config.hidden_dropout)
+    layer = weights.distance_input
+    if layer is None:  # tokens' query and key, which stand first in theirs
+        layer = Dense(*(part[..., : 2 * width] for part in weights.attention_input))
+    states = checkpoint_name(affine(states, *layer), "distance_input")
+    states = states.reshape(len(states), -1, config.num_heads, width // config.num_heads)
+    heads = list(states.transpose(1, 2, 0, 3))
+    queries, keys, _ = by_head(projected.reshape(*relations.segments.shape, -1), config.num_heads)
+    scores = scores_of_distances(
+        queries,
+        keys,
+        heads[0] if relative.position_to_content else None,
+        heads[-1] if relative.content_to_position else None,
+    )
+    return scores / math.sqrt(relative.terms * queries.shape[-1])
 
 
 def _feed_forward(config: EncoderConfig, weights: BlockWeights, x: Hidden) -> Hidden:
@@ -120,7 +167,14 @@ def _feed_forward(config: EncoderConfig, weights: BlockWeights, x: Hidden) -> Hi
 
 
 # The products of a block by the names that they have above.
-PRODUCTS = ("attention_input", "context", "attention_output", "intermediate", "output")
+PRODUCTS = (
+    "attention_input",
+    "distance_input",
+    "context",
+    "attention_output",
+    "intermediate",
+    "output",
+)
 
 
 def keeping(remat: Remat, step: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,6 +25,24 @@ class HeadConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class RelativeConfig:
+    """How disentangled attention reads distances: a state for each, in one table for all blocks."""
+
+    span: int  # rows of the table on either side; row `span` is that of distance 0
+    farthest: int  # the distance from which on all share the last row
+    bucketed: bool = True  # far distances share rows, by the logarithm
+    content_to_position: bool = True  # the query of a token against the key of its distance
+    position_to_content: bool = True  # the key of a token against the query of its distance
+    shared_projections: bool = True  # distances take the query and key layers that tokens take
+    normalised: bool = True  # a LayerNorm over the table
+
+    @property
+    def terms(self) -> int:
+        """How many products a score is the sum of, that of the two tokens included."""
+        return 1 + self.content_to_position + self.position_to_content
+
+
+@dataclasses.dataclass(frozen=True)
 class EncoderConfig:
     """The architecture, with the values of a Hugging Face config.json under the project's names."""
 
@@ -43,14 +61,19 @@ class EncoderConfig:
     attention_dropout: float
     classifier_dropout: float
     pad_token_id: int
+    pooler_dropout: float | None = None  # before the head's first layer; None: the classifier's
     init_std: float = 0.02
-    # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out.
-    positions: Literal["table", "counted"] = "table"
+    # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out;
+    # "none": only attention knows of them.
+    positions: Literal["table", "counted", "none"] = "table"
     # What attention adds to scores for the distance of two tokens: "bias" is a number per head and
-    # bucket of distances, in one table for all blocks.
-    distance: Literal["none", "bias"] = "none"
+    # bucket of distances, in one table for all blocks; "disentangled" is products with the states
+    # of distances, as `relative` says.
+    distance: Literal["none", "bias", "disentangled"] = "none"
     distance_buckets: int = 0
+    relative: RelativeConfig | None = None
     always_projected: bool = False  # between tables and blocks, also where the sizes are equal
+    projection_first: bool = False  # before the tables' LayerNorm and without a bias, not after it
     shared_block: bool = False  # one block, applied `num_layers` times
     head: HeadConfig = HeadConfig()
     dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters

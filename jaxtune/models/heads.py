@@ -28,7 +28,8 @@ class ClassifierHead(nnx.Module):
         head, rate = self.config.head, self.config.classifier_dropout
         input_key, pooled_key = (None, None) if key is None else jax.random.split(key)
         if head.dropout_before:
-            first = dropout(input_key, first, rate)
+            own = self.config.pooler_dropout
+            first = dropout(input_key, first, rate if own is None else own)
         pooled = dropout(pooled_key, activate(head.activation, dense(self.pooler, first)), rate)
         # The last product is tiny and decides the loss: float32 whatever the encoder computes in.
         return dense(self.classifier, pooled.astype(jnp.float32))

@@ -23,9 +23,12 @@ def normal(std: float) -> jax.nn.initializers.Initializer:
     return jax.nn.initializers.normal(std)
 
 
-def linear(init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.Linear:
+def linear(
+    init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs, biased: bool = True
+) -> nnx.Linear:
     """A dense layer, N(0, init_std) weights and zero bias, as BERT starts them."""
-    return nnx.Linear(size_in, size_out, kernel_init=normal(init_std), rngs=rngs)
+    init = normal(init_std)
+    return nnx.Linear(size_in, size_out, use_bias=biased, kernel_init=init, rngs=rngs)
 
 
 def dense(layer: nnx.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:

@@ -100,9 +100,10 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     family = FAMILIES[name]
     check_architecture(path, raw, family)
     values = {field: raw.get(key, family.absent.get(field)) for field, key in family.keys.items()}
-    values = dict(family.facts) | values
+    values = dict(family.facts) | values | family.read(path, raw)
     values["activation"] = ACTIVATIONS[values["activation"]]
-    values.setdefault("embedding_size", values["hidden_size"])
+    if values.get("embedding_size") is None:
+        values["embedding_size"] = values["hidden_size"]
     if values.get("classifier_dropout") is None:
         values["classifier_dropout"] = values["hidden_dropout"]
     if values["pad_token_id"] is None:
@@ -112,19 +113,22 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
 
 def config_json(config: EncoderConfig) -> dict[str, Any]:
     """What `read_config` reads this architecture from."""
-    keys = FAMILIES[config.family].keys
-    return {"model_type": config.family} | {
-        key: getattr(config, field) for field, key in keys.items()
-    }
+    family = FAMILIES[config.family]
+    plain = {key: getattr(config, field) for field, key in family.keys.items()}
+    return {"model_type": config.family} | plain | family.write(config)
 
 
 def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
-    """All three dropout rates set to `rate`; None keeps the checkpoint's own."""
+    """All three dropout rates set to `rate`; None keeps the checkpoint's own.
+
+    Dropout before the pooler is set too where the checkpoint has a rate for it that is not 0.
+    """
     if rate is None:
         return config
-    return dataclasses.replace(
-        config, hidden_dropout=rate, attention_dropout=rate, classifier_dropout=rate
-    )
+    names = ("hidden_dropout", "attention_dropout", "classifier_dropout")
+    if config.pooler_dropout:
+        names += ("pooler_dropout",)
+    return dataclasses.replace(config, **dict.fromkeys(names, rate))
 
 
 class Start(NamedTuple):

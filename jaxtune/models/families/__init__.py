@@ -5,6 +5,7 @@ To add one, say how it differs from BERT:
 | what differs | where it is said |
 |---|---|
 | keys of config.json, and values where they are absent | its file: `keys`, `absent` |
+| fields that several keys decide together | its file: `read`, `write` |
 | what no key decides, as fields of EncoderConfig | its file: `facts` |
 | keys of other mathematics, which are refused | its file: `only` |
 | names of tensors, read and written | its file: `encoder`, `classifier`, `masked_lm`, `decoder` |
@@ -19,7 +20,8 @@ To add one, say how it differs from BERT:
 
 from jaxtune.models.families.albert import ALBERT
 from jaxtune.models.families.bert import BERT
+from jaxtune.models.families.deberta import DEBERTA
 from jaxtune.models.families.family import Family
 from jaxtune.models.families.roberta import ROBERTA
 
-FAMILIES: dict[str, Family] = {family.model_type: family for family in (BERT, ROBERTA, ALBERT)}
+FAMILIES: dict[str, Family] = {family.model_type: family for family in (BERT, ROBERTA, ALBERT, DEBERTA)}
