@@ -58,22 +58,24 @@ def scores_of_distances(
     Both products are with all distances of a row, of which a token meets every second one: a shift
     puts those in place, without an index and with a shift as its gradient.
     """
-    total = jnp.zeros((), jnp.float32)
+    parts = []
     if distance_keys is not None:
-        total += shifted(_with_each(queries, distance_keys))
+        parts.append(shifted(_with_each(queries, distance_keys)))
     if distance_queries is not None:
         # A key meets distances in the opposite order.
-        total += shifted(_with_each(keys, distance_queries[:, ::-1])).swapaxes(2, 3)
-    return total
+        parts.append(shifted(_with_each(keys, distance_queries[:, ::-1])).swapaxes(2, 3))
+    return sum(parts[1:], parts[0]).swapaxes(0, 1)
 
 
 def _with_each(
     tokens: Float[Array, "row head slot size"], distances: Float[Array, "head distance size"]
-) -> Float[Array, "row head slot distance"]:
-    # Repeated for each row, which is little: a product over heads alone would lay rows inside heads
-    # and turn the large result around.
-    distances = jnp.broadcast_to(distances, (len(tokens), *distances.shape))
-    return product(tokens, distances.swapaxes(2, 3), preferred_element_type=jnp.float32)
+) -> Float[Array, "head row slot distance"]:
+    # Heads first, and the rows of a head as one long axis: a product for each head, not one for
+    # each head of each row, and the large result is not turned around.
+    rows, heads, slots, size = tokens.shape
+    tokens = tokens.swapaxes(0, 1).reshape(heads, rows * slots, size)
+    scores = product(tokens, distances.swapaxes(1, 2), preferred_element_type=jnp.float32)
+    return scores.reshape(heads, rows, slots, -1)
 
 
 def shifted(x: Float[Array, "*lead slot distance"]) -> Float[Array, "*lead slot slot"]:

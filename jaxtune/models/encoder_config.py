@@ -36,6 +36,11 @@ class RelativeConfig:
     shared_projections: bool = True  # distances take the query and key layers that tokens take
     normalised: bool = True  # a LayerNorm over the table
 
+    @classmethod
+    def for_length(cls, max_length: int) -> "RelativeConfig":
+        """As DeBERTa-v3 has it for 512 tokens: half as many buckets on either side."""
+        return cls(span=max(max_length // 2, 4), farthest=max(max_length, 8))
+
     @property
     def terms(self) -> int:
         """How many products a score is the sum of, that of the two tokens included."""

@@ -44,11 +44,6 @@ _ACTIVATIONS = {name: name for name in get_args(Activation)}  # transformers' na
 _MOST_DISTANCE = 1_000_000
 
 
-def relative_to(max_length: int) -> RelativeConfig:
-    """That of the published models for another length: they have 256 buckets for 512 positions."""
-    return RelativeConfig(span=max(max_length // 2, 4), farthest=max(max_length, 8))
-
-
 def _read(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of EncoderConfig that its own keys decide."""
     raw = _ABSENT | dict(raw)
