@@ -25,8 +25,8 @@ MetricName = Literal[
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig:
-    """Fine-tunes many seeds of BERT, RoBERTa or ALBERT in one compiled program and reports how
-    stable the recipe is.
+    """Fine-tunes many seeds of a BERT-like encoder in one compiled program and reports how stable
+    the recipe is.
 
     Any field may also be swept: `--grid.learning_rate 1e-5 2e-5 --grid.bias_correction true false`
     runs every combination, each with every seed. `--recipe NAME` and `--config FILE.yaml` set
@@ -34,8 +34,8 @@ class SweepConfig:
     """
 
     model: str | None = None
-    """Hugging Face folder or hub id of a BERT, RoBERTa or ALBERT checkpoint; `miniature` is the
-    packaged one.
+    """Hugging Face folder or hub id of a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ALBERT, DistilBERT,
+    ELECTRA or MPNet checkpoint; `miniature` is the packaged one.
     """
     task: str | None = None
     """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, custom (CSV or JSONL files), or the

@@ -15,7 +15,9 @@ from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.core.words import plural
 from jaxtune.data.examples import Examples
 
-VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
+# Words of a SentencePiece model: ALBERT's, XLM-RoBERTa's and CamemBERT's.
+SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model")
+VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *SENTENCE_PIECES)
 MERGES = "merges.txt"
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
@@ -88,8 +90,9 @@ def load_tokenizer(folder: Path) -> Any:
 def _check_files(folder: Path) -> None:
     """Raises UserError where files of a tokenizer are missing, which transformers does not name.
 
-    Without a vocabulary it makes a tokenizer that knows no word. A spiece.model alone it reads with
-    sentencepiece, but cuts otherwise than the published tokenizer.json does ("44," as one piece).
+    Without a vocabulary it makes a tokenizer that knows no word. A SentencePiece model alone it
+    reads with sentencepiece, but cuts otherwise than the published tokenizer.json does ("44," as
+    one piece).
     """
     for file in tokenizer_files(folder):
         with contextlib.suppress(OSError), file.open("rb") as opened:
@@ -97,9 +100,9 @@ def _check_files(folder: Path) -> None:
     held = {name for name in (*VOCABULARY_FILES, MERGES) if (folder / name).is_file()}
     if held & {"tokenizer.json", "vocab.txt"} or held >= {"vocab.json", MERGES}:
         return
-    if "spiece.model" in held:
+    if pieces := sorted(held & {*SENTENCE_PIECES}):
         raise UserError(
-            f"{folder} has spiece.model, but lacks tokenizer.json; download it too, or make it with"
+            f"{folder} has {pieces[0]}, but lacks tokenizer.json; download it too, or make it with"
             " transformers 4 (pip install 'transformers<5' sentencepiece):"
             " AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
         )

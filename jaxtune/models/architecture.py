@@ -37,6 +37,11 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
     "gelu_new": "gelu_new",
     "gelu_pytorch_tanh": "gelu_new",
+    # The same with sqrt(2 / pi) to ten digits, which float32 has not.
+    "gelu_fast": "gelu_new",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
 }
 
 
@@ -72,9 +77,7 @@ def check_architecture(path: Path, raw: dict[str, Any], family: Family) -> None:
         if name in absent and size == absent[name]:
             continue
         if type(size) is not int or not least <= size <= most:
-            raise UserError(
-                f"{path} has {name} {size!r}; give a whole number, {least} to {most}."
-            )
+            raise UserError(f"{path} has {name} {size!r}; give a whole number, {least} to {most}.")
     hidden, heads = keys["hidden_size"], keys["num_heads"]
     if raw[hidden] % raw[heads]:
         raise UserError(

@@ -100,9 +100,10 @@ def apply_block(
     """
     attention_key, output_key, feedforward_key = (None,) * 3 if keys is None else keys
     rate = config.hidden_dropout
+    attended_rate = rate if config.attention_output_dropout else 0.0
     with jax.named_scope("attention"):
         attended = _attention(config, weights, x, relations, attention_key)
-        x = normalise(weights.attention_norm, x + dropout(output_key, attended, rate))
+        x = normalise(weights.attention_norm, x + dropout(output_key, attended, attended_rate))
     with jax.named_scope("feedforward"):
         fed = _feed_forward(config, weights, x)
         return normalise(weights.output_norm, x + dropout(feedforward_key, fed, rate))

@@ -79,6 +79,7 @@ class EncoderConfig:
     relative: RelativeConfig | None = None
     always_projected: bool = False  # between tables and blocks, also where the sizes are equal
     projection_first: bool = False  # before the tables' LayerNorm and without a bias, not after it
+    attention_output_dropout: bool = True  # of what attention adds, and not of its weights alone
     shared_block: bool = False  # one block, applied `num_layers` times
     head: HeadConfig = HeadConfig()
     dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters

@@ -27,9 +27,19 @@ class PretrainConfig:
     """Folder with tokenizer files; not needed for the miniature."""
     held_out: Path | None = None
     """Text file to validate on; without it, 1 % of the sequences (at most 1,000)."""
-    family: Literal["bert", "roberta", "albert", "deberta-v2"] = "bert"
+    family: Literal[
+        "bert",
+        "roberta",
+        "albert",
+        "distilbert",
+        "electra",
+        "xlm-roberta",
+        "camembert",
+        "deberta-v2",
+    ] = "bert"
     """Architecture: RoBERTa counts positions from after its padding index and has one token type,
-    ALBERT repeats one block, DeBERTa has half as many buckets of distances as max_length.
+    ALBERT repeats one block, DistilBERT has no token types,
+    DeBERTa-v2 has half as many buckets of distances as max_length.
     """
     layers: tuple[int, ...] = (4, 12, 24)
     """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block

@@ -22,7 +22,7 @@ def table(family: str) -> TokenTable:
     rng = np.random.default_rng(0)
     starts = (1 + np.cumsum(LENGTHS) - LENGTHS).astype(np.int32)
     total = 1 + LENGTHS.sum()
-    types = 1 if family == "roberta" else 2
+    types = 1 + hf.has_types(family)
     return TokenTable(
         ids=rng.integers(5, 50, total).astype(np.int32),
         token_types=rng.integers(0, types, total).astype(np.int32),

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from vocabularies import write_sentence_pieces
 
 from jaxtune.core.errors import UserError
 from jaxtune.data.examples import Examples
@@ -26,7 +28,8 @@ from jaxtune.data.tokens import (
 )
 
 REAL = ("bert-uncased", "roberta", "albert-v2")
-ALL = ("miniature", *REAL)
+MADE = ("xlm-roberta", "camembert")  # here, from the sentences below
+ALL = ("miniature", *REAL, *MADE)
 VOCAB_SIZE = 60_000
 FIRST = [
     "the dog sleeps",
@@ -48,6 +51,12 @@ def folder_of(tmp_path: Path, request: pytest.FixtureRequest):
     """The folder of a tokenizer by name; the real ones need the real data."""
 
     def folder(name: str) -> Path:
+        if name in MADE:
+            (tmp_path / name).mkdir()
+            texts = [*FIRST, *SECOND, *corpus(40, seed=1)]
+            write_sentence_pieces(tmp_path / name, name, texts, 50)
+            (tmp_path / name / "config.json").write_text(json.dumps({"model_type": name}))
+            return tmp_path / name
         if name != "miniature":
             return request.getfixturevalue("real_data") / "tokenizers" / name
         write_tokenizer(tmp_path / name)
@@ -117,7 +126,10 @@ def test_the_short_sentence_of_a_pair_stays_whole(folder_of):
     assert texts[1] == "[CLS] dog wolf [SEP] mouse mouse mouse [SEP]"
 
 
-@pytest.mark.parametrize(("name", "kinds"), [("bert-uncased", 2), ("roberta", 1), ("albert-v2", 2)])
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("bert-uncased", 2), ("albert-v2", 2), *((n, 1) for n in ("roberta", *MADE))],
+)
 def test_token_types_tell_sentences_apart_except_in_roberta(folder_of, name, kinds):
     tokenizer = load_tokenizer(folder_of(name))
     table = tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE)
@@ -157,6 +169,20 @@ def test_the_last_embedding_row_may_be_used(folder_of):
     tokenize(tokenizer, PAIRS, 128, most + 1)
     with pytest.raises(UserError, match=f"gives id {most}, but the model has {most} embedding"):
         tokenize(tokenizer, PAIRS, 128, most)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_sentence_pieces_are_those_of_the_file(folder_of, name):
+    """As the tokenizers library cuts by tokenizer.json, a text's own "<pad>" too."""
+    folder = folder_of(name)
+    tokenizer, plain = load_tokenizer(folder), Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert tokenizer.convert_ids_to_tokens([1, 3]) == ["<pad>", "<unk>"]
+    assert tokenizer.pad_token_id == 1
+    pair = Examples(["the dog <pad> na\u00efve"], ["3.14%"], LABELS[:1])
+    table = tokenize(tokenizer, pair, 128, VOCAB_SIZE)
+    assert examples_of(table, table.ids) == [plain.encode(pair.first[0], pair.second[0]).ids]
+    assert np.count_nonzero(table.ids[1:] == 1) == 1
+    assert len(np.unique(table.ids)) > 8
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -10,31 +10,50 @@ import numpy as np
 import pytest
 from exporting import export, torch_logits, write_jsonl
 from transformers import AutoTokenizer
+from vocabularies import FIRST, write_mpnet_vocabulary, write_sentence_pieces
 
 import jaxtune
 from jaxtune.data.glue import read_glue_folder
 from jaxtune.sweep.__main__ import main as sweep
 
-TOKENIZERS = {"bert": "bert-uncased", "roberta": "roberta", "albert": "albert-v2"}
+# Families whose published tokenizer is among the data; ELECTRA's and DistilBERT's is BERT's.
+TOKENIZERS = {
+    **dict.fromkeys(("bert", "distilbert", "electra"), "bert-uncased"),
+    "roberta": "roberta",
+    "albert": "albert-v2",
+}
+WORDS = {"bert-uncased": 30522, "roberta": 50265, "albert-v2": 30000}
+
+
+def write_tokenizer(folder, family, real_data):
+    """The family's published tokenizer, or a small one of its make; the number of words."""
+    tokenizers = real_data / "tokenizers"
+    if family == "mpnet":
+        return write_mpnet_vocabulary(folder, tokenizers / "bert-uncased")
+    if family in FIRST:
+        texts = read_glue_folder("rte", real_data / "glue").train.first
+        return write_sentence_pieces(folder, family, texts, 20_000)
+    name = TOKENIZERS[family]
+    for file in (tokenizers / name).iterdir():
+        if file.name != "config.json":
+            shutil.copyfile(file, folder / file.name)
+    return WORDS[name]
 
 
 def write_real_model(folder, family, real_data):
-    """Random weights under the family's published tokenizer."""
-    files = (real_data / "tokenizers" / TOKENIZERS[family]).iterdir()
-    words = {"bert": 30522, "roberta": 50265, "albert": 30000}[family]
-    positions = {"max_position_embeddings": 66, "vocab_size": words}
-    hf.make_model(family, hf.BARE, **positions).save_pretrained(folder)
-    for file in files:
-        if file.name != "config.json":
-            shutil.copyfile(file, folder / file.name)
+    """Random weights under such a tokenizer."""
+    folder.mkdir()
+    words = write_tokenizer(folder, family, real_data)
+    sizes = {"max_position_embeddings": 66, "vocab_size": words}
+    hf.make_model(family, hf.BARE, **sizes).save_pretrained(folder)
     return str(folder)
 
 
-def storms_but(family):
-    """The families, all but one of them for `make storms`."""
+def storms_but(*families):
+    """All families, all but these for `make storms`."""
     return [
-        each if each == family else pytest.param(each, marks=pytest.mark.storm)
-        for each in hf.FAMILIES
+        each if each in families else pytest.param(each, marks=pytest.mark.storm)
+        for each in (*hf.FAMILIES, *hf.NAMESAKES)
     ]
 
 
@@ -92,7 +111,7 @@ def test_texts_that_spell_the_padding_token(family, tmp_path, real_data):
     positions skip such a token.
     """
     data = read_glue_folder("rte", real_data / "glue")
-    padding = "[PAD]" if family == "bert" else "<pad>"
+    padding = "[PAD]" if TOKENIZERS.get(family) == "bert-uncased" else "<pad>"
 
     def spelled(part):
         halves = [text[: len(text) // 2] + f" {padding} " + text[-30:] for text in part.second]

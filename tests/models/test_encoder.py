@@ -18,10 +18,30 @@ from hf import CLASSIFICATION, FAMILIES, MASKED_LM, deviation
 from jaxtune.models import families
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
-from jaxtune.models.pretrained import num_parameters, to_tensors
+from jaxtune.models.pretrained import (
+    load_classifier,
+    num_parameters,
+    read_config,
+    to_tensors,
+)
+from jaxtune.models.weights import read_tensors
 
 PACKED = [[5, 0, 4], [2, 1, 3]]  # the sequences of each row, in another order than the batch's
 CASES = [(family, head) for family in FAMILIES for head in (CLASSIFICATION, MASKED_LM)]
+NAMESAKES = [(family, CLASSIFICATION) for family in hf.NAMESAKES]
+
+
+# Compiled once per model and shape of the rows, whatever test runs it.
+@jax.jit
+def loss_gradients(model: Any, rows: Rows, places: jax.Array, targets: jax.Array) -> Any:
+    """Of the mean cross-entropy, and the logits."""
+
+    def loss(model: SequenceClassifier | MaskedLM) -> tuple[jax.Array, jax.Array]:
+        logits = model(rows, places) if isinstance(model, MaskedLM) else model(rows)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+        return losses.mean(), logits
+
+    return jax.grad(loss, has_aux=True)(model)
 
 
 def run_jax(model: Any, batch: hf.Batch, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -30,18 +50,8 @@ def run_jax(model: Any, batch: hf.Batch, rows: Rows) -> tuple[np.ndarray, dict[s
     """
     places, words = hf.lm_targets(batch, rows)
 
-    @jax.jit
-    def run(model: SequenceClassifier | MaskedLM, rows: Rows) -> Any:
-        def loss(model: SequenceClassifier | MaskedLM) -> tuple[jax.Array, jax.Array]:
-            lm = isinstance(model, MaskedLM)
-            logits = model(rows, places) if lm else model(rows)
-            targets = words if lm else jnp.asarray(batch.labels, jnp.int32)
-            losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
-            return losses.mean(), logits
-
-        return jax.grad(loss, has_aux=True)(model)
-
-    gradients, logits = run(model, rows)
+    targets = words if isinstance(model, MaskedLM) else jnp.asarray(batch.labels, jnp.int32)
+    gradients, logits = loss_gradients(model, rows, places, targets)
     return np.asarray(logits), to_tensors(gradients)
 
 
@@ -74,13 +84,13 @@ def assert_same_gradients(ours: dict[str, np.ndarray], reference: dict[str, np.n
     """
     noise = 1e-7 * max(np.abs(gradient).max() for gradient in reference.values())
     for name, gradient in ours.items():
-        if name.endswith("key.bias"):
+        if hf.is_key_bias(name):
             assert max(np.abs(gradient).max(), np.abs(reference[name]).max()) < noise, name
         else:
             assert deviation(gradient, reference[name]) < 1e-5, name
 
 
-@pytest.mark.parametrize(("family", "head"), CASES)
+@pytest.mark.parametrize(("family", "head"), [*CASES, *NAMESAKES])
 def test_logits_and_every_gradient_agree_with_torch(family: str, head: str) -> None:
     """Ragged sequences, padded with an attention mask in torch; every parameter of one side is one
     of the other.
@@ -95,6 +105,36 @@ def test_logits_and_every_gradient_agree_with_torch(family: str, head: str) -> N
     assert_same_gradients(gradients, reference)
 
 
+def test_electras_discriminator_sees_our_states() -> None:
+    """Its own head, left out as we fine-tune, on the encoder's states: the logits of every word."""
+    folder, batch = hf.make_folder("electra", "PreTraining"), hf.make_batch("electra")
+    model, *_ = load_classifier(folder, read_config(folder)[0], hf.NUM_LABELS)
+    rows = hf.jax_rows(batch)
+    states = jax.jit(lambda encoder, rows: encoder(rows))(model.encoder, rows)
+    head = read_tensors(folder, model.encoder.config).tensors
+    name = "discriminator_predictions."
+    inner = states @ head[f"{name}dense.weight"].T + head[f"{name}dense.bias"]
+    last = head[f"{name}dense_prediction.weight"].T, head[f"{name}dense_prediction.bias"]
+    logits = np.asarray(jax.nn.gelu(inner, approximate=False) @ last[0] + last[1])[:, 0]
+    with torch.no_grad():
+        theirs = hf.load_torch(folder, "PreTraining")(**hf.torch_inputs(batch, "electra")).logits
+    words = np.asarray(rows.segments) > 0
+    assert deviation(logits.reshape(words.shape)[words], theirs.numpy()[words]) < 1e-5
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_the_masked_lm_heads_activation(family: str) -> None:
+    """BERT's head has that of the blocks, RoBERTa's always gelu."""
+    folder = hf.make_folder(family, MASKED_LM, hidden_act="silu")
+    batch = hf.make_batch(family)
+    rows = hf.jax_rows(batch)
+    places, _ = hf.lm_targets(batch, rows)
+    logits = jax.jit(lambda model: model(rows, places))(hf.load_jax(folder, MASKED_LM))
+    with torch.no_grad():
+        theirs = hf.load_torch(folder, MASKED_LM)(**hf.torch_inputs(batch, family)).logits
+    assert deviation(np.asarray(logits), theirs[hf.lm_labels(batch) != hf.IGNORED].numpy()) < 1e-5
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_key_bias_has_no_gradient(family: str) -> None:
     """In float64 the key biases' gradient vanishes, which is why the float32 comparison leaves them
@@ -103,7 +143,7 @@ def test_key_bias_has_no_gradient(family: str) -> None:
     model = hf.load_torch(hf.make_folder(family)).double()
     _, gradients = run_torch(model, hf.make_batch(family), family, CLASSIFICATION)
     largest = max(np.abs(gradient).max() for gradient in gradients.values())
-    biases = [g for name, g in gradients.items() if name.endswith("key.bias")]
+    biases = [g for name, g in gradients.items() if hf.is_key_bias(name)]
     assert biases
     assert max(np.abs(g).max() for g in biases) < 1e-15 * largest
 
@@ -122,7 +162,7 @@ def with_spelled_padding(family: str) -> hf.Batch:
     """The batch with padding among the words, as a text that spells "<pad>" has it: once first,
     once last, twice running.
     """
-    batch, padding = hf.make_batch(family), 1 if family == "roberta" else 0
+    batch, padding = hf.make_batch(family), hf.padding_id(family)
     for sequence, places in ((0, [2]), (1, [3, 4, 9]), (2, [0]), (5, [9])):
         batch.ids[sequence][places] = padding
     return batch
@@ -140,7 +180,7 @@ def test_padding_in_a_text_is_torchs(family: str, head: str) -> None:
         assert deviation(logits, expected) < 1e-5
         assert_same_gradients(gradients, reference)
     words = next(g for name, g in gradients.items() if name.endswith("word_embeddings.weight"))
-    assert np.any(words[1 if family == "roberta" else 0]) == (head == MASKED_LM)  # by the decoder
+    assert np.any(words[hf.padding_id(family)]) == (head == MASKED_LM)  # by the decoder
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -174,15 +214,16 @@ def with_config(model: Any, **changes: Any) -> Any:
 
 # transformers' ALBERT has no dropout after its feed-forward (Google's has), so its hidden rate
 # stays at the published 0.
-@pytest.mark.parametrize(("family", "hidden"), [("bert", 0.1), ("roberta", 0.1), ("albert", 0.0)])
+@pytest.mark.parametrize(
+    ("family", "hidden"), [(family, 0.0 if family == "albert" else 0.1) for family in FAMILIES]
+)
 def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
     """Means and spreads of the logits over many masks are torch's: no site is missing or has
     another rate.
     """
     rates, draws = (hidden, 0.2, 0.3), 8000
-    names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
-    changes = dict(zip(names, rates, strict=False))
-    changes["classifier_dropout_prob" if family == "albert" else "classifier_dropout"] = rates[2]
+    names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+    changes = dict(zip(names, rates, strict=True))
     folder = hf.make_folder(family, **changes)
     batch = hf.make_batch(family, lengths=(6,))
     model, rows = hf.load_jax(folder), hf.jax_rows(batch, slots=6)
@@ -219,7 +260,8 @@ def distance(ours: Any, reference: Any) -> float:
     return float(np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1]))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+# Of the others tests/training/test_bfloat16.py has the same, in a step.
+@pytest.mark.parametrize("family", ["bert", "roberta", "albert"])
 def test_bfloat16_is_as_near_to_float32_as_torchs(family: str) -> None:
     """A product in bfloat16 rounds at 2^-9; what that makes of a model, torch in bfloat16 says.
 
@@ -237,7 +279,7 @@ def test_bfloat16_is_as_near_to_float32_as_torchs(family: str) -> None:
     output = torch_half(**hf.torch_inputs(batch, family), labels=torch.tensor(batch.labels))
     output.loss.backward()
     theirs = {name: p.grad.float().numpy() for name, p in torch_half.named_parameters()}
-    names = [name for name in gradients if not name.endswith("key.bias")]  # theirs is 0
+    names = [name for name in gradients if not hf.is_key_bias(name)]  # theirs is 0
 
     def gradient_distance(tensors: dict[str, np.ndarray], names: list[str]) -> float:
         return distance([tensors[name] for name in names], [reference[name] for name in names])

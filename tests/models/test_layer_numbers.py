@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from flax import nnx
 from torch_training import batch_of
+from transformers.activations import ACT2FN
 
+from jaxtune.models.architecture import ACTIVATIONS
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.layers import dense, gelu, linear, normalise
+from jaxtune.models.layers import activate, dense, gelu, linear, normalise
 from jaxtune.training.step import loss_and_gradients
 
 torch = hf.torch
@@ -30,6 +32,25 @@ def test_gelu_and_its_derivative_are_torchs(approximate: bool, name: str) -> Non
     # Where 1 + tanh cancels, in float32 too, a rounding of 1 is 5e-7 of the product with x.
     np.testing.assert_allclose(ours, value.detach().numpy(), rtol=1e-5, atol=4e-6)
     np.testing.assert_allclose(slope, theirs.grad.numpy(), rtol=1e-5, atol=4e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh"]
+)
+def test_activations_and_their_derivatives_are_transformers(name: str) -> None:
+    """By their names there; 0 is among the points."""
+    x = np.linspace(-6, 6, 401, dtype=np.float32)
+    theirs = torch.tensor(x, requires_grad=True)
+    value = ACT2FN[name](theirs)
+    value.sum().backward()
+    own = ACTIVATIONS.get(name, name)
+    ours, slope = jax.vmap(jax.value_and_grad(lambda x: activate(own, x)))(jnp.asarray(x))
+    np.testing.assert_allclose(ours, value.detach().numpy(), rtol=1e-5, atol=4e-6)
+    np.testing.assert_allclose(slope, theirs.grad.numpy(), rtol=1e-5, atol=4e-6)
+    half = activate(own, jnp.asarray(x).astype(jnp.bfloat16))
+    exact = activate(own, jnp.asarray(x).astype(jnp.bfloat16).astype(jnp.float32))
+    assert half.dtype == jnp.bfloat16
+    np.testing.assert_allclose(half.astype(jnp.float32), exact, rtol=HALF_ULP, atol=1e-30)
 
 
 @pytest.mark.parametrize("approximate", [False, True])

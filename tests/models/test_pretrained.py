@@ -14,6 +14,7 @@ from huggingface_hub import errors
 from safetensors.numpy import load_file
 
 from jaxtune.core.errors import UserError
+from jaxtune.models.families import FAMILIES as ALL
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import (
     WEIGHTS,
@@ -29,10 +30,12 @@ from jaxtune.models.pretrained import (
 
 NOT_FOUND = errors.RepositoryNotFoundError.__new__(errors.RepositoryNotFoundError)
 BOTH_HEADS = ("head/pooler", "head/classifier")
+EVERY = (*FAMILIES, *hf.NAMESAKES)
+POOLED = ("bert", "albert")  # whose classifier begins with the pre-trained pooler
 
 
 @pytest.mark.parametrize("head", [CLASSIFICATION, MASKED_LM])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY)
 def test_written_folder_is_the_folder_read(family: str, head: str, tmp_path: Path) -> None:
     """transformers finds no tensor missing or unexpected in it, and computes bitwise equal
     logits.
@@ -47,16 +50,18 @@ def test_written_folder_is_the_folder_read(family: str, head: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("head", [BARE, MASKED_LM])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY)
 def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
     """Bare models' names have no prefix and their pooler is BERT's and ALBERT's head; masked-LM
     ones have none.
     """
     folder = hf.make_folder(family, head)
-    assert any(name.startswith(family) for name in load_file(folder / WEIGHTS)) == (head != BARE)
+    names, prefix = load_file(folder / WEIGHTS), ALL[family].prefix
+    assert any(name.startswith(prefix) for name in names) == (head != BARE)
     model, fresh, _ = load_classifier(folder, read_config(folder)[0], 2)
     assert_encoder_is(model, folder)
-    assert fresh == (BOTH_HEADS if family == "roberta" or head == MASKED_LM else BOTH_HEADS[1:])
+    pooled = family in POOLED and head != MASKED_LM
+    assert fresh == (BOTH_HEADS[1:] if pooled else BOTH_HEADS)
 
 
 def test_masked_lm_needs_its_head() -> None:
@@ -64,14 +69,13 @@ def test_masked_lm_needs_its_head() -> None:
         hf.load_jax(hf.make_folder("bert"), MASKED_LM)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY)
 def test_absent_values_have_transformers_defaults(family: str, tmp_path: Path) -> None:
     """An old config.json that leaves out what equals a default means what transformers reads in
     it.
     """
-    rates = ["hidden_dropout_prob", "attention_probs_dropout_prob"]
-    heads = ["classifier_dropout", "classifier_dropout_prob"]
-    optional = [*rates, *heads, "pad_token_id", "hidden_act", "layer_norm_eps", "initializer_range"]
+    keys = ALL[family].keys
+    optional = [keys[field] for field in ALL[family].absent if field in keys]
     short = configured(hf.make_folder(family), tmp_path / "short", **dict.fromkeys(optional))
     hf.transformers.AutoConfig.from_pretrained(short).save_pretrained(tmp_path / "full")
     assert read_config(short)[0] == read_config(tmp_path / "full")[0]
@@ -91,7 +95,7 @@ def test_fresh_head_is_normal_with_std_002(family: str) -> None:
     """
     folder = hf.make_folder(family)
     model, fresh, _ = load_classifier(folder, read_config(folder)[0], 4)
-    assert fresh == (BOTH_HEADS if family == "roberta" else BOTH_HEADS[1:])
+    assert fresh == (BOTH_HEADS[1:] if family in POOLED else BOTH_HEADS)
     keys = jax.random.split(jax.random.key(0), 500)
     drawn = jax.jit(jax.vmap(lambda key: draw_fresh(model, fresh, key)))(keys)
     before = paths(model)
@@ -106,7 +110,7 @@ def test_fresh_head_is_normal_with_std_002(family: str) -> None:
             assert len(np.unique(leaf, axis=0)) == len(keys)
             assert values.std() == pytest.approx(0.02, rel=5 / np.sqrt(2 * len(values)))
             assert scipy.stats.kstest(values / 0.02, "norm").pvalue > 1e-6
-    assert np.any(before["head/pooler/kernel"]) == (family != "roberta")
+    assert np.any(before["head/pooler/kernel"]) == (family in POOLED)
 
 
 def test_fresh_modules_have_keys_of_their_own() -> None:

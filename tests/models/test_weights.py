@@ -15,6 +15,7 @@ from hf import BARE, MASKED_LM, assert_encoder_is, configured, edited
 from safetensors.numpy import load_file
 
 from jaxtune.core.errors import UserError
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import WEIGHTS
 from jaxtune.models.pretrained import load_classifier, read_config, to_tensors
 
@@ -158,6 +159,11 @@ HEADS = [
     ("roberta", "MultipleChoice", "classifier, roberta.pooler"),
     ("albert", "QuestionAnswering", "qa_outputs"),
     ("albert", "PreTraining", "predictions, sop_classifier"),
+    ("distilbert", "MaskedLM", "vocab_layer_norm, vocab_projector, vocab_transform"),
+    ("distilbert", "SequenceClassification", "classifier, pre_classifier"),
+    ("electra", "PreTraining", "discriminator_predictions"),
+    ("mpnet", "", "mpnet.pooler"),
+    ("camembert", "MaskedLM", "lm_head"),
 ]
 
 
@@ -178,14 +184,20 @@ def test_an_unknown_tensor_of_the_encoder_is_no_head(tmp_path: Path) -> None:
 
 
 WRAPPERS = ["module.", "_orig_mod.", "0.auto_model.", "encoder.", "model.", "module._orig_mod."]
+# Every wrapper of three families, and two of each other one.
+WRAPPED = [
+    (wrapper, family)
+    for family in hf.FAMILIES
+    for wrapper in [*WRAPPERS, "question_encoder.bert_model."]
+    if family in ("bert", "roberta", "albert") or wrapper in ("0.auto_model.", "encoder.")
+]
 
 
 @pytest.mark.parametrize("head", [BARE, "QuestionAnswering"])
-@pytest.mark.parametrize("family", hf.FAMILIES)
-@pytest.mark.parametrize("wrapper", [*WRAPPERS, "question_encoder.bert_model."])
+@pytest.mark.parametrize(("wrapper", "family"), WRAPPED)
 def test_what_a_wrapper_put_before_the_names(tmp_path, wrapper, family, head) -> None:
     """Is taken off and said, and the heads behind it are still known as heads."""
-    source = hf.make_folder(family, head)
+    source = hf.make_folder(family, head, num_labels=2)
     folder = edited(source, tmp_path, lambda t: {wrapper + name: x for name, x in t.items()})
     start, plain = (load_classifier(f, read_config(f)[0], 2) for f in (folder, source))
     assert_encoder_is(start.model, source)
@@ -207,19 +219,12 @@ def test_a_head_beside_what_a_wrapper_holds(tmp_path: Path) -> None:
     assert start.notes[-1] == "Not of the encoder, and left out of the weights: 2."
 
 
-SECOND = {"bert": "cls.predictions", "roberta": "lm_head", "albert": "predictions"}
-
-
 def under_second_name(family: str) -> Any:
     """Keeps of each tied pair what the head calls it."""
+    second = {first: second for second, first in FAMILIES[family].tied.items()}
 
     def rename(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        head = SECOND[family]
-        names = {
-            f"{family}.embeddings.word_embeddings.weight": f"{head}.decoder.weight",
-            f"{head}.bias": f"{head}.decoder.bias",
-        }
-        return {names.get(name, name): tensor for name, tensor in tensors.items()}
+        return {second.get(name, name): tensor for name, tensor in tensors.items()}
 
     return rename
 
@@ -231,8 +236,9 @@ def test_word_embeddings_are_read_through_the_tie(tmp_path: Path, family: str) -
     folder = edited(source, tmp_path, under_second_name(family))
     start = load_classifier(folder, read_config(folder)[0], 2)
     assert_encoder_is(start.model, source)
-    words = f"{family}.embeddings.word_embeddings.weight"
-    assert start.notes[0].startswith(f"{words} is read from {SECOND[family]}.decoder.weight,")
+    words = f"{FAMILIES[family].encoder_modules['encoder/word']}.weight"
+    decoder = f"{FAMILIES[family].decoder}.weight"
+    assert start.notes[0].startswith(f"{words} is read from {decoder},")
     for name, tensor in to_tensors(hf.load_jax(folder, MASKED_LM)).items():
         np.testing.assert_array_equal(tensor, load_file(source / WEIGHTS)[name])
 

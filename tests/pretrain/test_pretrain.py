@@ -14,7 +14,7 @@ from jaxtune.data import corpus as corpus_module
 from jaxtune.data.corpus import miniature_corpus, read_corpus
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
 from jaxtune.models.encoder_config import EncoderConfig
-from jaxtune.models.families import ALBERT
+from jaxtune.models.families import ALBERT, FAMILIES
 from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config
 from jaxtune.pretrain import run as pretrain
 from jaxtune.pretrain.__main__ import main
@@ -135,7 +135,7 @@ def test_the_folder_loads_as_any_checkpoint(trained):
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("family", ["roberta", "albert"])
+@pytest.mark.parametrize("family", ["roberta", "albert", "distilbert", "electra", "camembert"])
 def test_torch_reads_the_other_families(tmp_path, family):
     """A short pre-training that grows once; the written folder is the same function in torch."""
     hf = pytest.importorskip("hf")
@@ -143,7 +143,7 @@ def test_torch_reads_the_other_families(tmp_path, family):
     pretrain.pretrain(PretrainConfig(out=tmp_path / "out", **settings))
     reference = hf.load_torch(tmp_path / "out", hf.MASKED_LM)
     ours = hf.load_jax(tmp_path / "out", hf.MASKED_LM)
-    assert type(reference).__name__ == f"{family.capitalize()}ForMaskedLM"
+    assert type(reference).__name__ == f"{FAMILIES[family].transformers}ForMaskedLM"
     assert ours.encoder.config.family == family
     assert ours.encoder.config.max_length == 16
     batch = hf.make_batch(family)

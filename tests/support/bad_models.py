@@ -326,6 +326,7 @@ BAD_WEIGHTS: list[tuple[str, Edit, str]] = [
     ("index that is cut", index_of('{"weight_map": {\n"a":'), f"{INDEX}, line 2 is no JSON"),
 ]
 WHOLE = "; give a whole number, 1 to"
+DISTILBERT = {"dim": 32, "hidden_dim": 64, "n_heads": 4, "n_layers": 2}
 BAD_CONFIGS: list[tuple[str, Edit, str]] = [
     ("gone", lambda folder: (folder / CONFIG).unlink(), "has no config.json; give a Hugging Face"),
     ("a folder", folder_instead(CONFIG), "config.json (Is a directory)"),
@@ -367,7 +368,45 @@ BAD_CONFIGS: list[tuple[str, Edit, str]] = [
         config_of(pad_token_id=3),
         f"{CONFIG} has padding by id 3 (pad_token_id), but the tokenizer there by id 0 ('[PAD]')",
     ),
-    ("activation", config_of(hidden_act="relu"), "hidden_act 'relu'; accepted are gelu"),
+    ("activation", config_of(hidden_act="mish"), "hidden_act 'mish'; accepted are gelu"),
+    (
+        "activation of a head",
+        config_of(hidden_act="tanh"),
+        "hidden_act 'tanh'; accepted are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu,",
+    ),
+    (
+        "distilbert by BERT's keys",
+        config_of(model_type="distilbert"),
+        "lacks dim, hidden_dim, n_heads, n_layers.",
+    ),
+    (
+        "distilbert with sines",
+        config_of(model_type="distilbert", **DISTILBERT, sinusoidal_pos_embds=True),
+        "sinusoidal_pos_embds True; jaxtune has encoders with False",
+    ),
+    (
+        "distilbert with another activation",
+        config_of(model_type="distilbert", **DISTILBERT, activation="mish"),
+        "asks for activation 'mish'; accepted are gelu",
+    ),
+    ("electra without embedding_size", config_of(model_type="electra"), "lacks embedding_size."),
+    (
+        "electra with relative positions",
+        config_of(
+            model_type="electra", embedding_size=32, position_embedding_type="relative_key_query"
+        ),
+        "position_embedding_type 'relative_key_query'; jaxtune has encoders with 'absolute'",
+    ),
+    (
+        "mpnet with other buckets",
+        config_of(model_type="mpnet", pad_token_id=1, relative_attention_num_buckets=64),
+        "relative_attention_num_buckets 64; jaxtune has encoders with 32",
+    ),
+    (
+        "mpnet with another padding",
+        config_of(model_type="mpnet"),
+        "pad_token_id 0; jaxtune has encoders with 1",
+    ),
     (
         "relative positions",
         config_of(position_embedding_type="relative_key"),
@@ -418,6 +457,11 @@ BAD_TOKENIZERS: list[tuple[str, Edit, str]] = [
         instead_of("tokenizer.json", "spiece.model"),
         "has spiece.model, but lacks tokenizer.json; download it too, or make it with transformers"
         " 4 (pip install 'transformers<5' sentencepiece)",
+    ),
+    (
+        "a sentencepiece.bpe.model alone",
+        instead_of("tokenizer.json", "sentencepiece.bpe.model"),
+        "has sentencepiece.bpe.model, but lacks tokenizer.json; download it too, or make it with",
     ),
     ("empty", text_of("tokenizer.json", ""), TOKENIZER),
     ("a pointer", text_of("tokenizer.json", POINTER.decode()), "is a pointer of Git LFS and not"),

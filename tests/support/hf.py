@@ -19,7 +19,7 @@ from jaxtune.models.encoder import Rows
 from jaxtune.models.families import FAMILIES as ALL
 from jaxtune.models.folder import WEIGHTS
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
-from jaxtune.models.names import classifier_modules
+from jaxtune.models.names import classifier_modules, of_encoder
 from jaxtune.models.pretrained import load_masked_lm, read_config, to_tensors
 from jaxtune.models.weights import fill, read_tensors
 
@@ -28,7 +28,9 @@ transformers = pytest.importorskip("transformers")
 transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)  # the models are too small to share
 
-FAMILIES = ("bert", "roberta", "albert")
+# Those that compute something of their own, and RoBERTa by other names.
+FAMILIES = ("bert", "roberta", "albert", "distilbert", "electra", "mpnet")
+NAMESAKES = ("xlm-roberta", "camembert")
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
 NUM_LABELS = 3
 LENGTHS = (7, 12, 5, 9, 3, 10)
@@ -43,22 +45,20 @@ def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes
     """A torch model whose every parameter is random, biases and LayerNorms too, in evaluation
     mode.
     """
-    own: dict[str, Any] = {
-        "bert": {},
-        "roberta": {"type_vocab_size": 1, "max_position_embeddings": 2 + SLOTS, "pad_token_id": 1},
-        "albert": {"embedding_size": 16},
-    }[family]
+    counted = ALL[family].facts.get("positions") == "counted"
     settings = {
         "vocab_size": 50,
         "hidden_size": 32,
         "num_hidden_layers": 3,
         "num_attention_heads": 4,
         "intermediate_size": 64,
-        "max_position_embeddings": SLOTS,
-        "num_labels": NUM_LABELS,
-        "attn_implementation": "eager",
+        "max_position_embeddings": SLOTS + 2 * counted,
+        "type_vocab_size": ALL[family].types_in_pretraining,
     }
-    config = getattr(transformers, f"{ALL[family].transformers}Config")(**settings | own | changes)
+    own = {"embedding_size": 16} if "embedding_size" in ALL[family].keys else {}
+    own |= {"num_labels": NUM_LABELS, "attn_implementation": "eager"}
+    settings = _in_words_of(family, settings | own | changes)
+    config = getattr(transformers, f"{ALL[family].transformers}Config")(**settings)
     suffix = f"For{head}" if head else "Model"
     model = getattr(transformers, ALL[family].transformers + suffix)(config).eval()
     generator = torch.Generator().manual_seed(seed)
@@ -67,6 +67,14 @@ def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes
             center = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
             parameter.normal_(center, 0.15, generator=generator)
     return model
+
+
+def _in_words_of(family: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by BERT's keys of config.json under the family's, without those that it lacks."""
+    keys = ALL[family].keys
+    fields = {key: field for field, key in ALL["bert"].keys.items()}
+    own = {name: keys.get(fields[name]) if name in fields else name for name in settings}
+    return {own[name]: value for name, value in settings.items() if own[name]}
 
 
 @functools.cache
@@ -107,11 +115,26 @@ class Batch(NamedTuple):
     masked: list[np.ndarray]
 
 
+def has_types(family: str) -> bool:
+    """Whether a second text has a token type of its own."""
+    return ALL[family].types_in_pretraining > 1
+
+
+def padding_id(family: str) -> int:
+    """The word that pads, as the family's models have it by default."""
+    return ALL[family].absent["pad_token_id"]
+
+
+def is_key_bias(name: str) -> bool:
+    """Whether a tensor is the bias of attention's keys, whose gradient is 0."""
+    return re.search(r"\b(key|k|k_lin)\.bias$", name) is not None
+
+
 def make_batch(family: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -> Batch:
     """Random words that are no padding; a second segment where the family has one."""
     random = np.random.default_rng(seed)
     ids = [random.integers(3, 50, n) for n in lengths]
-    types = [(np.arange(n) > n // 2) * (family != "roberta") for n in lengths]
+    types = [(np.arange(n) > n // 2) * has_types(family) for n in lengths]
     masked = [np.sort(random.choice(n, max(1, n // 4), replace=False)) for n in lengths]
     return Batch(ids, types, random.integers(0, NUM_LABELS, len(lengths)), masked)
 
@@ -119,15 +142,14 @@ def make_batch(family: str, seed: int = 0, lengths: tuple[int, ...] = LENGTHS) -
 def torch_inputs(batch: Batch, family: str) -> dict[str, Any]:
     """One sequence per row, padded to the longest, with an attention mask."""
     longest = max(map(len, batch.ids))
-    pad = 1 if family == "roberta" else 0
 
     def padded(parts: list[np.ndarray], value: int) -> Any:
         rows = [np.pad(part, (0, longest - len(part)), constant_values=value) for part in parts]
         return torch.tensor(np.stack(rows), dtype=torch.long)
 
-    return {
-        "input_ids": padded(batch.ids, pad),
-        "token_type_ids": padded(batch.types, 0),
+    types = {"token_type_ids": padded(batch.types, 0)} if has_types(family) else {}
+    return types | {
+        "input_ids": padded(batch.ids, padding_id(family)),
         "attention_mask": padded([np.ones_like(part) for part in batch.ids], 0),
     }
 
@@ -199,7 +221,8 @@ def configured(source: Path, folder: Path, **changes: Any) -> Path:
 def assert_encoder_is(model: Any, folder: Path) -> None:
     """The model's encoder holds the folder's tensors, bit for bit."""
     stored = read_tensors(folder, read_config(folder)[0]).tensors
-    ours = {n: t for n, t in to_tensors(model).items() if re.match(r"\w+\.(embeddings|encoder)", n)}
+    family = ALL[model.encoder.config.family]
+    ours = {n: t for n, t in to_tensors(model).items() if of_encoder(n, family)}
     assert len(ours) > 20
     for name, tensor in ours.items():
         np.testing.assert_array_equal(tensor, stored[name], err_msg=name)

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from small_groups import plans_for
 
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.training.prepare import prepare
 
@@ -18,4 +19,11 @@ def test_the_kernel_is_refused_where_it_cannot_be_had(tiny):
     size = encoder.hidden_size // encoder.num_heads
     assert size == 8
     with pytest.raises(UserError, match="heads are 8 wide and it takes 16, 32, 64"):
+        prepare(config, "gpu")
+
+
+def test_the_kernel_is_refused_for_scores_that_it_does_not_compute():
+    folder = pytest.importorskip("hf").make_folder("mpnet")
+    config = SweepConfig(model=str(folder), task="miniature", attention="kernel")
+    with pytest.raises(UserError, match="does not compute that of MPNet; leave it out"):
         prepare(config, "gpu")

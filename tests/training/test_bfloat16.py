@@ -61,8 +61,11 @@ def distance(tensors, reference, names) -> float:
     return float(np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1]))
 
 
-@pytest.mark.parametrize("remat", ["none", "elementwise", "block"])
-@pytest.mark.parametrize("family", FAMILIES)
+# What is computed again differs between blocks of a shape, not between families: one is enough.
+CASES = [("bert", "none"), *((family, "elementwise") for family in FAMILIES), ("bert", "block")]
+
+
+@pytest.mark.parametrize(("family", "remat"), CASES)
 def test_gradients_are_as_near_to_float32_as_torchs_autocast(family: str, remat: str) -> None:
     """Autocast keeps float32 between its products, we round sums and LayerNorms to bfloat16 there:
     twice the roundings, so at most twice as far (seen: 0.9 to 1.4 times over all, 0.8 to 1.4 in a
@@ -71,7 +74,7 @@ def test_gradients_are_as_near_to_float32_as_torchs_autocast(family: str, remat:
     exact, autocast = torch_gradients(family, False), torch_gradients(family, True)
     ours = stacked_gradients(family, "bfloat16", remat)
     plain = stacked_gradients(family, "float32", remat)
-    names = [name for name in exact if not name.endswith("key.bias")]  # its gradient is 0
+    names = [name for name in exact if not hf.is_key_bias(name)]  # its gradient is 0
     assert distance(plain, exact, names) < 1e-5
     assert 2**-9 < distance(ours, exact, names) < 2 * distance(autocast, exact, names)
     blocks = {name.split(".layer.")[1].split(".")[0] for name in names if ".layer." in name}

@@ -95,7 +95,7 @@ def test_twenty_steps_agree_with_torch(
     np.testing.assert_allclose(losses, expected, rtol=bound)
     start, end, theirs = to_tensors(model), to_tensors(state.model), reference.state_dict()
     for name, ours in end.items():
-        target, noisy = theirs[name].numpy(), name.endswith("key.bias")
+        target, noisy = theirs[name].numpy(), hf.is_key_bias(name)
         assert deviation(ours, target) < (1e-5 if noisy else bound), name
         if not noisy:
             change = np.linalg.norm(target - start[name])
@@ -132,25 +132,23 @@ def test_gradient_norms_are_those_of_the_named_tensors(family: str) -> None:
     labels = torch.tensor(batch.labels)
     reference(**hf.torch_inputs(batch, family), labels=labels).loss.backward()
     theirs = hf.gradients(reference)
-    bert = ["attention.self.query", "attention.self.key", "attention.self.value"]
-    bert += ["attention.output.dense", "intermediate.dense", "output.dense"]
-    albert = ["attention.query", "attention.key", "attention.value", "attention.dense"]
-    albert += ["ffn", "ffn_output"]
-    shared = family == "albert"
+    of_family, depth = families.FAMILIES[family], 1 if family == "albert" else 3
     expected = {}
-    for i in range(1 if shared else 3):
-        block = f"{family}.encoder.layer.{i}."
-        if shared:
-            block = "albert.encoder.albert_layer_groups.0.albert_layers.0."
-        for kind, name in zip(LAYER_KINDS, albert if shared else bert, strict=True):
-            expected[f"layer_{i:02d}/{kind}"] = norm_of(theirs, f"{block}{name}.weight")
-        expected[f"layer_{i:02d}/layer"] = norm_of(theirs, block)
-    of_family = families.FAMILIES[family].classifier
-    head = {kind: of_family[f"head/{kind}"] for kind in ("pooler", "classifier")}
+    for i in range(depth):
+        names = {
+            path.removeprefix("encoder/layers/"): name.format(layer=i)
+            for path, name in of_family.encoder_modules.items()
+            if "/layers/" in path
+        }
+        for kind in LAYER_KINDS:
+            expected[f"layer_{i:02d}/{kind}"] = norm_of(theirs, f"{names[kind]}.weight")
+        expected[f"layer_{i:02d}/layer"] = norm_of(theirs, *(f"{n}." for n in names.values()))
+    head = {kind: of_family.classifier[f"head/{kind}"] for kind in ("pooler", "classifier")}
     expected |= {kind: norm_of(theirs, f"{name}.") for kind, name in head.items()}
-    expected |= {"embeddings": norm_of(theirs, f"{family}.embeddings"), "all": norm_of(theirs, "")}
+    expected["embeddings"] = norm_of(theirs, f"{of_family.prefix}embeddings.")
+    expected["all"] = norm_of(theirs, "")
     assert norms == pytest.approx(expected, rel=1e-5)
-    assert len(norms) == (1 if shared else 3) * 7 + 4
+    assert len(norms) == depth * 7 + 4
 
 
 @pytest.mark.parametrize("num_labels", [1, 2, 3])

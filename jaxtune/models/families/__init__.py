@@ -21,7 +21,12 @@ To add one, say how it differs from BERT:
 from jaxtune.models.families.albert import ALBERT
 from jaxtune.models.families.bert import BERT
 from jaxtune.models.families.deberta import DEBERTA
+from jaxtune.models.families.distilbert import DISTILBERT
+from jaxtune.models.families.electra import ELECTRA
 from jaxtune.models.families.family import Family
+from jaxtune.models.families.mpnet import MPNET
 from jaxtune.models.families.roberta import ROBERTA
+from jaxtune.models.families.xlm_roberta import CAMEMBERT, XLM_ROBERTA
 
-FAMILIES: dict[str, Family] = {family.model_type: family for family in (BERT, ROBERTA, ALBERT, DEBERTA)}
+_ALL = (BERT, ROBERTA, ALBERT, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET, DEBERTA)
+FAMILIES: dict[str, Family] = {family.model_type: family for family in _ALL}

@@ -77,8 +77,7 @@ def _relative(path: Path, raw: Mapping[str, Any]) -> RelativeConfig:
         types = [part.strip() for part in types.lower().split("|")]
     if not isinstance(types, list) or not types or any(each not in _TYPES for each in types):
         raise UserError(
-            f"{path} has pos_att_type {raw['pos_att_type']!r}; give p2c, c2p, or both as"
-            ' "p2c|c2p".'
+            f'{path} has pos_att_type {raw["pos_att_type"]!r}; give p2c, c2p, or both as "p2c|c2p".'
         )
     farthest, buckets = (_distance(path, raw, key) for key in _DISTANCES)
     farthest = farthest or raw["max_position_embeddings"]
@@ -114,9 +113,7 @@ def _distance(path: Path, raw: Mapping[str, Any], key: str) -> int:
 def _choice(path: Path, raw: Mapping[str, Any], key: str, accepted: Mapping[str, Any]) -> Any:
     value = raw[key].lower() if isinstance(raw[key], str) else raw[key]
     if value not in tuple(accepted):
-        raise UserError(
-            f"{path} asks for {key} {raw[key]!r}; accepted are {', '.join(accepted)}."
-        )
+        raise UserError(f"{path} asks for {key} {raw[key]!r}; accepted are {', '.join(accepted)}.")
     return accepted[value]
 
 

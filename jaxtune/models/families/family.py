@@ -101,7 +101,9 @@ class Family:
         all names. The word embeddings may lie there under the decoder's name.
         """
         modules = ("encoder/distance", "encoder/position", "encoder/word")
-        return f"{next(self.encoder[module] for module in modules if module in self.encoder)}.weight"
+        return (
+            f"{next(self.encoder[module] for module in modules if module in self.encoder)}.weight"
+        )
 
     @property
     def tied(self) -> dict[str, str]:
