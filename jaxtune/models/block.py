@@ -11,7 +11,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
 from jaxtune.models.attention import attend, by_head
-from jaxtune.models.disentangled import scores_of_distances
+from jaxtune.models.disentangled import scores_of_distances, table_rows
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig, Remat
 from jaxtune.models.layers import activate, affine, linear, normalise
@@ -143,8 +143,13 @@ def _distances(
     relative, width = config.relative, config.hidden_size
     assert relative is not None
     assert relations.distances is not None
-    own = None if key is None else jax.random.fold_in(key, 1)
-    states = dropout(own, relations.distances, config.hidden_dropout)
+    states = relations.distances
+    if key is not None and config.hidden_dropout:
+        # Of the table's rows, for all sequences alike: distances that share a row lose the same.
+        ones = jnp.ones((2 * relative.span, width), jnp.float32)
+        kept = dropout(jax.random.fold_in(key, 1), ones, config.hidden_dropout)
+        kept = kept[table_rows(relative, relations.segments.shape[1])]
+        states = (states.astype(jnp.float32) * kept).astype(states.dtype)
     layer = weights.distance_input
     if layer is None:  # tokens' query and key, which stand first in theirs
         layer = Dense(*(part[..., : 2 * width] for part in weights.attention_input))

@@ -38,8 +38,8 @@ class PretrainConfig:
         "deberta-v2",
     ] = "bert"
     """Architecture: RoBERTa counts positions from after its padding index and has one token type,
-    ALBERT repeats one block, DistilBERT has no token types,
-    DeBERTa-v2 has half as many buckets of distances as max_length.
+    ALBERT repeats one block, DistilBERT has no token types, DeBERTa (v2 and v3) reads distances in
+    half as many buckets as max_length.
     """
     layers: tuple[int, ...] = (4, 12, 24)
     """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block
