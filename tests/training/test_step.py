@@ -27,6 +27,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import to_tensors
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.step import (
+    EMBEDDINGS,
     LAYER_KINDS,
     Batch,
     StepPlan,
@@ -145,7 +146,8 @@ def test_gradient_norms_are_those_of_the_named_tensors(family: str) -> None:
         expected[f"layer_{i:02d}/layer"] = norm_of(theirs, *(f"{n}." for n in names.values()))
     head = {kind: of_family.classifier[f"head/{kind}"] for kind in ("pooler", "classifier")}
     expected |= {kind: norm_of(theirs, f"{name}.") for kind, name in head.items()}
-    expected["embeddings"] = norm_of(theirs, f"{of_family.prefix}embeddings.")
+    tables = (of_family.encoder_modules.get(f"encoder/{name}") for name in EMBEDDINGS)
+    expected["embeddings"] = norm_of(theirs, *(f"{name}." for name in tables if name))
     expected["all"] = norm_of(theirs, "")
     assert norms == pytest.approx(expected, rel=1e-5)
     assert len(norms) == depth * 7 + 4
