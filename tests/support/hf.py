@@ -29,7 +29,8 @@ transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)  # the models are too small to share
 
 # Those that compute something of their own, and RoBERTa by other names.
-FAMILIES = ("bert", "roberta", "albert", "distilbert", "electra", "mpnet", "deberta-v2")
+FIRST_FAMILIES = ("bert", "roberta", "albert")
+FAMILIES = (*FIRST_FAMILIES, "distilbert", "electra", "mpnet", "deberta-v2")
 NAMESAKES = ("xlm-roberta", "camembert")
 # As the published ones have it; a sequence has distances with and without a bucket of their own.
 OWN = {
