@@ -15,10 +15,13 @@ from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.core.words import plural
 from jaxtune.data.examples import Examples
 
-# Words of a SentencePiece model: ALBERT's, XLM-RoBERTa's and CamemBERT's.
-SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model")
+# Words of a SentencePiece model: ALBERT's, XLM-RoBERTa's and CamemBERT's, DeBERTa's.
+SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *SENTENCE_PIECES)
 MERGES = "merges.txt"
+# What transformers 5 makes of the words of tokenizer.json alone, without the file's normaliser, so
+# that "\ufb01sh" is no longer "fish"; the file itself is read in their place.
+_MADE_ANEW = ("DebertaV2Tokenizer",)
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
     "cls_token": ("[CLS]", "<s>"),
@@ -86,11 +89,13 @@ class TokenTable:
 
 def load_tokenizer(folder: Path) -> Any:
     """The checkpoint's tokenizer; raises UserError without one, or without a padding token."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     _check_files(folder)
     with _foreign_code(f"{folder} has no tokenizer that transformers can load"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if type(tokenizer).__name__ in _MADE_ANEW and (folder / "tokenizer.json").is_file():
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         _name_special_tokens(tokenizer)
     if tokenizer.pad_token_id is None:
         raise UserError(

@@ -22,7 +22,10 @@ _MOST = {
     "type_vocab_size": 1000,
     "embedding_size": 100_000,
 }
-_RATES = ("hidden_dropout", "attention_dropout", "inner_dropout", "classifier_dropout")
+_RATES = (
+    *("hidden_dropout", "attention_dropout", "inner_dropout"),
+    *("classifier_dropout", "pooler_dropout"),
+)
 # Sizes that a file may leave out.
 _COUNTS = ("global_every", "window")
 _BASES = ("rotary_base", "local_rotary_base")
@@ -73,11 +76,16 @@ def check_architecture(path: Path, raw: dict[str, Any], family: Family) -> None:
     """Raises UserError for a config.json that makes no encoder, or one that jaxtune has not."""
     keys = family.keys
     sizes = {keys[field]: most for field, most in _MOST.items() if field in keys}
-    if lacking := sorted(sizes.keys() - raw.keys()):
+    absent = {keys[field]: value for field, value in family.absent.items() if field in keys}
+    if lacking := sorted(sizes.keys() - raw.keys() - absent.keys()):
         raise UserError(f"{path} lacks {', '.join(lacking)}.")
     for name, most in sizes.items():
-        if type(raw[name]) is not int or not 1 <= raw[name] <= most:
-            raise UserError(f"{path} has {name} {raw[name]!r}; give a whole number, 1 to {most}.")
+        # What may be absent may be what it then is, such as 0 token types.
+        size, least = raw.get(name, absent.get(name)), 0 if absent.get(name) == 0 else 1
+        if name in absent and size == absent[name]:
+            continue
+        if type(size) is not int or not least <= size <= most:
+            raise UserError(f"{path} has {name} {size!r}; give a whole number, {least} to {most}.")
     hidden, heads = keys["hidden_size"], keys["num_heads"]
     if raw[hidden] % raw[heads]:
         raise UserError(

@@ -42,18 +42,22 @@ def attend(
     bias: Float[Array, "row head slot slot"] | None = None,
     rotation: Rotation | None = None,
     reach: Reach | None = None,
+    terms: int = 1,
 ) -> Hidden:
-    """softmax(Q K^T / sqrt(size of a head) + bias) V within each segment, from queries, keys and
-    values side by side; weights are dropped with probability `rate` where there is a key. Queries
-    and keys are turned before, and a token sees no farther than its reach. The kernel takes neither
-    of these, nor a bias.
+    """softmax(Q K^T / sqrt(terms x size of a head) + bias) V within each segment, from queries,
+    keys and values side by side; weights are dropped with probability `rate` where there is a key.
+    Queries and keys are turned before, and a token sees no farther than its reach; `terms` is how
+    many such products a score is the sum of. The kernel takes none of these, nor a bias.
 
     Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
     """
     rows = projected.reshape(*segments.shape, projected.shape[-1])
     if how == "products":
-        return _by_products(rows, segments, num_heads, dropout_key, rate, bias, rotation, reach)
+        return _by_products(
+            rows, segments, num_heads, dropout_key, rate, bias, rotation, reach, terms
+        )
     assert bias is rotation is reach is None
+    assert terms == 1
     words = jnp.zeros(2, jnp.uint32)
     if dropout_key is None:
         rate = 0.0
@@ -72,16 +76,15 @@ def _by_products(
     bias: Float[Array, "row head slot slot"] | None,
     rotation: Rotation | None,
     reach: Reach | None,
+    terms: int,
 ) -> Hidden:
-    split = (*segments.shape, 3, num_heads, rows.shape[-1] // (3 * num_heads))
-    # Heads before slots, once: the products below then need no transposes of their own.
-    query, keys, value = rows.reshape(split).transpose(2, 0, 3, 1, 4)
+    query, keys, value = by_head(rows, num_heads)
     if rotation is not None:
         query, keys = rotate(query, rotation), rotate(keys, rotation)
     # Sums and softmax in float32 whatever the products' type: bfloat16 has 8 bits for weights
     # that must add up to 1.
     scores = product(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
-    scores = scores / math.sqrt(split[-1])
+    scores = scores / math.sqrt(terms * query.shape[-1])
     if bias is not None:
         scores = scores + bias
     together = segments[:, None, :, None] == segments[:, None, None, :]
@@ -93,6 +96,14 @@ def _by_products(
     weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
     context = product(weights.astype(value.dtype), value)
     return context.swapaxes(1, 2).reshape(segments.size, -1)
+
+
+def by_head(
+    rows: Float[Array, "row slot three_hidden"], num_heads: int
+) -> Float[Array, "three row head slot size"]:
+    """Queries, keys and values, heads before slots: products of heads then need no transposes."""
+    size = rows.shape[-1] // (3 * num_heads)
+    return rows.reshape(*rows.shape[:2], 3, num_heads, size).transpose(2, 0, 3, 1, 4)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))

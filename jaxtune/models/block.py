@@ -1,5 +1,6 @@
 """A transformer block: its parameters, and its arithmetic on slots that lie in rows."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxtune.core.shapes import Array, Bool, Float, Hidden, Key, RowInts
-from jaxtune.models.attention import Reach, attend
+from jaxtune.models.attention import Reach, attend, by_head
+from jaxtune.models.disentangled import scores_of_distances, table_rows
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig, Remat
 from jaxtune.models.layers import activate, affine, layer_norm, linear, normalise
@@ -25,6 +27,7 @@ class Relations(NamedTuple):
     positions: RowInts  # from 0 in every sequence
     bias: Float[Array, "row head slot slot"] | None  # added to the scores
     rotations: tuple[Rotation, Rotation] | None = None  # of global blocks, and of local ones
+    distances: Float[Array, "distance hidden"] | None = None  # states of `disentangled.table_rows`
 
 
 class Kind(NamedTuple):
@@ -58,6 +61,7 @@ class BlockWeights(NamedTuple):
     intermediate: Dense  # with the gate's product behind it, where there is one
     output: Dense
     output_norm: nnx.LayerNorm
+    distance_input: Dense | None = None  # query and key of distances, where they have their own
 
 
 class Block(nnx.Module):
@@ -69,6 +73,11 @@ class Block(nnx.Module):
         self.query = linear(std, width, width, rngs, bias)
         self.key = linear(std, width, width, rngs, bias)
         self.value = linear(std, width, width, rngs, bias)
+        if (relative := config.relative) and not relative.shared_projections:
+            if relative.position_to_content:
+                self.distance_query = linear(std, width, width, rngs)
+            if relative.content_to_position:
+                self.distance_key = linear(std, width, width, rngs)
         self.attention_output = linear(std, width, width, rngs, bias)
         # Before the first block's attention there is none: its row of the stack is never read.
         self.attention_norm = layer_norm(*norm)
@@ -87,6 +96,8 @@ class Block(nnx.Module):
             biases = [layer.bias[...] for layer in layers if layer.bias is not None]
             return Dense(kernel, jnp.concatenate(biases, axis=-1) if biases else None)
 
+        names = ("distance_query", "distance_key")
+        of_distances = [getattr(self, name) for name in names if hasattr(self, name)]
         return BlockWeights(
             of(self.query, self.key, self.value),
             of(self.attention_output),
@@ -94,6 +105,7 @@ class Block(nnx.Module):
             of(self.intermediate, *([self.gate] if hasattr(self, "gate") else [])),
             of(self.output),
             self.output_norm,
+            of(*of_distances) if of_distances else None,
         )
 
 
@@ -155,6 +167,9 @@ def _attention(
 ) -> Hidden:
     projected = checkpoint_name(affine(x, *weights.attention_input), "attention_input")
     rotation, reach = _seen(config, relations, kind)
+    bias, terms = relations.bias, 1
+    if config.relative is not None:
+        bias, terms = _distances(config, weights, projected, relations, key), config.relative.terms
     context = attend(
         projected,
         relations.segments,
@@ -162,9 +177,10 @@ def _attention(
         key,
         config.attention_dropout,
         config.attention,
-        relations.bias,
+        bias,
         rotation,
         reach,
+        terms,
     )
     context = checkpoint_name(context, "context")
     return checkpoint_name(affine(context, *weights.attention_output), "attention_output")
@@ -183,6 +199,44 @@ def _seen(
     return rotation, Reach(relations.positions, steps)
 
 
+def _distances(
+    config: EncoderConfig,
+    weights: BlockWeights,
+    projected: Float[Array, "slots three_hidden"],
+    relations: Relations,
+    key: Key | None,
+) -> Float[Array, "row head slot slot"]:
+    """What disentangled attention adds to the scaled scores; `key` is that of the weights' dropout,
+    and another is made of it for the distances'.
+    """
+    relative, width = config.relative, config.hidden_size
+    assert relative is not None
+    assert relations.distances is not None
+    states = relations.distances
+    if key is not None and config.hidden_dropout:
+        # Of the table's rows, for all sequences alike: distances that share a row lose the same.
+        ones = jnp.ones((2 * relative.span, width), jnp.float32)
+        kept = dropout(jax.random.fold_in(key, 1), ones, config.hidden_dropout)
+        kept = kept[table_rows(relative, relations.segments.shape[1])]
+        states = (states.astype(jnp.float32) * kept).astype(states.dtype)
+    layer = weights.distance_input
+    if layer is None:  # tokens' query and key, which stand first in theirs
+        tokens = weights.attention_input
+        bias = None if tokens.bias is None else tokens.bias[: 2 * width]
+        layer = Dense(tokens.kernel[:, : 2 * width], bias)
+    states = checkpoint_name(affine(states, *layer), "distance_input")
+    states = states.reshape(len(states), -1, config.num_heads, width // config.num_heads)
+    heads = list(states.transpose(1, 2, 0, 3))
+    queries, keys, _ = by_head(projected.reshape(*relations.segments.shape, -1), config.num_heads)
+    scores = scores_of_distances(
+        queries,
+        keys,
+        heads[0] if relative.position_to_content else None,
+        heads[-1] if relative.content_to_position else None,
+    )
+    return scores / math.sqrt(relative.terms * queries.shape[-1])
+
+
 def _feed_forward(
     config: EncoderConfig, weights: BlockWeights, x: Hidden, inner_key: Key | None = None
 ) -> Hidden:
@@ -197,7 +251,14 @@ def _feed_forward(
 
 
 # The products of a block by the names that they have above.
-PRODUCTS = ("attention_input", "context", "attention_output", "intermediate", "output")
+PRODUCTS = (
+    "attention_input",
+    "distance_input",
+    "context",
+    "attention_output",
+    "intermediate",
+    "output",
+)
 
 
 def keeping(remat: Remat, step: Callable[..., Any]) -> Callable[..., Any]:

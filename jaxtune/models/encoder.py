@@ -20,6 +20,7 @@ from jaxtune.models.block import (
     keeping,
     kinds_of,
 )
+from jaxtune.models.disentangled import choose_rows, table_rows
 from jaxtune.models.distance import bias_of_distance
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig
@@ -54,18 +55,26 @@ class Encoder(nnx.Module):
         init = normal(config.init_std)
         size = config.embedding_size
         self.word = nnx.Embed(config.vocab_size, size, embedding_init=init, rngs=rngs)
-        if config.positions != "rotary":
+        if config.positions in ("table", "counted"):
             self.position = nnx.Embed(config.max_positions, size, embedding_init=init, rngs=rngs)
         if config.type_vocab_size:
             types = config.type_vocab_size
             self.token_type = nnx.Embed(types, size, embedding_init=init, rngs=rngs)
         eps, bias = config.layer_norm_eps, config.norm_bias
-        self.norm = layer_norm(size, eps, bias, rngs)
+        width = config.hidden_size if config.projection_first else size
+        self.norm = layer_norm(width, eps, bias, rngs)
         if config.projected:
-            self.projection = linear(config.init_std, size, config.hidden_size, rngs)
+            biased = not config.projection_first
+            self.projection = linear(config.init_std, size, config.hidden_size, rngs, biased)
         if config.distance == "bias":
             shape = (config.distance_buckets, config.num_heads)
             self.distance = nnx.Embed(*shape, embedding_init=init, rngs=rngs)
+        if relative := config.relative:
+            shape = (2 * relative.span, config.hidden_size)
+            self.distance = nnx.Embed(*shape, embedding_init=init, rngs=rngs)
+            if relative.normalised:
+                epsilon = config.layer_norm_eps
+                self.distance_norm = nnx.LayerNorm(shape[1], epsilon=epsilon, rngs=rngs)
         if config.shared_block:
             self.layers = Block(config, rngs=nnx.Rngs(layer_key))
         else:
@@ -98,7 +107,7 @@ class Encoder(nnx.Module):
             # One array per place of dropout, each scanned over: a block slices none.
             keys = tuple(jax.random.split(key, (config.num_layers, 3)).T)
         x = dropout(embedding_key, self._embed(rows), config.hidden_dropout)
-        if config.projected:
+        if config.projected and not config.projection_first:
             x = dense(self.projection, x)
         weights = self.block_weights() if weights is None else weights
         relations = self._relations(rows)
@@ -117,15 +126,22 @@ class Encoder(nnx.Module):
 
     def _relations(self, rows: Rows) -> Relations:
         """Once for all blocks."""
-        config, bias, rotations = self.config, None, None
+        config, bias, rotations, distances = self.config, None, None, None
         if config.distance == "bias":
             bias = bias_of_distance(self.distance.embedding[...], rows.positions)
         if config.positions == "rotary":
             size = config.hidden_size // config.num_heads
             far = rotation_of(rows.positions, size, config.rotary_base)
             rotations = far, rotation_of(rows.positions, size, config.local_rotary_base)
+        if relative := config.relative:
+            table = self.distance.embedding[...]
+            if relative.normalised:
+                table = normalise(self.distance_norm, table)
+            distances = choose_rows(table, table_rows(relative, rows.segments.shape[1]))
+            distances = distances.astype(config.dtype)
         # int32, as the attention kernel reads them.
-        return Relations(rows.segments.astype(jnp.int32), rows.positions, bias, rotations)
+        segments = rows.segments.astype(jnp.int32)
+        return Relations(segments, rows.positions, bias, rotations, distances)
 
     def _embed(self, rows: Rows) -> Hidden:
         with jax.named_scope("embed"):
@@ -137,6 +153,8 @@ class Encoder(nnx.Module):
                 x += self.position.embedding[rows.positions.reshape(-1)]
             if self.config.type_vocab_size:
                 x += self.token_type.embedding[rows.token_types.reshape(-1)]
+            if self.config.projected and self.config.projection_first:
+                x = dense(self.projection, x.astype(self.config.dtype))
             return normalise(self.norm, x).astype(self.config.dtype)
 
     def _counted(self, rows: Rows, is_padding: RowBools) -> RowInts:

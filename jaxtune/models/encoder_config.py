@@ -33,6 +33,29 @@ class HeadConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class RelativeConfig:
+    """How disentangled attention reads distances: a state for each, in one table for all blocks."""
+
+    span: int  # rows of the table on either side; row `span` is that of distance 0
+    farthest: int  # the distance from which on all share the last row
+    bucketed: bool = True  # far distances share rows, by the logarithm
+    content_to_position: bool = True  # the query of a token against the key of its distance
+    position_to_content: bool = True  # the key of a token against the query of its distance
+    shared_projections: bool = True  # distances take the query and key layers that tokens take
+    normalised: bool = True  # a LayerNorm over the table
+
+    @classmethod
+    def for_length(cls, max_length: int) -> "RelativeConfig":
+        """As DeBERTa-v3 has it for 512 tokens: half as many buckets on either side."""
+        return cls(span=max(max_length // 2, 4), farthest=max(max_length, 8))
+
+    @property
+    def terms(self) -> int:
+        """How many products a score is the sum of, that of the two tokens included."""
+        return 1 + self.content_to_position + self.position_to_content
+
+
+@dataclasses.dataclass(frozen=True)
 class EncoderConfig:
     """The architecture, with the values of a Hugging Face config.json under the project's names."""
 
@@ -51,10 +74,12 @@ class EncoderConfig:
     attention_dropout: float
     classifier_dropout: float
     pad_token_id: int
+    pooler_dropout: float | None = None  # before the head's first layer; None: the classifier's
     init_std: float = 0.02
     # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out;
-    # "rotary" has no table, but turns queries and keys by their places from 0.
-    positions: Literal["table", "counted", "rotary"] = "table"
+    # "rotary" has no table, but turns queries and keys by their places from 0; "none": only
+    # attention knows of them.
+    positions: Literal["table", "counted", "rotary", "none"] = "table"
     rotary_base: float = 0.0  # of the slowest turn, of blocks that see the whole sequence
     local_rotary_base: float = 0.0  # of blocks that see a window
     # Of how many blocks one sees the whole sequence, the first of them; the others see `window`
@@ -70,10 +95,13 @@ class EncoderConfig:
     feed_forward_bias: bool = True
     norm_bias: bool = True
     # What attention adds to scores for the distance of two tokens: "bias" is a number per head and
-    # bucket of distances, in one table for all blocks.
-    distance: Literal["none", "bias"] = "none"
+    # bucket of distances, in one table for all blocks; "disentangled" is products with the states
+    # of distances, as `relative` says.
+    distance: Literal["none", "bias", "disentangled"] = "none"
     distance_buckets: int = 0
+    relative: RelativeConfig | None = None
     always_projected: bool = False  # between tables and blocks, also where the sizes are equal
+    projection_first: bool = False  # before the tables' LayerNorm and without a bias, not after it
     attention_output_dropout: bool = True  # of what attention adds, and not of its weights alone
     shared_block: bool = False  # one block, applied `num_layers` times
     head: HeadConfig = HeadConfig()

@@ -31,7 +31,8 @@ class ClassifierHead(nnx.Module):
         head, rate = self.config.head, self.config.classifier_dropout
         input_key, pooled_key = (None, None) if key is None else jax.random.split(key)
         if head.dropout_before:
-            first = dropout(input_key, first, rate)
+            own = self.config.pooler_dropout
+            first = dropout(input_key, first, rate if own is None else own)
         pooled = activate(head.activation, dense(self.pooler, first))
         if head.norm:
             pooled = normalise(self.norm, pooled)

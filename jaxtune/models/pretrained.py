@@ -107,8 +107,9 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     values |= {f: ACTIVATIONS[name] for f, name in values.items() if f.endswith("activation")}
     # JSON has 160000 where 160000.0 is meant.
     values |= {f: float(v) for f, v in values.items() if f in _FLOATS and v is not None}
-    values = dict(family.facts) | values
-    values.setdefault("embedding_size", values["hidden_size"])
+    values = dict(family.facts) | values | family.read(path, raw)
+    if values.get("embedding_size") is None:
+        values["embedding_size"] = values["hidden_size"]
     if values.get("classifier_dropout") is None:
         values["classifier_dropout"] = values["hidden_dropout"]
     if values["pad_token_id"] is None:
@@ -125,14 +126,16 @@ def encoder_config(**values: Any) -> EncoderConfig:
 
 def config_json(config: EncoderConfig) -> dict[str, Any]:
     """What `read_config` reads this architecture from."""
-    keys = FAMILIES[config.family].keys
-    return {"model_type": config.family} | {
-        key: operator.attrgetter(field)(config) for field, key in keys.items()
-    }
+    family = FAMILIES[config.family]
+    plain = {key: operator.attrgetter(field)(config) for field, key in family.keys.items()}
+    return {"model_type": config.family} | plain | family.write(config)
 
 
 def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
-    """All dropout rates set to `rate`; None keeps the checkpoint's own."""
+    """All dropout rates set to `rate`; None keeps the checkpoint's own.
+
+    Dropout before the pooler is set too where the checkpoint has a rate for it that is not 0.
+    """
     if rate is None:
         return config
     return dataclasses.replace(
@@ -141,6 +144,7 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
         attention_dropout=rate,
         classifier_dropout=rate,
         inner_dropout=None if config.inner_dropout is None else rate,
+        pooler_dropout=rate if config.pooler_dropout else config.pooler_dropout,
     )
 
 

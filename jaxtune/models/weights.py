@@ -76,21 +76,26 @@ def read_tensors(folder: Path, config: EncoderConfig) -> Stored:
     family, files = FAMILIES[config.family], weight_files(folder)
     stored = [(file, name, tensor) for file in files for name, tensor in _read_file(file).items()]
     wrapper = wrapping((name for _, name, _ in stored), family)
+    renamed = _other_names(folder, family)
     tensors: Tensors = {}
     own_names: dict[str, str] = {}
     for file, name, tensor in stored:
         known = canonical(name, family, wrapper)
+        module, _, leaf = known.rpartition(".")
+        known = f"{renamed.get(module, module)}.{leaf}" if module else known
         if known in tensors:
             raise UserError(f"{file} holds {known} a second time, as {name}; keep one of them.")
         if not BUFFERS.search(known):
             tensors[known], own_names[known] = _as_float32(tensor), name
     tied, untied = _through_the_tie(tensors, folder, family)
+    unused = _without_positions(tensors, config, family)
     taken_off = f"The names in the weights begin with {wrapper!r}, which is taken off."
     notes = [
         *_code_not_run(folder, family),
         *index_not_read(folder),
         *([taken_off] if wrapper else []),
         *tied,
+        *unused,
     ]
     return Stored(folder, family, tensors, own_names, tuple(notes), untied)
 
@@ -127,6 +132,20 @@ def _code_not_run(folder: Path, family: Family) -> list[str]:
         f"{CONFIG} names code of its own (auto_map), which is not run: this is a plain"
         f" {family.model_type}."
     ]
+
+
+def _other_names(folder: Path, family: Family) -> Mapping[str, str]:
+    """What modules are called otherwise in this folder, and their names in the family's tables."""
+    key, value = family.other_names_where
+    return family.other_names if read_json(folder / CONFIG).get(key) == value else {}
+
+
+def _without_positions(tensors: Tensors, config: EncoderConfig, family: Family) -> list[str]:
+    """Takes out a position table that no position is read from, and says so."""
+    name = f"{family.encoder_modules.get('encoder/position')}.weight"
+    if config.positions != "none" or tensors.pop(name, None) is None:
+        return []
+    return [f"{name} is left out of the weights: the model reads no positions in its embeddings."]
 
 
 def _through_the_tie(

@@ -25,7 +25,7 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig, RelativeConfig
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.families.family import BERT_KEYS
 from jaxtune.models.heads import MaskedLM
@@ -191,6 +191,9 @@ def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> 
         "dtype": config.precision,
     }
     encoder = with_dropout(encoder_config(**values | own | dict(family.facts)), config.dropout)
+    if encoder.distance == "disentangled":
+        relative = RelativeConfig.for_length(config.max_length)
+        encoder = dataclasses.replace(encoder, relative=relative)
     # Where positions are counted, those up to the padding id stay unused.
     rows = config.max_length + encoder.position_offset
     return dataclasses.replace(encoder, max_positions=rows)

@@ -136,8 +136,8 @@ def test_the_masked_lm_heads_activation(family: str) -> None:
     assert deviation(np.asarray(logits), theirs[hf.lm_labels(batch) != hf.IGNORED].numpy()) < 1e-5
 
 
-# ModernBERT has none.
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "modernbert"])
+# ModernBERT has none; DeBERTa's meets distances too.
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("modernbert", "deberta-v2")])
 def test_key_bias_has_no_gradient(family: str) -> None:
     """In float64 the key biases' gradient vanishes, which is why the float32 comparison leaves them
     out.
@@ -260,7 +260,7 @@ def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
     """Means and spreads of the logits over many masks are torch's: no site is missing or has
     another rate.
     """
-    rates, draws = (hidden, 0.2, 0.3), 8000
+    rates, draws = (hidden, 0.2, 0.3), 2000 if family == "deberta-v2" else 8000
     names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
     changes = dict(zip(names, rates, strict=True))
     changes |= {"mlp_dropout": 0.25} if family == "modernbert" else {}
@@ -269,10 +269,14 @@ def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
     model, rows = hf.load_jax(folder), hf.jax_rows(batch, slots=6)
     keys = jax.random.split(jax.random.key(0), draws)
     ours = np.asarray(jax.jit(jax.vmap(model, (None, 0)))(rows, keys))[:, 0]
-    inputs = {name: x.expand(draws, -1) for name, x in hf.torch_inputs(batch, family).items()}
+    # DeBERTa drops states of distances, the same ones for a whole batch.
+    passes = draws if family == "deberta-v2" else 1
+    one = hf.torch_inputs(batch, family)
+    inputs = {name: x.expand(draws // passes, -1) for name, x in one.items()}
     torch.manual_seed(0)
+    reference = hf.load_torch(folder).train()
     with torch.no_grad():
-        theirs = hf.load_torch(folder).train()(**inputs).logits.numpy()
+        theirs = np.concatenate([reference(**inputs).logits.numpy() for _ in range(passes)])
     scale = theirs.std(0)
     assert (scale > 0.05).all()
     np.testing.assert_array_less(

@@ -164,6 +164,9 @@ HEADS = [
     ("electra", "PreTraining", "discriminator_predictions"),
     ("mpnet", "", "mpnet.pooler"),
     ("camembert", "MaskedLM", "lm_head"),
+    ("deberta-v2", "MaskedLM", "cls"),
+    ("deberta-v2", "SequenceClassification", "classifier, pooler"),
+    ("deberta-v2", "MultipleChoice", "classifier, pooler"),
 ]
 
 

@@ -30,8 +30,19 @@ torch.set_num_threads(1)  # the models are too small to share
 
 # Those that compute something of their own, and RoBERTa by other names.
 FIRST_FAMILIES = ("bert", "roberta", "albert")
-FAMILIES = (*FIRST_FAMILIES, "distilbert", "electra", "mpnet", "modernbert")
+FAMILIES = (*FIRST_FAMILIES, "distilbert", "electra", "mpnet", "modernbert", "deberta-v2")
 NAMESAKES = ("xlm-roberta", "camembert")
+# As the published ones have it; a sequence has distances with and without a bucket of their own.
+OWN = {
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": "p2c|c2p",
+        "position_buckets": 6,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+    }
+}
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
 NUM_LABELS = 3
 LENGTHS = (7, 12, 5, 9, 3, 10)
@@ -61,7 +72,7 @@ def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes
         # Of four blocks the two in the middle see two tokens on each side.
         own |= {"num_hidden_layers": 4, "local_attention": 4, "pad_token_id": padding_id(family)}
     own |= {"num_labels": NUM_LABELS, "attn_implementation": "eager"}
-    settings = _in_words_of(family, settings | own | changes)
+    settings = _in_words_of(family, settings | own | OWN.get(family, {}) | changes)
     config = getattr(transformers, f"{ALL[family].transformers}Config")(**settings)
     suffix = f"For{head}" if head else "Model"
     model = getattr(transformers, ALL[family].transformers + suffix)(config).eval()
@@ -130,7 +141,9 @@ def padding_id(family: str) -> int:
 
 
 def is_key_bias(name: str) -> bool:
-    """Whether a tensor is the bias of attention's keys, whose gradient is 0."""
+    """Whether a tensor is the bias of attention's keys, whose gradient is 0. DeBERTa's keys meet
+    the queries of distances too, and their bias has one.
+    """
     return re.search(r"\b(key|k|k_lin)\.bias$", name) is not None
 
 

@@ -5,6 +5,7 @@ To add one, say how it differs from BERT:
 | what differs | where it is said |
 |---|---|
 | keys of config.json, and values where they are absent | its file: `keys`, `absent` |
+| fields that several keys decide together | its file: `read`, `write` |
 | what no key decides, as fields of EncoderConfig | its file: `facts` |
 | keys of other mathematics, which are refused | its file: `only` |
 | keys of several spellings | its file: `spelled` |
@@ -20,6 +21,7 @@ To add one, say how it differs from BERT:
 
 from jaxtune.models.families.albert import ALBERT
 from jaxtune.models.families.bert import BERT
+from jaxtune.models.families.deberta import DEBERTA
 from jaxtune.models.families.distilbert import DISTILBERT
 from jaxtune.models.families.electra import ELECTRA
 from jaxtune.models.families.family import Family
@@ -28,5 +30,8 @@ from jaxtune.models.families.mpnet import MPNET
 from jaxtune.models.families.roberta import ROBERTA
 from jaxtune.models.families.xlm_roberta import CAMEMBERT, XLM_ROBERTA
 
-_ALL = (BERT, ROBERTA, ALBERT, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET, MODERNBERT)
+_ALL = (
+    *(BERT, ROBERTA, ALBERT, XLM_ROBERTA, CAMEMBERT),
+    *(DISTILBERT, ELECTRA, MPNET, MODERNBERT, DEBERTA),
+)
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _ALL}
