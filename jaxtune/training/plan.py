@@ -227,10 +227,9 @@ def make_plans(
     for config, members in by_config.items():
         if all(trial.number in finished for trial in members):
             continue
-        task = prepare(config, platform)
+        task = prepare(config, platform, (trial.config for trial in members))
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
-            task.class_weights(trial.config)  # where they do not fit, that is said here
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
         rows = np.stack([_rows(config, order, task) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished)
