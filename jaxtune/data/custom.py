@@ -59,13 +59,13 @@ def read_custom(
     task = Task("custom", layout.text, layout.labels, metrics, layout)
     train, dev = (examples_of(str(f), r, layout) for f, r in zip(files, rows, strict=True))
     further = {
-        name: read_texts(file, layout, dialect, labelled=None if name == "test" else True)
+        name: read_further(file, layout, dialect, labelled=None if name == "test" else True)
         for name, file in (further_files or {}).items()
     }
     return Dataset(task, train, dev, files, further=further)
 
 
-def read_texts(
+def read_further(
     path: Path, layout: Layout, dialect: Dialect = BY_SUFFIX, labelled: bool | None = None
 ) -> FurtherSet:
     """Texts to answer.
