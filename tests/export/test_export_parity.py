@@ -84,7 +84,7 @@ def test_classifier_on_the_real_dev_set(family, tmp_path, real_data):
     assert config["architectures"][0].endswith("ForSequenceClassification")
 
 
-@pytest.mark.parametrize("family", storms_but("albert"))
+@pytest.mark.parametrize("family", storms_but("distilbert"))
 def test_regression_on_real_sentences(family, tmp_path, real_data):
     """One text instead of two, and a number: its length, which is as good as any."""
     data = read_glue_folder("rte", real_data / "glue")
@@ -105,7 +105,7 @@ def test_regression_on_real_sentences(family, tmp_path, real_data):
     assert "head for regression" in (tmp_path / "hf" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("family", storms_but("roberta"))
+@pytest.mark.parametrize("family", storms_but("xlm-roberta"))
 def test_texts_that_spell_the_padding_token(family, tmp_path, real_data):
     """In a third of them, in training and dev: the logits of transformers for all. RoBERTa's
     positions skip such a token.

@@ -301,7 +301,7 @@ def distance(ours: Any, reference: Any) -> float:
 
 
 # Of the others tests/training/test_bfloat16.py has the same, in a step.
-@pytest.mark.parametrize("family", ["bert", "roberta", "albert"])
+@pytest.mark.parametrize("family", hf.FIRST_FAMILIES)
 def test_bfloat16_is_as_near_to_float32_as_torchs(family: str) -> None:
     """A product in bfloat16 rounds at 2^-9; what that makes of a model, torch in bfloat16 says.
 

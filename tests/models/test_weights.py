@@ -189,7 +189,7 @@ WRAPPED = [
     (wrapper, family)
     for family in hf.FAMILIES
     for wrapper in [*WRAPPERS, "question_encoder.bert_model."]
-    if family in ("bert", "roberta", "albert") or wrapper in ("0.auto_model.", "encoder.")
+    if family in hf.FIRST_FAMILIES or wrapper in ("0.auto_model.", "encoder.")
 ]
 
 

@@ -29,7 +29,8 @@ transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)  # the models are too small to share
 
 # Those that compute something of their own, and RoBERTa by other names.
-FAMILIES = ("bert", "roberta", "albert", "distilbert", "electra", "mpnet", "modernbert")
+FIRST_FAMILIES = ("bert", "roberta", "albert")
+FAMILIES = (*FIRST_FAMILIES, "distilbert", "electra", "mpnet", "modernbert")
 NAMESAKES = ("xlm-roberta", "camembert")
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
 NUM_LABELS = 3

@@ -72,9 +72,17 @@ def train_torch(
     return losses
 
 
-@pytest.mark.parametrize(("adamw", "bound"), [(adamw_2020, 1e-5), (adamw_ours, 1e-6)])
-@pytest.mark.parametrize("corrected", [True, False])
-@pytest.mark.parametrize("family", FAMILIES)
+# The optimiser is one for all families: three have every variant of it.
+CASES = [
+    (family, corrected, adamw, bound)
+    for family in FAMILIES
+    for corrected in (True, False)
+    for adamw, bound in ((adamw_2020, 1e-5), (adamw_ours, 1e-6))
+    if family in hf.FIRST_FAMILIES or (corrected and adamw is adamw_2020)
+]
+
+
+@pytest.mark.parametrize(("family", "corrected", "adamw", "bound"), CASES)
 def test_twenty_steps_agree_with_torch(
     family: str, corrected: bool, adamw: Any, bound: float
 ) -> None:
