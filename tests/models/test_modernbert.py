@@ -11,7 +11,7 @@ import hf
 import numpy as np
 import pytest
 from hf import configured
-from small_groups import plan_for, run
+from small_groups import assert_same, plan_for, run
 from tiny import write_tiny_model
 
 from jaxtune.core.errors import UserError
@@ -114,3 +114,10 @@ def test_a_compact_vocabulary_with_padding_behind_all_words(tmp_path: Path) -> N
     assert kept[small.task.model.encoder.config.pad_token_id] == len(whole.task.kept_words) - 1
     (one,), (two,) = (run(plan, 1, 1)[0].values() for plan in (whole, small))
     np.testing.assert_allclose(one.logits, two.logits, atol=1e-5)
+
+
+def test_a_trial_is_the_same_alone_and_among_others(tmp_path: Path) -> None:
+    """Bit for bit on CPU, dropout on."""
+    plan = plan_for(str(write_tiny_model(tmp_path, family="modernbert")), "--num_seeds", "4")
+    together, alone = run(plan, 4, 4)[0], run(plan, 1, 1, seeds=[2])[0]
+    assert_same(alone[2, "all"], together[2, "all"])
