@@ -35,7 +35,7 @@ class SweepConfig:
 
     model: str | None = None
     """Hugging Face folder or hub id of a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ALBERT, DistilBERT,
-    ELECTRA or MPNet checkpoint; `miniature` is the packaged one.
+    ELECTRA, MPNet or DeBERTa (v2, v3) checkpoint; `miniature` is the packaged one.
     """
     task: str | None = None
     """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, custom (CSV or JSONL files), or the

@@ -125,10 +125,13 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
     """
     if rate is None:
         return config
-    names = ("hidden_dropout", "attention_dropout", "classifier_dropout")
-    if config.pooler_dropout:
-        names += ("pooler_dropout",)
-    return dataclasses.replace(config, **dict.fromkeys(names, rate))
+    return dataclasses.replace(
+        config,
+        hidden_dropout=rate,
+        attention_dropout=rate,
+        classifier_dropout=rate,
+        pooler_dropout=rate if config.pooler_dropout else config.pooler_dropout,
+    )
 
 
 class Start(NamedTuple):

@@ -30,7 +30,10 @@ STEPS = 8
 PLAIN = Hyper(5e-4, True, 0.9, 0.999, 1e-6, 0.01, 1.0, 0.1)
 KEY = jax.random.key(11)
 _OFF = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-NO_DROPOUT = {"bert": _OFF, "roberta": _OFF, "electra": _OFF, "albert": {"classifier_dropout": 0.0}}
+NO_DROPOUT = {
+    **dict.fromkeys(("bert", "roberta", "electra", "deberta-v2"), _OFF),
+    "albert": {"classifier_dropout": 0.0},
+}
 
 
 def step_key(step: int) -> Any:
@@ -120,6 +123,9 @@ def train_jax(model: Any, family: str, hyper: Hyper) -> tuple[Any, list[float]]:
         ("bert", {"pretrained_decay": 20.0}),
         ("roberta", {"layerwise_lr_decay": 0.7}),
         pytest.param("electra", {"layerwise_lr_decay": 0.8}, marks=pytest.mark.storm),
+        pytest.param(
+            "deberta-v2", {"mixout": 0.7, "layerwise_lr_decay": 0.8}, marks=pytest.mark.storm
+        ),
         pytest.param(
             "roberta",
             {"mixout": 0.5, "pretrained_decay": 5.0, "layerwise_lr_decay": 0.8},
