@@ -48,10 +48,13 @@ def masks(model: Any, probability: float, key: Any) -> dict[str, np.ndarray]:
 
 
 def depth_below_head(name: str, num_layers: int) -> int:
-    """By torch's names: 0 the head and pooler, 1 the top block, L + 1 the embeddings."""
+    """By torch's names: 0 the head and pooler, 1 the top block, L + 1 the embeddings, those of
+    DeBERTa's distances and the LayerNorm over them too.
+    """
     if ".layer." in name:
         return num_layers - int(name.split(".layer.")[1].split(".")[0])
-    return num_layers + 1 if "embeddings" in name else 0
+    below = "embeddings" in name or name.startswith("deberta.encoder.")
+    return num_layers + 1 if below else 0
 
 
 def mixed_parameters(model: Any, start: dict[str, Any], mask: Any, p: float) -> dict[str, Any]:
