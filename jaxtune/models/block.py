@@ -221,9 +221,8 @@ def _distances(
         states = (states.astype(jnp.float32) * kept).astype(states.dtype)
     layer = weights.distance_input
     if layer is None:  # tokens' query and key, which stand first in theirs
-        tokens = weights.attention_input
-        bias = None if tokens.bias is None else tokens.bias[: 2 * width]
-        layer = Dense(tokens.kernel[:, : 2 * width], bias)
+        kernel, bias = weights.attention_input
+        layer = Dense(kernel[:, : 2 * width], None if bias is None else bias[: 2 * width])
     states = checkpoint_name(affine(states, *layer), "distance_input")
     states = states.reshape(len(states), -1, config.num_heads, width // config.num_heads)
     heads = list(states.transpose(1, 2, 0, 3))

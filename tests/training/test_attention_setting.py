@@ -22,7 +22,10 @@ def test_the_kernel_is_refused_where_it_cannot_be_had(tiny):
         prepare(config, "gpu")
 
 
-@pytest.mark.parametrize(("family", "title"), [("mpnet", "MPNet"), ("modernbert", "ModernBERT")])
+@pytest.mark.parametrize(
+    ("family", "title"),
+    [("mpnet", "MPNet"), ("modernbert", "ModernBERT"), ("deberta-v2", "DeBERTa")],
+)
 def test_the_kernel_is_refused_for_scores_that_it_does_not_compute(family, title):
     folder = pytest.importorskip("hf").make_folder(family)
     config = SweepConfig(model=str(folder), task="miniature", attention="kernel")

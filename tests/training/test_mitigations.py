@@ -31,8 +31,11 @@ STEPS = 8
 PLAIN = Hyper(5e-4, True, 0.9, 0.999, 1e-6, 0.01, 1.0, 0.1)
 KEY = jax.random.key(11)
 _OFF = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-NO_DROPOUT = {"bert": _OFF, "roberta": _OFF, "electra": _OFF, "albert": {"classifier_dropout": 0.0}}
-NO_DROPOUT["modernbert"] = {}
+NO_DROPOUT = {
+    **dict.fromkeys(("bert", "roberta", "electra", "deberta-v2"), _OFF),
+    "albert": {"classifier_dropout": 0.0},
+    "modernbert": {},
+}
 
 
 def step_key(step: int) -> Any:
@@ -47,10 +50,13 @@ def masks(model: Any, probability: float, key: Any) -> dict[str, np.ndarray]:
 
 
 def depth_below_head(name: str, num_layers: int) -> int:
-    """By torch's names: 0 the head and pooler, 1 the top block, L + 1 the embeddings."""
+    """By torch's names: 0 the head and pooler, 1 the top block, L + 1 the embeddings, those of
+    DeBERTa's distances and the LayerNorm over them too.
+    """
     if found := re.search(r"\.layers?\.(\d+)\.", name):
         return num_layers - int(found[1])
-    return num_layers + 1 if "embeddings" in name else 0
+    below = "embeddings" in name or name.startswith("deberta.encoder.")
+    return num_layers + 1 if below else 0
 
 
 def mixed_parameters(model: Any, start: dict[str, Any], mask: Any, p: float) -> dict[str, Any]:
@@ -124,6 +130,9 @@ def train_jax(model: Any, family: str, hyper: Hyper) -> tuple[Any, list[float]]:
         ("roberta", {"layerwise_lr_decay": 0.7}),
         ("modernbert", {"mixout": 0.5, "pretrained_decay": 5.0, "layerwise_lr_decay": 0.8}),
         pytest.param("electra", {"layerwise_lr_decay": 0.8}, marks=pytest.mark.storm),
+        pytest.param(
+            "deberta-v2", {"mixout": 0.7, "layerwise_lr_decay": 0.8}, marks=pytest.mark.storm
+        ),
         pytest.param(
             "roberta",
             {"mixout": 0.5, "pretrained_decay": 5.0, "layerwise_lr_decay": 0.8},

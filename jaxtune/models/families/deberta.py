@@ -28,7 +28,7 @@ _BLOCK = BERT_BLOCK | {
     "distance_key": "attention.self.pos_key_proj",
 }
 # What transformers takes where a key is absent.
-_ABSENT = {
+_ABSENT: dict[str, Any] = {
     "relative_attention": False,
     "position_biased_input": True,
     "pos_att_type": None,
