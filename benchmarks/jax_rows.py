@@ -55,12 +55,13 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     began = time.perf_counter()
     jax.block_until_ready(program.evaluate(state.model, tables.evaluated, tables.eval_plan))
     evaluation = (time.perf_counter() - began) / num_trials
-    times = []
+    times, cpu_times = [], []
     for repeat in range(repeats + 1):  # the first repeat warms up
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         state, records = program.train(*run.train_arguments(state, 1 + repeat * steps, steps))
         jax.block_until_ready((state, records))
         times.append((time.perf_counter() - began) / steps / num_trials)
+        cpu_times.append((time.process_time() - cpu_began) / steps / num_trials)
     lengths = plan.task.train.lengths
     trained = [b[1 + steps : 1 + (repeats + 1) * steps] for b in run.batches]
     tokens = np.mean([lengths[b][b >= 0].sum() for b in trained]) / (repeats * steps)
@@ -70,6 +71,7 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
         weights *= plan.task.model.encoder.config.num_layers
     return {
         "seconds_per_seed_step": statistics.median(times[1:]),
+        "cpu_seconds_per_seed_step": statistics.median(cpu_times[1:]),
         "compile_seconds": compiled,
         "evaluation_seconds": evaluation,
         "steps": plan.num_steps,

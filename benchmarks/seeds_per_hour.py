@@ -1,5 +1,5 @@
-"""Seeds per hour: jaxtune, its ablations, the Hugging Face Trainer and a plain PyTorch loop, in one
-run on one machine.
+"""Seeds per hour: the sweep command, its inner loop, its ablations, the Hugging Face Trainer and a
+plain PyTorch loop, in one run on one machine.
 
 python benchmarks/seeds_per_hour.py --model FOLDER --data_dir GLUE --tasks rte mrpc cola --out
 benchmarks/results/cpu.json
@@ -22,6 +22,21 @@ from jaxtune.core.devices import num_cores
 
 HERE = Path(__file__).parent
 SEEDS = 32  # of the sweep that seeds per hour are given for
+INNER, COMMAND, TRAINER = "jaxtune, inner loop", "jaxtune, the command", "HF Trainer"
+
+
+def command_row(given: argparse.Namespace, task: str) -> list[str]:
+    """A command for `command_rows.py`: the sweep as a user types it."""
+    sweep = ["--model", given.model, "--task", task, "--data_dir", given.data_dir]
+    if given.random_weights:
+        sweep += ["--random_weights", "true"]
+    if given.stacked:
+        sweep += ["--trials_per_device", str(given.stacked)]
+    # Longer than the rows of the inner loop: two starts of a process lie in the difference.
+    own = ["--num_seeds", str(given.stacked or num_cores()), "--steps", str(2 * given.steps)]
+    repeats = ["--repeats", str(given.command_repeats)]
+    precision = ["--precision", given.precision]
+    return [str(HERE / "command_rows.py"), *own, *repeats, "--", *sweep, *precision]
 
 
 def jax_row(given: argparse.Namespace, task: str, devices: int, per_device: int, *flags: str):
@@ -47,20 +62,24 @@ def rows_for(given: argparse.Namespace, task: str) -> dict[str, list[str]]:
     cores = num_cores()
     devices, most = (1, given.stacked) if given.stacked else (cores, 1)
     rows = {
-        "jaxtune as shipped": jax_row(given, task, devices, most),
+        INNER: jax_row(given, task, devices, most),
+        COMMAND: command_row(given, task),
         "without packing": jax_row(given, task, devices, most, "--packing", "false"),
         "without compaction": jax_row(given, task, devices, most, "--compact_vocabulary", "false"),
         "one trial at a time": jax_row(given, task, 1, 1),
     }
     for size in given.group_sizes:
         rows[f"vmapped, {size} at once"] = jax_row(given, task, 1, size)
-    rows["HF Trainer"] = torch_row(given, task, "trainer")
+    rows[TRAINER] = torch_row(given, task, "trainer")
     rows["PyTorch loop"] = torch_row(given, task, "loop")
     rows["PyTorch loop, bfloat16"] = torch_row(given, task, "loop", "--bfloat16")
     if given.torch_compile:
         flags = ("--bfloat16", "--compile")
         rows["PyTorch loop, bfloat16, compiled"] = torch_row(given, task, "loop", *flags)
-    return rows
+    if unknown := set(given.rows) - rows.keys():
+        sys.exit(f"no rows {sorted(unknown)}; there are {list(rows)}")
+    # The others are compared with these two.
+    return {n: row for n, row in rows.items() if n in (INNER, TRAINER, *(given.rows or rows))}
 
 
 def run_row(command: list[str]) -> dict[str, float]:
@@ -76,8 +95,8 @@ def run_row(command: list[str]) -> dict[str, float]:
 def complete(result: dict[str, float], shipped: dict[str, float]) -> dict[str, float]:
     """A row with the derived columns.
 
-    PyTorch rows take steps, tokens, rate and evaluation time from jaxtune's row of the same task,
-    which favours them: their own evaluation and compilation are not counted.
+    Other rows take steps, tokens, rate and evaluation time from the inner loop's row of the same
+    task. That favours PyTorch: its own evaluation and compilation are not counted.
     """
     facts = shipped | result
     seconds = facts["seconds_per_seed_step"]
@@ -100,7 +119,7 @@ def table(results: dict[str, dict[str, float]]) -> str:
         ),
         "|---|---|---|---|---|---|---|",
     ]
-    trainer = results["HF Trainer"]["seconds_per_seed_step"]
+    trainer = results[TRAINER]["seconds_per_seed_step"]
     for name, row in results.items():
         lines.append(
             f"| {name} | {row['seconds_per_seed_step']:.4f} | {row['tokens_per_second']:,.0f} |"
@@ -124,6 +143,8 @@ def main() -> None:
     )
     parser.add_argument("--torch_compile", action="store_true")
     parser.add_argument("--steps", type=int, default=16)
+    parser.add_argument("--command_repeats", type=int, default=3)
+    parser.add_argument("--rows", nargs="+", default=[], help="only these, by their names")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     report = {
@@ -136,11 +157,11 @@ def main() -> None:
         results: dict[str, dict[str, float]] = {}
         for name, command in rows_for(given, task).items():
             row = run_row(command)
-            shipped = results.get("jaxtune as shipped", row)
+            shipped = results.get(INNER, row)
             results[name] = complete(row, shipped)
             print(f"{task}: {name}: {row['seconds_per_seed_step']:.4f} s per seed-step", flush=True)
         report["tasks"][task] = results
-        rate = results["jaxtune as shipped"]["matrix_rate"]
+        rate = results[INNER]["matrix_rate"]
         print(f"\n{task}, matrix rate {rate / 1e9:.0f} GFLOP/s\n{table(results)}\n", flush=True)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

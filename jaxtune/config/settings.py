@@ -37,7 +37,7 @@ class SweepConfig:
 
     model: str | None = None
     """Hugging Face folder or hub id of a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ALBERT, DistilBERT,
-    ELECTRA or MPNet checkpoint; `miniature` is the packaged one.
+    ELECTRA, MPNet, ModernBERT or DeBERTa (v2, v3) checkpoint; `miniature` is the packaged one.
     """
     task: str | None = None
     """rte, mrpc, cola, qnli, sst2, stsb, wnli, mnli, qqp, boolq, cb, wic, custom (files of one's

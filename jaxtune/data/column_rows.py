@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,8 @@ def _rows(
     with_names: bool,
     lists: Sequence[str],
 ) -> list[Row]:
+    # Offsets that lead out of a damaged file's memory would end the process.
+    _read(Path(source), "table", partial(table.validate, full=True))
     names = list(map(bare, table.column_names))
     classes = _class_names(table.schema.metadata or {}) if with_names else {}
     values = {}

@@ -52,7 +52,7 @@ def read_custom(
             f"text_columns names {plural(len(text_columns), 'column')}: name one or two"
         )
     files = Path(train_file), Path(dev_file)
-    layout = custom_layout(text_columns, label_column, several_labels, label_columns)
+    layout = _layout(text_columns, label_column, several_labels, label_columns)
     rows = [_labelled_rows(file, layout, dialect) for file in files]
     metrics = CORRELATION
     if not regression:
@@ -74,13 +74,13 @@ def read_custom(
     )
     train, dev = (examples_of(str(f), r, layout) for f, r in zip(files, rows, strict=True))
     further = {
-        name: read_texts(file, layout, dialect, labelled=None if name == "test" else True)
+        name: read_further(file, layout, dialect, labelled=None if name == "test" else True)
         for name, file in (further_files or {}).items()
     }
     return Dataset(task, train, dev, files, further=further)
 
 
-def custom_layout(
+def _layout(
     text_columns: Sequence[str],
     label_column: str,
     several_labels: bool = False,
@@ -102,7 +102,7 @@ def _names(
     return classes_of([Label(*each) for each in train], [Label(*each) for each in dev])
 
 
-def read_texts(
+def read_further(
     path: Path, layout: Layout, dialect: Dialect = BY_SUFFIX, labelled: bool | None = None
 ) -> FurtherSet:
     """Texts to answer.

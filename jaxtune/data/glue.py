@@ -166,7 +166,7 @@ def _domains(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, np.ndarray]:
     return {"in_domain": np.flatnonzero(inside), "out_of_domain": np.flatnonzero(~inside)}
 
 
-def read_glue_texts(file: Path, task: Task) -> FurtherSet:
+def read_glue_further(file: Path, task: Task) -> FurtherSet:
     """Texts of a task in a file as GLUE publishes its splits; labels are not read."""
     rows = _rows(task, "tsv", [file], labelled=False)
     return further_set(str(file), rows, task.layout, labelled=False)

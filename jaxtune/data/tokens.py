@@ -15,10 +15,13 @@ from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.core.words import plural
 from jaxtune.data.examples import Examples
 
-# Words of a SentencePiece model: ALBERT's, XLM-RoBERTa's and CamemBERT's.
-SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model")
+# Words of a SentencePiece model: ALBERT's, XLM-RoBERTa's and CamemBERT's, DeBERTa's.
+SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *SENTENCE_PIECES)
 MERGES = "merges.txt"
+# What transformers 5 makes of the words of tokenizer.json alone, without the file's normaliser, so
+# that "\ufb01sh" is no longer "fish"; the file itself is read in their place.
+_MADE_ANEW = ("DebertaV2Tokenizer",)
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
     "cls_token": ("[CLS]", "<s>"),
@@ -86,11 +89,13 @@ class TokenTable:
 
 def load_tokenizer(folder: Path) -> Any:
     """The checkpoint's tokenizer; raises UserError without one, or without a padding token."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     _check_files(folder)
     with _foreign_code(f"{folder} has no tokenizer that transformers can load"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if type(tokenizer).__name__ in _MADE_ANEW and (folder / "tokenizer.json").is_file():
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         _name_special_tokens(tokenizer)
     if tokenizer.pad_token_id is None:
         raise UserError(
@@ -289,16 +294,16 @@ def _flat(sequences: list[list[int]], padding: int) -> np.ndarray:
     return np.concatenate([[padding], *sequences]).astype(np.int32)
 
 
-def compact(tables: list[TokenTable]) -> tuple[list[TokenTable], np.ndarray]:
+def compact(tables: list[TokenTable], fixed: int = 0) -> tuple[list[TokenTable], np.ndarray]:
     """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6).
 
-    Ids up to the padding token's stay as they are, used or not: a model knows padding by its id.
+    Ids below `fixed` stay as they are, used or not: where positions are counted from the padding
+    id, it must not move. The padding token is one of a table's own.
 
     Returns the tables and the ids kept, ascending: row i of a compacted embedding is word
     `kept[i]`.
     """
-    padding = tables[0].ids[0]
-    kept = np.unique(np.concatenate([np.arange(padding), *(table.ids for table in tables)]))
+    kept = np.unique(np.concatenate([np.arange(fixed), *(table.ids for table in tables)]))
     renumbered = [
         dataclasses.replace(table, ids=np.searchsorted(kept, table.ids).astype(np.int32))
         for table in tables

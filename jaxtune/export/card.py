@@ -186,7 +186,8 @@ def _base(dev: DevSet) -> str:
 
 def _drawn(dev: DevSet) -> str:
     """What of the model no pre-training made, such as `pooler and classifier`."""
-    return enumerate_words(drawn_parts(dev.task.fresh, dev.config.reinit_layers))
+    config = dev.task.model.encoder.config
+    return enumerate_words(drawn_parts(dev.task.fresh, config, dev.config.reinit_layers))
 
 
 def _start(dev: DevSet, initialisations: int) -> str:

@@ -63,7 +63,7 @@ def usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Membe
     if not found:
         raise UserError(
             f"{every(len(members), 'trial')} to choose from in {sweep.out} failed; give one's"
-            f" number, such as --trial {members[0].number}, to export it all the same."
+            f" number, such as --trial {members[0].number}, to take it all the same."
         )
     number = found[0].number
     raise UserError(

@@ -22,7 +22,15 @@ _MOST = {
     "type_vocab_size": 1000,
     "embedding_size": 100_000,
 }
-_RATES = ("hidden_dropout", "attention_dropout", "classifier_dropout")
+_RATES = (
+    *("hidden_dropout", "attention_dropout", "inner_dropout"),
+    *("classifier_dropout", "pooler_dropout"),
+)
+# Sizes that a file may leave out.
+_COUNTS = ("global_every", "window")
+_BASES = ("rotary_base", "local_rotary_base")
+_FLAGS = ("attention_bias", "feed_forward_bias", "norm_bias", "head.bias", "head.decoder_bias")
+_POOLINGS = ("cls", "mean")
 # Variants of any encoder with other mathematics; a family's own are in its `only`.
 _ONLY = {"is_decoder": False, "is_encoder_decoder": False, "add_cross_attention": False}
 # Entries which say that the tensors are no plain weights, whatever their kind of number.
@@ -68,11 +76,16 @@ def check_architecture(path: Path, raw: dict[str, Any], family: Family) -> None:
     """Raises UserError for a config.json that makes no encoder, or one that jaxtune has not."""
     keys = family.keys
     sizes = {keys[field]: most for field, most in _MOST.items() if field in keys}
-    if lacking := sorted(sizes.keys() - raw.keys()):
+    absent = {keys[field]: value for field, value in family.absent.items() if field in keys}
+    if lacking := sorted(sizes.keys() - raw.keys() - absent.keys()):
         raise UserError(f"{path} lacks {', '.join(lacking)}.")
     for name, most in sizes.items():
-        if type(raw[name]) is not int or not 1 <= raw[name] <= most:
-            raise UserError(f"{path} has {name} {raw[name]!r}; give a whole number, 1 to {most}.")
+        # What may be absent may be what it then is, such as 0 token types.
+        size, least = raw.get(name, absent.get(name)), 0 if absent.get(name) == 0 else 1
+        if name in absent and size == absent[name]:
+            continue
+        if type(size) is not int or not least <= size <= most:
+            raise UserError(f"{path} has {name} {size!r}; give a whole number, {least} to {most}.")
     hidden, heads = keys["hidden_size"], keys["num_heads"]
     if raw[hidden] % raw[heads]:
         raise UserError(
@@ -101,11 +114,36 @@ def _check_values(path: Path, raw: dict[str, Any], family: Family) -> None:
         value = raw.get(name, 1)
         if not _is_number(value) or not 0 < value < 10:
             raise UserError(f"{path} has {name} {value!r}; give a small number above 0.")
-    name = keys["activation"]
-    if (activation := raw.get(name, "gelu")) not in tuple(ACTIVATIONS):
+    for name in (keys[field] for field in keys if field.endswith("activation")):
+        if (activation := raw.get(name, "gelu")) not in tuple(ACTIVATIONS):
+            raise UserError(
+                f"{path} asks for {name} {activation!r}; accepted are {', '.join(ACTIVATIONS)}."
+            )
+    _check_choices(path, raw, family)
+
+
+def _check_choices(path: Path, raw: dict[str, Any], family: Family) -> None:
+    """Raises UserError for what only some families can choose, where it cannot be meant."""
+    keys = family.keys
+    for name in (keys[field] for field in _COUNTS if field in keys):
+        if type(value := raw.get(name, 1)) is not int or not 1 <= value <= _MOST["max_positions"]:
+            most = _MOST["max_positions"]
+            raise UserError(f"{path} has {name} {value!r}; give a whole number, 1 to {most}.")
+    for name in (keys[field] for field in _BASES if field in keys):
+        if not _is_number(value := raw.get(name, 1)) or not 1 <= value < 1e12:
+            raise UserError(f"{path} has {name} {value!r}; give a number of at least 1.")
+    for name in (keys[field] for field in _FLAGS if field in keys):
+        if not isinstance(value := raw.get(name, True), bool):
+            raise UserError(f"{path} has {name} {value!r}; give true or false.")
+    size = raw[keys["hidden_size"]] // raw[keys["num_heads"]]
+    if "rotary_base" in keys and size % 2:
         raise UserError(
-            f"{path} asks for {name} {activation!r}; accepted are {', '.join(ACTIVATIONS)}."
+            f"{path} has heads of {size} numbers, which do not make pairs that could be turned;"
+            f" {keys['hidden_size']} over {keys['num_heads']} must be even."
         )
+    name = keys.get("head.pooling", "")
+    if (pooling := raw.get(name, "cls")) not in _POOLINGS:
+        raise UserError(f"{path} has {name} {pooling!r}; accepted are {', '.join(_POOLINGS)}.")
 
 
 def _check_plain(path: Path, raw: dict[str, Any]) -> None:

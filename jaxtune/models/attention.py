@@ -8,20 +8,28 @@ kernel keeps them on the chip, and draws the mask again in the backward pass.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
-from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
+from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, RowInts
 from jaxtune.models.dropout import dropout, hashed, threshold
 from jaxtune.models.encoder_config import Attention
 from jaxtune.models.layers import product
+from jaxtune.models.rotary import Rotation, rotate
 
 # Finite, so that no difference of scores is nan; a weight of exp(-1e9) is 0 all the same.
 MASKED = -1e9
+
+
+class Reach(NamedTuple):
+    """How far tokens see on either side."""
+
+    positions: RowInts  # from 0 in every sequence
+    steps: Int[Array, ""]
 
 
 def attend(
@@ -32,17 +40,24 @@ def attend(
     rate: float,
     how: Attention = "products",
     bias: Float[Array, "row head slot slot"] | None = None,
+    rotation: Rotation | None = None,
+    reach: Reach | None = None,
+    terms: int = 1,
 ) -> Hidden:
-    """softmax(Q K^T / sqrt(size of a head) + bias) V within each segment, from queries, keys and
-    values side by side; weights are dropped with probability `rate` where there is a key. The
-    kernel takes no bias.
+    """softmax(Q K^T / sqrt(terms x size of a head) + bias) V within each segment, from queries,
+    keys and values side by side; weights are dropped with probability `rate` where there is a key.
+    Queries and keys are turned before, and a token sees no farther than its reach; `terms` is how
+    many such products a score is the sum of. The kernel takes none of these, nor a bias.
 
     Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
     """
     rows = projected.reshape(*segments.shape, projected.shape[-1])
     if how == "products":
-        return _by_products(rows, segments, num_heads, dropout_key, rate, bias)
-    assert bias is None
+        return _by_products(
+            rows, segments, num_heads, dropout_key, rate, bias, rotation, reach, terms
+        )
+    assert bias is rotation is reach is None
+    assert terms == 1
     words = jnp.zeros(2, jnp.uint32)
     if dropout_key is None:
         rate = 0.0
@@ -59,21 +74,36 @@ def _by_products(
     dropout_key: Key | None,
     rate: float,
     bias: Float[Array, "row head slot slot"] | None,
+    rotation: Rotation | None,
+    reach: Reach | None,
+    terms: int,
 ) -> Hidden:
-    split = (*segments.shape, 3, num_heads, rows.shape[-1] // (3 * num_heads))
-    # Heads before slots, once: the products below then need no transposes of their own.
-    query, keys, value = rows.reshape(split).transpose(2, 0, 3, 1, 4)
+    query, keys, value = by_head(rows, num_heads)
+    if rotation is not None:
+        query, keys = rotate(query, rotation), rotate(keys, rotation)
     # Sums and softmax in float32 whatever the products' type: bfloat16 has 8 bits for weights
     # that must add up to 1.
     scores = product(query, keys.swapaxes(2, 3), preferred_element_type=jnp.float32)
-    scores = scores / math.sqrt(split[-1])
+    scores = scores / math.sqrt(terms * query.shape[-1])
     if bias is not None:
         scores = scores + bias
     together = segments[:, None, :, None] == segments[:, None, None, :]
+    if reach is not None:  # every slot reaches itself, padding too
+        places = reach.positions
+        apart = jnp.abs(places[:, None, :, None] - places[:, None, None, :])
+        together = together & (apart <= reach.steps)
     scores = jnp.where(together, scores, MASKED)
     weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
     context = product(weights.astype(value.dtype), value)
     return context.swapaxes(1, 2).reshape(segments.size, -1)
+
+
+def by_head(
+    rows: Float[Array, "row slot three_hidden"], num_heads: int
+) -> Float[Array, "three row head slot size"]:
+    """Queries, keys and values, heads before slots: products of heads then need no transposes."""
+    size = rows.shape[-1] // (3 * num_heads)
+    return rows.reshape(*rows.shape[:2], 3, num_heads, size).transpose(2, 0, 3, 1, 4)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))

@@ -1,5 +1,6 @@
 """A transformer block: its parameters, and its arithmetic on slots that lie in rows."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,11 +9,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 
-from jaxtune.core.shapes import Array, Float, Hidden, Key, RowInts
-from jaxtune.models.attention import attend
+from jaxtune.core.shapes import Array, Bool, Float, Hidden, Key, RowInts
+from jaxtune.models.attention import Reach, attend, by_head
+from jaxtune.models.disentangled import scores_of_distances, table_rows
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig, Remat
-from jaxtune.models.layers import activate, affine, linear, normalise
+from jaxtune.models.layers import activate, affine, layer_norm, linear, normalise
+from jaxtune.models.rotary import Rotation
 
 BlockKeys = tuple[Key, Key, Key]
 
@@ -23,6 +26,23 @@ class Relations(NamedTuple):
     segments: RowInts
     positions: RowInts  # from 0 in every sequence
     bias: Float[Array, "row head slot slot"] | None  # added to the scores
+    rotations: tuple[Rotation, Rotation] | None = None  # of global blocks, and of local ones
+    distances: Float[Array, "distance hidden"] | None = None  # states of `disentangled.table_rows`
+
+
+class Kind(NamedTuple):
+    """In what a block differs from others beside its weights; blocks may be stacked in front."""
+
+    first: Bool[Array, "*layer"]
+    local: Bool[Array, "*layer"]  # whether it sees a window only
+
+
+def kinds_of(config: EncoderConfig) -> Kind | None:
+    """Those of all blocks; None where they do not differ."""
+    if config.norms == "after" and config.global_every == 1:
+        return None
+    number = jnp.arange(config.num_layers)
+    return Kind(number == 0, number % config.global_every != 0)
 
 
 class Dense(NamedTuple):
@@ -38,24 +58,34 @@ class BlockWeights(NamedTuple):
     attention_input: Dense
     attention_output: Dense
     attention_norm: nnx.LayerNorm
-    intermediate: Dense
+    intermediate: Dense  # with the gate's product behind it, where there is one
     output: Dense
     output_norm: nnx.LayerNorm
+    distance_input: Dense | None = None  # query and key of distances, where they have their own
 
 
 class Block(nnx.Module):
     """The parameters of a block."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
-        width, std = config.hidden_size, config.init_std
-        self.query = linear(std, width, width, rngs)
-        self.key = linear(std, width, width, rngs)
-        self.value = linear(std, width, width, rngs)
-        self.attention_output = linear(std, width, width, rngs)
-        self.attention_norm = nnx.LayerNorm(width, epsilon=config.layer_norm_eps, rngs=rngs)
-        self.intermediate = linear(std, width, config.intermediate_size, rngs)
-        self.output = linear(std, config.intermediate_size, width, rngs)
-        self.output_norm = nnx.LayerNorm(width, epsilon=config.layer_norm_eps, rngs=rngs)
+        width, inner, std = config.hidden_size, config.intermediate_size, config.init_std
+        bias, norm = config.attention_bias, (width, config.layer_norm_eps, config.norm_bias, rngs)
+        self.query = linear(std, width, width, rngs, bias)
+        self.key = linear(std, width, width, rngs, bias)
+        self.value = linear(std, width, width, rngs, bias)
+        if (relative := config.relative) and not relative.shared_projections:
+            if relative.position_to_content:
+                self.distance_query = linear(std, width, width, rngs)
+            if relative.content_to_position:
+                self.distance_key = linear(std, width, width, rngs)
+        self.attention_output = linear(std, width, width, rngs, bias)
+        # Before the first block's attention there is none: its row of the stack is never read.
+        self.attention_norm = layer_norm(*norm)
+        self.intermediate = linear(std, width, inner, rngs, config.feed_forward_bias)
+        if config.gated:
+            self.gate = linear(std, width, inner, rngs, config.feed_forward_bias)
+        self.output = linear(std, inner, width, rngs, config.feed_forward_bias)
+        self.output_norm = layer_norm(*norm)
 
     def weights(self, dtype: jnp.dtype) -> BlockWeights:
         """Kernels in the type of the products."""
@@ -66,13 +96,16 @@ class Block(nnx.Module):
             biases = [layer.bias[...] for layer in layers if layer.bias is not None]
             return Dense(kernel, jnp.concatenate(biases, axis=-1) if biases else None)
 
+        names = ("distance_query", "distance_key")
+        of_distances = [getattr(self, name) for name in names if hasattr(self, name)]
         return BlockWeights(
             of(self.query, self.key, self.value),
             of(self.attention_output),
             self.attention_norm,
-            of(self.intermediate),
+            of(self.intermediate, *([self.gate] if hasattr(self, "gate") else [])),
             of(self.output),
             self.output_norm,
+            of(*of_distances) if of_distances else None,
         )
 
 
@@ -82,10 +115,14 @@ def apply_block(
     x: Hidden,
     relations: Relations,
     keys: BlockKeys | None,
+    kind: Kind | None = None,
 ) -> Hidden:
     """Attention and feed-forward network of one block, each added to what it read and normalised;
     without keys there is no dropout.
     """
+    if config.norms == "before":
+        assert kind is not None
+        return _normalised_before(config, weights, x, relations, keys, kind)
     attention_key, output_key, feedforward_key = (None,) * 3 if keys is None else keys
     rate = config.hidden_dropout
     attended_rate = rate if config.attention_output_dropout else 0.0
@@ -97,10 +134,42 @@ def apply_block(
         return normalise(weights.output_norm, x + dropout(feedforward_key, fed, rate))
 
 
+def _normalised_before(
+    config: EncoderConfig,
+    weights: BlockWeights,
+    x: Hidden,
+    relations: Relations,
+    keys: BlockKeys | None,
+    kind: Kind,
+) -> Hidden:
+    """The same where attention and feed-forward network read what is normalised, and the sum itself
+    never is: it stays float32 from block to block, or every rounding on the way would stay in it.
+    """
+    attention_key, output_key, inner_key = (None,) * 3 if keys is None else keys
+    dtype = jnp.dtype(config.dtype)
+    with jax.named_scope("attention"):
+        read = jnp.where(kind.first, x, normalise(weights.attention_norm, x)).astype(dtype)
+        attended = _attention(config, weights, read, relations, attention_key, kind)
+        attended = dropout(output_key, attended, config.attention_dropout)
+        x = x + attended.astype(x.dtype)
+    with jax.named_scope("feedforward"):
+        read = normalise(weights.output_norm, x).astype(dtype)
+        return x + _feed_forward(config, weights, read, inner_key).astype(x.dtype)
+
+
 def _attention(
-    config: EncoderConfig, weights: BlockWeights, x: Hidden, relations: Relations, key: Key | None
+    config: EncoderConfig,
+    weights: BlockWeights,
+    x: Hidden,
+    relations: Relations,
+    key: Key | None,
+    kind: Kind | None = None,
 ) -> Hidden:
     projected = checkpoint_name(affine(x, *weights.attention_input), "attention_input")
+    rotation, reach = _seen(config, relations, kind)
+    bias, terms = relations.bias, 1
+    if config.relative is not None:
+        bias, terms = _distances(config, weights, projected, relations, key), config.relative.terms
     context = attend(
         projected,
         relations.segments,
@@ -108,20 +177,87 @@ def _attention(
         key,
         config.attention_dropout,
         config.attention,
-        relations.bias,
+        bias,
+        rotation,
+        reach,
+        terms,
     )
     context = checkpoint_name(context, "context")
     return checkpoint_name(affine(context, *weights.attention_output), "attention_output")
 
 
-def _feed_forward(config: EncoderConfig, weights: BlockWeights, x: Hidden) -> Hidden:
+def _seen(
+    config: EncoderConfig, relations: Relations, kind: Kind | None
+) -> tuple[Rotation | None, Reach | None]:
+    """How a block of this kind turns queries and keys, and how far its tokens see."""
+    if relations.rotations is None or kind is None:
+        return None, None
+    far, near = relations.rotations
+    rotation = jax.tree.map(lambda f, n: jnp.where(kind.local, n, f), far, near)
+    everywhere = jnp.iinfo(jnp.int32).max
+    steps = jnp.where(kind.local, config.window // 2, everywhere)
+    return rotation, Reach(relations.positions, steps)
+
+
+def _distances(
+    config: EncoderConfig,
+    weights: BlockWeights,
+    projected: Float[Array, "slots three_hidden"],
+    relations: Relations,
+    key: Key | None,
+) -> Float[Array, "row head slot slot"]:
+    """What disentangled attention adds to the scaled scores; `key` is that of the weights' dropout,
+    and another is made of it for the distances'.
+    """
+    relative, width = config.relative, config.hidden_size
+    assert relative is not None
+    assert relations.distances is not None
+    states = relations.distances
+    if key is not None and config.hidden_dropout:
+        # Of the table's rows, for all sequences alike: distances that share a row lose the same.
+        ones = jnp.ones((2 * relative.span, width), jnp.float32)
+        kept = dropout(jax.random.fold_in(key, 1), ones, config.hidden_dropout)
+        kept = kept[table_rows(relative, relations.segments.shape[1])]
+        states = (states.astype(jnp.float32) * kept).astype(states.dtype)
+    layer = weights.distance_input
+    if layer is None:  # tokens' query and key, which stand first in theirs
+        kernel, bias = weights.attention_input
+        layer = Dense(kernel[:, : 2 * width], None if bias is None else bias[: 2 * width])
+    states = checkpoint_name(affine(states, *layer), "distance_input")
+    states = states.reshape(len(states), -1, config.num_heads, width // config.num_heads)
+    heads = list(states.transpose(1, 2, 0, 3))
+    queries, keys, _ = by_head(projected.reshape(*relations.segments.shape, -1), config.num_heads)
+    scores = scores_of_distances(
+        queries,
+        keys,
+        heads[0] if relative.position_to_content else None,
+        heads[-1] if relative.content_to_position else None,
+    )
+    return scores / math.sqrt(relative.terms * queries.shape[-1])
+
+
+def _feed_forward(
+    config: EncoderConfig, weights: BlockWeights, x: Hidden, inner_key: Key | None = None
+) -> Hidden:
     inner = checkpoint_name(affine(x, *weights.intermediate), "intermediate")
-    fed = affine(activate(config.activation, inner), *weights.output)
-    return checkpoint_name(fed, "output")
+    if config.gated:
+        inner, gate = jnp.split(inner, 2, axis=-1)
+        inner = activate(config.activation, inner) * gate
+    else:
+        inner = activate(config.activation, inner)
+    inner = dropout(inner_key, inner, config.inner_dropout or 0.0)
+    return checkpoint_name(affine(inner, *weights.output), "output")
 
 
 # The products of a block by the names that they have above.
-PRODUCTS = ("attention_input", "context", "attention_output", "intermediate", "output")
+PRODUCTS = (
+    "attention_input",
+    "distance_input",
+    "context",
+    "attention_output",
+    "intermediate",
+    "output",
+)
 
 
 def keeping(remat: Remat, step: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,11 +12,20 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxtune.core.shapes import Array, Hidden, Int, Key, RowBools, RowInts
-from jaxtune.models.block import Block, BlockWeights, Relations, apply_block, keeping
+from jaxtune.models.block import (
+    Block,
+    BlockWeights,
+    Relations,
+    apply_block,
+    keeping,
+    kinds_of,
+)
+from jaxtune.models.disentangled import choose_rows, table_rows
 from jaxtune.models.distance import bias_of_distance
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig
-from jaxtune.models.layers import dense, linear, normal, normalise
+from jaxtune.models.layers import dense, layer_norm, linear, normal, normalise
+from jaxtune.models.rotary import rotation_of
 
 
 class Rows(NamedTuple):
@@ -46,21 +55,33 @@ class Encoder(nnx.Module):
         init = normal(config.init_std)
         size = config.embedding_size
         self.word = nnx.Embed(config.vocab_size, size, embedding_init=init, rngs=rngs)
-        self.position = nnx.Embed(config.max_positions, size, embedding_init=init, rngs=rngs)
+        if config.positions in ("table", "counted"):
+            self.position = nnx.Embed(config.max_positions, size, embedding_init=init, rngs=rngs)
         if config.type_vocab_size:
             types = config.type_vocab_size
             self.token_type = nnx.Embed(types, size, embedding_init=init, rngs=rngs)
-        self.norm = nnx.LayerNorm(size, epsilon=config.layer_norm_eps, rngs=rngs)
+        eps, bias = config.layer_norm_eps, config.norm_bias
+        width = config.hidden_size if config.projection_first else size
+        self.norm = layer_norm(width, eps, bias, rngs)
         if config.projected:
-            self.projection = linear(config.init_std, size, config.hidden_size, rngs)
+            biased = not config.projection_first
+            self.projection = linear(config.init_std, size, config.hidden_size, rngs, biased)
         if config.distance == "bias":
             shape = (config.distance_buckets, config.num_heads)
             self.distance = nnx.Embed(*shape, embedding_init=init, rngs=rngs)
+        if relative := config.relative:
+            shape = (2 * relative.span, config.hidden_size)
+            self.distance = nnx.Embed(*shape, embedding_init=init, rngs=rngs)
+            if relative.normalised:
+                epsilon = config.layer_norm_eps
+                self.distance_norm = nnx.LayerNorm(shape[1], epsilon=epsilon, rngs=rngs)
         if config.shared_block:
             self.layers = Block(config, rngs=nnx.Rngs(layer_key))
         else:
             keys = jax.random.split(layer_key, config.num_layers)
             self.layers = jax.vmap(lambda k: Block(config, rngs=nnx.Rngs(k)))(keys)
+        if config.norms == "before":
+            self.final_norm = layer_norm(config.hidden_size, eps, bias, rngs)
 
     def block_weights(self) -> BlockWeights:
         """The blocks' parameters as the products take them.
@@ -86,27 +107,41 @@ class Encoder(nnx.Module):
             # One array per place of dropout, each scanned over: a block slices none.
             keys = tuple(jax.random.split(key, (config.num_layers, 3)).T)
         x = dropout(embedding_key, self._embed(rows), config.hidden_dropout)
-        if config.projected:
+        if config.projected and not config.projection_first:
             x = dense(self.projection, x)
         weights = self.block_weights() if weights is None else weights
         relations = self._relations(rows)
 
-        def step(x, layer_and_keys):
-            layer, keys = layer_and_keys
+        def step(x, each):
+            layer, keys, kind = each
             own = weights if layer is None else layer
-            return apply_block(config, own, x, relations, keys), None
+            return apply_block(config, own, x, relations, keys, kind), None
 
-        layers = None if config.shared_block else weights
+        each = (None if config.shared_block else weights, keys, kinds_of(config))
         step = keeping(config.remat, step)
-        return jax.lax.scan(step, x, (layers, keys), length=config.num_layers)[0]
+        if config.norms == "after":
+            return jax.lax.scan(step, x, each, length=config.num_layers)[0]
+        x = jax.lax.scan(step, x.astype(jnp.float32), each, length=config.num_layers)[0]
+        return normalise(self.final_norm, x).astype(config.dtype)
 
     def _relations(self, rows: Rows) -> Relations:
         """Once for all blocks."""
-        bias = None
-        if self.config.distance == "bias":
+        config, bias, rotations, distances = self.config, None, None, None
+        if config.distance == "bias":
             bias = bias_of_distance(self.distance.embedding[...], rows.positions)
+        if config.positions == "rotary":
+            size = config.hidden_size // config.num_heads
+            far = rotation_of(rows.positions, size, config.rotary_base)
+            rotations = far, rotation_of(rows.positions, size, config.local_rotary_base)
+        if relative := config.relative:
+            table = self.distance.embedding[...]
+            if relative.normalised:
+                table = normalise(self.distance_norm, table)
+            distances = choose_rows(table, table_rows(relative, rows.segments.shape[1]))
+            distances = distances.astype(config.dtype)
         # int32, as the attention kernel reads them.
-        return Relations(rows.segments.astype(jnp.int32), rows.positions, bias)
+        segments = rows.segments.astype(jnp.int32)
+        return Relations(segments, rows.positions, bias, rotations, distances)
 
     def _embed(self, rows: Rows) -> Hidden:
         with jax.named_scope("embed"):
@@ -114,10 +149,12 @@ class Encoder(nnx.Module):
             x = _look_up(self.word, rows.token_ids, is_padding)
             if self.config.positions == "counted":
                 x += _look_up(self.position, self._counted(rows, is_padding), is_padding)
-            else:
+            elif self.config.positions == "table":
                 x += self.position.embedding[rows.positions.reshape(-1)]
             if self.config.type_vocab_size:
                 x += self.token_type.embedding[rows.token_types.reshape(-1)]
+            if self.config.projected and self.config.projection_first:
+                x = dense(self.projection, x.astype(self.config.dtype))
             return normalise(self.norm, x).astype(self.config.dtype)
 
     def _counted(self, rows: Rows, is_padding: RowBools) -> RowInts:

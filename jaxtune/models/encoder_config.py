@@ -14,7 +14,7 @@ Attention = Literal["products", "kernel"]
 
 @dataclasses.dataclass(frozen=True)
 class HeadConfig:
-    """Of the two layers on the first token's state: dense, activation, and a map to labels."""
+    """Of the two layers on a sequence's state: dense, activation, and a map to labels."""
 
     activation: Activation = "tanh"
     dropout_before: bool = False  # of the state too, and not only before the map to labels
@@ -22,6 +22,37 @@ class HeadConfig:
     # one task, and every trial draws it anew.
     pretrained_pooler: bool = True
     lm_activation: Activation | None = None  # of the masked-LM head; None: that of the blocks
+    # What the layers read: the first token's state, or the mean of all of the sequence.
+    pooling: Literal["cls", "mean"] = "cls"
+    # Whether pre-training's dense layer and LayerNorm are the classifier's, too.
+    norm: bool = False
+    bias: bool = True  # of the dense layer, also in the masked-LM head
+    decoder_bias: bool = True  # a number per word, added to masked-LM logits
+    # The classifier's draw: N(0, 0.02), or by width, N(0, 1 / hidden_size) within two deviations.
+    draw: Literal["narrow", "by_width"] = "narrow"
+
+
+@dataclasses.dataclass(frozen=True)
+class RelativeConfig:
+    """How disentangled attention reads distances: a state for each, in one table for all blocks."""
+
+    span: int  # rows of the table on either side; row `span` is that of distance 0
+    farthest: int  # the distance from which on all share the last row
+    bucketed: bool = True  # far distances share rows, by the logarithm
+    content_to_position: bool = True  # the query of a token against the key of its distance
+    position_to_content: bool = True  # the key of a token against the query of its distance
+    shared_projections: bool = True  # distances take the query and key layers that tokens take
+    normalised: bool = True  # a LayerNorm over the table
+
+    @classmethod
+    def for_length(cls, max_length: int) -> "RelativeConfig":
+        """As DeBERTa-v3 has it for 512 tokens: half as many buckets on either side."""
+        return cls(span=max(max_length // 2, 4), farthest=max(max_length, 8))
+
+    @property
+    def terms(self) -> int:
+        """How many products a score is the sum of, that of the two tokens included."""
+        return 1 + self.content_to_position + self.position_to_content
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,14 +74,34 @@ class EncoderConfig:
     attention_dropout: float
     classifier_dropout: float
     pad_token_id: int
+    pooler_dropout: float | None = None  # before the head's first layer; None: the classifier's
     init_std: float = 0.02
-    # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out.
-    positions: Literal["table", "counted"] = "table"
+    # Places in the sequence: "table" from 0; "counted" from the padding id + 1, padding left out;
+    # "rotary" has no table, but turns queries and keys by their places from 0; "none": only
+    # attention knows of them.
+    positions: Literal["table", "counted", "rotary", "none"] = "table"
+    rotary_base: float = 0.0  # of the slowest turn, of blocks that see the whole sequence
+    local_rotary_base: float = 0.0  # of blocks that see a window
+    # Of how many blocks one sees the whole sequence, the first of them; the others see `window`
+    # tokens, half of them on each side.
+    global_every: int = 1
+    window: int = 0
+    # LayerNorms after the sums, or before what is added to them: then there is a last one, and none
+    # before the first block's attention.
+    norms: Literal["after", "before"] = "after"
+    gated: bool = False  # whether a second product multiplies the feed-forward's inner values
+    inner_dropout: float | None = None  # of those values; None: there is none, whatever the rates
+    attention_bias: bool = True
+    feed_forward_bias: bool = True
+    norm_bias: bool = True
     # What attention adds to scores for the distance of two tokens: "bias" is a number per head and
-    # bucket of distances, in one table for all blocks.
-    distance: Literal["none", "bias"] = "none"
+    # bucket of distances, in one table for all blocks; "disentangled" is products with the states
+    # of distances, as `relative` says.
+    distance: Literal["none", "bias", "disentangled"] = "none"
     distance_buckets: int = 0
+    relative: RelativeConfig | None = None
     always_projected: bool = False  # between tables and blocks, also where the sizes are equal
+    projection_first: bool = False  # before the tables' LayerNorm and without a bias, not after it
     attention_output_dropout: bool = True  # of what attention adds, and not of its weights alone
     shared_block: bool = False  # one block, applied `num_layers` times
     head: HeadConfig = HeadConfig()
@@ -71,7 +122,7 @@ class EncoderConfig:
     @property
     def plain_scores(self) -> bool:
         """Whether attention is softmax(Q K^T / sqrt(size)) alone, as the kernel computes it."""
-        return self.distance == "none"
+        return self.distance == "none" and self.positions != "rotary"
 
     @property
     def projected(self) -> bool:

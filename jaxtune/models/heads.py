@@ -9,11 +9,11 @@ from jaxtune.models.block import BlockWeights
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder import Encoder, Rows
 from jaxtune.models.encoder_config import EncoderConfig
-from jaxtune.models.layers import activate, dense, linear, normalise, product
+from jaxtune.models.layers import activate, dense, layer_norm, linear, normalise, product
 
 
 class ClassifierHead(nnx.Module):
-    """A dense layer with its activation on the first token's state, then a linear map to labels.
+    """A dense layer with its activation on a sequence's state, then a linear map to labels.
 
     The dense layer is called `pooler` in every family, also where it is not the encoder's pooler
     but a fresh part of the classifier (`HeadConfig.pretrained_pooler`).
@@ -21,15 +21,22 @@ class ClassifierHead(nnx.Module):
 
     def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
         self.config = config
-        self.pooler = linear(config.init_std, config.hidden_size, config.hidden_size, rngs)
-        self.classifier = linear(config.init_std, config.hidden_size, num_labels, rngs)
+        std, width = config.init_std, config.hidden_size
+        self.pooler = linear(std, width, width, rngs, config.head.bias)
+        if config.head.norm:
+            self.norm = layer_norm(width, config.layer_norm_eps, config.norm_bias, rngs)
+        self.classifier = linear(std, width, num_labels, rngs)
 
     def __call__(self, first: Float[Array, "sequence hidden"], key: Key | None) -> Logits:
         head, rate = self.config.head, self.config.classifier_dropout
         input_key, pooled_key = (None, None) if key is None else jax.random.split(key)
         if head.dropout_before:
-            first = dropout(input_key, first, rate)
-        pooled = dropout(pooled_key, activate(head.activation, dense(self.pooler, first)), rate)
+            own = self.config.pooler_dropout
+            first = dropout(input_key, first, rate if own is None else own)
+        pooled = activate(head.activation, dense(self.pooler, first))
+        if head.norm:
+            pooled = normalise(self.norm, pooled)
+        pooled = dropout(pooled_key, pooled, rate)
         # The last product is tiny and decides the loss: float32 whatever the encoder computes in.
         return dense(self.classifier, pooled.astype(jnp.float32))
 
@@ -48,7 +55,19 @@ class SequenceClassifier(nnx.Module):
         """One row of logits for every sequence in `rows.first`; `weights` as the encoder's."""
         encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
         states = self.encoder(rows, encoder_key, weights)
-        return self.head(states[rows.first], head_key)
+        mean = self.encoder.config.head.pooling == "mean"
+        return self.head(_means(states, rows) if mean else states[rows.first], head_key)
+
+
+def _means(states: Hidden, rows: Rows) -> Float[Array, "sequence hidden"]:
+    """The mean state of each sequence's tokens, padding left out."""
+    row = jnp.arange(rows.segments.size) // rows.segments.shape[1]
+    segments = rows.segments.reshape(-1)
+    own = (row == row[rows.first][:, None]) & (segments == segments[rows.first][:, None])
+    # A product with zeros and ones, summed in float32: a scatter's order is not fixed on a GPU.
+    share = own.astype(jnp.float32)
+    means = product(share, states.astype(jnp.float32)) / jnp.sum(share, axis=1, keepdims=True)
+    return means.astype(states.dtype)
 
 
 class MaskedLMHead(nnx.Module):
@@ -56,9 +75,11 @@ class MaskedLMHead(nnx.Module):
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.dense = linear(config.init_std, config.hidden_size, config.embedding_size, rngs)
-        self.norm = nnx.LayerNorm(config.embedding_size, epsilon=config.layer_norm_eps, rngs=rngs)
-        self.bias = nnx.Param(jnp.zeros(config.vocab_size))
+        std, width, size = config.init_std, config.hidden_size, config.embedding_size
+        self.dense = linear(std, width, size, rngs, config.head.bias)
+        self.norm = layer_norm(size, config.layer_norm_eps, config.norm_bias, rngs)
+        if config.head.decoder_bias:
+            self.bias = nnx.Param(jnp.zeros(config.vocab_size))
 
     def __call__(
         self, states: Float[Array, "masked hidden"], embedding: Float[Array, "vocabulary embedding"]
@@ -66,8 +87,8 @@ class MaskedLMHead(nnx.Module):
         activation = self.config.head.lm_activation or self.config.activation
         states = activate(activation, dense(self.dense, states))
         states = normalise(self.norm, states)
-        logits = product(states, embedding.astype(states.dtype).T)
-        return logits.astype(jnp.float32) + self.bias[...]
+        logits = product(states, embedding.astype(states.dtype).T).astype(jnp.float32)
+        return logits + self.bias[...] if self.config.head.decoder_bias else logits
 
 
 class MaskedLM(nnx.Module):

@@ -23,9 +23,16 @@ def normal(std: float) -> jax.nn.initializers.Initializer:
     return jax.nn.initializers.normal(std)
 
 
-def linear(init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs) -> nnx.Linear:
+def linear(
+    init_std: float, size_in: int, size_out: int, rngs: nnx.Rngs, bias: bool = True
+) -> nnx.Linear:
     """A dense layer, N(0, init_std) weights and zero bias, as BERT starts them."""
-    return nnx.Linear(size_in, size_out, kernel_init=normal(init_std), rngs=rngs)
+    return nnx.Linear(size_in, size_out, use_bias=bias, kernel_init=normal(init_std), rngs=rngs)
+
+
+def layer_norm(size: int, epsilon: float, bias: bool, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """A LayerNorm that changes no scale yet."""
+    return nnx.LayerNorm(size, epsilon=epsilon, use_bias=bias, rngs=rngs)
 
 
 def dense(layer: nnx.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
@@ -52,9 +59,9 @@ def product(left: Float[Array, "..."], right: Float[Array, "..."], **how: Any) -
 def normalise(layer: nnx.LayerNorm, x: Float[Array, "... h"]) -> Float[Array, "... h"]:
     """LayerNorm with the two-pass variance that torch computes, in the type of x."""
     assert layer.scale is not None
-    assert layer.bias is not None
     # Parameters on the host are welcome, too.
-    scale, bias = jnp.asarray(layer.scale[...]), jnp.asarray(layer.bias[...])
+    scale = jnp.asarray(layer.scale[...])
+    bias = jnp.zeros_like(scale) if layer.bias is None else jnp.asarray(layer.bias[...])
     return _normalise(float(layer.epsilon), x, scale, bias)
 
 

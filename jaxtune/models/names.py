@@ -7,7 +7,7 @@ scales and embeddings are called `weight`.
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -41,7 +41,8 @@ def wrapping(names: Iterable[str], family: Family) -> str:
     parts = before.pop().split(".")[:-1]
     if f"{parts[-1]}." == family.prefix:
         parts.pop()
-    others = {other.prefix[:-1] for other in FAMILIES.values()} - {family.prefix[:-1]}
+    # ModernBERT's `model.` tells nothing: wrappers are called so, too.
+    others = {other.prefix[:-1] for other in FAMILIES.values()} - {family.prefix[:-1], "model"}
     return "" if others & set(parts) else "".join(f"{part}." for part in parts)
 
 
@@ -76,7 +77,26 @@ def paths(model: Any) -> dict[str, Any]:
     return {path_of(key): leaf for key, leaf in jax.tree_util.tree_leaves_with_path(model)}
 
 
-def tensor_name(path: str, modules: dict[str, str]) -> str:
-    """The Hugging Face tensor of a parameter path; `{layer}` stands for the block's number."""
+class Place(NamedTuple):
+    """Where a parameter is stored: a tensor, or one of its equal parts along the first axis."""
+
+    tensor: str  # `{layer}` stands for the block's number
+    part: int = 0
+    parts: int = 1
+
+    def tensors(self, num_layers: int, family: Family) -> list[str | None]:
+        """The tensor of each block, None where a file has none; of what is no block's a single
+        one.
+        """
+        if "{layer}" not in self.tensor:
+            return [self.tensor]
+        names = [self.tensor.format(layer=layer) for layer in range(num_layers)]
+        lacking = tuple(f"{family.prefix}{module}." for module in family.lacking)
+        return [None if lacking and name.startswith(lacking) else name for name in names]
+
+
+def place_of(path: str, modules: dict[str, str]) -> Place:
+    """Where the Hugging Face file holds a parameter, by its path."""
     module, leaf = path.rsplit("/", 1)
-    return f"{modules[module]}.{_LEAVES[leaf]}"
+    name, *part = re.split(r"\[(\d)/(\d)\]$", modules[module])[:3]
+    return Place(f"{name}.{_LEAVES[leaf]}", *map(int, part))

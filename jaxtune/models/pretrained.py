@@ -2,19 +2,20 @@
 
 import dataclasses
 import json
+import math
+import operator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Key
 from jaxtune.data.miniature import MODEL_FOLDER
 from jaxtune.models.architecture import ACTIVATIONS, check_architecture, without_type
-from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig, HeadConfig
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import WEIGHTS, config_file, read_json
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
@@ -23,9 +24,11 @@ from jaxtune.models.names import (
     masked_lm_modules,
     path_of,
     paths,
-    tensor_name,
+    place_of,
 )
 from jaxtune.models.weights import Tensors, fill, left_out, of_zeros, read_tensors
+
+_FLOATS = {f.name for f in dataclasses.fields(EncoderConfig) if f.type in (float, float | None)}
 
 
 def locate(model: str, revision: str | None = None) -> Path:
@@ -98,32 +101,50 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
     if name not in tuple(FAMILIES):  # the tuple: what JSON holds may be no key
         raise UserError(f"{path} is of model type {name!r}; jaxtune has {', '.join(FAMILIES)}.")
     family = FAMILIES[name]
-    check_architecture(path, raw, family)
-    values = {field: raw.get(key, family.absent.get(field)) for field, key in family.keys.items()}
-    values = dict(family.facts) | values
-    values["activation"] = ACTIVATIONS[values["activation"]]
-    values.setdefault("embedding_size", values["hidden_size"])
+    spelled = raw if family.spelled is None else family.spelled(path, raw)
+    check_architecture(path, spelled, family)
+    values = {f: spelled.get(key, family.absent.get(f)) for f, key in family.keys.items()}
+    values |= {f: ACTIVATIONS[name] for f, name in values.items() if f.endswith("activation")}
+    # JSON has 160000 where 160000.0 is meant.
+    values |= {f: float(v) for f, v in values.items() if f in _FLOATS and v is not None}
+    values = dict(family.facts) | values | family.read(path, raw)
+    if values.get("embedding_size") is None:
+        values["embedding_size"] = values["hidden_size"]
     if values.get("classifier_dropout") is None:
         values["classifier_dropout"] = values["hidden_dropout"]
     if values["pad_token_id"] is None:
         values["pad_token_id"] = family.absent["pad_token_id"]
-    return EncoderConfig(family=name, **values), raw
+    return encoder_config(family=name, **values), raw
+
+
+def encoder_config(**values: Any) -> EncoderConfig:
+    """By its fields, those of the head with `head.` before them."""
+    of_head = {f.removeprefix("head."): values.pop(f) for f in [*values] if f.startswith("head.")}
+    head = dataclasses.replace(values.pop("head", HeadConfig()), **of_head)
+    return EncoderConfig(head=head, **values)
 
 
 def config_json(config: EncoderConfig) -> dict[str, Any]:
     """What `read_config` reads this architecture from."""
-    keys = FAMILIES[config.family].keys
-    return {"model_type": config.family} | {
-        key: getattr(config, field) for field, key in keys.items()
-    }
+    family = FAMILIES[config.family]
+    plain = {key: operator.attrgetter(field)(config) for field, key in family.keys.items()}
+    return {"model_type": config.family} | plain | family.write(config)
 
 
 def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
-    """All three dropout rates set to `rate`; None keeps the checkpoint's own."""
+    """All dropout rates set to `rate`; None keeps the checkpoint's own.
+
+    Dropout before the pooler is set too where the checkpoint has a rate for it that is not 0.
+    """
     if rate is None:
         return config
     return dataclasses.replace(
-        config, hidden_dropout=rate, attention_dropout=rate, classifier_dropout=rate
+        config,
+        hidden_dropout=rate,
+        attention_dropout=rate,
+        classifier_dropout=rate,
+        inner_dropout=None if config.inner_dropout is None else rate,
+        pooler_dropout=rate if config.pooler_dropout else config.pooler_dropout,
     )
 
 
@@ -144,7 +165,7 @@ def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> Sta
     fresh, pooler = ("head/classifier",), config.head.pretrained_pooler
     # One that is no pooler is of another task, if it is there.
     if not pooler or not stored.holds(head["head/pooler"]):
-        fresh = ("head/pooler", *fresh)
+        fresh = tuple(head)
     if pooler and "head/pooler" in fresh:
         notes += ("The checkpoint has no pooler.",)
     modules = [name for path, name in head.items() if path not in fresh]
@@ -166,16 +187,22 @@ def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
 
 
 def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> SequenceClassifier:
-    """The named modules drawn anew, each from its own key: weights N(0, 0.02), biases 0."""
+    """The named modules drawn anew, each from its own key: weights N(0, 0.02), biases 0, LayerNorms
+    1; a classifier that is drawn by its width as transformers does it.
+    """
+    by_width = model.encoder.config.head.draw == "by_width"
 
     def draw(key_path, leaf):
         path = path_of(key_path)
         module, name = path.rsplit("/", 1)
         if module not in fresh:
             return leaf
-        if name == "bias":
-            return jnp.zeros(leaf.shape, leaf.dtype)
+        if name in ("bias", "scale"):
+            return jnp.full(leaf.shape, float(name == "scale"), leaf.dtype)
         own_key = jax.random.fold_in(key, ("head/pooler", "head/classifier").index(module))
+        if by_width and module == "head/classifier":
+            drawn = jax.random.truncated_normal(own_key, -2.0, 2.0, leaf.shape, leaf.dtype)
+            return drawn / math.sqrt(len(leaf))
         return 0.02 * jax.random.normal(own_key, leaf.shape, leaf.dtype)
 
     return jax.tree_util.tree_map_with_path(draw, model)
@@ -186,16 +213,20 @@ def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:
     family = FAMILIES[model.encoder.config.family]
     of_classifier = isinstance(model, SequenceClassifier)
     modules = classifier_modules(family) if of_classifier else masked_lm_modules(family)
-    tensors: Tensors = {}
+    parts: dict[str, dict[int, np.ndarray]] = {}
     for path, leaf in paths(model).items():
-        name, array = tensor_name(path, modules), np.asarray(leaf)
+        place, array = place_of(path, modules), np.asarray(leaf)
         if path.endswith("/kernel"):
             array = np.swapaxes(array, -1, -2)
-        if "{layer}" in name:
-            tensors |= {name.format(layer=i): np.ascontiguousarray(a) for i, a in enumerate(array)}
-        else:
-            tensors[name] = np.ascontiguousarray(array)
-    return tensors
+        each = array if "{layer}" in place.tensor else array[None]
+        for name, part in zip(place.tensors(len(each), family), each, strict=True):
+            if name is not None:
+                parts.setdefault(name, {})[place.part] = part
+    # In the order of its axes: a file is written as an array lies in memory.
+    return {
+        name: np.ascontiguousarray(np.concatenate([found[i] for i in sorted(found)]))
+        for name, found in parts.items()
+    }
 
 
 def write_folder(
@@ -215,6 +246,10 @@ def random_classifier(config: EncoderConfig, num_labels: int) -> Start:
     return Start(build(), ("head/classifier",))
 
 
-def num_parameters(model: nnx.Module) -> int:
-    """Trained values, counted once (ALBERT's shared block once)."""
-    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(model))
+def num_parameters(model: SequenceClassifier | MaskedLM) -> int:
+    """Values that are trained, counted once (ALBERT's shared block once)."""
+    encoder = model.encoder
+    # The first block has a row of them that nothing reads.
+    unread = encoder.layers.attention_norm if encoder.config.norms == "before" else None
+    every = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(model))
+    return every - sum(int(np.prod(leaf.shape[1:])) for leaf in jax.tree.leaves(unread))

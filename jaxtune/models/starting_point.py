@@ -14,11 +14,15 @@ from jax.typing import ArrayLike
 
 from jaxtune.core.shapes import Array, Key
 from jaxtune.models.dropout import random_bits
+from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.pretrained import draw_fresh
 
 BLOCKS = "encoder/layers/"
+# Norm of what the blocks have summed, where norms come before: as the last norm of a BERT's top
+# block it belongs to whatever is done to that block.
+FINAL_NORM = "encoder/final_norm"
 # Places in the init key's stream; `draw_fresh` takes 0 and 1.
 _BLOCK_STREAM = 2
 # Place in the stream of a step's dropout key, which the model splits in two: 0 and 1 are its
@@ -29,7 +33,8 @@ _MIXOUT_STREAM = 2
 def reinitialise_top(
     model: SequenceClassifier, num_blocks: ArrayLike, key: Key
 ) -> SequenceClassifier:
-    """The last `num_blocks` (may be traced) drawn anew: N(0, 0.02), biases 0, LayerNorms identity.
+    """The last `num_blocks` (may be traced) drawn anew: N(0, 0.02), biases 0, LayerNorms identity,
+    the one that closes the sum of the blocks too.
 
     Zhang et al. (2021), who re-initialise the pooler with them: name it among the fresh modules of
     `draw_fresh`. The draw of a block does not depend on how many are drawn.
@@ -39,6 +44,9 @@ def reinitialise_top(
 
     def redraw(key_path: Any, leaf: Array) -> Array:
         path = path_of(key_path)
+        if path.startswith(FINAL_NORM):
+            identity = jnp.full_like(leaf, 1.0 if path.endswith("scale") else 0.0)
+            return jnp.where(jnp.asarray(num_blocks) > 0, identity, leaf)
         if not path.startswith(BLOCKS):
             return leaf
         if path in kernels:
@@ -62,20 +70,23 @@ def starting_model(
     """The parameters before the first step: fresh modules drawn, and so many top blocks."""
     if reinit_layers is None:
         return draw_fresh(pretrained, fresh, key)
-    model = draw_fresh(pretrained, _with_pooler(fresh), key)
+    model = draw_fresh(pretrained, _with_pooler(fresh, pretrained.encoder.config), key)
     return reinitialise_top(model, reinit_layers, key)
 
 
-def _with_pooler(fresh: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(("head/pooler", *fresh)))
+def _with_pooler(fresh: tuple[str, ...], config: EncoderConfig) -> tuple[str, ...]:
+    pooler = ("head/pooler", "head/norm") if config.head.norm else ("head/pooler",)
+    return tuple(dict.fromkeys((*pooler, *fresh)))
 
 
-def drawn_parts(fresh: tuple[str, ...], reinit_layers: int = 0) -> list[str]:
+def drawn_parts(fresh: tuple[str, ...], config: EncoderConfig, reinit_layers: int = 0) -> list[str]:
     """What a trial draws anew, in words."""
-    modules = _with_pooler(fresh) if reinit_layers else fresh
-    parts = [module.removeprefix("head/") for module in modules]
+    modules = _with_pooler(fresh, config) if reinit_layers else fresh
+    parts = [module.replace("head/norm", "its norm").removeprefix("head/") for module in modules]
+    if not reinit_layers:
+        return parts
     blocks = "last block" if reinit_layers == 1 else f"last {reinit_layers} blocks"
-    return [*parts, blocks] if reinit_layers else parts
+    return [*parts, blocks, *(["final norm"] if config.norms == "before" else [])]
 
 
 def drawn_leaves(start: SequenceClassifier, pretrained: SequenceClassifier) -> dict[str, Array]:

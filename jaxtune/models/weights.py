@@ -23,12 +23,13 @@ from jaxtune.models.folder import CONFIG, index_not_read, read_json, weight_file
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import (
     BUFFERS,
+    Place,
     canonical,
     of_encoder,
     part_of,
     path_of,
     paths,
-    tensor_name,
+    place_of,
     wrapping,
 )
 
@@ -75,21 +76,26 @@ def read_tensors(folder: Path, config: EncoderConfig) -> Stored:
     family, files = FAMILIES[config.family], weight_files(folder)
     stored = [(file, name, tensor) for file in files for name, tensor in _read_file(file).items()]
     wrapper = wrapping((name for _, name, _ in stored), family)
+    renamed = _other_names(folder, family)
     tensors: Tensors = {}
     own_names: dict[str, str] = {}
     for file, name, tensor in stored:
         known = canonical(name, family, wrapper)
+        module, _, leaf = known.rpartition(".")
+        known = f"{renamed.get(module, module)}.{leaf}" if module else known
         if known in tensors:
             raise UserError(f"{file} holds {known} a second time, as {name}; keep one of them.")
         if not BUFFERS.search(known):
             tensors[known], own_names[known] = _as_float32(tensor), name
     tied, untied = _through_the_tie(tensors, folder, family)
+    unused = _without_positions(tensors, config, family)
     taken_off = f"The names in the weights begin with {wrapper!r}, which is taken off."
     notes = [
         *_code_not_run(folder, family),
         *index_not_read(folder),
         *([taken_off] if wrapper else []),
         *tied,
+        *unused,
     ]
     return Stored(folder, family, tensors, own_names, tuple(notes), untied)
 
@@ -128,6 +134,20 @@ def _code_not_run(folder: Path, family: Family) -> list[str]:
     ]
 
 
+def _other_names(folder: Path, family: Family) -> Mapping[str, str]:
+    """What modules are called otherwise in this folder, and their names in the family's tables."""
+    key, value = family.other_names_where
+    return family.other_names if read_json(folder / CONFIG).get(key) == value else {}
+
+
+def _without_positions(tensors: Tensors, config: EncoderConfig, family: Family) -> list[str]:
+    """Takes out a position table that no position is read from, and says so."""
+    name = f"{family.encoder_modules.get('encoder/position')}.weight"
+    if config.positions != "none" or tensors.pop(name, None) is None:
+        return []
+    return [f"{name} is left out of the weights: the model reads no positions in its embeddings."]
+
+
 def _through_the_tie(
     tensors: Tensors, folder: Path, family: Family
 ) -> tuple[list[str], tuple[str, ...]]:
@@ -159,12 +179,19 @@ def _as_float32(tensor: np.ndarray) -> np.ndarray:
 
 
 class Source(NamedTuple):
-    """Where a leaf comes from: a tensor of the file, or one per layer."""
+    """Where a leaf comes from: a tensor of the file, or one per layer, whole or a part of it."""
 
-    names: tuple[str, ...]
+    names: tuple[str | None, ...]  # None: there is none, and the leaf's is not read
     shape: tuple[int, ...]  # of each tensor as it is stored
+    place: Place
     transposed: bool
-    stacked: bool
+
+    def value(self, name: str | None, tensors: Tensors) -> np.ndarray:
+        """The leaf's own part of one of these tensors."""
+        if name is None:
+            return np.zeros(self.shape, np.float32)
+        part = np.split(tensors[name], self.place.parts)[self.place.part]
+        return part.T if self.transposed else part
 
 
 def fill(
@@ -174,7 +201,7 @@ def fill(
     tensors = stored.tensors
     layers = skeleton.encoder.config.num_layers
     sources = {
-        path: _source(path, leaf.shape, dict(modules), layers)
+        path: _source(path, leaf.shape, dict(modules), layers, stored.family)
         for path, leaf in paths(skeleton).items()
         if path.rsplit("/", 1)[0] not in fresh
     }
@@ -184,18 +211,21 @@ def fill(
         source = sources.get(path_of(key_path))
         if source is None:
             return jnp.zeros(leaf.shape, leaf.dtype)
-        arrays = [tensors[name].T if source.transposed else tensors[name] for name in source.names]
-        return jnp.asarray(np.stack(arrays) if source.stacked else arrays[0])
+        arrays = [source.value(name, tensors) for name in source.names]
+        stacked = "{layer}" in source.place.tensor
+        return jnp.asarray(np.stack(arrays) if stacked else arrays[0])
 
     return jax.tree_util.tree_map_with_path(leaf_value, skeleton)
 
 
-def _source(path: str, shape: tuple[int, ...], modules: dict[str, str], num_layers: int) -> Source:
-    name = tensor_name(path, modules)
-    stacked, transposed = "{layer}" in name, path.endswith("/kernel")
-    names = [name.format(layer=i) for i in range(num_layers)] if stacked else [name]
-    shape = shape[1:] if stacked else shape
-    return Source(tuple(names), shape[::-1] if transposed else shape, transposed, stacked)
+def _source(
+    path: str, shape: tuple[int, ...], modules: dict[str, str], num_layers: int, family: Family
+) -> Source:
+    place, transposed = place_of(path, modules), path.endswith("/kernel")
+    shape = shape[1:] if "{layer}" in place.tensor else shape
+    shape = shape[::-1] if transposed else shape
+    whole = (shape[0] * place.parts, *shape[1:])
+    return Source(tuple(place.tensors(num_layers, family)), whole, place, transposed)
 
 
 def left_out(stored: Stored, modules: Iterable[str]) -> list[str]:
@@ -230,7 +260,7 @@ def _check_fit(sources: Iterable[Source], stored: Stored) -> None:
     Extra is what belongs to the encoder; heads of other tasks are left out.
     """
     tensors = stored.tensors
-    wanted = {name: source.shape for source in sources for name in source.names}
+    wanted = {name: source.shape for source in sources for name in source.names if name}
     problems = [
         f"{name} {problem}"
         for name, shape in wanted.items()

@@ -8,9 +8,9 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import Dialect
-from jaxtune.data.custom import read_texts
+from jaxtune.data.custom import read_further
 from jaxtune.data.examples import FurtherSet, Layout
-from jaxtune.data.glue import GLUE_TASKS, read_glue_texts
+from jaxtune.data.glue import GLUE_TASKS, read_glue_further
 from jaxtune.data.tokens import load_tokenizer
 from jaxtune.export.choose import members_named
 from jaxtune.export.members import Member, read_sweep, skeleton, with_params
@@ -143,10 +143,10 @@ def _reader_of(own: SweepConfig, config: PredictConfig) -> Callable[[Path], Furt
     def read(path: Path) -> FurtherSet:
         # As GLUE publishes them, unless columns are named.
         published = task is not None and path.suffix.lower() == ".tsv" and not config.text_columns
-        return read_glue_texts(path, task) if task is not None and published else table(path)
+        return read_glue_further(path, task) if task is not None and published else table(path)
 
     return read
 
 
 def _reader(layout: Layout, dialect: Dialect) -> Callable[[Path], FurtherSet]:
-    return lambda path: read_texts(path, layout, dialect, labelled=False)
+    return lambda path: read_further(path, layout, dialect, labelled=False)

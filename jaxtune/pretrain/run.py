@@ -8,6 +8,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,10 +25,17 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.models.encoder_config import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig, RelativeConfig
 from jaxtune.models.families import FAMILIES
+from jaxtune.models.families.family import BERT_KEYS
 from jaxtune.models.heads import MaskedLM
-from jaxtune.models.pretrained import config_json, num_parameters, write_folder
+from jaxtune.models.pretrained import (
+    config_json,
+    encoder_config,
+    num_parameters,
+    with_dropout,
+    write_folder,
+)
 from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
 from jaxtune.pretrain.settings import PretrainConfig, check
 from jaxtune.storage.checkpoints import RunCheckpoints
@@ -158,26 +166,34 @@ def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
 
 def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> EncoderConfig:
     family = FAMILIES[config.family]
-    encoder = EncoderConfig(
-        family=config.family,
-        vocab_size=corpus.vocab_size,
-        hidden_size=config.hidden_size,
-        num_layers=num_layers,
-        num_heads=config.num_heads,
-        intermediate_size=4 * config.hidden_size,
-        max_positions=config.max_length,
-        type_vocab_size=family.types_in_pretraining,
-        embedding_size=config.hidden_size,
-        activation="gelu",
-        layer_norm_eps=1e-12,
-        hidden_dropout=config.dropout,
-        attention_dropout=config.dropout,
-        classifier_dropout=config.dropout,
-        pad_token_id=corpus.pad_token,
-        init_std=config.init_std,
-        dtype=config.precision,
-    )
-    encoder = dataclasses.replace(encoder, **family.facts)
+    own = {field: family.absent[field] for field in family.absent if field not in BERT_KEYS}
+    if "window" in own:  # with more tokens than that in most sequences, or no block were local
+        own["window"] = config.max_length // 2
+    # A gate is a product more: a third less of width makes as many weights.
+    inner = config.hidden_size // 3 * 8 if "gated" in family.facts else 4 * config.hidden_size
+    values: dict[str, Any] = {
+        "family": config.family,
+        "vocab_size": corpus.vocab_size,
+        "hidden_size": config.hidden_size,
+        "num_layers": num_layers,
+        "num_heads": config.num_heads,
+        "intermediate_size": inner,
+        "max_positions": config.max_length,
+        "type_vocab_size": family.types_in_pretraining,
+        "embedding_size": config.hidden_size,
+        "activation": "gelu",
+        "layer_norm_eps": 1e-12,
+        "hidden_dropout": config.dropout,
+        "attention_dropout": config.dropout,
+        "classifier_dropout": config.dropout,
+        "pad_token_id": corpus.pad_token,
+        "init_std": config.init_std,
+        "dtype": config.precision,
+    }
+    encoder = with_dropout(encoder_config(**values | own | dict(family.facts)), config.dropout)
+    if encoder.distance == "disentangled":
+        relative = RelativeConfig.for_length(config.max_length)
+        encoder = dataclasses.replace(encoder, relative=relative)
     # Where positions are counted, those up to the padding id stay unused.
     rows = config.max_length + encoder.position_offset
     return dataclasses.replace(encoder, max_positions=rows)

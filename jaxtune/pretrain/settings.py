@@ -28,10 +28,20 @@ class PretrainConfig:
     held_out: Path | None = None
     """Text file to validate on; without it, 1 % of the sequences (at most 1,000)."""
     family: Literal[
-        "bert", "roberta", "albert", "distilbert", "electra", "xlm-roberta", "camembert"
+        "bert",
+        "roberta",
+        "albert",
+        "distilbert",
+        "electra",
+        "xlm-roberta",
+        "camembert",
+        "modernbert",
+        "deberta-v2",
     ] = "bert"
     """Architecture: RoBERTa counts positions from after its padding index and has one token type,
-    ALBERT repeats one block, DistilBERT has no token types.
+    ALBERT repeats one block, DistilBERT has no token types, ModernBERT normalises before and sees a
+    window of half a sequence in two of three blocks, DeBERTa (v2 and v3) reads distances in half as
+    many buckets as max_length.
     """
     layers: tuple[int, ...] = (4, 12, 24)
     """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block
@@ -42,7 +52,7 @@ class PretrainConfig:
     learning_rates: tuple[float, ...] = (2.4e-3, 7e-4, 5e-4)
     """Peak learning rate of each stage; constant after the warm-up, decaying in the last stage."""
     hidden_size: int = 64
-    """Width; the feed-forward layer is four times as wide."""
+    """Width; the feed-forward layer is four times as wide, with a gate 8/3 times."""
     num_heads: int = 4
     """Attention heads."""
     max_length: int = 16

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from jaxtune.core.files import replace_file, write_json
 from jaxtune.core.metrics import curve_of
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.paths import CLASSES, IDS, LABELS, PREDICTIONS
+
+NO_ANSWERS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class History:
@@ -75,7 +78,7 @@ class History:
 
 
 def write_predictions(
-    out: Path, trial: int, logits: np.ndarray, answers: Mapping[str, np.ndarray]
+    out: Path, trial: int, logits: np.ndarray, answers: Mapping[str, np.ndarray] = NO_ANSWERS
 ) -> None:
     """float32 logits `[example, label]` of the final step: of the dev set, and, in a folder each,
     of further sets by name.

@@ -103,6 +103,8 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     console.print(table)
     for arm, summary in summaries.items():
         for name, scores in summary.get("further", {}).items():
+            if not name.endswith(f"/{summary['metric']}"):
+                continue  # summary.json has the others
             mean, std = ("-" if x is None else f"{x:.3f}" for x in scores.values())
             of = f" [{arm}]" if summaries.keys() - {arm} else ""
             say(f"{name}{of}: mean {mean}, std {std}.")

@@ -324,12 +324,15 @@ class GroupRun:
 
     def _answer(self, models: SequenceClassifier, step: int) -> None:
         """Every trial that ends after so many steps, or goes on, answers the further sets."""
+        if not self.tables.further:
+            return
         num_layers = self.task.model.encoder.config.num_layers
         left = [
             left_of_unused_words(trial, rates[:step], num_layers)
             for trial, rates in zip(self.trials, self.rates, strict=True)
         ]
-        lanes = np.resize(np.array(left, np.float32), self.program.group_size)
+        with np.errstate(over="ignore"):  # of a rate at which a trial diverges
+            lanes = np.resize(np.array(left, np.float32), self.program.group_size)
         decay = self.program.place(lanes)
         tables, count = self.tables, len(self.trials)
         for name, (tokens, plan) in tables.further.items():

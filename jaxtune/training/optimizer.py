@@ -16,6 +16,7 @@ from jaxtune.config.trials import Hyper
 from jaxtune.core.schedules import correction_factor, scheduled_rate
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.names import path_of, paths
+from jaxtune.models.starting_point import FINAL_NORM
 
 
 class ScaleByMomentsState(NamedTuple):
@@ -156,7 +157,7 @@ def decay_towards(origin: optax.Params, strength: ArrayLike) -> optax.GradientTr
 
 def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
     """Layer-wise learning rates (Zhang et al., 2021): 1 for the head, `factor` (may be traced) once
-    more per block below.
+    more per block below; a norm above all blocks goes with the head, as in BEiT's and MAE's code.
 
     The top block has `factor`, the lowest of L blocks factor^L, the embeddings factor^(L+1). It
     scales the step AND its weight decay, as a learning rate per parameter group does; unlike their
@@ -170,7 +171,7 @@ def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
 
         def scale(key_path, update):
             path = path_of(key_path)
-            if path.startswith("head/"):
+            if path.startswith(("head/", FINAL_NORM)):
                 return update
             if "/layers/" not in path:
                 return update * depth_factor(factor, num_layers + 1)

@@ -161,7 +161,7 @@ class ProgramPlan:
     def drawn_anew(self) -> list[str]:
         """The parts of the model that every trial draws from its own seed."""
         fewest = min(trial.config.reinit_layers for trial in self.trials)
-        return drawn_parts(self.task.fresh, fewest)
+        return drawn_parts(self.task.fresh, self.task.model.encoder.config, fewest)
 
     @property
     def about_the_start(self) -> list[str]:
@@ -227,10 +227,9 @@ def make_plans(
     for config, members in by_config.items():
         if all(trial.number in finished for trial in members):
             continue
-        task = prepare(config, platform)
+        task = prepare(config, platform, (trial.config for trial in members))
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
-            task.class_weights(trial.config)  # where they do not fit, that is said here
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
         rows = np.stack([_rows(config, order, task) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished)

@@ -1,7 +1,7 @@
 """A config to what the programs need: tokens, row shapes, weights, plan of the evaluation."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +106,7 @@ class Prepared:
         return scoring_words(*about, self.dev.labels, self.trivial)
 
     def class_weights(self, config: SweepConfig) -> np.ndarray:
-        """What each class counts in the loss of a trial, float32 [label]; UserError for weights
-        that do not fit.
-        """
+        """What each class counts in the loss of a trial, float32 [label]."""
         return class_weights_of(config, self.train.labels, self.classes)
 
     @property
@@ -153,10 +151,15 @@ class Prepared:
         }
 
 
-def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
+def prepare(
+    config: SweepConfig, platform: str | None = None, trials: Iterable[SweepConfig] = ()
+) -> Prepared:
     """Everything that does not depend on a seed, as suits a platform (by default JAX's own).
 
     Raises UserError for input that cannot be used.
+
+    Args:
+        trials: configs with the traced values that `config` may lack, for what must fit the data.
     """
     assert config.model is not None
     folder = locate(config.model, config.revision)
@@ -173,9 +176,16 @@ def prepare(config: SweepConfig, platform: str | None = None) -> Prepared:
     dataset = read_dataset(config)
     (train, dev, *rest), further, reading = _read(config, dataset, folder, encoder_config)
     _check_usable(config, train)
+    for own in {(each.class_weights, each.label_smoothing): each for each in trials}.values():
+        class_weights_of(own, train.labels, dataset.task.label_names)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
     if config.compact_vocabulary:
-        (train, dev, *rest), kept_words = compact([train, dev, *rest])
+        padding = encoder_config.pad_token_id
+        counted = encoder_config.positions == "counted"
+        (train, dev, *rest), kept_words = compact([train, dev, *rest], padding if counted else 0)
+        # A model knows padding by its id, which ModernBERT has behind all words.
+        own_id = int(np.searchsorted(kept_words, padding))
+        encoder_config = dataclasses.replace(encoder_config, pad_token_id=own_id)
     held_out = rest[0] if rest else None
     further, further_words = compact_beside(further, kept_words)
     labels = dataset.task.num_labels

@@ -18,7 +18,7 @@ from jaxtune.models.starting_point import mix
 from jaxtune.training.optimizer import make_optimizer, square_sums
 
 EMBEDDINGS = ("word", "position", "token_type", "norm")
-LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
+LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "gate", "output")
 
 
 class StepPlan(NamedTuple):
@@ -198,9 +198,14 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
 
     # A shared block has no layer axis.
     per_layer = [jnp.atleast_1d(leaf) for leaf in jax.tree.leaves(encoder.layers)]
-    kinds = [jnp.atleast_1d(getattr(encoder.layers, kind).kernel[...]) for kind in LAYER_KINDS]
+    kinds = [
+        jnp.atleast_1d(getattr(encoder.layers, kind).kernel[...])
+        for kind in LAYER_KINDS
+        if hasattr(encoder.layers, kind)
+    ]
     embeddings = [getattr(encoder, name) for name in EMBEDDINGS if hasattr(encoder, name)]
-    modules = [total(module) for module in (embeddings, head.pooler, head.classifier, sums)]
+    pooler = [getattr(head, name) for name in ("pooler", "norm") if hasattr(head, name)]
+    modules = [total(module) for module in (embeddings, pooler, head.classifier, sums)]
     return jnp.sqrt(jnp.concatenate([*kinds, sum(per_layer), jnp.stack(modules)]))
 
 
@@ -208,5 +213,6 @@ def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
     """Names for `gradient_norms`: `layer_00/query` ... `layer_23/layer`, `embeddings`, ..."""
     config = model.encoder.config
     layers = range(1 if config.shared_block else config.num_layers)
-    per_layer = [f"layer_{i:02d}/{kind}" for kind in (*LAYER_KINDS, "layer") for i in layers]
+    kinds = [kind for kind in LAYER_KINDS if hasattr(model.encoder.layers, kind)]
+    per_layer = [f"layer_{i:02d}/{kind}" for kind in (*kinds, "layer") for i in layers]
     return (*per_layer, "embeddings", "pooler", "classifier", "all")

@@ -11,7 +11,7 @@ from test_glue import DATA, LAYOUTS, tabbed, table, write_task
 
 from jaxtune.config.settings import GLUE
 from jaxtune.core.errors import UserError
-from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_texts
+from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_further
 
 # task: file, header of the test split
 TESTS = {
@@ -178,5 +178,5 @@ def test_colas_domains() -> None:
 def test_a_dev_split_as_texts_to_answer(name: str) -> None:
     task = GLUE_TASKS[name]
     dev = read_glue_folder(name, DATA / "glue").dev
-    asked = read_glue_texts(DATA / "glue" / task.folder / "dev.tsv", task)
+    asked = read_glue_further(DATA / "glue" / task.folder / "dev.tsv", task)
     assert (asked.examples.first, asked.examples.second) == (dev.first, dev.second)

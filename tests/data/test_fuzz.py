@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import jax
 import numpy as np
 import pytest
 from bad_data import FILES, GOOD
+from bad_tables import GOOD_TABLES, TABLE
 from tiny import write_tiny_model
 
 from jaxtune.config.parse import Settings, parse
@@ -126,6 +128,10 @@ READERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "scores": ("train.csv", read_table(".csv", regression=True)),
     "tsv": ("dev.tsv", read_table(".tsv")),
     "jsonl": ("train.jsonl", read_table(".jsonl")),
+    "json": ("train.json", read_table(".json")),
+    "parquet": ("train.parquet", read_table(".parquet")),
+    "saved dataset": ("train/data-00000-of-00001.arrow", read_table("")),
+    "state of a saved dataset": ("dev/state.json", read_table("")),
     "texts": ("train.jsonl", lambda folder: assert_lines(read_texts(folder / "train.jsonl"))),
     "yaml": ("config.yaml", read_settings),
     "weights": (WEIGHTS, read_weights),
@@ -144,11 +150,13 @@ def assert_lines(lines: list[str]) -> None:
 def folder(tmp_path_factory) -> Path:
     """Every file that is read, in good order."""
     folder = write_tiny_model(tmp_path_factory.mktemp("fuzz"))
-    for kind, content in GOOD.items():
+    for kind, content in (GOOD | GOOD_TABLES).items():
         for split in ("train", "dev"):
             file = folder / FILES.get(kind, "") / f"{split}{'.tsv' if kind in FILES else kind}"
             file.parent.mkdir(exist_ok=True)
-            file.write_bytes(content.encode())
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for split in ("train", "dev"):
+        datasets.Dataset.from_dict(TABLE).save_to_disk(folder / split)
     base = SweepConfig(model="m", task="rte")
     (folder / "config.yaml").write_text(
         Settings(base, {"learning_rate": (1e-5, 2.0)}, ()).as_yaml()

@@ -4,6 +4,7 @@ bfloat16.
 
 import dataclasses
 import functools
+import re
 from typing import Any
 
 import hf
@@ -135,7 +136,8 @@ def test_the_masked_lm_heads_activation(family: str) -> None:
     assert deviation(np.asarray(logits), theirs[hf.lm_labels(batch) != hf.IGNORED].numpy()) < 1e-5
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+# ModernBERT has none; DeBERTa's meets distances too.
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("modernbert", "deberta-v2")])
 def test_key_bias_has_no_gradient(family: str) -> None:
     """In float64 the key biases' gradient vanishes, which is why the float32 comparison leaves them
     out.
@@ -179,8 +181,45 @@ def test_padding_in_a_text_is_torchs(family: str, head: str) -> None:
         logits, gradients = run_jax(hf.load_jax(folder, head), batch, rows)
         assert deviation(logits, expected) < 1e-5
         assert_same_gradients(gradients, reference)
-    words = next(g for name, g in gradients.items() if name.endswith("word_embeddings.weight"))
+    words = next(g for n, g in gradients.items() if re.search("(word|tok)_embeddings.weight$", n))
     assert np.any(words[hf.padding_id(family)]) == (head == MASKED_LM)  # by the decoder
+
+
+# All that ModernBERT's config.json can choose, the other way, and an odd window.
+CHOICES = {
+    **dict.fromkeys(("attention_bias", "mlp_bias", "norm_bias", "classifier_bias"), True),
+    "decoder_bias": False,
+    "classifier_pooling": "mean",
+    "classifier_activation": "relu",
+    "hidden_activation": "silu",
+    "local_attention": 7,
+    "global_attn_every_n_layers": 2,
+    "global_rope_theta": 500.0,
+    "local_rope_theta": 50.0,
+}
+
+
+@pytest.mark.parametrize("head", [CLASSIFICATION, MASKED_LM])
+def test_what_a_modernbert_can_choose_is_torchs(head: str) -> None:
+    """Padded, and packed beside sequences that neither window nor mean may see."""
+    batch, folder = hf.make_batch("modernbert"), hf.make_folder("modernbert", head, **CHOICES)
+    expected, reference = run_torch(hf.load_torch(folder, head), batch, "modernbert", head)
+    for rows in (hf.jax_rows(batch), hf.jax_rows(batch, PACKED, slots=26)):
+        logits, gradients = run_jax(hf.load_jax(folder, head), batch, rows)
+        assert deviation(logits, expected) < 1e-5
+        assert set(gradients) == set(reference) - {"decoder.weight"}
+        assert_same_gradients(gradients, reference)
+
+
+@pytest.mark.parametrize("choice", ["local_attention", "global_rope_theta", "local_rope_theta"])
+def test_windows_and_rotations_are_there(choice: str) -> None:
+    """A sequence longer than the window has other logits with a wider one, and with other bases."""
+    batch, plain = hf.make_batch("modernbert"), hf.load_jax(hf.make_folder("modernbert"))
+    assert plain.encoder.config.window < max(map(len, batch.ids))
+    other = hf.load_jax(hf.make_folder("modernbert", **{choice: 24}))
+    run = jax.jit(lambda model, rows: model(rows))
+    one, two = (np.asarray(run(model, hf.jax_rows(batch))) for model in (plain, other))
+    assert deviation(one, two) > 1e-4
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -221,18 +260,23 @@ def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
     """Means and spreads of the logits over many masks are torch's: no site is missing or has
     another rate.
     """
-    rates, draws = (hidden, 0.2, 0.3), 8000
+    rates, draws = (hidden, 0.2, 0.3), 2000 if family == "deberta-v2" else 8000
     names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
     changes = dict(zip(names, rates, strict=True))
+    changes |= {"mlp_dropout": 0.25} if family == "modernbert" else {}
     folder = hf.make_folder(family, **changes)
     batch = hf.make_batch(family, lengths=(6,))
     model, rows = hf.load_jax(folder), hf.jax_rows(batch, slots=6)
     keys = jax.random.split(jax.random.key(0), draws)
     ours = np.asarray(jax.jit(jax.vmap(model, (None, 0)))(rows, keys))[:, 0]
-    inputs = {name: x.expand(draws, -1) for name, x in hf.torch_inputs(batch, family).items()}
+    # DeBERTa drops states of distances, the same ones for a whole batch.
+    passes = draws if family == "deberta-v2" else 1
+    one = hf.torch_inputs(batch, family)
+    inputs = {name: x.expand(draws // passes, -1) for name, x in one.items()}
     torch.manual_seed(0)
+    reference = hf.load_torch(folder).train()
     with torch.no_grad():
-        theirs = hf.load_torch(folder).train()(**inputs).logits.numpy()
+        theirs = np.concatenate([reference(**inputs).logits.numpy() for _ in range(passes)])
     scale = theirs.std(0)
     assert (scale > 0.05).all()
     np.testing.assert_array_less(
@@ -261,7 +305,7 @@ def distance(ours: Any, reference: Any) -> float:
 
 
 # Of the others tests/training/test_bfloat16.py has the same, in a step.
-@pytest.mark.parametrize("family", ["bert", "roberta", "albert"])
+@pytest.mark.parametrize("family", hf.FIRST_FAMILIES)
 def test_bfloat16_is_as_near_to_float32_as_torchs(family: str) -> None:
     """A product in bfloat16 rounds at 2^-9; what that makes of a model, torch in bfloat16 says.
 

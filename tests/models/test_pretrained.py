@@ -31,7 +31,12 @@ from jaxtune.models.pretrained import (
 NOT_FOUND = errors.RepositoryNotFoundError.__new__(errors.RepositoryNotFoundError)
 BOTH_HEADS = ("head/pooler", "head/classifier")
 EVERY = (*FAMILIES, *hf.NAMESAKES)
-POOLED = ("bert", "albert")  # whose classifier begins with the pre-trained pooler
+POOLED = ("bert", "albert", "modernbert")  # whose classifier begins with a pre-trained layer
+
+
+def head_of(family: str) -> tuple[str, ...]:
+    """All modules of the head."""
+    return tuple(ALL[family].classifier)
 
 
 @pytest.mark.parametrize("head", [CLASSIFICATION, MASKED_LM])
@@ -60,8 +65,9 @@ def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
     assert any(name.startswith(prefix) for name in names) == (head != BARE)
     model, fresh, _ = load_classifier(folder, read_config(folder)[0], 2)
     assert_encoder_is(model, folder)
-    pooled = family in POOLED and head != MASKED_LM
-    assert fresh == (BOTH_HEADS[1:] if pooled else BOTH_HEADS)
+    # ModernBERT's is the masked-LM head's dense layer and LayerNorm.
+    pooled = family in POOLED and (head == MASKED_LM) == (family == "modernbert")
+    assert fresh == (BOTH_HEADS[1:] if pooled else head_of(family))
 
 
 def test_masked_lm_needs_its_head() -> None:
@@ -76,7 +82,10 @@ def test_absent_values_have_transformers_defaults(family: str, tmp_path: Path) -
     """
     keys = ALL[family].keys
     optional = [keys[field] for field in ALL[family].absent if field in keys]
-    short = configured(hf.make_folder(family), tmp_path / "short", **dict.fromkeys(optional))
+    # Room for the padding id that ModernBERT has by default.
+    sizes = {"vocab_size": 50_300} if family == "modernbert" else {}
+    source = hf.make_folder(family, **sizes)
+    short = configured(source, tmp_path / "short", **dict.fromkeys(optional))
     hf.transformers.AutoConfig.from_pretrained(short).save_pretrained(tmp_path / "full")
     assert read_config(short)[0] == read_config(tmp_path / "full")[0]
 
@@ -90,12 +99,15 @@ def test_with_dropout_sets_every_rate() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fresh_head_is_normal_with_std_002(family: str) -> None:
-    """Over 500 keys the fresh weights are N(0, 0.02), all others stay, biases are 0, and no two
-    keys agree.
+    """Over 500 keys the fresh weights are N(0, 0.02), or ModernBERT's by its width and cut at two
+    deviations; all others stay, biases are 0, and no two keys agree.
     """
     folder = hf.make_folder(family)
     model, fresh, _ = load_classifier(folder, read_config(folder)[0], 4)
     assert fresh == (BOTH_HEADS[1:] if family in POOLED else BOTH_HEADS)
+    by_width = model.encoder.config.head.draw == "by_width"
+    std = 1 / np.sqrt(32) if by_width else 0.02
+    normal = scipy.stats.truncnorm(-2, 2) if by_width else scipy.stats.norm
     keys = jax.random.split(jax.random.key(0), 500)
     drawn = jax.jit(jax.vmap(lambda key: draw_fresh(model, fresh, key)))(keys)
     before = paths(model)
@@ -108,8 +120,9 @@ def test_fresh_head_is_normal_with_std_002(family: str) -> None:
         else:
             values = np.asarray(leaf).ravel()
             assert len(np.unique(leaf, axis=0)) == len(keys)
-            assert values.std() == pytest.approx(0.02, rel=5 / np.sqrt(2 * len(values)))
-            assert scipy.stats.kstest(values / 0.02, "norm").pvalue > 1e-6
+            expected = std * normal.std()
+            assert values.std() == pytest.approx(expected, rel=5 / np.sqrt(2 * len(values)))
+            assert scipy.stats.kstest(values / std, normal.cdf).pvalue > 1e-6
     assert np.any(before["head/pooler/kernel"]) == (family in POOLED)
 
 

@@ -164,6 +164,9 @@ HEADS = [
     ("electra", "PreTraining", "discriminator_predictions"),
     ("mpnet", "", "mpnet.pooler"),
     ("camembert", "MaskedLM", "lm_head"),
+    ("deberta-v2", "MaskedLM", "cls"),
+    ("deberta-v2", "SequenceClassification", "classifier, pooler"),
+    ("deberta-v2", "MultipleChoice", "classifier, pooler"),
 ]
 
 
@@ -189,7 +192,7 @@ WRAPPED = [
     (wrapper, family)
     for family in hf.FAMILIES
     for wrapper in [*WRAPPERS, "question_encoder.bert_model."]
-    if family in ("bert", "roberta", "albert") or wrapper in ("0.auto_model.", "encoder.")
+    if family in hf.FIRST_FAMILIES or wrapper in ("0.auto_model.", "encoder.")
 ]
 
 

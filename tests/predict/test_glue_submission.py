@@ -25,15 +25,16 @@ def out(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("glue")
     (folder / "RTE").mkdir()
     labels = ["entailment", "not_entailment"]
-    lines = [f"{i}\t{a}\t{b}\t{labels[i % 2]}" for i, (a, b) in enumerate(ROWS * 4)]
+    lines = [f"{i}\t{a}\t{b}\t{labels[i % 3 > 0]}" for i, (a, b) in enumerate(ROWS * 4)]
     for split in ("train", "dev"):
         (folder / "RTE" / f"{split}.tsv").write_text("\n".join([f"{HEADER}\tlabel", *lines]))
     tests = [f"{i}\t{a}\t{b}" for i, (a, b) in enumerate(ROWS)]
     (folder / "RTE" / "test.tsv").write_text("\n".join([HEADER, *tests]))
     out = folder / "out"
     data = ["--task", "rte", "--data_dir", str(folder), "--predict_test"]
-    few = ["--num_seeds", "3", "--max_steps", "2", "--batch_size", "4", "--learning_rate", "1e-3"]
-    assert sweep(["--model", tiny, *data, *few, "--out", str(out)]) == 0
+    few = ["--num_seeds", "4", "--max_steps", "2", "--batch_size", "4", "--learning_rate", "1e-3"]
+    # By ranks, of which a model that has hardly learnt anything has some right.
+    assert sweep(["--model", tiny, *data, *few, "--metric", "auroc", "--out", str(out)]) == 0
     return out
 
 
@@ -50,8 +51,7 @@ def content(target):
 def usable(out):
     trials = jaxtune.load_results(out).trials
     own = trials[~trials.failed].trial.tolist()
-    if not own:
-        pytest.skip("every trial failed")
+    assert len(own) > 1, "the fixture must hold such"
     return own
 
 

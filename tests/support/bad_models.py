@@ -463,6 +463,11 @@ BAD_TOKENIZERS: list[tuple[str, Edit, str]] = [
         instead_of("tokenizer.json", "sentencepiece.bpe.model"),
         "has sentencepiece.bpe.model, but lacks tokenizer.json; download it too, or make it with",
     ),
+    (
+        "an spm.model alone",
+        instead_of("tokenizer.json", "spm.model"),
+        "has spm.model, but lacks tokenizer.json; download it too, or make it with transformers 4",
+    ),
     ("empty", text_of("tokenizer.json", ""), TOKENIZER),
     ("a pointer", text_of("tokenizer.json", POINTER.decode()), "is a pointer of Git LFS and not"),
     ("cut", file_of("tokenizer.json", lambda b: b[:300]), TOKENIZER),

@@ -131,11 +131,6 @@ PARQUET = [
             "row 1 has 'No', which differ only in case, spaces",
         ),
         (
-            "scores",
-            parquet(text=list("abcdefghijklmnopqrstuvw"), label=[n / 7 for n in range(23)]),
-            "has 23 distinct numbers as labels, such as",
-        ),
-        (
             "invalid UTF-8",
             parquet(text=pa.array([b"a", b"\xff"]).view("string"), label=[0, 1]),
             " is no readable table",

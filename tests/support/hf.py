@@ -29,8 +29,20 @@ transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)  # the models are too small to share
 
 # Those that compute something of their own, and RoBERTa by other names.
-FAMILIES = ("bert", "roberta", "albert", "distilbert", "electra", "mpnet")
+FIRST_FAMILIES = ("bert", "roberta", "albert")
+FAMILIES = (*FIRST_FAMILIES, "distilbert", "electra", "mpnet", "modernbert", "deberta-v2")
 NAMESAKES = ("xlm-roberta", "camembert")
+# As the published ones have it; a sequence has distances with and without a bucket of their own.
+OWN = {
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": "p2c|c2p",
+        "position_buckets": 6,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+    }
+}
 CLASSIFICATION, MASKED_LM, BARE = "SequenceClassification", "MaskedLM", ""
 NUM_LABELS = 3
 LENGTHS = (7, 12, 5, 9, 3, 10)
@@ -56,8 +68,11 @@ def make_model(family: str, head: str = CLASSIFICATION, seed: int = 0, **changes
         "type_vocab_size": ALL[family].types_in_pretraining,
     }
     own = {"embedding_size": 16} if "embedding_size" in ALL[family].keys else {}
+    if "window" in ALL[family].keys:
+        # Of four blocks the two in the middle see two tokens on each side.
+        own |= {"num_hidden_layers": 4, "local_attention": 4, "pad_token_id": padding_id(family)}
     own |= {"num_labels": NUM_LABELS, "attn_implementation": "eager"}
-    settings = _in_words_of(family, settings | own | changes)
+    settings = _in_words_of(family, settings | own | OWN.get(family, {}) | changes)
     config = getattr(transformers, f"{ALL[family].transformers}Config")(**settings)
     suffix = f"For{head}" if head else "Model"
     model = getattr(transformers, ALL[family].transformers + suffix)(config).eval()
@@ -121,12 +136,14 @@ def has_types(family: str) -> bool:
 
 
 def padding_id(family: str) -> int:
-    """The word that pads, as the family's models have it by default."""
-    return ALL[family].absent["pad_token_id"]
+    """The word that pads, as the family's models have it by default, if it is one of the fifty."""
+    return min(ALL[family].absent["pad_token_id"], 2)
 
 
 def is_key_bias(name: str) -> bool:
-    """Whether a tensor is the bias of attention's keys, whose gradient is 0."""
+    """Whether a tensor is the bias of attention's keys, whose gradient is 0. DeBERTa's keys meet
+    the queries of distances too, and their bias has one.
+    """
     return re.search(r"\b(key|k|k_lin)\.bias$", name) is not None
 
 

@@ -4,6 +4,7 @@ tokenizer.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -14,14 +15,16 @@ from jaxtune.models.pretrained import read_config, write_folder
 LAYERS, WIDTH = 2, 32
 
 
-def write_tiny_model(folder: Path, dropout: float = 0.1, family: str = "bert") -> Path:
+def write_tiny_model(
+    folder: Path, dropout: float = 0.1, family: str = "bert", layers: int = LAYERS
+) -> Path:
     """A folder with a masked-LM head, so that pooler and classifier are drawn fresh."""
     roberta = family == "roberta"
-    raw = {
+    raw: dict[str, Any] = {
         "model_type": family,
         "vocab_size": len(language.VOCABULARY),
         "hidden_size": WIDTH,
-        "num_hidden_layers": LAYERS,
+        "num_hidden_layers": layers,
         "num_attention_heads": 4,
         "intermediate_size": 2 * WIDTH,
         "max_position_embeddings": language.MAX_TOKENS + roberta,  # the first is unused
@@ -34,6 +37,9 @@ def write_tiny_model(folder: Path, dropout: float = 0.1, family: str = "bert") -
     }
     if family == "albert":
         raw["embedding_size"] = WIDTH
+    if family == "modernbert":  # two tokens on each side
+        rates = ("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout")
+        raw |= dict.fromkeys(rates, dropout) | {"local_attention": 4}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(raw))
     config, _ = read_config(folder)

@@ -142,7 +142,8 @@ def test_resumed_equals_undisturbed_where_trials_were_stopped(
     stopping = ["--early_stop", "0.5", *further(files), "--checkpoint_every", "1"]
     limit = middle_of_first_losses(out)
     monkeypatch.setattr(
-        "jaxtune.sweep.groups.stop_rule", lambda task: lambda losses, norms: losses[0] > limit
+        "jaxtune.sweep.groups.stop_rule",
+        lambda task: lambda trial, losses, norms: losses[0] > limit,
     )
     undisturbed = tmp_path / "undisturbed"
     assert main(command(tiny, files, undisturbed, *stopping)) == 0
@@ -200,3 +201,14 @@ def test_all_but_the_kept_trials_answer_too(tiny, files, tmp_path):
     for number in trials.trial:
         assert logits(out, "test", number).shape == (70, 2)
     assert trials["ood/accuracy"].notna().all()
+
+
+def test_a_trial_out_of_patience_answers_where_it_ended(tiny, files, tmp_path):
+    """The dev set given as a test file, too: its answers are the predictions, stopped or not."""
+    own = [f"--test_file={files['dev']}", "--patience", "1", "--eval_every", "1"]
+    out = tmp_path / "out"
+    assert main(command(tiny, files, out, *own, "--num_seeds", "4")) == 0
+    results = jaxtune.load_results(out)
+    assert (results.trials["stopped_by"] == "patience").any()
+    for trial, expected in results.predictions.items():
+        np.testing.assert_allclose(logits(out, "test", trial), expected, rtol=0, atol=1e-5)

@@ -22,8 +22,12 @@ def test_the_kernel_is_refused_where_it_cannot_be_had(tiny):
         prepare(config, "gpu")
 
 
-def test_the_kernel_is_refused_for_scores_that_it_does_not_compute():
-    folder = pytest.importorskip("hf").make_folder("mpnet")
+@pytest.mark.parametrize(
+    ("family", "title"),
+    [("mpnet", "MPNet"), ("modernbert", "ModernBERT"), ("deberta-v2", "DeBERTa")],
+)
+def test_the_kernel_is_refused_for_scores_that_it_does_not_compute(family, title):
+    folder = pytest.importorskip("hf").make_folder(family)
     config = SweepConfig(model=str(folder), task="miniature", attention="kernel")
-    with pytest.raises(UserError, match="does not compute that of MPNet; leave it out"):
+    with pytest.raises(UserError, match=f"does not compute that of {title}; leave it out"):
         prepare(config, "gpu")

@@ -2,6 +2,7 @@
 by step.
 """
 
+import re
 from typing import Any
 
 import hf
@@ -30,7 +31,11 @@ STEPS = 8
 PLAIN = Hyper(5e-4, True, 0.9, 0.999, 1e-6, 0.01, 1.0, 0.1)
 KEY = jax.random.key(11)
 _OFF = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-NO_DROPOUT = {"bert": _OFF, "roberta": _OFF, "electra": _OFF, "albert": {"classifier_dropout": 0.0}}
+NO_DROPOUT = {
+    **dict.fromkeys(("bert", "roberta", "electra", "deberta-v2"), _OFF),
+    "albert": {"classifier_dropout": 0.0},
+    "modernbert": {},
+}
 
 
 def step_key(step: int) -> Any:
@@ -45,10 +50,13 @@ def masks(model: Any, probability: float, key: Any) -> dict[str, np.ndarray]:
 
 
 def depth_below_head(name: str, num_layers: int) -> int:
-    """By torch's names: 0 the head and pooler, 1 the top block, L + 1 the embeddings."""
-    if ".layer." in name:
-        return num_layers - int(name.split(".layer.")[1].split(".")[0])
-    return num_layers + 1 if "embeddings" in name else 0
+    """By torch's names: 0 the head and pooler, 1 the top block, L + 1 the embeddings, those of
+    DeBERTa's distances and the LayerNorm over them too.
+    """
+    if found := re.search(r"\.layers?\.(\d+)\.", name):
+        return num_layers - int(found[1])
+    below = "embeddings" in name or name.startswith("deberta.encoder.")
+    return num_layers + 1 if below else 0
 
 
 def mixed_parameters(model: Any, start: dict[str, Any], mask: Any, p: float) -> dict[str, Any]:
@@ -80,7 +88,8 @@ def train_torch(model: Any, family: str, hyper: Hyper, mask_of_step: Any) -> lis
                 free = name.endswith("bias") or "norm" in name.lower()
                 rate = hyper.learning_rate * min(t / WARMUP_STEPS, falling)
                 if hyper.layerwise_lr_decay != 1.0:
-                    rate *= hyper.layerwise_lr_decay ** depth_below_head(name, 3)
+                    layers = model.config.num_hidden_layers
+                    rate *= hyper.layerwise_lr_decay ** depth_below_head(name, layers)
                 pull = 0.0 if free else rate * hyper.pretrained_decay
                 pulled = pull * (p - start[name])
                 decay = 0.0 if free else hyper.weight_decay
@@ -119,7 +128,11 @@ def train_jax(model: Any, family: str, hyper: Hyper) -> tuple[Any, list[float]]:
         ("albert", {"mixout": 0.3}),
         ("bert", {"pretrained_decay": 20.0}),
         ("roberta", {"layerwise_lr_decay": 0.7}),
+        ("modernbert", {"mixout": 0.5, "pretrained_decay": 5.0, "layerwise_lr_decay": 0.8}),
         pytest.param("electra", {"layerwise_lr_decay": 0.8}, marks=pytest.mark.storm),
+        pytest.param(
+            "deberta-v2", {"mixout": 0.7, "layerwise_lr_decay": 0.8}, marks=pytest.mark.storm
+        ),
         pytest.param(
             "roberta",
             {"mixout": 0.5, "pretrained_decay": 5.0, "layerwise_lr_decay": 0.8},
@@ -227,6 +240,18 @@ def test_reinitialised_blocks() -> None:
             assert np.abs(pairs).max() < 6 / np.sqrt(draws.shape[1]), path
         else:
             assert (top == (1.0 if path.endswith("scale") else 0.0)).all()
+
+
+def test_a_norm_above_the_blocks_is_reinitialised_with_them() -> None:
+    """As BERT's top block takes its last norm with it; with no block it stays."""
+    model = hf.load_jax(hf.make_folder("modernbert"))
+    redraw = jax.jit(reinitialise_top)
+    none, one = (paths(redraw(model, count, KEY)) for count in (0, 1))
+    np.testing.assert_array_equal(
+        none["encoder/final_norm/scale"], model.encoder.final_norm.scale[...]
+    )
+    assert (one["encoder/final_norm/scale"] == 1).all()
+    assert (one["encoder/layers/attention_norm/scale"][-1] == 1).all()
 
 
 def test_a_trials_start_and_what_of_it_is_its_own() -> None:

@@ -5,9 +5,11 @@ To add one, say how it differs from BERT:
 | what differs | where it is said |
 |---|---|
 | keys of config.json, and values where they are absent | its file: `keys`, `absent` |
+| fields that several keys decide together | its file: `read`, `write` |
 | what no key decides, as fields of EncoderConfig | its file: `facts` |
 | keys of other mathematics, which are refused | its file: `only` |
-| names of tensors, read and written | its file: `encoder`, `classifier`, `masked_lm`, `decoder` |
+| keys of several spellings | its file: `spelled` |
+| names of tensors, read and written | its file: `encoder` to `decoder`, `lacking` |
 | its classes in transformers, for export | its file: `transformers` |
 | arithmetic that EncoderConfig has no choice for | a choice there, and the part that reads it |
 | - tables, positions, what is shared by all blocks | `models/encoder.py` |
@@ -19,12 +21,17 @@ To add one, say how it differs from BERT:
 
 from jaxtune.models.families.albert import ALBERT
 from jaxtune.models.families.bert import BERT
+from jaxtune.models.families.deberta import DEBERTA
 from jaxtune.models.families.distilbert import DISTILBERT
 from jaxtune.models.families.electra import ELECTRA
 from jaxtune.models.families.family import Family
+from jaxtune.models.families.modernbert import MODERNBERT
 from jaxtune.models.families.mpnet import MPNET
 from jaxtune.models.families.roberta import ROBERTA
 from jaxtune.models.families.xlm_roberta import CAMEMBERT, XLM_ROBERTA
 
-_ALL = (BERT, ROBERTA, ALBERT, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET)
+_ALL = (
+    *(BERT, ROBERTA, ALBERT, XLM_ROBERTA, CAMEMBERT),
+    *(DISTILBERT, ELECTRA, MPNET, MODERNBERT, DEBERTA),
+)
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _ALL}

@@ -1,12 +1,16 @@
 """What a family of encoders is: a table of names and values, read in both directions."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from jaxtune.models.encoder_config import EncoderConfig
 
 Names = Mapping[str, str]
 
-# Field of EncoderConfig -> key of config.json, as BERT has them and most others too.
+# Field of EncoderConfig -> key of config.json, as BERT has them and most others too; `head.` begins
+# those of HeadConfig.
 BERT_KEYS: dict[str, str] = {
     "vocab_size": "vocab_size",
     "hidden_size": "hidden_size",
@@ -33,7 +37,8 @@ BERT_ABSENT: dict[str, Any] = {
     "pad_token_id": 0,
     "init_std": 0.02,
 }
-# Module of our tree -> module in a Hugging Face file; `{layer}` is the block's number.
+# Module of our tree -> module in a Hugging Face file; `{layer}` is the block's number, and [1/3]
+# after a name the second third of that module's outputs.
 BERT_EMBEDDINGS: dict[str, str] = {
     "encoder/word": "embeddings.word_embeddings",
     "encoder/position": "embeddings.position_embeddings",
@@ -70,7 +75,18 @@ class Family:
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     # Keys of other mathematics, each with the one value that is computed here.
     only: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    # Makes of a config.json the one that `keys` and `only` speak of, or raises UserError.
+    spelled: Callable[[Path, Mapping[str, Any]], dict[str, Any]] | None = None
+    # Modules, without the prefix, that a file has not though other blocks have them.
+    lacking: tuple[str, ...] = ()
     types_in_pretraining: int = 2  # token types of a model that is pre-trained here
+    # Fields that several keys decide together, from a config.json and its path; raises UserError.
+    read: Callable[[Path, Mapping[str, Any]], dict[str, Any]] = lambda path, raw: {}
+    # The keys that `read` reads, of a model that is pre-trained here.
+    write: Callable[[EncoderConfig], dict[str, Any]] = lambda config: {}
+    # Other names of modules, where config.json has this value under this key.
+    other_names: Names = dataclasses.field(default_factory=dict)
+    other_names_where: tuple[str, Any] = ("", None)
 
     @property
     def encoder_modules(self) -> dict[str, str]:
@@ -81,6 +97,8 @@ class Family:
     def bare_roots(self) -> tuple[str, ...]:
         """The first parts of tensor names in a file without a head, which lack the prefix."""
         roots = {name.split(".")[0] for name in self.encoder.values()} | {"pooler"}
+        # A head of its own may have one of these names in a file with a head.
+        roots -= {name.split(".")[0] for name in self.classifier.values()}
         return tuple(f"{root}." for root in sorted(roots))
 
     @property
@@ -88,8 +106,10 @@ class Family:
         """A tensor that every file of the encoder holds once: what stands before it stands before
         all names. The word embeddings may lie there under the decoder's name.
         """
-        table = self.encoder.get("encoder/position", self.encoder["encoder/word"])
-        return f"{table}.weight"
+        modules = ("encoder/distance", "encoder/position", "encoder/word")
+        return (
+            f"{next(self.encoder[module] for module in modules if module in self.encoder)}.weight"
+        )
 
     @property
     def tied(self) -> dict[str, str]:

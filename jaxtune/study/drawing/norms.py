@@ -15,7 +15,7 @@ from jaxtune.study.drawing.curves import trials_label
 
 # Of 24 layers, those that the paper shows (counted from 1).
 PAPER_LAYERS, PAPER_DEPTH = (1, 4, 8, 12, 16, 20), 24
-KINDS = ("query", "key", "value", "attention_output", "intermediate", "output")
+KINDS = ("query", "key", "value", "attention_output", "intermediate", "gate", "output")
 HEADS = {"pooler": Style(INK, (4, 1.5)), "classifier": Style(INK, (1.5, 1.2))}
 
 
