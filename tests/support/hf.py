@@ -136,8 +136,9 @@ def has_types(family: str) -> bool:
 
 
 def padding_id(family: str) -> int:
-    """The word that pads, as the family's models have it by default, if it is one of the fifty."""
-    return min(ALL[family].absent["pad_token_id"], 2)
+    """The word that pads, as the family's models have it by default, where that is one of fifty."""
+    default = ALL[family].absent["pad_token_id"]
+    return default if default < 50 else 0
 
 
 def is_key_bias(name: str) -> bool:
