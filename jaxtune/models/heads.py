@@ -8,6 +8,7 @@ from jaxtune.core.shapes import Array, Float, Hidden, Int, Key, Logits
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder import BlockWeights, Encoder, EncoderConfig, Rows
 from jaxtune.models.layers import dense, gelu, linear, normalise, product
+from jaxtune.models.lookup import look_up
 
 
 class ClassifierHead(nnx.Module):
@@ -46,7 +47,7 @@ class SequenceClassifier(nnx.Module):
         """One row of logits for every sequence in `rows.first`; `weights` as the encoder's."""
         encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
         states = self.encoder(rows, encoder_key, weights)
-        return self.head(states[rows.first], head_key)
+        return self.head(look_up(states, rows.first), head_key)
 
 
 class MaskedLMHead(nnx.Module):
@@ -80,4 +81,4 @@ class MaskedLM(nnx.Module):
     ) -> Float[Array, "masked vocabulary"]:
         """Logits at these flat slots (row * slots + slot) only: the vocabulary product is dear."""
         states: Hidden = self.encoder(rows, key)
-        return self.head(states[slots], self.encoder.word.embedding[...])
+        return self.head(look_up(states, slots), self.encoder.word.embedding[...])
