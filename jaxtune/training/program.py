@@ -35,6 +35,8 @@ from jaxtune.training.step import (
     gradient_norm_names,
     gradient_norms,
     loss_and_gradients,
+    loss_and_weight_gradients,
+    of_parameters,
 )
 
 
@@ -261,8 +263,10 @@ class GroupProgram:
         def on_rung(rows, models, weights, plan, keys, mixing):
             def one(model, weights, plan, key, mixing):
                 batch = gather_batch(tokens, plan, rows)
+                if weights is not None:
+                    return loss_and_weight_gradients(model, weights, batch, key)
                 if mixing is None:
-                    return loss_and_gradients(model, batch, key, weights=weights)
+                    return loss_and_gradients(model, batch, key)
                 assert pretrained is not None
                 probability, drawn = mixing
                 origin = with_leaves(pretrained, drawn)
@@ -274,7 +278,12 @@ class GroupProgram:
         ladder = self.static.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
-        return jax.lax.switch(rung, branches, models, weights, plan, keys, mixing)
+        loss, *gradients = jax.lax.switch(rung, branches, models, weights, plan, keys, mixing)
+        if weights is None:
+            return loss, *gradients
+        # Not in the rungs: out of a branch of XLA's come arrays, where the update, which reads the
+        # gradients as they are, has them in bfloat16.
+        return loss, self._across(of_parameters)(models, *gradients)
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:
