@@ -65,9 +65,24 @@ def _by_products(
     scores = scores / math.sqrt(split[-1])
     together = segments[:, None, :, None] == segments[:, None, None, :]
     scores = jnp.where(together, scores, MASKED)
-    weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
+    weights = _drop(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
     context = product(weights.astype(value.dtype), value)
     return context.swapaxes(1, 2).reshape(segments.size, -1)
+
+
+def _drop(key: Key | None, weights: Array, rate: float) -> Array:
+    """`dropout`; on a TPU as a product with the mask, which for weights is the same.
+
+    Where the choice between a weight and 0 is computed again in the backward pass, the compiler of
+    libtpu 0.0.42 ends with a segmentation fault.
+    """
+    if key is None or rate == 0.0:
+        return weights
+    return jax.lax.platform_dependent(
+        weights,
+        tpu=lambda weights: weights * dropout(key, jnp.ones_like(weights), rate),
+        default=lambda weights: dropout(key, weights, rate),
+    )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
