@@ -258,13 +258,19 @@ class GroupProgram:
         pretrained: SequenceClassifier | None,
         mixing: Mixing | None,
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
-        """Loss and gradients on the smallest rung that holds the batches of all local trials."""
+        """Loss and gradients on the smallest rung that holds the batches of all local trials.
+
+        Out of a rung, a branch of XLA's, come whole arrays. On an accelerator the weights' gradients
+        leave it in bfloat16, as the update reads them; on CPU XLA keeps them in float32 inside.
+        """
+        apart = weights is not None and self.mesh.devices.flat[0].platform != "cpu"
 
         def on_rung(rows, models, weights, plan, keys, mixing):
             def one(model, weights, plan, key, mixing):
                 batch = gather_batch(tokens, plan, rows)
                 if weights is not None:
-                    return loss_and_weight_gradients(model, weights, batch, key)
+                    loss, *gradients = loss_and_weight_gradients(model, weights, batch, key)
+                    return loss, *(gradients if apart else [of_parameters(model, *gradients)])
                 if mixing is None:
                     return loss_and_gradients(model, batch, key)
                 assert pretrained is not None
@@ -279,11 +285,8 @@ class GroupProgram:
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
         loss, *gradients = jax.lax.switch(rung, branches, models, weights, plan, keys, mixing)
-        if weights is None:
-            return loss, *gradients
-        # Not in the rungs: out of a branch of XLA's come arrays, where the update, which reads the
-        # gradients as they are, has them in bfloat16.
-        return loss, self._across(of_parameters)(models, *gradients)
+        whole = self._across(of_parameters)(models, *gradients) if apart else gradients[0]
+        return loss, whole
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:
