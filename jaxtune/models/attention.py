@@ -93,7 +93,7 @@ def _by_products(
         apart = jnp.abs(places[:, None, :, None] - places[:, None, None, :])
         together = together & (apart <= reach.steps)
     scores = jnp.where(together, scores, MASKED)
-    weights = dropout(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
+    weights = _drop(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
     context = product(weights.astype(value.dtype), value)
     return context.swapaxes(1, 2).reshape(segments.size, -1)
 
@@ -104,6 +104,21 @@ def by_head(
     """Queries, keys and values, heads before slots: products of heads then need no transposes."""
     size = rows.shape[-1] // (3 * num_heads)
     return rows.reshape(*rows.shape[:2], 3, num_heads, size).transpose(2, 0, 3, 1, 4)
+
+
+def _drop(key: Key | None, weights: Array, rate: float) -> Array:
+    """`dropout`; on a TPU as a product with the mask, which for weights is the same.
+
+    Where the choice between a weight and 0 is computed again in the backward pass, the compiler of
+    libtpu 0.0.42 ends with a segmentation fault.
+    """
+    if key is None or rate == 0.0:
+        return weights
+    return jax.lax.platform_dependent(
+        weights,
+        tpu=lambda weights: weights * dropout(key, jnp.ones_like(weights), rate),
+        default=lambda weights: dropout(key, weights, rate),
+    )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))

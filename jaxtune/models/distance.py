@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.core.shapes import Array, Float, Int, RowInts
+from jaxtune.models.lookup import look_up
 
 MOST_DISTANCE = 128  # all that is farther shares the last bucket
 
@@ -18,7 +19,8 @@ def bias_of_distance(
     """
     # From the query to the key.
     apart = positions[:, None, :] - positions[:, :, None]
-    return table[buckets(apart, len(table))].transpose(0, 3, 1, 2)
+    found = look_up(table, buckets(apart, len(table)).reshape(-1))
+    return found.reshape(*apart.shape, -1).transpose(0, 3, 1, 2)
 
 
 def buckets(apart: Int[Array, "..."], count: int) -> Int[Array, "..."]:

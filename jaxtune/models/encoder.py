@@ -25,6 +25,7 @@ from jaxtune.models.distance import bias_of_distance
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.layers import dense, layer_norm, linear, normal, normalise
+from jaxtune.models.lookup import look_up
 from jaxtune.models.rotary import rotation_of
 
 
@@ -146,13 +147,14 @@ class Encoder(nnx.Module):
     def _embed(self, rows: Rows) -> Hidden:
         with jax.named_scope("embed"):
             is_padding = rows.token_ids == self.config.pad_token_id
-            x = _look_up(self.word, rows.token_ids, is_padding)
+            x = _look_up_past_padding(self.word, rows.token_ids, is_padding)
             if self.config.positions == "counted":
-                x += _look_up(self.position, self._counted(rows, is_padding), is_padding)
+                counted = self._counted(rows, is_padding)
+                x += _look_up_past_padding(self.position, counted, is_padding)
             elif self.config.positions == "table":
-                x += self.position.embedding[rows.positions.reshape(-1)]
+                x += look_up(self.position.embedding[...], rows.positions.reshape(-1))
             if self.config.type_vocab_size:
-                x += self.token_type.embedding[rows.token_types.reshape(-1)]
+                x += look_up(self.token_type.embedding[...], rows.token_types.reshape(-1))
             if self.config.projected and self.config.projection_first:
                 x = dense(self.projection, x.astype(self.config.dtype))
             return normalise(self.norm, x).astype(self.config.dtype)
@@ -171,8 +173,8 @@ class Encoder(nnx.Module):
         return jnp.where(is_padding, self.config.pad_token_id, counted)
 
 
-def _look_up(table: nnx.Embed, index: RowInts, is_padding: RowBools) -> Hidden:
+def _look_up_past_padding(table: nnx.Embed, index: RowInts, is_padding: RowBools) -> Hidden:
     """Rows of a table by flat slot; none is trained by padding (torch's `padding_idx`)."""
-    found = table.embedding[index.reshape(-1)]
+    found = look_up(table.embedding[...], index.reshape(-1))
     # Not only in slots that are empty, which no loss sees: a text may spell "<pad>" itself.
     return jnp.where(is_padding.reshape(-1, 1), jax.lax.stop_gradient(found), found)

@@ -10,6 +10,7 @@ from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder import Encoder, Rows
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.layers import activate, dense, layer_norm, linear, normalise, product
+from jaxtune.models.lookup import look_up
 
 
 class ClassifierHead(nnx.Module):
@@ -56,7 +57,7 @@ class SequenceClassifier(nnx.Module):
         encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
         states = self.encoder(rows, encoder_key, weights)
         mean = self.encoder.config.head.pooling == "mean"
-        return self.head(_means(states, rows) if mean else states[rows.first], head_key)
+        return self.head(_means(states, rows) if mean else look_up(states, rows.first), head_key)
 
 
 def _means(states: Hidden, rows: Rows) -> Float[Array, "sequence hidden"]:
@@ -104,4 +105,4 @@ class MaskedLM(nnx.Module):
     ) -> Float[Array, "masked vocabulary"]:
         """Logits at these flat slots (row * slots + slot) only: the vocabulary product is dear."""
         states: Hidden = self.encoder(rows, key)
-        return self.head(states[slots], self.encoder.word.embedding[...])
+        return self.head(look_up(states, slots), self.encoder.word.embedding[...])

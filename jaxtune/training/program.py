@@ -37,6 +37,8 @@ from jaxtune.training.step import (
     gradient_norms,
     logits_in_order,
     loss_and_gradients,
+    loss_and_weight_gradients,
+    of_parameters,
 )
 
 
@@ -262,13 +264,23 @@ class GroupProgram:
         mixing: Mixing | None,
         terms: LossTerms,
     ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
-        """Loss and gradients on the smallest rung that holds the batches of all local trials."""
+        """Loss and gradients on the smallest rung that holds the batches of all local trials.
+
+        Out of a rung, a branch of XLA's, come whole arrays. On an accelerator the weights'
+        gradients leave it in bfloat16, as the update reads them; on CPU XLA keeps them in float32
+        inside.
+        """
+        apart = weights is not None and self.mesh.devices.flat[0].platform != "cpu"
 
         def on_rung(rows, models, weights, plan, keys, mixing, terms):
             def one(model, weights, plan, key, mixing, terms):
                 batch = gather_batch(tokens, plan, rows)
+                if weights is not None:
+                    found = loss_and_weight_gradients(model, weights, batch, key, terms)
+                    loss, gradients, of_weights = found
+                    return found if apart else (loss, of_parameters(model, gradients, of_weights))
                 if mixing is None:
-                    return loss_and_gradients(model, batch, key, weights=weights, terms=terms)
+                    return loss_and_gradients(model, batch, key, terms=terms)
                 assert pretrained is not None
                 probability, drawn = mixing
                 origin = with_leaves(pretrained, drawn)
@@ -280,7 +292,11 @@ class GroupProgram:
         ladder = self.static.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
-        return jax.lax.switch(rung, branches, models, weights, plan, keys, mixing, terms)
+        loss, *gradients = jax.lax.switch(
+            rung, branches, models, weights, plan, keys, mixing, terms
+        )
+        whole = self._across(of_parameters)(models, *gradients) if apart else gradients[0]
+        return loss, whole
 
     def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
         def one(model: SequenceClassifier) -> Outcome:

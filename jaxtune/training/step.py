@@ -113,31 +113,53 @@ def loss_and_gradients(
     key: Key | None,
     mixout: ArrayLike = 0.0,
     origin: SequenceClassifier | None = None,
-    weights: BlockWeights | None = None,
     terms: LossTerms = PLAIN,
 ) -> tuple[Scalar, SequenceClassifier]:
     """The training loss and its gradient for every parameter; without a key, dropout is off.
 
     With an `origin`, which needs a key, the loss is that of the model mixed with it
-    (`jaxtune.models.starting_point.mix`). `weights` are the model's own `block_weights`, where they
-    are there already.
+    (`jaxtune.models.starting_point.mix`).
     """
 
-    def loss(model: SequenceClassifier, weights: BlockWeights | None) -> Scalar:
+    def loss(model: SequenceClassifier) -> Scalar:
         if origin is not None:  # inside the gradient: weights that are put back learn nothing
             assert key is not None
             model = mix(model, origin, mixout, key)
+        return loss_of_logits(model(batch.rows, key), batch.labels, batch.weights, terms)
+
+    return jax.value_and_grad(loss)(model)
+
+
+def loss_and_weight_gradients(
+    model: SequenceClassifier,
+    weights: BlockWeights,
+    batch: Batch,
+    key: Key | None,
+    terms: LossTerms = PLAIN,
+) -> tuple[Scalar, SequenceClassifier, BlockWeights]:
+    """The training loss, its gradients without those of the blocks, and the gradients of the
+    weights that the blocks' products read (`block_weights`), in their type.
+
+    `of_parameters` makes the whole of them.
+    """
+
+    def loss(model: SequenceClassifier, weights: BlockWeights) -> Scalar:
         logits = model(batch.rows, key, weights)
         return loss_of_logits(logits, batch.labels, batch.weights, terms)
 
-    if weights is None:
-        return jax.value_and_grad(loss)(model, None)
     value, (gradients, of_weights) = jax.value_and_grad(loss, argnums=(0, 1))(model, weights)
-    # Back to the parameters that the weights were made of: the loss has not seen these.
+    gradients.encoder.layers = None  # the loss has not seen the parameters of the blocks
+    return value, gradients, of_weights
+
+
+def of_parameters(
+    model: SequenceClassifier, gradients: SequenceClassifier, of_weights: BlockWeights
+) -> SequenceClassifier:
+    """The gradients for every parameter, from what `loss_and_weight_gradients` gives."""
     _, back = jax.vjp(type(model.encoder).block_weights, model.encoder)
     (of_encoder,) = back(of_weights)
     gradients.encoder.layers = of_encoder.layers
-    return value, gradients
+    return gradients
 
 
 def apply_gradients(

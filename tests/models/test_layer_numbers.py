@@ -122,7 +122,9 @@ def test_float32_products_are_asked_for_in_full(family: str) -> None:
     with jax.default_matmul_precision("default"):
         exact = str(jax.make_jaxpr(loss_and_gradients)(model, batch, None))
         half = str(jax.make_jaxpr(loss_and_gradients)(in_bfloat16(model), batch, None))
-    assert exact.count("dot_general[") == exact.count("precision=(Precision.HIGHEST") > 20
+    # Look-ups' gradients aside, on a GPU products of bfloat16 on purpose.
+    lookups = 4
+    assert exact.count("dot_general[") - lookups == exact.count("precision=(Precision.HIGHEST") > 20
     assert half.count("dot_general[") > half.count("precision=(Precision.HIGHEST") == 3
 
 

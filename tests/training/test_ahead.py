@@ -86,6 +86,34 @@ def exchanges() -> dict[str, int]:
     return {"chips": len(devices), "collectives": collectives(compiled.text)}
 
 
+def scatters() -> dict[str, int]:
+    """Of the train program on an H100: those that write to places of their own, as they say or as
+    a loss does for each of its examples; and others.
+    """
+    from jaxtune.core.accelerators import accelerator
+    from jaxtune.training import ahead
+    from jaxtune.training.hlo import Module, shapes
+
+    devices = ahead.described_devices(accelerator("h100"))[:1]
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = plan_of(Path(scratch), "tiny", "cuda").stacking(4)
+        compiled = ahead.compile_train(plan, devices)
+    assert compiled is not None
+    found = {"unique": 0, "of examples": 0, "others": 0}
+    per_example = (4, plan.config.batch_size, plan.task.num_labels)
+    for rows in Module(compiled.text).computations.values():
+        for row in rows.values():
+            if row.opcode != "scatter":
+                continue
+            if row.attribute("unique_indices") == "true":
+                found["unique"] += 1
+            elif shapes(row.type)[0].dims == per_example:
+                found["of examples"] += 1
+            else:
+                found["others"] += 1
+    return found
+
+
 def compiled_apart(device: str, *words: str) -> dict[str, float]:
     """What this file prints as a program: the compilers want JAX in a process of its own.
 
@@ -123,6 +151,14 @@ def test_memory_is_that_of_the_table(model, device):
 
 
 @pytest.mark.storm
+def test_no_gradient_on_a_gpu_depends_on_the_order_of_its_threads():
+    """An addition of many threads to one place is atomic, in any order; one to a place of its own
+    is not.
+    """
+    assert compiled_apart("h100", "scatters") == {"unique": 8, "of examples": 4, "others": 0}
+
+
+@pytest.mark.storm
 def test_trials_on_four_chips_exchange_nothing():
     assert compiled_apart("v5e", "exchanges") == {"chips": 4, "collectives": 0}
 
@@ -147,6 +183,8 @@ if __name__ == "__main__":
     os.environ["JAX_PLATFORMS"] = "cpu"
     if sys.argv[1:] == ["exchanges"]:
         print(json.dumps(exchanges()))
+    elif sys.argv[1:] == ["scatters"]:
+        print(json.dumps(scatters()))
     elif sys.argv[1:]:
         print(json.dumps(figures_of(*sys.argv[1:])))
     else:

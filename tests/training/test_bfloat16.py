@@ -16,7 +16,11 @@ from tiny import write_tiny_model
 from torch_training import batch_of
 
 from jaxtune.models.pretrained import to_tensors
-from jaxtune.training.step import loss_and_gradients
+from jaxtune.training.step import (
+    loss_and_gradients,
+    loss_and_weight_gradients,
+    of_parameters,
+)
 
 torch = hf.torch
 TRIALS = 2
@@ -37,8 +41,10 @@ def stacked_gradients(family: str, dtype: str, remat: str) -> dict[str, np.ndarr
     def one(model):
         encoder = model.encoder
         carried = dtype != "float32" and not encoder.config.shared_block
-        weights = encoder.block_weights() if carried else None
-        return loss_and_gradients(model, batch, None, weights=weights)[1]
+        if not carried:
+            return loss_and_gradients(model, batch, None)[1]
+        weights = encoder.block_weights()
+        return of_parameters(model, *loss_and_weight_gradients(model, weights, batch, None)[1:])
 
     # The second trial is another one: what is of one trial must not reach the other.
     pair = jax.tree.map(lambda leaf: jnp.stack([leaf, 0.9 * leaf]), model)
