@@ -134,18 +134,20 @@ def choose_shape(
     return Shape(slots, best_ladder(place(sample, slots).rows), packed=True)
 
 
-def best_ladder(rows: np.ndarray, most_rungs: int = MOST_RUNGS) -> tuple[int, ...]:
+def best_ladder(rows: np.ndarray, most_rungs: int | None = None) -> tuple[int, ...]:
     """The row counts to compile, the largest seen included: those that leave the fewest rows empty.
 
-    A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile.
+    A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile. There are no
+    more than MOST_RUNGS, nor than `most_rungs`.
     """
+    most = MOST_RUNGS if most_rungs is None else min(most_rungs, MOST_RUNGS)
     counts, times = np.unique(rows, return_counts=True)
     batches = np.concatenate([[0], np.cumsum(times)])  # with at most as many rows
     # totals[j]: rows spent on the batches of up to counts[j] rows, by the best ladder that ends
     # there.
     totals = counts * batches[1:]
     ladders: list[tuple[int, ...]] = [(int(count),) for count in counts]
-    for size in range(1, min(most_rungs, len(counts))):
+    for size in range(1, min(most, len(counts))):
         shorter, before = totals.copy(), list(ladders)
         for j in range(size, len(counts)):
             ends = shorter[:j] + counts[j] * (batches[j + 1] - batches[1 : j + 1])

@@ -1,0 +1,11 @@
+"""Protects: what conftest.py promises to all tests, which nobody would miss but for their time."""
+
+import numpy as np
+
+from jaxtune.data.packing import best_ladder
+
+
+def test_a_task_has_one_row_count():
+    """Of rows that would be worth several, of a trial alone and of stacked ones."""
+    rows = np.repeat([2, 4, 8, 16], 50)
+    assert best_ladder(rows) == best_ladder(rows, 4) == (16,)
