@@ -137,8 +137,8 @@ def choose_shape(
 def best_ladder(rows: np.ndarray, most_rungs: int | None = None) -> tuple[int, ...]:
     """The row counts to compile, the largest seen included: those that leave the fewest rows empty.
 
-    A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile. There are no
-    more than MOST_RUNGS, nor than `most_rungs`.
+    A rung more must save RUNG_WORTH of all rows, for it costs as much again to compile. There are
+    no more than MOST_RUNGS, nor than `most_rungs`.
     """
     most = MOST_RUNGS if most_rungs is None else min(most_rungs, MOST_RUNGS)
     counts, times = np.unique(rows, return_counts=True)
