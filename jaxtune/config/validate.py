@@ -3,12 +3,10 @@
 import dataclasses
 import math
 import os
-import re
 import struct
 
 from jaxtune.config.settings import (
     BALANCED,
-    DELIMITERS,
     GLUE,
     INPUT_FIELDS,
     MOST_TRIALS,
@@ -19,23 +17,12 @@ from jaxtune.config.settings import (
     further_files,
     seed_list,
 )
+from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
 from jaxtune.core.accelerators import accelerator
 from jaxtune.core.errors import UserError
-from jaxtune.core.label_sets import BETWEEN_LABELS
-from jaxtune.core.unseen import bare
-from jaxtune.core.words import plural
 
 PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
-CUSTOM_FIELDS = (
-    *("train_file", "dev_file", "more_dev_files", "test_file"),
-    *("text_columns", "label_column", "regression", "several_labels", "label_columns"),
-    *("classes", "delimiter", "quoting"),
-)
-TABLES = (".csv", ".tsv")
-# Of further dev files; the names that a sweep gives itself are taken.
-NAME = re.compile(r"[a-z0-9_]+", re.IGNORECASE)
-TAKEN = ("train", "dev", "test")
 
 
 def check(config: SweepConfig) -> None:
@@ -124,7 +111,7 @@ def _check_task(config: SweepConfig) -> None:
     if config.task not in TASKS:
         raise UserError(f"The task {config.task!r} is unknown; accepted are {', '.join(TASKS)}.")
     if config.task == "custom":
-        _check_custom(config)
+        check_custom(config)
         return
     if config.task in SUPERGLUE and config.data_dir is None:
         raise UserError(
@@ -142,116 +129,6 @@ def _check_task(config: SweepConfig) -> None:
                 f"{name} is given, which task {config.task} does not read; give --task custom or"
                 " leave it out."
             )
-
-
-def _check_custom(config: SweepConfig) -> None:
-    if not (config.train_file and config.dev_file):
-        raise UserError("Task custom needs --train_file and --dev_file.")
-    if config.data_dir is not None:
-        raise UserError(
-            "data_dir is given, but task custom reads train_file and dev_file as they are; leave it"
-            " out."
-        )
-    if config.predict_test:
-        raise UserError(
-            "predict_test is given, which is for a benchmark's test split; give --test_file"
-            " instead."
-        )
-    _check_more_dev_files(config)
-    if len(config.text_columns) not in (1, 2):
-        raise UserError(
-            f"text_columns names {plural(len(config.text_columns), 'column')}: name one or two."
-        )
-    _check_several_labels(config)
-    labels = "label_columns" if config.label_columns else "label_column"
-    own = config.label_columns or (config.label_column,)
-    columns = tuple(map(bare, (*config.text_columns, *own)))
-    if len(set(columns)) < len(columns):
-        raise UserError(
-            f"text_columns and {labels} name a column twice ({', '.join(columns)}); give"
-            " different ones."
-        )
-    _check_classes(config)
-    _check_dialect(config)
-
-
-def _check_more_dev_files(config: SweepConfig) -> None:
-    names = []
-    for entry in config.more_dev_files:
-        name, equals, file = entry.partition("=")
-        if not equals or not file or not NAME.fullmatch(name):
-            raise UserError(
-                f"more_dev_files has {entry!r}; give NAME=FILE, the name of letters, digits and _."
-            )
-        if name.lower() in (*TAKEN, *map(str.lower, names)):
-            raise UserError(
-                f"more_dev_files has the name {name!r}, which is taken; give another one."
-            )
-        names.append(name)
-
-
-def _check_several_labels(config: SweepConfig) -> None:
-    columns, plain = config.label_columns, SweepConfig()
-    if not config.several_labels:
-        if columns:
-            raise UserError(
-                "label_columns is given, which belongs to --several_labels true; give that too, or"
-                " leave it out."
-            )
-        return
-    for name in ("regression", "stratify", "positive_class", "class_weights", "label_smoothing"):
-        if getattr(config, name) != getattr(plain, name):
-            raise UserError(
-                f"{name} is given, which is not for texts with several labels; leave it or"
-                " several_labels out."
-            )
-    if columns and (config.classes or config.label_column != plain.label_column):
-        given = "classes" if config.classes else "label_column"
-        raise UserError(
-            f"{given} and label_columns are both given, and the columns are the labels; leave one"
-            " of them out."
-        )
-    if columns and (len(columns) < 2 or "" in map(bare, columns)):
-        raise UserError(
-            f"label_columns names {', '.join(map(repr, columns))}; give a column for each of two or"
-            " more labels."
-        )
-    for name in (*config.classes, *columns):
-        if BETWEEN_LABELS in name:
-            raise UserError(
-                f"The label {name!r} has a {BETWEEN_LABELS}, which parts labels; call it otherwise."
-            )
-
-
-def _check_classes(config: SweepConfig) -> None:
-    classes = config.classes
-    if config.regression and (classes or config.stratify):
-        given = "classes" if classes else "stratify"
-        raise UserError(
-            f"{given} is given, but with regression the labels are numbers; leave one of them out."
-        )
-    stripped = {bare(name) for name in classes}
-    if classes and (len(classes) < 2 or len(stripped) < len(classes) or "" in stripped):
-        raise UserError(
-            f"classes are {', '.join(map(repr, classes))}; give at least two, each once, and none"
-            " that is empty."
-        )
-
-
-def _check_dialect(config: SweepConfig) -> None:
-    mark = DELIMITERS.get(config.delimiter or "", config.delimiter)
-    if mark is not None and (len(mark) != 1 or mark in '"\r\n'):
-        raise UserError(
-            f"delimiter is {config.delimiter!r}; give one character, but no quote or line end, or"
-            " the word tab."
-        )
-    files = (config.train_file or "", config.dev_file or "", *further_files(config).values())
-    if not any(file.lower().endswith(TABLES) for file in files):
-        for name in ("delimiter", "quoting"):
-            if getattr(config, name) is not None:
-                raise UserError(
-                    f"{name} is given, which only {' and '.join(TABLES)} files have; leave it out."
-                )
 
 
 def _check_seeds(config: SweepConfig) -> None:
