@@ -1,4 +1,4 @@
-"""`jaxtune report`: what one or several sweeps say, as a page, as Markdown and as CSV."""
+"""`jaxtune report`: what sweeps or other trainers' runs say, as a page, as Markdown and as CSV."""
 
 import dataclasses
 import sys
@@ -6,20 +6,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxtune.core.cli import run
+from jaxtune.core.errors import UsageError
 from jaxtune.core.flags import parse_flags
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig:
-    """Writes report.html, report.md, arms.csv and trials.csv about the arms of sweeps.
+    """Writes report.html, report.md, arms.csv and trials.csv about the arms of sweeps, or of runs
+    of other trainers.
 
     Works on a sweep that still runs or was cut off; what has finished is in it.
     """
 
-    outs: tuple[Path, ...] = dataclasses.field(metadata={"positional": "OUT"})
-    """Folders that sweeps have left."""
+    outs: tuple[Path, ...] = dataclasses.field(default=(), metadata={"positional": "OUT"})
+    """Folders that sweeps have left; or tables of runs with the columns arm, seed and score
+    (.csv, .tsv, .jsonl, .parquet), which are read as one."""
     to: Path | None = None
-    """Folder for the report; without it, the first OUT."""
+    """Folder for the report; without it the first OUT, or NAME_report beside a table NAME."""
+
+    # Runs of other trainers
+    scores: tuple[str, ...] = ()
+    """Scores of an arm, such as --scores A=0.71,0.69,0.53 --scores B=0.72,0.73,0.72; the verdict is
+    printed, and written where --to says."""
+    floor: float | None = None
+    """The score of the best constant prediction: no better than it, a run has failed. Of an
+    accuracy the share of the largest class, of a correlation 0."""
+    metric: str | None = None
+    """What the scores are, such as accuracy; where a table has no column score, its column."""
+    lower_is_better: bool = False
+    """The scores are errors."""
+    arm_column: tuple[str, ...] = ()
+    """The column that names a run's recipe, where it is not arm; of several, all their values."""
+    seed_column: str | None = None
+    """The column with a run's seed, where it is not seed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,11 +51,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(config: ReportConfig) -> None:
-    """Reads the sweeps and writes the four files."""
-    # Imported late: `--help` and usage errors answer before pandas, scipy and matplotlib load.
-    from jaxtune.report.writing import write_report
+    """Reads the sweeps or runs and writes the four files."""
+    if not config.outs and not config.scores:
+        raise UsageError(
+            "OUT is not given; give folders that sweeps have left, tables of runs, or --scores."
+        )
+    if config.outs and config.scores:
+        raise UsageError("OUT and --scores are both given; put the scores into a table.")
+    # Imported late: `--help` and usage errors answer before pandas and scipy load.
+    from jaxtune.report.scores.read import word_source
+    from jaxtune.report.scores.runs import Given
 
-    write_report(config.outs, config.to)
+    given = Given(
+        config.floor,
+        config.metric,
+        config.lower_is_better,
+        config.arm_column,
+        config.seed_column,
+    )
+    if config.scores and config.to is None:
+        from jaxtune.report.terminal import say_verdict
+
+        return say_verdict([word_source(config.scores, given)])
+    from jaxtune.report.writing import write_report  # with matplotlib
+
+    write_report(config.outs, config.scores, config.to, given)
+    return None
 
 
 if __name__ == "__main__":

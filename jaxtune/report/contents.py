@@ -6,21 +6,22 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.schedules import effective_rates, show_rate
-from jaxtune.report.drawing import FLOOR_KEY, Key, arm_style, to_svg
+from jaxtune.report.drawing import Key, arm_style, to_svg
 from jaxtune.report.figures import (
     KIND_KEYS,
     MOST_ARMS,
     MOST_GRADIENT_ARMS,
-    SCORE_KEYS,
     SIZE,
     SMALL,
     arm_keys,
     expected_best,
     final_scores,
+    floor_keys,
     layer_norms,
     learning_rates,
     norm_limits,
     norm_rows,
+    score_keys,
     trial_curves,
 )
 from jaxtune.report.findings import ArmFindings, Findings, ranked
@@ -94,7 +95,7 @@ def _scores(found: Findings) -> Iterator[Section]:
             Panel(
                 "All trials",
                 to_svg("scores", final_scores, found.arms, *scored, found.verdict.leaders),
-                SCORE_KEYS,
+                score_keys(found),
             ),
             Panel(
                 "Expected best of so many seeds",
@@ -127,7 +128,8 @@ def _curves(found: Findings) -> Iterator[Section]:
         return
     losses = loss_limits(known)
     dev = [trial.curves[DEV].values for trial in known if DEV in trial.curves]
-    scores = padded([*np.concatenate([*dev, [found.trivial]])])
+    floor = [] if found.trivial is None else [found.trivial]
+    scores = padded([*np.concatenate([*dev, floor])])
     panels = []
     for index, arm in enumerate(shown):
         if not any(trial.curves for trial in arm.trials):
@@ -158,7 +160,7 @@ def _curves(found: Findings) -> Iterator[Section]:
         "A line per trial. Losses are means over blocks of steps; a line that leaves the panel or"
         " ends has diverged."
         f"{without}{_left_out(found, MOST_ARMS)}",
-        keys=[*KIND_KEYS, FLOOR_KEY],
+        keys=[*KIND_KEYS, *floor_keys(found)],
         panels=panels,
     )
 
@@ -192,7 +194,7 @@ def _rates(found: Findings) -> Iterator[Section]:
     """Arms with the same curve share a line."""
     alike: dict[bytes, list[ArmFindings]] = {}
     for arm in found.arms:
-        if arm.peak is not None:
+        if arm.peak is not None and arm.num_steps is not None:
             rates = effective_rates(arm.trials[0].row, arm.num_steps)
             alike.setdefault(rates.tobytes(), []).append(arm)
     lines = list(alike.items())[:MOST_ARMS]
@@ -235,6 +237,7 @@ def _agreement(found: Findings) -> Iterator[Section]:
 
 
 def _origin(found: Findings) -> Iterator[Section]:
-    yield Section("Throughput", tables=[throughput_table(found)], folded=True)
+    if any("seconds" in row for source in found.sources for row in source.rows):
+        yield Section("Throughput", tables=[throughput_table(found)], folded=True)
     tables = [provenance_table(source) for source in found.sources]
     yield Section("Provenance", tables=tables, folded=True)

@@ -28,7 +28,7 @@ class ArmFindings(NamedTuple):
     instability: Instability | None  # None where no predictions are there
     of_successes: Instability | None  # the same without failed trials
     split: VarianceSplit
-    num_steps: int
+    num_steps: int | None  # None of runs of other trainers
     peak: Peak | None  # of the effective learning rate; None where the rows do not tell
 
 
@@ -39,7 +39,7 @@ class Findings(NamedTuple):
     arms: tuple[ArmFindings, ...]
     verdict: Verdict
     metric: str
-    trivial: float
+    trivial: float | None  # None where no floor is known
     num_dev: int | None  # None where no predictions are there
 
 
@@ -112,10 +112,14 @@ def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) ->
     for arm in arms[1:]:
         two_sizes = len({sizes.get(first.name), sizes.get(arm.name)} - {None}) > 1
         if two_sizes or arm.trivial != first.trivial:
+            floors = (
+                f"{floor:.3f}" if floor is not None else "not given"
+                for floor in (first.trivial, arm.trivial)
+            )
             raise UserError(
                 f"[{first.name}] and [{arm.name}] were scored on different dev sets (best constant"
-                f" prediction {first.trivial:.3f} and {arm.trivial:.3f}, {sizes.get(first.name)}"
-                f" and {sizes.get(arm.name)} examples); compare sweeps of one dev set."
+                f" prediction {' and '.join(floors)}, {sizes.get(first.name)} and"
+                f" {sizes.get(arm.name)} examples); compare sweeps of one dev set."
             )
     return next(iter(sizes.values()), None)
 
@@ -135,7 +139,8 @@ def _check_dev_labels(sources: Sequence[Source]) -> None:
 
 def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) -> ArmFindings:
     row = trials[0].row
-    known = all(row.get(name) is not None for name in NEEDED)
+    num_steps = row.get("num_steps")
+    known = num_steps is not None and all(row.get(name) is not None for name in NEEDED)
     return ArmFindings(
         arm=arm,
         trials=trials,
@@ -144,8 +149,8 @@ def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) ->
         instability=_instability(trials),
         of_successes=_instability([trial for trial in trials if not trial.failed]),
         split=variance_split(arm.final, arm.seeds),
-        num_steps=row["num_steps"],
-        peak=peak(row, row["num_steps"]) if known else None,
+        num_steps=num_steps,
+        peak=peak(row, num_steps) if known else None,
     )
 
 

@@ -1,14 +1,10 @@
-"""The report as Markdown, in the terminal, and its numbers as CSV."""
+"""The report as Markdown, and its numbers as CSV."""
 
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
-
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from jaxtune.report.contents import Section
 from jaxtune.report.findings import ArmFindings, Findings
@@ -17,8 +13,8 @@ from jaxtune.report.sources import printable
 from jaxtune.report.tables import Table
 from jaxtune.stats.arms import readable
 from jaxtune.stats.describe import Scores
+from jaxtune.stats.intervals import Share
 
-TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -58,28 +54,6 @@ def _markdown(text: str) -> str:
     return text
 
 
-def terminal_table(table: Table) -> RichTable:
-    """The columns of the arms table that a terminal has room for."""
-    shown = [i for i, name in enumerate(table.columns) if name in TERMINAL_COLUMNS]
-    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for index in shown:
-        title = table.columns[index].replace(" learning", "\nlearning")
-        if index:
-            made.add_column(title, justify="right", no_wrap=True)
-        else:
-            made.add_column(title, overflow="fold")
-    for row in table.rows:
-        # Intervals of scores stay in the page; Text, not markup, for names may hold brackets.
-        cells = [
-            cell.split("\n")[0] if table.columns[i] in ("Mean", "Std") else cell
-            for i, cell in enumerate(row)
-        ]
-        name, *below = cells[0].split("\n")
-        cells[0] = "\n".join([name.replace(" ", "\n"), *below])
-        made.add_row(*(Text(cells[index]) for index in shown))
-    return made
-
-
 def arms_csv(found: Findings) -> str:
     """A row per arm: everything its description holds, unrounded, then its settings."""
     return _csv(_arm_numbers(arm) | arm.arm.settings for arm in found.arms)
@@ -93,11 +67,7 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
         "higher_is_better": arm.arm.higher_is_better,
         "trivial": about.trivial,
         "n": failed.n,
-        "failed": failed.count,
-        "failed_low": failed.wilson_low,
-        "failed_high": failed.wilson_high,
-        "failed_exact_low": failed.exact_low,
-        "failed_exact_high": failed.exact_high,
+        **(_failures(failed) if arm.arm.judged else {}),
         "diverged": about.diverged.count,
         "constant_predictions": about.constant.count,
         "unscored": about.num_unscored,
@@ -116,6 +86,16 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
             names = ("disagreement", "kappa", "divergence")
             numbers |= {f"{kind}{name}": getattr(found, name).value for name in names}
     return numbers
+
+
+def _failures(failed: Share) -> dict[str, Any]:
+    return {
+        "failed": failed.count,
+        "failed_low": failed.wilson_low,
+        "failed_high": failed.wilson_high,
+        "failed_exact_low": failed.exact_low,
+        "failed_exact_high": failed.exact_high,
+    }
 
 
 def _scores(kind: str, scores: Scores) -> dict[str, Any]:

@@ -52,11 +52,18 @@ def _points(points: Iterable[str]) -> str:
 
 
 def title(found: Findings) -> str:
-    """What was fine-tuned on what."""
+    """What was fine-tuned on what, as far as that is known."""
     rows = [row for source in found.sources for row in source.rows]
-    tasks = ", ".join(dict.fromkeys(str(row["task"]) for row in rows))
-    models = ", ".join(dict.fromkeys(Path(str(row.get("model"))).name for row in rows))
-    return f"Stability of fine-tuning {models} on {tasks}"
+    tasks = _each(row.get("task") for row in rows)
+    models = _each(Path(str(row["model"])).name for row in rows if row.get("model"))
+    on = f" on {tasks}" if tasks else ""
+    if not models:
+        return f"Stability of {_each(source.name for source in found.sources)}{on}"
+    return f"Stability of fine-tuning {models}{on}"
+
+
+def _each(names: Iterable[str | None]) -> str:
+    return ", ".join(dict.fromkeys(str(name) for name in names if name is not None))
 
 
 def facts(found: Findings) -> str:
@@ -68,10 +75,12 @@ def facts(found: Findings) -> str:
     positive = arm.settings.get("positive_class")
     of = f" of the class {positive!r}" if found.metric == "f1" and positive is not None else ""
     way = direction(arm.higher_is_better)
-    return (
-        f"{trials} in {arms}, scored by {found.metric}{of}{way} on {dev} after the last step."
-        f" The best constant prediction scores {found.trivial:.3f}."
-    )
+    # Of another trainer's runs it is not known when they were scored.
+    when = "" if any(source.reading for source in found.sources) else " after the last step"
+    floor = "No floor is given."
+    if found.trivial is not None:
+        floor = f"The best constant prediction scores {found.trivial:.3f}."
+    return f"{trials} in {arms}, scored by {found.metric}{of}{way} on {dev}{when}. {floor}"
 
 
 def _text(text: str) -> str:

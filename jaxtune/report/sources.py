@@ -60,8 +60,8 @@ class TrialRecord:
 
     @property
     def failed(self) -> bool:
-        """As its row has it."""
-        return self.row["failed"]
+        """As its row has it; not where it is not known."""
+        return bool(self.row["failed"])
 
 
 class Planned(NamedTuple):
@@ -83,6 +83,8 @@ class Source:
     manifest: dict[str, Any]
     throughput: dict[str, Any] | None  # of summary.json, which a finished sweep has
     classes: tuple[str, ...] | None  # None of regression, and where classes.json is not there
+    # Of runs of other trainers, which lie in no OUT: what was read, a sentence each.
+    reading: tuple[str, ...] = ()
 
     @property
     def labels(self) -> Shaped[np.ndarray, " example"] | None:
@@ -97,6 +99,8 @@ class Source:
     @property
     def status(self) -> str:
         """How much of the sweep is there, in a sentence; empty where all of it is."""
+        if self.reading:
+            return ""
         done = len(self.trials)
         if self.planned is None:
             return (

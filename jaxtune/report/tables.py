@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jaxtune.core.failure import MEANING
 from jaxtune.core.schedules import Peak, show_rate
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison, Corrected
+from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Comparison, Corrected
 from jaxtune.stats.describe import BUDGET
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.instability import Instability
@@ -31,9 +31,7 @@ ARM_COLUMNS = (
     *("Mean, not failed", f"Best of {BUDGET}", "Peak learning rate"),
 )
 ARMS_NOTE = (
-    "Final {metric} on the dev set ({direction} is better); the best constant prediction scores"
-    " {trivial:.3f}."
-    " Failed: {meaning}; below it Wilson's 95 % interval of the rate."
+    "Final {metric} on the dev set ({direction} is better).{failed}"
     " Other 95 % intervals: mean Student's t, std Bonett, median order statistics; the std has ddof"
     " 1 and failed trials in it. For a recipe that fails now and then those of mean and std are too"
     " narrow."
@@ -41,6 +39,8 @@ ARMS_NOTE = (
     " more."
     " Peak learning rate: the effective one (see below), beside the one that was set."
 )
+FAILED_NOTE = " Failed: {meaning}{marked}; below it Wilson's 95 % interval of the rate."
+FLOOR_NOTE = " The best constant prediction scores {trivial:.3f}."
 DEV_NOTE = (
     "One standard error of a dev set of {num_dev} examples is {error}: differences of that size may"
     " be the luck of these examples."
@@ -109,14 +109,25 @@ def arms_table(found: Findings) -> Table:
     note = ARMS_NOTE.format(
         metric=found.metric,
         direction="higher" if higher else "lower",
-        trivial=found.trivial,
-        meaning=MEANING,
+        failed=_failed_note(found),
         budget=BUDGET,
     )
     note += _dev_note(found)
     spreads = [e for arm in found.arms for e in (arm.description.all.mean, arm.description.all.std)]
     rows = tuple(_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms)
     return Table("Arms", ARM_COLUMNS, rows, note + _why_missing(spreads))
+
+
+def _failed_note(found: Findings) -> str:
+    """What counts as failed here."""
+    if not found.arms[0].arm.judged:
+        return f" Failed: {NOT_JUDGED}."
+    rows = [row for source in found.sources for row in source.rows]
+    marked = any(row.get("marked_failed") is not None for row in rows)
+    if found.trivial is None:
+        return " Failed: marked as failed, or without a score; below it Wilson's 95 % interval."
+    floor = FLOOR_NOTE.format(trivial=found.trivial)
+    return floor + FAILED_NOTE.format(meaning=MEANING, marked=", or marked so" if marked else "")
 
 
 def _dev_note(found: Findings) -> str:
@@ -136,13 +147,15 @@ def _arm_row(arm: ArmFindings, leads: bool) -> tuple[str, ...]:
     best = f"{arm.best.mean[tries - 1]:.3f}"
     return (
         arm.description.name + ("\nmore stable" if leads else ""),
-        f"{failed.count} of {failed.n}\n{show_wilson(failed)}",
+        f"{failed.count} of {failed.n}\n{show_wilson(failed)}" if arm.arm.judged else MISSING,
         cell(scores.mean),
         cell(scores.std),
         cell(scores.median),
         shown(scores.min.value),
         shown(scores.max.value),
-        f"{shown(rest.mean.value)}\nstd {shown(rest.std.value)}" if rest.n else MISSING,
+        f"{shown(rest.mean.value)}\nstd {shown(rest.std.value)}"
+        if rest.n and arm.arm.judged
+        else MISSING,
         best if tries == BUDGET else f"{best}\nof {tries}",
         MISSING if arm.peak is None else f"{show_rate(arm.peak.rate)}\n{times(arm.peak)}",
     )
@@ -217,14 +230,16 @@ def main_effects_table(found: Findings) -> Table | None:
         (
             f"{effect.setting}\n{effect.one} against {effect.other}",
             str(effect.num_strata),
-            " and ".join(f"{part.count} of {part.n}" for part in effect.failed),
+            " and ".join(f"{part.count} of {part.n}" for part in effect.failed)
+            if effect.judged
+            else MISSING,
             _p(effect.corrected_failures, effect.failures),
             _p(effect.corrected_spread, effect.spread),
         )
         for effect in sorted(effects, key=lambda effect: effect.corrected_failures.p or 1.0)
     ]
     columns = ("Setting", "Settings of the rest", "Failed", "p", "p of the spread")
-    note = MAIN_EFFECTS_NOTE.format(num_tests=DECISIVE * len(effects))
+    note = MAIN_EFFECTS_NOTE.format(num_tests=sum(len(effect.tests) for effect in effects))
     if len(rows) > MOST_PAIRS:
         note += f" Of {len(rows)} the {MOST_PAIRS} with the smallest p are shown."
     return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)

@@ -1,26 +1,30 @@
 """Reads, judges, draws and writes a report, and says what it says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxtune.core.console import ProgressLine, console, say
+from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
 from jaxtune.report.contents import sections
-from jaxtune.report.findings import Findings, find
-from jaxtune.report.formats import arms_csv, markdown, terminal_table, trials_csv
+from jaxtune.report.findings import find
+from jaxtune.report.formats import arms_csv, markdown, trials_csv
 from jaxtune.report.page import html
-from jaxtune.report.sources import read_sources
-from jaxtune.report.tables import arms_table
+from jaxtune.report.scores.read import file_source, word_source
+from jaxtune.report.scores.runs import Given
+from jaxtune.report.sources import Source, read_sources
+from jaxtune.report.terminal import say_findings
 from jaxtune.storage.paths import REPORT
 
 
-def write_report(outs: Sequence[Path], to: Path | None) -> None:
-    """Leaves the four files in `to`, or in the first of `outs`; UserError without any trial."""
-    folder = outs[0] if to is None else to
+def write_report(
+    outs: Sequence[Path], scores: Sequence[str], to: Path | None, given: Given
+) -> None:
+    """Leaves the four files in `to`, or beside the first of `outs`; UserError without any trial."""
+    folder = to or _folder(outs[0])
     with ProgressLine("report", 3) as line:
         line.update(0, "reading")
-        sources = read_sources(outs, lambda _, text: line.update(0, text))
+        sources = _sources(outs, scores, given, lambda _, text: line.update(0, text))
         found = find(sources, lambda text: line.update(1, text))
         contents = sections(found, lambda text: line.update(2, text))
         texts = (
@@ -36,14 +40,34 @@ def write_report(outs: Sequence[Path], to: Path | None) -> None:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}); give another folder with --to."
         ) from error
-    _say(found, folder)
-
-
-def _say(found: Findings, folder: Path) -> None:
-    for source in found.sources:
-        if source.status:
-            say(f"{source.status}\n")
-    say("\n".join(found.verdict.sentences))
-    console.print(terminal_table(arms_table(found)))
-    say("\n".join(f"- {note}" for note in found.verdict.notes))
+    say_findings(found)
     say(f"\nWrote {', '.join(REPORT)} in {folder}")
+
+
+def _folder(out: Path) -> Path:
+    """A sweep's own, or one beside a table."""
+    return out.with_name(f"{out.stem}_report") if out.is_file() else out
+
+
+def _sources(
+    outs: Sequence[Path],
+    scores: Sequence[str],
+    given: Given,
+    report: Callable[[int, str], None],
+) -> list[Source]:
+    """Those of sweeps, and one of all tables; raises UserError for an arm that is in both."""
+    if scores:
+        return [word_source(scores, given)]
+    tables = [out for out in outs if not out.is_dir() and out.suffix]
+    sweeps = [out for out in outs if out not in tables]
+    sources = read_sources(sweeps, report) if sweeps else []
+    if not tables:
+        return sources
+    runs = file_source(tables, given)
+    arms = {row["arm"] for source in sources for row in source.rows}
+    both = [row["arm"] for row in runs.rows if row["arm"] in arms]
+    if both:
+        raise UserError(
+            f"[{both[0]}] is an arm of a sweep and of {runs.name}; give it another name there."
+        )
+    return [*sources, runs]

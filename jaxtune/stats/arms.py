@@ -10,16 +10,16 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.failure import has_failed
+from jaxtune.core.failure import failure_is_known, has_failed
 from jaxtune.core.metrics import merit
 from jaxtune.stats.intervals import Estimate
 from jaxtune.storage.trial_rows import CHECKSUMS
 
 # What a row says about its trial beside the settings that it was run with.
-_RESULTS = {
+RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
-    *("higher_is_better", "positive_label"),
+    *("higher_is_better", "positive_label", "marked_failed", "seed_is_known"),
     *("num_steps", "stopped_at", "seconds", "group_size", *CHECKSUMS),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
@@ -41,7 +41,7 @@ class Arm:
 
     name: str
     metric: str
-    trivial: float
+    trivial: float | None  # None where no floor is known, as of runs of other trainers
     final: Float[np.ndarray, " trial"]
     failed: Bool[np.ndarray, " trial"]
     diverged: Bool[np.ndarray, " trial"]
@@ -52,6 +52,8 @@ class Arm:
     num_unscored: int
     higher_is_better: bool = True
     dev_error: Estimate = UNKNOWN  # see `dev_error`
+    judged: bool = True  # whether it is known which trials failed; else `failed` is all False
+    seeds_known: bool = True  # else no trial of another arm shares a seed
 
     @property
     def merit(self) -> Float[np.ndarray, " trial"]:
@@ -115,20 +117,25 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
     first = rows[0]
     scores = np.array([row["final"] for row in rows], np.float64)
     scored = np.isfinite(scores)
+    # Whoever has no floor has been refused trials without a score.
+    trivial = None if first["trivial"] is None else float(first["trivial"])
+    judged = all(map(failure_is_known, rows))
     streams = ("init_seed", "order_seed", "dropout_seed")
     return Arm(
         name=name,
         metric=first["metric"],
-        trivial=float(first["trivial"]),
-        final=np.where(scored, scores, first["trivial"]),
-        failed=np.array([has_failed(row) for row in rows]),
+        trivial=trivial,
+        final=np.where(scored, scores, math.nan if trivial is None else trivial),
+        failed=np.array([judged and has_failed(row) for row in rows]),
         diverged=np.array([bool(row["diverged"]) for row in rows]),
         constant=np.array([bool(row["constant_prediction"]) for row in rows]),
         stopped=np.array([row.get("stopped_at") is not None for row in rows]),
         seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
-        settings={key: value for key, value in first.items() if key not in _RESULTS},
+        settings={key: value for key, value in first.items() if key not in RESULTS},
         num_unscored=int((~scored).sum()),
         higher_is_better=bool(first.get("higher_is_better", True)),
+        judged=judged,
+        seeds_known=bool(first.get("seed_is_known", True)),
     )
 
 
@@ -164,6 +171,12 @@ def matched_scores(
 def check_comparable(arms: Sequence[Arm]) -> None:
     """Raises UserError where arms have been scored on different things."""
     for arm in arms[1:]:
+        if arm.judged != arms[0].judged:
+            known, unknown = (arms[0], arm) if arms[0].judged else (arm, arms[0])
+            raise UserError(
+                f"It is known which trials of [{known.name}] failed, and not of [{unknown.name}];"
+                " give a floor for both, or a column failed."
+            )
         tasks = arms[0].settings.get("task"), arm.settings.get("task")
         if tasks[0] != tasks[1]:
             raise UserError(

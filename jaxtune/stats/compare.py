@@ -24,12 +24,20 @@ DECISIVE = 2
 NEAR, MORE = 2.0, 20
 
 
+NOT_JUDGED = "without a floor it is not known which trials failed"
+
+
 class PairTests(NamedTuple):
     """Of two arms, over all trials; location over the seeds that both ran, if most are shared."""
 
     failures: Outcome
     spread: Outcome
     location: Outcome
+
+    @property
+    def decisive(self) -> tuple[Outcome, ...]:
+        """Those that decide which arm is more stable: of failures only where they are known."""
+        return (self.failures, self.spread) if self.failures.p is not None else (self.spread,)
 
 
 class Corrected(NamedTuple):
@@ -66,6 +74,11 @@ class Comparison(NamedTuple):
         )
 
 
+def num_tests(pairs: Sequence[Comparison]) -> int:
+    """Tests that Holm's correction is over, of those that decide."""
+    return sum(len(pair.tests.decisive) for pair in pairs)
+
+
 def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
     """All pairs, with Holm's correction; UserError where the scores do not compare."""
     check_comparable(arms)
@@ -88,8 +101,11 @@ def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
 
 def _test(one: Arm, other: Arm, seed: int, num_resamples: int) -> PairTests:
     scores, paired = _scores_of_location(one, other)
+    failures = failure_test(one.failed, other.failed)
+    if not one.judged:
+        failures = Outcome(failures.test, reason=NOT_JUDGED)
     return PairTests(
-        failure_test(one.failed, other.failed),
+        failures,
         spread_test(one.final, other.final, seed, num_resamples),
         location_test(*scores, paired, seed, num_resamples),
     )
@@ -104,9 +120,13 @@ def _scores_of_location(one: Arm, other: Arm) -> tuple[tuple[Scores, Scores], bo
 
 def _correct(tests: Sequence[PairTests]) -> list[tuple[Corrected, Corrected, Corrected]]:
     """Failures, spread and location of every pair."""
-    decisive = holm([test.p for pair in tests for test in (pair.failures, pair.spread)])
+    decisive = iter(holm([test.p for pair in tests for test in pair.decisive]))
     location = holm([pair.location.p for pair in tests])
-    return list(zip(decisive[::2], decisive[1::2], location, strict=True))
+    found = []
+    for pair, at in zip(tests, location, strict=True):
+        *failures, spread = (next(decisive) for _ in pair.decisive)
+        found.append((failures[0] if failures else Corrected(None, spread.level), spread, at))
+    return found
 
 
 def _comparison(
@@ -114,7 +134,9 @@ def _comparison(
 ) -> Comparison:
     failures, spread, location = corrected
     scores, paired = _scores_of_location(one, other)
-    difference = share_difference(share(one.failed), share(other.failed), 1 - failures.level)
+    difference = Estimate(None, reason=NOT_JUDGED)
+    if one.judged:
+        difference = share_difference(share(one.failed), share(other.failed), 1 - failures.level)
     ratio = std_ratio(one.final, other.final, 1 - spread.level)
     mean = mean_difference(*scores, paired=paired, confidence=1 - location.level)
     effects = Effects(

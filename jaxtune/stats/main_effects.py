@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from scipy import stats
 
 from jaxtune.stats.arms import Arm, differences, readable
-from jaxtune.stats.compare import ALPHA, DECISIVE, Corrected, holm
+from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Corrected, holm
 from jaxtune.stats.hypothesis_tests import (
     Outcome,
     log_std_ratio,
@@ -20,6 +20,8 @@ from jaxtune.stats.hypothesis_tests import (
 )
 from jaxtune.stats.intervals import NUM_RESAMPLES, Scores, Share, share
 
+EXACT = "exact stratified test"
+UNTESTED = Corrected(None, ALPHA)
 FEWEST_STRATA = 2  # with one the comparison of its two arms says it all
 
 
@@ -35,6 +37,16 @@ class MainEffect(NamedTuple):
     spread: Outcome
     corrected_failures: Corrected  # after Holm over the main effects of the report
     corrected_spread: Corrected
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is known which trials failed."""
+        return self.failures.p is not None
+
+    @property
+    def tests(self) -> tuple[Outcome, ...]:
+        """Those that Holm's correction is over."""
+        return (self.failures, self.spread) if self.judged else (self.spread,)
 
     @property
     def fewer_failures(self) -> str | None:
@@ -55,10 +67,13 @@ def main_effects(arms: Sequence[Arm], seed: int = 0) -> tuple[MainEffect, ...]:
     """Of every setting that was swept together with others; empty where only one was."""
     swept = sorted({name for arm in arms[1:] for name in differences(arms[0], arm)})
     found = [effect for name in swept for effect in _of_setting(arms, name, swept, seed)]
-    corrected = holm([o.p for effect in found for o in (effect.failures, effect.spread)])
+    corrected = iter(holm([outcome.p for effect in found for outcome in effect.tests]))
     return tuple(
-        effect._replace(corrected_failures=corrected[i], corrected_spread=corrected[i + 1])
-        for effect, i in zip(found, itertools.count(0, DECISIVE), strict=False)
+        effect._replace(
+            corrected_failures=next(corrected) if effect.judged else UNTESTED,
+            corrected_spread=next(corrected),
+        )
+        for effect in found
     )
 
 
@@ -84,7 +99,7 @@ def _effect(
     name: str, one: str, other: str, strata: Sequence[tuple[Arm, Arm]], seed: int
 ) -> MainEffect:
     failed = [(a.failed, b.failed) for a, b in strata]
-    untested = Corrected(None, ALPHA)
+    judged = strata[0][0].judged
     return MainEffect(
         setting=name,
         one=one,
@@ -94,10 +109,10 @@ def _effect(
             share(np.concatenate([a for a, _ in failed])),
             share(np.concatenate([b for _, b in failed])),
         ),
-        failures=stratified_failures(failed),
+        failures=stratified_failures(failed) if judged else Outcome(EXACT, reason=NOT_JUDGED),
         spread=stratified_spread([(a.final, b.final) for a, b in strata], seed),
-        corrected_failures=untested,
-        corrected_spread=untested,
+        corrected_failures=UNTESTED,
+        corrected_spread=UNTESTED,
     )
 
 
@@ -119,7 +134,7 @@ def stratified_failures(strata: Sequence[tuple[Flags, Flags]]) -> Outcome:
         )
         seen, least = seen + int(one.sum()), least + low
     p = float(law[law <= law[seen - least] * (1 + 1e-7)].sum())
-    return Outcome("exact stratified test", min(p, 1.0))
+    return Outcome(EXACT, min(p, 1.0))
 
 
 def stratified_spread(

@@ -79,12 +79,12 @@ def notes(
         num_tests: in Holm's family.
     """
     named = {arm.name: arm for arm in arms}
-    found = [*_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
+    found = [*_no_floor(arms), *_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
     found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
         found += [*_no_win_by_spread(pair, one, other), *_means(pair, one, other, leaders)]
-    found += [*_too_few(pairs, named, num_tests), *_dev_set(arms, num_dev), *_seeds(pairs)]
+    found += [*_too_few(pairs, named, num_tests), *_dev_set(arms, num_dev), *_seeds(pairs, arms)]
     if leaders:
         found.append(EXPECTED_BEST)
     if pairs:
@@ -94,12 +94,23 @@ def notes(
 
 def _limits(arms: Sequence[Arm]) -> str:
     """What all of it is about."""
-    models = {str(arm.settings.get("model")) for arm in arms}
+    models = {arm.settings.get("model") for arm in arms}
     about = "one model" if len(models) == 1 else f"these {len(models)} models"
+    if models == {None}:  # runs of another trainer
+        about = "the models that were trained"
     return (
         f"This is about these settings on {about}, one task and one dev set; it says nothing about"
         " other learning rates, durations or data."
     )
+
+
+def _no_floor(arms: Sequence[Arm]) -> Iterator[str]:
+    if not arms[0].judged:
+        yield (
+            "No floor is given, so it is not known which trials failed, and a recipe whose every"
+            " trial fails has a small std: give --floor, the score of the best constant prediction"
+            " (of an accuracy the share of the largest class, of a correlation 0)."
+        )
 
 
 def _errors(arms: Sequence[Arm]) -> Iterator[str]:
@@ -109,10 +120,12 @@ def _errors(arms: Sequence[Arm]) -> Iterator[str]:
 
 def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
     """Where one class has nearly all examples; the floor of an accuracy is its share."""
-    if arms[0].metric == "accuracy" and arms[0].trivial >= SKEWED:
+    floor = arms[0].trivial
+    if arms[0].metric == "accuracy" and floor is not None and floor >= SKEWED:
         yield (
-            f"Of the dev examples {arms[0].trivial:.0%} are of one class, so accuracy says little"
-            " about the rest: think of --metric macro_f1, matthews or balanced_accuracy."
+            f"Of the dev examples {floor:.0%} are of one class, so accuracy says little"
+            " about the rest: think of macro F1, Matthews correlation or balanced accuracy (in a"
+            " sweep --metric macro_f1, matthews or balanced_accuracy)."
         )
 
 
@@ -229,7 +242,7 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
             yield (
                 f"With {trials} no test of"
                 f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
-                f" correction over {num_tests} tests, whatever the scores."
+                f" correction over {plural(num_tests, 'test')}, whatever the scores."
             )
 
 
@@ -247,8 +260,10 @@ def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
         )
 
 
-def _seeds(pairs: Sequence[Comparison]) -> Iterator[str]:
+def _seeds(pairs: Sequence[Comparison], arms: Sequence[Arm]) -> Iterator[str]:
     """Where not every seed was run by both arms."""
+    if not all(arm.seeds_known for arm in arms):
+        return
     if pairs and not any(pair.paired for pair in pairs):
         yield UNPAIRED
         return

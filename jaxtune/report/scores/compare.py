@@ -1,0 +1,14 @@
+"""The verdict on scores that a Python program holds."""
+
+from typing import Any
+
+from jaxtune.report.scores.read import given_rows
+from jaxtune.report.scores.runs import Given
+from jaxtune.report.statements import Verdict
+from jaxtune.stats.arms import by_arm, make_arms
+from jaxtune.stats.verdict import judge
+
+
+def verdict_of(scores: Any, given: Given) -> Verdict:
+    """What `jaxtune.compare` returns."""
+    return Verdict((), judge(make_arms(by_arm(given_rows(scores, given)))))
