@@ -96,6 +96,7 @@ def compare(
     floor: float | None = None,
     metric: str | None = None,
     lower_is_better: bool = False,
+    dev_examples: int | None = None,
 ) -> "Verdict":
     """The verdict on scores of any trainer's runs: the object that `Results.verdict` is.
 
@@ -109,13 +110,14 @@ def compare(
         floor: score of the best constant prediction; no better than it, a run has failed.
         metric: what the scores are, such as `"accuracy"`.
         lower_is_better: the scores are errors.
+        dev_examples: size of the dev set, for what an accuracy owes to the luck of its examples.
 
     Raises UserError for an arm with a single run, and for what is no score.
     """
     from jaxtune.report.scores.compare import verdict_of
     from jaxtune.report.scores.runs import Given
 
-    return verdict_of(scores, Given(floor, metric, lower_is_better))
+    return verdict_of(scores, Given(floor, metric, lower_is_better, dev_examples=dev_examples))
 
 
 def _in_own_process(flags: list[str]) -> None:

@@ -20,7 +20,8 @@ class ReportConfig:
 
     outs: tuple[Path, ...] = dataclasses.field(default=(), metadata={"positional": "OUT"})
     """Folders that sweeps have left; or tables of runs with the columns arm, seed and score
-    (.csv, .tsv, .jsonl, .parquet), which are read as one."""
+    (.csv, .tsv, .jsonl, .parquet), and folders ARM/SEED of the Hugging Face Trainer or with
+    TensorBoard's event files, all of which are read as one table."""
     to: Path | None = None
     """Folder for the report; without it the first OUT, or NAME_report beside a table NAME."""
 
@@ -39,6 +40,8 @@ class ReportConfig:
     """The column that names a run's recipe, where it is not arm; of several, all their values."""
     seed_column: str | None = None
     """The column with a run's seed, where it is not seed."""
+    dev_examples: int | None = None
+    """How many examples the runs were scored on, for what an accuracy owes to their luck."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,6 +71,7 @@ def report(config: ReportConfig) -> None:
         config.lower_is_better,
         config.arm_column,
         config.seed_column,
+        config.dev_examples,
     )
     if config.scores and config.to is None:
         from jaxtune.report.terminal import say_verdict

@@ -102,12 +102,8 @@ def _with_dev_error(arm: Arm, trials: Sequence[TrialRecord]) -> Arm:
 
 def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) -> int | None:
     """Examples of the dev set; raises UserError where arms were scored on different ones."""
-    sizes = {
-        arm.name: len(trial.logits)
-        for arm in arms
-        for trial in trials[arm.name]
-        if trial.logits is not None
-    }
+    known = ((arm.name, _examples(trial)) for arm in arms for trial in trials[arm.name])
+    sizes = {name: size for name, size in known if size is not None}
     first = arms[0]
     for arm in arms[1:]:
         two_sizes = len({sizes.get(first.name), sizes.get(arm.name)} - {None}) > 1
@@ -122,6 +118,11 @@ def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) ->
                 f" {sizes.get(arm.name)} examples); compare sweeps of one dev set."
             )
     return next(iter(sizes.values()), None)
+
+
+def _examples(trial: TrialRecord) -> int | None:
+    """By its predictions, or as another trainer's run has it."""
+    return trial.row.get("dev_examples") if trial.logits is None else len(trial.logits)
 
 
 def _check_dev_labels(sources: Sequence[Source]) -> None:

@@ -37,8 +37,8 @@ ARMS_NOTE = (
     " narrow."
     " Best of {budget}: expected best score of as many seeds, or the best of all where there are no"
     " more."
-    " Peak learning rate: the effective one (see below), beside the one that was set."
 )
+PEAK_NOTE = " Peak learning rate: the effective one (see below), beside the one that was set."
 FAILED_NOTE = " Failed: {meaning}{marked}; below it Wilson's 95 % interval of the rate."
 FLOOR_NOTE = " The best constant prediction scores {trivial:.3f}."
 DEV_NOTE = (
@@ -112,10 +112,18 @@ def arms_table(found: Findings) -> Table:
         failed=_failed_note(found),
         budget=BUDGET,
     )
+    note += PEAK_NOTE if any(arm.peak for arm in found.arms) else ""
     note += _dev_note(found)
     spreads = [e for arm in found.arms for e in (arm.description.all.mean, arm.description.all.std)]
-    rows = tuple(_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms)
-    return Table("Arms", ARM_COLUMNS, rows, note + _why_missing(spreads))
+    rows = [_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms]
+    # Without a floor no failures are known, and of another trainer's runs no learning rates.
+    shown = [i for i in range(len(ARM_COLUMNS)) if any(row[i] != MISSING for row in rows)]
+    return Table(
+        "Arms",
+        tuple(ARM_COLUMNS[i] for i in shown),
+        tuple(tuple(row[i] for i in shown) for row in rows),
+        note + _why_missing(spreads),
+    )
 
 
 def _failed_note(found: Findings) -> str:

@@ -10,7 +10,6 @@ from jaxtune.core.console import console, say
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.sources import Source
 from jaxtune.report.tables import Table, arms_table
-from jaxtune.stats.wording import MISSING
 
 TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
 
@@ -33,11 +32,7 @@ def say_findings(found: Findings) -> None:
 
 def terminal_table(table: Table) -> RichTable:
     """The columns of the arms table that a terminal has room for."""
-    shown = [
-        i
-        for i, name in enumerate(table.columns)
-        if name in TERMINAL_COLUMNS and any(row[i] != MISSING for row in table.rows)
-    ]
+    shown = [i for i, name in enumerate(table.columns) if name in TERMINAL_COLUMNS]
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for index in shown:
         title = table.columns[index].replace(" learning", "\nlearning")

@@ -10,11 +10,12 @@ from jaxtune.report.contents import sections
 from jaxtune.report.findings import find
 from jaxtune.report.formats import arms_csv, markdown, trials_csv
 from jaxtune.report.page import html
-from jaxtune.report.scores.read import file_source, word_source
+from jaxtune.report.scores.folders import is_folder_of_runs
+from jaxtune.report.scores.read import places_source, word_source
 from jaxtune.report.scores.runs import Given
 from jaxtune.report.sources import Source, read_sources
 from jaxtune.report.terminal import say_findings
-from jaxtune.storage.paths import REPORT
+from jaxtune.storage.paths import CONFIG, MANIFEST, REPORT, TRIALS
 
 
 def write_report(
@@ -55,15 +56,15 @@ def _sources(
     given: Given,
     report: Callable[[int, str], None],
 ) -> list[Source]:
-    """Those of sweeps, and one of all tables; raises UserError for an arm that is in both."""
+    """Those of sweeps, and one of all else; raises UserError for an arm that is in both."""
     if scores:
         return [word_source(scores, given)]
-    tables = [out for out in outs if not out.is_dir() and out.suffix]
-    sweeps = [out for out in outs if out not in tables]
+    others = [out for out in outs if _is_of_another_trainer(out)]
+    sweeps = [out for out in outs if out not in others]
     sources = read_sources(sweeps, report) if sweeps else []
-    if not tables:
+    if not others:
         return sources
-    runs = file_source(tables, given)
+    runs = places_source(others, given)
     arms = {row["arm"] for source in sources for row in source.rows}
     both = [row["arm"] for row in runs.rows if row["arm"] in arms]
     if both:
@@ -71,3 +72,10 @@ def _sources(
             f"[{both[0]}] is an arm of a sweep and of {runs.name}; give it another name there."
         )
     return [*sources, runs]
+
+
+def _is_of_another_trainer(out: Path) -> bool:
+    if out.is_dir():
+        of_sweep = any((out / name).exists() for name in (TRIALS, CONFIG, MANIFEST))
+        return not of_sweep and is_folder_of_runs(out)
+    return bool(out.suffix)

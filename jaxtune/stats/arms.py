@@ -20,6 +20,7 @@ RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
     *("higher_is_better", "positive_label", "marked_failed", "seed_is_known"),
+    "dev_examples",
     *("num_steps", "stopped_at", "seconds", "group_size", *CHECKSUMS),
 }
 # Settings that change how a trial is run or watched, and not what it computes.

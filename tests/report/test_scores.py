@@ -156,7 +156,9 @@ def test_columns_that_an_arm_agrees_in_are_its_settings(tmp_path, capsys):
     assert "<h3>Main effects</h3>" in (tmp_path / "grid_report" / "report.html").read_text()
     columns = ["--arm_column", "learning_rate", "correction"]
     assert main([str(file), "--floor", "0.5", *columns]) == 0
-    assert "learning_rate=1 correction=True" in capsys.readouterr().out.replace("\n", " ")
+    said = capsys.readouterr().out
+    assert "learning_rate=1 correction=True" in said.replace("\n", " ")
+    assert "correction=true fails less often than correction=false" in said
 
 
 def test_crossed_seeds_have_no_verdict_and_a_split(tmp_path, capsys):

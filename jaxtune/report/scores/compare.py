@@ -11,4 +11,5 @@ from jaxtune.stats.verdict import judge
 
 def verdict_of(scores: Any, given: Given) -> Verdict:
     """What `jaxtune.compare` returns."""
-    return Verdict((), judge(make_arms(by_arm(given_rows(scores, given)))))
+    arms = make_arms(by_arm(given_rows(scores, given)))
+    return Verdict((), judge(arms, given.dev_examples))

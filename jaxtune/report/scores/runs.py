@@ -3,14 +3,20 @@ sentence with file and line.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import failure_is_known, has_failed
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.words import plural, quoted
+from jaxtune.report.scores.logged import plain_name
 from jaxtune.report.scores.tables import Line, is_missing
+from jaxtune.report.sources import Curve
 from jaxtune.stats.arms import RESULTS
 from jaxtune.storage.trial_rows import Row
 
@@ -18,7 +24,8 @@ ARM, SEED, SCORE = "arm", "seed", "score"
 STREAMS = ("init_seed", "order_seed", "dropout_seed")
 FAILED, FLOOR, METRIC = "failed", "floor", "metric"
 TASK, GROUP = "task", "group"
-KNOWN = {ARM, SEED, SCORE, *STREAMS, FAILED, FLOOR, METRIC, TASK, GROUP}
+PREDICTIONS, EXAMPLES = "predictions", "dev_examples"
+KNOWN = {*(ARM, SEED, SCORE, *STREAMS, FAILED, FLOOR, METRIC, TASK, GROUP, PREDICTIONS, EXAMPLES)}
 YES, NO = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
 # Scores of these metrics are shares or correlations.
 WITHIN_ONE = {name for name, metric in METRICS.items() if metric.higher_is_better}
@@ -32,6 +39,7 @@ class Given(NamedTuple):
     lower_is_better: bool = False
     arm_column: tuple[str, ...] = ()
     seed_column: str | None = None
+    dev_examples: int | None = None
 
 
 class Run(NamedTuple):
@@ -47,20 +55,32 @@ class Run(NamedTuple):
     task: str | None
     group: str | None
     settings: Mapping[str, Any]
+    dev_examples: int | None = None  # that it was scored on
+    curves: Mapping[str, Curve] = MappingProxyType({})  # those that a report draws
+    logits: Float[np.ndarray, "example label"] | None = None
 
 
-def runs_of(lines: Iterable[Line], given: Given) -> list[Run]:
-    """The runs of some lines; raises UserError for a column or cell that is not as it should be."""
-    return [_run(line, given) for line in lines]
+def runs_of(
+    lines: Iterable[Line],
+    given: Given,
+    read_logits: Callable[[str], Float[np.ndarray, "example label"]],
+) -> list[Run]:
+    """The runs of some lines; raises UserError for a column or cell that is not as it should be.
+
+    Args:
+        read_logits: of the file that a cell of the column predictions names.
+    """
+    return [_run(line, given, read_logits) for line in lines]
 
 
-def _run(line: Line, given: Given) -> Run:
+def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
     cells = {name: value for name, value in line.cells.items() if name}
     arms = given.arm_column or (ARM,)
     score = _score_column(line, cells, given)
     for name in arms:
-        _column(line, cells, name)
-    used = KNOWN | {*arms, given.seed_column or SEED, score}
+        _column(line, cells, name, "; or name the column, or several, with --arm_column")
+    # Columns that name the arm are its settings too: those of a grid have main effects.
+    used = KNOWN | {given.seed_column or SEED, score}
     return Run(
         line.where,
         _arm(line, arms),
@@ -68,11 +88,20 @@ def _run(line: Line, given: Given) -> Run:
         _number(line, score),
         _truth(line, FAILED) if FAILED in cells else None,
         _number(line, FLOOR) if FLOOR in cells else None,
-        _text(cells, METRIC) or (score if score != SCORE else None),
+        _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
         _text(cells, TASK),
         _text(cells, GROUP) if GROUP not in arms else None,
         {name: _value(cells[name]) for name in cells if name not in used and name not in RESULTS},
+        _examples(line) if EXAMPLES in cells else given.dev_examples,
+        logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
     )
+
+
+def _examples(line: Line) -> int | None:
+    number = _number(line, EXAMPLES)
+    if number is None or number < 1 or number != round(number):
+        raise UserError(f"{line.where} has {line.cells[EXAMPLES]!r} as {EXAMPLES}: give a number.")
+    return int(number)
 
 
 def _score_column(line: Line, cells: Mapping[str, Any], given: Given) -> str:
@@ -95,10 +124,12 @@ def _arm(line: Line, names: Sequence[str]) -> str:
     """The name of the run's recipe; of several columns such as `lr=2e-5 warmup=0.1`."""
     if len(names) > 1:
         return " ".join(f"{name}={_text(line.cells, name) or 'null'}" for name in names)
-    name = _text(line.cells, names[0])
+    (column,) = names
+    name = _text(line.cells, column)
     if name is None:
-        raise UserError(f"{line.where} has no {names[0]}: name the recipe that was run.")
-    return name
+        raise UserError(f"{line.where} has no {column}: name the recipe that was run.")
+    # A number of a setting's column says nothing without the setting.
+    return name if column == ARM or isinstance(_value(name), str) else f"{column}={name}"
 
 
 def _seeds(line: Line, cells: Mapping[str, Any], column: str) -> tuple[str, ...] | None:
@@ -169,7 +200,7 @@ def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
     Raises UserError where a seed stands twice, an arm has one run, floors or metrics differ, or a
     run without a score has no floor to count with.
     """
-    metric, floor = _metric(runs, given), _floor(runs, given)
+    metric, floor = metric_of(runs, given), _floor(runs, given)
     higher = not given.lower_is_better
     if metric in METRICS:
         higher = METRICS[metric].higher_is_better
@@ -191,6 +222,7 @@ def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
             "diverged": False,
             "constant_prediction": False,
             **({"marked_failed": bool(run.failed)} if marked else {}),
+            **({"dev_examples": run.dev_examples} if run.dev_examples else {}),
             **({} if run.seeds else {"seed_is_known": False}),
             **settings[run.arm],
         }
@@ -199,7 +231,8 @@ def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
     return [row | {"failed": has_failed(row) if failure_is_known(row) else None} for row in rows]
 
 
-def _metric(runs: Sequence[Run], given: Given) -> str:
+def metric_of(runs: Sequence[Run], given: Given) -> str:
+    """The one metric of all runs; raises UserError where they have several."""
     first = next((run for run in runs if run.metric), None)
     for run in runs:
         if first and run.metric != first.metric:
@@ -207,12 +240,13 @@ def _metric(runs: Sequence[Run], given: Given) -> str:
                 f"{run.where} was scored by {run.metric or 'an unnamed metric'} and {first.where}"
                 f" by {first.metric}; compare runs of one metric."
             )
-    if first and given.metric not in (None, first.metric):
+    named = given.metric and plain_name(given.metric)
+    if first and named not in (None, first.metric):
         raise UserError(
             f"{first.where} was scored by {first.metric}, and --metric is {given.metric}; leave one"
             " of them out."
         )
-    return first.metric or SCORE if first else given.metric or SCORE
+    return first.metric or SCORE if first else named or SCORE
 
 
 def _floor(runs: Sequence[Run], given: Given) -> float | None:
