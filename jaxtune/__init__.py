@@ -97,6 +97,7 @@ def compare(
     metric: str | None = None,
     lower_is_better: bool = False,
     dev_examples: int | None = None,
+    margin: float | None = None,
 ) -> "Verdict":
     """The verdict on scores of any trainer's runs: the object that `Results.verdict` is.
 
@@ -111,13 +112,15 @@ def compare(
         metric: what the scores are, such as `"accuracy"`.
         lower_is_better: the scores are errors.
         dev_examples: size of the dev set, for what an accuracy owes to the luck of its examples.
+        margin: the difference of scores that is as good as none: arms may be shown to be equal.
 
     Raises UserError for an arm with a single run, and for what is no score.
     """
     from jaxtune.report.scores.compare import verdict_of
     from jaxtune.report.scores.runs import Given
 
-    return verdict_of(scores, Given(floor, metric, lower_is_better, dev_examples=dev_examples))
+    given = Given(floor, metric, lower_is_better, dev_examples=dev_examples)
+    return verdict_of(scores, given, margin)
 
 
 def _in_own_process(flags: list[str]) -> None:

@@ -22,6 +22,11 @@ class ReportConfig:
     """Folders that sweeps have left; or tables of runs with the columns arm, seed and score
     (.csv, .tsv, .jsonl, .parquet), and folders ARM/SEED of the Hugging Face Trainer or with
     TensorBoard's event files, all of which are read as one table."""
+    margin: float | None = None
+    """The difference of scores that is as good as none, such as 0.01: arms may be shown to be equal
+    within it."""
+    across_models: bool = False
+    """Compare recipes within each model, and over models, as within each task and over tasks."""
     to: Path | None = None
     """Folder for the report; without it the first OUT, or NAME_report beside a table NAME."""
 
@@ -61,6 +66,8 @@ def report(config: ReportConfig) -> None:
         )
     if config.outs and config.scores:
         raise UsageError("OUT and --scores are both given; put the scores into a table.")
+    if config.margin is not None and not config.margin > 0:
+        raise UsageError(f"--margin is {config.margin:g}; give a number above 0, such as 0.01.")
     # Imported late: `--help` and usage errors answer before pandas and scipy load.
     from jaxtune.report.scores.read import word_source
     from jaxtune.report.scores.runs import Given
@@ -76,10 +83,10 @@ def report(config: ReportConfig) -> None:
     if config.scores and config.to is None:
         from jaxtune.report.terminal import say_verdict
 
-        return say_verdict([word_source(config.scores, given)])
+        return say_verdict([word_source(config.scores, given)], config.margin)
     from jaxtune.report.writing import write_report  # with matplotlib
 
-    write_report(config.outs, config.scores, config.to, given)
+    write_report(config.outs, config.scores, config.to, given, config.margin, config.across_models)
     return None
 
 

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.schedules import effective_rates, show_rate
+from jaxtune.report.agreement_tables import instability_table, variance_table
 from jaxtune.report.drawing import Key, arm_style, to_svg
+from jaxtune.report.example_tables import luck_table, new_examples_table
 from jaxtune.report.figures import (
     KIND_KEYS,
     MOST_ARMS,
@@ -25,6 +27,8 @@ from jaxtune.report.figures import (
     trial_curves,
 )
 from jaxtune.report.findings import ArmFindings, Findings, ranked
+from jaxtune.report.grid_tables import cells_table, main_effects_table
+from jaxtune.report.order_tables import order_table
 from jaxtune.report.points import loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
 from jaxtune.report.sources import DEV, LOSS
@@ -32,10 +36,7 @@ from jaxtune.report.tables import (
     Table,
     arms_table,
     findable_table,
-    instability_table,
-    main_effects_table,
     pairs_table,
-    variance_table,
 )
 from jaxtune.stats.wording import names
 
@@ -114,7 +115,10 @@ def _left_out(found: Findings, most: int, preferred: str = "") -> str:
 
 
 def _pairs(found: Findings) -> Iterator[Section]:
-    makers = (pairs_table, main_effects_table, findable_table)
+    makers = (
+        *(pairs_table, order_table, new_examples_table),
+        *(main_effects_table, cells_table, findable_table),
+    )
     tables = [table for make in makers if (table := make(found))]
     if tables:
         yield Section("Differences between arms", tables=tables)
@@ -231,7 +235,8 @@ def _rate_label(arms: Sequence[ArmFindings]) -> str:
 
 
 def _agreement(found: Findings) -> Iterator[Section]:
-    tables = [table for table in (instability_table(found), variance_table(found)) if table]
+    makers = (luck_table, instability_table, variance_table)
+    tables = [table for make in makers if (table := make(found))]
     if tables:
         yield Section("Agreement between trials", tables=tables)
 

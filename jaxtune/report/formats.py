@@ -8,8 +8,8 @@ from typing import Any
 
 from jaxtune.report.contents import Section
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.report.page import facts, title
-from jaxtune.report.sources import printable
+from jaxtune.report.page import Head
+from jaxtune.report.sources import Source, printable
 from jaxtune.report.tables import Table
 from jaxtune.stats.arms import readable
 from jaxtune.stats.describe import Scores
@@ -19,12 +19,11 @@ from jaxtune.stats.intervals import Share
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def markdown(found: Findings, sections: Sequence[Section]) -> str:
+def markdown(head: Head, sections: Sequence[Section]) -> str:
     """Words and tables; the figures are in the page."""
-    status = [source.status for source in found.sources if source.status]
-    parts = [f"# {_markdown(title(found))}", _markdown(facts(found))]
-    parts += [f"**{_markdown(text)}**" for text in status]
-    parts += [f"> {_markdown(' '.join(found.verdict.sentences))}"]
+    parts = [f"# {_markdown(head.title)}", _markdown(head.facts)]
+    parts += [f"**{_markdown(text)}**" for text in head.status]
+    parts += [f"> {_markdown(' '.join(head.verdict))}"]
     for section in sections:
         if not section.tables and not section.points:
             continue
@@ -57,6 +56,15 @@ def _markdown(text: str) -> str:
 def arms_csv(found: Findings) -> str:
     """A row per arm: everything its description holds, unrounded, then its settings."""
     return _csv(_arm_numbers(arm) | arm.arm.settings for arm in found.arms)
+
+
+def task_arms_csv(tasks: Mapping[str, Findings]) -> str:
+    """The same with the task in front, of every arm on every task."""
+    return _csv(
+        {"task": task} | _arm_numbers(arm) | arm.arm.settings | {"task": task}
+        for task, found in tasks.items()
+        for arm in found.arms
+    )
 
 
 def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
@@ -106,12 +114,12 @@ def _scores(kind: str, scores: Scores) -> dict[str, Any]:
     return numbers
 
 
-def trials_csv(found: Findings) -> str:
+def trials_csv(sources: Sequence[Source]) -> str:
     """A row per trial, as in trials.jsonl; with the folder where there are several."""
-    several = len(found.sources) > 1
+    several = len(sources) > 1
     return _csv(
         ({"folder": source.name} if several else {}) | row
-        for source in found.sources
+        for source in sources
         for row in source.rows
     )
 

@@ -12,7 +12,6 @@ from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Comparison, Corrected
 from jaxtune.stats.describe import BUDGET
 from jaxtune.stats.hypothesis_tests import Outcome
-from jaxtune.stats.instability import Instability
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import (
     MISSING,
@@ -60,22 +59,6 @@ PAIRS_NOTE = (
 FINDABLE_NOTE = (
     "The smallest differences between {pair} that so many seeds per arm find 8 times in 10, at p ="
     " {alpha:.2g} for each test (0.05 over all tests), if scores scatter as they do here."
-)
-MAIN_EFFECTS_NOTE = (
-    "One value of a setting against another over all settings of the rest of the grid: the trials"
-    " of each, and p after Holm's correction over the {num_tests} tests of this table, below it p"
-    " alone."
-)
-INSTABILITY_NOTE = (
-    "Equal scores do not make equal answers."
-    " Disagreement: share of dev examples on which two trials differ, mean over pairs."
-    " Kappa (Fleiss): 1 is full agreement, 0 what chance gives."
-    " Divergence (Jensen-Shannon): in nats, 0 to 0.693."
-)
-VARIANCE_NOTE = (
-    "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0)."
-    " The rest is the interaction of the streams together with everything that no seed controls."
-    " p: F test of no effect."
 )
 
 
@@ -176,7 +159,7 @@ def _why_missing(found: Iterable[Estimate | Outcome]) -> str:
 
 def pairs_table(found: Findings) -> Table | None:
     """A row per pair of arms, the clearest differences first; None where there is one arm."""
-    pairs = sorted(found.verdict.comparisons, key=_least_p)
+    pairs = sorted(found.verdict.comparisons, key=least_p)
     if not pairs:
         return None
     kinds = [
@@ -197,7 +180,8 @@ def pairs_table(found: Findings) -> Table | None:
     return Table("Pairs of arms", PAIR_COLUMNS, tuple(map(_pair_row, pairs[:MOST_PAIRS])), note)
 
 
-def _least_p(pair: Comparison) -> float:
+def least_p(pair: Comparison) -> float:
+    """How clear a pair's clearest difference is."""
     tests = pair.failures.p, pair.spread.p, pair.location.p
     return min((p for p in tests if p is not None), default=1.0)
 
@@ -213,44 +197,21 @@ def _pair_row(pair: Comparison) -> tuple[str, ...]:
     return (
         f"{pair.one}\nagainst {pair.other}",
         cell(in_points(pair.effects.failures), "{:+.0f}", " points"),
-        _p(pair.failures, pair.tests.failures),
+        corrected_p(pair.failures, pair.tests.failures),
         cell(pair.effects.std_ratio, "{:.2f}"),
-        _p(pair.spread, pair.tests.spread),
+        corrected_p(pair.spread, pair.tests.spread),
         cell(pair.effects.mean, "{:+.3f}"),
-        _p(pair.location, pair.tests.location),
+        corrected_p(pair.location, pair.tests.location),
         cell(pair.effects.improvement, "{:.0%}"),
     )
 
 
-def _p(corrected: Corrected, outcome: Outcome) -> str:
+def corrected_p(corrected: Corrected, outcome: Outcome) -> str:
+    """After Holm, and below it alone."""
     if corrected.p is None or outcome.p is None:
         return MISSING
     corrected_p = short_p(corrected.p, outcome.at_most)
     return f"{corrected_p}\nalone {short_p(outcome.p, outcome.at_most)}"
-
-
-def main_effects_table(found: Findings) -> Table | None:
-    """A row per pair of values of a setting; None where no two settings were swept together."""
-    effects = found.verdict.main_effects
-    if not effects:
-        return None
-    rows = [
-        (
-            f"{effect.setting}\n{effect.one} against {effect.other}",
-            str(effect.num_strata),
-            " and ".join(f"{part.count} of {part.n}" for part in effect.failed)
-            if effect.judged
-            else MISSING,
-            _p(effect.corrected_failures, effect.failures),
-            _p(effect.corrected_spread, effect.spread),
-        )
-        for effect in sorted(effects, key=lambda effect: effect.corrected_failures.p or 1.0)
-    ]
-    columns = ("Setting", "Settings of the rest", "Failed", "p", "p of the spread")
-    note = MAIN_EFFECTS_NOTE.format(num_tests=sum(len(effect.tests) for effect in effects))
-    if len(rows) > MOST_PAIRS:
-        note += f" Of {len(rows)} the {MOST_PAIRS} with the smallest p are shown."
-    return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)
 
 
 def findable_table(found: Findings) -> Table | None:
@@ -274,45 +235,3 @@ def findable_table(found: Findings) -> Table | None:
         rows,
         FINDABLE_NOTE.format(pair=names([pair.one, pair.other]), alpha=alpha),
     )
-
-
-def instability_table(found: Findings) -> Table | None:
-    """How differently trials answer; None where no arm has two trials with predictions."""
-    rows = []
-    for arm in found.arms:
-        kinds = {"all trials": arm.instability}
-        if arm.description.failed.count:
-            kinds["not failed"] = arm.of_successes
-        rows += [
-            _instability_row(f"{arm.arm.name}\n{kind}", one)
-            for kind, one in kinds.items()
-            if one and one.disagreement.value is not None
-        ]
-    if not rows:
-        return None
-    columns = ("Arm", "Trials", "Disagreement", "Kappa", "Divergence")
-    return Table("Agreement of the predictions", columns, tuple(rows), INSTABILITY_NOTE)
-
-
-def _instability_row(name: str, found: Instability) -> tuple[str, ...]:
-    values = (found.disagreement.value, found.kappa.value, found.divergence.value)
-    return (name, str(found.n), *map(shown, values))
-
-
-def variance_table(found: Findings) -> Table | None:
-    """Variance by random stream; None where no arm's seeds are crossed."""
-    rows = [
-        (
-            f"{arm.arm.name}\n{part.name}",
-            f"{part.variance:.2e}",
-            shown(part.share, "{:.0%}"),
-            str(part.df),
-            MISSING if part.p is None else short_p(part.p),
-        )
-        for arm in found.arms
-        for part in arm.split.components
-    ]
-    if not rows:
-        return None
-    columns = ("Arm and stream", "Variance", "Share", "df", "p")
-    return Table("Where the variance comes from", columns, tuple(rows), VARIANCE_NOTE)

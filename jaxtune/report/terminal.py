@@ -7,32 +7,41 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jaxtune.core.console import console, say
-from jaxtune.report.findings import Findings, find
+from jaxtune.report.findings import find
 from jaxtune.report.sources import Source
 from jaxtune.report.tables import Table, arms_table
+from jaxtune.stats.tasks_words import TasksVerdict
+from jaxtune.stats.verdict import Verdict
 
 TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
+PAGE_COLUMNS = ("Rank by failures", "Rank by mean", "IQM")  # of recipes over tasks
 
 
-def say_verdict(sources: Sequence[Source]) -> None:
+def say_verdict(sources: Sequence[Source], margin: float | None) -> None:
     """Judges what was read and says it, without a page."""
-    say_findings(find(sources))
+    found = find(sources, margin=margin)
+    say_findings(sources, found.verdict, arms_table(found))
 
 
-def say_findings(found: Findings) -> None:
+def say_findings(sources: Sequence[Source], verdict: Verdict | TasksVerdict, table: Table) -> None:
     """The sentences, the table of arms as far as there is room, and the notes."""
-    for source in found.sources:
+    for source in sources:
         for text in (source.status, " ".join(source.reading)):
             if text:
                 say(f"{text}\n")
-    say("\n".join(found.verdict.sentences))
-    console.print(terminal_table(arms_table(found)))
-    say("\n".join(f"- {note}" for note in found.verdict.notes))
+    say("\n".join(verdict.sentences))
+    console.print(terminal_table(table))
+    say("\n".join(f"- {note}" for note in verdict.notes))
 
 
 def terminal_table(table: Table) -> RichTable:
     """The columns of the arms table that a terminal has room for."""
-    shown = [i for i, name in enumerate(table.columns) if name in TERMINAL_COLUMNS]
+    of_arms = table.columns[0] == "Arm"
+    shown = [
+        i
+        for i, name in enumerate(table.columns)
+        if (name in TERMINAL_COLUMNS if of_arms else name not in PAGE_COLUMNS)
+    ]
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for index in shown:
         title = table.columns[index].replace(" learning", "\nlearning")

@@ -20,7 +20,7 @@ RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
     *("higher_is_better", "positive_label", "marked_failed", "seed_is_known"),
-    "dev_examples",
+    *("dev_examples", "group"),
     *("num_steps", "stopped_at", "seconds", "group_size", *CHECKSUMS),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
@@ -55,6 +55,8 @@ class Arm:
     dev_error: Estimate = UNKNOWN  # see `dev_error`
     judged: bool = True  # whether it is known which trials failed; else `failed` is all False
     seeds_known: bool = True  # else no trial of another arm shares a seed
+    # Scores on resamples of the dev examples, the same for all arms; None without predictions.
+    draws: Float[np.ndarray, "resample trial"] | None = None
 
     @property
     def merit(self) -> Float[np.ndarray, " trial"]:
@@ -160,12 +162,17 @@ def matched_scores(
     one: Arm, other: Arm
 ) -> tuple[Float[np.ndarray, " seed"], Float[np.ndarray, " seed"]]:
     """The scores of the seeds that both arms ran, in one order; seeds are not shared within one."""
-    sides = [
-        {tuple(seeds): score for seeds, score in zip(arm.seeds.tolist(), arm.final, strict=True)}
-        for arm in (one, other)
-    ]
-    shared = [seeds for seeds in sides[0] if seeds in sides[1]]
-    in_order = [np.array([side[seeds] for seeds in shared], np.float64) for side in sides]
+    first, second = matched_trials(one, other)
+    return one.final[first], other.final[second]
+
+
+def matched_trials(
+    one: Arm, other: Arm
+) -> tuple[Int[np.ndarray, " seed"], Int[np.ndarray, " seed"]]:
+    """Where the trials of the seeds that both arms ran stand in each, in one order."""
+    places = [{tuple(own): i for i, own in enumerate(arm.seeds.tolist())} for arm in (one, other)]
+    shared = [seeds for seeds in places[0] if seeds in places[1]]
+    in_order = [np.array([place[seeds] for seeds in shared], np.int64) for place in places]
     return in_order[0], in_order[1]
 
 

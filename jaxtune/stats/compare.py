@@ -4,7 +4,13 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores
+from jaxtune.stats.arms import (
+    Arm,
+    check_comparable,
+    differences,
+    matched_scores,
+    matched_trials,
+)
 from jaxtune.stats.effects import (
     Effects,
     improvement,
@@ -12,8 +18,11 @@ from jaxtune.stats.effects import (
     share_difference,
     std_ratio,
 )
+from jaxtune.stats.equivalence import Equivalence, equal_pairs, equivalence, fails_less
 from jaxtune.stats.hypothesis_tests import Outcome, failure_test, location_test, spread_test
-from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, Scores, share
+from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, Scores, mapped, share
+from jaxtune.stats.new_examples import OnNewExamples, difference_on_new_examples
+from jaxtune.stats.order import Order, order
 
 ALPHA = 0.05
 # Failure rate and spread decide which arm is more stable. Location decides nothing, and a test that
@@ -65,12 +74,30 @@ class Comparison(NamedTuple):
     num_shared: int  # seeds that both arms ran
     num_seeds: int  # of the arm that ran more
     paired: bool  # whether location was compared seed by seed
+    # The difference of the means for new dev examples too; None without predictions.
+    new_examples: OnNewExamples | None = None
+    order: Order | None = None
+    fails_less: float | None = None  # posterior chance; None where failures are not known
+    equivalence: Equivalence | None = None  # None where no margin is given
+    equal: bool = False  # shown to be, within the margin, after Holm over all pairs
 
     def turned(self) -> "Comparison":
         """Seen from the other arm."""
         settings = {name: pair[::-1] for name, pair in self.settings.items()}
+        examples = self.new_examples
+        if examples is not None:
+            turned = mapped(examples.difference, lambda value: -value)
+            examples = examples._replace(difference=turned)
         return self._replace(
-            one=self.other, other=self.one, settings=settings, effects=self.effects.turned()
+            one=self.other,
+            other=self.one,
+            settings=settings,
+            effects=self.effects.turned(),
+            new_examples=examples,
+            order=self.order and self.order.turned(),
+            fails_less=None if self.fails_less is None else 1 - self.fails_less,
+            equivalence=self.equivalence
+            and self.equivalence._replace(difference=-self.equivalence.difference),
         )
 
 
@@ -79,8 +106,14 @@ def num_tests(pairs: Sequence[Comparison]) -> int:
     return sum(len(pair.tests.decisive) for pair in pairs)
 
 
-def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
-    """All pairs, with Holm's correction; UserError where the scores do not compare."""
+def compare_all(
+    arms: Sequence[Arm], seed: int = 0, margin: float | None = None
+) -> list[Comparison]:
+    """All pairs, with Holm's correction; UserError where the scores do not compare.
+
+    Args:
+        margin: the difference of scores that is as good as none, for equivalence and clear wins.
+    """
     check_comparable(arms)
     pairs = list(itertools.combinations(arms, 2))
     # A permutation test gives no p below 2 / resamples, and Holm multiplies that by all tests.
@@ -93,9 +126,26 @@ def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
             one, other = pairs[index]
             again = spread_test(one.final, other.final, seed, MORE * num_resamples)
             tests[index] = tested._replace(spread=again)
-    return [
+    compared = [
         _comparison(*pair, tested, found)
         for pair, tested, found in zip(pairs, tests, _correct(tests), strict=True)
+    ]
+    ordered = [
+        pair._replace(order=order(one.merit, other.merit, margin, ALPHA / len(pairs), seed))
+        for pair, (one, other) in zip(compared, pairs, strict=True)
+    ]
+    return _with_equivalence(ordered, pairs, margin)
+
+
+def _with_equivalence(
+    compared: Sequence[Comparison], pairs: Sequence[tuple[Arm, Arm]], margin: float | None
+) -> list[Comparison]:
+    if margin is None:
+        return list(compared)
+    found = [equivalence(one, other, margin) for one, other in pairs]
+    return [
+        pair._replace(equivalence=one, equal=equal)
+        for pair, one, equal in zip(compared, found, equal_pairs(found, ALPHA), strict=True)
     ]
 
 
@@ -155,6 +205,26 @@ def _comparison(
         num_shared=len(matched_scores(one, other)[0]),
         num_seeds=max(len(one), len(other)),
         paired=paired,
+        new_examples=_on_new_examples(one, other, paired, 1 - location.level),
+        fails_less=_fails_less(one, other),
+    )
+
+
+def _fails_less(one: Arm, other: Arm) -> float | None:
+    if not one.judged:
+        return None
+    return fails_less(int(one.failed.sum()), len(one), int(other.failed.sum()), len(other))
+
+
+def _on_new_examples(one: Arm, other: Arm, paired: bool, confidence: float) -> OnNewExamples | None:
+    if one.draws is None or other.draws is None:
+        return None
+    first, second = matched_trials(one, other) if paired else (slice(None), slice(None))
+    return difference_on_new_examples(
+        (one.final[first], one.draws[:, first]),
+        (other.final[second], other.draws[:, second]),
+        paired,
+        confidence,
     )
 
 

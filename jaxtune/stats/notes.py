@@ -7,13 +7,11 @@ from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.dev_error import dev_standard_error
+from jaxtune.stats.pair_notes import equal_notes, pair_notes
 from jaxtune.stats.wording import (
     MOST_NAMES,
-    count,
     enumerate_words,
     names,
-    show_level,
-    show_p,
 )
 
 EXPECTED_BEST = (
@@ -70,6 +68,7 @@ def notes(
     leaders: Sequence[str],
     num_dev: int | None,
     num_tests: int,
+    all_pairs: Sequence[Comparison] = (),
 ) -> tuple[str, ...]:
     """One sentence each, most misleading first.
 
@@ -77,13 +76,15 @@ def notes(
         pairs: the comparisons that a verdict speaks of.
         leaders: the arms that it prefers, if any.
         num_tests: in Holm's family.
+        all_pairs: those it does not speak of too.
     """
     named = {arm.name: arm for arm in arms}
     found = [*_no_floor(arms), *_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
     found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
-        found += [*_no_win_by_spread(pair, one, other), *_means(pair, one, other, leaders)]
+        found += pair_notes(pair, one, other, leaders)
+    found += equal_notes(pairs, all_pairs)
     found += [*_too_few(pairs, named, num_tests), *_dev_set(arms, num_dev), *_seeds(pairs, arms)]
     if leaders:
         found.append(EXPECTED_BEST)
@@ -180,49 +181,6 @@ def _alike(arms: Sequence[Arm]) -> str:
     failed = sum(int(arm.failed.sum()) for arm in arms)
     which = "" if failed == 1 else "each " if same == failed else f"{same} of them "
     return f" ({which}with one answer for every dev example)"
-
-
-def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
-    """A std that is smaller without being a sign of stability, where it would mislead."""
-    low, high = sorted((one, other), key=lambda arm: arm.final.std())
-    p = pair.spread.p
-    if p is None or p > ALPHA or min(len(one), len(other)) < 2:
-        return
-    if low.failed.mean() > high.failed.mean() and not low.mostly_failed:
-        yield (
-            f"The std of [{low.name}] is the smaller one ({low.std:.3f} against {high.std:.3f}),"
-            f" but {count(low.failed)} failed against {int(high.failed.sum())} of {len(high)}:"
-            " failures are alike, which is no stability."
-        )
-
-
-def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
-    p = pair.location.p
-    low, high = sorted((one, other), key=lambda arm: arm.merit.mean())
-    better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
-    means = [f"{arm.final.mean():.3f}" for arm in (high, low)]
-    shown = show_p(p, pair.tests.location.at_most)
-    if p is not None and p <= ALPHA:
-        trade = ", so here stability costs score" if low.name in leaders else ""
-        if leaders:  # else the first sentence says it
-            yield (
-                f"[{high.name}] scores {better} than [{low.name}] (mean {' against '.join(means)},"
-                f" {shown}){trade}."
-            )
-        return
-    lower = f", though the more stable arm has the {worse} one" if low.name in leaders else ""
-    difference = pair.effects.mean
-    possible = ""
-    if difference.low is not None and difference.high is not None:
-        possible = (
-            f"; the mean of [{one.name}] may still lie {difference.low:+.2g} to"
-            f" {difference.high:+.2g} from that of [{other.name}]"
-            f" ({show_level(difference.confidence)} interval)"
-        )
-    yield (
-        f"No difference in the mean was shown ([{high.name}] {means[0]} against [{low.name}]"
-        f" {means[1]}, {shown}){lower}{possible}."
-    )
 
 
 def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int) -> Iterator[str]:

@@ -77,13 +77,21 @@ def headline(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
     if len(arms) == 2:
         return (
             f"Neither {names(everyone, 'nor')} was shown to be more stable than the other,"
-            f" which does not make them equal{score}."
+            f" {_but_equal(pairs[0])}{score}."
         )
     failed = f" ({failed_range(arms)} failed)" if arms[0].judged else ""
     return (
         f"None of {len(arms)} arms was shown to be more stable than another{failed}, which does not"
         f" make them equal{score}."
     )
+
+
+def _but_equal(pair: Comparison) -> str:
+    """That nothing shown is nothing equal, or what a margin has shown to be."""
+    if not pair.equal or pair.equivalence is None:
+        return "which does not make them equal"
+    which = "trials that did not fail" if pair.tests.failures.p is not None else "trials"
+    return f"and their {which} score equal within {pair.equivalence.margin:g} on average"
 
 
 def _scores_better(ahead: Ahead) -> str:

@@ -51,12 +51,18 @@ class Verdict(NamedTuple):
         return self.text
 
 
-def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Verdict:
+def judge(
+    arms: Sequence[Arm],
+    num_dev: int | None = None,
+    seed: int = 0,
+    margin: float | None = None,
+) -> Verdict:
     """The verdict over the arms of one or several sweeps; UserError where scores do not compare.
 
     Args:
         num_dev: examples of the dev set.
         seed: of the permutations.
+        margin: the difference of scores that is as good as none.
     """
     check_comparable(arms)
     named = {arm.name: arm for arm in arms}
@@ -67,7 +73,7 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
         return Verdict(*sentences.crossed(arms), notes(arms, [], (), num_dev, 0))
     if len(arms) == 1:
         return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], (), num_dev, 0))
-    pairs = compare_all(arms, seed)
+    pairs = compare_all(arms, seed, margin)
     tests = num_tests(pairs)
     effects = main_effects(arms, seed)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
@@ -75,7 +81,7 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
     if not leaders:  # a beats b, b beats c, c beats a
         return Verdict(
             *_with_keep(sentences.no_leader(arms), effects),
-            notes(arms, [], (), num_dev, tests),
+            notes(arms, [], (), num_dev, tests, pairs),
             grid_words.over_grid(effects),
             wins=tuple(wins),
             comparisons=tuple(pairs),
@@ -98,7 +104,7 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
         shown = [nearest]
     return Verdict(
         *(said if len(names) == 1 else _with_keep(said, effects)),
-        notes(arms, shown, names, num_dev, tests),
+        notes(arms, shown, names, num_dev, tests, pairs),
         grid_words.over_grid(effects),
         names,
         tuple(wins),

@@ -1,6 +1,5 @@
 """Runs of other trainers: tables, words and dicts of scores get the verdict of a sweep."""
 
-import json
 import subprocess
 import sys
 
@@ -154,6 +153,11 @@ def test_columns_that_an_arm_agrees_in_are_its_settings(tmp_path, capsys):
     assert "Left aside, for they vary within an arm: runtime." in said
     assert "correction=true fails less often than correction=false: 1 of 24 trials" in said
     assert "<h3>Main effects</h3>" in (tmp_path / "grid_report" / "report.html").read_text()
+    report = (tmp_path / "grid_report" / "report.md").read_text()
+    cells = report.split("### Cells of the grid")[1].split("\n\n")[1].splitlines()
+    assert cells[0] == "| correction | learning_rate=1 | learning_rate=2 |"
+    assert cells[2].startswith("| false | 0.")
+    assert cells[3].endswith("(0 of 12 failed) |")
     columns = ["--arm_column", "learning_rate", "correction"]
     assert main([str(file), "--floor", "0.5", *columns]) == 0
     said = capsys.readouterr().out
@@ -276,19 +280,6 @@ def test_other_mistakes(tmp_path, capsys):
             jaxtune.compare(wrong)
 
 
-def test_tasks_are_not_mixed(tmp_path, capsys):
-    """Of two tasks the floors and scores do not compare."""
-    lines = [
-        {"arm": arm, "seed": seed, "score": 0.7, "task": task}
-        for arm, task in (("A", "rte"), ("B", "cola"))
-        for seed in (1, 2)
-    ]
-    file = tmp_path / "runs.jsonl"
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert main([str(file)]) == 1
-    assert "compare arms of one task" in capsys.readouterr().err
-
-
 def test_scores_need_no_jax_and_words_of_them_no_matplotlib(tmp_path):
     """What makes it start in a second or two."""
     file = written(table(), tmp_path / "scores.csv")
@@ -304,3 +295,39 @@ def test_scores_need_no_jax_and_words_of_them_no_matplotlib(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_margin_may_show_that_arms_are_equal(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0.72, 0.01, (2, 16)).round(4).tolist()
+    found = jaxtune.compare({"A": one, "B": other}, floor=FLOOR, margin=0.02)
+    assert found.numbers.more_stable == (
+        "Neither [A] nor [B] was shown to be more stable than the other, and their trials that did"
+        " not fail score equal within 0.02 on average."
+    )
+    close = jaxtune.compare({"A": one, "B": other}, floor=FLOOR, margin=0.001).numbers
+    assert "which does not make them equal" in close.more_stable
+    assert "score equal within 0.001, failed trials left aside, was not shown (p =" in close.text
+    words = [f"{name}={','.join(map(str, own))}" for name, own in (("A", one), ("B", other))]
+    flags = ["--scores", *words, "--margin", "0.02", "--to", str(tmp_path)]
+    assert main([*flags, "--floor", "0.527"]) == 0
+    report = (tmp_path / "report.md").read_text()
+    assert "| Equal within 0.02 |" in report
+    assert "equal (p" in report
+    assert main(flags) == 0
+    assert "and their trials score equal within 0.02 on average" in capsys.readouterr().out
+    assert main([*flags[:-3], "0"]) == 2
+    assert "give a number above 0" in capsys.readouterr().err
+
+
+def test_dominance_and_the_chance_to_fail_less_are_one_line_each():
+    found = str(jaxtune.compare({"A": [0.5] * 4 + [0.6] * 4, "B": B}, floor=FLOOR))
+    assert (
+        "Every trial of [B] scores better than every trial of [A], as those of two equal" in found
+    )
+    assert "The chance that [B] fails less often than [A] is 99.5 %, if nothing was known" in found
+    rng = np.random.default_rng(1)
+    high, low = rng.normal(0.74, 0.02, 24), rng.normal(0.70, 0.02, 24)
+    found = str(jaxtune.compare({"low": low, "high": high}))
+    assert "[high] scores better than [low] at nearly every quantile (ASO's eps-min is" in found
+    assert "fails less often" not in found

@@ -9,7 +9,7 @@ from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.verdict import judge
 
 
-def verdict_of(scores: Any, given: Given) -> Verdict:
+def verdict_of(scores: Any, given: Given, margin: float | None = None) -> Verdict:
     """What `jaxtune.compare` returns."""
     arms = make_arms(by_arm(given_rows(scores, given)))
-    return Verdict((), judge(arms, given.dev_examples))
+    return Verdict((), judge(arms, given.dev_examples, margin=margin))

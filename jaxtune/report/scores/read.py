@@ -123,6 +123,11 @@ def _score(where: str, value: Any) -> float | None:
 def _source(
     reading: Reading, given: Given, out: Path, name: str, checksums: Mapping[str, str]
 ) -> Source:
+    strata: dict[tuple[str | None, str | None], list[Run]] = {}
+    for run in reading.runs:
+        strata.setdefault((run.task, run.group), []).append(run)
+    if len(strata) > 1:
+        return _many(reading, list(strata.values()), given, out, name, checksums)
     runs, labels = reading.runs, reading.labels
     metric = metric_of(runs, given)
     said = [*reading.said]
@@ -147,6 +152,37 @@ def _source(
         classes=None,
         reading=_reading(runs, rows, name, said),
     )
+
+
+def _many(
+    reading: Reading,
+    strata: Sequence[list[Run]],
+    given: Given,
+    out: Path,
+    name: str,
+    checksums: Mapping[str, str],
+) -> Source:
+    """Runs of several tasks, each with a metric and a floor of its own.
+
+    Raises UserError for a floor of the command line, which can be no more than one task's.
+    """
+    if given.floor is not None:
+        tasks = listed(str(runs[0].task or runs[0].group) for runs in strata)
+        raise UserError(
+            f"--floor is one number, and there are several tasks ({tasks}); give a column floor."
+        )
+    parts = [_source(Reading(runs, None, ()), given, out, name, checksums) for runs in strata]
+    numbered = [trial for part in parts for trial in part.trials]
+    trials = [
+        dataclasses.replace(trial, row=trial.row | {"trial": number})
+        for number, trial in enumerate(numbered)
+    ]
+    said = [
+        f"{runs[0].task or runs[0].group}: {text}"
+        for runs, part in zip(strata, parts, strict=True)
+        for text in part.reading
+    ]
+    return dataclasses.replace(parts[0], trials=tuple(trials), reading=(*reading.said, *said))
 
 
 def _checked(run: Run, metric: str, labels: np.ndarray) -> Run:

@@ -215,6 +215,7 @@ def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
             "seed": " ".join(dict.fromkeys(run.seeds)) if run.seeds else None,
             **dict(zip(STREAMS, numbers[trial], strict=True)),
             "task": run.task,
+            **({"group": run.group} if run.group else {}),
             "metric": metric,
             "higher_is_better": higher,
             "final": run.score,
