@@ -75,17 +75,22 @@ def _by_counts(
     every = np.union1d(classes, labels)
     is_label = np.stack([labels == each for each in every])  # [class, example]
     is_answer = np.stack([classes == each for each in every])  # [class, trial, example]
-    hit = is_answer & is_label[:, None]
+    # Whole numbers far below 2^24, which float32 holds exactly.
+    answers, right = (
+        [np.ascontiguousarray(own.T, np.float32) for own in part]
+        for part in (is_answer, is_answer & is_label[:, None])
+    )
     found = []
     for start in range(0, len(rows), BATCH):
         times = np.stack(
             [np.bincount(own, minlength=len(labels)) for own in rows[start : start + BATCH]]
-        ).astype(np.float64)
-        present = np.einsum("re,ce->rc", times, is_label)[:, None]  # [resample, 1, class]
+        ).astype(np.float32)
+        present = (times @ is_label.T.astype(np.float32)).astype(np.float64)
+        present = present[:, None]  # [resample, 1, class]
         # [resample, trial, class]
         answered, hits = (
-            np.stack([times @ own.T.astype(np.float64) for own in part], axis=2)
-            for part in (is_answer, hit)
+            np.stack([times @ own for own in part], axis=2).astype(np.float64)
+            for part in (answers, right)
         )
         at = np.flatnonzero(every == positive)
         found.append(_BY_COUNTS[metric](hits, answered, present, at))

@@ -18,7 +18,8 @@ from jaxtune.core.words import listed
 from jaxtune.report.scores.exports import finished_lines, recognised
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import labels_in, read_logits
-from jaxtune.report.scores.runs import Given, Run, counted, metric_of, rows_of, runs_of
+from jaxtune.report.scores.rows import counted, metric_of, rows_of
+from jaxtune.report.scores.runs import Given, Run, runs_of
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
