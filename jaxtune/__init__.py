@@ -19,13 +19,17 @@ from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jaxtune.report.notebook import Results
+    from jaxtune.report.statements import Verdict
 
 __all__ = [
     "InterruptedRunError",
     "Results",
     "UserError",
     "__version__",
+    "compare",
     "load_results",
     "run_sweep",
 ]
@@ -84,6 +88,39 @@ def load_results(*outs: str | PathLike[str]) -> "Results":
     if not outs:
         raise UserError("No OUT is given; name one or more folders that sweeps have left.")
     return Results([Path(out) for out in outs])
+
+
+def compare(
+    scores: "Mapping[str, Any]",
+    *,
+    floor: float | None = None,
+    metric: str | None = None,
+    lower_is_better: bool = False,
+    dev_examples: int | None = None,
+    margin: float | None = None,
+) -> "Verdict":
+    """The verdict on scores of any trainer's runs: the object that `Results.verdict` is.
+
+    It needs no JAX. Without a floor it is not known which runs failed, and spread and means alone
+    are compared.
+
+    Args:
+        scores: by arm, a list such as `{"A": [0.71, 0.69], "B": [0.72, 0.73]}`, or a dict by seed,
+            `{"A": {1: 0.71, 2: 0.69}, ...}`, so that means are compared seed by seed. None and nan
+            are runs without a score, which have failed.
+        floor: score of the best constant prediction; no better than it, a run has failed.
+        metric: what the scores are, such as `"accuracy"`.
+        lower_is_better: the scores are errors.
+        dev_examples: size of the dev set, for what an accuracy owes to the luck of its examples.
+        margin: the difference of scores that is as good as none: arms may be shown to be equal.
+
+    Raises UserError for an arm with a single run, and for what is no score.
+    """
+    from jaxtune.report.scores.compare import verdict_of
+    from jaxtune.report.scores.runs import Given
+
+    given = Given(floor, metric, lower_is_better, dev_examples=dev_examples)
+    return verdict_of(scores, given, margin)
 
 
 def _in_own_process(flags: list[str]) -> None:

@@ -9,7 +9,7 @@ from jaxtune.core.help import beside
 
 COMMANDS = {
     "sweep": "Fine-tunes many seeds of a recipe; without flags a first example, offline.",
-    "report": "Says what one or several sweeps show, as a page, Markdown and CSV.",
+    "report": "Says what sweeps, or any trainer's runs, show: as a page, Markdown and CSV.",
     "export": "Writes a trial, an ensemble or a weight average as a Hugging Face folder.",
     "predict": "Labels and probabilities for new texts, or a submission to GLUE.",
     "pretrain": "Pre-trains a small encoder from scratch.",

@@ -31,10 +31,17 @@ def has_failed(row: Mapping[str, Any]) -> bool:
     """Whether a trial has failed, from `final`, `trivial` and `diverged` of its row.
 
     Rows are asked and not their column `failed`: in those of version 0.1 a trial that diverged
-    above the floor is no failed one.
+    above the floor is no failed one. A run of another trainer may lack the floor (`trivial` is
+    null), and may be marked by its user (`marked_failed`).
     """
-    floor = at_floor(row["final"], row["trivial"], row.get("higher_is_better", True))
-    return floor or bool(row["diverged"])
+    known = row["trivial"] is not None
+    floor = known and at_floor(row["final"], row["trivial"], row.get("higher_is_better", True))
+    return floor or bool(row["diverged"]) or bool(row.get("marked_failed"))
+
+
+def failure_is_known(row: Mapping[str, Any]) -> bool:
+    """Whether a row can say that its trial did not fail: by the floor, or by its user's mark."""
+    return row["trivial"] is not None or row.get("marked_failed") is not None
 
 
 def trivial_floor(name: str, labels: np.ndarray, num_labels: int, positive: int = 1) -> float:

@@ -6,24 +6,29 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.schedules import effective_rates, show_rate
-from jaxtune.report.drawing import FLOOR_KEY, Key, arm_style, to_svg
+from jaxtune.report.agreement_tables import instability_table, variance_table
+from jaxtune.report.drawing import Key, arm_style, to_svg
+from jaxtune.report.example_tables import luck_table, new_examples_table
 from jaxtune.report.figures import (
     KIND_KEYS,
     MOST_ARMS,
     MOST_GRADIENT_ARMS,
-    SCORE_KEYS,
     SIZE,
     SMALL,
     arm_keys,
     expected_best,
     final_scores,
+    floor_keys,
     layer_norms,
     learning_rates,
     norm_limits,
     norm_rows,
+    score_keys,
     trial_curves,
 )
 from jaxtune.report.findings import ArmFindings, Findings, ranked
+from jaxtune.report.grid_tables import cells_table, main_effects_table
+from jaxtune.report.order_tables import order_table
 from jaxtune.report.points import loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
 from jaxtune.report.sources import DEV, LOSS
@@ -31,10 +36,7 @@ from jaxtune.report.tables import (
     Table,
     arms_table,
     findable_table,
-    instability_table,
-    main_effects_table,
     pairs_table,
-    variance_table,
 )
 from jaxtune.stats.wording import names
 
@@ -94,7 +96,7 @@ def _scores(found: Findings) -> Iterator[Section]:
             Panel(
                 "All trials",
                 to_svg("scores", final_scores, found.arms, *scored, found.verdict.leaders),
-                SCORE_KEYS,
+                score_keys(found),
             ),
             Panel(
                 "Expected best of so many seeds",
@@ -113,7 +115,10 @@ def _left_out(found: Findings, most: int, preferred: str = "") -> str:
 
 
 def _pairs(found: Findings) -> Iterator[Section]:
-    makers = (pairs_table, main_effects_table, findable_table)
+    makers = (
+        *(pairs_table, order_table, new_examples_table),
+        *(main_effects_table, cells_table, findable_table),
+    )
     tables = [table for make in makers if (table := make(found))]
     if tables:
         yield Section("Differences between arms", tables=tables)
@@ -127,7 +132,8 @@ def _curves(found: Findings) -> Iterator[Section]:
         return
     losses = loss_limits(known)
     dev = [trial.curves[DEV].values for trial in known if DEV in trial.curves]
-    scores = padded([*np.concatenate([*dev, [found.trivial]])])
+    floor = [] if found.trivial is None else [found.trivial]
+    scores = padded([*np.concatenate([*dev, floor])])
     panels = []
     for index, arm in enumerate(shown):
         if not any(trial.curves for trial in arm.trials):
@@ -158,7 +164,7 @@ def _curves(found: Findings) -> Iterator[Section]:
         "A line per trial. Losses are means over blocks of steps; a line that leaves the panel or"
         " ends has diverged."
         f"{without}{_left_out(found, MOST_ARMS)}",
-        keys=[*KIND_KEYS, FLOOR_KEY],
+        keys=[*KIND_KEYS, *floor_keys(found)],
         panels=panels,
     )
 
@@ -192,7 +198,7 @@ def _rates(found: Findings) -> Iterator[Section]:
     """Arms with the same curve share a line."""
     alike: dict[bytes, list[ArmFindings]] = {}
     for arm in found.arms:
-        if arm.peak is not None:
+        if arm.peak is not None and arm.num_steps is not None:
             rates = effective_rates(arm.trials[0].row, arm.num_steps)
             alike.setdefault(rates.tobytes(), []).append(arm)
     lines = list(alike.items())[:MOST_ARMS]
@@ -229,12 +235,14 @@ def _rate_label(arms: Sequence[ArmFindings]) -> str:
 
 
 def _agreement(found: Findings) -> Iterator[Section]:
-    tables = [table for table in (instability_table(found), variance_table(found)) if table]
+    makers = (luck_table, instability_table, variance_table)
+    tables = [table for make in makers if (table := make(found))]
     if tables:
         yield Section("Agreement between trials", tables=tables)
 
 
 def _origin(found: Findings) -> Iterator[Section]:
-    yield Section("Throughput", tables=[throughput_table(found)], folded=True)
+    if any("seconds" in row for source in found.sources for row in source.rows):
+        yield Section("Throughput", tables=[throughput_table(found)], folded=True)
     tables = [provenance_table(source) for source in found.sources]
     yield Section("Provenance", tables=tables, folded=True)

@@ -180,8 +180,12 @@ def trial_marks(
         marks.set_rasterized(scores.size > MOST_POINTS)
 
 
-def floor_line(axes: Axes, trivial: float, *, vertical: bool = False) -> None:
-    """The score of the best constant prediction; no better than it, a trial has failed."""
+def floor_line(axes: Axes, trivial: float | None, *, vertical: bool = False) -> None:
+    """The score of the best constant prediction, where there is one; no better than it, a trial
+    has failed.
+    """
+    if trivial is None:
+        return
     draw = axes.axvline if vertical else axes.axhline
     draw(trivial, color=FLOOR.colour, linewidth=1.2, dashes=FLOOR.dashes, zorder=1.5)
 

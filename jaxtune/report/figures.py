@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import plural
 from jaxtune.report.drawing import (
     BOX,
     FAILED,
@@ -64,19 +65,13 @@ KIND_KEYS = (
     Key("successful trials", "line", SUCCEEDED),
     Key("failed trials", "line", FAILED),
 )
-SCORE_KEYS = (
-    Key("successful", "dot", SUCCEEDED),
-    Key("failed", "cross", FAILED),
-    MEAN_KEY,
-    FLOOR_KEY,
-)
 
 
 @mpl.rc_context(STYLE)
 def plot_scores(found: Findings) -> Figure:
     """Final scores of every trial, arm by arm."""
     figure = final_scores(ranked(found), found.metric, found.trivial, found.verdict.leaders)
-    return legend_below(figure, [handle(key) for key in SCORE_KEYS])
+    return legend_below(figure, [handle(key) for key in score_keys(found)])
 
 
 @mpl.rc_context(STYLE)
@@ -84,7 +79,8 @@ def plot_expected_best(found: Findings) -> Figure:
     """What the best of so many seeds is expected to score, of the first `MOST_ARMS` arms."""
     arms = ranked(found)[:MOST_ARMS]
     figure = expected_best(arms, found.metric, found.trivial)
-    return legend_below(figure, [handle(key) for key in (*arm_keys(arms), FLOOR_KEY)])
+    keys = [*arm_keys(arms), *floor_keys(found)]
+    return legend_below(figure, [handle(key) for key in keys])
 
 
 @mpl.rc_context(STYLE)
@@ -114,17 +110,31 @@ def plot_gradient_norms(found: Findings) -> Figure:
     return legend_below(figure, [handle(key) for key in KIND_KEYS])
 
 
+def floor_keys(found: Findings) -> tuple[Key, ...]:
+    """Of the floor's line, where there is one."""
+    return () if found.trivial is None else (FLOOR_KEY,)
+
+
+def score_keys(found: Findings) -> tuple[Key, ...]:
+    """Of every trial's score; without a floor nothing is said to have succeeded."""
+    kinds = Key("successful", "dot", SUCCEEDED), Key("failed", "cross", FAILED)
+    if not found.arms[0].arm.judged:
+        kinds = (Key("trial", "dot", SUCCEEDED),)
+    return (*kinds, MEAN_KEY, *floor_keys(found))
+
+
 def arm_keys(arms: Sequence[ArmFindings]) -> list[Key]:
     """A line of its own style for each arm."""
     return [Key(arm.arm.name, "line", arm_style(index)) for index, arm in enumerate(arms)]
 
 
 def final_scores(
-    arms: Sequence[ArmFindings], metric: str, trivial: float, leaders: Sequence[str] = ()
+    arms: Sequence[ArmFindings], metric: str, trivial: float | None, leaders: Sequence[str] = ()
 ) -> Figure:
     """Per arm a box over all trials (whiskers to the extremes) and, below it, every trial."""
     labels = [_label(arm, arm.arm.name in leaders) for arm in arms]
-    limits = padded([*np.concatenate([arm.arm.final for arm in arms]), trivial])
+    floor = [] if trivial is None else [trivial]
+    limits = padded([*np.concatenate([arm.arm.final for arm in arms]), *floor])
     # A few arms fill a panel of the usual height; more make it longer, so that no label, of two
     # lines perhaps, covers the points of the arm above it.
     least = TWO_LINES if any("\n" in label for label in labels) else ONE_LINE
@@ -148,7 +158,9 @@ def final_scores(
 
 
 def _label(arm: ArmFindings, leads: bool) -> str:
-    failed = f"{int(arm.arm.failed.sum())} of {len(arm.arm)} failed"
+    failed = plural(len(arm.arm), "trial")
+    if arm.arm.judged:
+        failed = f"{int(arm.arm.failed.sum())} of {len(arm.arm)} failed"
     return _in_two_lines(arm.arm.name, f"{failed}{', more stable' if leads else ''}")
 
 
@@ -162,7 +174,7 @@ def _in_two_lines(name: str, count: str) -> str:
     return f"{lines[0]}\n{cut}{second}: {count}" if second else f"{lines[0]}\n{count}"
 
 
-def expected_best(arms: Sequence[ArmFindings], metric: str, trivial: float) -> Figure:
+def expected_best(arms: Sequence[ArmFindings], metric: str, trivial: float | None) -> Figure:
     """Expected best score over the number of seeds; where few arms leave room for it, a band of
     one std.
     """
@@ -195,8 +207,7 @@ def trial_curves(
     rarer = 2 * sum(trial.failed for trial in shown) < len(shown)
     figure = Picture(*SIZE)
     axes = figure.add_subplot()
-    if trivial is not None:
-        floor_line(axes, trivial)
+    floor_line(axes, trivial)
     for trial, (steps, values) in zip(shown, points, strict=True):
         curve = line(axes, steps, values, kind_style(trial.failed), linewidth=1.1, alpha=0.6)
         curve.set(rasterized=many, zorder=3 if trial.failed == rarer else 2)

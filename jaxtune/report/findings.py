@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.metrics import METRICS, evaluate, predict
 from jaxtune.core.schedules import NEEDED, Peak, peak
 from jaxtune.report.sources import Source, TrialRecord
 from jaxtune.stats.arms import Arm, by_arm, check_comparable, make_arms
 from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_best
-from jaxtune.stats.dev_error import bootstrapped
+from jaxtune.stats.dev_error import SAME, bootstrapped
 from jaxtune.stats.instability import Instability, VarianceSplit, instability, variance_split
+from jaxtune.stats.new_examples import Luck, luck_of_examples, resampled_scores
 from jaxtune.stats.verdict import Verdict, judge
 
 Report = Callable[[str], None]
@@ -28,7 +30,8 @@ class ArmFindings(NamedTuple):
     instability: Instability | None  # None where no predictions are there
     of_successes: Instability | None  # the same without failed trials
     split: VarianceSplit
-    num_steps: int
+    luck: Luck | None  # of the dev examples; of accuracies with predictions
+    num_steps: int | None  # None of runs of other trainers
     peak: Peak | None  # of the effective learning rate; None where the rows do not tell
 
 
@@ -39,24 +42,30 @@ class Findings(NamedTuple):
     arms: tuple[ArmFindings, ...]
     verdict: Verdict
     metric: str
-    trivial: float
+    trivial: float | None  # None where no floor is known
     num_dev: int | None  # None where no predictions are there
 
 
-def find(sources: Sequence[Source], report: Report = lambda text: None) -> Findings:
+def find(
+    sources: Sequence[Source],
+    report: Report = lambda text: None,
+    margin: float | None = None,
+) -> Findings:
     """Judges and describes the arms of all sources; UserError where their scores do not compare.
 
     Args:
         report: is told what comes next, for these are seconds per arm and pair of arms.
+        margin: the difference of scores that is as good as none.
     """
     trials = {name: ts for source in sources for name, ts in _by_arm(source).items()}
     arms = make_arms({name: [trial.row for trial in ts] for name, ts in trials.items()})
-    arms = [_with_dev_error(arm, trials[arm.name]) for arm in arms]
+    report("drawing the dev examples anew")
+    arms = [_with_draws(_with_dev_error(arm, trials[arm.name]), trials[arm.name]) for arm in arms]
     check_comparable(arms)
     num_dev = _num_dev(arms, trials)
     _check_dev_labels(sources)
     report(f"comparing {len(arms)} arms")
-    verdict = judge(arms, num_dev)
+    verdict = judge(arms, num_dev, margin=margin)
     described = []
     for arm in arms:
         report(f"statistics of {arm.name}")
@@ -95,29 +104,73 @@ def _with_dev_error(arm: Arm, trials: Sequence[TrialRecord]) -> Arm:
     if arm.metric == "accuracy":
         return arm
     first, logits = trials[0], [trial.logits for trial in trials]
-    positive = first.row.get("positive_label")
-    error = bootstrapped(arm, logits, first.labels, 1 if positive is None else positive)
+    error = bootstrapped(arm, logits, first.labels, _positive(first))
     return dataclasses.replace(arm, dev_error=error)
+
+
+def _positive(trial: TrialRecord) -> int:
+    """The class that F1 is of."""
+    positive = trial.row.get("positive_label")
+    return 1 if positive is None else positive
+
+
+def _with_draws(arm: Arm, trials: Sequence[TrialRecord]) -> Arm:
+    """Scores on resamples of the examples, where every trial's predictions give its score."""
+    logits, labels = _whole_logits(trials), trials[0].labels
+    if logits is None or labels is None or arm.metric not in METRICS or arm.num_unscored:
+        return arm
+    draws = resampled_scores(arm.metric, logits, labels, _positive(trials[0]))
+    return dataclasses.replace(arm, draws=draws)
+
+
+def _whole_logits(trials: Sequence[TrialRecord]) -> list[np.ndarray] | None:
+    """Of every trial; None where some are missing, or are not those that its score is of."""
+    found = []
+    for trial in trials:
+        row, labels = trial.row, trial.labels
+        if trial.logits is None or labels is None or len(trial.logits) != len(labels):
+            return None
+        if row["final"] is None or row["metric"] not in METRICS:
+            return None
+        metric = row["metric"]
+        score = evaluate([metric], trial.logits, labels, _positive(trial))[metric]
+        if not abs(score - row["final"]) <= SAME:
+            return None
+        found.append(trial.logits)
+    return found
+
+
+def _luck(arm: Arm, trials: Sequence[TrialRecord]) -> Luck | None:
+    labels = trials[0].labels
+    if arm.metric != "accuracy" or arm.draws is None or labels is None or len(arm) < 2:
+        return None
+    classes = np.stack([predict(t.logits) for t in trials if t.logits is not None])
+    return luck_of_examples(classes, labels, arm.final)
 
 
 def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) -> int | None:
     """Examples of the dev set; raises UserError where arms were scored on different ones."""
-    sizes = {
-        arm.name: len(trial.logits)
-        for arm in arms
-        for trial in trials[arm.name]
-        if trial.logits is not None
-    }
+    known = ((arm.name, _examples(trial)) for arm in arms for trial in trials[arm.name])
+    sizes = {name: size for name, size in known if size is not None}
     first = arms[0]
     for arm in arms[1:]:
         two_sizes = len({sizes.get(first.name), sizes.get(arm.name)} - {None}) > 1
         if two_sizes or arm.trivial != first.trivial:
+            floors = (
+                f"{floor:.3f}" if floor is not None else "not given"
+                for floor in (first.trivial, arm.trivial)
+            )
             raise UserError(
                 f"[{first.name}] and [{arm.name}] were scored on different dev sets (best constant"
-                f" prediction {first.trivial:.3f} and {arm.trivial:.3f}, {sizes.get(first.name)}"
-                f" and {sizes.get(arm.name)} examples); compare sweeps of one dev set."
+                f" prediction {' and '.join(floors)}, {sizes.get(first.name)} and"
+                f" {sizes.get(arm.name)} examples); compare sweeps of one dev set."
             )
     return next(iter(sizes.values()), None)
+
+
+def _examples(trial: TrialRecord) -> int | None:
+    """By its predictions, or as another trainer's run has it."""
+    return trial.row.get("dev_examples") if trial.logits is None else len(trial.logits)
 
 
 def _check_dev_labels(sources: Sequence[Source]) -> None:
@@ -135,7 +188,8 @@ def _check_dev_labels(sources: Sequence[Source]) -> None:
 
 def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) -> ArmFindings:
     row = trials[0].row
-    known = all(row.get(name) is not None for name in NEEDED)
+    num_steps = row.get("num_steps")
+    known = num_steps is not None and all(row.get(name) is not None for name in NEEDED)
     return ArmFindings(
         arm=arm,
         trials=trials,
@@ -144,8 +198,9 @@ def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) ->
         instability=_instability(trials),
         of_successes=_instability([trial for trial in trials if not trial.failed]),
         split=variance_split(arm.final, arm.seeds),
-        num_steps=row["num_steps"],
-        peak=peak(row, row["num_steps"]) if known else None,
+        luck=_luck(arm, trials),
+        num_steps=num_steps,
+        peak=peak(row, num_steps) if known else None,
     )
 
 

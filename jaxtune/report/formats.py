@@ -1,4 +1,4 @@
-"""The report as Markdown, in the terminal, and its numbers as CSV."""
+"""The report as Markdown, and its numbers as CSV."""
 
 import csv
 import io
@@ -6,29 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
-
 from jaxtune.report.contents import Section
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.report.page import facts, title
-from jaxtune.report.sources import printable
+from jaxtune.report.page import Head
+from jaxtune.report.sources import Source, printable
 from jaxtune.report.tables import Table
 from jaxtune.stats.arms import readable
 from jaxtune.stats.describe import Scores
+from jaxtune.stats.intervals import Share
 
-TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def markdown(found: Findings, sections: Sequence[Section]) -> str:
+def markdown(head: Head, sections: Sequence[Section]) -> str:
     """Words and tables; the figures are in the page."""
-    status = [source.status for source in found.sources if source.status]
-    parts = [f"# {_markdown(title(found))}", _markdown(facts(found))]
-    parts += [f"**{_markdown(text)}**" for text in status]
-    parts += [f"> {_markdown(' '.join(found.verdict.sentences))}"]
+    parts = [f"# {_markdown(head.title)}", _markdown(head.facts)]
+    parts += [f"**{_markdown(text)}**" for text in head.status]
+    parts += [f"> {_markdown(' '.join(head.verdict))}"]
     for section in sections:
         if not section.tables and not section.points:
             continue
@@ -58,31 +53,18 @@ def _markdown(text: str) -> str:
     return text
 
 
-def terminal_table(table: Table) -> RichTable:
-    """The columns of the arms table that a terminal has room for."""
-    shown = [i for i, name in enumerate(table.columns) if name in TERMINAL_COLUMNS]
-    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for index in shown:
-        title = table.columns[index].replace(" learning", "\nlearning")
-        if index:
-            made.add_column(title, justify="right", no_wrap=True)
-        else:
-            made.add_column(title, overflow="fold")
-    for row in table.rows:
-        # Intervals of scores stay in the page; Text, not markup, for names may hold brackets.
-        cells = [
-            cell.split("\n")[0] if table.columns[i] in ("Mean", "Std") else cell
-            for i, cell in enumerate(row)
-        ]
-        name, *below = cells[0].split("\n")
-        cells[0] = "\n".join([name.replace(" ", "\n"), *below])
-        made.add_row(*(Text(cells[index]) for index in shown))
-    return made
-
-
 def arms_csv(found: Findings) -> str:
     """A row per arm: everything its description holds, unrounded, then its settings."""
     return _csv(_arm_numbers(arm) | arm.arm.settings for arm in found.arms)
+
+
+def task_arms_csv(tasks: Mapping[str, Findings]) -> str:
+    """The same with the task in front, of every arm on every task."""
+    return _csv(
+        {"task": task} | _arm_numbers(arm) | arm.arm.settings | {"task": task}
+        for task, found in tasks.items()
+        for arm in found.arms
+    )
 
 
 def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
@@ -93,11 +75,7 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
         "higher_is_better": arm.arm.higher_is_better,
         "trivial": about.trivial,
         "n": failed.n,
-        "failed": failed.count,
-        "failed_low": failed.wilson_low,
-        "failed_high": failed.wilson_high,
-        "failed_exact_low": failed.exact_low,
-        "failed_exact_high": failed.exact_high,
+        **(_failures(failed) if arm.arm.judged else {}),
         "diverged": about.diverged.count,
         "constant_predictions": about.constant.count,
         "unscored": about.num_unscored,
@@ -118,6 +96,16 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
     return numbers
 
 
+def _failures(failed: Share) -> dict[str, Any]:
+    return {
+        "failed": failed.count,
+        "failed_low": failed.wilson_low,
+        "failed_high": failed.wilson_high,
+        "failed_exact_low": failed.exact_low,
+        "failed_exact_high": failed.exact_high,
+    }
+
+
 def _scores(kind: str, scores: Scores) -> dict[str, Any]:
     numbers = {}
     for name, found in list(scores._asdict().items())[1:]:  # n stands with the failures
@@ -126,12 +114,12 @@ def _scores(kind: str, scores: Scores) -> dict[str, Any]:
     return numbers
 
 
-def trials_csv(found: Findings) -> str:
+def trials_csv(sources: Sequence[Source]) -> str:
     """A row per trial, as in trials.jsonl; with the folder where there are several."""
-    several = len(found.sources) > 1
+    several = len(sources) > 1
     return _csv(
         ({"folder": source.name} if several else {}) | row
-        for source in found.sources
+        for source in sources
         for row in source.rows
     )
 

@@ -9,54 +9,87 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from jaxtune.core.metrics import direction
 from jaxtune.core.version import __version__
 from jaxtune.core.words import plural
 from jaxtune.report.contents import Key, Panel, Section
 from jaxtune.report.findings import Findings
-from jaxtune.report.sources import printable
+from jaxtune.report.sources import Source, printable
 from jaxtune.report.tables import Table
-from jaxtune.stats.verdict import Verdict
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def html(found: Findings, sections: Sequence[Section]) -> str:
+class Head(NamedTuple):
+    """What stands above the sections, and the configs below them."""
+
+    title: str
+    facts: str  # what the numbers are based on
+    status: tuple[str, ...]
+    verdict: tuple[str, ...]
+    configs: tuple[tuple[str, str], ...]  # a sweep's name, the text of its config.yaml
+
+
+def head_of(found: Findings) -> Head:
+    """Of a report on one task."""
+    sentences, sources = found.verdict.sentences, found.sources
+    return Head(title(sources), facts(found), status_of(sources), sentences, configs_of(sources))
+
+
+def status_of(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Of the sweeps that have not finished."""
+    return tuple(source.status for source in sources if source.status)
+
+
+def configs_of(sources: Sequence[Source]) -> tuple[tuple[str, str], ...]:
+    """Those that are there."""
+    return tuple((source.name, source.config) for source in sources if source.config)
+
+
+def html(head: Head, sections: Sequence[Section]) -> str:
     """The whole page."""
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         version=escape(__version__),
-        title=_text(title(found)),
-        facts=_text(facts(found)),
-        status=_paragraphs((source.status for source in found.sources), "status"),
-        verdict=_sentences(found.verdict),
+        title=_text(head.title),
+        facts=_text(head.facts),
+        status=_paragraphs(head.status, "status"),
+        verdict=_sentences(head.verdict),
         links="\n".join(
             f'<a href="#{_anchor(section)}">{_text(section.title)}</a>' for section in sections[1:]
         ),
         # What the verdict is about comes before anything else.
         first=_section(sections[0]),
-        sections="\n".join(map(_section, sections[1:])) + _configs(found),
+        sections="\n".join(map(_section, sections[1:])) + _configs(head),
         footer=_text(f"Written by jaxtune {__version__} on {now}."),
     )
 
 
-def _sentences(verdict: Verdict) -> str:
+def _sentences(verdict: Sequence[str]) -> str:
     # A verdict that lists arms is no headline.
-    kind = "long" if len(verdict.more_stable) > 140 else ""
-    return _paragraphs([verdict.more_stable], kind) + _paragraphs(verdict.sentences[1:])
+    kind = "long" if len(verdict[0]) > 140 else ""
+    return _paragraphs(verdict[:1], kind) + _paragraphs(verdict[1:])
 
 
 def _points(points: Iterable[str]) -> str:
     return "\n".join(["<ul>", *(f"<li>{_breakable(point)}</li>" for point in points), "</ul>"])
 
 
-def title(found: Findings) -> str:
-    """What was fine-tuned on what."""
-    rows = [row for source in found.sources for row in source.rows]
-    tasks = ", ".join(dict.fromkeys(str(row["task"]) for row in rows))
-    models = ", ".join(dict.fromkeys(Path(str(row.get("model"))).name for row in rows))
-    return f"Stability of fine-tuning {models} on {tasks}"
+def title(sources: Sequence[Source]) -> str:
+    """What was fine-tuned on what, as far as that is known."""
+    rows = [row for source in sources for row in source.rows]
+    tasks = _each(row.get("task") for row in rows)
+    models = _each(Path(str(row["model"])).name for row in rows if row.get("model"))
+    on = f" on {tasks}" if tasks else ""
+    if not models:
+        return f"Stability of {_each(source.name for source in sources)}{on}"
+    return f"Stability of fine-tuning {models}{on}"
+
+
+def _each(names: Iterable[str | None]) -> str:
+    return ", ".join(dict.fromkeys(str(name) for name in names if name is not None))
 
 
 def facts(found: Findings) -> str:
@@ -68,10 +101,12 @@ def facts(found: Findings) -> str:
     positive = arm.settings.get("positive_class")
     of = f" of the class {positive!r}" if found.metric == "f1" and positive is not None else ""
     way = direction(arm.higher_is_better)
-    return (
-        f"{trials} in {arms}, scored by {found.metric}{of}{way} on {dev} after the last step."
-        f" The best constant prediction scores {found.trivial:.3f}."
-    )
+    # Of another trainer's runs it is not known when they were scored.
+    when = "" if any(source.reading for source in found.sources) else " after the last step"
+    floor = "No floor is given."
+    if found.trivial is not None:
+        floor = f"The best constant prediction scores {found.trivial:.3f}."
+    return f"{trials} in {arms}, scored by {found.metric}{of}{way} on {dev}{when}. {floor}"
 
 
 def _text(text: str) -> str:
@@ -84,7 +119,7 @@ def _paragraphs(texts: Iterable[str], kind: str = "") -> str:
 
 
 def _anchor(section: Section) -> str:
-    return re.sub(r"[^a-z]+", "-", section.title.lower())
+    return re.sub(r"[^a-z0-9]+", "-", section.title.lower())
 
 
 def _section(section: Section) -> str:
@@ -165,11 +200,10 @@ def _key(key: Key) -> str:
     )
 
 
-def _configs(found: Findings) -> str:
+def _configs(head: Head) -> str:
     """The text of every config.yaml, folded away."""
     return "".join(
-        f"\n<details><summary>config.yaml of {_text(source.name)}: --config of it repeats the"
-        f" sweep</summary><pre>{escape(source.config)}</pre></details>"
-        for source in found.sources
-        if source.config
+        f"\n<details><summary>config.yaml of {_text(name)}: --config of it repeats the"
+        f" sweep</summary><pre>{escape(config)}</pre></details>"
+        for name, config in head.configs
     )

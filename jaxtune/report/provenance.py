@@ -22,7 +22,7 @@ THROUGHPUT_NOTE = (
 
 def throughput_table(found: Findings) -> Table:
     """A row per sweep."""
-    rows = tuple(map(_throughput_row, found.sources))
+    rows = tuple(_throughput_row(source) for source in found.sources if not source.reading)
     return Table("Throughput", THROUGHPUT_COLUMNS, rows, THROUGHPUT_NOTE)
 
 
@@ -47,6 +47,8 @@ def _throughput_row(source: Source) -> tuple[str, ...]:
 
 def provenance_table(source: Source) -> Table:
     """What the sweep was run with, a row per thing."""
+    if source.reading:
+        return Table(source.name, ("", ""), (("Read", " ".join(source.reading)), *_files(source)))
     manifest: dict[str, Any] = source.manifest
     packages = manifest.get("packages") or {}
     rows = {
@@ -64,10 +66,15 @@ def provenance_table(source: Source) -> Table:
         "Checkpoint": _over_programs(manifest, "checkpoint"),
         "Programs": "; ".join(map(_program, manifest.get("groups") or [])),
         "Continued": _continued(manifest),
-    } | {str(file): f"sha256 {sha}" for file, sha in (manifest.get("sha256") or {}).items()}
+    }
     known = tuple(rows) if manifest else ("Folder", "Model")
     kept = [(what, value) for what, value in rows.items() if what in known and value]
-    return Table(source.name, ("", ""), tuple(kept))
+    return Table(source.name, ("", ""), (*kept, *_files(source)))
+
+
+def _files(source: Source) -> list[tuple[str, str]]:
+    checksums = source.manifest.get("sha256") or {}
+    return [(str(file), f"sha256 {sha}") for file, sha in checksums.items()]
 
 
 def _data(manifest: dict[str, Any]) -> str:

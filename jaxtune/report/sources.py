@@ -60,8 +60,8 @@ class TrialRecord:
 
     @property
     def failed(self) -> bool:
-        """As its row has it."""
-        return self.row["failed"]
+        """As its row has it; not where it is not known."""
+        return bool(self.row["failed"])
 
 
 class Planned(NamedTuple):
@@ -83,6 +83,8 @@ class Source:
     manifest: dict[str, Any]
     throughput: dict[str, Any] | None  # of summary.json, which a finished sweep has
     classes: tuple[str, ...] | None  # None of regression, and where classes.json is not there
+    # Of runs of other trainers, which lie in no OUT: what was read, a sentence each.
+    reading: tuple[str, ...] = ()
 
     @property
     def labels(self) -> Shaped[np.ndarray, "example ..."] | None:
@@ -97,6 +99,8 @@ class Source:
     @property
     def status(self) -> str:
         """How much of the sweep is there, in a sentence; empty where all of it is."""
+        if self.reading:
+            return ""
         done = len(self.trials)
         if self.planned is None:
             return (
@@ -116,7 +120,9 @@ class Source:
 
 
 def read_sources(
-    outs: Sequence[Path], report: Callable[[int, str], None] = lambda done, text: None
+    outs: Sequence[Path],
+    report: Callable[[int, str], None] = lambda done, text: None,
+    across_models: bool = False,
 ) -> list[Source]:
     """Reads the folders of sweeps; UserError for one given twice or without a finished trial.
 
@@ -125,6 +131,7 @@ def read_sources(
 
     Args:
         report: is told how many trials have been read.
+        across_models: arms of one name are one recipe on different models too.
     """
     places = [out.resolve() for out in outs]
     for place in places:
@@ -133,7 +140,8 @@ def read_sources(
     found = [_rows(out) for out in outs]
     one_spelling([(rows, inputs_of(out)) for rows, out in zip(found, outs, strict=True)])
     names = folder_names(places)
-    arms = [{row["arm"] for row in rows} for rows in found]
+    # On different tasks arms of one name are one recipe.
+    arms = [{(task_of(row, across_models), row["arm"]) for row in rows} for rows in found]
     if sum(map(len, arms)) > len(set().union(*arms)):
         for name, rows in zip(names, found, strict=True):
             for row in rows:
@@ -148,6 +156,15 @@ def read_sources(
             report(done, f"reading {name}")
         sources.append(_source(out, name, tuple(trials)))
     return sources
+
+
+def task_of(row: Row, across_models: bool = False) -> str:
+    """What trials are compared within: their task, of runs of other trainers their group, and their
+    model where that is asked for.
+    """
+    model = Path(str(row.get("model"))).name if across_models else None
+    parts = [str(p) for p in (row.get("task"), row.get("group"), model) if p is not None]
+    return ", ".join(parts) or "the task"
 
 
 def folder_names(places: Sequence[Path]) -> list[str]:

@@ -91,7 +91,7 @@ class Comparison:
                 *(tests.spread.p, pair.spread.p),
             ],
             "failure rate": [
-                *(one.failed.mean(), other.failed.mean(), *_ends(effects.failures)),
+                *(_failure_rate(one), _failure_rate(other), *_ends(effects.failures)),
                 *(tests.failures.p, pair.failures.p),
             ],
             "wins": [None, None, *_ends(effects.improvement), None, None],
@@ -118,6 +118,10 @@ class Comparison:
 
 def _std(arm: Arm) -> float | None:
     return float(arm.final.std(ddof=1)) if len(arm) > 1 else None
+
+
+def _failure_rate(arm: Arm) -> float | None:
+    return float(arm.failed.mean()) if arm.judged else None
 
 
 def _ends(found: Estimate) -> tuple[float | None, ...]:

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from jaxtune.core.failure import MEANING
 from jaxtune.core.schedules import Peak, show_rate
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison, Corrected
+from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Comparison, Corrected
 from jaxtune.stats.describe import BUDGET
 from jaxtune.stats.hypothesis_tests import Outcome
-from jaxtune.stats.instability import Instability
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import (
     MISSING,
@@ -31,16 +30,16 @@ ARM_COLUMNS = (
     *("Mean, not failed", f"Best of {BUDGET}", "Peak learning rate"),
 )
 ARMS_NOTE = (
-    "Final {metric} on the dev set ({direction} is better); the best constant prediction scores"
-    " {trivial:.3f}."
-    " Failed: {meaning}; below it Wilson's 95 % interval of the rate."
+    "Final {metric} on the dev set ({direction} is better).{failed}"
     " Other 95 % intervals: mean Student's t, std Bonett, median order statistics; the std has ddof"
     " 1 and failed trials in it. For a recipe that fails now and then those of mean and std are too"
     " narrow."
     " Best of {budget}: expected best score of as many seeds, or the best of all where there are no"
     " more."
-    " Peak learning rate: the effective one (see below), beside the one that was set."
 )
+PEAK_NOTE = " Peak learning rate: the effective one (see below), beside the one that was set."
+FAILED_NOTE = " Failed: {meaning}{marked}; below it Wilson's 95 % interval of the rate."
+FLOOR_NOTE = " The best constant prediction scores {trivial:.3f}."
 DEV_NOTE = (
     "One standard error of a dev set of {num_dev} examples is {error}: differences of that size may"
     " be the luck of these examples."
@@ -60,24 +59,6 @@ PAIRS_NOTE = (
 FINDABLE_NOTE = (
     "The smallest differences between {pair} that so many seeds per arm find 8 times in 10, at p ="
     " {alpha:.2g} for each test (0.05 over all tests), if scores scatter as they do here."
-)
-MAIN_EFFECTS_NOTE = (
-    "One value of a setting against another over all settings of the rest of the grid: the trials"
-    " of each, and p after Holm's correction over the {num_tests} tests of this table, below it p"
-    " alone."
-)
-INSTABILITY_NOTE = (
-    "Equal scores do not make equal answers."
-    " Disagreement: share of dev examples on which two trials differ, mean over pairs."
-    " Kappa (Fleiss): 1 is full agreement, 0 what chance gives."
-    " Divergence (Jensen-Shannon): in nats, 0 to 0.693."
-)
-# The same, where a text may have any number of labels.
-INSTABILITY_OF_SETS = " Every label of every example counts as an example here: yes or no."
-VARIANCE_NOTE = (
-    "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0)."
-    " The rest is the interaction of the streams together with everything that no seed controls."
-    " p: F test of no effect."
 )
 
 
@@ -111,14 +92,33 @@ def arms_table(found: Findings) -> Table:
     note = ARMS_NOTE.format(
         metric=found.metric,
         direction="higher" if higher else "lower",
-        trivial=found.trivial,
-        meaning=MEANING,
+        failed=_failed_note(found),
         budget=BUDGET,
     )
+    note += PEAK_NOTE if any(arm.peak for arm in found.arms) else ""
     note += _dev_note(found)
     spreads = [e for arm in found.arms for e in (arm.description.all.mean, arm.description.all.std)]
-    rows = tuple(_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms)
-    return Table("Arms", ARM_COLUMNS, rows, note + _why_missing(spreads))
+    rows = [_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms]
+    # Without a floor no failures are known, and of another trainer's runs no learning rates.
+    shown = [i for i in range(len(ARM_COLUMNS)) if any(row[i] != MISSING for row in rows)]
+    return Table(
+        "Arms",
+        tuple(ARM_COLUMNS[i] for i in shown),
+        tuple(tuple(row[i] for i in shown) for row in rows),
+        note + _why_missing(spreads),
+    )
+
+
+def _failed_note(found: Findings) -> str:
+    """What counts as failed here."""
+    if not found.arms[0].arm.judged:
+        return f" Failed: {NOT_JUDGED}."
+    rows = [row for source in found.sources for row in source.rows]
+    marked = any(row.get("marked_failed") is not None for row in rows)
+    if found.trivial is None:
+        return " Failed: marked as failed, or without a score; below it Wilson's 95 % interval."
+    floor = FLOOR_NOTE.format(trivial=found.trivial)
+    return floor + FAILED_NOTE.format(meaning=MEANING, marked=", or marked so" if marked else "")
 
 
 def _dev_note(found: Findings) -> str:
@@ -138,13 +138,15 @@ def _arm_row(arm: ArmFindings, leads: bool) -> tuple[str, ...]:
     best = f"{arm.best.mean[tries - 1]:.3f}"
     return (
         arm.description.name + ("\nmore stable" if leads else ""),
-        f"{failed.count} of {failed.n}\n{show_wilson(failed)}",
+        f"{failed.count} of {failed.n}\n{show_wilson(failed)}" if arm.arm.judged else MISSING,
         cell(scores.mean),
         cell(scores.std),
         cell(scores.median),
         shown(scores.min.value),
         shown(scores.max.value),
-        f"{shown(rest.mean.value)}\nstd {shown(rest.std.value)}" if rest.n else MISSING,
+        f"{shown(rest.mean.value)}\nstd {shown(rest.std.value)}"
+        if rest.n and arm.arm.judged
+        else MISSING,
         best if tries == BUDGET else f"{best}\nof {tries}",
         MISSING if arm.peak is None else f"{show_rate(arm.peak.rate)}\n{times(arm.peak)}",
     )
@@ -157,7 +159,7 @@ def _why_missing(found: Iterable[Estimate | Outcome]) -> str:
 
 def pairs_table(found: Findings) -> Table | None:
     """A row per pair of arms, the clearest differences first; None where there is one arm."""
-    pairs = sorted(found.verdict.comparisons, key=_least_p)
+    pairs = sorted(found.verdict.comparisons, key=least_p)
     if not pairs:
         return None
     kinds = [
@@ -178,7 +180,8 @@ def pairs_table(found: Findings) -> Table | None:
     return Table("Pairs of arms", PAIR_COLUMNS, tuple(map(_pair_row, pairs[:MOST_PAIRS])), note)
 
 
-def _least_p(pair: Comparison) -> float:
+def least_p(pair: Comparison) -> float:
+    """How clear a pair's clearest difference is."""
     tests = pair.failures.p, pair.spread.p, pair.location.p
     return min((p for p in tests if p is not None), default=1.0)
 
@@ -194,42 +197,21 @@ def _pair_row(pair: Comparison) -> tuple[str, ...]:
     return (
         f"{pair.one}\nagainst {pair.other}",
         cell(in_points(pair.effects.failures), "{:+.0f}", " points"),
-        _p(pair.failures, pair.tests.failures),
+        corrected_p(pair.failures, pair.tests.failures),
         cell(pair.effects.std_ratio, "{:.2f}"),
-        _p(pair.spread, pair.tests.spread),
+        corrected_p(pair.spread, pair.tests.spread),
         cell(pair.effects.mean, "{:+.3f}"),
-        _p(pair.location, pair.tests.location),
+        corrected_p(pair.location, pair.tests.location),
         cell(pair.effects.improvement, "{:.0%}"),
     )
 
 
-def _p(corrected: Corrected, outcome: Outcome) -> str:
+def corrected_p(corrected: Corrected, outcome: Outcome) -> str:
+    """After Holm, and below it alone."""
     if corrected.p is None or outcome.p is None:
         return MISSING
     corrected_p = short_p(corrected.p, outcome.at_most)
     return f"{corrected_p}\nalone {short_p(outcome.p, outcome.at_most)}"
-
-
-def main_effects_table(found: Findings) -> Table | None:
-    """A row per pair of values of a setting; None where no two settings were swept together."""
-    effects = found.verdict.main_effects
-    if not effects:
-        return None
-    rows = [
-        (
-            f"{effect.setting}\n{effect.one} against {effect.other}",
-            str(effect.num_strata),
-            " and ".join(f"{part.count} of {part.n}" for part in effect.failed),
-            _p(effect.corrected_failures, effect.failures),
-            _p(effect.corrected_spread, effect.spread),
-        )
-        for effect in sorted(effects, key=lambda effect: effect.corrected_failures.p or 1.0)
-    ]
-    columns = ("Setting", "Settings of the rest", "Failed", "p", "p of the spread")
-    note = MAIN_EFFECTS_NOTE.format(num_tests=DECISIVE * len(effects))
-    if len(rows) > MOST_PAIRS:
-        note += f" Of {len(rows)} the {MOST_PAIRS} with the smallest p are shown."
-    return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)
 
 
 def findable_table(found: Findings) -> Table | None:
@@ -253,47 +235,3 @@ def findable_table(found: Findings) -> Table | None:
         rows,
         FINDABLE_NOTE.format(pair=names([pair.one, pair.other]), alpha=alpha),
     )
-
-
-def instability_table(found: Findings) -> Table | None:
-    """How differently trials answer; None where no arm has two trials with predictions."""
-    rows = []
-    for arm in found.arms:
-        kinds = {"all trials": arm.instability}
-        if arm.description.failed.count:
-            kinds["not failed"] = arm.of_successes
-        rows += [
-            _instability_row(f"{arm.arm.name}\n{kind}", one)
-            for kind, one in kinds.items()
-            if one and one.disagreement.value is not None
-        ]
-    if not rows:
-        return None
-    columns = ("Arm", "Trials", "Disagreement", "Kappa", "Divergence")
-    of_sets = found.arms[0].trials[0].row.get("several_labels", False)
-    note = INSTABILITY_NOTE + (INSTABILITY_OF_SETS if of_sets else "")
-    return Table("Agreement of the predictions", columns, tuple(rows), note)
-
-
-def _instability_row(name: str, found: Instability) -> tuple[str, ...]:
-    values = (found.disagreement.value, found.kappa.value, found.divergence.value)
-    return (name, str(found.n), *map(shown, values))
-
-
-def variance_table(found: Findings) -> Table | None:
-    """Variance by random stream; None where no arm's seeds are crossed."""
-    rows = [
-        (
-            f"{arm.arm.name}\n{part.name}",
-            f"{part.variance:.2e}",
-            shown(part.share, "{:.0%}"),
-            str(part.df),
-            MISSING if part.p is None else short_p(part.p),
-        )
-        for arm in found.arms
-        for part in arm.split.components
-    ]
-    if not rows:
-        return None
-    columns = ("Arm and stream", "Variance", "Share", "df", "p")
-    return Table("Where the variance comes from", columns, tuple(rows), VARIANCE_NOTE)

@@ -1,33 +1,56 @@
 """Reads, judges, draws and writes a report, and says what it says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from jaxtune.core.console import ProgressLine, console, say
+from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
-from jaxtune.report.contents import sections
-from jaxtune.report.findings import Findings, find
-from jaxtune.report.formats import arms_csv, markdown, terminal_table, trials_csv
-from jaxtune.report.page import html
-from jaxtune.report.sources import read_sources
-from jaxtune.report.tables import arms_table
-from jaxtune.storage.paths import REPORT
+from jaxtune.report.contents import Section, sections
+from jaxtune.report.findings import find
+from jaxtune.report.formats import arms_csv, markdown, task_arms_csv, trials_csv
+from jaxtune.report.page import Head, configs_of, head_of, html, status_of, title
+from jaxtune.report.scores.folders import is_folder_of_runs
+from jaxtune.report.scores.read import places_source, word_source
+from jaxtune.report.scores.runs import Given
+from jaxtune.report.sources import Source, read_sources, task_of
+from jaxtune.report.tables import Table, arms_table
+from jaxtune.report.task_contents import recipes_table, task_sections
+from jaxtune.report.tasks import by_task, facts, find_many
+from jaxtune.report.terminal import say_findings
+from jaxtune.stats.tasks_words import TasksVerdict
+from jaxtune.stats.verdict import Verdict
+from jaxtune.storage.paths import CONFIG, MANIFEST, REPORT, TRIALS
 
 
-def write_report(outs: Sequence[Path], to: Path | None) -> None:
-    """Leaves the four files in `to`, or in the first of `outs`; UserError without any trial."""
-    folder = outs[0] if to is None else to
+def write_report(
+    outs: Sequence[Path],
+    scores: Sequence[str],
+    to: Path | None,
+    given: Given,
+    margin: float | None = None,
+    across_models: bool = False,
+) -> None:
+    """Leaves the four files in `to`, or beside the first of `outs`; UserError without any trial."""
+    folder = to or _folder(outs[0])
     with ProgressLine("report", 3) as line:
         line.update(0, "reading")
-        sources = read_sources(outs, lambda _, text: line.update(0, text))
-        found = find(sources, lambda text: line.update(1, text))
-        contents = sections(found, lambda text: line.update(2, text))
+        sources = _sources(outs, scores, given, across_models, lambda _, text: line.update(0, text))
+        tasks = by_task(sources, across_models)
+
+        def report(text: str) -> None:
+            line.update(1, text)
+
+        if len(tasks) > 1:
+            made = _over_tasks(sources, tasks, margin, report)
+        else:
+            made = _on_one_task(sources, margin, report)
         texts = (
-            html(found, contents),
-            markdown(found, contents),
-            arms_csv(found),
-            trials_csv(found),
+            html(made.head, made.sections),
+            markdown(made.head, made.sections),
+            made.arms_csv,
+            trials_csv(sources),
         )
     try:
         for name, text in zip(REPORT, texts, strict=True):
@@ -36,14 +59,78 @@ def write_report(outs: Sequence[Path], to: Path | None) -> None:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}); give another folder with --to."
         ) from error
-    _say(found, folder)
-
-
-def _say(found: Findings, folder: Path) -> None:
-    for source in found.sources:
-        if source.status:
-            say(f"{source.status}\n")
-    say("\n".join(found.verdict.sentences))
-    console.print(terminal_table(arms_table(found)))
-    say("\n".join(f"- {note}" for note in found.verdict.notes))
+    say_findings(sources, made.verdict, made.table)
     say(f"\nWrote {', '.join(REPORT)} in {folder}")
+
+
+class Made(NamedTuple):
+    """A report before it is written."""
+
+    head: Head
+    sections: list[Section]
+    arms_csv: str
+    verdict: Verdict | TasksVerdict
+    table: Table  # for the terminal
+
+
+def _on_one_task(
+    sources: Sequence[Source], margin: float | None, report: Callable[[str], None]
+) -> Made:
+    found = find(sources, report, margin)
+    contents = sections(found, report)
+    return Made(head_of(found), contents, arms_csv(found), found.verdict, arms_table(found))
+
+
+def _over_tasks(
+    sources: Sequence[Source],
+    tasks: Mapping[str, Sequence[Source]],
+    margin: float | None,
+    report: Callable[[str], None],
+) -> Made:
+    many = find_many(sources, tasks, report, margin)
+    head = Head(
+        title(sources),
+        facts(many),
+        status_of(sources),
+        many.verdict.sentences,
+        configs_of(sources),
+    )
+    contents, table = task_sections(many, report), recipes_table(many)
+    return Made(head, contents, task_arms_csv(many.tasks), many.verdict, table)
+
+
+def _folder(out: Path) -> Path:
+    """A sweep's own, or one beside a table."""
+    return out.with_name(f"{out.stem}_report") if out.is_file() else out
+
+
+def _sources(
+    outs: Sequence[Path],
+    scores: Sequence[str],
+    given: Given,
+    across_models: bool,
+    report: Callable[[int, str], None],
+) -> list[Source]:
+    """Those of sweeps, and one of all else; raises UserError for an arm that is in both."""
+    if scores:
+        return [word_source(scores, given)]
+    others = [out for out in outs if _is_of_another_trainer(out)]
+    sweeps = [out for out in outs if out not in others]
+    sources = read_sources(sweeps, report, across_models) if sweeps else []
+    if not others:
+        return sources
+    runs = places_source(others, given)
+    arms = {(task_of(row), row["arm"]) for source in sources for row in source.rows}
+    both = [row["arm"] for row in runs.rows if (task_of(row), row["arm"]) in arms]
+    if both:
+        raise UserError(
+            f"[{both[0]}] is an arm of a sweep and of {runs.name}; give it another name there."
+        )
+    return [*sources, runs]
+
+
+def _is_of_another_trainer(out: Path) -> bool:
+    if out.is_dir():
+        of_sweep = any((out / name).exists() for name in (TRIALS, CONFIG, MANIFEST))
+        return not of_sweep and is_folder_of_runs(out)
+    return bool(out.suffix)

@@ -66,6 +66,8 @@ def _best(arm: Arm, budget: int) -> str:
 
 def _scatter(arm: Arm) -> str:
     """Seeds nearer to the floor than to the best of a recipe that was called more stable."""
+    if arm.trivial is None:
+        return ""
     rest, merits = arm.final[~arm.failed], arm.merit[~arm.failed]
     middle = (arm.trivial + arm.best) / 2
     near = int(np.sum(merits < merit(middle, arm.higher_is_better)))

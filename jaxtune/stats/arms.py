@@ -11,16 +11,17 @@ from jaxtyping import Bool, Float, Int
 
 from jaxtune.config.settings import FURTHER_FIELDS
 from jaxtune.core.errors import UserError
-from jaxtune.core.failure import has_failed
+from jaxtune.core.failure import failure_is_known, has_failed
 from jaxtune.core.metrics import merit
 from jaxtune.stats.intervals import Estimate
 from jaxtune.storage.trial_rows import vouches
 
 # What a row says about its trial beside the settings that it was run with.
-_RESULTS = {
+RESULTS = {
     *("trial", "arm", "seed", "init_seed", "order_seed", "dropout_seed", "metric", "trivial"),
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
-    *("higher_is_better", "positive_label", "held_out_best"),
+    *("higher_is_better", "positive_label", "held_out_best", "marked_failed", "seed_is_known"),
+    *("dev_examples", "group"),
     *("num_steps", "stopped_at", "stopped_by", "seconds", "group_size"),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
@@ -42,7 +43,7 @@ class Arm:
 
     name: str
     metric: str
-    trivial: float
+    trivial: float | None  # None where no floor is known, as of runs of other trainers
     final: Float[np.ndarray, " trial"]
     failed: Bool[np.ndarray, " trial"]
     diverged: Bool[np.ndarray, " trial"]
@@ -55,6 +56,10 @@ class Arm:
     num_unscored: int
     higher_is_better: bool = True
     dev_error: Estimate = UNKNOWN  # see `dev_error`
+    judged: bool = True  # whether it is known which trials failed; else `failed` is all False
+    seeds_known: bool = True  # else no trial of another arm shares a seed
+    # Scores on resamples of the dev examples, the same for all arms; None without predictions.
+    draws: Float[np.ndarray, "resample trial"] | None = None
 
     @property
     def merit(self) -> Float[np.ndarray, " trial"]:
@@ -118,13 +123,16 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
     first = rows[0]
     scores = np.array([row["final"] for row in rows], np.float64)
     scored = np.isfinite(scores)
+    # Whoever has no floor has been refused trials without a score.
+    trivial = None if first["trivial"] is None else float(first["trivial"])
+    judged = all(map(failure_is_known, rows))
     streams = ("init_seed", "order_seed", "dropout_seed")
     return Arm(
         name=name,
         metric=first["metric"],
-        trivial=float(first["trivial"]),
-        final=np.where(scored, scores, first["trivial"]),
-        failed=np.array([has_failed(row) for row in rows]),
+        trivial=trivial,
+        final=np.where(scored, scores, math.nan if trivial is None else trivial),
+        failed=np.array([judged and has_failed(row) for row in rows]),
         diverged=np.array([bool(row["diverged"]) for row in rows]),
         constant=np.array([bool(row["constant_prediction"]) for row in rows]),
         stopped=np.array([row.get("stopped_at") is not None for row in rows]),
@@ -134,12 +142,14 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         settings={key: value for key, value in first.items() if not _is_result(key)},
         num_unscored=int((~scored).sum()),
         higher_is_better=bool(first.get("higher_is_better", True)),
+        judged=judged,
+        seeds_known=bool(first.get("seed_is_known", True)),
     )
 
 
 def _is_result(column: str) -> bool:
     # Scores of further sets are called NAME/METRIC.
-    return column in _RESULTS or vouches(column) or "/" in column
+    return column in RESULTS or vouches(column) or "/" in column
 
 
 def readable(value: Any) -> str:
@@ -162,18 +172,29 @@ def matched_scores(
     one: Arm, other: Arm
 ) -> tuple[Float[np.ndarray, " seed"], Float[np.ndarray, " seed"]]:
     """The scores of the seeds that both arms ran, in one order; seeds are not shared within one."""
-    sides = [
-        {tuple(seeds): score for seeds, score in zip(arm.seeds.tolist(), arm.final, strict=True)}
-        for arm in (one, other)
-    ]
-    shared = [seeds for seeds in sides[0] if seeds in sides[1]]
-    in_order = [np.array([side[seeds] for seeds in shared], np.float64) for side in sides]
+    first, second = matched_trials(one, other)
+    return one.final[first], other.final[second]
+
+
+def matched_trials(
+    one: Arm, other: Arm
+) -> tuple[Int[np.ndarray, " seed"], Int[np.ndarray, " seed"]]:
+    """Where the trials of the seeds that both arms ran stand in each, in one order."""
+    places = [{tuple(own): i for i, own in enumerate(arm.seeds.tolist())} for arm in (one, other)]
+    shared = [seeds for seeds in places[0] if seeds in places[1]]
+    in_order = [np.array([place[seeds] for seeds in shared], np.int64) for place in places]
     return in_order[0], in_order[1]
 
 
 def check_comparable(arms: Sequence[Arm]) -> None:
     """Raises UserError where arms have been scored on different things."""
     for arm in arms[1:]:
+        if arm.judged != arms[0].judged:
+            known, unknown = (arms[0], arm) if arms[0].judged else (arm, arms[0])
+            raise UserError(
+                f"It is known which trials of [{known.name}] failed, and not of [{unknown.name}];"
+                " give a floor for both, or a column failed."
+            )
         tasks = arms[0].settings.get("task"), arm.settings.get("task")
         if tasks[0] != tasks[1]:
             raise UserError(

@@ -4,7 +4,13 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores
+from jaxtune.stats.arms import (
+    Arm,
+    check_comparable,
+    differences,
+    matched_scores,
+    matched_trials,
+)
 from jaxtune.stats.effects import (
     Effects,
     improvement,
@@ -12,8 +18,11 @@ from jaxtune.stats.effects import (
     share_difference,
     std_ratio,
 )
+from jaxtune.stats.equivalence import Equivalence, equal_pairs, equivalence, fails_less
 from jaxtune.stats.hypothesis_tests import Outcome, failure_test, location_test, spread_test
-from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, Scores, share
+from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, Scores, mapped, share
+from jaxtune.stats.new_examples import OnNewExamples, difference_on_new_examples
+from jaxtune.stats.order import Order, order
 
 ALPHA = 0.05
 # Failure rate and spread decide which arm is more stable. Location decides nothing, and a test that
@@ -24,12 +33,20 @@ DECISIVE = 2
 NEAR, MORE = 2.0, 20
 
 
+NOT_JUDGED = "without a floor it is not known which trials failed"
+
+
 class PairTests(NamedTuple):
     """Of two arms, over all trials; location over the seeds that both ran, if most are shared."""
 
     failures: Outcome
     spread: Outcome
     location: Outcome
+
+    @property
+    def decisive(self) -> tuple[Outcome, ...]:
+        """Those that decide which arm is more stable: of failures only where they are known."""
+        return (self.failures, self.spread) if self.failures.p is not None else (self.spread,)
 
 
 class Corrected(NamedTuple):
@@ -57,17 +74,46 @@ class Comparison(NamedTuple):
     num_shared: int  # seeds that both arms ran
     num_seeds: int  # of the arm that ran more
     paired: bool  # whether location was compared seed by seed
+    # The difference of the means for new dev examples too; None without predictions.
+    new_examples: OnNewExamples | None = None
+    order: Order | None = None
+    fails_less: float | None = None  # posterior chance; None where failures are not known
+    equivalence: Equivalence | None = None  # None where no margin is given
+    equal: bool = False  # shown to be, within the margin, after Holm over all pairs
 
     def turned(self) -> "Comparison":
         """Seen from the other arm."""
         settings = {name: pair[::-1] for name, pair in self.settings.items()}
+        examples = self.new_examples
+        if examples is not None:
+            turned = mapped(examples.difference, lambda value: -value)
+            examples = examples._replace(difference=turned)
         return self._replace(
-            one=self.other, other=self.one, settings=settings, effects=self.effects.turned()
+            one=self.other,
+            other=self.one,
+            settings=settings,
+            effects=self.effects.turned(),
+            new_examples=examples,
+            order=self.order and self.order.turned(),
+            fails_less=None if self.fails_less is None else 1 - self.fails_less,
+            equivalence=self.equivalence
+            and self.equivalence._replace(difference=-self.equivalence.difference),
         )
 
 
-def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
-    """All pairs, with Holm's correction; UserError where the scores do not compare."""
+def num_tests(pairs: Sequence[Comparison]) -> int:
+    """Tests that Holm's correction is over, of those that decide."""
+    return sum(len(pair.tests.decisive) for pair in pairs)
+
+
+def compare_all(
+    arms: Sequence[Arm], seed: int = 0, margin: float | None = None
+) -> list[Comparison]:
+    """All pairs, with Holm's correction; UserError where the scores do not compare.
+
+    Args:
+        margin: the difference of scores that is as good as none, for equivalence and clear wins.
+    """
     check_comparable(arms)
     pairs = list(itertools.combinations(arms, 2))
     # A permutation test gives no p below 2 / resamples, and Holm multiplies that by all tests.
@@ -80,16 +126,36 @@ def compare_all(arms: Sequence[Arm], seed: int = 0) -> list[Comparison]:
             one, other = pairs[index]
             again = spread_test(one.final, other.final, seed, MORE * num_resamples)
             tests[index] = tested._replace(spread=again)
-    return [
+    compared = [
         _comparison(*pair, tested, found)
         for pair, tested, found in zip(pairs, tests, _correct(tests), strict=True)
+    ]
+    ordered = [
+        pair._replace(order=order(one.merit, other.merit, margin, ALPHA / len(pairs), seed))
+        for pair, (one, other) in zip(compared, pairs, strict=True)
+    ]
+    return _with_equivalence(ordered, pairs, margin)
+
+
+def _with_equivalence(
+    compared: Sequence[Comparison], pairs: Sequence[tuple[Arm, Arm]], margin: float | None
+) -> list[Comparison]:
+    if margin is None:
+        return list(compared)
+    found = [equivalence(one, other, margin) for one, other in pairs]
+    return [
+        pair._replace(equivalence=one, equal=equal)
+        for pair, one, equal in zip(compared, found, equal_pairs(found, ALPHA), strict=True)
     ]
 
 
 def _test(one: Arm, other: Arm, seed: int, num_resamples: int) -> PairTests:
     scores, paired = _scores_of_location(one, other)
+    failures = failure_test(one.failed, other.failed)
+    if not one.judged:
+        failures = Outcome(failures.test, reason=NOT_JUDGED)
     return PairTests(
-        failure_test(one.failed, other.failed),
+        failures,
         spread_test(one.final, other.final, seed, num_resamples),
         location_test(*scores, paired, seed, num_resamples),
     )
@@ -104,9 +170,13 @@ def _scores_of_location(one: Arm, other: Arm) -> tuple[tuple[Scores, Scores], bo
 
 def _correct(tests: Sequence[PairTests]) -> list[tuple[Corrected, Corrected, Corrected]]:
     """Failures, spread and location of every pair."""
-    decisive = holm([test.p for pair in tests for test in (pair.failures, pair.spread)])
+    decisive = iter(holm([test.p for pair in tests for test in pair.decisive]))
     location = holm([pair.location.p for pair in tests])
-    return list(zip(decisive[::2], decisive[1::2], location, strict=True))
+    found = []
+    for pair, at in zip(tests, location, strict=True):
+        *failures, spread = (next(decisive) for _ in pair.decisive)
+        found.append((failures[0] if failures else Corrected(None, spread.level), spread, at))
+    return found
 
 
 def _comparison(
@@ -114,7 +184,9 @@ def _comparison(
 ) -> Comparison:
     failures, spread, location = corrected
     scores, paired = _scores_of_location(one, other)
-    difference = share_difference(share(one.failed), share(other.failed), 1 - failures.level)
+    difference = Estimate(None, reason=NOT_JUDGED)
+    if one.judged:
+        difference = share_difference(share(one.failed), share(other.failed), 1 - failures.level)
     ratio = std_ratio(one.final, other.final, 1 - spread.level)
     mean = mean_difference(*scores, paired=paired, confidence=1 - location.level)
     effects = Effects(
@@ -133,6 +205,26 @@ def _comparison(
         num_shared=len(matched_scores(one, other)[0]),
         num_seeds=max(len(one), len(other)),
         paired=paired,
+        new_examples=_on_new_examples(one, other, paired, 1 - location.level),
+        fails_less=_fails_less(one, other),
+    )
+
+
+def _fails_less(one: Arm, other: Arm) -> float | None:
+    if not one.judged:
+        return None
+    return fails_less(int(one.failed.sum()), len(one), int(other.failed.sum()), len(other))
+
+
+def _on_new_examples(one: Arm, other: Arm, paired: bool, confidence: float) -> OnNewExamples | None:
+    if one.draws is None or other.draws is None:
+        return None
+    first, second = matched_trials(one, other) if paired else (slice(None), slice(None))
+    return difference_on_new_examples(
+        (one.final[first], one.draws[:, first]),
+        (other.final[second], other.draws[:, second]),
+        paired,
+        confidence,
     )
 
 

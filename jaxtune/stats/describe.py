@@ -89,8 +89,8 @@ class Description(NamedTuple):
 
     name: str
     metric: str
-    trivial: float
-    failed: Share
+    trivial: float | None
+    failed: Share  # says nothing where the arm is not judged
     diverged: Share
     constant: Share
     num_unscored: int  # trials without a finite score, which count with the trivial one

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from jaxtune.core.metrics import evaluate
+from jaxtune.core.metrics import METRICS, evaluate
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.intervals import Estimate
 
@@ -58,6 +58,8 @@ def bootstrapped(
     """
     if labels is None:
         return Estimate(None, reason="the dev labels (predictions/labels.npy) are not there")
+    if arm.metric not in METRICS:  # another trainer's own
+        return Estimate(None, reason=f"jaxtune does not know the metric {arm.metric}")
     order = np.argsort(arm.final, kind="stable")
     fit = [i for i in order if not arm.failed[i] and logits[i] is not None]
     if not fit:

@@ -10,7 +10,8 @@ MOST_EFFECTS = 3  # of a grid that sentences are about
 
 def over_grid(effects: Sequence[MainEffect]) -> tuple[str, ...]:
     """What values of a setting were shown to fail less often over all others, surest first."""
-    return tuple(_over_grid(effect, len(effects)) for effect in _surest(effects)[:MOST_EFFECTS])
+    tests = sum(len(effect.tests) for effect in effects)
+    return tuple(_over_grid(effect, tests) for effect in _surest(effects)[:MOST_EFFECTS])
 
 
 def _surest(effects: Sequence[MainEffect]) -> list[MainEffect]:
@@ -18,7 +19,7 @@ def _surest(effects: Sequence[MainEffect]) -> list[MainEffect]:
     return sorted(found, key=lambda effect: effect.corrected_failures.p or 0.0)
 
 
-def _over_grid(effect: MainEffect, num_effects: int) -> str:
+def _over_grid(effect: MainEffect, num_tests: int) -> str:
     less, more = effect.failed
     if effect.fewer_failures == effect.other:
         less, more = more, less
@@ -30,7 +31,7 @@ def _over_grid(effect: MainEffect, num_effects: int) -> str:
         f" {effect.setting}={effect.more_failures}: {less.count} of {less.n} trials"
         f" against {more.count} of {more.n}. Equal values would differ this much in"
         f" {show_chance(p)} such sweeps ({effect.failures.test}, {show_p(p)} after Holm over"
-        f" {2 * num_effects} tests)."
+        f" {num_tests} tests)."
     )
 
 

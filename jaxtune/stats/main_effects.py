@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
-from scipy import stats
 
 from jaxtune.stats.arms import Arm, differences, readable
-from jaxtune.stats.compare import ALPHA, DECISIVE, Corrected, holm
-from jaxtune.stats.hypothesis_tests import (
-    Outcome,
-    log_std_ratio,
-    permuted_log_ratios,
-    two_sided,
+from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Corrected, holm
+from jaxtune.stats.hypothesis_tests import Outcome
+from jaxtune.stats.intervals import Share, share
+from jaxtune.stats.stratified_tests import (
+    EXACT,
+    ZELEN,
+    stratified_failures,
+    stratified_homogeneity,
+    stratified_location,
+    stratified_spread,
 )
-from jaxtune.stats.intervals import NUM_RESAMPLES, Scores, Share, share
 
+UNTESTED = Corrected(None, ALPHA)
 FEWEST_STRATA = 2  # with one the comparison of its two arms says it all
 
 
@@ -35,6 +37,22 @@ class MainEffect(NamedTuple):
     spread: Outcome
     corrected_failures: Corrected  # after Holm over the main effects of the report
     corrected_spread: Corrected
+    # What decides nothing has corrections of its own.
+    mean: float  # difference of the mean scores, averaged over the strata
+    location: Outcome
+    corrected_location: Corrected
+    depends: Outcome  # on the other settings: whether failures differ alike in all of them
+    corrected_depends: Corrected
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is known which trials failed."""
+        return self.failures.p is not None
+
+    @property
+    def tests(self) -> tuple[Outcome, ...]:
+        """Those that Holm's correction is over."""
+        return (self.failures, self.spread) if self.judged else (self.spread,)
 
     @property
     def fewer_failures(self) -> str | None:
@@ -55,10 +73,17 @@ def main_effects(arms: Sequence[Arm], seed: int = 0) -> tuple[MainEffect, ...]:
     """Of every setting that was swept together with others; empty where only one was."""
     swept = sorted({name for arm in arms[1:] for name in differences(arms[0], arm)})
     found = [effect for name in swept for effect in _of_setting(arms, name, swept, seed)]
-    corrected = holm([o.p for effect in found for o in (effect.failures, effect.spread)])
+    corrected = iter(holm([outcome.p for effect in found for outcome in effect.tests]))
+    location = holm([effect.location.p for effect in found])
+    depends = holm([effect.depends.p for effect in found])
     return tuple(
-        effect._replace(corrected_failures=corrected[i], corrected_spread=corrected[i + 1])
-        for effect, i in zip(found, itertools.count(0, DECISIVE), strict=False)
+        effect._replace(
+            corrected_failures=next(corrected) if effect.judged else UNTESTED,
+            corrected_spread=next(corrected),
+            corrected_location=at,
+            corrected_depends=interaction,
+        )
+        for effect, at, interaction in zip(found, location, depends, strict=True)
     )
 
 
@@ -84,7 +109,7 @@ def _effect(
     name: str, one: str, other: str, strata: Sequence[tuple[Arm, Arm]], seed: int
 ) -> MainEffect:
     failed = [(a.failed, b.failed) for a, b in strata]
-    untested = Corrected(None, ALPHA)
+    judged = strata[0][0].judged
     return MainEffect(
         setting=name,
         one=one,
@@ -94,48 +119,15 @@ def _effect(
             share(np.concatenate([a for a, _ in failed])),
             share(np.concatenate([b for _, b in failed])),
         ),
-        failures=stratified_failures(failed),
+        failures=stratified_failures(failed) if judged else Outcome(EXACT, reason=NOT_JUDGED),
         spread=stratified_spread([(a.final, b.final) for a, b in strata], seed),
-        corrected_failures=untested,
-        corrected_spread=untested,
+        corrected_failures=UNTESTED,
+        corrected_spread=UNTESTED,
+        mean=float(np.mean([a.final.mean() - b.final.mean() for a, b in strata])),
+        location=stratified_location(strata, seed),
+        corrected_location=UNTESTED,
+        depends=stratified_homogeneity(failed, seed)
+        if judged
+        else Outcome(ZELEN, reason=NOT_JUDGED),
+        corrected_depends=UNTESTED,
     )
-
-
-Flags = Bool[np.ndarray, "_trial"]
-
-
-def stratified_failures(strata: Sequence[tuple[Flags, Flags]]) -> Outcome:
-    """Exact test of equal failure rates in every stratum: the conditional one of Cochran, Mantel
-    and Haenszel, two-sided by likelihood as Fisher's is.
-    """
-    law, seen, least = np.ones(1), 0, 0
-    for one, other in strata:
-        total, failed = one.size + other.size, int(one.sum() + other.sum())
-        low, high = max(0, failed - other.size), min(failed, one.size)
-        # How many of a stratum's failures fall to the first value where both fail alike; the sum
-        # over strata has the convolution of these laws.
-        law = np.convolve(
-            law, stats.hypergeom.pmf(np.arange(low, high + 1), total, failed, one.size)
-        )
-        seen, least = seen + int(one.sum()), least + low
-    p = float(law[law <= law[seen - least] * (1 + 1e-7)].sum())
-    return Outcome("exact stratified test", min(p, 1.0))
-
-
-def stratified_spread(
-    strata: Sequence[tuple[Scores, Scores]], seed: int = 0, num_resamples: int = NUM_RESAMPLES
-) -> Outcome:
-    """Permutation test of the mean log ratio of stds, trials permuted within their stratum."""
-    name = "stratified permutation test of the log ratio of stds"
-    used = [pair for pair in strata if min(map(len, pair)) > 1 and np.ptp(np.concatenate(pair)) > 0]
-    if not used:
-        return Outcome(name, reason="neither value varies")
-    rng = np.random.default_rng(seed)
-    seen, drawn = 0.0, np.zeros(num_resamples)
-    for one, other in used:
-        # Centred on their own medians, for a difference in location is none in spread.
-        samples = one - np.median(one), other - np.median(other)
-        seen += float(log_std_ratio(*samples, axis=-1))
-        drawn += permuted_log_ratios(*samples, num_resamples, rng)
-    p, at_most = two_sided(seen, drawn)
-    return Outcome(name, p, at_most=at_most)

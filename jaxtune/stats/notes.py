@@ -9,13 +9,11 @@ from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.dev_error import dev_standard_error
+from jaxtune.stats.pair_notes import equal_notes, pair_notes
 from jaxtune.stats.wording import (
     MOST_NAMES,
-    count,
     enumerate_words,
     names,
-    show_level,
-    show_p,
 )
 
 EXPECTED_BEST = (
@@ -72,6 +70,7 @@ def notes(
     leaders: Sequence[str],
     num_dev: int | None,
     num_tests: int,
+    all_pairs: Sequence[Comparison] = (),
 ) -> tuple[str, ...]:
     """One sentence each, most misleading first.
 
@@ -79,14 +78,17 @@ def notes(
         pairs: the comparisons that a verdict speaks of.
         leaders: the arms that it prefers, if any.
         num_tests: in Holm's family.
+        all_pairs: those it does not speak of too.
     """
     named = {arm.name: arm for arm in arms}
-    found = [*_errors(arms), *_skewed(arms), *_marked(arms, STOPPED), *_patience(arms)]
+    found = [*_no_floor(arms), *_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
+    found += _patience(arms)
     found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
-        found += [*_no_win_by_spread(pair, one, other), *_means(pair, one, other, leaders)]
-    found += [*_too_few(pairs, named, num_tests), *_dev_set(arms, num_dev), *_seeds(pairs)]
+        found += pair_notes(pair, one, other, leaders)
+    found += equal_notes(pairs, all_pairs)
+    found += [*_too_few(pairs, named, num_tests), *_dev_set(arms, num_dev), *_seeds(pairs, arms)]
     if leaders:
         found.append(EXPECTED_BEST)
     if pairs:
@@ -96,12 +98,23 @@ def notes(
 
 def _limits(arms: Sequence[Arm]) -> str:
     """What all of it is about."""
-    models = {str(arm.settings.get("model")) for arm in arms}
+    models = {arm.settings.get("model") for arm in arms}
     about = "one model" if len(models) == 1 else f"these {len(models)} models"
+    if models == {None}:  # runs of another trainer
+        about = "the models that were trained"
     return (
         f"This is about these settings on {about}, one task and one dev set; it says nothing about"
         " other learning rates, durations or data."
     )
+
+
+def _no_floor(arms: Sequence[Arm]) -> Iterator[str]:
+    if not arms[0].judged:
+        yield (
+            "No floor is given, so it is not known which trials failed, and a recipe whose every"
+            " trial fails has a small std: give --floor, the score of the best constant prediction"
+            " (of an accuracy the share of the largest class, of a correlation 0)."
+        )
 
 
 def _errors(arms: Sequence[Arm]) -> Iterator[str]:
@@ -111,17 +124,19 @@ def _errors(arms: Sequence[Arm]) -> Iterator[str]:
 
 def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
     """Where one class has nearly all examples; the floor of an accuracy is its share."""
-    if arms[0].metric != "accuracy" or arms[0].trivial < SKEWED:
+    floor = arms[0].trivial
+    if arms[0].metric != "accuracy" or floor is None or floor < SKEWED:
         return
     if arms[0].settings.get("several_labels"):
         yield (
-            f"Of the dev examples {arms[0].trivial:.0%} have the same labels, so accuracy says"
+            f"Of the dev examples {floor:.0%} have the same labels, so accuracy says"
             " little about the rest: think of --metric micro_f1, macro_f1 or auroc."
         )
     else:
         yield (
-            f"Of the dev examples {arms[0].trivial:.0%} are of one class, so accuracy says little"
-            " about the rest: think of --metric macro_f1, matthews or balanced_accuracy."
+            f"Of the dev examples {floor:.0%} are of one class, so accuracy says little"
+            " about the rest: think of macro F1, Matthews correlation or balanced accuracy (in a"
+            " sweep --metric macro_f1, matthews or balanced_accuracy)."
         )
 
 
@@ -203,49 +218,6 @@ def _alike(arms: Sequence[Arm]) -> str:
     return f" ({which}with one answer for every dev example)"
 
 
-def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
-    """A std that is smaller without being a sign of stability, where it would mislead."""
-    low, high = sorted((one, other), key=lambda arm: arm.final.std())
-    p = pair.spread.p
-    if p is None or p > ALPHA or min(len(one), len(other)) < 2:
-        return
-    if low.failed.mean() > high.failed.mean() and not low.mostly_failed:
-        yield (
-            f"The std of [{low.name}] is the smaller one ({low.std:.3f} against {high.std:.3f}),"
-            f" but {count(low.failed)} failed against {int(high.failed.sum())} of {len(high)}:"
-            " failures are alike, which is no stability."
-        )
-
-
-def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
-    p = pair.location.p
-    low, high = sorted((one, other), key=lambda arm: arm.merit.mean())
-    better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
-    means = [f"{arm.final.mean():.3f}" for arm in (high, low)]
-    shown = show_p(p, pair.tests.location.at_most)
-    if p is not None and p <= ALPHA:
-        trade = ", so here stability costs score" if low.name in leaders else ""
-        if leaders:  # else the first sentence says it
-            yield (
-                f"[{high.name}] scores {better} than [{low.name}] (mean {' against '.join(means)},"
-                f" {shown}){trade}."
-            )
-        return
-    lower = f", though the more stable arm has the {worse} one" if low.name in leaders else ""
-    difference = pair.effects.mean
-    possible = ""
-    if difference.low is not None and difference.high is not None:
-        possible = (
-            f"; the mean of [{one.name}] may still lie {difference.low:+.2g} to"
-            f" {difference.high:+.2g} from that of [{other.name}]"
-            f" ({show_level(difference.confidence)} interval)"
-        )
-    yield (
-        f"No difference in the mean was shown ([{high.name}] {means[0]} against [{low.name}]"
-        f" {means[1]}, {shown}){lower}{possible}."
-    )
-
-
 def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int) -> Iterator[str]:
     """About the first pair alone: others have as many trials, or nearly."""
     for pair in pairs[:1]:
@@ -263,7 +235,7 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
             yield (
                 f"With {trials} no test of"
                 f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
-                f" correction over {num_tests} tests, whatever the scores."
+                f" correction over {plural(num_tests, 'test')}, whatever the scores."
             )
 
 
@@ -281,8 +253,10 @@ def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
         )
 
 
-def _seeds(pairs: Sequence[Comparison]) -> Iterator[str]:
+def _seeds(pairs: Sequence[Comparison], arms: Sequence[Arm]) -> Iterator[str]:
     """Where not every seed was run by both arms."""
+    if not all(arm.seeds_known for arm in arms):
+        return
     if pairs and not any(pair.paired for pair in pairs):
         yield UNPAIRED
         return

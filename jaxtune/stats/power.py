@@ -46,7 +46,7 @@ def findable(
     return tuple(
         Findable(
             n,
-            smallest_failures(base, n, alpha),
+            smallest_failures(base, n, alpha) if one.judged else None,
             _smallest_ratio((one.final, other.final), n, alpha),
             _smallest_mean(one, other, paired, n, alpha),
         )

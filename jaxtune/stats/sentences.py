@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jaxtune.core.words import plural
 from jaxtune.stats.advice import unless_all_failed, use
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import ALPHA, Comparison
+from jaxtune.stats.compare import ALPHA, Comparison, num_tests
 from jaxtune.stats.describe import higher_best
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.intervals import share
@@ -29,6 +29,7 @@ from jaxtune.stats.wording import (
 
 # Of 100 (tests/stats/test_false_verdicts.py): six to nine tenths of the variance from one seed.
 SHARED = "28 to 63"
+NOT_KNOWN = "Without a floor it is not known which trials failed."
 
 Sentences = tuple[str, str, str]  # who is more stable, how sure that is, what to do next
 
@@ -50,12 +51,17 @@ class Win(NamedTuple):
 
 def one_arm(arm: Arm) -> Sentences:
     """Nothing to compare."""
+    how_sure = (
+        f"{count(arm.failed)} failed, which leaves a failure rate of"
+        f" {show_wilson(share(arm.failed))} possible (95 % interval)."
+    )
     return (
         f"There is one arm, [{arm.name}], and nothing to compare it with.",
-        f"{count(arm.failed)} failed, which leaves a failure rate of"
-        f" {show_wilson(share(arm.failed))} possible (95 % interval).",
+        how_sure if arm.judged else NOT_KNOWN,
         unless_all_failed(
-            [arm], "Run a second recipe beside it, with the same seeds (--grid.FIELD VALUE VALUE)."
+            [arm],
+            "Run a second recipe beside it, with the same seeds (in a sweep --grid.FIELD VALUE"
+            " VALUE).",
         ),
     )
 
@@ -90,7 +96,7 @@ def crossed(arms: Sequence[Arm]) -> Sentences:
         unless_all_failed(
             arms,
             "Read here how much of the variance comes from which seed; to compare recipes, give"
-            " every trial seeds of its own (--num_seeds or --seeds).",
+            " every trial seeds of its own (in a sweep --num_seeds or --seeds).",
         ),
     )
 
@@ -114,7 +120,7 @@ def shown(
     lower = _lower(leaders, arms, pairs) if len(leaders) == 1 else ""
     return (
         _lead(leaders, losers, arms, led) + (f", but {lower}." if lower else "."),
-        _how_sure(led, 2 * len(pairs)),
+        _how_sure(led, num_tests(pairs)),
         use(leaders, losers, arms, steadier=bool(lower)),
     )
 
@@ -146,10 +152,14 @@ def _lead(
             f"{lead} is more stable than [{loser.name}]: {count(leader.failed)} failed against"
             f" {its_failed}"
         )
+    failures = (
+        f"while no difference in failures was shown ({count(leader.failed)} against {its_failed})"
+        if leader.judged
+        else "while without a floor it is not known which trials failed"
+    )
     return (
         f"{lead} is more stable than [{loser.name}]: its scores vary less (std {leader.std:.3f}"
-        f" against {loser.std:.3f}), while no difference in failures was shown"
-        f" ({count(leader.failed)} against {its_failed})"
+        f" against {loser.std:.3f}), {failures}"
     )
 
 
@@ -159,6 +169,8 @@ def _grounds(leaders: Sequence[Arm], losers: Sequence[Arm], led: Sequence[Win]) 
     by_spread = {win.loser for win in led if not win.by_failures}
     if not by_spread:
         return failed
+    if not leaders[0].judged:
+        failed = "without a floor failures are not known"
     ours = value_range([arm.std for arm in leaders])
     theirs = value_range([arm.std for arm in losers if arm.name in by_spread])
     if len(by_spread) < len(losers):
@@ -190,14 +202,15 @@ def _lower(leaders: Sequence[Arm], arms: Sequence[Arm], pairs: Sequence[Comparis
     return ""
 
 
-def _how_sure(led: Sequence[Win], num_tests: int) -> str:
+def _how_sure(led: Sequence[Win], tests_in_all: int) -> str:
     """How sure the lead is, by its least certain part."""
     win = max(led, key=lambda win: win.p)
     pair = win.pair if win.pair.one == win.loser else win.pair.turned()
     what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
     chance = (
         f"Two equal recipes would {what} in {show_chance(win.p, win.test.at_most)} such sweeps"
-        f" ({win.test.test}, {show_p(win.p, win.test.at_most)} after Holm over {num_tests} tests)"
+        f" ({win.test.test}, {show_p(win.p, win.test.at_most)} after Holm over"
+        f" {plural(tests_in_all, 'test')})"
     )
     if win.by_failures:
         higher = show_estimate(in_points(pair.effects.failures), "{:.0f}", " points")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jaxtune.core.words import plural
 from jaxtune.stats.advice import more_seeds, unless_all_failed, use_for_score
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison
+from jaxtune.stats.compare import ALPHA, Comparison, num_tests
 from jaxtune.stats.power import Findable
 from jaxtune.stats.sentences import Sentences
 from jaxtune.stats.wording import (
@@ -41,7 +41,7 @@ def not_shown(
         third = f"{use_for_score(ahead.arm, ahead.behind)} {third}"
     return (
         headline(arms, pairs),
-        _fell_short(nearest, DECISIVE * len(pairs)),
+        _fell_short(nearest, num_tests(pairs)),
         unless_all_failed(arms, third),
     )
 
@@ -77,12 +77,21 @@ def headline(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
     if len(arms) == 2:
         return (
             f"Neither {names(everyone, 'nor')} was shown to be more stable than the other,"
-            f" which does not make them equal{score}."
+            f" {_but_equal(pairs[0])}{score}."
         )
+    failed = f" ({failed_range(arms)} failed)" if arms[0].judged else ""
     return (
-        f"None of {len(arms)} arms was shown to be more stable than another ({failed_range(arms)}"
-        f" failed), which does not make them equal{score}."
+        f"None of {len(arms)} arms was shown to be more stable than another{failed}, which does not"
+        f" make them equal{score}."
     )
+
+
+def _but_equal(pair: Comparison) -> str:
+    """That nothing shown is nothing equal, or what a margin has shown to be."""
+    if not pair.equal or pair.equivalence is None:
+        return "which does not make them equal"
+    which = "trials that did not fail" if pair.tests.failures.p is not None else "trials"
+    return f"and their {which} score equal within {pair.equivalence.margin:g} on average"
 
 
 def _scores_better(ahead: Ahead) -> str:
@@ -95,32 +104,39 @@ def _scores_better(ahead: Ahead) -> str:
     )
 
 
-def _fell_short(pair: Comparison, num_tests: int) -> str:
+def _fell_short(pair: Comparison, tests_in_all: int) -> str:
     """How common such differences are between equal recipes, and what remains possible."""
-    which = f" as the nearest pair, [{pair.one}] and [{pair.other}]," if num_tests > 2 else ""
+    several = tests_in_all > len(pair.tests.decisive)
+    which = f" as the nearest pair, [{pair.one}] and [{pair.other}]," if several else ""
     tests = {"failure rate": pair.failures.p, "spread": pair.spread.p}
     tested = {what: p for what, p in tests.items() if p is not None}
+    if not tested:
+        return f"Nothing about stability could be tested: {pair.tests.spread.reason}."
     first, *rest = [f"in {what} in {show_chance(p)}" for what, p in tested.items()]
     often = f"{first} such sweeps" + "".join(f", and {more}" for more in rest)
     values = ", ".join(map(show_p, tested.values()))
     return (
         f"Two equal recipes would differ as much{which} {often} ({values} after Holm"
-        f" over {num_tests} tests); still possible is {_possible(pair)}."
+        f" over {plural(tests_in_all, 'test')}){_possible(pair)}."
     )
 
 
 def _possible(pair: Comparison) -> str:
     """What the intervals allow."""
     failures, ratio = in_points(pair.effects.failures), pair.effects.std_ratio
-    assert failures.low is not None
-    assert failures.high is not None
-    possible = (
-        f"a failure rate of [{pair.one}] from {_beside(failures.low)} to {_beside(failures.high)}"
-        f" that of [{pair.other}]"
-    )
+    allowed = []
+    if failures.low is not None and failures.high is not None:
+        allowed.append(
+            f"a failure rate of [{pair.one}] from {_beside(failures.low)} to"
+            f" {_beside(failures.high)} that of [{pair.other}]"
+        )
     if ratio.low is not None and ratio.high is not None:
-        possible += f", and a std {ratio.low:.2g} to {ratio.high:.2g} times as large"
-    possible += f" ({100 * failures.confidence:.4g} % intervals)"
+        whose = "" if allowed else f" of [{pair.one}]"
+        allowed.append(f"a std{whose} {ratio.low:.2g} to {ratio.high:.2g} times as large")
+    possible = ""
+    if allowed:
+        level = ratio.confidence if failures.low is None else failures.confidence
+        possible = f"; still possible is {', and '.join(allowed)} ({100 * level:.4g} % intervals)"
     if ratio.value is not None and ratio.low is None:
         possible += (
             f"; the std is {ratio.value:.2g} times as large, without an interval: {ratio.reason}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from jaxtune.stats import grid_words, sentences, undecided
 from jaxtune.stats.arms import Arm, check_comparable
-from jaxtune.stats.compare import ALPHA, DECISIVE, Comparison, compare_all
+from jaxtune.stats.compare import ALPHA, Comparison, compare_all, num_tests
 from jaxtune.stats.main_effects import MainEffect, main_effects
 from jaxtune.stats.notes import notes
 from jaxtune.stats.power import Findable, findable
@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
     @property
     def num_tests(self) -> int:
         """Tests that Holm's correction is over."""
-        return DECISIVE * len(self.comparisons)
+        return num_tests(self.comparisons)
 
     @property
     def text(self) -> str:
@@ -51,12 +51,18 @@ class Verdict(NamedTuple):
         return self.text
 
 
-def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Verdict:
+def judge(
+    arms: Sequence[Arm],
+    num_dev: int | None = None,
+    seed: int = 0,
+    margin: float | None = None,
+) -> Verdict:
     """The verdict over the arms of one or several sweeps; UserError where scores do not compare.
 
     Args:
         num_dev: examples of the dev set.
         seed: of the permutations.
+        margin: the difference of scores that is as good as none.
     """
     check_comparable(arms)
     named = {arm.name: arm for arm in arms}
@@ -67,15 +73,15 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
         return Verdict(*sentences.crossed(arms), notes(arms, [], (), num_dev, 0))
     if len(arms) == 1:
         return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], (), num_dev, 0))
-    pairs = compare_all(arms, seed)
-    num_tests = DECISIVE * len(pairs)
+    pairs = compare_all(arms, seed, margin)
+    tests = num_tests(pairs)
     effects = main_effects(arms, seed)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
     leaders = _leaders(arms, wins)
     if not leaders:  # a beats b, b beats c, c beats a
         return Verdict(
             *_with_keep(sentences.no_leader(arms), effects),
-            notes(arms, [], (), num_dev, num_tests),
+            notes(arms, [], (), num_dev, tests, pairs),
             grid_words.over_grid(effects),
             wins=tuple(wins),
             comparisons=tuple(pairs),
@@ -87,7 +93,7 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
     ways = ()
     if nearest and not all(arm.failed.all() for arm in arms):
         one, other = named[nearest.one], named[nearest.other]
-        ways = findable(one, other, ALPHA / num_tests, nearest.paired)
+        ways = findable(one, other, ALPHA / tests, nearest.paired)
     if led:
         said = sentences.shown(leaders, arms, led, pairs)
         shown = [max(led, key=lambda win: win.p).pair]  # the least certain one
@@ -98,7 +104,7 @@ def judge(arms: Sequence[Arm], num_dev: int | None = None, seed: int = 0) -> Ver
         shown = [nearest]
     return Verdict(
         *(said if len(names) == 1 else _with_keep(said, effects)),
-        notes(arms, shown, names, num_dev, num_tests),
+        notes(arms, shown, names, num_dev, tests, pairs),
         grid_words.over_grid(effects),
         names,
         tuple(wins),

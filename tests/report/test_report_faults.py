@@ -133,7 +133,6 @@ def test_several_sweeps(swept, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"task": "cola"}, "compare arms of one task"),
         ({"metric": "f1"}, "scored by accuracy and"),
         ({"trivial": 0.5}, "were scored on different dev sets"),
     ],

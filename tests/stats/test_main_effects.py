@@ -7,7 +7,12 @@ import pytest
 import scipy.stats
 from made_up import made_up_arm
 
-from jaxtune.stats.main_effects import main_effects, stratified_failures, stratified_spread
+from jaxtune.stats.main_effects import main_effects
+from jaxtune.stats.stratified_tests import (
+    stratified_failures,
+    stratified_homogeneity,
+    stratified_spread,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -75,3 +80,47 @@ def test_only_settings_swept_together_have_main_effects():
     ]
     # Two sweeps of the same cells are no grid.
     assert main_effects([*grid, arm("again", learning_rate=1, mixout=0.0)]) == ()
+
+
+def zelen(strata):
+    """Of two strata by going through all tables."""
+    laws, seen = [], []
+    for one, other in strata:
+        n, k = one.size + other.size, int(one.sum() + other.sum())
+        counts = range(max(0, k - other.size), min(k, one.size) + 1)
+        laws.append({x: scipy.stats.hypergeom.pmf(x, n, k, one.size) for x in counts})
+        seen.append(int(one.sum()))
+    tables = {
+        (x, y): p * q for x, p in laws[0].items() for y, q in laws[1].items() if x + y == sum(seen)
+    }
+    total = sum(tables.values())
+    return sum(p for p in tables.values() if p <= tables[tuple(seen)] * (1 + 1e-7)) / total
+
+
+@pytest.mark.parametrize("counts", [(8, 1, 1, 7), (6, 2, 5, 1), (9, 9, 4, 3)])
+def test_homogeneity_of_two_strata_is_zelens_exact_test(counts):
+    strata = [
+        (flags(counts[0], 10), flags(counts[1], 10)),
+        (flags(counts[2], 10), flags(counts[3], 12)),
+    ]
+    assert stratified_homogeneity(strata).p == pytest.approx(zelen(strata), abs=0.015)
+
+
+def test_an_effect_that_turns_round_is_an_interaction():
+    """And one that is alike everywhere is none, however large; three strata as well."""
+    turned = [(flags(11, 12), flags(1, 12)), (flags(1, 12), flags(11, 12))]
+    assert stratified_homogeneity(turned).p < 0.001
+    alike = [(flags(9, 12), flags(2, 12))] * 3
+    assert stratified_homogeneity(alike).p > 0.3
+    none = stratified_homogeneity([(flags(0, 4), flags(0, 4)), (flags(2, 4), flags(1, 4))])
+    assert "fewer than two strata" in none.reason
+
+
+def test_equal_effects_are_rarely_called_an_interaction():
+    """Failure rates of 60 and 30 % in each of three strata; 0.05 and three standard errors."""
+    rng, found = np.random.default_rng(5), []
+    for seed in range(300):
+        strata = [(rng.random(12) < 0.6, rng.random(12) < 0.3) for _ in range(3)]
+        p = stratified_homogeneity(strata, seed, 499).p
+        found.append(p is not None and p <= 0.05)
+    assert np.mean(found) <= 0.088

@@ -1,0 +1,62 @@
+"""Tables on what of spreads and differences is the luck of the dev examples."""
+
+from jaxtune.report.findings import Findings
+from jaxtune.report.tables import MOST_PAIRS, Table, cell, least_p
+
+LUCK_NOTE = (
+    "Trials that are equally good still differ on {num_dev} examples, for their mistakes fall on"
+    " different ones: that much std comes from these examples, and another dev set would order the"
+    " trials otherwise. What is left is the std that the accuracy would show on very many examples,"
+    " an estimate without bias before it is cut at 0, with its 95 % interval (Jordan 2023)."
+)
+NEW_EXAMPLES_NOTE = (
+    "The difference of the means with an interval over seeds, for these dev examples, and with one"
+    " over seeds and examples, for others like them, both at the level that p of the mean was held"
+    " to; and one standard error of each kind (Sellam et al. 2022)."
+)
+
+
+def luck_table(found: Findings) -> Table | None:
+    """Per arm what of its std the dev set brings; None where no accuracies have predictions."""
+    rows = [
+        (
+            arm.arm.name,
+            f"{arm.luck.seen:.4f}",
+            f"{arm.luck.from_examples:.4f}",
+            cell(arm.luck.beyond, "{:.4f}"),
+        )
+        for arm in found.arms
+        if arm.luck is not None
+    ]
+    if not rows:
+        return None
+    columns = ("Arm", "Std seen", "From these examples", "Beyond them")
+    note = LUCK_NOTE.format(num_dev=found.num_dev)
+    return Table("The seeds or the dev set", columns, tuple(rows), note)
+
+
+def new_examples_table(found: Findings) -> Table | None:
+    """Per pair the difference of the means over seeds and over examples; None without them."""
+    rows = []
+    for pair in sorted(found.verdict.comparisons, key=least_p)[:MOST_PAIRS]:
+        both = pair.new_examples
+        if both is not None:
+            rows.append(
+                (
+                    f"{pair.one}\nagainst {pair.other}",
+                    cell(pair.effects.mean, "{:+.3f}"),
+                    cell(both.difference, "{:+.3f}"),
+                    f"{both.from_seeds:.4f}",
+                    f"{both.from_examples:.4f}",
+                )
+            )
+    if not rows:
+        return None
+    columns = (
+        "Pair",
+        "Mean, on these examples",
+        "On new ones",
+        "Error from seeds",
+        "From examples",
+    )
+    return Table("Differences on new examples", columns, tuple(rows), NEW_EXAMPLES_NOTE)

@@ -1,0 +1,86 @@
+"""Tables on a grid: what each setting does over all others, whether that depends on them, and the
+cells themselves.
+"""
+
+from jaxtune.report.findings import ArmFindings, Findings
+from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p
+from jaxtune.stats.arms import differences, readable
+from jaxtune.stats.wording import MISSING
+
+MAIN_EFFECTS_NOTE = (
+    "One value of a setting against another over all settings of the rest of the grid: the trials"
+    " of each, and p after Holm's correction over the {num_tests} tests of failures and spread of"
+    " this table, below it p alone. The mean's difference and whether it depends decide nothing and"
+    " have corrections of their own; depends: p of Zelen's test that the odds of failing differ"
+    " alike in all settings of the rest. Where that p is small there is an interaction, and the"
+    " cells say more than the setting."
+)
+CELLS_NOTE = "Mean score and failed trials of every cell of the grid."
+
+
+def main_effects_table(found: Findings) -> Table | None:
+    """A row per pair of values of a setting; None where no two settings were swept together."""
+    effects = found.verdict.main_effects
+    if not effects:
+        return None
+    rows = [
+        (
+            f"{effect.setting}\n{effect.one} against {effect.other}",
+            str(effect.num_strata),
+            " and ".join(f"{part.count} of {part.n}" for part in effect.failed)
+            if effect.judged
+            else MISSING,
+            corrected_p(effect.corrected_failures, effect.failures),
+            corrected_p(effect.corrected_spread, effect.spread),
+            f"{effect.mean:+.3f}",
+            corrected_p(effect.corrected_location, effect.location),
+            corrected_p(effect.corrected_depends, effect.depends),
+        )
+        for effect in sorted(effects, key=lambda effect: effect.corrected_failures.p or 1.0)
+    ]
+    columns = (
+        *("Setting", "Settings of the rest", "Failed", "p", "p of the spread"),
+        *("Mean, difference", "p", "Depends on the rest, p"),
+    )
+    note = MAIN_EFFECTS_NOTE.format(num_tests=sum(len(effect.tests) for effect in effects))
+    if len(rows) > MOST_PAIRS:
+        note += f" Of {len(rows)} the {MOST_PAIRS} with the smallest p are shown."
+    return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)
+
+
+def cells_table(found: Findings) -> Table | None:
+    """The values of one setting by those of the other; None where not exactly two were swept."""
+    arms = sorted(found.arms, key=lambda arm: arm.arm.name)
+    first = arms[0].arm
+    swept = sorted({name for arm in arms[1:] for name in differences(first, arm.arm)})
+    if len(swept) != 2 or not found.verdict.main_effects:
+        return None
+    cells: dict[tuple[str, ...], ArmFindings] = {}
+    for arm in arms:
+        place = tuple(readable(arm.arm.settings.get(name)) for name in swept)
+        if place in cells:
+            return None  # from two sweeps
+        cells[place] = arm
+    rows, columns = (sorted({place[i] for place in cells}, key=_in_order) for i in (0, 1))
+    return Table(
+        "Cells of the grid",
+        (swept[0], *(f"{swept[1]}={value}" for value in columns)),
+        tuple((row, *(_cell(cells.get((row, column))) for column in columns)) for row in rows),
+        CELLS_NOTE,
+    )
+
+
+def _in_order(value: str) -> tuple[bool, float, str]:
+    """Numbers as numbers, before words."""
+    try:
+        return False, float(value), value
+    except ValueError:
+        return True, 0.0, value
+
+
+def _cell(found: ArmFindings | None) -> str:
+    if found is None:
+        return MISSING
+    arm = found.arm
+    failed = f"\n{int(arm.failed.sum())} of {len(arm)} failed" if arm.judged else ""
+    return f"{arm.final.mean():.3f}{failed}"

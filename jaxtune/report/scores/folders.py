@@ -1,0 +1,132 @@
+"""Folders of runs, `RUNS/ARM/SEED`, of the Hugging Face Trainer or with event files of TensorBoard:
+where the runs lie, and what their folders' names say of arm and seed.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.words import listed, plural
+from jaxtune.report.scores import events, trainer
+from jaxtune.report.scores.logged import Logged, plain_name, score_name
+from jaxtune.report.scores.predictions import labels_in, logits_in
+from jaxtune.report.scores.runs import Given, Run
+from jaxtune.report.sources import DEV, LOSS, Curve
+
+SEED = re.compile(r"(?P<arm>.*?)[-_., ]*seed[-_= ]*(?P<seed>\d+)$", re.IGNORECASE)
+# The Trainer's own folder of event files within a run: runs/Nov29_10-00-00_host.
+TRAINERS_EVENTS = "runs"
+LOSSES = ("loss", "train/loss", "train_loss", "training_loss")
+
+
+class RunFolder(NamedTuple):
+    """A folder in which one run has left something."""
+
+    path: Path
+    arm: str
+    seed: str
+    state: list[Path]  # of the Trainer
+    events: list[Path]
+
+
+def is_folder_of_runs(folder: Path) -> bool:
+    """Whether some trainer's run lies in it."""
+    return next(_run_folders(folder), None) is not None
+
+
+def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]:
+    """The runs below a folder, and what to say of how they were read.
+
+    Raises UserError where none of them has a score, or several numbers may be it.
+    """
+    found = sorted(_run_folders(folder), key=lambda run: (_natural(run.arm), _natural(run.seed)))
+    logs = [_logged(run) for run in found]
+    name = score_name(logs, given.metric)
+    metric = plain_name(name)
+    labels = labels_in(folder)
+    runs, without = [], []
+    for run, log in zip(found, logs, strict=True):
+        if name not in log.last:
+            without.append(str(run.path.relative_to(folder)))
+            continue
+        score = log.last[name]
+        runs.append(
+            Run(
+                str(run.path),
+                run.arm,
+                (run.seed,) * 3,
+                score,
+                None,
+                None,
+                metric,
+                None,
+                None,
+                {},
+                _examples(log) or given.dev_examples,
+                _curves(log, name),
+                logits_in(run.path, labels),
+            )
+        )
+    said = [f"Their scores are the last {name}."]
+    if without:
+        said.append(f"Left out: {plural(len(without), 'run')} without one ({listed(without)}).")
+    return runs, tuple(said)
+
+
+def _logged(run: RunFolder) -> Logged:
+    if run.state:
+        return trainer.logged(run.path, run.state)
+    return events.logged(run.path, run.events)
+
+
+def _examples(log: Logged) -> int | None:
+    """As the Trainer's examples count them."""
+    return int(log.last.get("eval_samples") or 0) or None
+
+
+def _curves(log: Logged, name: str) -> dict[str, Curve]:
+    """Those that a report draws."""
+    loss = next((log.curves[each] for each in LOSSES if each in log.curves), None)
+    found = {LOSS: loss, DEV: log.curves.get(name)}
+    return {kind: curve for kind, curve in found.items() if curve is not None}
+
+
+def _run_folders(top: Path) -> Iterator[RunFolder]:
+    for place, folders, _ in os.walk(top):
+        path = Path(place)
+        state, own = trainer.files_of(path), events.files_of(path)
+        nested = [f for inner in sorted(path.glob(f"{TRAINERS_EVENTS}/*")) for f in _events(inner)]
+        if state or own:
+            # Checkpoints and the Trainer's event files are parts of this run.
+            folders[:] = []
+            yield RunFolder(path, *_arm_and_seed(top, path), state, own)
+        elif nested:
+            folders[:] = []
+            yield RunFolder(path, *_arm_and_seed(top, path), [], nested)
+
+
+def _events(folder: Path) -> list[Path]:
+    return events.files_of(folder) if folder.is_dir() else []
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """Numbers in a name as numbers, so that seed_10 comes after seed_9."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name)]
+
+
+def _arm_and_seed(top: Path, path: Path) -> tuple[str, str]:
+    """`ARM/SEED`, or one folder whose name ends in `seed3`; raises UserError for neither."""
+    *above, last = path.relative_to(top).parts or (path.name,)
+    arm, named = "/".join(above), SEED.fullmatch(last)
+    if named:
+        own = named["arm"]
+        return "/".join(filter(None, [arm, own])) or top.resolve().name, named["seed"]
+    if not above:
+        raise UserError(
+            f"{path} is a run of which it is not known which recipe and seed it is: lay runs into"
+            " folders ARM/SEED, or call them such as ARM_seed3."
+        )
+    return arm, last

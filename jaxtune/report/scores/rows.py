@@ -1,0 +1,171 @@
+"""Runs of other trainers to the rows that a sweep writes; what does not compare is one sentence
+with file and line.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.failure import failure_is_known, has_failed
+from jaxtune.core.metrics import METRICS
+from jaxtune.core.words import plural
+from jaxtune.report.scores.logged import plain_name
+from jaxtune.report.scores.runs import SCORE, STREAMS, Given, Run
+from jaxtune.storage.trial_rows import Row
+
+# Scores of these metrics are shares or correlations.
+WITHIN_ONE = {name for name, metric in METRICS.items() if metric.higher_is_better}
+
+
+def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
+    """Rows as a sweep writes them, of runs of one task and metric.
+
+    Raises UserError where a seed stands twice, an arm has one run, floors or metrics differ, or a
+    run without a score has no floor to count with.
+    """
+    metric, floor = metric_of(runs, given), _floor(runs, given)
+    higher = not given.lower_is_better
+    if metric in METRICS:
+        higher = METRICS[metric].higher_is_better
+    _check_arms(runs)
+    _check_scores(runs, metric, floor, higher)
+    marked = any(run.failed is not None for run in runs)
+    settings, numbers = _settings(runs), _seed_numbers(runs)
+    rows = [
+        {
+            "trial": trial,
+            "arm": run.arm,
+            "seed": " ".join(dict.fromkeys(run.seeds)) if run.seeds else None,
+            **dict(zip(STREAMS, numbers[trial], strict=True)),
+            "task": run.task,
+            **({"group": run.group} if run.group else {}),
+            "metric": metric,
+            "higher_is_better": higher,
+            "final": run.score,
+            "trivial": floor,
+            "diverged": False,
+            "constant_prediction": False,
+            **({"marked_failed": bool(run.failed)} if marked else {}),
+            **({"dev_examples": run.dev_examples} if run.dev_examples else {}),
+            **({} if run.seeds else {"seed_is_known": False}),
+            **settings[run.arm],
+        }
+        for trial, run in enumerate(runs)
+    ]
+    return [row | {"failed": has_failed(row) if failure_is_known(row) else None} for row in rows]
+
+
+def metric_of(runs: Sequence[Run], given: Given) -> str:
+    """The one metric of all runs; raises UserError where they have several."""
+    first = next((run for run in runs if run.metric), None)
+    for run in runs:
+        if first and run.metric != first.metric:
+            raise UserError(
+                f"{run.where} was scored by {run.metric or 'an unnamed metric'} and {first.where}"
+                f" by {first.metric}; compare runs of one metric."
+            )
+    named = given.metric and plain_name(given.metric)
+    if first and named not in (None, first.metric):
+        raise UserError(
+            f"{first.where} was scored by {first.metric}, and --metric is {given.metric}; leave one"
+            " of them out."
+        )
+    return first.metric or SCORE if first else named or SCORE
+
+
+def _floor(runs: Sequence[Run], given: Given) -> float | None:
+    """The one floor of all runs: of the command line, or of the column."""
+    first = next((run for run in runs if run.floor is not None), None)
+    if first is None:
+        return given.floor
+    for run in runs:
+        if run.floor != first.floor:
+            raise UserError(
+                f"{run.where} has the floor {_or_none(run.floor)} and {first.where} {first.floor:g}"
+                "; one dev set has one floor, the score of its best constant prediction."
+            )
+    if given.floor not in (None, first.floor):
+        raise UserError(
+            f"{first.where} has the floor {first.floor:g}, and --floor is {given.floor:g}; leave"
+            " one of them out."
+        )
+    return first.floor
+
+
+def _or_none(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+def _check_arms(runs: Sequence[Run]) -> None:
+    """Raises UserError for a seed that stands twice in an arm, and for an arm with one run."""
+    seen: dict[tuple, Run] = {}
+    arms: dict[str, list[Run]] = {}
+    for run in runs:
+        arms.setdefault(run.arm, []).append(run)
+        if run.seeds is None:
+            continue
+        key = run.arm, run.seeds
+        if key in seen:
+            raise UserError(
+                f"{run.where} has the seed {' '.join(dict.fromkeys(run.seeds))} of [{run.arm}], as"
+                f" {seen[key].where} has; a run that is copied is no second one: take one out."
+            )
+        seen[key] = run
+    for name, own in arms.items():
+        if len(own) == 1:
+            raise UserError(
+                f"{own[0].where} is the only run of [{name}]; how far runs scatter takes two, and a"
+                " verdict many more: add runs, or take it out."
+            )
+
+
+def _check_scores(
+    runs: Sequence[Run], metric: str, floor: float | None, higher_is_better: bool
+) -> None:
+    for run in runs:
+        if run.score is None and floor is None:
+            raise UserError(
+                f"{run.where} has no finite score; a run without one has failed and counts with the"
+                " floor: give --floor, the score of the best constant prediction, or take the run"
+                " out."
+            )
+        if run.score is not None and metric in WITHIN_ONE and abs(run.score) > 1:
+            raise UserError(
+                f"{run.where} has the {metric} {run.score:g}, which is above 1: give shares such as"
+                " 0.712 instead of percents."
+            )
+    lowest = min((run.score for run in runs if run.score is not None), default=0.0)
+    # An accuracy of 71.2 beside a floor of 0.527: no run would ever fail.
+    if floor is not None and higher_is_better and 0 < abs(floor) <= 1 and lowest > 2:
+        raise UserError(
+            f"The floor is {floor:g} and the lowest score {lowest:g}: give both in one unit."
+        )
+
+
+def _settings(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """Of every arm the columns that all its runs agree in: those describe the recipe."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        own = found.setdefault(run.arm, dict(run.settings))
+        for name in [name for name in own if run.settings.get(name) != own[name]]:
+            del own[name]
+    everywhere = set.intersection(*(set(own) for own in found.values()))
+    return {arm: {n: v for n, v in own.items() if n in everywhere} for arm, own in found.items()}
+
+
+def _seed_numbers(runs: Sequence[Run]) -> list[tuple[int, ...]]:
+    """Of each run a number for each stream's seed; runs without seeds share none."""
+    found: list[tuple[int, ...]] = []
+    names = dict.fromkeys(seed for run in runs if run.seeds for seed in run.seeds)
+    whole = all(name.isdecimal() and len(name) < 16 for name in names)
+    numbers = {name: int(name) if whole else i for i, name in enumerate(names)}
+    free = max(numbers.values(), default=-1) + 1
+    for index, run in enumerate(runs):
+        own = (free + index,) * len(STREAMS)
+        found.append(tuple(numbers[seed] for seed in run.seeds) if run.seeds else own)
+    return found
+
+
+def counted(runs: Sequence[Run]) -> str:
+    """Such as `16 runs in 2 arms`."""
+    return f"{plural(len(runs), 'run')} in {plural(len({run.arm for run in runs}), 'arm')}"

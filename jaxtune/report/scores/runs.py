@@ -1,0 +1,189 @@
+"""Lines of tables to runs of other trainers; a cell that does not fit is one sentence with file and
+line.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.words import quoted
+from jaxtune.report.scores.logged import plain_name
+from jaxtune.report.scores.tables import Line, is_missing
+from jaxtune.report.sources import Curve
+from jaxtune.stats.arms import RESULTS
+
+ARM, SEED, SCORE = "arm", "seed", "score"
+STREAMS = ("init_seed", "order_seed", "dropout_seed")
+FAILED, FLOOR, METRIC = "failed", "floor", "metric"
+TASK, GROUP = "task", "group"
+PREDICTIONS, EXAMPLES = "predictions", "dev_examples"
+KNOWN = {*(ARM, SEED, SCORE, *STREAMS, FAILED, FLOOR, METRIC, TASK, GROUP, PREDICTIONS, EXAMPLES)}
+YES, NO = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
+
+
+class Given(NamedTuple):
+    """What the command line says of all runs."""
+
+    floor: float | None = None
+    metric: str | None = None
+    lower_is_better: bool = False
+    arm_column: tuple[str, ...] = ()
+    seed_column: str | None = None
+    dev_examples: int | None = None
+
+
+class Run(NamedTuple):
+    """One run of another trainer."""
+
+    where: str
+    arm: str
+    seeds: tuple[str, ...] | None  # init, order, dropout, as they were written; None: not given
+    score: float | None
+    failed: bool | None  # None where its user does not say
+    floor: float | None
+    metric: str | None
+    task: str | None
+    group: str | None
+    settings: Mapping[str, Any]
+    dev_examples: int | None = None  # that it was scored on
+    curves: Mapping[str, Curve] = MappingProxyType({})  # those that a report draws
+    logits: Float[np.ndarray, "example label"] | None = None
+
+
+def runs_of(
+    lines: Iterable[Line],
+    given: Given,
+    read_logits: Callable[[str], Float[np.ndarray, "example label"]],
+) -> list[Run]:
+    """The runs of some lines; raises UserError for a column or cell that is not as it should be.
+
+    Args:
+        read_logits: of the file that a cell of the column predictions names.
+    """
+    return [_run(line, given, read_logits) for line in lines]
+
+
+def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
+    cells = {name: value for name, value in line.cells.items() if name}
+    arms = given.arm_column or (ARM,)
+    score = _score_column(line, cells, given)
+    for name in arms:
+        _column(line, cells, name, "; or name the column, or several, with --arm_column")
+    # Columns that name the arm are its settings too: those of a grid have main effects.
+    used = KNOWN | {given.seed_column or SEED, score}
+    return Run(
+        line.where,
+        _arm(line, arms),
+        _seeds(line, cells, given.seed_column or SEED),
+        _number(line, score),
+        _truth(line, FAILED) if FAILED in cells else None,
+        _number(line, FLOOR) if FLOOR in cells else None,
+        _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
+        _text(cells, TASK),
+        _text(cells, GROUP) if GROUP not in arms else None,
+        {name: _value(cells[name]) for name in cells if name not in used and name not in RESULTS},
+        _examples(line) if EXAMPLES in cells else given.dev_examples,
+        logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
+    )
+
+
+def _examples(line: Line) -> int | None:
+    number = _number(line, EXAMPLES)
+    if number is None or number < 1 or number != round(number):
+        raise UserError(f"{line.where} has {line.cells[EXAMPLES]!r} as {EXAMPLES}: give a number.")
+    return int(number)
+
+
+def _score_column(line: Line, cells: Mapping[str, Any], given: Given) -> str:
+    """`score`, or the column that is called as the metric."""
+    if given.metric in cells and SCORE not in cells:
+        return str(given.metric)
+    _column(line, cells, SCORE, "; or name the column with --metric")
+    return SCORE
+
+
+def _column(line: Line, cells: Mapping[str, Any], name: str, or_else: str = "") -> None:
+    if name not in cells:
+        raise UserError(
+            f"{line.where} has no column {name!r} but {quoted(cells)}: give the columns arm, seed"
+            f" and score{or_else}."
+        )
+
+
+def _arm(line: Line, names: Sequence[str]) -> str:
+    """The name of the run's recipe; of several columns such as `lr=2e-5 warmup=0.1`."""
+    if len(names) > 1:
+        return " ".join(f"{name}={_text(line.cells, name) or 'null'}" for name in names)
+    (column,) = names
+    name = _text(line.cells, column)
+    if name is None:
+        raise UserError(f"{line.where} has no {column}: name the recipe that was run.")
+    # A number of a setting's column says nothing without the setting.
+    return name if column == ARM or isinstance(_value(name), str) else f"{column}={name}"
+
+
+def _seeds(line: Line, cells: Mapping[str, Any], column: str) -> tuple[str, ...] | None:
+    """As they were written; dropout follows the order where it is not given, as in a sweep."""
+    seed = _text(cells, column)
+    init, order, dropout = (_text(cells, name) for name in STREAMS)
+    if seed is None and (init is None or order is None):
+        if column in cells or init or order:
+            raise UserError(f"{line.where} has no {column}: give each run its seed.")
+        raise UserError(
+            f"{line.where} has no column {column!r} but {quoted(cells)}: give the columns arm, seed"
+            " and score; or name the column with --seed_column."
+        )
+    order = order or seed
+    return str(init or seed), str(order), str(dropout or order)
+
+
+def _text(cells: Mapping[str, Any], name: str) -> str | None:
+    value = cells.get(name)
+    if is_missing(value):
+        return None
+    if isinstance(value, float) and value.is_integer():  # a whole number beside missing ones
+        return str(int(value))
+    return str(value).strip()
+
+
+def _number(line: Line, name: str) -> float | None:
+    """None where there is none, or one that is not finite."""
+    value = line.cells[name]
+    if is_missing(value):
+        return None
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        found = float(value)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{line.where} has {str(value)!r} as {name}: give a number such as 0.712."
+        ) from None
+    return found if math.isfinite(found) else None
+
+
+def _truth(line: Line, name: str) -> bool:
+    word = str(line.cells[name]).strip().lower()
+    if word in YES or word in NO:
+        return word in YES
+    raise UserError(f"{line.where} has {line.cells[name]!r} as {name}: give true or false.")
+
+
+def _value(cell: Any) -> Any:
+    """A setting as a number where it is one, so that 2e-5 and 0.00002 are the same."""
+    if is_missing(cell):
+        return None
+    text = str(cell).strip()
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

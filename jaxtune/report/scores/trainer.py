@@ -1,0 +1,65 @@
+"""What a run of the Hugging Face Trainer leaves: `trainer_state.json`, in its folder or in its
+checkpoints', and `all_results.json`.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import read_json
+from jaxtune.report.scores.logged import Logged
+from jaxtune.report.sources import Curve
+
+STATE, RESULTS, EVALUATION = "trainer_state.json", "all_results.json", "eval_results.json"
+CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a run in this folder, what is read last last; empty where it is no run's."""
+    checkpoints = sorted(
+        (int(found[1]), path)
+        for path in folder.glob(f"checkpoint-*/{STATE}")
+        if (found := CHECKPOINT.fullmatch(path.parent.name))
+    )
+    state = [folder / STATE] if (folder / STATE).is_file() else []
+    # The state of the last checkpoint stands for that of the end where nobody saved it.
+    state = state or [path for _, path in checkpoints[-1:]]
+    results = [folder / name for name in (EVALUATION, RESULTS) if (folder / name).is_file()]
+    return [*state, *results]
+
+
+def logged(folder: Path, files: list[Path]) -> Logged:
+    """The last value of every number, and curves over the steps."""
+    last: dict[str, float | None] = {}
+    curves: dict[str, Curve] = {}
+    for file in files:
+        content = read_json(file)
+        if not isinstance(content, dict):
+            raise UserError(f"{file} is none of the Trainer's: it holds no JSON object.")
+        if file.name == STATE:
+            curves = _curves(content)
+            last |= {name: float(curve.values[-1]) for name, curve in curves.items()}
+        else:
+            last |= {name: value for name, value in content.items() if _is_number(value)}
+    return Logged(str(folder), last, curves)
+
+
+def _curves(state: Mapping[str, Any]) -> dict[str, Curve]:
+    points: dict[str, list[tuple[int, float]]] = {}
+    for entry in state.get("log_history") or []:
+        step = entry.get("step", 0)
+        for name, value in entry.items():
+            if name != "step" and _is_number(value):
+                points.setdefault(name, []).append((int(step), float(value)))
+    return {
+        name: Curve(np.array([s for s, _ in own]), np.array([v for _, v in own], np.float64))
+        for name, own in points.items()
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

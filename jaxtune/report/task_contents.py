@@ -1,0 +1,152 @@
+"""What a report over several tasks says, section by section."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxtune.core.words import plural
+from jaxtune.report.contents import Panel, Section
+from jaxtune.report.drawing import Key, Picture, arm_style, line, ribbon, to_svg
+from jaxtune.report.figures import MOST_ARMS, SIZE, final_scores, score_keys
+from jaxtune.report.findings import ranked
+from jaxtune.report.provenance import provenance_table
+from jaxtune.report.tables import MOST_PAIRS, Table, arms_table, cell, corrected_p, shown
+from jaxtune.report.tasks import ManyFindings
+from jaxtune.stats.profiles import Profile
+from jaxtune.stats.tasks import OverTasks
+from jaxtune.stats.wording import MISSING
+
+RECIPES_NOTE = (
+    "Mean score and failed trials of every recipe on every task. Ranks are means over tasks, 1 is"
+    " the best: by the failure rate and by the mean. IQM: interquartile mean of all trials on a"
+    " scale where 0 is the task's best constant prediction and 1 no error, with a 95 % interval by"
+    " bootstrap within tasks (Agarwal et al. 2021)."
+)
+PAIRS_NOTE = (
+    "Over the tasks that both were run on; trials are compared within their task alone. p after"
+    " Holm's correction over failures and spreads, and over means; below it p alone: exact"
+    " stratified test of failures (Cochran, Mantel and Haenszel), stratified permutation tests of"
+    " spread and mean. Std, ratio: geometric mean over tasks. Mean, gap: in stds of a task's"
+    " trials, mean over tasks; positive where the first is better."
+)
+PROFILES_NOTE = (
+    "Share of a recipe's trials above each level, every task alike, with 95 % bands by bootstrap"
+    " within tasks. A line that lies above another everywhere is better at every level."
+)
+
+
+def task_sections(
+    found: ManyFindings, report: Callable[[str], None] = lambda text: None
+) -> list[Section]:
+    """All sections: over the tasks, then task by task."""
+    sections = list(_over_tasks(found))
+    for index, task in enumerate(found.tasks):
+        report(f"drawing {task}")
+        sections.append(_of_task(found, task, index))
+    tables = [provenance_table(source) for source in found.sources]
+    return [*sections, Section("Provenance", tables=tables, folded=True)]
+
+
+def _over_tasks(found: ManyFindings) -> Iterator[Section]:
+    yield Section("Over all tasks", tables=[recipes_table(found)])
+    yield Section("Bear in mind", points=found.verdict.notes)
+    pairs = pairs_table(found)
+    if pairs is not None:
+        yield Section("Differences over tasks", tables=[pairs])
+    profiles = {n: a.profile for n, a in found.aggregates.items() if a is not None}
+    chosen = dict(list(profiles.items())[:MOST_ARMS])
+    if chosen:
+        keys = [Key(name, "line", arm_style(i)) for i, name in enumerate(chosen)]
+        panel = Panel("Performance profiles", to_svg("profiles", draw_profiles, chosen), keys)
+        yield Section("Performance profiles", note=PROFILES_NOTE, panels=[panel])
+
+
+def _of_task(found: ManyFindings, task: str, index: int) -> Section:
+    one = found.tasks[task]
+    one = one._replace(arms=ranked(one))
+    drawn = to_svg(
+        f"scores{index}", final_scores, one.arms, one.metric, one.trivial, one.verdict.leaders
+    )
+    return Section(
+        f"{task} by itself",
+        points=one.verdict.sentences,
+        tables=[arms_table(one)],
+        panels=[Panel("All trials", drawn, score_keys(one))],
+    )
+
+
+def draw_profiles(profiles: dict[str, Profile]) -> Figure:
+    """A line for each recipe."""
+    figure = Picture(*SIZE)
+    axes = figure.add_subplot()
+    for index, profile in enumerate(profiles.values()):
+        style = arm_style(index)
+        if len(profiles) <= 3:
+            ribbon(axes, profile.levels, profile.low, profile.high, style, 0.13)
+        line(axes, profile.levels, profile.share, style, linewidth=2)
+    last = max(float(np.max(p.levels[p.share > 0], initial=0.0)) for p in profiles.values())
+    axes.set(xlim=(profiles[next(iter(profiles))].levels[0], min(1.0, last + 0.05)), ylim=(0, 1.02))
+    axes.set_xlabel("level: 0 is the best constant prediction, 1 no error")
+    axes.set_ylabel("share of trials above it")
+    return figure
+
+
+def recipes_table(found: ManyFindings) -> Table:
+    """A row per recipe, a column per task."""
+    columns = ("Recipe", *found.tasks, "Rank by failures", "Rank by mean", "IQM")
+    rows = [_recipe_row(found, name) for name in found.aggregates]
+    order = sorted(range(len(rows)), key=lambda i: _place(found, list(found.aggregates)[i]))
+    title = f"Recipes over {plural(len(found.tasks), 'task')}"
+    return Table(title, columns, tuple(rows[i] for i in order), RECIPES_NOTE)
+
+
+def _place(found: ManyFindings, name: str) -> tuple[bool, float, float]:
+    rank = found.rankings.get(name)
+    if rank is None:
+        return True, 0.0, 0.0
+    return name not in found.verdict.leaders, rank.by_failures or 0.0, rank.by_mean
+
+
+def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
+    cells = []
+    for one in found.tasks.values():
+        arm = next((each.arm for each in one.arms if each.arm.name == name), None)
+        if arm is None:
+            cells.append(MISSING)
+            continue
+        failed = f"\n{int(arm.failed.sum())} of {len(arm)} failed" if arm.judged else ""
+        cells.append(f"{arm.final.mean():.3f}{failed}")
+    rank, total = found.rankings.get(name), found.aggregates[name]
+    return (
+        name + ("\nmore stable" if name in found.verdict.leaders else ""),
+        *cells,
+        shown(rank.by_failures if rank else None, "{:.2g}"),
+        shown(rank.by_mean if rank else None, "{:.2g}"),
+        cell(total.iqm) if total else MISSING,
+    )
+
+
+def pairs_table(found: ManyFindings) -> Table | None:
+    """A row per pair of recipes that share tasks."""
+    pairs = sorted(found.verdict.pairs, key=lambda pair: pair.corrected_failures.p or 1.0)
+    if not pairs:
+        return None
+    columns = (*("Pair", "Tasks", "Failed", "p", "Std, ratio", "p", "Mean, gap", "p"),)
+    rows = tuple(map(_pair_row, pairs[:MOST_PAIRS]))
+    return Table("Pairs of recipes", columns, rows, PAIRS_NOTE)
+
+
+def _pair_row(pair: OverTasks) -> tuple[str, ...]:
+    failed = [f"{k} of {n}" for k, n in zip(pair.failed, pair.trials, strict=True)]
+    ratio = float(np.exp(pair.log_std_ratio))
+    return (
+        f"{pair.one}\nagainst {pair.other}",
+        str(len(pair.tasks)),
+        " and ".join(failed) if pair.judged else MISSING,
+        corrected_p(pair.corrected_failures, pair.failures),
+        f"{ratio:.2g}" if 0.01 < ratio < 100 else MISSING,  # else an arm does not vary
+        corrected_p(pair.corrected_spread, pair.spread),
+        f"{pair.location_gap:+.2f}",
+        corrected_p(pair.corrected_location, pair.location),
+    )

@@ -1,0 +1,61 @@
+"""What a report says in the terminal: what was read, the verdict, the arms and the notes."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from jaxtune.core.console import console, say
+from jaxtune.report.findings import find
+from jaxtune.report.sources import Source
+from jaxtune.report.tables import Table, arms_table
+from jaxtune.stats.tasks_words import TasksVerdict
+from jaxtune.stats.verdict import Verdict
+
+TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
+PAGE_COLUMNS = ("Rank by failures", "Rank by mean", "IQM")  # of recipes over tasks
+
+
+def say_verdict(sources: Sequence[Source], margin: float | None) -> None:
+    """Judges what was read and says it, without a page."""
+    found = find(sources, margin=margin)
+    say_findings(sources, found.verdict, arms_table(found))
+
+
+def say_findings(sources: Sequence[Source], verdict: Verdict | TasksVerdict, table: Table) -> None:
+    """The sentences, the table of arms as far as there is room, and the notes."""
+    for source in sources:
+        for text in (source.status, " ".join(source.reading)):
+            if text:
+                say(f"{text}\n")
+    say("\n".join(verdict.sentences))
+    console.print(terminal_table(table))
+    say("\n".join(f"- {note}" for note in verdict.notes))
+
+
+def terminal_table(table: Table) -> RichTable:
+    """The columns of the arms table that a terminal has room for."""
+    of_arms = table.columns[0] == "Arm"
+    shown = [
+        i
+        for i, name in enumerate(table.columns)
+        if (name in TERMINAL_COLUMNS if of_arms else name not in PAGE_COLUMNS)
+    ]
+    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for index in shown:
+        title = table.columns[index].replace(" learning", "\nlearning")
+        if index:
+            made.add_column(title, justify="right", no_wrap=True)
+        else:
+            made.add_column(title, overflow="fold")
+    for row in table.rows:
+        # Intervals of scores stay in the page; Text, not markup, for names may hold brackets.
+        cells = [
+            cell.split("\n")[0] if table.columns[i] in ("Mean", "Std") else cell
+            for i, cell in enumerate(row)
+        ]
+        name, *below = cells[0].split("\n")
+        cells[0] = "\n".join([name.replace(" ", "\n"), *below])
+        made.add_row(*(Text(cells[index]) for index in shown))
+    return made

@@ -1,0 +1,151 @@
+"""What to bear in mind with a pair of arms that a verdict speaks of."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.compare import ALPHA, Comparison
+from jaxtune.stats.order import ALMOST
+from jaxtune.stats.wording import count, enumerate_words, show_chance, show_level, show_p
+
+MOST_EQUAL = 6  # pairs that a sentence names
+# From this chance on it is as good as certain, and to this one open.
+SURE = 0.999
+
+
+def pair_notes(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
+    """One sentence each, most misleading first."""
+    yield from _no_win_by_spread(pair, one, other)
+    yield from _means(pair, one, other, leaders)
+    yield from _examples(pair, one, other)
+    yield from _order(pair, one, other)
+    yield from _fails_less(pair, one, other)
+
+
+def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
+    """Dominance, where it holds in every trial, or in nearly every quantile and p is small."""
+    order = pair.order
+    if order is None or not order.better:
+        return
+    better, worse = (one, other) if order.better > 0 else (other, one)
+    if order.wins in (0.0, 1.0):
+        chance = 2 / math.comb(len(one) + len(other), len(one))
+        yield (
+            f"Every trial of [{better.name}] scores better than every trial of [{worse.name}], as"
+            f" those of two equal recipes do in {show_chance(chance)} cases."
+        )
+        return
+    share, p = order.violation, pair.location.p
+    assert share.low is not None
+    assert share.high is not None
+    if p is not None and p <= ALPHA:
+        eps = share.high if order.better > 0 else 1 - share.low
+        yield (
+            f"[{better.name}] scores better than [{worse.name}] at nearly every quantile (ASO's"
+            f" eps-min is {eps:.2g}, below {ALMOST}), so its lead does not hang on a few trials."
+        )
+
+
+def _fails_less(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
+    """A posterior chance; nothing where no trial of either failed."""
+    chance = pair.fails_less
+    if chance is None or not (one.failed.any() or other.failed.any()):
+        return
+    better, worse = (one, other) if chance >= 0.5 else (other, one)
+    chance = max(chance, 1 - chance)
+    shown = "more than 99.9 %" if chance > SURE else f"{100 * chance:.3g} %"
+    yield (
+        f"The chance that [{better.name}] fails less often than [{worse.name}] is {shown}, if"
+        " nothing was known of either before (Beta posteriors of uniform priors)."
+    )
+
+
+def equal_notes(pairs: Sequence[Comparison], all_pairs: Sequence[Comparison]) -> Iterator[str]:
+    """What a margin shows, or does not show."""
+    tested = [pair for pair in all_pairs or pairs if pair.equivalence is not None]
+    if not tested:
+        return
+    equal = [pair for pair in tested if pair.equal]
+    assert tested[0].equivalence is not None
+    margin = f"{tested[0].equivalence.margin:g}"
+    if equal:
+        shown = [f"[{pair.one}] and [{pair.other}]" for pair in equal[:MOST_EQUAL]]
+        if len(equal) > MOST_EQUAL:
+            shown.append(f"{len(equal) - MOST_EQUAL} more pairs")
+        judged = tested[0].tests.failures.p is not None
+        yield (
+            f"{'Trials that did not fail' if judged else 'Trials'} score equal within {margin} on"
+            f" average in {enumerate_words(shown, 'and in')} (two one-sided tests after Holm over"
+            f" {len(tested)}); of failures that says nothing."
+        )
+    for pair in [pair for pair in pairs if not pair.equal][:1]:
+        found = pair.equivalence
+        assert found is not None
+        why = found.reason or show_p(found.p)
+        yield (
+            f"That [{pair.one}] and [{pair.other}] score equal within {margin}, failed trials left"
+            f" aside, was not shown ({why})."
+        )
+
+
+def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
+    """A std that is smaller without being a sign of stability, where it would mislead."""
+    low, high = sorted((one, other), key=lambda arm: arm.final.std())
+    p = pair.spread.p
+    if p is None or p > ALPHA or min(len(one), len(other)) < 2:
+        return
+    if low.failed.mean() > high.failed.mean() and not low.mostly_failed:
+        yield (
+            f"The std of [{low.name}] is the smaller one ({low.std:.3f} against {high.std:.3f}),"
+            f" but {count(low.failed)} failed against {int(high.failed.sum())} of {len(high)}:"
+            " failures are alike, which is no stability."
+        )
+
+
+def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
+    p = pair.location.p
+    low, high = sorted((one, other), key=lambda arm: arm.merit.mean())
+    better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
+    means = [f"{arm.final.mean():.3f}" for arm in (high, low)]
+    shown = show_p(p, pair.tests.location.at_most)
+    if p is not None and p <= ALPHA:
+        trade = ", so here stability costs score" if low.name in leaders else ""
+        if leaders:  # else the first sentence says it
+            yield (
+                f"[{high.name}] scores {better} than [{low.name}] (mean {' against '.join(means)},"
+                f" {shown}){trade}."
+            )
+        return
+    lower = f", though the more stable arm has the {worse} one" if low.name in leaders else ""
+    difference = pair.effects.mean
+    possible = ""
+    if difference.low is not None and difference.high is not None:
+        possible = (
+            f"; the mean of [{one.name}] may still lie {difference.low:+.2g} to"
+            f" {difference.high:+.2g} from that of [{other.name}]"
+            f" ({show_level(difference.confidence)} interval)"
+        )
+    yield (
+        f"No difference in the mean was shown ([{high.name}] {means[0]} against [{low.name}]"
+        f" {means[1]}, {shown}){lower}{possible}."
+    )
+
+
+def _examples(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
+    """Whether a difference in the mean that seeds show is more than the luck of the examples."""
+    found, p = pair.new_examples, pair.location.p
+    if found is None or p is None or p > ALPHA:
+        return
+    low, high = found.difference.low, found.difference.high
+    assert low is not None
+    assert high is not None
+    what = (
+        f"On other dev examples as well as other seeds the mean of [{one.name}] lies {low:+.2g} to"
+        f" {high:+.2g} from that of [{other.name}] ({show_level(found.difference.confidence)}"
+        f" interval; one standard error is {found.from_seeds:.2g} from the seeds and"
+        f" {found.from_examples:.2g} from the examples)"
+    )
+    if low <= 0 <= high:
+        yield f"{what}: that a mean is better was shown for these examples, and not beyond them."
+    else:
+        yield f"{what}: the difference is more than the luck of these examples."

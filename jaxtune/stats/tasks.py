@@ -1,0 +1,193 @@
+"""Recipes over several tasks, or models: tests with a stratum for each, and one verdict over all.
+
+Trials are compared within their task alone; what is added up over tasks is evidence, not scores.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Corrected, holm
+from jaxtune.stats.hypothesis_tests import Outcome, log_std_ratio
+from jaxtune.stats.stratified_tests import (
+    EXACT,
+    stratified_failures,
+    stratified_location,
+    stratified_spread,
+)
+
+# Arms by name, by task.
+Tasks = Mapping[str, Mapping[str, Arm]]
+
+
+class OverTasks(NamedTuple):
+    """Two recipes over the tasks that both were run on."""
+
+    one: str
+    other: str
+    tasks: tuple[str, ...]
+    failed: tuple[int, int]  # of all their trials
+    trials: tuple[int, int]
+    failures: Outcome
+    spread: Outcome
+    location: Outcome
+    corrected_failures: Corrected  # after Holm over failures and spread of all pairs
+    corrected_spread: Corrected
+    corrected_location: Corrected  # over locations of all pairs
+    excess: float  # failures of one beyond those that fall to it where both fail alike
+    log_std_ratio: float  # mean over tasks of the log ratio of stds; a std of 0 counts as tiny
+    location_gap: float  # mean over tasks, in stds of a task's trials; positive where one is better
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is known on every task which trials failed."""
+        return self.failures.p is not None
+
+
+class TasksWin(NamedTuple):
+    """A pair in which one recipe was shown to be the more stable over its tasks."""
+
+    winner: str
+    loser: str
+    by_failures: bool
+    p: float
+    pair: OverTasks
+    against: tuple[str, ...]  # tasks on which it is the other way round
+
+
+class Ranking(NamedTuple):
+    """A recipe's mean rank over the tasks that all recipes were run on; 1 is the best."""
+
+    by_failures: float | None
+    by_mean: float
+
+
+def over_tasks(tasks: Tasks, seed: int = 0) -> tuple[OverTasks, ...]:
+    """All pairs of recipes that share two tasks or more."""
+    names = list(dict.fromkeys(name for arms in tasks.values() for name in arms))
+    found = []
+    for one, other in itertools.combinations(names, 2):
+        shared = [task for task, arms in tasks.items() if one in arms and other in arms]
+        if len(shared) > 1:
+            pairs = [(tasks[task][one], tasks[task][other]) for task in shared]
+            found.append(_pair(one, other, tuple(shared), pairs, seed))
+    decisive = iter(holm([o.p for pair in found for o in _decisive(pair)]))
+    location = holm([pair.location.p for pair in found])
+    return tuple(
+        pair._replace(
+            corrected_failures=next(decisive) if pair.judged else pair.corrected_failures,
+            corrected_spread=next(decisive),
+            corrected_location=at,
+        )
+        for pair, at in zip(found, location, strict=True)
+    )
+
+
+def _decisive(pair: OverTasks) -> tuple[Outcome, ...]:
+    return (pair.failures, pair.spread) if pair.judged else (pair.spread,)
+
+
+def num_tests(pairs: Sequence[OverTasks]) -> int:
+    """Tests that Holm's correction is over, of those that decide."""
+    return sum(len(_decisive(pair)) for pair in pairs)
+
+
+def _pair(
+    one: str, other: str, tasks: tuple[str, ...], pairs: Sequence[tuple[Arm, Arm]], seed: int
+) -> OverTasks:
+    judged = all(a.judged and b.judged for a, b in pairs)
+    failures = Outcome(EXACT, reason=NOT_JUDGED)
+    if judged:
+        failures = stratified_failures([(a.failed, b.failed) for a, b in pairs])
+    untested = Corrected(None, ALPHA)
+    return OverTasks(
+        one,
+        other,
+        tasks,
+        failed=(
+            sum(int(a.failed.sum()) for a, _ in pairs),
+            sum(int(b.failed.sum()) for _, b in pairs),
+        ),
+        trials=(sum(len(a) for a, _ in pairs), sum(len(b) for _, b in pairs)),
+        failures=failures,
+        spread=stratified_spread([(a.final, b.final) for a, b in pairs], seed),
+        location=stratified_location(pairs, seed),
+        corrected_failures=untested,
+        corrected_spread=untested,
+        corrected_location=untested,
+        excess=sum(_excess(a, b) for a, b in pairs),
+        log_std_ratio=float(np.mean([_log_ratio(a, b) for a, b in pairs])),
+        location_gap=float(np.mean([_gap(a, b) for a, b in pairs])),
+    )
+
+
+def _excess(one: Arm, other: Arm) -> float:
+    failed = int(one.failed.sum() + other.failed.sum())
+    return float(one.failed.sum() - failed * len(one) / (len(one) + len(other)))
+
+
+def _log_ratio(one: Arm, other: Arm) -> float:
+    if min(len(one), len(other)) < 2:
+        return 0.0
+    return float(log_std_ratio(one.final, other.final, axis=-1))
+
+
+def _gap(one: Arm, other: Arm) -> float:
+    """Difference of the mean merits in stds of both arms' trials together; 0 where none varies."""
+    together = np.concatenate([one.merit, other.merit])
+    scale = float(together.std())
+    return float(one.merit.mean() - other.merit.mean()) / scale if scale else 0.0
+
+
+def find_win(pair: OverTasks, tasks: Tasks) -> TasksWin | None:
+    """As the verdict of one task decides it: by failures if they differ, else by spread, which is
+    no win for a recipe that fails more often, or mostly.
+    """
+    p = pair.corrected_failures.p
+    if p is not None and p <= ALPHA:
+        # Not by the pooled rates, which tasks of different sizes may turn round.
+        winner, loser = _sorted(pair, pair.excess < 0)
+        against = tuple(t for t in pair.tasks if _fails_more(tasks[t], winner, loser))
+        return TasksWin(winner, loser, True, p, pair, against)
+    p = pair.corrected_spread.p
+    if p is not None and p <= ALPHA:
+        one_is_steadier = pair.log_std_ratio < 0
+        winner, loser = _sorted(pair, one_is_steadier)
+        fails_more = (pair.excess if one_is_steadier else -pair.excess) > 0
+        place = 0 if one_is_steadier else 1
+        if not fails_more and 2 * pair.failed[place] <= pair.trials[place]:
+            against = tuple(t for t in pair.tasks if tasks[t][winner].std > tasks[t][loser].std)
+            return TasksWin(winner, loser, False, p, pair, against)
+    return None
+
+
+def _sorted(pair: OverTasks, one_is_better: bool) -> tuple[str, str]:
+    return (pair.one, pair.other) if one_is_better else (pair.other, pair.one)
+
+
+def _fails_more(arms: Mapping[str, Arm], one: str, other: str) -> bool:
+    return bool(arms[one].failed.mean() > arms[other].failed.mean())
+
+
+def rankings(tasks: Tasks) -> dict[str, Ranking]:
+    """Mean ranks of the recipes that were run on every task."""
+    names = [
+        name
+        for name in dict.fromkeys(name for arms in tasks.values() for name in arms)
+        if all(name in arms for arms in tasks.values())
+    ]
+    judged = all(arms[name].judged for arms in tasks.values() for name in names)
+    each = tasks.values()
+    by_mean = [stats.rankdata([-arms[n].merit.mean() for n in names]) for arms in each]
+    by_failures = [stats.rankdata([arms[n].failed.mean() for n in names]) for arms in each]
+    return {
+        name: Ranking(
+            float(np.mean([ranks[i] for ranks in by_failures])) if judged else None,
+            float(np.mean([ranks[i] for ranks in by_mean])),
+        )
+        for i, name in enumerate(names)
+    }

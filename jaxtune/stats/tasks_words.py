@@ -1,0 +1,196 @@
+"""The verdict over several tasks, and its sentences; the tasks that disagree are named."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxtune.core.words import plural
+from jaxtune.stats.compare import ALPHA
+from jaxtune.stats.notes import LOOKED_AGAIN
+from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, num_tests, over_tasks
+from jaxtune.stats.wording import enumerate_words, few_names, names, show_chance, show_p
+
+
+class TasksVerdict(NamedTuple):
+    """The sentences, what to bear in mind with them, and the numbers behind them."""
+
+    more_stable: str
+    how_sure: str
+    next_step: str
+    notes: tuple[str, ...]
+    leaders: tuple[str, ...]
+    wins: tuple[TasksWin, ...]
+    pairs: tuple[OverTasks, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The verdict itself."""
+        return self.more_stable, self.how_sure, self.next_step
+
+
+def judge_tasks(tasks: Tasks, seed: int = 0) -> TasksVerdict:
+    """The verdict over the recipes that share tasks, each arm of which is called by its recipe.
+
+    Args:
+        tasks: arms by name, by task; of no crossed design, and none whose trials were selected.
+        seed: of the permutations.
+    """
+    pairs = over_tasks(tasks, seed)
+    if not pairs:
+        return TasksVerdict(
+            "No two recipes were run on two tasks or more, and there is nothing to compare over"
+            " tasks.",
+            "Arms are one recipe where they have the same name.",
+            "Give the same recipes on every task, or report on each task by itself.",
+            (),
+            (),
+            (),
+            (),
+        )
+    wins = tuple(win for pair in pairs if (win := find_win(pair, tasks)))
+    leaders = _leaders(pairs, wins)
+    led = [win for win in wins if win.winner in leaders]
+    if led:
+        shown = [max(led, key=lambda win: win.p).pair]
+        said = _shown(leaders, led, pairs, tasks)
+    else:
+        nearest = min(pairs, key=_least_p)
+        shown, said = [nearest], _not_shown(pairs, nearest)
+    notes = (*_against(led, tasks), *_means(shown, tasks), *_unjudged(pairs))
+    return TasksVerdict(
+        *said, (*notes, LOOKED_AGAIN, _limits(len(tasks))), leaders if led else (), wins, pairs
+    )
+
+
+def _leaders(pairs: Sequence[OverTasks], wins: Sequence[TasksWin]) -> tuple[str, ...]:
+    """Of the recipes that lose to none, those that beat most."""
+    losers = {win.loser for win in wins}
+    every = dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other))
+    beaten = {name: sum(win.winner == name for win in wins) for name in every if name not in losers}
+    most = max(beaten.values(), default=0)
+    return tuple(name for name, number in beaten.items() if number == most)
+
+
+def _shown(
+    leaders: Sequence[str], led: Sequence[TasksWin], pairs: Sequence[OverTasks], tasks: Tasks
+) -> tuple[str, str, str]:
+    lead, surest = names(leaders), max(led, key=lambda win: win.p)
+    losers = list(dict.fromkeys(win.loser for win in led))
+    every = dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other))
+    left = [name for name in every if name not in leaders and name not in losers]
+    verb = "is" if len(leaders) == 1 else "are each"
+    whom = few_names(losers) if len(leaders) == 1 else f"{_each(leaders, led)} of the others"
+    over = plural(len(surest.pair.tasks), "task")
+    first = f"{lead} {verb} more stable than {whom} over {over}: {_grounds(surest)}"
+    if left and len(leaders) == 1:
+        first += f"; against {few_names(left)} that was not shown"
+    if surest.against:
+        first += f"; on {_some(surest.against)} it is the other way round"
+    tests = num_tests(pairs)
+    test = surest.pair.failures if surest.by_failures else surest.pair.spread
+    what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
+    second = (
+        f"Two recipes that are equal on every task would {what} in"
+        f" {show_chance(surest.p, test.at_most)} such comparisons ({test.test},"
+        f" {show_p(surest.p, test.at_most)} after Holm over {plural(tests, 'test')})."
+    )
+    use = f"Use {names(leaders, 'or')} on tasks like these"
+    if surest.against:
+        use += f", and look at {_some(surest.against)} by itself"
+    return f"{first}.", second, f"{use}."
+
+
+def _each(leaders: Sequence[str], led: Sequence[TasksWin]) -> int:
+    return min(sum(win.winner == name for win in led) for name in leaders)
+
+
+def _grounds(win: TasksWin) -> str:
+    pair = win.pair
+    order = (0, 1) if pair.one == win.winner else (1, 0)
+    failed = [f"{pair.failed[i]} of {pair.trials[i]}" for i in order]
+    if win.by_failures:
+        return f"{failed[0]} trials failed against {failed[1]}"
+    ratio = float(np.exp(abs(pair.log_std_ratio)))
+    rest = f"no difference in failures was shown ({failed[0]} against {failed[1]})"
+    if not pair.judged:
+        rest = "without a floor it is not known which trials failed"
+    return f"its scores vary less ({ratio:.2g} times on average over tasks), while {rest}"
+
+
+def _some(tasks: Sequence[str]) -> str:
+    return enumerate_words(tasks)
+
+
+def _not_shown(pairs: Sequence[OverTasks], nearest: OverTasks) -> tuple[str, str, str]:
+    every = list(dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other)))
+    over = plural(len(nearest.tasks), "task")
+    first = (
+        f"Over {over} neither {names(every, 'nor')} was shown to be more stable than the other"
+        if len(every) == 2
+        else f"Over {over} none of {len(every)} recipes was shown to be more stable than another"
+    )
+    tested = {
+        "failure rate": nearest.corrected_failures.p,
+        "spread": nearest.corrected_spread.p,
+    }
+    known = [f"in {what} ({show_p(p)})" for what, p in tested.items() if p is not None]
+    often = enumerate_words(known) if known else "in nothing that could be tested"
+    return (
+        f"{first}, which does not make them equal.",
+        f"The nearest pair, [{nearest.one}] and [{nearest.other}], differs {often}, after Holm over"
+        f" {plural(num_tests(pairs), 'test')}.",
+        "Run more seeds of each task, or read the tasks one by one.",
+    )
+
+
+def _least_p(pair: OverTasks) -> float:
+    p_values = pair.corrected_failures.p, pair.corrected_spread.p
+    return min((p for p in p_values if p is not None), default=1.0)
+
+
+def _against(led: Sequence[TasksWin], tasks: Tasks) -> Iterator[str]:
+    """With the numbers, of every pair that was shown."""
+    for win in led:
+        for task in win.against:
+            winner, loser = (tasks[task][name] for name in (win.winner, win.loser))
+            yield (
+                f"On {task} it is the other way round: of [{win.winner}]"
+                f" {int(winner.failed.sum())} of {len(winner)} trials failed (std"
+                f" {winner.std:.3f}), of [{win.loser}] {int(loser.failed.sum())} of {len(loser)}"
+                f" (std {loser.std:.3f})."
+            )
+
+
+def _means(pairs: Sequence[OverTasks], tasks: Tasks) -> Iterator[str]:
+    for pair in pairs:
+        p = pair.corrected_location.p
+        if p is None:
+            continue
+        better, worse = (pair.one, pair.other) if pair.location_gap > 0 else (pair.other, pair.one)
+        shown = show_p(p, pair.location.at_most)
+        if p > ALPHA:
+            yield f"No difference in the mean was shown over tasks ({shown})."
+            continue
+        lower = [
+            task
+            for task in pair.tasks
+            if tasks[task][better].merit.mean() < tasks[task][worse].merit.mean()
+        ]
+        but = f", though not on {_some(lower)}" if lower else ""
+        yield f"[{better}] scores better than [{worse}] over tasks ({shown}){but}."
+
+
+def _unjudged(pairs: Sequence[OverTasks]) -> Iterator[str]:
+    if not all(pair.judged for pair in pairs):
+        yield (
+            "Without a floor for every task it is not known which trials failed; give a column"
+            " floor."
+        )
+
+
+def _limits(number: int) -> str:
+    return (
+        f"This is about these {number} tasks: they are few, and not drawn at random, so that"
+        " another task may well come out otherwise."
+    )

@@ -1,0 +1,333 @@
+"""Runs of other trainers: tables, words and dicts of scores get the verdict of a sweep."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import made_up_arm, write_made_up_sweep
+from pages import Page
+
+import jaxtune
+from jaxtune.report.__main__ import main
+from jaxtune.stats.verdict import judge
+
+FLOOR = 0.527
+RNG = np.random.default_rng(3)
+A = [*np.full(5, 0.527), *RNG.normal(0.7, 0.03, 7).round(3).tolist()]
+B = RNG.normal(0.72, 0.01, 12).round(3).tolist()
+
+
+def table(**more):
+    """Twelve runs of two arms, a row each."""
+    rows = [
+        {"arm": name, "seed": seed, "score": score}
+        for name, scores in (("A", A), ("B", B))
+        for seed, score in enumerate(scores)
+    ]
+    return pd.DataFrame(rows).assign(**more)
+
+
+def written(frame, file):
+    writers = {
+        ".csv": lambda: frame.to_csv(file, index=False),
+        ".tsv": lambda: frame.to_csv(file, index=False, sep="\t"),
+        ".jsonl": lambda: frame.to_json(file, orient="records", lines=True),
+        ".json": lambda: frame.to_json(file, orient="records"),
+        ".parquet": lambda: frame.to_parquet(file, index=False),
+    }
+    writers[file.suffix]()
+    return file
+
+
+def verdict_lines(text):
+    """The sentences and notes, without what was read and where it was written."""
+    return [line.removeprefix("- ") for line in text.splitlines() if line.startswith(("- ", "["))]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet"])
+def test_a_table_gets_the_verdict_of_a_sweep(suffix, tmp_path, capsys):
+    """The same sentences, numbers and files as of the same scores in trials.jsonl."""
+    file = written(table(), tmp_path / f"scores{suffix}")
+    assert main([str(file), "--floor", str(FLOOR), "--metric", "accuracy"]) == 0
+    said = capsys.readouterr().out
+    expected = judge([made_up_arm(s, n, trivial=FLOOR) for n, s in (("A", A), ("B", B))])
+    assert expected.leaders == ("B",)
+    assert expected.more_stable in said
+    assert expected.how_sure in said
+    assert f"Read 24 runs in 2 arms from {file.name}: accuracy" in said
+    folder = tmp_path / "scores_report"
+    arms = pd.read_csv(folder / "arms.csv").set_index("arm")
+    assert arms.failed.to_dict() == {"A": 5, "B": 0}
+    assert arms["mean"].to_dict() == pytest.approx({"A": np.mean(A), "B": np.mean(B)})
+    trials = pd.read_csv(folder / "trials.csv")
+    assert trials.final.tolist() == [*A, *B]
+    page = (folder / "report.html").read_text()
+    assert Page(page).open == []
+    assert "The best constant prediction scores 0.527." in page
+    for absent in ("Throughput", "Training", "Gradient norms", "of how many is not known", "None"):
+        assert absent not in page
+    assert f"| {file} | sha256 " in (folder / "report.md").read_text()
+
+
+def test_words_and_python_say_the_same(capsys):
+    """`--scores`, `jaxtune.compare` with lists, and with dicts by seed."""
+    words = [f"{name}={','.join(map(str, scores))}" for name, scores in (("A", A), ("B", B))]
+    assert main(["--scores", words[0], "--scores", words[1], "--floor", str(FLOOR)]) == 0
+    said = capsys.readouterr().out
+    found = jaxtune.compare({"A": A, "B": np.array(B)}, floor=FLOOR)
+    assert all(sentence in said for sentence in found.numbers.sentences)
+    assert type(found).__name__ == "Verdict"
+    assert "<b>[B] is more stable than [A]" in found._repr_html_()
+    (pair,) = found.numbers.comparisons
+    assert not pair.paired  # nobody has said which scores share a seed
+    assert "seeds in common" not in str(found)
+    by_seed = {name: dict(enumerate(scores)) for name, scores in (("A", A), ("B", B))}
+    (pair,) = jaxtune.compare(by_seed, floor=FLOOR).numbers.comparisons
+    assert pair.paired
+
+
+def test_without_a_floor_spread_and_means_alone_are_compared(tmp_path, capsys):
+    """Nothing is said of failures, which nobody knows; the level is that of the tests there are."""
+    file = written(table(), tmp_path / "scores.csv")
+    assert main([str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "No floor is given, so it is not known which trials failed" in said
+    assert "0 of 12" not in said
+    found = jaxtune.compare({"A": A, "B": B}).numbers
+    (pair,) = found.comparisons
+    assert pair.tests.failures.p is pair.effects.failures.value is None
+    assert found.num_tests == 1
+    assert pair.spread.p == pair.tests.spread.p
+    assert found.more_stable.endswith("while without a floor it is not known which trials failed.")
+    page = (tmp_path / "scores_report" / "report.html").read_text()
+    for absent in ("0 of 12", "best constant prediction scores", "successful", "nan<", "None"):
+        assert absent not in page
+    assert Page(page).open == []
+    assert "failed" not in pd.read_csv(tmp_path / "scores_report" / "arms.csv").columns
+    undecided = jaxtune.compare({"a": [0.7, 0.71, 0.72], "b": [0.7, 0.71, 0.73], "c": [0.7, 0.7]})
+    assert "failed)" not in str(undecided)
+    assert "nan" not in str(undecided)
+
+
+def test_marks_stand_in_for_a_floor_and_beside_it(tmp_path, capsys):
+    """A column failed says what the floor would, and more than it knows."""
+    marked = table(failed=[score == FLOOR for score in [*A, *B]])
+    assert main([str(written(marked, tmp_path / "scores.csv"))]) == 0
+    assert "0 of 12 trials failed against 5 of 12" in capsys.readouterr().out
+    marked.loc[23, "failed"] = True
+    marked = marked.assign(floor=FLOOR)
+    assert main([str(written(marked, tmp_path / "scores.csv"))]) == 0
+    assert "The column failed marks 6 of them." in capsys.readouterr().out
+    arms = pd.read_csv(tmp_path / "scores_report" / "arms.csv").set_index("arm")
+    assert arms.failed.to_dict() == {"A": 5, "B": 1}
+
+
+def test_several_files_are_one_table(tmp_path, capsys):
+    frame = table()
+    files = [
+        written(frame[frame.seed < 6], tmp_path / "first.csv"),
+        written(frame[frame.seed >= 6], tmp_path / "second.jsonl"),
+    ]
+    assert main([*map(str, files), "--floor", "0.527", "--to", str(tmp_path / "to")]) == 0
+    assert "Read 24 runs in 2 arms from first.csv, second.jsonl" in capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "to" / "trials.csv")) == 24
+    assert main([str(files[0]), str(files[0])]) == 1
+    assert "a run that is copied is no second one" in capsys.readouterr().err
+
+
+def test_columns_that_an_arm_agrees_in_are_its_settings(tmp_path, capsys):
+    """A grid of another trainer has main effects; what varies within an arm is left aside."""
+    rows = [
+        {"arm": f"{rate} {correct}", "seed": seed, "score": 0.5 if fails else 0.8 + seed / 100}
+        | {"learning_rate": rate, "correction": correct, "runtime": seed / 7}
+        for rate, correct, most in ((1, False, 9), (1, True, 1), (2, False, 9), (2, True, 0))
+        for seed in range(12)
+        for fails in [seed < most]
+    ]
+    file = written(pd.DataFrame(rows), tmp_path / "grid.csv")
+    assert main([str(file), "--floor", "0.5"]) == 0
+    said = capsys.readouterr().out
+    assert "Taken for settings of the arms: learning_rate, correction." in said
+    assert "Left aside, for they vary within an arm: runtime." in said
+    assert "correction=true fails less often than correction=false: 1 of 24 trials" in said
+    assert "<h3>Main effects</h3>" in (tmp_path / "grid_report" / "report.html").read_text()
+    report = (tmp_path / "grid_report" / "report.md").read_text()
+    cells = report.split("### Cells of the grid")[1].split("\n\n")[1].splitlines()
+    assert cells[0] == "| correction | learning_rate=1 | learning_rate=2 |"
+    assert cells[2].startswith("| false | 0.")
+    assert cells[3].endswith("(0 of 12 failed) |")
+    columns = ["--arm_column", "learning_rate", "correction"]
+    assert main([str(file), "--floor", "0.5", *columns]) == 0
+    said = capsys.readouterr().out
+    assert "learning_rate=1 correction=True" in said.replace("\n", " ")
+    assert "correction=true fails less often than correction=false" in said
+
+
+def test_crossed_seeds_have_no_verdict_and_a_split(tmp_path, capsys):
+    rows = [
+        {"arm": "A", "init_seed": i, "order_seed": j, "score": 0.7 + i / 50 + j / 200}
+        for i in range(3)
+        for j in range(4)
+    ]
+    file = written(pd.DataFrame(rows), tmp_path / "crossed.csv")
+    assert main([str(file), "--floor", "0.5"]) == 0
+    assert "There is no verdict about stability: the trials of [A] share" in capsys.readouterr().out
+    assert "Where the variance comes from" in (tmp_path / "crossed_report/report.md").read_text()
+
+
+def test_runs_beside_a_sweep(tmp_path, capsys):
+    out = write_made_up_sweep(tmp_path / "out", {"ours": B}, trivial=FLOOR)
+    theirs = table(task="rte", metric="accuracy", floor=FLOOR).query("arm == 'A'")
+    file = written(theirs, tmp_path / "theirs.csv")
+    assert main([str(out), str(file)]) == 0
+    assert "[ours] is more stable than [A]" in capsys.readouterr().out
+    file = written(theirs.assign(arm="ours"), tmp_path / "theirs.csv")
+    assert main([str(out), str(file)]) == 1
+    assert "is an arm of a sweep and of theirs.csv" in capsys.readouterr().err
+
+
+def test_scores_that_are_errors(tmp_path):
+    errors = {"low": [0.11, 0.12, 0.1, 0.11], "high": [0.9, 2.0, 2.1, 0.8]}
+    found = jaxtune.compare(errors, metric="mse", floor=2.0)
+    assert found.numbers.comparisons[0].effects.failures.value == pytest.approx(-0.5)
+    found = jaxtune.compare(errors, lower_is_better=True, floor=2.0)
+    assert "lower is better" in str(found)
+
+
+def test_a_run_without_a_score_has_failed():
+    found = jaxtune.compare({"A": [None, float("nan"), 0.7, 0.7], "B": B}, floor=FLOOR).numbers
+    assert "2 of 4 in [A]) count as failed and enter the mean with the score of the best" in (
+        found.text
+    )
+
+
+GOOD = "arm,seed,score\nA,1,0.7\nA,2,0.8\nB,1,0.7\nB,2,0.9\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("arm,score\nA,0.7\n", "line 2 has no column 'seed' but 'arm', 'score': give the columns"),
+        ("seed,score\n1,0.7\n", "line 2 has no column 'arm' but"),
+        ("arm,seed\nA,1\n", "line 2 has no column 'score' but 'arm', 'seed'"),
+        (GOOD.replace("0.9", "good"), "line 5 has 'good' as score: give a number such as 0.712"),
+        (GOOD.replace("0.9", "90%"), "line 5 has '90%' as score"),
+        (GOOD.replace("0.9", "nan"), "line 5 has no finite score; a run without one has failed"),
+        (GOOD.replace("0.9", "inf"), "line 5 has no finite score"),
+        (GOOD.replace("0.9", ""), "line 5 has no finite score"),
+        (GOOD.replace("B,2", "B,1"), "line 5 has the seed 1 of [B], as"),
+        (GOOD.replace("B,2,0.9\n", ""), "line 4 is the only run of [B]"),
+        (GOOD.replace("A,2,0.8", "A,2"), "line 3 has 2 cells instead of 3"),
+        (GOOD.replace("A,2", ",2"), "line 3 has no arm"),
+        (GOOD.replace("A,2", "A,"), "line 3 has no seed"),
+        (GOOD.replace("arm,seed", "arm,arm"), "line 1 has several columns 'arm'"),
+        (GOOD.replace("B,2,0.9", 'B,2,"0.9'), "is no CSV"),
+        ("arm,seed,score\n", "holds no run"),
+        ("", "holds no run"),
+        (
+            "arm,seed,score,floor\nA,1,0.7,0.5\nA,2,0.8,0.6\n",
+            "line 3 has the floor 0.6 and",
+        ),
+        (
+            "arm,seed,score,metric\nA,1,0.7,accuracy\nA,2,0.8,f1\n",
+            "line 3 was scored by f1 and",
+        ),
+        ("arm,seed,score,metric\nA,1,70,accuracy\nA,2,80,accuracy\n", "has the accuracy 70, which"),
+        ("arm,seed,score,failed\nA,1,0.7,maybe\nA,2,0.8,no\n", "line 2 has 'maybe' as failed"),
+    ],
+)
+def test_mistakes_are_one_sentence_with_file_and_line(text, sentence, tmp_path, capsys):
+    file = tmp_path / "scores.csv"
+    file.write_text(text)
+    assert main([str(file)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {file}")
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_other_mistakes(tmp_path, capsys):
+    file = tmp_path / "scores.csv"
+    file.write_text(GOOD.replace("0.", "1").replace("floor", ""))
+    cases = {
+        (str(tmp_path / "none.csv"),): "cannot read",
+        (str(file), "--floor", "0.5"): "give both in one unit",
+        (str(tmp_path / "scores.xlsx"),): "is no folder of a sweep and no table",
+        (str(tmp_path),): "holds no finished trial",
+    }
+    for words, sentence in cases.items():
+        assert main(list(words)) == 1
+        assert sentence in capsys.readouterr().err
+    (tmp_path / "scores.jsonl").write_text('{"arm": "A", "seed": 1, "score": 0.5}\n{"arm"\n')
+    assert main([str(tmp_path / "scores.jsonl")]) == 1
+    assert "line 2 is no JSON" in capsys.readouterr().err
+    for words, sentence in {
+        ("--scores", "A"): "give NAME=SCORE,SCORE",
+        ("--scores", "A=1,2", "A=2,3"): "gives 'A' twice",
+        ("--scores", "A=1,2", str(file)): "give NAME=SCORE,SCORE",
+        (str(file), "--scores", "A=1,2"): "are both given",
+        (): "OUT is not given",
+    }.items():
+        assert main(list(words)) == 2
+        assert sentence in capsys.readouterr().err
+    assert main(["--scores", "A=0.7,x", "--scores", "B=0.7,0.8"]) == 1
+    assert "score 2 of [A] is 'x'" in capsys.readouterr().err
+    for wrong in ([0.7], {}, {"A": 0.7}, {"A": "0.7"}, {"A": [0.7]}, {"A": ["x", 1]}):
+        with pytest.raises(jaxtune.UserError):
+            jaxtune.compare(wrong)
+
+
+def test_scores_need_no_jax_and_words_of_them_no_matplotlib(tmp_path):
+    """What makes it start in a second or two."""
+    file = written(table(), tmp_path / "scores.csv")
+    code = (
+        "import sys, jaxtune\n"
+        "from jaxtune.report.__main__ import main\n"
+        "assert main(['--scores', 'A=0.7,0.8', '--scores', 'B=0.7,0.9']) == 0\n"
+        "jaxtune.compare({'A': [0.7, 0.8], 'B': [0.8, 0.9]})\n"
+        "heavy = {'jax', 'matplotlib', 'torch'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        f"assert main([{str(file)!r}]) == 0\n"
+        "assert 'jax' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_margin_may_show_that_arms_are_equal(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0.72, 0.01, (2, 16)).round(4).tolist()
+    found = jaxtune.compare({"A": one, "B": other}, floor=FLOOR, margin=0.02)
+    assert found.numbers.more_stable == (
+        "Neither [A] nor [B] was shown to be more stable than the other, and their trials that did"
+        " not fail score equal within 0.02 on average."
+    )
+    close = jaxtune.compare({"A": one, "B": other}, floor=FLOOR, margin=0.001).numbers
+    assert "which does not make them equal" in close.more_stable
+    assert "score equal within 0.001, failed trials left aside, was not shown (p =" in close.text
+    words = [f"{name}={','.join(map(str, own))}" for name, own in (("A", one), ("B", other))]
+    flags = ["--scores", *words, "--margin", "0.02", "--to", str(tmp_path)]
+    assert main([*flags, "--floor", "0.527"]) == 0
+    report = (tmp_path / "report.md").read_text()
+    assert "| Equal within 0.02 |" in report
+    assert "equal (p" in report
+    assert main(flags) == 0
+    assert "and their trials score equal within 0.02 on average" in capsys.readouterr().out
+    assert main([*flags[:-3], "0"]) == 2
+    assert "give a number above 0" in capsys.readouterr().err
+
+
+def test_dominance_and_the_chance_to_fail_less_are_one_line_each():
+    found = str(jaxtune.compare({"A": [0.5] * 4 + [0.6] * 4, "B": B}, floor=FLOOR))
+    assert (
+        "Every trial of [B] scores better than every trial of [A], as those of two equal" in found
+    )
+    assert "The chance that [B] fails less often than [A] is 99.5 %, if nothing was known" in found
+    rng = np.random.default_rng(1)
+    high, low = rng.normal(0.74, 0.02, 24), rng.normal(0.70, 0.02, 24)
+    found = str(jaxtune.compare({"low": low, "high": high}))
+    assert "[high] scores better than [low] at nearly every quantile (ASO's eps-min is" in found
+    assert "fails less often" not in found
