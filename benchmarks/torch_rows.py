@@ -2,7 +2,8 @@
 
 `trainer` is the Hugging Face Trainer as its users run it: dynamic padding, its defaults. `loop` is
 the fastest plain loop: SDPA attention, fused AdamW, dynamic padding, nothing logged; `--bfloat16`
-adds autocast, `--compile` torch.compile.
+adds autocast, `--compile` torch.compile, and `--unpad` lays sequences side by side in rows, as
+jaxtune does (BERT only).
 """
 
 import argparse
@@ -11,10 +12,12 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch_unpadded
 import transformers
 
 from jaxtune.config.settings import SweepConfig
@@ -23,6 +26,8 @@ from jaxtune.data.packing import trial_batches
 from jaxtune.data.tokens import load_tokenizer, tokenize
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+# Called once a row is warm; several that run side by side wait for each other here.
+Gate = Callable[[], None]
 
 
 def examples_in_order(config: SweepConfig, num_steps: int) -> tuple[list[dict], int]:
@@ -60,7 +65,9 @@ def make_model(config: SweepConfig, num_labels: int, attention: str | None) -> t
     ).to(DEVICE)
 
 
-def time_trainer(config: SweepConfig, warm: int, steps: int) -> list[float]:
+def time_trainer(
+    config: SweepConfig, warm: int, steps: int, bfloat16: bool, gate: Gate
+) -> list[float]:
     """Seconds of each step after the first `warm`."""
     examples, num_labels = examples_in_order(config, warm + steps)
     stamps = []
@@ -69,6 +76,8 @@ def time_trainer(config: SweepConfig, warm: int, steps: int) -> list[float]:
         def on_step_end(self, args, state, control, **kwargs):
             if DEVICE == "cuda":
                 torch.cuda.synchronize()
+            if state.global_step == warm:
+                gate()
             stamps.append(time.perf_counter())
 
     class InOrder(transformers.Trainer):
@@ -81,6 +90,8 @@ def time_trainer(config: SweepConfig, warm: int, steps: int) -> list[float]:
             per_device_train_batch_size=config.batch_size,
             max_steps=warm + steps,
             learning_rate=config.learning_rate,
+            bf16=bfloat16,
+            use_cpu=DEVICE == "cpu",
             report_to=[],
             disable_tqdm=True,
         )
@@ -95,21 +106,27 @@ def time_trainer(config: SweepConfig, warm: int, steps: int) -> list[float]:
 
 
 def time_loop(
-    config: SweepConfig, warm: int, steps: int, bfloat16: bool, compiled: bool
+    config: SweepConfig, warm: int, steps: int, given: argparse.Namespace, gate: Gate
 ) -> list[float]:
     """Seconds of each step after the first `warm`."""
     examples, num_labels = examples_in_order(config, warm + steps)
-    collate = transformers.DataCollatorWithPadding(load_tokenizer(Path(config.model)))
     model = make_model(config, num_labels, "sdpa").train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, fused=True)
-    forward = torch.compile(model, dynamic=True) if compiled else model
     size = config.batch_size
-    batches = [collate(examples[i : i + size]) for i in range(0, len(examples), size)]
+    parts = [examples[i : i + size] for i in range(0, len(examples), size)]
+    if given.unpad:
+        module, batches = torch_unpadded.prepare(model, parts, config.max_length)
+    else:
+        collate = transformers.DataCollatorWithPadding(load_tokenizer(Path(config.model)))
+        module, batches = model, [collate(part) for part in parts]
+    forward = torch.compile(module, dynamic=True) if given.compile else module
     times = []
-    for batch in batches:
+    for number, batch in enumerate(batches):
+        if number == warm:
+            gate()
         began = time.perf_counter()
-        batch = batch.to(DEVICE)
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=bfloat16):
+        batch = {name: tensor.to(DEVICE) for name, tensor in batch.items()}
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=given.bfloat16):
             loss = forward(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -119,6 +136,19 @@ def time_loop(
             torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
     return times[warm:]
+
+
+def gate_of(file: Path | None, order: int) -> Gate:
+    """Says that this process is warm, and waits until the file is there."""
+
+    def wait() -> None:
+        if file is None:
+            return
+        file.with_suffix(f".{order}").touch()
+        while not file.exists():
+            time.sleep(0.01)
+
+    return wait
 
 
 def main() -> None:
@@ -133,17 +163,24 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--steps", type=int, default=48)
     parser.add_argument("--warm", type=int, default=4)
+    parser.add_argument("--unpad", action="store_true")
+    parser.add_argument("--cuda", action="store_true", help="fail where there is none")
+    parser.add_argument("--gate", type=Path, default=None, help="wait here once warm")
+    parser.add_argument("--order", type=int, default=0, help="among those that wait")
     given = parser.parse_args()
+    if given.cuda and DEVICE != "cuda":
+        parser.exit(1, "This PyTorch has no CUDA.\n")
     config = SweepConfig(
         model=given.model,
         task=given.task,
         data_dir=given.data_dir,
         random_weights=given.random_weights,
     )
+    gate, length = gate_of(given.gate, given.order), (given.warm, given.steps)
     if given.row == "trainer":
-        times = time_trainer(config, given.warm, given.steps)
+        times = time_trainer(config, *length, given.bfloat16, gate)
     else:
-        times = time_loop(config, given.warm, given.steps, given.bfloat16, given.compile)
+        times = time_loop(config, *length, given, gate)
     if DEVICE == "cuda":
         memory = torch.cuda.max_memory_allocated()
     else:
