@@ -4,6 +4,7 @@ Memory and kernels are the compiler's own figures; all times are by the model of
 `jaxtune.training.roofline` and never measured.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -21,12 +22,15 @@ from jaxtune.training.ahead import (
     lanes_of,
 )
 from jaxtune.training.hlo import recomputed
-from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.plan import MOST_STACKED_RUNGS, ProgramPlan
 from jaxtune.training.roofline import Cost, Schedule, cost, wall_seconds
 from jaxtune.training.sizes import MEMORY_SHARE, fits_in, try_sizes
 
 # Called before each compilation with the trials at once.
 Tell = Callable[[int], None]
+# Rungs that are compiled of a longer ladder, which one trial at a time has: each takes a compiler
+# as long as a program of its own. What the others take lies between.
+MOST_COMPILED_RUNGS = 3
 
 
 class Size(NamedTuple):
@@ -77,7 +81,9 @@ def outlook(plan: ProgramPlan, device: Accelerator, tell: Tell) -> Outlook:
     def attempt(trials: int) -> Size:
         tell(trials)
         sized = plan.stacking(trials)
-        return _size(sized, device, trials, compile_train(sized, devices))
+        ladder = sized.static.ladder
+        compiled = compile_train(with_ladder(sized, thinned(ladder)), devices)
+        return _size(sized, device, trials, compiled)
 
     asked = plan.config.trials_per_device
     if asked is None:
@@ -101,8 +107,40 @@ def _size(plan: ProgramPlan, device: Accelerator, trials: int, compiled: Describ
     held = compiled.bytes_held + bytes_beside(plan, trials)
     repeated = recomputed(compiled.text)
     fits = fits_in(held, repeated, device.jax_memory)
-    step = cost(compiled.text, device, schedule_of(plan, trials))
+    schedule = schedule_of(plan, trials)
+    ladder = plan.static.ladder
+    shares = between(thinned(ladder), ladder, schedule.rungs)
+    step = cost(compiled.text, device, schedule._replace(rungs=shares))
     return Size(trials, compiled.bytes_held, held, repeated, fits, step)
+
+
+def thinned(ladder: Sequence[int]) -> tuple[int, ...]:
+    """The lowest and the highest rung, which decides on memory, and those that lie evenly between;
+    all rungs of a short ladder, such as stacked trials have.
+    """
+    if len(ladder) <= MOST_STACKED_RUNGS:
+        return tuple(ladder)
+    places = np.linspace(0, len(ladder) - 1, MOST_COMPILED_RUNGS).round().astype(int)
+    return tuple(ladder[place] for place in places)
+
+
+def between(
+    few: Sequence[int], ladder: Sequence[int], shares: Sequence[float]
+) -> tuple[float, ...]:
+    """Shares of the steps for `few` rungs of a ladder such that a cost which grows evenly with the
+    rows, from each of them to the next, is that of the whole ladder.
+    """
+    # The part of each rung that a compiled one stands for: all of its own, none of its neighbours'.
+    parts = [np.interp(ladder, few, own) for own in np.eye(len(few))]
+    return tuple(float(np.dot(part, shares)) for part in parts)
+
+
+def with_ladder(plan: ProgramPlan, ladder: Sequence[int]) -> ProgramPlan:
+    """The plan of a program that is compiled for these row counts."""
+    if tuple(ladder) == plan.static.ladder:
+        return plan
+    shape = plan.shape._replace(ladder=tuple(ladder))
+    return dataclasses.replace(plan, task=dataclasses.replace(plan.task, shape=shape))
 
 
 def schedule_of(plan: ProgramPlan, trials: int) -> Schedule:

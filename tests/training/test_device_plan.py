@@ -1,14 +1,24 @@
 """The search for a group size on a device, with made-up figures for what a compiler says."""
 
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 from small_groups import plan_for, plans_for
 
 from jaxtune.core.accelerators import accelerator
 from jaxtune.training import ahead, device_plan
 from jaxtune.training.ahead import Described, bytes_beside
-from jaxtune.training.device_plan import Outlook, Size, outlook, schedule_of
+from jaxtune.training.device_plan import (
+    Outlook,
+    Size,
+    between,
+    outlook,
+    schedule_of,
+    thinned,
+    with_ladder,
+)
 from jaxtune.training.roofline import Cost
 from jaxtune.training.sizes import even, try_sizes
 
@@ -135,3 +145,23 @@ def leaves(tree):
     import jax
 
     return jax.tree.leaves(tree)
+
+
+def test_of_a_long_ladder_three_rungs_are_compiled_and_stand_for_all():
+    ladder = (9, 10, 11, 12, 14, 16, 20)
+    few = thinned(ladder)
+    assert few == (9, 12, 20)
+    assert thinned(ladder[:4]) == ladder[:4]
+    shares = (0.1, 0.2, 0.1, 0.0, 0.3, 0.2, 0.1)
+    seen = between(few, ladder, shares)
+    assert sum(seen) == pytest.approx(sum(shares))
+    # What grows evenly with the rows is the same to the last digit.
+    assert np.dot(seen, few) == pytest.approx(np.dot(shares, ladder))
+    assert between(ladder, ladder, shares) == shares
+
+
+def test_a_thinned_plan_is_the_same_but_for_its_rungs(tiny):
+    plan = plan_for(tiny, "--num_seeds", "2").stacking(1)
+    top = plan.static.ladder[-1:]
+    assert with_ladder(plan, top).static == dataclasses.replace(plan.static, ladder=top)
+    assert with_ladder(plan, plan.static.ladder) is plan
