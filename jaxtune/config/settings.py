@@ -204,7 +204,7 @@ class SweepConfig:
     """Trials stacked on each device; null chooses: one on CPU, what fits in memory elsewhere."""
     remat: Literal["none", "elementwise", "block"] | None = None
     """What the backward pass computes again instead of keeping: nothing, all that is no matrix
-    product, or whole blocks, so that more trials fit in memory; null is elementwise on a GPU, none
+    product, or whole blocks, so that more trials fit in memory; null is none on CPU, elementwise
     elsewhere.
     """
     attention: Literal["products", "kernel"] = "products"

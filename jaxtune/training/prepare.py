@@ -235,11 +235,10 @@ def _evaluated(dev: TokenTable, held_out: TokenTable | None) -> TokenTable:
 def remat_of(platform: str) -> Remat:
     """What the backward pass computes again by default.
 
-    On a GPU, by the model, to keep less is faster (docs/performance.md). The TPU compiler of jax
-    0.10.2 ends with a segmentation fault on any of it, and on CPU drawing masks again gained
-    nothing (benchmarks/README.md).
+    On a GPU or TPU, by the model, to keep less is faster (docs/performance.md); on CPU drawing
+    masks again gained nothing (benchmarks/README.md).
     """
-    return "none" if platform in ("cpu", "tpu") else "elementwise"
+    return "none" if platform == "cpu" else "elementwise"
 
 
 def _check_attention(encoder: EncoderConfig, platform: str) -> None:
