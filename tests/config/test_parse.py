@@ -273,7 +273,7 @@ def test_settings_of_a_call_are_those_of_the_command(tmp_path):
         ({"grid": {"learning_rate": [1, "x"]}}, "learning_rate is 'x'; give a number."),
         ({"grid": [1]}, "grid is no mapping of field names to values."),
         ({"recipe": "mosbac"}, "mosbac is no recipe; did you mean mosbach?"),
-        ({"recipe": "x"}, "x is no recipe; accepted are albert, devlin, electra, "),
+        ({"recipe": "x"}, "x is no recipe; accepted are albert, deberta, devlin, "),
         ({"config": "nowhere.yaml"}, "cannot read nowhere.yaml (No such file or directory)"),
     ],
 )
