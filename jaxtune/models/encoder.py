@@ -129,13 +129,14 @@ class Encoder(nnx.Module):
         """Once for all blocks."""
         config, bias, rotations, distances = self.config, None, None, None
         if config.distance == "bias":
-            bias = bias_of_distance(self.distance.embedding[...], rows.positions)
+            table = jnp.asarray(self.distance.embedding[...])
+            bias = bias_of_distance(table, rows.positions)
         if config.positions == "rotary":
             size = config.hidden_size // config.num_heads
             far = rotation_of(rows.positions, size, config.rotary_base)
             rotations = far, rotation_of(rows.positions, size, config.local_rotary_base)
         if relative := config.relative:
-            table = self.distance.embedding[...]
+            table = jnp.asarray(self.distance.embedding[...])
             if relative.normalised:
                 table = normalise(self.distance_norm, table)
             distances = choose_rows(table, table_rows(relative, rows.segments.shape[1]))
@@ -152,9 +153,9 @@ class Encoder(nnx.Module):
                 counted = self._counted(rows, is_padding)
                 x += _look_up_past_padding(self.position, counted, is_padding)
             elif self.config.positions == "table":
-                x += look_up(self.position.embedding[...], rows.positions.reshape(-1))
+                x += _rows_of(self.position, rows.positions)
             if self.config.type_vocab_size:
-                x += look_up(self.token_type.embedding[...], rows.token_types.reshape(-1))
+                x += _rows_of(self.token_type, rows.token_types)
             if self.config.projected and self.config.projection_first:
                 x = dense(self.projection, x.astype(self.config.dtype))
             return normalise(self.norm, x).astype(self.config.dtype)
@@ -173,8 +174,13 @@ class Encoder(nnx.Module):
         return jnp.where(is_padding, self.config.pad_token_id, counted)
 
 
+def _rows_of(table: nnx.Embed, index: RowInts) -> Hidden:
+    """By flat slot; a table on the host is welcome, too."""
+    return look_up(jnp.asarray(table.embedding[...]), index.reshape(-1))
+
+
 def _look_up_past_padding(table: nnx.Embed, index: RowInts, is_padding: RowBools) -> Hidden:
     """Rows of a table by flat slot; none is trained by padding (torch's `padding_idx`)."""
-    found = look_up(table.embedding[...], index.reshape(-1))
+    found = _rows_of(table, index)
     # Not only in slots that are empty, which no loss sees: a text may spell "<pad>" itself.
     return jnp.where(is_padding.reshape(-1, 1), jax.lax.stop_gradient(found), found)

@@ -63,8 +63,8 @@ USAGE = [
     ("--schedule linaer", "--schedule is 'linaer'; give linear, cosine or constant."),
     (
         "--metric acc",
-        "--metric is 'acc'; give accuracy, f1, macro_f1, balanced_accuracy, matthews, auroc,"
-        " pearson, spearman, mse or null.",
+        "--metric is 'acc'; give accuracy, f1, micro_f1, macro_f1, balanced_accuracy, matthews,"
+        " auroc, pearson, spearman, mse or null.",
     ),
     ("--positive_class=", "--positive_class is ''; give a text or null."),
     ("--grid.patience 2 3", f"patience is no field that can be swept; accepted are {SWEPT}."),
