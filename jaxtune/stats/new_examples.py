@@ -31,7 +31,7 @@ Classes = Int[np.ndarray, "trial example"]
 def resampled_scores(
     metric: str,
     logits: Sequence[Float[np.ndarray, "example label"]],
-    labels: Shaped[np.ndarray, " example"],
+    labels: Shaped[np.ndarray, "example ..."],
     positive: int = 1,
     seed: int = 0,
 ) -> Draws:
@@ -42,9 +42,10 @@ def resampled_scores(
 
     Args:
         logits: of each trial.
+        labels: where a text may have several, 0 or 1 for each `[example, label]`.
         positive: the class that F1 is of.
     """
-    counted = metric in _BY_COUNTS
+    counted = metric in _BY_COUNTS and labels.ndim == 1  # else an answer is no class
     repeats = NUM_RESAMPLES
     if not counted:
         repeats = min(repeats, max(FEWEST_RESAMPLES, MOST_EVALUATIONS // len(logits)))

@@ -122,7 +122,7 @@ def test_a_bare_flag_leaves_the_next_word_to_the_positional():
         ("report OUT --too x", "--too is no flag; did you mean --to?"),
         (
             "report",
-            "OUT is not given; give a path, or a list of them: Folders that sweeps have left.",
+            "OUT is not given; give folders that sweeps have left, tables of runs, or --scores.",
         ),
         ("report OUT --to", "--to has no value; give a path or null."),
         (
