@@ -144,6 +144,8 @@ def _luck(arm: Arm, trials: Sequence[TrialRecord]) -> Luck | None:
     labels = trials[0].labels
     if arm.metric != "accuracy" or arm.draws is None or labels is None or len(arm) < 2:
         return None
+    if labels.ndim > 1:  # of texts with several labels an answer is no class
+        return None
     classes = np.stack([predict(t.logits) for t in trials if t.logits is not None])
     return luck_of_examples(classes, labels, arm.final)
 
