@@ -107,6 +107,11 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     )
     for arm in arms:
         check(arm)
+    if base.until_decided and len(arms) < 2:
+        raise UserError(
+            "until_decided compares arms, and there is one; sweep a field, such as"
+            " --grid.bias_correction true false, or leave it out."
+        )
     return Settings(base, grid, arms)
 
 

@@ -132,6 +132,12 @@ class SweepConfig:
     # Seeds
     num_seeds: int = 32
     """Trials per arm, with seeds 0, 1, ...; each seeds initialisation, data order and dropout."""
+    until_decided: bool = False
+    """Look at the verdict after num_seeds per arm, and go on with twice as many each time until one
+    arm is shown to be more stable than all others; the tests are valid at every look.
+    """
+    max_seeds: int = 128
+    """With until_decided: trials per arm at the last look."""
     seeds: str | None = None
     """Explicit seeds instead, such as 0-31,77."""
     init_seeds: str | None = None
@@ -270,7 +276,9 @@ BALANCED = "balanced"
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
 # What trials answer after their last step: no score that is judged comes of it.
 FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
-SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
+# When a sweep looks at its verdict; fixed beforehand, for the verdict holds for these looks alone.
+LOOK_FIELDS = ("until_decided", "num_seeds", "max_seeds")
+SEED_FIELDS = (*LOOK_FIELDS, "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device")
 _APART = (

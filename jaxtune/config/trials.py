@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxtune.config.looks import looks
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import (
     COMMAND_FIELDS,
@@ -99,7 +100,7 @@ def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
     et al. (2020).
     """
     if config.init_seeds is None or config.order_seeds is None:
-        plain = range(config.num_seeds) if config.seeds is None else seed_list(config.seeds)
+        plain = range(looks(config)[-1]) if config.seeds is None else seed_list(config.seeds)
         return tuple(Seeds(seed, seed, seed, seed) for seed in plain)
     crossed = [
         (init, order, dropout)

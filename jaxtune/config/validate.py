@@ -30,12 +30,13 @@ def check(config: SweepConfig) -> None:
     _check_counts(config)
     _check_task(config)
     _check_seeds(config)
+    _check_looks(config)
     _check_recipe(config)
     _check_device(config)
 
 
 def _check_counts(config: SweepConfig) -> None:
-    positive = ("num_seeds", "num_epochs", "batch_size", "max_length", "log_every")
+    positive = ("num_seeds", "max_seeds", "num_epochs", "batch_size", "max_length", "log_every")
     optional = (
         "max_steps",
         "eval_every",
@@ -49,8 +50,9 @@ def _check_counts(config: SweepConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UserError(f"{name} is {value}; give a number of at least 1.")
-    if config.num_seeds > MOST_TRIALS:
-        raise UserError(f"num_seeds is {config.num_seeds}; give at most {MOST_TRIALS:,}.")
+    for name in ("num_seeds", "max_seeds"):
+        if getattr(config, name) > MOST_TRIALS:
+            raise UserError(f"{name} is {getattr(config, name)}; give at most {MOST_TRIALS:,}.")
     if config.early_stop is not None and not 0.0 < config.early_stop < 1.0:
         raise UserError(
             f"early_stop is {config.early_stop}; give a share of the training between 0 and 1, or"
@@ -146,6 +148,28 @@ def _check_seeds(config: SweepConfig) -> None:
     trials = math.prod(len(seed_list(seeds)) for seeds in given if seeds is not None)
     if trials > MOST_TRIALS:
         raise UserError(f"The seeds make {trials:,} trials; give at most {MOST_TRIALS:,}.")
+
+
+def _check_looks(config: SweepConfig) -> None:
+    """Of a sweep that adds seeds until its verdict is decided."""
+    if not config.until_decided:
+        if config.max_seeds != SweepConfig.max_seeds:
+            raise UserError(
+                f"max_seeds is {config.max_seeds}, which is read with until_decided alone; give"
+                " --until_decided true too, or num_seeds."
+            )
+        return
+    for name in ("seeds", "init_seeds", "keep_trials"):
+        if getattr(config, name) is not None:
+            raise UserError(
+                f"until_decided and {name} are both given, and it adds seeds of its own; leave"
+                " one of them out."
+            )
+    if config.num_seeds >= config.max_seeds:
+        raise UserError(
+            f"until_decided begins with num_seeds {config.num_seeds} and ends at max_seeds"
+            f" {config.max_seeds}; give a smaller num_seeds or a larger max_seeds."
+        )
 
 
 def _check_recipe(config: SweepConfig) -> None:

@@ -5,6 +5,7 @@ cells themselves.
 from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p
 from jaxtune.stats.arms import differences, readable
+from jaxtune.stats.main_effects import num_tests
 from jaxtune.stats.wording import MISSING
 
 MAIN_EFFECTS_NOTE = (
@@ -42,7 +43,7 @@ def main_effects_table(found: Findings) -> Table | None:
         *("Setting", "Settings of the rest", "Failed", "p", "p of the spread"),
         *("Mean, difference", "p", "Depends on the rest, p"),
     )
-    note = MAIN_EFFECTS_NOTE.format(num_tests=sum(len(effect.tests) for effect in effects))
+    note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects))
     if len(rows) > MOST_PAIRS:
         note += f" Of {len(rows)} the {MOST_PAIRS} with the smallest p are shown."
     return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)

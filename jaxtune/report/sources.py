@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 from jaxtyping import Float, Int, Shaped
 
+from jaxtune.config.looks import looks_at
 from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
@@ -67,7 +68,7 @@ class TrialRecord:
 class Planned(NamedTuple):
     """What config.yaml asks for."""
 
-    trials: int
+    trials: tuple[int, ...]  # at each look at the verdict; of most sweeps there is one
     arms: int
 
 
@@ -107,14 +108,15 @@ class Source:
                 f"{self.name}: {plural(done, 'trial')} {have(done)} finished, of how many is not"
                 f" known ({CONFIG} cannot be read)."
             )
-        if done >= self.planned.trials:
+        asked = min((n for n in self.planned.trials if n >= done), default=done)
+        if done == asked:
             return ""
         missing = self.planned.arms - len({row["arm"] for row in self.rows})
         arms = ""
         if missing > 0:
             arms = f"; {missing} of {self.planned.arms} arms {have(missing)} none yet"
         return (
-            f"{self.name}: {done} of {self.planned.trials} trials {have(done)} finished{arms}. The"
+            f"{self.name}: {done} of {asked} trials {have(done)} finished{arms}. The"
             " sweep still runs or was cut off, and what is said here may change."
         )
 
@@ -250,16 +252,28 @@ def planned(config: str) -> Planned | None:
         values = yaml.safe_load(config)
         grid = [len(dict.fromkeys(map(str, swept))) for swept in values.get("grid", {}).values()]
         arms = math.prod(grid)
-        return Planned(arms * _num_seeds(values), arms)
+        return Planned(tuple(arms * n for n in _num_seeds(values)), arms)
     except (yaml.YAMLError, UserError, AttributeError, KeyError, TypeError):
         return None
 
 
-def _num_seeds(values: Mapping[str, Any]) -> int:
+def num_looks(sources: Sequence[Source]) -> int:
+    """In how many ways trials may have come to be compared, by when each sweep stopped adding
+    seeds: the product over sweeps, for each stops by itself.
+    """
+    return math.prod(len(s.planned.trials) for s in sources if s.planned)
+
+
+def _num_seeds(values: Mapping[str, Any]) -> tuple[int, ...]:
+    """Per arm, at each look."""
+
     def count(name: str) -> int:
         return len(seed_list(str(values[name])))
 
     if values.get("init_seeds") is not None:
         dropout = count("dropout_seeds") if values.get("dropout_seeds") is not None else 1
-        return count("init_seeds") * count("order_seeds") * dropout
-    return count("seeds") if values.get("seeds") is not None else int(values["num_seeds"])
+        return (count("init_seeds") * count("order_seeds") * dropout,)
+    if values.get("seeds") is not None:
+        return (count("seeds"),)
+    most = int(values["max_seeds"]) if values.get("until_decided") else None
+    return looks_at(int(values["num_seeds"]), most)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jaxtune.stats.main_effects import MainEffect
+from jaxtune.stats.main_effects import MainEffect, num_tests
 from jaxtune.stats.wording import enumerate_words, show_chance, show_p
 
 MOST_EFFECTS = 3  # of a grid that sentences are about
@@ -10,7 +10,7 @@ MOST_EFFECTS = 3  # of a grid that sentences are about
 
 def over_grid(effects: Sequence[MainEffect]) -> tuple[str, ...]:
     """What values of a setting were shown to fail less often over all others, surest first."""
-    tests = sum(len(effect.tests) for effect in effects)
+    tests = num_tests(effects)
     return tuple(_over_grid(effect, tests) for effect in _surest(effects)[:MOST_EFFECTS])
 
 
@@ -19,7 +19,7 @@ def _surest(effects: Sequence[MainEffect]) -> list[MainEffect]:
     return sorted(found, key=lambda effect: effect.corrected_failures.p or 0.0)
 
 
-def _over_grid(effect: MainEffect, num_tests: int) -> str:
+def _over_grid(effect: MainEffect, tests: int) -> str:
     less, more = effect.failed
     if effect.fewer_failures == effect.other:
         less, more = more, less
@@ -31,7 +31,7 @@ def _over_grid(effect: MainEffect, num_tests: int) -> str:
         f" {effect.setting}={effect.more_failures}: {less.count} of {less.n} trials"
         f" against {more.count} of {more.n}. Equal values would differ this much in"
         f" {show_chance(p)} such sweeps ({effect.failures.test}, {show_p(p)} after Holm over"
-        f" {num_tests} tests)."
+        f" {tests} tests)."
     )
 
 

@@ -27,6 +27,13 @@ LOOKED_AGAIN = (
     "All of this holds for a number of seeds fixed beforehand: whoever adds seeds and looks again"
     f" until a difference shows finds one between equal recipes in {LOOKS} of 100 cases, not in 5."
 )
+# An arm is called more stable at the first look that shows it, which is often a lucky one.
+LOOKS_COUNTED = (
+    "Seeds were added until one arm was shown to be more stable than all others, at no more than"
+    " {looks} numbers of seeds that were fixed beforehand. Every p counts {looks} times for that,"
+    " so that the verdict is as sure as at one look; but a difference at which one stops is on"
+    " average shown larger than it is."
+)
 # How many trials of an arm are meant -> the sentence about them.
 Marks = tuple[tuple[Callable[[Arm], int], str], ...]
 STOPPED: Marks = (
@@ -92,8 +99,13 @@ def notes(
     if leaders:
         found.append(EXPECTED_BEST)
     if pairs:
-        found.append(LOOKED_AGAIN)
+        found.append(about_looks(pairs[0].looks))
     return (*found, _limits(arms))
+
+
+def about_looks(looks: int) -> str:
+    """That more seeds were not to be looked at, or that this was reckoned with."""
+    return LOOKED_AGAIN if looks == 1 else LOOKS_COUNTED.format(looks=looks)
 
 
 def _limits(arms: Sequence[Arm]) -> str:

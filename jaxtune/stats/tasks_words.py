@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxtune.core.words import plural
 from jaxtune.stats.compare import ALPHA
-from jaxtune.stats.notes import LOOKED_AGAIN
+from jaxtune.stats.notes import about_looks
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, num_tests, over_tasks
 from jaxtune.stats.wording import enumerate_words, few_names, names, show_chance, show_p
 
@@ -29,14 +29,15 @@ class TasksVerdict(NamedTuple):
         return self.more_stable, self.how_sure, self.next_step
 
 
-def judge_tasks(tasks: Tasks, seed: int = 0) -> TasksVerdict:
+def judge_tasks(tasks: Tasks, seed: int = 0, looks: int = 1) -> TasksVerdict:
     """The verdict over the recipes that share tasks, each arm of which is called by its recipe.
 
     Args:
         tasks: arms by name, by task; of no crossed design, and none whose trials were selected.
         seed: of the permutations.
+        looks: as of `over_tasks`.
     """
-    pairs = over_tasks(tasks, seed)
+    pairs = over_tasks(tasks, seed, looks)
     if not pairs:
         return TasksVerdict(
             "No two recipes were run on two tasks or more, and there is nothing to compare over"
@@ -57,10 +58,11 @@ def judge_tasks(tasks: Tasks, seed: int = 0) -> TasksVerdict:
     else:
         nearest = min(pairs, key=_least_p)
         shown, said = [nearest], _not_shown(pairs, nearest)
-    notes = (*_against(led, tasks), *_means(shown, tasks), *_unjudged(pairs))
-    return TasksVerdict(
-        *said, (*notes, LOOKED_AGAIN, _limits(len(tasks))), leaders if led else (), wins, pairs
+    notes = (
+        *(*_against(led, tasks), *_means(shown, tasks), *_unjudged(pairs)),
+        *(about_looks(looks), _limits(len(tasks))),
     )
+    return TasksVerdict(*said, notes, leaders if led else (), wins, pairs)
 
 
 def _leaders(pairs: Sequence[OverTasks], wins: Sequence[TasksWin]) -> tuple[str, ...]:

@@ -33,6 +33,11 @@ class Verdict(NamedTuple):
     main_effects: tuple[MainEffect, ...] = ()
 
     @property
+    def decided(self) -> bool:
+        """Whether one arm was shown to be more stable than all others."""
+        return len(self.leaders) == 1 and self.open_pair is None
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """The verdict itself."""
         return self.more_stable, self.how_sure, *self.over_grid, self.next_step
@@ -56,6 +61,7 @@ def judge(
     num_dev: int | None = None,
     seed: int = 0,
     margin: float | None = None,
+    looks: int = 1,
 ) -> Verdict:
     """The verdict over the arms of one or several sweeps; UserError where scores do not compare.
 
@@ -63,6 +69,8 @@ def judge(
         num_dev: examples of the dev set.
         seed: of the permutations.
         margin: the difference of scores that is as good as none.
+        looks: at how many numbers of seeds, fixed beforehand, a verdict is asked for until one arm
+            is shown to be more stable than all others.
     """
     check_comparable(arms)
     named = {arm.name: arm for arm in arms}
@@ -73,9 +81,9 @@ def judge(
         return Verdict(*sentences.crossed(arms), notes(arms, [], (), num_dev, 0))
     if len(arms) == 1:
         return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], (), num_dev, 0))
-    pairs = compare_all(arms, seed, margin)
+    pairs = compare_all(arms, seed, margin, looks)
     tests = num_tests(pairs)
-    effects = main_effects(arms, seed)
+    effects = main_effects(arms, seed, looks)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
     leaders = _leaders(arms, wins)
     if not leaders:  # a beats b, b beats c, c beats a

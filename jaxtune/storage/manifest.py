@@ -10,6 +10,9 @@ from typing import Any
 
 import jax
 
+from jaxtune.core.console import say
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import read_json
 from jaxtune.core.version import __version__
 from jaxtune.storage.inputs import Inputs
 
@@ -33,6 +36,18 @@ def describe(argv: Sequence[str], precision: str, inputs: Inputs) -> dict[str, A
         "sha256": {file.path: file.sha256 for file in inputs.values()},
         "inputs": {place: file.path for place, file in inputs.items()},
     }
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """What was noted when OUT was begun; None where nothing was, or where it cannot be read."""
+    if not path.exists():
+        return None
+    try:
+        manifest = read_json(path)
+        return manifest if isinstance(manifest["sha256"], dict) else None
+    except (UserError, KeyError, TypeError):
+        say(f"Warning: {path} cannot be read and is written anew.")
+        return None
 
 
 def differences(first: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:

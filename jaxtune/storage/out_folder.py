@@ -1,8 +1,6 @@
 """OUT: whose it is, what it holds already, and what is noted there before a sweep begins."""
 
 import contextlib
-import dataclasses
-import difflib
 import os
 import platform
 import shutil
@@ -13,11 +11,9 @@ from typing import Any
 
 import filelock
 import numpy as np
-import yaml
 
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import FURTHER_FIELDS, INPUT_FIELDS, SEED_FIELDS, SweepConfig
-from jaxtune.config.trials import Trial, shown
+from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json, write_text
@@ -25,12 +21,10 @@ from jaxtune.storage.inputs import (
     Inputs,
     absolute,
     changes,
-    from_root,
-    further_from_root,
     moves,
     recorded_inputs,
 )
-from jaxtune.storage.manifest import differences
+from jaxtune.storage.manifest import differences, read_manifest
 from jaxtune.storage.paths import (
     ANSWERS,
     CHECKPOINTS,
@@ -109,100 +103,6 @@ def _holder(out: Path) -> str:
         return "another sweep"
 
 
-def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:
-    """Refuses a folder with another sweep's results, or, to overwrite, one that holds no sweep.
-
-    More seeds of the same config are the same sweep.
-
-    Args:
-        given: the settings before max_length was fitted to the model, as jaxtune 0.1.0 kept them.
-    """
-    path = out / CONFIG
-    if settings.base.overwrite:
-        held = {file.name for file in out.iterdir()} if out.exists() else set()
-        if held - {LOCK, HOLDER} and MANIFEST not in held:
-            raise UserError(
-                f"{out} is no sweep's folder ({MANIFEST} is missing); give another --out."
-            )
-        return
-    if not path.exists():
-        if (out / TRIALS).exists():
-            raise UserError(
-                f"{out} holds trials but no {CONFIG}; give another --out, or --overwrite true."
-            )
-        return
-    paths_too = _read_manifest(out / MANIFEST) is None  # nothing else tells the files apart
-    theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
-    is_as_given = given is not None and (
-        _comparable(theirs, paths_too) == _comparable(given.as_yaml(), paths_too)
-    )
-    if given is not None and is_as_given and "max_length" not in given.grid:
-        return
-    before, now = (_comparable(text, paths_too).splitlines() for text in (theirs, ours))
-    lines = difflib.unified_diff(before, now, n=0, lineterm="")
-    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
-    if {line[1:].partition(":")[0] for line in changed} == {"trials_per_device"}:
-        begun = changed[0].partition(": ")[2]
-        do = "leave it out" if begun == "null" else f"give {begun} again"
-        raise UserError(
-            f"{out} was begun with trials_per_device {begun}, and how many trials run at once"
-            f" decides how they round; {do}, or give another --out."
-        )
-    if changed:
-        raise UserError(
-            f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"
-            " or --overwrite true."
-        )
-
-
-def _comparable(text: str, paths_too: bool) -> str:
-    """A config without its seeds, and with the defaults of fields that it is too old to know.
-
-    Args:
-        paths_too: whether the places of model and data count; else only whether they are given.
-    """
-    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    try:
-        values = yaml.safe_load(text)
-        values |= {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in defaults.items()
-            if name not in values
-        }
-        # With `keep_trials` more seeds would change who goes on.
-        apart = () if values.get("keep_trials") else SEED_FIELDS
-        kept = {name: value for name, value in values.items() if name not in apart}
-        grid = dict(kept.get("grid") or {})
-        for name in INPUT_FIELDS:
-            if name in grid:  # the arms are called by it
-                grid[name] = [shown(name, value, grid[name]) for value in grid[name]]
-            if kept[name] is not None:
-                kept[name] = from_root(name, kept[name]) if paths_too else "given"
-        further = further_from_root(kept)
-        if not paths_too:
-            further["test_file"] = kept["test_file"] and "given"
-            further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
-        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
-    except (yaml.YAMLError, AttributeError, TypeError):
-        return text
-    return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
-
-
-def same_places(out: Path, settings: Settings) -> bool:
-    """Whether OUT's config names model and data as these settings do, from the root on."""
-    path = out / CONFIG
-    if not path.exists():
-        return False
-    texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
-    try:
-        configs = [yaml.safe_load(_comparable(text, paths_too=True)) for text in texts]
-        names = (*INPUT_FIELDS, *FURTHER_FIELDS)
-        before, now = ([config.get(name) for name in names] for config in configs)
-    except (yaml.YAMLError, AttributeError):  # no config
-        return False
-    return before == now
-
-
 def check_inputs(out: Path, inputs: Inputs, whole: bool) -> None:
     """Compares the files of model and data with those that OUT was begun with.
 
@@ -211,7 +111,7 @@ def check_inputs(out: Path, inputs: Inputs, whole: bool) -> None:
     Args:
         whole: whether a missing file is a change, too.
     """
-    manifest = _read_manifest(out / MANIFEST)
+    manifest = read_manifest(out / MANIFEST)
     if manifest is None:
         return
     before = recorded_inputs(out, manifest)
@@ -294,21 +194,10 @@ def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
     # What orbax was writing when a process was killed; the lock says nobody is writing now.
     for leftover in (out / PARAMS).glob("*/*.orbax-checkpoint-tmp*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    first = _read_manifest(path) or run
+    first = read_manifest(path) or run
     if first is not run:
         for difference in differences(first, run):
             say(f"Warning: {out} was begun with {difference}.")
         first.setdefault("continued", []).append(run)
     write_text(out / CONFIG, absolute(settings).as_yaml())
     write_json(path, first)
-
-
-def _read_manifest(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        manifest = read_json(path)
-        return manifest if isinstance(manifest["sha256"], dict) else None
-    except (UserError, KeyError, TypeError):
-        say(f"Warning: {path} cannot be read and is written anew.")
-        return None

@@ -1,4 +1,4 @@
-"""Runs a planned sweep group by group, keeps what each leaves, and says what came out."""
+"""Runs a sweep: plans it, says what was read, trains what OUT does not hold, and concludes."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -9,44 +9,31 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jaxtune.config.looks import looks
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import read_json, write_json
 from jaxtune.core.processes import writes
-from jaxtune.core.signals import Interruption
-from jaxtune.core.words import plural
+from jaxtune.core.words import listed, plural
 from jaxtune.data.reading import readings_in, sentences
-from jaxtune.stats.arms import by_arm, make_arms
-from jaxtune.stats.describe import summarise
-from jaxtune.stats.verdict import judge
-from jaxtune.storage.checkpoints import SweepCheckpoints
+from jaxtune.storage.claim import check_claim, same_places
 from jaxtune.storage.curves import write_asked, write_labels
 from jaxtune.storage.inputs import Inputs, read_inputs
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import (
     begin,
-    check_claim,
     check_inputs,
     check_labels,
     finished_trials,
     locked,
     out_folder,
-    same_places,
 )
-from jaxtune.storage.paths import CHECKPOINTS, MANIFEST, SUMMARY, TENSORBOARD
-from jaxtune.storage.results import read_history
-from jaxtune.storage.tensorboard import write_arm_curves
-from jaxtune.storage.trial_rows import read_rows
-from jaxtune.sweep.answers import write_answers
+from jaxtune.sweep.conclude import conclude
 from jaxtune.sweep.device_table import show_devices
-from jaxtune.sweep.groups import RunningProgram, SweepRun
-from jaxtune.sweep.keep_trials import run_best
-from jaxtune.sweep.meter import Meter
-from jaxtune.sweep.progress import SweepProgress, show_arms
+from jaxtune.sweep.train import is_done, train
 from jaxtune.training.ahead import check_compiler
 from jaxtune.training.device_plan import Outlook, outlooks
 from jaxtune.training.dry_run import plan_lines, seen_of
@@ -82,7 +69,8 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():
             check_claim(out, settings, given)
-        plans = make_plans(trials, _finished(out, settings, trials))
+        finished = _finished(out, settings, trials)
+        plans = [] if is_done(out, settings, finished) else make_plans(trials, finished)
         inputs = _inputs(out, settings, bool(plans)) if writes() else {}
         throughput = None
         if plans:
@@ -98,12 +86,13 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                     write_asked(out, name, asked.ids, labels)
                 _say_what_was_read(given, plans)
                 say(task.scoring)
+                _say_looks(settings.base)
                 about = [(*choosing(plan), *plan.about_the_start) for plan in plans]
                 for sentence in dict.fromkeys(s for each in about for s in each):
                     say(sentence)
-            throughput = _train(out, plans, settings, len(trials)).totals()
+            throughput = train(out, plans, settings, len(trials)).totals()
         if writes():
-            _conclude(out, settings, throughput)
+            conclude(out, settings.base, throughput)
     return out
 
 
@@ -125,6 +114,7 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
     _say_what_was_read(given, plans)
     if plans:
         say(plans[0].task.scoring)
+        _say_looks(settings.base)
         for sentence in dict.fromkeys(s for plan in plans for s in choosing(plan)):
             say(sentence)
     if devices and plans:
@@ -166,6 +156,15 @@ def _say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
         most = plan.task.model.encoder.config.max_length
         if asked > most and asked != SweepConfig.max_length:  # the default was not asked for
             say(f"max_length {asked} is more than the model's {most} positions: {most} is used.")
+
+
+def _say_looks(config: SweepConfig) -> None:
+    if config.until_decided:
+        *sooner, last = looks(config)
+        say(
+            f"The verdict is looked at after {listed(map(str, sooner))} and {last} seeds per arm,"
+            " and decides how many are run; plans and times are those of the last."
+        )
 
 
 def _try_steps(plans: Sequence[ProgramPlan]) -> list[Probe]:
@@ -240,55 +239,3 @@ def _provenance(
     readings = readings_in({"data": list(map(reading, plans))})
     about = {"data": readings, "groups": [plan.describe() for plan in plans]}
     return describe(argv, settings.base.precision, inputs) | about
-
-
-def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) -> None:
-    """What is written and said over all trials."""
-    arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
-    rows = read_rows(out)
-    write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
-    show_arms(arms)
-    write_answers(out, rows)
-    # The report's own verdict: a second test here would be another answer to the same question.
-    if len(arms) > MANY_ARMS:
-        say(f"Comparing {len(arms)} arms ...")
-    say("\n".join(judge(make_arms(by_arm(rows))).sentences))
-    say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
-
-
-def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:
-    """All groups of all programs; each leaves its results before the next begins."""
-    meter = Meter()
-    total_steps = sum(plan.num_steps * len(plan.pending) for plan in plans)
-    num_done = num_trials - sum(len(plan.pending) for plan in plans)
-    # Several processes could not agree on when to save or to stop: there finished groups are what
-    # stays.
-    alone = jax.process_count() == 1
-    checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
-    asked = Interruption(watch=alone)
-    with SweepProgress(num_trials, num_done, total_steps) as progress, asked:
-        sweep = SweepRun(
-            out, tuple(settings.grid), progress, meter, checkpoints if alone else None, asked
-        )
-        if settings.base.keep_trials is None:
-            for plan in plans:
-                sweep.run(RunningProgram(plan, meter), plan.pending)
-        else:
-            run_best(sweep, plans, settings.base.keep_trials)
-    if writes():
-        checkpoints.discard()
-    return meter
-
-
-def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Writes summary.json over every row of OUT; without new trials the throughput stays."""
-    path = out / SUMMARY
-    if throughput is None and path.exists():
-        with contextlib.suppress(UserError, KeyError, TypeError):
-            throughput = read_json(path)["throughput"]
-    summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
-    readings: list[dict[str, Any]] = []
-    with contextlib.suppress(UserError, AttributeError, TypeError):  # damage there costs no score
-        readings = readings_in(read_json(out / MANIFEST))
-    write_json(path, {"arms": summaries, "data": readings, "throughput": throughput})
-    return summaries

@@ -11,13 +11,15 @@ from jaxtune.report.sources import Planned, folder_names, planned, printable
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ("num_seeds: 32", (32, 1)),
-        ("num_seeds: 32\nseeds: 0-3,77", (5, 1)),
-        ("num_seeds: 32\nseeds: 7", (1, 1)),
-        ("num_seeds: 8\ngrid:\n  a: [1, 2, 2]\n  b: [false, true]", (32, 4)),
-        ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2", (15, 1)),
-        ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2\ndropout_seeds: 1,2", (30, 1)),
-        ("num_seeds: 8\ninit_seeds: null\nseeds: null", (8, 1)),
+        ("num_seeds: 32", ((32,), 1)),
+        ("num_seeds: 32\nseeds: 0-3,77", ((5,), 1)),
+        ("num_seeds: 32\nseeds: 7", ((1,), 1)),
+        ("num_seeds: 8\ngrid:\n  a: [1, 2, 2]\n  b: [false, true]", ((32,), 4)),
+        ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2", ((15,), 1)),
+        ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2\ndropout_seeds: 1,2", ((30,), 1)),
+        ("num_seeds: 8\ninit_seeds: null\nseeds: null", ((8,), 1)),
+        ("num_seeds: 8\nuntil_decided: true\nmax_seeds: 20", ((8, 16, 20), 1)),
+        ("num_seeds: 8\nuntil_decided: false\nmax_seeds: 20", ((8,), 1)),
     ],
 )
 def test_the_plan_is_read_from_the_config(config, expected):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_scores import bimodal, normal
-from false_verdicts import of_crossed_seeds, of_grids, of_repeated_looks
+from false_verdicts import FIXED, of_crossed_seeds, of_grids, of_repeated_looks, stops_at
 from made_up import made_up_arm
 
 from jaxtune.stats.notes import LOOKS
@@ -98,6 +98,26 @@ def test_repeated_looks_are_too_often_wrong():
 @pytest.mark.parametrize(("rate", "found"), [(0.0, 0.12), (0.1, 0.12), (0.3, 0.13), (0.5, 0.12)])
 def test_repeated_looks_are_wrong_in_so_many_sweeps(rate, found):
     assert of_repeated_looks(rate, 300) == pytest.approx(found, abs=0.07)
+
+
+def test_counted_looks_are_rarely_wrong():
+    """As --until_decided has them; the bound is 0.05 and three and a half standard errors."""
+    assert of_repeated_looks(0.3, 60, FIXED[0], len(FIXED[0])) <= 0.148
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("looks", FIXED)
+def test_counted_looks_are_rarely_wrong_in_many_sweeps(rate, looks):
+    assert of_repeated_looks(rate, 600, looks, len(looks)) <= 0.081
+
+
+@pytest.mark.storm
+def test_clear_differences_are_decided_at_the_first_look():
+    """Failures of the quickstart: 88 % against 3 %."""
+    stops = stops_at((0.88, 0.03), 200, FIXED[0], len(FIXED[0]))
+    assert {winner for _, winner in stops} == {1}
+    assert sum(n == FIXED[0][0] for n, _ in stops) >= 190
 
 
 def test_the_docs_have_the_figures_of_the_sentences():

@@ -432,3 +432,33 @@ def test_of_errors_the_smaller_mean_is_the_better_one():
     found = judge([made_up_arm(steady, "steady", **error), made_up_arm(high, "high", **error)])
     assert found.leaders == ("steady",)
     assert "but it scores worse than [high] (mean 1.010 against 0.700)" in found.more_stable
+
+
+def test_looks_count_every_p():
+    """One of four looks: p is four times that of one look, and what one look shows may be open."""
+    off = arm("off", [0.6] * 7 + [*normal(0.8, 0.02, 9)], bias_correction=False)
+    on = arm("on", [0.6] + [*normal(0.8, 0.02, 15)], bias_correction=True)
+    once, one_of_four = judge([off, on]), judge([off, on], looks=4)
+    (pair,), (looked,) = once.comparisons, one_of_four.comparisons
+    assert looked.tests == pair.tests or looked.tests.failures == pair.tests.failures
+    assert looked.failures.p == pytest.approx(4 * pair.failures.p)
+    assert looked.failures.level == pytest.approx(pair.failures.level / 4)
+    assert 0.0125 < pair.failures.p <= 0.05
+    assert once.leaders == ("on",)
+    assert once.decided
+    assert one_of_four.leaders == ()
+    assert not one_of_four.decided
+    assert "after Holm over 8 tests" in one_of_four.how_sure
+    # An interval at the level of four looks is wider.
+    assert looked.effects.failures.high > pair.effects.failures.high
+    (note,) = [n for n in one_of_four.notes if "Every p counts 4 times" in n]
+    assert note not in once.notes
+    assert any("fixed beforehand: whoever adds seeds" in n for n in once.notes)
+
+
+def test_a_lead_over_some_decides_nothing():
+    """Of three arms two are alike: more seeds may tell them apart."""
+    bad = arm("bad", [0.6] * 20, bias_correction=False)
+    one, other = arm("one", normal(0.8, 0.02, 20)), arm("other", normal(0.8, 0.02, 20))
+    assert not judge([bad, one, other]).decided
+    assert judge([bad, one]).decided

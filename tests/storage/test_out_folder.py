@@ -8,7 +8,7 @@ import pytest
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.core.errors import UserError
-from jaxtune.storage.out_folder import begin, check_claim, finished_trials, locked, out_folder
+from jaxtune.storage.out_folder import begin, finished_trials, locked, out_folder
 
 
 def settings(*flags):
@@ -54,25 +54,6 @@ def test_the_default_folder_stays_under_runs():
         assert len(folder.parts) == 2
 
 
-def test_results_without_a_config_are_nobodys(tmp_path):
-    (tmp_path / "trials.jsonl").touch()
-    with pytest.raises(UserError, match=r"holds trials but no config.yaml"):
-        check_claim(tmp_path, settings())
-
-
-def test_a_config_that_is_no_yaml_is_another_config(tmp_path):
-    (tmp_path / "config.yaml").write_text("model: [\n")
-    with pytest.raises(UserError, match="another config"):
-        check_claim(tmp_path, settings())
-
-
-def test_seeds_do_not_make_another_config(tmp_path):
-    (tmp_path / "config.yaml").write_text(settings("--num_seeds", "3").as_yaml())
-    check_claim(tmp_path, settings("--num_seeds", "9"))
-    with pytest.raises(UserError, match="batch_size: 16"):
-        check_claim(tmp_path, settings("--batch_size", "8"))
-
-
 def test_an_empty_folder_holds_nothing(tmp_path):
     assert finished_trials(tmp_path, make_trials(settings()), repair=True) == {}
 
@@ -94,12 +75,3 @@ def test_what_orbax_left_half_written_goes(tmp_path):
     begin(tmp_path, settings(), {"sha256": {}, "packages": {}})
     assert not left.exists()
     assert (kept / "data").exists()
-
-
-def test_a_config_from_before_a_field_was_known_is_the_same(tmp_path):
-    ours = settings("--num_seeds", "8")
-    kept = [line for line in ours.as_yaml().splitlines() if not line.startswith("mixout")]
-    (tmp_path / "config.yaml").write_text("\n".join(kept))
-    check_claim(tmp_path, ours)
-    with pytest.raises(UserError, match=r"-mixout: 0.0; \+mixout: 0.5"):
-        check_claim(tmp_path, settings("--mixout", "0.5"))

@@ -2,7 +2,11 @@
 
 from jaxtune.config.parse import SWEPT_FIELDS
 
-COUNTS = "num_seeds num_epochs batch_size max_length log_every max_steps eval_every train_examples"
+COUNTS = (
+    "num_seeds max_seeds num_epochs batch_size max_length log_every max_steps eval_every"
+    " train_examples"
+)
+ARMS = "--grid.bias_correction true false --until_decided"
 POSITIVE = ("learning_rate", "adam_eps", "max_grad_norm")
 RATES = ("adam_b1", "adam_b2", "dropout", "label_smoothing")
 CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
@@ -144,6 +148,21 @@ FLAGS = [
     (
         "--grid.max_length 64 128",
         "grid.max_length is 64, 128, but the model has 16 positions, so that several would be",
+    ),
+    ("--max_seeds 64", "max_seeds is 64, which is read with until_decided alone; give --until"),
+    ("--until_decided", "until_decided compares arms, and there is one; sweep a field, such as"),
+    (
+        f"{ARMS} --num_seeds 128",
+        "until_decided begins with num_seeds 128 and ends at max_seeds 128; give a smaller",
+    ),
+    (f"{ARMS} --max_seeds 1000001", "max_seeds is 1000001; give at most 1,000,000."),
+    *(
+        (f"{ARMS} {flags}", f"until_decided and {name} are both given, and it adds seeds of its")
+        for name, flags in (
+            ("seeds", "--seeds 0-7"),
+            ("init_seeds", "--init_seeds 0-3 --order_seeds 0-3"),
+            ("keep_trials", "--early_stop 0.5 --keep_trials 2"),
+        )
     ),
     ("--patience 0", "patience is 0; give a number of at least 1"),
     (

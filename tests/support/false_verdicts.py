@@ -11,12 +11,15 @@ import numpy as np
 from drawn_scores import bimodal
 from made_up import made_up_arm
 
+from jaxtune.config.looks import looks_at
 from jaxtune.stats.compare import ALPHA, holm
 from jaxtune.stats.hypothesis_tests import failure_test, spread_test
 from jaxtune.stats.main_effects import main_effects
 from jaxtune.stats.power import boschloo_rejects
 
 LOOKS = range(8, 65, 4)
+# Of a sweep with --until_decided, such as --num_seeds 16 --max_seeds 128.
+FIXED = (looks_at(16, 128), looks_at(32, 128))
 
 
 def shown(p_values):
@@ -41,27 +44,41 @@ def of_crossed_seeds(side, share, repeats):
     return found / repeats
 
 
-def of_repeated_looks(rate, repeats):
-    """A verdict about the first 8, 12, ... 64 seeds of two equal recipes: at least one is wrong."""
-    rng, found = np.random.default_rng(5), 0
+def of_repeated_looks(rate, repeats, looks=LOOKS, counted=1):
+    """Verdicts about the first so many seeds of two equal recipes: at least one is wrong.
+
+    Args:
+        counted: how many times every p counts.
+    """
+    stops = stops_at((rate, rate), repeats, looks, counted)
+    return sum(winner is not None for _, winner in stops) / repeats
+
+
+def stops_at(rates, repeats, looks, counted):
+    """Of sweeps of two recipes that fail so often: with how many seeds per arm each was decided,
+    and which arm it named; or the last look's, and None.
+    """
+    rng, stops = np.random.default_rng(5), []
     # The smaller of two p is held against half the level.
-    tables = {n: boschloo_rejects(n, ALPHA / 2) for n in LOOKS}
+    level = ALPHA / 2 / counted
+    tables = {n: boschloo_rejects(n, level) for n in looks}
     for seed in range(repeats):
-        scores = np.stack([bimodal(rng, LOOKS[-1], rate) for _ in range(2)])
-        failed = scores == 0.527
-        found += any(_wrong(scores[:, :n], failed[:, :n], tables[n], seed) for n in LOOKS)
-    return found / repeats
+        scores = np.stack([bimodal(rng, looks[-1], rate) for rate in rates])
+        winners = ((n, _winner(scores[:, :n], tables[n], level, seed)) for n in looks)
+        stops.append(next((each for each in winners if each[1] is not None), (looks[-1], None)))
+    return stops
 
 
-def _wrong(scores, failed, table, seed):
+def _winner(scores, table, level, seed):
     """As `verdict.find_win` decides it."""
-    counts = failed.sum(axis=1)
+    counts = (scores == 0.527).sum(axis=1)
     if table[tuple(counts)]:
-        return True
+        return int(counts.argmin())
     low = int(scores.std(axis=1).argmin())
-    if counts[low] > counts[1 - low] or 2 * counts[low] > failed.shape[1]:
-        return False
-    return spread_test(*scores, seed, 1999).p <= ALPHA / 2
+    if counts[low] > counts[1 - low] or 2 * counts[low] > scores.shape[1]:
+        return None
+    # Resamples enough for the level, as `compare_all` has them.
+    return low if spread_test(*scores, seed, max(1999, int(40 / level))).p <= level else None
 
 
 def of_grids(values, n, repeats):
@@ -99,6 +116,14 @@ if __name__ == "__main__":
         print(f"crossed seeds, {side} x {side}, {share:.0%} of the variance: {found:.1%}")
     for rate in (0.0, 0.1, 0.3, 0.5):
         print(f"looks, {rate:.0%} fail: {of_repeated_looks(rate, 2000):.1%}")
+        for looks in FIXED:
+            wrong = of_repeated_looks(rate, 2000, looks, len(looks))
+            print(f"until decided at {looks}, {rate:.0%} fail: {wrong:.1%}")
+    for rates in ((0.88, 0.03), (0.4, 0.1), (0.2, 0.05), (0.1, 0.02)):
+        for looks in (*FIXED, (128,)):
+            stops = stops_at(rates, 1000, looks, len(looks))
+            seeds, right = np.mean([n for n, _ in stops]), np.mean([w == 1 for _, w in stops])
+            print(f"{rates} fail, looks at {looks}: {seeds:.0f} seeds an arm, right {right:.1%}")
     for values, n, repeats in (((2, 2), 16, 1000), ((3, 2), 16, 600), ((3, 2), 32, 800)):
         cells, over_grid, any_of_both = of_grids(values, n, repeats)
         print(

@@ -1,0 +1,140 @@
+"""Whether OUT holds the very sweep that is asked for, and so may be gone on with."""
+
+import dataclasses
+import difflib
+from pathlib import Path
+
+import yaml
+
+from jaxtune.config.looks import looks_at
+from jaxtune.config.parse import Settings
+from jaxtune.config.settings import (
+    FURTHER_FIELDS,
+    INPUT_FIELDS,
+    LOOK_FIELDS,
+    SEED_FIELDS,
+    SweepConfig,
+)
+from jaxtune.config.trials import shown
+from jaxtune.core.errors import UserError
+from jaxtune.core.words import listed
+from jaxtune.storage.inputs import from_root, further_from_root
+from jaxtune.storage.manifest import read_manifest
+from jaxtune.storage.out_folder import HOLDER, LOCK
+from jaxtune.storage.paths import CONFIG, MANIFEST, TRIALS
+
+
+def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:
+    """Refuses a folder with another sweep's results, or, to overwrite, one that holds no sweep.
+
+    More seeds of the same config are the same sweep.
+
+    Args:
+        given: the settings before max_length was fitted to the model, as jaxtune 0.1.0 kept them.
+    """
+    path = out / CONFIG
+    if settings.base.overwrite:
+        held = {file.name for file in out.iterdir()} if out.exists() else set()
+        if held - {LOCK, HOLDER} and MANIFEST not in held:
+            raise UserError(
+                f"{out} is no sweep's folder ({MANIFEST} is missing); give another --out."
+            )
+        return
+    if not path.exists():
+        if (out / TRIALS).exists():
+            raise UserError(
+                f"{out} holds trials but no {CONFIG}; give another --out, or --overwrite true."
+            )
+        return
+    paths_too = read_manifest(out / MANIFEST) is None  # nothing else tells the files apart
+    theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
+    is_as_given = given is not None and (
+        _comparable(theirs, paths_too) == _comparable(given.as_yaml(), paths_too)
+    )
+    if given is not None and is_as_given and "max_length" not in given.grid:
+        return
+    before, now = (_comparable(text, paths_too).splitlines() for text in (theirs, ours))
+    lines = difflib.unified_diff(before, now, n=0, lineterm="")
+    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    if {line[1:].partition(":")[0] for line in changed} == {"trials_per_device"}:
+        begun = changed[0].partition(": ")[2]
+        do = "leave it out" if begun == "null" else f"give {begun} again"
+        raise UserError(
+            f"{out} was begun with trials_per_device {begun}, and how many trials run at once"
+            f" decides how they round; {do}, or give another --out."
+        )
+    if (
+        changed
+        and {line[1:].partition(":")[0] for line in changed} <= {*LOOK_FIELDS}
+        and (begun := _looks(theirs))
+    ):
+        raise UserError(
+            f"{out} {begun}, and a verdict holds for looks that are fixed beforehand; give the same"
+            " num_seeds, max_seeds and until_decided again, or another --out."
+        )
+    if changed:
+        raise UserError(
+            f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"
+            " or --overwrite true."
+        )
+
+
+def _looks(config: str) -> str:
+    """With how many seeds the verdict was to be looked at; empty where this cannot be read."""
+    try:
+        values = yaml.safe_load(config)
+        first, most = int(values["num_seeds"]), int(values["max_seeds"])
+        if not values["until_decided"]:
+            return "was begun with a number of seeds that is looked at once"
+        return f"was begun to look at {listed([*map(str, looks_at(first, most))])} seeds per arm"
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        return ""
+
+
+def _comparable(text: str, paths_too: bool) -> str:
+    """A config without its seeds, and with the defaults of fields that it is too old to know.
+
+    Args:
+        paths_too: whether the places of model and data count; else only whether they are given.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    try:
+        values = yaml.safe_load(text)
+        values |= {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in defaults.items()
+            if name not in values
+        }
+        # With `keep_trials` more seeds would change who goes on, and looks are fixed beforehand.
+        fixed = values.get("keep_trials") or values.get("until_decided")
+        apart = () if fixed else SEED_FIELDS
+        kept = {name: value for name, value in values.items() if name not in apart}
+        grid = dict(kept.get("grid") or {})
+        for name in INPUT_FIELDS:
+            if name in grid:  # the arms are called by it
+                grid[name] = [shown(name, value, grid[name]) for value in grid[name]]
+            if kept[name] is not None:
+                kept[name] = from_root(name, kept[name]) if paths_too else "given"
+        further = further_from_root(kept)
+        if not paths_too:
+            further["test_file"] = kept["test_file"] and "given"
+            further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
+        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
+    except (yaml.YAMLError, AttributeError, TypeError):
+        return text
+    return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
+
+
+def same_places(out: Path, settings: Settings) -> bool:
+    """Whether OUT's config names model and data as these settings do, from the root on."""
+    path = out / CONFIG
+    if not path.exists():
+        return False
+    texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
+    try:
+        configs = [yaml.safe_load(_comparable(text, paths_too=True)) for text in texts]
+        names = (*INPUT_FIELDS, *FURTHER_FIELDS)
+        before, now = ([config.get(name) for name in names] for config in configs)
+    except (yaml.YAMLError, AttributeError):  # no config
+        return False
+    return before == now

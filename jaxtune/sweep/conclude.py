@@ -1,0 +1,66 @@
+"""What is written and said over all trials, and whether more seeds are needed for a verdict."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtune.config.looks import looks
+from jaxtune.config.settings import SweepConfig
+from jaxtune.core.console import say
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import read_json, write_json
+from jaxtune.data.reading import readings_in
+from jaxtune.stats.arms import by_arm, make_arms
+from jaxtune.stats.describe import summarise
+from jaxtune.stats.verdict import Verdict, judge
+from jaxtune.storage.paths import MANIFEST, SUMMARY, TENSORBOARD
+from jaxtune.storage.results import read_history
+from jaxtune.storage.tensorboard import write_arm_curves
+from jaxtune.storage.trial_rows import Row, read_rows
+from jaxtune.sweep.answers import write_answers
+from jaxtune.sweep.progress import show_arms
+
+MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
+
+
+def conclude(out: Path, config: SweepConfig, throughput: dict[str, Any] | None) -> None:
+    """What is written and said over all trials."""
+    arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
+    rows = read_rows(out)
+    write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
+    show_arms(arms)
+    write_answers(out, rows)
+    if len(arms) > MANY_ARMS:
+        say(f"Comparing {len(arms)} arms ...")
+    say("\n".join(_verdict(rows, config).sentences))
+    say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
+
+
+def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:
+    """Whether the first trials of OUT need none beside them: one arm was shown to be more stable
+    than all others, or nothing was learnt by any.
+    """
+    if not config.until_decided:
+        return False
+    rows = [row for row in read_rows(out) if row["trial"] < num_trials]
+    return all(row["failed"] for row in rows) or _verdict(rows, config).decided
+
+
+def _verdict(rows: Sequence[Row], config: SweepConfig) -> Verdict:
+    """The report's own: a second test here would be another answer to the same question."""
+    return judge(make_arms(by_arm(rows)), looks=len(looks(config)))
+
+
+def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Writes summary.json over every row of OUT; without new trials the throughput stays."""
+    path = out / SUMMARY
+    if throughput is None and path.exists():
+        with contextlib.suppress(UserError, KeyError, TypeError):
+            throughput = read_json(path)["throughput"]
+    summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
+    readings: list[dict[str, Any]] = []
+    with contextlib.suppress(UserError, AttributeError, TypeError):  # damage there costs no score
+        readings = readings_in(read_json(out / MANIFEST))
+    write_json(path, {"arms": summaries, "data": readings, "throughput": throughput})
+    return summaries

@@ -1,0 +1,87 @@
+"""Trains the trials of a sweep, program by program; of one that adds seeds, look by look."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax
+
+from jaxtune.config.looks import trials_at_looks
+from jaxtune.config.parse import Settings
+from jaxtune.config.trials import Trial
+from jaxtune.core.console import say
+from jaxtune.core.processes import worst, writes
+from jaxtune.core.signals import Interruption
+from jaxtune.storage.checkpoints import SweepCheckpoints
+from jaxtune.storage.paths import CHECKPOINTS
+from jaxtune.sweep.conclude import is_decided
+from jaxtune.sweep.groups import RunningProgram, SweepRun
+from jaxtune.sweep.keep_trials import run_best
+from jaxtune.sweep.meter import Meter
+from jaxtune.sweep.progress import SweepProgress
+from jaxtune.training.plan import ProgramPlan
+
+
+def is_done(out: Path, settings: Settings, finished: Mapping[int, int]) -> bool:
+    """Whether OUT holds all trials, or the verdict that seeds were to be added for."""
+    if not settings.base.until_decided:
+        return False  # then no trial is pending
+    looks = trials_at_looks(settings.base, len(settings.arms), 0)
+    reached = [n for n in looks if finished.keys() >= set(range(n))]
+    done = looks[-1] in reached
+    if not done and writes():
+        done = any(is_decided(out, settings.base, n) for n in reached)
+    return bool(worst([done])[0])
+
+
+def train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:
+    """All trials, or those of one look at the verdict after the other until it is decided."""
+    meter, arms = Meter(), len(settings.arms)
+    looks = trials_at_looks(settings.base, arms, num_trials)
+    for trials, more in itertools.zip_longest(looks, looks[1:]):
+        pending = [[t for t in plan.pending if t.number < trials] for plan in plans]
+        if any(pending):
+            _train_trials(out, plans, pending, settings, trials, meter)
+        if more is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:
+            break
+        if writes():
+            say(
+                f"After {trials // arms} seeds per arm none was shown to be more stable than all"
+                f" others: going on to {more // arms}."
+            )
+    return meter
+
+
+def _train_trials(
+    out: Path,
+    plans: Sequence[ProgramPlan],
+    pending: Sequence[Sequence[Trial]],
+    settings: Settings,
+    num_trials: int,
+    meter: Meter,
+) -> None:
+    """All groups of all programs; each leaves its results before the next begins.
+
+    Args:
+        pending: the trials of each plan that are to run now.
+        num_trials: with those that have run before.
+    """
+    steps = sum(plan.num_steps * len(own) for plan, own in zip(plans, pending, strict=True))
+    num_done = num_trials - sum(map(len, pending))
+    # Several processes could not agree on when to save or to stop: there finished groups are what
+    # stays.
+    alone = jax.process_count() == 1
+    checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
+    asked = Interruption(watch=alone)
+    with SweepProgress(num_trials, num_done, steps) as progress, asked:
+        sweep = SweepRun(
+            out, tuple(settings.grid), progress, meter, checkpoints if alone else None, asked
+        )
+        if settings.base.keep_trials is None:
+            for plan, own in zip(plans, pending, strict=True):
+                if own:
+                    sweep.run(RunningProgram(plan, meter), own)
+        else:
+            run_best(sweep, plans, settings.base.keep_trials)
+    if writes():
+        checkpoints.discard()

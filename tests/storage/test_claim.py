@@ -1,0 +1,60 @@
+"""Whether OUT holds the sweep that is asked for: what may differ, and what is refused."""
+
+import pytest
+
+from jaxtune.config.parse import parse
+from jaxtune.core.errors import UserError
+from jaxtune.storage.claim import check_claim
+
+TWO = ("--grid.bias_correction", "true", "false")
+
+
+def settings(*flags):
+    return parse(["--model", "bert", "--task", "rte", *flags])
+
+
+def test_results_without_a_config_are_nobodys(tmp_path):
+    (tmp_path / "trials.jsonl").touch()
+    with pytest.raises(UserError, match=r"holds trials but no config.yaml"):
+        check_claim(tmp_path, settings())
+
+
+def test_a_config_that_is_no_yaml_is_another_config(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: [\n")
+    with pytest.raises(UserError, match="another config"):
+        check_claim(tmp_path, settings())
+
+
+def test_seeds_do_not_make_another_config(tmp_path):
+    (tmp_path / "config.yaml").write_text(settings("--num_seeds", "3").as_yaml())
+    check_claim(tmp_path, settings("--num_seeds", "9"))
+    with pytest.raises(UserError, match="batch_size: 16"):
+        check_claim(tmp_path, settings("--batch_size", "8"))
+
+
+def test_a_config_from_before_a_field_was_known_is_the_same(tmp_path):
+    ours = settings("--num_seeds", "8")
+    kept = [line for line in ours.as_yaml().splitlines() if not line.startswith("mixout")]
+    (tmp_path / "config.yaml").write_text("\n".join(kept))
+    check_claim(tmp_path, ours)
+    with pytest.raises(UserError, match=r"-mixout: 0.0; \+mixout: 0.5"):
+        check_claim(tmp_path, settings("--mixout", "0.5"))
+
+
+def test_looks_are_fixed_beforehand(tmp_path):
+    begun = settings(*TWO, "--until_decided", "--num_seeds", "8", "--max_seeds", "20")
+    (tmp_path / "config.yaml").write_text(begun.as_yaml())
+    check_claim(tmp_path, begun)
+    for flags in (
+        ("--until_decided", "--num_seeds", "8", "--max_seeds", "32"),
+        ("--until_decided", "--num_seeds", "16", "--max_seeds", "20"),
+        ("--num_seeds", "8"),
+    ):
+        with pytest.raises(UserError, match="was begun to look at 8, 16, 20 seeds per arm, and"):
+            check_claim(tmp_path, settings(*TWO, *flags))
+
+
+def test_a_sweep_that_was_looked_at_once_gets_no_more_looks(tmp_path):
+    (tmp_path / "config.yaml").write_text(settings(*TWO, "--num_seeds", "8").as_yaml())
+    with pytest.raises(UserError, match="was begun with a number of seeds that is looked at once"):
+        check_claim(tmp_path, settings(*TWO, "--num_seeds", "8", "--until_decided"))

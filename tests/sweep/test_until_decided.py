@@ -1,0 +1,87 @@
+"""Seeds are added look by look until the verdict is decided; what has run is that of a plain sweep.
+
+Five steps decide nothing about recipes: these tests say what is decided, but for those of made-up
+scores.
+"""
+
+import pytest
+from made_up import RECIPE, made_up_rows
+from same_results import assert_same_trials
+from small_sweep import EVERYTHING, command
+
+import jaxtune
+from jaxtune.config.parse import parse
+from jaxtune.storage.trial_rows import append_rows
+from jaxtune.sweep import run, train
+from jaxtune.sweep.__main__ import main
+from jaxtune.sweep.conclude import is_decided
+
+LOOKS = (*EVERYTHING, "--until_decided", "--num_seeds", "1", "--max_seeds", "3")
+
+
+def deciding(monkeypatch, at):
+    """The verdict is decided with so many trials; returns how many it was asked for."""
+    asked = []
+
+    def decided(out, config, num_trials):
+        asked.append(num_trials)
+        return num_trials == at
+
+    monkeypatch.setattr(train, "is_decided", decided)
+    return asked
+
+
+def test_undecided_it_is_the_sweep_of_all_seeds(tiny, swept, tmp_path, monkeypatch, capsys):
+    asked = deciding(monkeypatch, at=None)
+    assert main(command(tiny, tmp_path / "out", *LOOKS)) == 0
+    assert asked == [2, 4]  # after the last look there is nothing to go on to
+    assert_same_trials(swept, tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "looked at after 1, 2 and 3 seeds per arm" in said
+    assert "After 1 seeds per arm none was shown to be more stable than all others: going" in said
+    # Every p of this verdict counts three times.
+    plain, looked = (jaxtune.load_results(out).verdict for out in (swept, tmp_path / "out"))
+    assert (plain.numbers.num_tests, looked.numbers.num_tests) == (2, 6)
+    assert "Every p counts 3 times for that" in repr(looked)
+    assert "fixed beforehand: whoever adds seeds" in repr(plain)
+
+
+def test_decided_it_ends_and_stays_so(tiny, tmp_path, monkeypatch, capsys):
+    deciding(monkeypatch, at=4)
+    out = tmp_path / "out"
+    assert main(command(tiny, out, *LOOKS)) == 0
+    assert sorted(jaxtune.load_results(out).trials["trial"]) == [0, 1, 2, 3]
+    assert "trials have finished" not in repr(jaxtune.load_results(out).verdict)  # no part of it
+    # Again: nothing is planned, neither before nor after a trial of the first look was lost.
+    monkeypatch.setattr(run, "make_plans", lambda *_: pytest.fail("nothing is left to plan"))
+    assert main(command(tiny, out, *LOOKS)) == 0
+    assert "neither" in capsys.readouterr().out.lower()
+
+
+def rows_of(scores):
+    """Of two arms, numbered seed by seed."""
+    arms = [made_up_rows(own, name, trivial=0.5, **RECIPE) for name, own in scores.items()]
+    for number, rows in enumerate(arms):
+        for row in rows:
+            row |= {"trial": 2 * row["trial"] + number, "seed": row["trial"]}
+    return sorted((row for rows in arms for row in rows), key=lambda row: row["trial"])
+
+
+def test_what_decides(tmp_path):
+    """Of 8, 16 and 32 seeds: 7 of 8 failures against none, but not 4; and nothing but failures."""
+    config = parse(
+        ["--grid.bias_correction", "false", "true", "--until_decided", "--num_seeds", "8"]
+    ).base
+    good = [0.8 + 0.001 * i for i in range(16)]
+    cases = {
+        "clear": ({"off": [0.5] * 7 + good[:1], "on": good[:8]}, True),
+        "open": ({"off": [0.5] * 4 + good[:4], "on": good[:8]}, False),
+        "failed": ({"off": [0.5] * 8, "on": [0.5] * 8}, True),
+        # The first 8 of 16 decide nothing, whatever comes after.
+        "later": ({"off": good[:8] + [0.5] * 8, "on": good}, False),
+    }
+    for name, (scores, expected) in cases.items():
+        (tmp_path / name).mkdir()
+        append_rows(tmp_path / name, rows_of(scores))
+        assert is_decided(tmp_path / name, config, 16) is expected, name
+    assert not is_decided(tmp_path / "clear", parse([]).base, 16)
