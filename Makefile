@@ -9,7 +9,7 @@ sweep: $(VENV)/run
 	$(BIN)/python -m jaxtune.sweep --num_seeds 32
 
 # Two processes, each with its own files, so that what a file's tests share is made once.
-WORKERS := -n 2 --dist loadfile
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest $(WORKERS)

@@ -54,6 +54,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             file.unlink(missing_ok=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of whole sweeps first, for a file is one worker's: at the end none should have a long
+    one left while others wait. Needs `--no-loadscope-reorder`.
+    """
+    items.sort(key=lambda item: "sweep" not in item.path.parts)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_rung():
     """One row count a task: each rung compiles the training step again, and few tests are about

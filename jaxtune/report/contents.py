@@ -27,6 +27,7 @@ from jaxtune.report.figures import (
     trial_curves,
 )
 from jaxtune.report.findings import ArmFindings, Findings, ranked
+from jaxtune.report.further_table import further_table
 from jaxtune.report.grid_tables import cells_table, main_effects_table
 from jaxtune.report.order_tables import order_table
 from jaxtune.report.points import loss_limits, padded
@@ -79,7 +80,8 @@ def sections(found: Findings, report: Callable[[str], None] = lambda text: None)
 
 
 def _arms(found: Findings) -> Iterator[Section]:
-    yield Section("Arms", tables=[arms_table(found)])
+    further = further_table(found)
+    yield Section("Arms", tables=[arms_table(found), *([further] if further else [])])
     yield Section("Bear in mind", points=found.verdict.notes)
 
 

@@ -1,6 +1,7 @@
 """Numbers over an arm's trials: a sweep's short summary, and the long description of a report."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,11 +48,11 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "unscored": arm.num_unscored,
         "stopped_early": int(arm.stopped.sum()),
         "constant_predictions": int(arm.constant.sum()),
-        **({"further": further} if (further := _further(rows)) else {}),
+        **({"further": further} if (further := further_scores(rows)) else {}),
     }
 
 
-def _further(rows: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+def further_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Mean and std of what an arm scores on each further set, by NAME/METRIC, without the trials
     that have no score there.
     """

@@ -84,7 +84,7 @@ def test_classifier_on_the_real_dev_set(family, tmp_path, real_data):
     assert config["architectures"][0].endswith("ForSequenceClassification")
 
 
-@pytest.mark.parametrize("family", storms_but("distilbert"))
+@pytest.mark.parametrize("family", storms_but())
 def test_regression_on_real_sentences(family, tmp_path, real_data):
     """One text instead of two, and a number: its length, which is as good as any."""
     data = read_glue_folder("rte", real_data / "glue")

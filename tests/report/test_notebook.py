@@ -238,6 +238,7 @@ def test_sweeps_one_after_another_leave_nothing_behind(small, results, tmp_path)
     assert [signal.getsignal(number) for number in SIGNALS] == handlers
 
 
+@pytest.mark.storm
 def test_after_jax_has_run_the_devices_that_are_there_do(small, results, tmp_path):
     """In a process of its own, whose JAX has one device."""
     code = (

@@ -170,3 +170,26 @@ def test_help_is_light_and_a_report_starts_no_jax(swept, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "OUT ..." in done.stdout
     assert "Wrote report.html, report.md, arms.csv, trials.csv" in done.stdout
+
+
+def test_scores_on_further_sets_stand_below_the_arms(tmp_path):
+    """Of trials that have one there; a sweep without further sets has no such table."""
+    plain = write_made_up_sweep(tmp_path / "plain", {"off": [0.7, 0.8], "on": [0.7, 0.9]})
+    assert main([str(plain)]) == 0
+    assert "On further sets" not in (plain / "report.md").read_text()
+    out = write_made_up_sweep(
+        tmp_path / "out", {"off": [0.7, 0.8], "on": [0.7, 0.9]}, **{"ood/accuracy": 0.25}
+    )
+    rows = (out / "trials.jsonl").read_text().splitlines()
+    rows[0] = rows[0].replace('"ood/accuracy": 0.25', '"ood/accuracy": null')
+    rows[3] = rows[3].replace('"ood/accuracy": 0.25', '"ood/accuracy": 0.75')
+    (out / "trials.jsonl").write_text("\n".join(rows) + "\n")
+    assert main([str(out)]) == 0
+    said = (out / "report.md").read_text().split("On further sets")[1]
+    assert "ood/accuracy" in said
+    lines = {line.split("|")[1].strip(): line for line in said.splitlines() if "|" in line}
+    assert "0.250" in lines["off"]
+    assert "std -" in lines["off"] or "std –" in lines["off"]
+    assert "0.500" in lines["on"]
+    assert "std 0.354" in lines["on"]
+    assert "On further sets" in (out / "report.html").read_text()

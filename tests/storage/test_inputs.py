@@ -67,8 +67,20 @@ def changed(path):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("seeds", [1, 2])  # finished, and not
-@pytest.mark.parametrize("name", ["model/model.safetensors", "model/tokenizer.json", "dev.csv"])
+@pytest.mark.parametrize(
+    ("name", "seeds"),  # of a sweep that has finished with 1, and has not with 2
+    [
+        ("dev.csv", 1),
+        ("model/tokenizer.json", 2),
+        *(
+            pytest.param(*each, marks=pytest.mark.storm)
+            for each in (
+                *(("model/model.safetensors", 1), ("model/model.safetensors", 2)),
+                *(("model/tokenizer.json", 1), ("dev.csv", 2)),
+            )
+        ),
+    ],
+)
 def test_other_bytes_at_the_same_path_are_refused_by_name(home, capsys, name, seeds):
     assert sweep("out", 1) == 0
     path = home / name

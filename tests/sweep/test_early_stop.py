@@ -282,7 +282,8 @@ def test_trials_that_have_learnt_nothing_stop_and_the_others_of_their_group_end_
     assert [arm["stopped_early"] for arm in summary["arms"].values()] == [3, 4]
 
 
-@pytest.mark.parametrize("cut", [pytest.param(2, marks=STORM), 4, pytest.param(6, marks=STORM)])
+@pytest.mark.parametrize("cut", [2, 4, 6])
+@STORM
 def test_cut_off_before_and_after_trials_have_stopped(tiny, early, tmp_path, monkeypatch, cut):
     """In checkpoints: the first group ends at the stop step after two, the others have four."""
     out, save, saved = tmp_path / "out", RunCheckpoints.save, []

@@ -28,7 +28,7 @@ def run(script, *arguments, devices=2, **environment):
 
 
 # Bytes that a file may have, from the first of config.yaml to all but the largest files.
-FEW = (300, 4000, 20000)
+FEW = (4000,)
 MANY = (0, 300, 1500, 2500, 4000, 6000, 9000, 14000, 20000, 40000, 80000, 160000)
 
 

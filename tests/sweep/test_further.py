@@ -134,7 +134,8 @@ class CutError(Exception):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("cut", [4, pytest.param(5, marks=pytest.mark.storm)])
+@pytest.mark.parametrize("cut", [4, 5])
+@pytest.mark.storm
 def test_resumed_equals_undisturbed_where_trials_were_stopped(
     tiny, files, out, tmp_path, monkeypatch, cut
 ):

@@ -51,7 +51,11 @@ def small_groups(tiny, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("part", "call"), [("start", 1), ("train", 1), ("train", 2), ("evaluate", 1)]
+    ("part", "call"),
+    [
+        *(pytest.param(part, 1, marks=pytest.mark.storm) for part in ("start", "train")),
+        *(("train", 2), ("evaluate", 1)),
+    ],
 )
 def test_out_of_memory_halves_the_group_and_goes_on(
     tiny, small_groups, tmp_path, monkeypatch, capsys, part, call

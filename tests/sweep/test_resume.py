@@ -49,7 +49,8 @@ class CutError(Exception):
     "at",
     [
         pytest.param([4], marks=pytest.mark.storm),
-        [5, 10, 11],
+        [5, 11],
+        pytest.param([5, 10, 11], marks=pytest.mark.storm),
         pytest.param([22], marks=pytest.mark.storm),
     ],
 )
@@ -119,7 +120,11 @@ def stop(monkeypatch, devices, at=None):
             [([0], 0), ([0], 10), ([0], 16), ([1, 2, 3], 0)],
             marks=pytest.mark.storm,
         ),
-        ((4, 1, 2), [([0, 1, 2, 3], 0), ([0], 10), ([0], 16), ([1, 2], 10), ([3], 10)]),
+        pytest.param(
+            (4, 1, 2),
+            [([0, 1, 2, 3], 0), ([0], 10), ([0], 16), ([1, 2], 10), ([3], 10)],
+            marks=pytest.mark.storm,
+        ),
         pytest.param(
             (3, 2, 1),
             [([0, 1, 2], 0), ([0, 1], 10), ([0], 16), ([1], 16), ([2], 10), ([3], 0)],
@@ -271,8 +276,9 @@ def wait_for(condition, process, seconds=600):
 
 @pytest.mark.parametrize(
     ("sent", "status"),
-    [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.storm), (signal.SIGINT, 130)],
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130)],
 )
+@pytest.mark.storm
 def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
     """In a real process: the exit status says which, a second sweep is kept out, and the same
     command goes on.
@@ -292,6 +298,28 @@ def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):
     assert 0 < max(steps) < 400
     assert main(command(tiny, out, *LONG)) == 0
     assert len(jaxtune.load_results(out).trials) == 4
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_the_middle_of_a_group(
+    tiny, undisturbed, tmp_path, monkeypatch, capsys, sent, status
+):
+    """In this process: the command ends after that dispatch, and the same one goes on there."""
+    out, save = tmp_path / "out", RunCheckpoints.save
+
+    def save_and_ask(self, step, *args):
+        save(self, step, *args)
+        if step == 10:
+            os.kill(os.getpid(), sent)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunCheckpoints, "save", save_and_ask)
+        assert main(command(tiny, out, "--checkpoint_every", "5")) == status
+    assert "the same command goes on" in capsys.readouterr().err
+    steps = [int(path.stem) for path in (out / "checkpoints").rglob("[0-9]*.json")]
+    assert 10 <= max(steps) < 23
+    assert main(command(tiny, out, "--checkpoint_every", "5")) == 0
+    assert_same(undisturbed, out)
 
 
 def test_a_second_signal_ends_at_once():
