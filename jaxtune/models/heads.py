@@ -55,9 +55,15 @@ class SequenceClassifier(nnx.Module):
     ) -> Logits:
         """One row of logits for every sequence in `rows.first`; `weights` as the encoder's."""
         encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
-        states = self.encoder(rows, encoder_key, weights)
+        return self.head(self.states(rows, encoder_key, weights), head_key)
+
+    def states(
+        self, rows: Rows, key: Key | None = None, weights: BlockWeights | None = None
+    ) -> Float[Array, "sequence hidden"]:
+        """What the head reads of every sequence: its first token's last state, or their mean."""
+        states = self.encoder(rows, key, weights)
         mean = self.encoder.config.head.pooling == "mean"
-        return self.head(_means(states, rows) if mean else look_up(states, rows.first), head_key)
+        return _means(states, rows) if mean else look_up(states, rows.first)
 
 
 def _means(states: Hidden, rows: Rows) -> Float[Array, "sequence hidden"]:

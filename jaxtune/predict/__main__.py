@@ -21,10 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def predict(config: PredictConfig) -> None:
     """Writes the answers; raises UserError, and writes nothing, where something is missing."""
-    if (config.file is None) == (config.glue is None):
+    if [config.file is not None, config.glue is not None, config.representations].count(True) != 1:
         raise UserError(
-            "Either --file or --glue is wanted: texts to answer, or the zip file of a submission"
-            " to GLUE."
+            "One of --file, --glue and --representations is wanted: texts to answer, the zip file"
+            " of a submission to GLUE, or a comparison of a sweep's trials."
         )
     if config.glue is not None:
         from jaxtune.predict.glue_submission import write_submission
@@ -34,8 +34,15 @@ def predict(config: PredictConfig) -> None:
         return
     if len(config.source) > 1:
         raise UserError(
-            f"{len(config.source)} folders are given, and texts are answered by one; give one."
+            f"{len(config.source)} folders are given, and one is answered or compared; give one."
         )
+    if config.representations:
+        from jaxtune.core import devices
+        from jaxtune.predict.representations import write_representations
+
+        devices.set_up()
+        write_representations(config.source[0], config.model)
+        return
     assert config.file is not None
     target = config.out or config.file.with_name(f"{config.file.stem}_predictions.csv")
     check_target(target, "--out")

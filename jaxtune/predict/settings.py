@@ -26,6 +26,10 @@ class PredictConfig:
     """Parameters after the last step, or of each trial's best evaluation on the dev set."""
     out: Path | None = None
     """CSV file to write (default: beside the texts, as NAME_predictions.csv); it must not exist."""
+    representations: bool = False
+    """Instead of texts: how differently the trials that kept their final parameters represent the
+    dev set (CKA, Procrustes), into OUT; its report has the table.
+    """
     glue: Path | None = None
     """Zip file to write with what the benchmark takes, a file per task; it must not exist."""
     text_columns: tuple[str, ...] = ()

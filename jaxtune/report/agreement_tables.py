@@ -13,6 +13,11 @@ INSTABILITY_NOTE = (
 )
 # The same, where a text may have any number of labels.
 INSTABILITY_OF_SETS = " Every label of every example counts as an example here: yes or no."
+REPRESENTATIONS_NOTE = (
+    "How far apart the states lie that the heads of two trials read of the same dev examples, mean"
+    " over pairs of trials whose parameters were kept. 1 - CKA (linear): 0 to 1. Procrustes"
+    " (orthogonal, of centred states of norm 1): 0 to 2. 0 is alike up to a rotation and a scale."
+)
 VARIANCE_NOTE = (
     "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0)."
     " The rest is the interaction of the streams together with everything that no seed controls."
@@ -44,6 +49,21 @@ def instability_table(found: Findings) -> Table | None:
 def _instability_row(name: str, found: Instability) -> tuple[str, ...]:
     values = (found.disagreement.value, found.kappa.value, found.divergence.value)
     return (name, str(found.n), *map(shown, values))
+
+
+def representations_table(found: Findings) -> Table | None:
+    """How differently trials represent texts; None where no sweep's kept trials were compared."""
+    rows = [
+        (f"{arm.arm.name}\n{kind}", str(one.n), shown(one.cka.value), shown(one.procrustes.value))
+        for arm in found.arms
+        if arm.representations
+        for kind, one in zip(("all trials", "not failed"), arm.representations, strict=True)
+        if kind == "all trials" or arm.description.failed.count
+    ]
+    columns = ("Arm", "Trials", "1 - CKA", "Procrustes")
+    if not rows:
+        return None
+    return Table("Agreement of the representations", columns, tuple(rows), REPRESENTATIONS_NOTE)
 
 
 def variance_table(found: Findings) -> Table | None:

@@ -6,7 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.schedules import effective_rates, show_rate
-from jaxtune.report.agreement_tables import instability_table, variance_table
+from jaxtune.report.agreement_tables import (
+    instability_table,
+    representations_table,
+    variance_table,
+)
 from jaxtune.report.drawing import Key, arm_style, to_svg
 from jaxtune.report.example_tables import luck_table, new_examples_table
 from jaxtune.report.figures import (
@@ -237,7 +241,7 @@ def _rate_label(arms: Sequence[ArmFindings]) -> str:
 
 
 def _agreement(found: Findings) -> Iterator[Section]:
-    makers = (luck_table, instability_table, variance_table)
+    makers = (luck_table, instability_table, representations_table, variance_table)
     tables = [table for make in makers if (table := make(found))]
     if tables:
         yield Section("Agreement between trials", tables=tables)

@@ -15,6 +15,7 @@ from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_
 from jaxtune.stats.dev_error import SAME, bootstrapped
 from jaxtune.stats.instability import Instability, VarianceSplit, instability, variance_split
 from jaxtune.stats.new_examples import Luck, luck_of_examples, resampled_scores
+from jaxtune.stats.representations import Dissimilarity, dissimilarity
 from jaxtune.stats.verdict import Verdict, judge
 
 Report = Callable[[str], None]
@@ -29,6 +30,9 @@ class ArmFindings(NamedTuple):
     best: ExpectedMax
     instability: Instability | None  # None where no predictions are there
     of_successes: Instability | None  # the same without failed trials
+    # How differently they, and those that did not fail, represent the dev set; None where that was
+    # not asked for (`jaxtune predict OUT --representations`).
+    representations: tuple[Dissimilarity, Dissimilarity] | None
     split: VarianceSplit
     luck: Luck | None  # of the dev examples; of accuracies with predictions
     num_steps: int | None  # None of runs of other trainers
@@ -58,6 +62,7 @@ def find(
         margin: the difference of scores that is as good as none.
     """
     trials = {name: ts for source in sources for name, ts in _by_arm(source).items()}
+    compared = {name: _compared(s, ts) for s in sources for name, ts in _by_arm(s).items()}
     arms = make_arms({name: [trial.row for trial in ts] for name, ts in trials.items()})
     report("drawing the dev examples anew")
     arms = [_with_draws(_with_dev_error(arm, trials[arm.name]), trials[arm.name]) for arm in arms]
@@ -69,7 +74,8 @@ def find(
     described = []
     for arm in arms:
         report(f"statistics of {arm.name}")
-        described.append(_describe(arm, trials[arm.name], num_dev))
+        own = _describe(arm, trials[arm.name], num_dev)
+        described.append(own._replace(representations=compared[arm.name]))
     return Findings(
         sources=tuple(sources),
         arms=tuple(described),
@@ -199,11 +205,25 @@ def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) ->
         best=expected_best(arm),
         instability=_instability(trials),
         of_successes=_instability([trial for trial in trials if not trial.failed]),
+        representations=None,
         split=variance_split(arm.final, arm.seeds),
         luck=_luck(arm, trials),
         num_steps=num_steps,
         peak=peak(row, num_steps) if known else None,
     )
+
+
+def _compared(
+    source: Source, trials: Sequence[TrialRecord]
+) -> tuple[Dissimilarity, Dissimilarity] | None:
+    """Of an arm's trials whose states were compared; more may have run since."""
+    failed = {trial.row["trial"]: trial.failed for trial in trials}
+    for numbers, between in source.representations:
+        if failed.keys() >= set(numbers):
+            lost = np.array([failed[number] for number in numbers])
+            every = np.arange(len(numbers))
+            return dissimilarity(between, every), dissimilarity(between, every[~lost])
+    return None
 
 
 def _instability(trials: Sequence[TrialRecord]) -> Instability | None:

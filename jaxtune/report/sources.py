@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 from jaxtyping import Float, Int, Shaped
 
-from jaxtune.config.looks import looks_at
-from jaxtune.config.settings import seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
 from jaxtune.core.words import plural
+from jaxtune.report.planned import Planned, planned
+from jaxtune.stats.representations import Distances
 from jaxtune.stats.wording import have
 from jaxtune.storage.inputs import inputs_of, one_spelling
 from jaxtune.storage.paths import (
@@ -26,6 +25,7 @@ from jaxtune.storage.paths import (
     LABELS,
     MANIFEST,
     PREDICTIONS,
+    REPRESENTATIONS,
     SUMMARY,
     TRIALS,
 )
@@ -65,13 +65,6 @@ class TrialRecord:
         return bool(self.row["failed"])
 
 
-class Planned(NamedTuple):
-    """What config.yaml asks for."""
-
-    trials: tuple[int, ...]  # at each look at the verdict; of most sweeps there is one
-    arms: int
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
     """One OUT."""
@@ -86,6 +79,8 @@ class Source:
     classes: tuple[str, ...] | None  # None of regression, and where classes.json is not there
     # Of runs of other trainers, which lie in no OUT: what was read, a sentence each.
     reading: tuple[str, ...] = ()
+    # The trials of each arm that were compared, and the distances between their states.
+    representations: tuple[tuple[tuple[int, ...], Distances], ...] = ()
 
     @property
     def labels(self) -> Shaped[np.ndarray, "example ..."] | None:
@@ -243,18 +238,23 @@ def _source(out: Path, name: str, trials: tuple[TrialRecord, ...]) -> Source:
         manifest=manifest if isinstance(manifest, dict) else {},
         throughput=throughput if isinstance(throughput, dict) else None,
         classes=tuple(map(str, classes)) if isinstance(classes, list) else None,
+        representations=_representations(out),
     )
 
 
-def planned(config: str) -> Planned | None:
-    """How many trials and arms the text of a config.yaml asks for; None where it does not tell."""
+def _representations(out: Path) -> tuple[tuple[tuple[int, ...], Distances], ...]:
+    """Nothing where they were not asked for, or cannot be read."""
+    found = _unless_damaged(read_json, out / REPRESENTATIONS)
     try:
-        values = yaml.safe_load(config)
-        grid = [len(dict.fromkeys(map(str, swept))) for swept in values.get("grid", {}).values()]
-        arms = math.prod(grid)
-        return Planned(tuple(arms * n for n in _num_seeds(values)), arms)
-    except (yaml.YAMLError, UserError, AttributeError, KeyError, TypeError):
-        return None
+        return tuple(
+            (
+                tuple(map(int, each["trials"])),
+                Distances(np.array(each["cka"], float), np.array(each["procrustes"], float)),
+            )
+            for each in (found or {}).values()
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ()
 
 
 def num_looks(sources: Sequence[Source]) -> int:
@@ -262,18 +262,3 @@ def num_looks(sources: Sequence[Source]) -> int:
     seeds: the product over sweeps, for each stops by itself.
     """
     return math.prod(len(s.planned.trials) for s in sources if s.planned)
-
-
-def _num_seeds(values: Mapping[str, Any]) -> tuple[int, ...]:
-    """Per arm, at each look."""
-
-    def count(name: str) -> int:
-        return len(seed_list(str(values[name])))
-
-    if values.get("init_seeds") is not None:
-        dropout = count("dropout_seeds") if values.get("dropout_seeds") is not None else 1
-        return (count("init_seeds") * count("order_seeds") * dropout,)
-    if values.get("seeds") is not None:
-        return (count("seeds"),)
-    most = int(values["max_seeds"]) if values.get("until_decided") else None
-    return looks_at(int(values["num_seeds"]), most)

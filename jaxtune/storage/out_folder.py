@@ -36,6 +36,7 @@ from jaxtune.storage.paths import (
     PARAMS,
     PREDICTIONS,
     REPORT,
+    REPRESENTATIONS,
     SUMMARY,
     TENSORBOARD,
     TRIALS,
@@ -44,7 +45,7 @@ from jaxtune.storage.results import read_classes, read_labels
 from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 
 OUTPUTS = (
-    *(CONFIG, MANIFEST, CLASSES, SUMMARY, TRIALS, *REPORT),
+    *(CONFIG, MANIFEST, CLASSES, SUMMARY, TRIALS, REPRESENTATIONS, *REPORT),
     *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, FIRST_LEG),
 )
 LOCK, HOLDER = ".lock", ".lock.json"

@@ -6,4 +6,5 @@ CLASSES, LABELS = "classes.json", f"{PREDICTIONS}/labels.npy"
 IDS, ANSWERS = "ids.json", "_predictions.csv"  # of a further set; ANSWERS comes after its name
 REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 TRIALS = "trials.jsonl"
+REPRESENTATIONS = "representations.json"
 TENSORBOARD, CHECKPOINTS, FIRST_LEG = "tb", "checkpoints", "first_leg"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from jaxtune.report.formats import csv_cell
-from jaxtune.report.sources import Planned, folder_names, planned, printable
+from jaxtune.report.planned import Planned, planned
+from jaxtune.report.sources import folder_names, printable
 
 
 @pytest.mark.parametrize(
