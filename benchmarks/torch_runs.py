@@ -5,7 +5,8 @@ python benchmarks/torch_runs.py --model FOLDER --data_dir GLUE --task rte --trai
 jaxtune report RUNS/scores.csv
 jaxtune report RUNS/runs --metric eval_accuracy
 A line per run in scores.csv, and runs/ARM/seed_N with trainer_state.json in the Hugging Face
-Trainer's form, and predictions.npy; labels.npy lies beside both. A run that is there is not repeated.
+Trainer's form, and predictions.npy; labels.npy lies beside both. A run that is there is not
+repeated.
 """
 
 import argparse

@@ -276,9 +276,10 @@ BALANCED = "balanced"
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
 # What trials answer after their last step: no score that is judged comes of it.
 FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
-# When a sweep looks at its verdict; fixed beforehand, for the verdict holds for these looks alone.
-LOOK_FIELDS = ("until_decided", "num_seeds", "max_seeds")
-SEED_FIELDS = (*LOOK_FIELDS, "seeds", "init_seeds", "order_seeds", "dropout_seeds")
+SEED_FIELDS = (
+    *("num_seeds", "until_decided", "max_seeds", "seeds"),
+    *("init_seeds", "order_seeds", "dropout_seeds"),
+)
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device")
 _APART = (

@@ -11,7 +11,6 @@ from jaxtune.config.parse import Settings
 from jaxtune.config.settings import (
     FURTHER_FIELDS,
     INPUT_FIELDS,
-    LOOK_FIELDS,
     SEED_FIELDS,
     SweepConfig,
 )
@@ -48,6 +47,7 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
         return
     paths_too = read_manifest(out / MANIFEST) is None  # nothing else tells the files apart
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
+    _check_looks(out, theirs, ours)
     is_as_given = given is not None and (
         _comparable(theirs, paths_too) == _comparable(given.as_yaml(), paths_too)
     )
@@ -63,15 +63,6 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
             f"{out} was begun with trials_per_device {begun}, and how many trials run at once"
             f" decides how they round; {do}, or give another --out."
         )
-    if (
-        changed
-        and {line[1:].partition(":")[0] for line in changed} <= {*LOOK_FIELDS}
-        and (begun := _looks(theirs))
-    ):
-        raise UserError(
-            f"{out} {begun}, and a verdict holds for looks that are fixed beforehand; give the same"
-            " num_seeds, max_seeds and until_decided again, or another --out."
-        )
     if changed:
         raise UserError(
             f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"
@@ -79,16 +70,27 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
         )
 
 
-def _looks(config: str) -> str:
-    """With how many seeds the verdict was to be looked at; empty where this cannot be read."""
+def _check_looks(out: Path, theirs: str, ours: str) -> None:
+    """Raises UserError where the verdict was to be looked at with other numbers of seeds."""
+    begun, now = map(_looks, (theirs, ours))
+    if begun == now:
+        return
+    was = f"with {listed(map(str, begun))} seeds per arm" if begun else "once, whatever the seeds"
+    raise UserError(
+        f"The verdict on {out} was to be looked at {was}, and it holds for looks that are fixed"
+        " beforehand alone; give the same until_decided, num_seeds and max_seeds, or another --out."
+    )
+
+
+def _looks(config: str) -> tuple[int, ...]:
+    """Of `until_decided`; empty without it, and where the text is no config."""
     try:
         values = yaml.safe_load(config)
-        first, most = int(values["num_seeds"]), int(values["max_seeds"])
-        if not values["until_decided"]:
-            return "was begun with a number of seeds that is looked at once"
-        return f"was begun to look at {listed([*map(str, looks_at(first, most))])} seeds per arm"
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
-        return ""
+        if values.get("until_decided"):
+            return looks_at(int(values["num_seeds"]), int(values["max_seeds"]))
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
+        pass
+    return ()
 
 
 def _comparable(text: str, paths_too: bool) -> str:
@@ -105,9 +107,8 @@ def _comparable(text: str, paths_too: bool) -> str:
             for name, value in defaults.items()
             if name not in values
         }
-        # With `keep_trials` more seeds would change who goes on, and looks are fixed beforehand.
-        fixed = values.get("keep_trials") or values.get("until_decided")
-        apart = () if fixed else SEED_FIELDS
+        # With `keep_trials` more seeds would change who goes on.
+        apart = () if values.get("keep_trials") else SEED_FIELDS
         kept = {name: value for name, value in values.items() if name not in apart}
         grid = dict(kept.get("grid") or {})
         for name in INPUT_FIELDS:

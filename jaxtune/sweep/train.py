@@ -1,6 +1,5 @@
 """Trains the trials of a sweep, program by program; of one that adds seeds, look by look."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,8 +37,8 @@ def train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trial
     """All trials, or those of one look at the verdict after the other until it is decided."""
     meter, arms = Meter(), len(settings.arms)
     looks = trials_at_looks(settings.base, arms, num_trials)
-    for trials, more in itertools.zip_longest(looks, looks[1:]):
-        pending = [[t for t in plan.pending if t.number < trials] for plan in plans]
+    for before, trials, more in zip((0, *looks), looks, (*looks[1:], None), strict=False):
+        pending = [[t for t in plan.pending if before <= t.number < trials] for plan in plans]
         if any(pending):
             _train_trials(out, plans, pending, settings, trials, meter)
         if more is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:

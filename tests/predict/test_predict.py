@@ -130,7 +130,10 @@ def test_refusals(out, files, tmp_path, capsys):
     there.write_text("mine")
     for words, says in [
         ([out], "One of --file, --glue and --representations is wanted"),
-        ([out, "--file", texts, "--glue", "x.zip"], "One of --file, --glue and --representations is wanted"),
+        (
+            [out, "--file", texts, "--glue", "x.zip"],
+            "One of --file, --glue and --representations is wanted",
+        ),
         ([out, out, "--file", texts], "2 folders are given"),
         ([tmp_path, "--file", texts], "is no sweep's folder"),
         ([out, "--file", texts, "--out", there], f"{there} exists; give another --out"),

@@ -436,8 +436,8 @@ def test_of_errors_the_smaller_mean_is_the_better_one():
 
 def test_looks_count_every_p():
     """One of four looks: p is four times that of one look, and what one look shows may be open."""
-    off = arm("off", [0.6] * 7 + [*normal(0.8, 0.02, 9)], bias_correction=False)
-    on = arm("on", [0.6, *normal(0.8, 0.02, 15)], bias_correction=True)
+    off = arm("off", [0.6] * 7 + [*normal(0.8, 0.05, 9)], bias_correction=False)
+    on = arm("on", [0.6, *normal(0.8, 0.1, 15).clip(0.61)], bias_correction=True)
     once, one_of_four = judge([off, on]), judge([off, on], looks=4)
     (pair,), (looked,) = once.comparisons, one_of_four.comparisons
     assert looked.tests == pair.tests or looked.tests.failures == pair.tests.failures

@@ -50,11 +50,11 @@ def test_looks_are_fixed_beforehand(tmp_path):
         ("--until_decided", "--num_seeds", "16", "--max_seeds", "20"),
         ("--num_seeds", "8"),
     ):
-        with pytest.raises(UserError, match="was begun to look at 8, 16, 20 seeds per arm, and"):
+        with pytest.raises(UserError, match="looked at with 8, 16, 20 seeds per arm, and it holds"):
             check_claim(tmp_path, settings(*TWO, *flags))
 
 
 def test_a_sweep_that_was_looked_at_once_gets_no_more_looks(tmp_path):
     (tmp_path / "config.yaml").write_text(settings(*TWO, "--num_seeds", "8").as_yaml())
-    with pytest.raises(UserError, match="was begun with a number of seeds that is looked at once"):
+    with pytest.raises(UserError, match="looked at once, whatever"):
         check_claim(tmp_path, settings(*TWO, "--num_seeds", "8", "--until_decided"))
