@@ -1,7 +1,6 @@
 """What is written and said over all trials, and whether more seeds are needed for a verdict."""
 
 import contextlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:
     return all(row["failed"] for row in rows) or _verdict(rows, config).decided
 
 
-def _verdict(rows: Sequence[Row], config: SweepConfig) -> Verdict:
+def _verdict(rows: list[Row], config: SweepConfig) -> Verdict:
     """The report's own: a second test here would be another answer to the same question."""
     return judge(make_arms(by_arm(rows)), looks=len(looks(config)))
 
