@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.plan import make_plans
 from jaxtune.training.program import GroupProgram

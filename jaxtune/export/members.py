@@ -24,8 +24,8 @@ from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import names
-from jaxtune.storage.checkpoints import load_params
 from jaxtune.storage.inputs import check_found, with_inputs, without_further
+from jaxtune.storage.kept_params import load_params
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, finished_rows

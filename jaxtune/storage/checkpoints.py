@@ -1,18 +1,16 @@
-"""Arrays on disk, through orbax: parameters to keep, and the state of a run that may have to go on.
+"""The state of a run that may have to go on, on disk, through orbax.
 
-A run's checkpoint counts only once it is sealed: a list with the sha256 of every file is written
-last, and verified before anything is read back, for orbax itself does not notice a changed byte.
+A checkpoint counts only once it is sealed: a list with the sha256 of every file is written last,
+and verified before anything is read back, for orbax itself does not notice a changed byte.
 """
 
 import contextlib
-import errno
 import json
 import os
-import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,74 +20,14 @@ import numpy as np
 
 from jaxtune.core.files import digest, replace_file, write_json
 from jaxtune.core.records import Restored
+from jaxtune.storage.disk import check_room, system_code
 
 SECONDS_BETWEEN = 600.0
-ROOM_TO_SPARE = 1 << 20  # bytes, for orbax's own files
 
 
-class SweepCheckpoints:
-    """The checkpoints of a sweep's unfinished groups, each group's in a folder of its own.
-
-    On another number of devices trials go on in other groups than the one that was cut off: a group
-    of nine in three of three. The large group's folder stays until all its trials are finished.
-    """
-
-    def __init__(self, folder: Path, say: Callable[[str], None], every: int | None = None):
-        self.folder = folder.absolute()
-        self.every = every
-        self._say = say
-
-    def next_group(self, trials: Sequence[int], size: int) -> list[int]:
-        """The numbers of the trials to run next, at most `size`: those that a checkpoint holds
-        alone and first, for they go on from another step than the others.
-        """
-        for _, held in self._held(trials):
-            return [number for number in trials if number in held][:size]
-        return list(trials[:size])
-
-    def of(self, group: Sequence[int]) -> "contextlib.closing[RunCheckpoints]":
-        """Those of a group, which begins at the newest that holds its trials; closed at the end of
-        a `with`.
-        """
-        folder = self.folder / f"{group[0]:05d}-{group[-1]:05d}"
-        held = [found for found, numbers in self._held(group) if numbers >= set(group)]
-        if folder not in held:  # of a group that is over, or damaged
-            shutil.rmtree(folder, ignore_errors=True)
-        origin = held[0] if held and held[0] != folder else None
-        begins_at = RunCheckpoints(origin, self._say) if origin else None
-        return contextlib.closing(RunCheckpoints(folder, self._say, self.every, begins_at))
-
-    def drop(self, group: Sequence[int], left: Sequence[int]) -> None:
-        """A group is finished: its checkpoints go, and those of larger ones with no trial left."""
-        for folder in self.folder.glob("*-*"):
-            numbers = _numbers(folder)
-            if numbers <= set(group) or (numbers & set(group) and not numbers & set(left)):
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def discard(self) -> None:
-        """The sweep is over: nothing to go on from."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _held(self, trials: Sequence[int]) -> list[tuple[Path, set[int]]]:
-        """Folders with checkpoints of some of these trials, and all the trials that they hold; of
-        several the one that is furthest comes first.
-        """
-        folders = [folder for folder in self.folder.glob("*-*") if _numbers(folder) & set(trials)]
-        folders.sort(key=lambda folder: -max(_steps(folder)))
-        return [(folder, _numbers(folder)) for folder in folders]
-
-
-def _steps(folder: Path) -> list[int]:
+def sealed_steps(folder: Path) -> list[int]:
     """The sealed steps, newest first."""
     return sorted((int(path.stem) for path in folder.glob("*.json")), reverse=True)
-
-
-def _numbers(folder: Path) -> set[int]:
-    """The trials of a group's checkpoints; none where no step can be read."""
-    for step in _steps(folder):
-        with contextlib.suppress(Exception), (folder / f"{step}.npz").open("rb") as file:
-            return set(np.load(file, allow_pickle=False)["trials"].tolist())
-    return set()
 
 
 class RunCheckpoints:
@@ -143,7 +81,7 @@ class RunCheckpoints:
         self.wait()
         self._last = time.monotonic()
         try:
-            _check_room(self.folder, tree)
+            check_room(self.folder, tree)
             replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
             self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(tree)))
         except Exception as error:  # orbax and its writers raise many kinds
@@ -154,7 +92,7 @@ class RunCheckpoints:
 
     def latest(self) -> int:
         """The step of the newest whole checkpoint, or 0; a damaged one is named and removed."""
-        for step in _steps(self.folder):
+        for step in sealed_steps(self.folder):
             try:
                 self._verify(step)
                 return step
@@ -250,16 +188,6 @@ class RunCheckpoints:
         self._say(f"No checkpoint could be written ({_one_line(error)}); going on without.")
 
 
-def _check_room(folder: Path, tree: Any) -> None:
-    """Raises OSError where the disk is too full, before orbax fills a screen about it."""
-    disk = folder.absolute()
-    while not disk.exists():
-        disk = disk.parent
-    needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
-    if shutil.disk_usage(disk).free < needed + ROOM_TO_SPARE:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
 def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
     def write(part: Path) -> None:
         with part.open("wb") as file:
@@ -269,44 +197,7 @@ def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
 
 
 def _one_line(error: Exception) -> str:
-    code = _system_code(error)
+    code = system_code(error)
     if code is not None:
         return os.strerror(code)
     return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(".")
-
-
-def _system_code(error: Exception) -> int | None:
-    """The system's number of an error; orbax's writers have it in their text alone."""
-    if isinstance(error, OSError):
-        return error.errno
-    found = re.search(r"os_error_code='(\d+)'", str(error))
-    return int(found[1]) if found else None
-
-
-def save_params(folder: Path, params: dict[str, np.ndarray]) -> None:
-    """Parameters by path (`encoder/layers/query/kernel`) as one orbax checkpoint."""
-    import orbax.checkpoint as ocp
-
-    _check_room(folder, params)
-    # The process that writes, alone: orbax would wait for the others, which have nothing to save.
-    me = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
-    try:
-        with ocp.StandardCheckpointer(multiprocessing_options=alone) as checkpointer:
-            checkpointer.save(folder.absolute(), params, force=True)
-    except Exception as error:  # of several kinds, with the system's error in the text alone
-        code = _system_code(error)
-        if code is None:
-            raise
-        raise OSError(code, os.strerror(code), str(folder)) from error
-
-
-def load_params(folder: Path) -> dict[str, np.ndarray]:
-    """What `save_params` wrote."""
-    import orbax.checkpoint as ocp
-
-    with ocp.StandardCheckpointer() as checkpointer:
-        return {
-            path: np.asarray(value)
-            for path, value in checkpointer.restore(folder.absolute()).items()
-        }

@@ -13,7 +13,8 @@ from jaxtune.config.trials import Trial, waves
 from jaxtune.export.members import DevSet, Params, read_sweep
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.prepare import Prepared
 

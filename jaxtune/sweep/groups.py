@@ -18,16 +18,18 @@ from jaxtune.core.processes import from_owner, owner, worst, writes
 from jaxtune.core.records import Recorder
 from jaxtune.core.signals import Interruption
 from jaxtune.core.words import plural
-from jaxtune.storage.checkpoints import SweepCheckpoints, save_params
 from jaxtune.storage.curves import History, write_predictions
+from jaxtune.storage.kept_params import save_params
 from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
+from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.early_stop import stop_rule
 from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress
 from jaxtune.sweep.together import Ended, of_all, own_part
-from jaxtune.training.group_run import GroupRun, OnDevice, put_on_devices
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import OnDevice, put_on_devices
 from jaxtune.training.outcome import TrialResult, saved_kinds
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import GroupProgram

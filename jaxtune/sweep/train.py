@@ -11,8 +11,8 @@ from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.processes import worst, writes
 from jaxtune.core.signals import Interruption
-from jaxtune.storage.checkpoints import SweepCheckpoints
 from jaxtune.storage.paths import CHECKPOINTS
+from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.sweep.conclude import is_decided
 from jaxtune.sweep.groups import RunningProgram, SweepRun
 from jaxtune.sweep.keep_trials import run_best

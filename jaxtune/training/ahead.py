@@ -21,7 +21,8 @@ from jaxtune.core.devices import bytes_held, is_out_of_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import silent_libraries
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.prepare import Prepared

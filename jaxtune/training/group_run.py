@@ -5,7 +5,7 @@ never wait for the host.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,10 +15,10 @@ from jaxtune.config.trials import Trial
 from jaxtune.core.records import Checkpoints, Recorder, StepRecords
 from jaxtune.core.schedules import stop_step
 from jaxtune.core.signals import Interruption
-from jaxtune.data.packing import Plan, Shape, steps_per_epoch, trial_batches
-from jaxtune.data.tokens import Tokens
+from jaxtune.data.packing import Shape, steps_per_epoch, trial_batches
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
+from jaxtune.training.on_device import OnDevice
 from jaxtune.training.outcome import TrialResult, conclude, saved_kinds
 from jaxtune.training.pace import Pace
 from jaxtune.training.prepare import Prepared
@@ -35,30 +35,6 @@ from jaxtune.training.trial_inputs import (
 
 # Whether a trial has learnt nothing, from its losses [step] and gradient norms [logged, norm].
 StopRule = Callable[[Trial, np.ndarray, np.ndarray], bool]
-
-
-class OnDevice(NamedTuple):
-    """What all trials share, where the programs read it: the same on every device."""
-
-    train: Tokens
-    evaluated: Tokens  # the dev set, and held-out examples where there are any
-    eval_plan: Plan
-    model: SequenceClassifier  # what every trial starts from
-    further: dict[str, tuple[Tokens, Plan]]  # what every trial answers after its last step
-    further_words: jax.Array | np.ndarray  # rows of words that only those use [word, embedding]
-
-
-def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
-    """Copies the data once, for all groups of a program."""
-    tables = OnDevice(
-        task.train.as_tokens(),
-        task.evaluated.as_tokens(),
-        task.eval_plan,
-        task.model,
-        {name: (asked.tokens.as_tokens(), asked.plan) for name, asked in task.further.items()},
-        task.full_embedding[task.further_words],
-    )
-    return program.place(tables, per_trial=False)
 
 
 class Position(NamedTuple):
@@ -189,7 +165,8 @@ class GroupRun:
         began, earlier = time.monotonic(), self.records.seconds
         program, (step, state, kept) = self.program, position
         late: Callable[[], None] | None = None
-        for count in self._dispatches(step, to, checkpoints.every if checkpoints else None):
+        cuts = [self.eval_every, checkpoints.every if checkpoints else None]
+        for count in self.pace.dispatches(step, to, list(filter(None, cuts))):
             if not self.records.running(len(self.trials)):
                 break
             arguments = self.train_arguments(state, step, count)
@@ -276,14 +253,6 @@ class GroupRun:
             *origin,
         )
 
-    def _dispatches(self, step: int, to: int, checkpoint_every: int | None) -> Iterator[int]:
-        """Steps per dispatch from `step` to `to`, cut at evaluations and checkpoints."""
-        cuts = [every for every in (self.eval_every, checkpoint_every) if every]
-        while step < to:
-            count = min(self.pace.count, to - step, *(every - step % every for every in cuts))
-            yield count
-            step += count
-
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
             on_host = self.program.fetch(records)
@@ -327,13 +296,8 @@ class GroupRun:
         if not self.tables.further:
             return
         num_layers = self.task.model.encoder.config.num_layers
-        left = [
-            left_of_unused_words(trial, rates[:step], num_layers)
-            for trial, rates in zip(self.trials, self.rates, strict=True)
-        ]
-        with np.errstate(over="ignore"):  # of a rate at which a trial diverges
-            lanes = np.resize(np.array(left, np.float32), self.program.group_size)
-        decay = self.program.place(lanes)
+        left = left_of_unused_words(self.trials, self.rates[:, :step], num_layers)
+        decay = self.program.place(np.resize(left, self.program.group_size))
         tables, count = self.tables, len(self.trials)
         for name, (tokens, plan) in tables.further.items():
             arguments = (decay, tokens, plan, tables.further_words)

@@ -1,5 +1,7 @@
 """How many steps a dispatch takes."""
 
+from collections.abc import Iterator, Sequence
+
 # What a dispatch costs beside its steps may be this share of it.
 EDGE_SHARE = 0.01
 # The display, an interruption and a checkpoint wait for a dispatch to end.
@@ -35,6 +37,15 @@ class Pace:
     def double(self) -> None:
         """Twice the steps from the next dispatch on, as far as the program holds them."""
         self.count = min(2 * self.count, self.most)
+
+    def dispatches(self, step: int, to: int, cuts: Sequence[int]) -> Iterator[int]:
+        """Steps of each dispatch from `step` to `to`, none across a multiple of a number of
+        `cuts`.
+        """
+        while step < to:
+            count = min(self.count, to - step, *(every - step % every for every in cuts))
+            yield count
+            step += count
 
     def _grows(self) -> bool:
         now, half = self._seconds.get(self.count), self._seconds.get(self.count // 2)

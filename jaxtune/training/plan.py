@@ -151,10 +151,11 @@ class ProgramPlan:
     ) -> dict[str, np.ndarray]:
         """A trial's parameters by path, as a run on the full vocabulary leaves them."""
         steps = result.best_step if kind == "best" else self.num_steps
-        rates = learning_rates([result.trial], self.num_steps)[0, :steps]
+        rates = learning_rates([result.trial], self.num_steps)[:, :steps]
         task = self.task
-        decay = left_of_unused_words(result.trial, rates, task.model.encoder.config.num_layers)
-        full = restore_embedding(model, task.full_embedding, task.kept_words, decay)
+        num_layers = task.model.encoder.config.num_layers
+        (decay,) = left_of_unused_words([result.trial], rates, num_layers)
+        full = restore_embedding(model, task.full_embedding, task.kept_words, float(decay))
         return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
 
     @property

@@ -8,7 +8,8 @@ import jax
 
 from jaxtune.core.devices import bytes_held
 from jaxtune.training.ahead import lanes_of
-from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.sizes import Probe
 

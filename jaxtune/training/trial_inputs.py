@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxtune.config.trials import Hyper, Trial
 from jaxtune.core.schedules import scheduled_rate
@@ -53,13 +54,19 @@ def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
     return np.stack([rates(trial) for trial in trials])
 
 
-def left_of_unused_words(trial: Trial, rates: np.ndarray, num_layers: int) -> float:
+def left_of_unused_words(
+    trials: Sequence[Trial], rates: Float[np.ndarray, "trial step"], num_layers: int
+) -> Float[np.ndarray, " trial"]:
     """The share of its pre-trained embedding that a word has after steps of these learning rates
-    that never met it.
+    that never met it, float32.
     """
-    config = trial.config
-    rates = rates.astype(np.float64) * config.layerwise_lr_decay ** (num_layers + 1)
-    return unused_word_factor(rates, config.weight_decay, config.pretrained_decay)
+    left = []
+    for trial, own in zip(trials, rates.astype(np.float64), strict=True):
+        config = trial.config
+        own = own * config.layerwise_lr_decay ** (num_layers + 1)
+        left.append(unused_word_factor(own, config.weight_decay, config.pretrained_decay))
+    with np.errstate(over="ignore"):  # of a rate at which a trial diverges
+        return np.array(left, np.float32)
 
 
 def stack_plans(

@@ -20,7 +20,7 @@ import jaxtune
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature import language
 from jaxtune.report.__main__ import main as report
-from jaxtune.storage.checkpoints import load_params, save_params
+from jaxtune.storage.kept_params import load_params, save_params
 from jaxtune.sweep.__main__ import main as sweep
 
 ANIMALS = ("dog", "chef", "wolf", "drummer", "fisherman", "captain", "mouse", "whale")

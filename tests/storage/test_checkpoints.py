@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from jaxtune.core.files import digest
-from jaxtune.storage.checkpoints import (
-    RunCheckpoints,
-    SweepCheckpoints,
-    load_params,
-    save_params,
-)
+from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.kept_params import load_params, save_params
+from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 
 LIKE = {"w": jax.ShapeDtypeStruct((4, 3), jnp.float32), "n": jax.ShapeDtypeStruct((), jnp.int32)}
 

@@ -6,7 +6,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import jaxtune
-from jaxtune.storage.checkpoints import load_params
+from jaxtune.storage.kept_params import load_params
 
 
 def curves(folder):

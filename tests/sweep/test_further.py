@@ -15,7 +15,8 @@ from scipy import special
 
 import jaxtune
 from jaxtune.core.metrics import evaluate
-from jaxtune.storage.checkpoints import RunCheckpoints, load_params
+from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.kept_params import load_params
 from jaxtune.sweep.__main__ import main
 
 

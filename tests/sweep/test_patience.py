@@ -15,7 +15,8 @@ from jaxtune.config.trials import make_trials
 from jaxtune.core.metrics import auroc
 from jaxtune.data.reading import sentences
 from jaxtune.export.__main__ import main as export
-from jaxtune.storage.checkpoints import RunCheckpoints, load_params
+from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.kept_params import load_params
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.keep_trials import _worst
 from jaxtune.training.plan import ProgramPlan, make_plans

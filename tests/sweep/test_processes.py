@@ -13,7 +13,7 @@ from small_sweep import command
 
 import jaxtune
 from jaxtune.core.processes import owner
-from jaxtune.storage.checkpoints import load_params
+from jaxtune.storage.kept_params import load_params
 
 SHORT = Path(__file__).parents[1] / "support" / "short_of_memory.py"
 SWEEP = ("-m", "jaxtune.sweep")

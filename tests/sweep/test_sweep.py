@@ -14,7 +14,7 @@ import jaxtune
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature.task import read_miniature
-from jaxtune.storage.checkpoints import load_params
+from jaxtune.storage.kept_params import load_params
 from jaxtune.storage.trial_rows import CHECKSUMS
 from jaxtune.sweep.__main__ import main
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from small_groups import assert_same, plan_for, run
 
-from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import LossTerms, StepPlan, gather_batch, loss_of_logits

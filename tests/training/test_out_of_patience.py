@@ -2,7 +2,8 @@
 
 from small_groups import STEPS, plan_for
 
-from jaxtune.training.group_run import GroupRun, put_on_devices
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import put_on_devices
 
 
 def test_a_group_ends_when_all_have_stopped(tiny):

@@ -1,0 +1,70 @@
+"""The checkpoints of a sweep: which group goes on from which."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxtune.storage.checkpoints import RunCheckpoints, sealed_steps
+
+
+class SweepCheckpoints:
+    """The checkpoints of a sweep's unfinished groups, each group's in a folder of its own.
+
+    On another number of devices trials go on in other groups than the one that was cut off: a group
+    of nine in three of three. The large group's folder stays until all its trials are finished.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None], every: int | None = None):
+        self.folder = folder.absolute()
+        self.every = every
+        self._say = say
+
+    def next_group(self, trials: Sequence[int], size: int) -> list[int]:
+        """The numbers of the trials to run next, at most `size`: those that a checkpoint holds
+        alone and first, for they go on from another step than the others.
+        """
+        for _, held in self._held(trials):
+            return [number for number in trials if number in held][:size]
+        return list(trials[:size])
+
+    def of(self, group: Sequence[int]) -> "contextlib.closing[RunCheckpoints]":
+        """Those of a group, which begins at the newest that holds its trials; closed at the end of
+        a `with`.
+        """
+        folder = self.folder / f"{group[0]:05d}-{group[-1]:05d}"
+        held = [found for found, numbers in self._held(group) if numbers >= set(group)]
+        if folder not in held:  # of a group that is over, or damaged
+            shutil.rmtree(folder, ignore_errors=True)
+        origin = held[0] if held and held[0] != folder else None
+        begins_at = RunCheckpoints(origin, self._say) if origin else None
+        return contextlib.closing(RunCheckpoints(folder, self._say, self.every, begins_at))
+
+    def drop(self, group: Sequence[int], left: Sequence[int]) -> None:
+        """A group is finished: its checkpoints go, and those of larger ones with no trial left."""
+        for folder in self.folder.glob("*-*"):
+            numbers = _numbers(folder)
+            if numbers <= set(group) or (numbers & set(group) and not numbers & set(left)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def discard(self) -> None:
+        """The sweep is over: nothing to go on from."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _held(self, trials: Sequence[int]) -> list[tuple[Path, set[int]]]:
+        """Folders with checkpoints of some of these trials, and all the trials that they hold; of
+        several the one that is furthest comes first.
+        """
+        folders = [folder for folder in self.folder.glob("*-*") if _numbers(folder) & set(trials)]
+        folders.sort(key=lambda folder: -max(sealed_steps(folder)))
+        return [(folder, _numbers(folder)) for folder in folders]
+
+
+def _numbers(folder: Path) -> set[int]:
+    """The trials of a group's checkpoints; none where no step can be read."""
+    for step in sealed_steps(folder):
+        with contextlib.suppress(Exception), (folder / f"{step}.npz").open("rb") as file:
+            return set(np.load(file, allow_pickle=False)["trials"].tolist())
+    return set()
