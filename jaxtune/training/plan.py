@@ -30,6 +30,7 @@ from jaxtune.training.outcome import TrialResult
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.prepare import Prepared, check_depth, prepare
 from jaxtune.training.program import GroupProgram, StaticSettings
+from jaxtune.training.recent_programs import recent_program
 from jaxtune.training.sizes import Tried
 from jaxtune.training.trial_inputs import learning_rates, left_of_unused_words
 
@@ -129,7 +130,7 @@ class ProgramPlan:
         """The program for so many trials on this process's devices (XLA compiles at the first
         call).
         """
-        return GroupProgram(self.static, make_mesh(self.own_devices), group_size, self.task.model)
+        return recent_program(self.static, make_mesh(self.own_devices), group_size, self.task.model)
 
     @property
     def static(self) -> StaticSettings:

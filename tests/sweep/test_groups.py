@@ -39,6 +39,8 @@ def failing(monkeypatch, part: str, call: int, message: str) -> list[int]:
         return run if function.__name__ == f"_{part}" else compiled
 
     monkeypatch.setattr(GroupProgram, "_compile", breakable)
+    # None that this process has had, and none of these afterwards.
+    monkeypatch.setattr("jaxtune.training.plan.recent_program", GroupProgram)
     return refused
 
 
