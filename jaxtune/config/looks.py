@@ -1,13 +1,13 @@
 """After how many seeds per arm a sweep looks at its verdict."""
 
+import itertools
+from collections.abc import Sequence
+
 from jaxtune.config.settings import SweepConfig
 
 
 def looks(config: SweepConfig) -> tuple[int, ...]:
-    """`num_seeds` alone; with `until_decided` twice as many each time, `max_seeds` at the last.
-
-    Few looks cost little: each is held to its share of the level (`jaxtune.stats.compare`).
-    """
+    """`num_seeds` alone; with `until_decided` twice as many each time, `max_seeds` at the last."""
     return looks_at(config.num_seeds, config.max_seeds if config.until_decided else None)
 
 
@@ -24,3 +24,17 @@ def looks_at(first: int, most: int | None) -> tuple[int, ...]:
     while most is not None and found[-1] < most:
         found.append(min(2 * found[-1], most))
     return tuple(found)
+
+
+def times_at(looks: Sequence[int], number: int) -> float:
+    """How many times every p counts at the look with so many seeds, or trials, or at the next one.
+
+    Each look has the share of the level that its new seeds are of all (an error that is spent in
+    proportion to the information, Lan and DeMets 1983), and the shares add up to 1: by Bonferroni a
+    verdict is wrong at any of them in no more cases than at a single one, whatever the tests. Most
+    of it is left for the last look, where small differences are found; large ones need little.
+    """
+    for before, now in itertools.pairwise((0, *looks)):
+        if number <= now:
+            return looks[-1] / (now - before)
+    return 1.0  # more than were planned, of a sweep that has one look

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, evaluate, predict
 from jaxtune.core.schedules import NEEDED, Peak, peak
-from jaxtune.report.sources import Source, TrialRecord, num_looks
+from jaxtune.report.sources import Source, TrialRecord, times_of_looks
 from jaxtune.stats.arms import Arm, by_arm, check_comparable, make_arms
 from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_best
 from jaxtune.stats.dev_error import SAME, bootstrapped
@@ -70,7 +70,7 @@ def find(
     num_dev = _num_dev(arms, trials)
     _check_dev_labels(sources)
     report(f"comparing {len(arms)} arms")
-    verdict = judge(arms, num_dev, margin=margin, looks=num_looks(sources))
+    verdict = judge(arms, num_dev, margin=margin, times=times_of_looks(sources))
     described = []
     for arm in arms:
         report(f"statistics of {arm.name}")

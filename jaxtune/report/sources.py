@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
+from jaxtune.config.looks import times_at
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
 from jaxtune.core.words import plural
@@ -257,8 +258,7 @@ def _representations(out: Path) -> tuple[tuple[tuple[int, ...], Distances], ...]
         return ()
 
 
-def num_looks(sources: Sequence[Source]) -> int:
-    """In how many ways trials may have come to be compared, by when each sweep stopped adding
-    seeds: the product over sweeps, for each stops by itself.
-    """
-    return math.prod(len(s.planned.trials) for s in sources if s.planned)
+def times_of_looks(sources: Sequence[Source]) -> float:
+    """How many times every p counts: the product over sweeps, for each stops by itself."""
+    stopped = [(s.planned.trials, len(s.trials)) for s in sources if s.planned]
+    return math.prod((times_at(*each) for each in stopped), start=1.0)

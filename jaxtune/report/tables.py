@@ -228,7 +228,7 @@ def findable_table(found: Findings) -> Table | None:
         )
         for way in ways
     )
-    alpha = ALPHA / found.verdict.num_tests
+    alpha = ALPHA / found.verdict.num_tests / pair.times
     return Table(
         "What more seeds would find",
         ("Seeds per arm", "Failure rate", "Std", "Mean, difference"),

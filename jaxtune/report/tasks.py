@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed, plural
 from jaxtune.report.findings import Findings, find
-from jaxtune.report.sources import Source, TrialRecord, num_looks, task_of
+from jaxtune.report.sources import Source, TrialRecord, task_of, times_of_looks
 from jaxtune.stats.profiles import Aggregate, aggregate
 from jaxtune.stats.tasks import Ranking, rankings
 from jaxtune.stats.tasks_words import TasksVerdict, judge_tasks
@@ -68,7 +68,7 @@ def find_many(
     return ManyFindings(
         tuple(sources),
         tasks,
-        judge_tasks(arms, looks=num_looks(sources)),
+        judge_tasks(arms, times=times_of_looks(sources)),
         {name: aggregate([own[name] for own in arms.values() if name in own]) for name in recipes},
         rankings(arms),
     )

@@ -80,7 +80,7 @@ class Comparison(NamedTuple):
     fails_less: float | None = None  # posterior chance; None where failures are not known
     equivalence: Equivalence | None = None  # None where no margin is given
     equal: bool = False  # shown to be, within the margin, after Holm over all pairs
-    looks: int = 1  # at which the trials were, or would have been, compared
+    times: float = 1.0  # that every p counts, for this is one of several looks
 
     def turned(self) -> "Comparison":
         """Seen from the other arm."""
@@ -103,26 +103,26 @@ class Comparison(NamedTuple):
 
 
 def num_tests(pairs: Sequence[Comparison]) -> int:
-    """Tests that Holm's correction is over, of those that decide, at all looks."""
-    return sum(len(pair.tests.decisive) * pair.looks for pair in pairs)
+    """Tests that Holm's correction is over, of those that decide."""
+    return sum(len(pair.tests.decisive) for pair in pairs)
 
 
 def compare_all(
-    arms: Sequence[Arm], seed: int = 0, margin: float | None = None, looks: int = 1
+    arms: Sequence[Arm], seed: int = 0, margin: float | None = None, times: float = 1.0
 ) -> list[Comparison]:
     """All pairs, with Holm's correction; UserError where the scores do not compare.
 
     Args:
         margin: the difference of scores that is as good as none, for equivalence and clear wins.
-        looks: how many times the arms may be compared, with more trials each time, before one is
-            called more stable.
+        times: how many times every p counts, where this is one of several looks at more and more
+            trials (`jaxtune.config.looks.times_at`).
     """
     check_comparable(arms)
     pairs = list(itertools.combinations(arms, 2))
     # A permutation test gives no p below 2 / resamples, and Holm multiplies that by all tests.
-    num_resamples = max(NUM_RESAMPLES, 80 * DECISIVE * len(pairs) * looks)
+    num_resamples = max(NUM_RESAMPLES, round(80 * DECISIVE * len(pairs) * times))
     tests = [_test(one, other, seed, num_resamples) for one, other in pairs]
-    corrected = _correct(tests, looks)
+    corrected = _correct(tests, times)
     for index, (found, tested) in enumerate(zip(corrected, tests, strict=True)):
         p = found[1].p
         if p is not None and ALPHA / NEAR < p < ALPHA * NEAR:
@@ -131,12 +131,12 @@ def compare_all(
             tests[index] = tested._replace(spread=again)
     compared = [
         _comparison(*pair, tested, found)
-        for pair, tested, found in zip(pairs, tests, _correct(tests, looks), strict=True)
+        for pair, tested, found in zip(pairs, tests, _correct(tests, times), strict=True)
     ]
-    level = ALPHA / looks
+    level = ALPHA / times
     ordered = [
         pair._replace(
-            order=order(one.merit, other.merit, margin, level / len(pairs), seed), looks=looks
+            order=order(one.merit, other.merit, margin, level / len(pairs), seed), times=times
         )
         for pair, (one, other) in zip(compared, pairs, strict=True)
     ]
@@ -178,11 +178,11 @@ def _scores_of_location(one: Arm, other: Arm) -> tuple[tuple[Scores, Scores], bo
 
 
 def _correct(
-    tests: Sequence[PairTests], looks: int
+    tests: Sequence[PairTests], times: float
 ) -> list[tuple[Corrected, Corrected, Corrected]]:
     """Failures, spread and location of every pair."""
-    decisive = iter(holm([test.p for pair in tests for test in pair.decisive], looks))
-    location = holm([pair.location.p for pair in tests], looks)
+    decisive = iter(holm([test.p for pair in tests for test in pair.decisive], times))
+    location = holm([pair.location.p for pair in tests], times)
     found = []
     for pair, at in zip(tests, location, strict=True):
         *failures, spread = (next(decisive) for _ in pair.decisive)
@@ -250,24 +250,23 @@ def _with_no_difference(effect: Estimate, none: float, corrected: Corrected) -> 
     return effect._replace(low=min(effect.low, none), high=max(effect.high, none))
 
 
-def holm(p_values: Sequence[float | None], looks: int = 1) -> list[Corrected]:
+def holm(p_values: Sequence[float | None], times: float = 1.0) -> list[Corrected]:
     """Holm 1979: the smallest p times the number of tests, the next times one fewer, never falling.
 
     What could not be tested counts as a test. The level is ALPHA over the same factor; from the
     first test on that is not rejected Holm looks no further, so that its level is that of the rest.
 
     Args:
-        looks: of so many, with more trials each time, this is one: every p counts so many times
-            (Bonferroni), so that all looks together are wrong in no more than ALPHA.
+        times: how many times every p counts, as of `compare_all`.
     """
-    alpha = ALPHA / looks
+    alpha = ALPHA / times
     known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     corrected = [Corrected(None, alpha / max(len(p_values), 1))] * len(p_values)
     largest, factor, stopped = 0.0, len(p_values), False
     for rank, (p, i) in enumerate(known):
         if not stopped:
             factor = len(p_values) - rank
-        largest = max(largest, min(1.0, p * (len(p_values) - rank) * looks))
+        largest = max(largest, min(1.0, p * (len(p_values) - rank) * times))
         stopped = stopped or largest > ALPHA
         corrected[i] = Corrected(largest, alpha / factor)
     if known:

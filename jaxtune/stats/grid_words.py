@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jaxtune.stats.main_effects import MainEffect, num_tests
-from jaxtune.stats.wording import enumerate_words, show_chance, show_p
+from jaxtune.stats.wording import counted, enumerate_words, show_chance, show_p
 
 MOST_EFFECTS = 3  # of a grid that sentences are about
 
@@ -31,7 +31,7 @@ def _over_grid(effect: MainEffect, tests: int) -> str:
         f" {effect.setting}={effect.more_failures}: {less.count} of {less.n} trials"
         f" against {more.count} of {more.n}. Equal values would differ this much in"
         f" {show_chance(p)} such sweeps ({effect.failures.test}, {show_p(p)} after Holm over"
-        f" {tests} tests)."
+        f" {counted(tests, effect.times)})."
     )
 
 

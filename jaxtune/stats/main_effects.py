@@ -43,7 +43,7 @@ class MainEffect(NamedTuple):
     corrected_location: Corrected
     depends: Outcome  # on the other settings: whether failures differ alike in all of them
     corrected_depends: Corrected
-    looks: int = 1  # see `compare_all`
+    times: float = 1.0  # see `compare_all`
 
     @property
     def judged(self) -> bool:
@@ -71,28 +71,28 @@ class MainEffect(NamedTuple):
 
 
 def num_tests(effects: Sequence[MainEffect]) -> int:
-    """Tests that Holm's correction is over, of those that decide, at all looks."""
-    return sum(len(effect.tests) * effect.looks for effect in effects)
+    """Tests that Holm's correction is over, of those that decide."""
+    return sum(len(effect.tests) for effect in effects)
 
 
-def main_effects(arms: Sequence[Arm], seed: int = 0, looks: int = 1) -> tuple[MainEffect, ...]:
+def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tuple[MainEffect, ...]:
     """Of every setting that was swept together with others; empty where only one was.
 
     Args:
-        looks: as of `compare_all`.
+        times: as of `compare_all`.
     """
     swept = sorted({name for arm in arms[1:] for name in differences(arms[0], arm)})
     found = [effect for name in swept for effect in _of_setting(arms, name, swept, seed)]
-    corrected = iter(holm([outcome.p for effect in found for outcome in effect.tests], looks))
-    location = holm([effect.location.p for effect in found], looks)
-    depends = holm([effect.depends.p for effect in found], looks)
+    corrected = iter(holm([outcome.p for effect in found for outcome in effect.tests], times))
+    location = holm([effect.location.p for effect in found], times)
+    depends = holm([effect.depends.p for effect in found], times)
     return tuple(
         effect._replace(
             corrected_failures=next(corrected) if effect.judged else UNTESTED,
             corrected_spread=next(corrected),
             corrected_location=at,
             corrected_depends=interaction,
-            looks=looks,
+            times=times,
         )
         for effect, at, interaction in zip(found, location, depends, strict=True)
     )

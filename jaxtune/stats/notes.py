@@ -12,6 +12,7 @@ from jaxtune.stats.dev_error import dev_standard_error
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
 from jaxtune.stats.wording import (
     MOST_NAMES,
+    counted,
     enumerate_words,
     names,
 )
@@ -29,10 +30,10 @@ LOOKED_AGAIN = (
 )
 # An arm is called more stable at the first look that shows it, which is often a lucky one.
 LOOKS_COUNTED = (
-    "Seeds were added until one arm was shown to be more stable than all others, at no more than"
-    " {looks} numbers of seeds that were fixed beforehand. Every p counts {looks} times for that,"
-    " so that the verdict is as sure as at one look; but a difference at which one stops is on"
-    " average shown larger than it is."
+    "Seeds were added until one arm was shown to be more stable than all others, with looks at"
+    " numbers of seeds that were fixed beforehand. Every p counts {times:.3g} times for that, so"
+    " that the verdict is as sure as at one look; but a difference at which one stops is on average"
+    " shown larger than it is."
 )
 # How many trials of an arm are meant -> the sentence about them.
 Marks = tuple[tuple[Callable[[Arm], int], str], ...]
@@ -99,13 +100,13 @@ def notes(
     if leaders:
         found.append(EXPECTED_BEST)
     if pairs:
-        found.append(about_looks(pairs[0].looks))
+        found.append(about_looks(pairs[0].times))
     return (*found, _limits(arms))
 
 
-def about_looks(looks: int) -> str:
+def about_looks(times: float) -> str:
     """That more seeds were not to be looked at, or that this was reckoned with."""
-    return LOOKED_AGAIN if looks == 1 else LOOKS_COUNTED.format(looks=looks)
+    return LOOKED_AGAIN if times == 1 else LOOKS_COUNTED.format(times=times)
 
 
 def _limits(arms: Sequence[Arm]) -> str:
@@ -237,7 +238,7 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
         short = [
             what
             for what, test in tests.items()
-            if test.least is not None and test.least * num_tests > ALPHA
+            if test.least is not None and test.least * num_tests * pair.times > ALPHA
         ]
         if short:
             one, other = len(named[pair.one]), len(named[pair.other])
@@ -247,7 +248,7 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
             yield (
                 f"With {trials} no test of"
                 f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
-                f" correction over {plural(num_tests, 'test')}, whatever the scores."
+                f" correction over {counted(num_tests, pair.times)}, whatever the scores."
             )
 
 

@@ -16,6 +16,7 @@ from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.intervals import share
 from jaxtune.stats.wording import (
     count,
+    counted,
     failed_range,
     few_names,
     in_points,
@@ -210,7 +211,7 @@ def _how_sure(led: Sequence[Win], tests_in_all: int) -> str:
     chance = (
         f"Two equal recipes would {what} in {show_chance(win.p, win.test.at_most)} such sweeps"
         f" ({win.test.test}, {show_p(win.p, win.test.at_most)} after Holm over"
-        f" {plural(tests_in_all, 'test')})"
+        f" {counted(tests_in_all, pair.times)})"
     )
     if win.by_failures:
         higher = show_estimate(in_points(pair.effects.failures), "{:.0f}", " points")

@@ -41,7 +41,7 @@ class OverTasks(NamedTuple):
     excess: float  # failures of one beyond those that fall to it where both fail alike
     log_std_ratio: float  # mean over tasks of the log ratio of stds; a std of 0 counts as tiny
     location_gap: float  # mean over tasks, in stds of a task's trials; positive where one is better
-    looks: int = 1  # see `compare_all`
+    times: float = 1.0  # see `compare_all`
 
     @property
     def judged(self) -> bool:
@@ -67,11 +67,11 @@ class Ranking(NamedTuple):
     by_mean: float
 
 
-def over_tasks(tasks: Tasks, seed: int = 0, looks: int = 1) -> tuple[OverTasks, ...]:
+def over_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> tuple[OverTasks, ...]:
     """All pairs of recipes that share two tasks or more.
 
     Args:
-        looks: as of `compare_all`; of sweeps that stop each by itself the product of theirs.
+        times: as of `compare_all`; of sweeps that stop each by itself the product of theirs.
     """
     names = list(dict.fromkeys(name for arms in tasks.values() for name in arms))
     found = []
@@ -80,14 +80,14 @@ def over_tasks(tasks: Tasks, seed: int = 0, looks: int = 1) -> tuple[OverTasks, 
         if len(shared) > 1:
             pairs = [(tasks[task][one], tasks[task][other]) for task in shared]
             found.append(_pair(one, other, tuple(shared), pairs, seed))
-    decisive = iter(holm([o.p for pair in found for o in _decisive(pair)], looks))
-    location = holm([pair.location.p for pair in found], looks)
+    decisive = iter(holm([o.p for pair in found for o in _decisive(pair)], times))
+    location = holm([pair.location.p for pair in found], times)
     return tuple(
         pair._replace(
             corrected_failures=next(decisive) if pair.judged else pair.corrected_failures,
             corrected_spread=next(decisive),
             corrected_location=at,
-            looks=looks,
+            times=times,
         )
         for pair, at in zip(found, location, strict=True)
     )
@@ -98,8 +98,8 @@ def _decisive(pair: OverTasks) -> tuple[Outcome, ...]:
 
 
 def num_tests(pairs: Sequence[OverTasks]) -> int:
-    """Tests that Holm's correction is over, of those that decide, at all looks."""
-    return sum(len(_decisive(pair)) * pair.looks for pair in pairs)
+    """Tests that Holm's correction is over, of those that decide."""
+    return sum(len(_decisive(pair)) for pair in pairs)
 
 
 def _pair(

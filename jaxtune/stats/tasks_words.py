@@ -9,7 +9,14 @@ from jaxtune.core.words import plural
 from jaxtune.stats.compare import ALPHA
 from jaxtune.stats.notes import about_looks
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, num_tests, over_tasks
-from jaxtune.stats.wording import enumerate_words, few_names, names, show_chance, show_p
+from jaxtune.stats.wording import (
+    counted,
+    enumerate_words,
+    few_names,
+    names,
+    show_chance,
+    show_p,
+)
 
 
 class TasksVerdict(NamedTuple):
@@ -29,15 +36,15 @@ class TasksVerdict(NamedTuple):
         return self.more_stable, self.how_sure, self.next_step
 
 
-def judge_tasks(tasks: Tasks, seed: int = 0, looks: int = 1) -> TasksVerdict:
+def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict:
     """The verdict over the recipes that share tasks, each arm of which is called by its recipe.
 
     Args:
         tasks: arms by name, by task; of no crossed design, and none whose trials were selected.
         seed: of the permutations.
-        looks: as of `over_tasks`.
+        times: as of `over_tasks`.
     """
-    pairs = over_tasks(tasks, seed, looks)
+    pairs = over_tasks(tasks, seed, times)
     if not pairs:
         return TasksVerdict(
             "No two recipes were run on two tasks or more, and there is nothing to compare over"
@@ -60,7 +67,7 @@ def judge_tasks(tasks: Tasks, seed: int = 0, looks: int = 1) -> TasksVerdict:
         shown, said = [nearest], _not_shown(pairs, nearest)
     notes = (
         *(*_against(led, tasks), *_means(shown, tasks), *_unjudged(pairs)),
-        *(about_looks(looks), _limits(len(tasks))),
+        *(about_looks(times), _limits(len(tasks))),
     )
     return TasksVerdict(*said, notes, leaders if led else (), wins, pairs)
 
@@ -95,7 +102,7 @@ def _shown(
     second = (
         f"Two recipes that are equal on every task would {what} in"
         f" {show_chance(surest.p, test.at_most)} such comparisons ({test.test},"
-        f" {show_p(surest.p, test.at_most)} after Holm over {plural(tests, 'test')})."
+        f" {show_p(surest.p, test.at_most)} after Holm over {counted(tests, surest.pair.times)})."
     )
     use = f"Use {names(leaders, 'or')} on tasks like these"
     if surest.against:
@@ -141,7 +148,7 @@ def _not_shown(pairs: Sequence[OverTasks], nearest: OverTasks) -> tuple[str, str
     return (
         f"{first}, which does not make them equal.",
         f"The nearest pair, [{nearest.one}] and [{nearest.other}], differs {often}, after Holm over"
-        f" {plural(num_tests(pairs), 'test')}.",
+        f" {counted(num_tests(pairs), nearest.times)}.",
         "Run more seeds of each task, or read the tasks one by one.",
     )
 

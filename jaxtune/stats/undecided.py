@@ -10,6 +10,7 @@ from jaxtune.stats.compare import ALPHA, Comparison, num_tests
 from jaxtune.stats.power import Findable
 from jaxtune.stats.sentences import Sentences
 from jaxtune.stats.wording import (
+    counted,
     failed_range,
     few_names,
     in_points,
@@ -117,7 +118,7 @@ def _fell_short(pair: Comparison, tests_in_all: int) -> str:
     values = ", ".join(map(show_p, tested.values()))
     return (
         f"Two equal recipes would differ as much{which} {often} ({values} after Holm"
-        f" over {plural(tests_in_all, 'test')}){_possible(pair)}."
+        f" over {counted(tests_in_all, pair.times)}){_possible(pair)}."
     )
 
 

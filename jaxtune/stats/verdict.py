@@ -61,7 +61,7 @@ def judge(
     num_dev: int | None = None,
     seed: int = 0,
     margin: float | None = None,
-    looks: int = 1,
+    times: float = 1.0,
 ) -> Verdict:
     """The verdict over the arms of one or several sweeps; UserError where scores do not compare.
 
@@ -69,8 +69,7 @@ def judge(
         num_dev: examples of the dev set.
         seed: of the permutations.
         margin: the difference of scores that is as good as none.
-        looks: at how many numbers of seeds, fixed beforehand, a verdict is asked for until one arm
-            is shown to be more stable than all others.
+        times: how many times every p counts, where this is one of several looks.
     """
     check_comparable(arms)
     named = {arm.name: arm for arm in arms}
@@ -81,9 +80,9 @@ def judge(
         return Verdict(*sentences.crossed(arms), notes(arms, [], (), num_dev, 0))
     if len(arms) == 1:
         return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], (), num_dev, 0))
-    pairs = compare_all(arms, seed, margin, looks)
+    pairs = compare_all(arms, seed, margin, times)
     tests = num_tests(pairs)
-    effects = main_effects(arms, seed, looks)
+    effects = main_effects(arms, seed, times)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
     leaders = _leaders(arms, wins)
     if not leaders:  # a beats b, b beats c, c beats a
@@ -101,7 +100,7 @@ def judge(
     ways = ()
     if nearest and not all(arm.failed.all() for arm in arms):
         one, other = named[nearest.one], named[nearest.other]
-        ways = findable(one, other, ALPHA / tests, nearest.paired)
+        ways = findable(one, other, ALPHA / tests / times, nearest.paired)
     if led:
         said = sentences.shown(leaders, arms, led, pairs)
         shown = [max(led, key=lambda win: win.p).pair]  # the least certain one

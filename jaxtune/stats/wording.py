@@ -17,6 +17,12 @@ def count(flags: np.ndarray) -> str:
     return f"{int(flags.sum())} of {plural(flags.size, 'trial')}"
 
 
+def counted(num_tests: int, times: float) -> str:
+    """Such as `2 tests`, or at one of several looks `2 tests, times 8 for this look`."""
+    look = "" if times == 1 else f", times {times:.3g} for this look"
+    return f"{plural(num_tests, 'test')}{look}"
+
+
 def failed_range(arms: Sequence[Arm]) -> str:
     """How many trials of these arms failed, such as `0 of 8`, `5 to 8 of 8` or `20% to 45%`."""
     counts = sorted({int(arm.failed.sum()) for arm in arms})

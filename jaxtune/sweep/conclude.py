@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from jaxtune.config.looks import looks
+from jaxtune.config.looks import looks, times_at
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
@@ -48,7 +48,8 @@ def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:
 
 def _verdict(rows: list[Row], config: SweepConfig) -> Verdict:
     """The report's own: a second test here would be another answer to the same question."""
-    return judge(make_arms(by_arm(rows)), looks=len(looks(config)))
+    arms = make_arms(by_arm(rows))
+    return judge(arms, times=times_at(looks(config), max(map(len, arms))))
 
 
 def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxtune.config.looks import looks, looks_at, trials_at_looks
+from jaxtune.config.looks import looks, looks_at, times_at, trials_at_looks
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 
@@ -35,3 +35,13 @@ def test_trials_are_planned_up_to_the_last_look():
     assert looks(plain.base) == (4,)
     assert [t.number for t in make_trials(plain)] == list(range(8))
     assert trials_at_looks(plain.base, 2, 8) == (8,)
+
+
+def test_the_level_is_shared_in_proportion_to_new_seeds():
+    looks = (16, 32, 64, 128)
+    assert [times_at(looks, n) for n in looks] == [8, 8, 4, 2]
+    assert times_at(looks, 20) == 8  # on the way to the second
+    assert sum(1 / times_at(looks, n) for n in looks) == 1
+    uneven = (16, 32, 64, 100)
+    assert sum(1 / times_at(uneven, n) for n in uneven) == pytest.approx(1)
+    assert times_at((32,), 32) == times_at((32,), 5) == times_at((32,), 64) == 1

@@ -102,20 +102,20 @@ def test_repeated_looks_are_wrong_in_so_many_sweeps(rate, found):
 
 def test_counted_looks_are_rarely_wrong():
     """As --until_decided has them; the bound is 0.05 and three and a half standard errors."""
-    assert of_repeated_looks(0.3, 60, FIXED[0], len(FIXED[0])) <= 0.148
+    assert of_repeated_looks(0.3, 60, FIXED[0], counted=True) <= 0.148
 
 
 @pytest.mark.storm
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5])
 @pytest.mark.parametrize("looks", FIXED)
 def test_counted_looks_are_rarely_wrong_in_many_sweeps(rate, looks):
-    assert of_repeated_looks(rate, 600, looks, len(looks)) <= 0.081
+    assert of_repeated_looks(rate, 600, looks, counted=True) <= 0.081
 
 
 @pytest.mark.storm
 def test_clear_differences_are_decided_at_the_first_look():
     """Failures of the quickstart: 88 % against 3 %."""
-    stops = stops_at((0.88, 0.03), 200, FIXED[0], len(FIXED[0]))
+    stops = stops_at((0.88, 0.03), 200, FIXED[0], counted=True)
     assert {winner for _, winner in stops} == {1}
     assert sum(n == FIXED[0][0] for n, _ in stops) >= 190
 

@@ -435,10 +435,12 @@ def test_of_errors_the_smaller_mean_is_the_better_one():
 
 
 def test_looks_count_every_p():
-    """One of four looks: p is four times that of one look, and what one look shows may be open."""
+    """A look with a quarter of the level: p is four times that of one look, and what that shows may
+    be open.
+    """
     off = arm("off", [0.6] * 7 + [*normal(0.8, 0.05, 9)], bias_correction=False)
     on = arm("on", [0.6, *normal(0.8, 0.1, 15).clip(0.61)], bias_correction=True)
-    once, one_of_four = judge([off, on]), judge([off, on], looks=4)
+    once, one_of_four = judge([off, on]), judge([off, on], times=4.0)
     (pair,), (looked,) = once.comparisons, one_of_four.comparisons
     assert looked.tests == pair.tests or looked.tests.failures == pair.tests.failures
     assert looked.failures.p == pytest.approx(4 * pair.failures.p)
@@ -448,7 +450,7 @@ def test_looks_count_every_p():
     assert once.decided
     assert one_of_four.leaders == ()
     assert not one_of_four.decided
-    assert "after Holm over 8 tests" in one_of_four.how_sure
+    assert "after Holm over 2 tests, times 4 for this look)" in one_of_four.how_sure
     # An interval at the level of four looks is wider.
     assert looked.effects.failures.high > pair.effects.failures.high
     (note,) = [n for n in one_of_four.notes if "Every p counts 4 times" in n]

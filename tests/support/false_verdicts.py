@@ -11,7 +11,7 @@ import numpy as np
 from drawn_scores import bimodal
 from made_up import made_up_arm
 
-from jaxtune.config.looks import looks_at
+from jaxtune.config.looks import looks_at, times_at
 from jaxtune.stats.compare import ALPHA, holm
 from jaxtune.stats.hypothesis_tests import failure_test, spread_test
 from jaxtune.stats.main_effects import main_effects
@@ -44,11 +44,11 @@ def of_crossed_seeds(side, share, repeats):
     return found / repeats
 
 
-def of_repeated_looks(rate, repeats, looks=LOOKS, counted=1):
+def of_repeated_looks(rate, repeats, looks=LOOKS, counted=False):
     """Verdicts about the first so many seeds of two equal recipes: at least one is wrong.
 
     Args:
-        counted: how many times every p counts.
+        counted: whether every p counts for its look, as with --until_decided.
     """
     stops = stops_at((rate, rate), repeats, looks, counted)
     return sum(winner is not None for _, winner in stops) / repeats
@@ -60,11 +60,11 @@ def stops_at(rates, repeats, looks, counted):
     """
     rng, stops = np.random.default_rng(5), []
     # The smaller of two p is held against half the level.
-    level = ALPHA / 2 / counted
-    tables = {n: boschloo_rejects(n, level) for n in looks}
+    levels = {n: ALPHA / 2 / (times_at(looks, n) if counted else 1) for n in looks}
+    tables = {n: boschloo_rejects(n, level) for n, level in levels.items()}
     for seed in range(repeats):
         scores = np.stack([bimodal(rng, looks[-1], rate) for rate in rates])
-        winners = ((n, _winner(scores[:, :n], tables[n], level, seed)) for n in looks)
+        winners = ((n, _winner(scores[:, :n], tables[n], levels[n], seed)) for n in looks)
         stops.append(next((each for each in winners if each[1] is not None), (looks[-1], None)))
     return stops
 
@@ -117,11 +117,11 @@ if __name__ == "__main__":
     for rate in (0.0, 0.1, 0.3, 0.5):
         print(f"looks, {rate:.0%} fail: {of_repeated_looks(rate, 2000):.1%}")
         for looks in FIXED:
-            wrong = of_repeated_looks(rate, 2000, looks, len(looks))
+            wrong = of_repeated_looks(rate, 2000, looks, counted=True)
             print(f"until decided at {looks}, {rate:.0%} fail: {wrong:.1%}")
     for rates in ((0.88, 0.03), (0.4, 0.1), (0.2, 0.05), (0.1, 0.02)):
         for looks in (*FIXED, (128,)):
-            stops = stops_at(rates, 1000, looks, len(looks))
+            stops = stops_at(rates, 1000, looks, counted=True)
             seeds, right = np.mean([n for n, _ in stops]), np.mean([w == 1 for _, w in stops])
             print(f"{rates} fail, looks at {looks}: {seeds:.0f} seeds an arm, right {right:.1%}")
     for values, n, repeats in (((2, 2), 16, 1000), ((3, 2), 16, 600), ((3, 2), 32, 800)):
