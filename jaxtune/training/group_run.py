@@ -16,7 +16,7 @@ from jaxtune.core.records import Checkpoints, Recorder, StepRecords
 from jaxtune.core.schedules import stop_step
 from jaxtune.core.signals import Interruption
 from jaxtune.data.packing import Plan, Shape, steps_per_epoch, trial_batches
-from jaxtune.data.tokens import Tokens
+from jaxtune.data.token_table import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.outcome import TrialResult, conclude, saved_kinds
@@ -309,7 +309,7 @@ class GroupRun:
         outcome = self.program.fetch(outcome)
         count = len(self.trials)
         scores = [task.all_scores(each) for each in outcome.logits[:count]]
-        logits = outcome.logits[:count, : len(task.dev)]
+        logits = outcome.logits[:count, : len(task.dev.labels)]
         self.records.add_evaluation(step, scores, logits, outcome.finite[:count])
         running = self.records.running(count)
         for recorder in self.recorders:
