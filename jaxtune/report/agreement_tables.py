@@ -13,6 +13,7 @@ INSTABILITY_NOTE = (
 )
 # The same, where a text may have any number of labels.
 INSTABILITY_OF_SETS = " Every label of every example counts as an example here: yes or no."
+INSTABILITY_OF_WORDS = " Every word counts as an example here."
 VARIANCE_NOTE = (
     "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0)."
     " The rest is the interaction of the streams together with everything that no seed controls."
@@ -37,7 +38,9 @@ def instability_table(found: Findings) -> Table | None:
         return None
     columns = ("Arm", "Trials", "Disagreement", "Kappa", "Divergence")
     of_sets = found.arms[0].trials[0].row.get("several_labels", False)
+    of_words = found.arms[0].trials[0].sentences is not None
     note = INSTABILITY_NOTE + (INSTABILITY_OF_SETS if of_sets else "")
+    note += INSTABILITY_OF_WORDS if of_words else ""
     return Table("Agreement of the predictions", columns, tuple(rows), note)
 
 
