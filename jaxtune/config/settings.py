@@ -13,6 +13,7 @@ TASKS = (*GLUE, *SUPERGLUE, "custom", "miniature")
 DELIMITERS = {"\\t": "\t", "tab": "\t"}
 MetricName = Literal[
     "accuracy",
+    "entity_f1",
     "f1",
     "micro_f1",
     "macro_f1",
@@ -84,6 +85,12 @@ class SweepConfig:
     """
     label_columns: tuple[str, ...] = ()
     """With several_labels: a column of 0 and 1 for every label, instead of the label column."""
+    token_classification: bool = False
+    """Every word of a text of task custom has a class, its tag: named entities, parts of speech.
+    Files are in columns, as the CoNLL tasks write them (.conll, .txt, .tsv ...), or hold a list of
+    words and one of tags (.jsonl, .parquet ...); of columns text_columns and label_column are
+    numbers, by default the first and the last.
+    """
     classes: tuple[str, ...] = ()
     """Classes of task custom, in the order of the logits; without them the labels of the training
     file, numbers by value and words by spelling.
@@ -285,6 +292,7 @@ COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_ev
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting", "several_labels", "label_columns"),
+    "token_classification",
     *("early_stop", "keep_trials", "patience", "metric", "positive_class"),
     *FURTHER_FIELDS,
 )

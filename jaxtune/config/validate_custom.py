@@ -11,6 +11,7 @@ from jaxtune.core.words import plural
 CUSTOM_FIELDS = (
     *("train_file", "dev_file", "more_dev_files", "test_file"),
     *("text_columns", "label_column", "regression", "several_labels", "label_columns"),
+    "token_classification",
     *("classes", "delimiter", "quoting"),
 )
 TABLES = (".csv", ".tsv")
@@ -39,6 +40,7 @@ def check_custom(config: SweepConfig) -> None:
             f"text_columns names {plural(len(config.text_columns), 'column')}: name one or two."
         )
     _check_several_labels(config)
+    _check_token_classification(config)
     labels = "label_columns" if config.label_columns else "label_column"
     own = config.label_columns or (config.label_column,)
     columns = tuple(map(bare, (*config.text_columns, *own)))
@@ -97,6 +99,24 @@ def _check_several_labels(config: SweepConfig) -> None:
             raise UserError(
                 f"The label {name!r} has a {BETWEEN_LABELS}, which parts labels; call it otherwise."
             )
+
+
+def _check_token_classification(config: SweepConfig) -> None:
+    if not config.token_classification:
+        return
+    plain = SweepConfig()
+    apart = ("regression", "several_labels", "stratify", "positive_class", "delimiter", "quoting")
+    for name in apart:
+        if getattr(config, name) != getattr(plain, name):
+            raise UserError(
+                f"{name} is given, which is not for token classification; leave it or"
+                " token_classification out."
+            )
+    if len(config.text_columns) != 1:
+        raise UserError(
+            f"text_columns names {plural(len(config.text_columns), 'column')}, and with"
+            " token_classification a text is one column of words; name one."
+        )
 
 
 def _check_classes(config: SweepConfig) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxtune.core.entities import Sentences
 from jaxtune.core.label_sets import best_constants
 from jaxtune.core.metrics import METRICS, evaluate, merit, predict
 
@@ -44,23 +45,31 @@ def failure_is_known(row: Mapping[str, Any]) -> bool:
     return row["trivial"] is not None or row.get("marked_failed") is not None
 
 
-def trivial_floor(name: str, labels: np.ndarray, num_labels: int, positive: int = 1) -> float:
+def trivial_floor(
+    name: str,
+    labels: np.ndarray,
+    num_labels: int,
+    positive: int = 1,
+    sentences: Sentences | None = None,
+) -> float:
     """Best score that any constant prediction reaches on these labels (MRPC dev F1: 0.812).
 
-    Of label sets a constant prediction is the same set for every text (`best_constants`).
+    Of label sets a constant prediction is the same set for every text (`best_constants`); of words
+    it is one tag for all: O finds no entity and scores 0, another tag may find some.
 
     Args:
         labels: `[example]`, or `[example, label]` where a text may have any number of them.
         num_labels: number of classes; 1 for regression, where every constant correlates 0 and their
             mean has the smallest squared error, the labels' variance (ddof 0).
         positive: the class that F1 is of.
+        sentences: where the examples are words.
     """
     if labels.ndim == 2:
         constants = np.where(best_constants(labels), 1.0, -1.0)
     else:
         constants = np.eye(num_labels) if num_labels > 1 else [[labels.mean(dtype=np.float64)]]
     scores = [
-        evaluate([name], np.tile(logits, (len(labels), 1)), labels, positive)[name]
+        evaluate([name], np.tile(logits, (len(labels), 1)), labels, positive, sentences)[name]
         for logits in constants
     ]
     return max(scores, key=lambda score: merit(score, METRICS[name].higher_is_better))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core import label_sets
+from jaxtune.core.entities import Sentences, count_entities, entity_f1
 from jaxtune.core.label_sets import area
 
 
@@ -124,6 +125,7 @@ class Answers(NamedTuple):
     predictions: np.ndarray  # [example], of `predict`; [example, label] of label sets
     labels: np.ndarray  # the same
     positive: int  # the class that F1 is of
+    sentences: Sentences | None = None  # where the examples are words
 
 
 Score = Callable[[Answers], float]
@@ -137,6 +139,12 @@ class Metric(NamedTuple):
     most: float
     higher_is_better: bool = True
     of_sets: Score | None = None  # of any number of labels a text
+    of_entities: Score | None = None  # of tags that spell entities
+
+
+def _entity_f1(answers: Answers) -> float:
+    assert answers.sentences is not None
+    return entity_f1(count_entities(answers.predictions, answers.labels, answers.sentences))
 
 
 METRICS: dict[str, Metric] = {
@@ -145,6 +153,7 @@ METRICS: dict[str, Metric] = {
         *(2, math.inf),
         of_sets=lambda a: label_sets.exact_match(a.predictions, a.labels),
     ),
+    "entity_f1": Metric(None, 2, math.inf, of_entities=_entity_f1),
     "f1": Metric(lambda a: f1(a.predictions, a.labels, a.positive), 2, 2),
     "micro_f1": Metric(
         None,  # it would be the accuracy
@@ -183,17 +192,24 @@ def curve_of(score: str) -> str:
     return score if score.startswith(HELD_OUT) else f"dev/{score}"
 
 
-def fitting(num_labels: int, several_labels: bool = False) -> list[str]:
+def fitting(num_labels: int, several_labels: bool = False, entities: bool = False) -> list[str]:
     """Names of the metrics of a task with so many columns of logits.
 
     Args:
         several_labels: whether a text may have any number of them.
+        entities: whether they are tags that spell entities.
     """
     return [
         name
         for name, one in METRICS.items()
-        if (one.of_sets if several_labels else one.score) and one.fewest <= num_labels <= one.most
+        if _score(one, several_labels, entities) and one.fewest <= num_labels <= one.most
     ]
+
+
+def _score(metric: Metric, several_labels: bool, entities: bool) -> Score | None:
+    if several_labels:
+        return metric.of_sets
+    return metric.score or (metric.of_entities if entities else None)
 
 
 def merit(scores: np.ndarray | float | None, higher_is_better: bool) -> np.ndarray:
@@ -227,19 +243,24 @@ def predict(logits: np.ndarray, several_labels: bool = False) -> np.ndarray:
 
 
 def evaluate(
-    names: Iterable[str], logits: np.ndarray, labels: np.ndarray, positive: int = 1
+    names: Iterable[str],
+    logits: np.ndarray,
+    labels: np.ndarray,
+    positive: int = 1,
+    sentences: Sentences | None = None,
 ) -> dict[str, float]:
     """Scores of dev logits `[example, label]` under the named metrics, in the order of `names`.
 
     Args:
         labels: `[example]`, or `[example, label]` where a text may have any number of them.
         positive: the class that F1 is of.
+        sentences: where the examples are words.
     """
     several_labels = labels.ndim == 2
-    answers = Answers(logits, predict(logits, several_labels), labels, positive)
+    answers = Answers(logits, predict(logits, several_labels), labels, positive, sentences)
     found = {}
     for name in names:
-        score = METRICS[name].of_sets if several_labels else METRICS[name].score
+        score = _score(METRICS[name], several_labels, sentences is not None)
         assert score is not None, f"{name} does not fit"
         found[name] = score(answers)
     return found

@@ -3,7 +3,8 @@
     trial     fine-tuning runs stacked in one group
     step      optimiser steps
     example   sentences or sentence pairs of a data split
-    sequence  the examples of one batch
+    word      all words of a split, where they have labels
+    sequence  the examples of one batch; where words have labels, its slots
     row slot  the rows a batch is packed into, and the token places of a row
     layer     transformer blocks
     head      attention heads

@@ -12,7 +12,7 @@ from jaxtune.core.unseen import bare
 from jaxtune.core.words import quoted
 from jaxtune.data.examples import ID_COLUMNS
 from jaxtune.data.rows import Row, check_once, check_optional, renaming
-from jaxtune.data.values import id_texts, text_of
+from jaxtune.data.values import AsText, id_texts, text_of
 
 # Of a folder that `datasets` saved: the list of its files, and what names the parts of several.
 STATE, SPLITS = "state.json", "dataset_dict.json"
@@ -23,7 +23,7 @@ def parquet_rows(
     columns: Sequence[str],
     optional: Sequence[str] = (),
     with_names: bool = True,
-    lists: Sequence[str] = (),
+    as_text: AsText = text_of,
 ) -> list[Row]:
     """Rows of a Parquet file; numbers and truth values as JSON writes them.
 
@@ -31,7 +31,7 @@ def parquet_rows(
         columns: bare names of those that must be there.
         optional: of those that need not be there.
         with_names: classes by the names that `datasets` has noted in the file, not by number.
-        lists: of the columns, those that may hold lists of labels.
+        as_text: what a value is as a text.
     """
     _check_file(path)
     import pyarrow.parquet as pq
@@ -42,14 +42,14 @@ def parquet_rows(
             return file.read(columns=wanted, use_threads=False)
 
     table = _read(path, "Parquet file", read)
-    return _rows(str(path), table, columns, optional, with_names, lists)
+    return _rows(str(path), table, columns, optional, with_names, as_text)
 
 
 def dataset_rows(
     path: Path,
     columns: Sequence[str],
     optional: Sequence[str] = (),
-    lists: Sequence[str] = (),
+    as_text: AsText = text_of,
 ) -> list[Row]:
     """Rows of a folder that `datasets` has saved (`save_to_disk`), classes by their names."""
     if (path / SPLITS).is_file():
@@ -69,7 +69,7 @@ def dataset_rows(
         table = pa.concat_tables(tables)
         return table.select(_wanted(path, table.column_names, columns, optional))
 
-    return _rows(str(path), _read(path, "saved dataset", read), columns, optional, True, lists)
+    return _rows(str(path), _read(path, "saved dataset", read), columns, optional, True, as_text)
 
 
 def dataset_files(path: Path) -> list[Path]:
@@ -134,7 +134,7 @@ def _rows(
     columns: Sequence[str],
     optional: Sequence[str],
     with_names: bool,
-    lists: Sequence[str],
+    as_text: AsText,
 ) -> list[Row]:
     # Offsets that lead out of a damaged file's memory would end the process.
     _read(Path(source), "table", partial(table.validate, full=True))
@@ -149,7 +149,7 @@ def _rows(
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
         own = dict(zip(values, row, strict=True))
         where = f"{source}, row {number}"
-        texts = {name: text_of(where, name, own[name], name in lists) for name in wanted}
+        texts = {name: as_text(where, name, own[name]) for name in wanted}
         rows.append((f"row {number}", id_texts(own) | texts))
     return rows
 

@@ -8,13 +8,8 @@ import numpy as np
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import decode
-from jaxtune.data.tokens import (
-    TokenTable,
-    largest_id,
-    load_tokenizer,
-    tokenize_chunks,
-    tokenizer_files,
-)
+from jaxtune.data.token_table import TokenTable
+from jaxtune.data.tokens import largest_id, load_tokenizer, tokenize_chunks, tokenizer_files
 
 SUFFIXES = (".txt", ".txt.xz", ".raw")
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000

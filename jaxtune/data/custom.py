@@ -24,6 +24,7 @@ from jaxtune.data.label_sets import joined, label_names
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Row
 from jaxtune.data.tables import read_table
+from jaxtune.data.values import labels_of, text_of
 
 
 def read_custom(
@@ -128,8 +129,8 @@ def _rows(
     columns: Sequence[str],
     optional: Sequence[str] = (),
 ) -> list[Row]:
-    lists = (layout.label,) if layout.several else ()
-    return read_table(path, columns, dialect, optional, lists)
+    as_text = labels_of(layout.label) if layout.several else text_of
+    return read_table(path, columns, dialect, optional, as_text)
 
 
 def _with_bare_labels(path: Path, rows: Sequence[Row], layout: Layout) -> list[Row]:

@@ -7,12 +7,14 @@ import numpy as np
 
 from jaxtune.config.settings import SweepConfig, further_files
 from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
 from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
 from jaxtune.data.scoring import scored_by
+from jaxtune.data.sentences import read_tagged
 
 
 def read_dataset(config: SweepConfig) -> Dataset:
@@ -33,6 +35,16 @@ def _read_files(config: SweepConfig) -> Dataset:
         return read_glue_folder(config.task, Path(config.data_dir), config.predict_test)
     assert config.train_file is not None
     assert config.dev_file is not None
+    further = {name: Path(file) for name, file in further_files(config).items()}
+    if config.token_classification:
+        return read_tagged(
+            Path(config.train_file),
+            Path(config.dev_file),
+            bare(config.text_columns[0]),
+            bare(config.label_column),
+            config.classes,
+            further,
+        )
     return read_custom(
         Path(config.train_file),
         Path(config.dev_file),
@@ -41,14 +53,18 @@ def _read_files(config: SweepConfig) -> Dataset:
         config.regression,
         config.classes,
         Dialect(config.delimiter, config.quoting),
-        {name: Path(file) for name, file in further_files(config).items()},
+        further,
         config.several_labels,
         config.label_columns,
     )
 
 
 def subset(config: SweepConfig, labels: np.ndarray) -> np.ndarray:
-    """The training examples in use, in file order: all, or a random `train_examples` of them."""
+    """The training examples in use, in file order: all, or a random `train_examples` of them.
+
+    Args:
+        labels: an entry for each, as of `TokenTable.drawn_by`.
+    """
     size, num_examples = config.train_examples, len(labels)
     if size is None:
         return np.arange(num_examples)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,7 @@ class Task:
     positive: int = 1  # of two classes the one that F1 is of
     jsonl: Layout | None = None  # of SuperGLUE's files
     several_labels: bool = False  # any number of them for a text
+    token_classification: bool = False  # a class, which is called a tag, for every word of a text
 
     @property
     def num_labels(self) -> int:
@@ -79,12 +81,30 @@ class Task:
 @dataclass(frozen=True)
 class Examples:
     """One split in file order; `labels` int32 `[example]`, float32 for regression, int32
-    `[example, label]` of 0 and 1 where a text may have any number of them.
+    `[example, label]` of 0 and 1 where a text may have any number of them, int32 `[word]` of all
+    sentences end to end where words have labels.
     """
 
     first: list[str]
     second: list[str] | None
     labels: np.ndarray
+    words: list[list[str]] | None = None  # of `first`, where they have labels
+
+    @property
+    def texts(self) -> list[list[Any]]:
+        """What a tokenizer cuts, one or two columns of it."""
+        if self.words is not None:
+            return [self.words]
+        return [self.first] if self.second is None else [self.first, self.second]
+
+    @property
+    def answers(self) -> list[Any]:
+        """The label of each example, that of several as a tuple."""
+        if self.words is not None:
+            ends = np.cumsum([len(words) for words in self.words])
+            return [tuple(part.tolist()) for part in np.split(self.labels, ends[:-1])]
+        labels = self.labels.tolist()
+        return [tuple(own) for own in labels] if self.labels.ndim == 2 else labels
 
     def __len__(self) -> int:
         return len(self.first)

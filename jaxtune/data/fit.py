@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxtune.data.tokens import TokenTable
+from jaxtune.data.token_table import TokenTable
 
 # From this share of unknown tokens on a model reads too little of its texts.
 MANY_UNKNOWN = 0.05

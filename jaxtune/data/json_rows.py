@@ -10,7 +10,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import quoted
 from jaxtune.data.rows import Row, check_once, check_optional, examples_text, renaming
-from jaxtune.data.values import id_texts, text_of
+from jaxtune.data.values import AsText, id_texts, text_of
 
 WHAT = "write one object per line, or a list of objects"
 DATA = "data"  # what a list of examples is called in an object around it
@@ -20,14 +20,14 @@ def json_rows(
     path: Path,
     columns: Sequence[str],
     optional: Sequence[str] = (),
-    lists: Sequence[str] = (),
+    as_text: AsText = text_of,
 ) -> Iterator[Row]:
     """The columns of every object; numbers and truth values as JSON writes them.
 
     Args:
         columns: bare names of those that must be there.
         optional: of those that need not be there.
-        lists: of those that may hold lists of labels.
+        as_text: what a value is as a text.
     """
     text = examples_text(path)
     objects = _listed(path, text)
@@ -35,7 +35,7 @@ def json_rows(
         where = f"{path}, {place}"
         if not isinstance(record, dict):
             raise UserError(f"{where} is not a JSON object: {WHAT}")
-        yield place, row_of(where, record, columns, optional, lists)
+        yield place, row_of(where, record, columns, optional, as_text)
 
 
 def _by_line(path: Path, text: str) -> Iterator[tuple[str, Any]]:
@@ -98,7 +98,7 @@ def row_of(
     record: dict[str, Any],
     columns: Sequence[str],
     optional: Sequence[str],
-    lists: Sequence[str] = (),
+    as_text: AsText = text_of,
 ) -> dict[str, str]:
     """The columns of one object, and what tells it apart."""
     names = list(map(bare, record))
@@ -111,5 +111,5 @@ def row_of(
     for name in optional:
         check_optional(where, name, names)
     wanted = (*columns, *(name for name in optional if name in values))
-    texts = {name: text_of(where, name, values[name], name in lists) for name in wanted}
+    texts = {name: as_text(where, name, values[name]) for name in wanted}
     return id_texts(values) | texts

@@ -93,7 +93,8 @@ def _normal(label: str) -> str:
     value = number(label)
     if value is not None:
         return repr(value + 0.0)  # so that -0 is 0
-    return _NO_DIFFERENCE.sub("", unicodedata.normalize("NFKC", label).casefold())
+    # Tags of quotes are quotes, such as `` and ''.
+    return _NO_DIFFERENCE.sub("", unicodedata.normalize("NFKC", label).casefold()) or label
 
 
 def fractions(labels: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxtune.data.tokens import TokenTable
+from jaxtune.data.token_table import TokenTable
 
 # Placing a batch takes about batch_size^2 comparisons: large batches, which vary less, are sampled
 # less.

@@ -20,6 +20,7 @@ def reading_of(
     cut: Mapping[str, int],
     max_length: int,
     held_out: np.ndarray | None = None,
+    words: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """What a sweep reads, as the manifest keeps it.
 
@@ -27,16 +28,23 @@ def reading_of(
         chosen: the training examples that are trained on, `[example]`.
         cut: how many texts of each split and further set were longer than `max_length` tokens.
         held_out: those that are held out, if any, `[example]`.
+        words: where these have labels, how many each split has, and how many of them were `cut`
+            or are `without_token`.
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
-    texts = {"train": _texts(train, chosen), "dev": _texts(dev, np.arange(len(dev)))}
+    every = np.arange(len(dev))
+    texts = {"train": _texts(train, chosen), "dev": _texts(dev, every)}
     in_train = set(texts["train"])
-    labels = {"train": train.labels[chosen], "dev": dev.labels}
+    labels = {"train": _labels(train, chosen), "dev": _labels(dev, every)}
+    of_train = train.answers
+    answers = {"train": [of_train[i] for i in chosen], "dev": dev.answers}
     found: dict[str, Any] = {
         "examples": {"train": len(chosen), "dev": len(dev)},
         "train_examples_in_all": len(train),
         "dev_examples_in_train": sum(text in in_train for text in texts["dev"]),
-        "labelled_twice": {split: _labelled_twice(texts[split], labels[split]) for split in SPLITS},
+        "labelled_twice": {
+            split: _labelled_twice(texts[split], answers[split]) for split in SPLITS
+        },
         "max_length": max_length,
         "cut": dict(cut),
         "notes": list(dataset.notes),
@@ -48,6 +56,8 @@ def reading_of(
     if dataset.further:
         found["examples"] |= {name: len(s.examples) for name, s in dataset.further.items()}
         found["labelled"] = {name: asked.labelled for name, asked in dataset.further.items()}
+    if words is not None:
+        found["words"] = {split: dict(counts) for split, counts in words.items()}
     if names is None:
         return found | {"labels": {split: _spread(labels[split]) for split in SPLITS}}
     counts = {split: _counts(labels[split], names) for split in SPLITS}
@@ -55,11 +65,11 @@ def reading_of(
         name: {split: int(counts[split][i]) for split in SPLITS} for i, name in enumerate(names)
     }
     if held_out is not None:
-        own = _counts(train.labels[held_out], names)
+        own = _counts(_labels(train, held_out), names)
         found["held_out_classes"] = dict(zip(names, own.tolist(), strict=True))
     if dataset.task.several_labels:
         return found | {"label_sets": {split: counts_of(labels[split]) for split in SPLITS}}
-    return found | {"majority_share": float(counts["dev"].max() / len(dev))}
+    return found | {"majority_share": float(counts["dev"].max() / counts["dev"].sum())}
 
 
 def readings_in(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -75,18 +85,23 @@ def _texts(examples: Examples, chosen: np.ndarray) -> list[tuple[str, ...]]:
     return [tuple(column[i] for column in columns) for i in chosen]
 
 
+def _labels(examples: Examples, chosen: np.ndarray) -> np.ndarray:
+    """Of the chosen examples, or of all of their words."""
+    if examples.words is None:
+        return examples.labels[chosen]
+    answers = examples.answers
+    return np.array([tag for i in chosen for tag in answers[i]], np.int32)
+
+
 def _counts(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """How many examples have each of the labels."""
+    """How many examples, or words, have each of the labels."""
     return labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=len(names))
 
 
-def _labelled_twice(texts: Sequence[tuple[str, ...]], labels: np.ndarray) -> int:
+def _labelled_twice(texts: Sequence[tuple[str, ...]], answers: Sequence[Any]) -> int:
     """How many examples stand there again with another label."""
-    own: list[Any] = labels.tolist()
-    if labels.ndim == 2:
-        own = list(map(tuple, own))
     labels_of: dict[tuple[str, ...], set[Any]] = {}
-    for text, label in zip(texts, own, strict=True):
+    for text, label in zip(texts, answers, strict=True):
         labels_of.setdefault(text, set()).add(label)
     return sum(len(labels_of[text]) > 1 for text in texts)
 
@@ -119,6 +134,7 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
     cut, length = reading["cut"], reading["max_length"]
     lost, tokens = _shares(reading, cut), plural(length, "token")
     lines.append(f"Cut at {tokens}: {lost}." if lost else f"No text is longer than {tokens}.")
+    lines += _lost_words(reading.get("words", {}))
     if shared:
         are = "is a training example" if shared == 1 else "are training examples"
         lines.append(f"Warning: {shared:,} of {plural(num_dev, 'dev example')} {are} too.")
@@ -155,23 +171,26 @@ def _shares(reading: Mapping[str, Any], counts: Mapping[str, int]) -> str:
 def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
     classes, sets = reading["classes"], reading.get("label_sets")
     one, several = ("label", "labels") if sets else ("class", "classes")
+    of = "example"
+    if "words" in reading:
+        one, several, of = "tag", "tags", "word"
     counts = (f"{name!r} {n['train']:,}, {n['dev']:,}" for name, n in classes.items())
     lines = [f"{plural(len(classes), one)} (train, dev): {listed(counts, '; ')}."]
     if sets:
         lines += _label_set_sentences(sets)
     else:
         share = reading["majority_share"]
-        lines.append(f"The most frequent class has {share:.1%} of the dev examples.")
+        lines.append(f"The most frequent {one} has {share:.1%} of the dev {of}s.")
     for split in SPLITS:
         absent = [name for name in classes if not classes[name][split]]
         if absent:
             in_use = reading["examples"]["train"] + reading["examples"].get("held_out", 0)
             is_drawn = in_use < reading["train_examples_in_all"]
-            can_stratify = split == "train" and is_drawn and not sets
+            can_stratify = split == "train" and is_drawn and one == "class"
             do = ": --stratify true draws of every class" if can_stratify else ""
             word = one if len(absent) == 1 else several
-            lines.append(f"Warning: no {split} example has the {word} {quoted(absent)}{do}.")
-    if not sets and (scores := fractions(classes)):
+            lines.append(f"Warning: no {split} {of} has the {word} {quoted(absent)}{do}.")
+    if one == "class" and (scores := fractions(classes)):
         lines.append(
             f"Warning: the classes are numbers that are not all whole, such as {scores[0]!r}:"
             " --regression true predicts a number."
@@ -180,6 +199,23 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
         each = listed((f"{name!r} {weight:.4g}" for name, weight in weights.items()), "; ")
         lines.append(f"Class weights ({asked}): {each}.")
     return lines
+
+
+def _lost_words(words: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """How many words are neither trained on nor scored."""
+    found = []
+    for what, why in (
+        ("cut", "were cut away"),
+        ("without_token", "have no token in this tokenizer"),
+    ):
+        parts = [
+            f"{counts[what]:,} of {counts['words']:,} {split.replace('_', '-')}"
+            for split, counts in words.items()
+            if counts[what]
+        ]
+        if parts:
+            found.append(f"Words that {why}, neither trained on nor scored: {' and '.join(parts)}.")
+    return found
 
 
 def _label_set_sentences(sets: Mapping[str, Mapping[str, int | float]]) -> list[str]:
@@ -204,3 +240,25 @@ def _label_sentences(reading: Mapping[str, Any]) -> list[str]:
         for split, spread in reading["labels"].items()
     ]
     return [f"The labels are numbers: {', '.join(parts)}."]
+
+
+def count_words(
+    examples: Examples, labelled: np.ndarray, cut: np.ndarray, chosen: np.ndarray | None = None
+) -> dict[str, int]:
+    """The words of a split, and what became of those without a label, as `reading_of` takes them.
+
+    Args:
+        labelled: how many words of each example have one, `[example]`.
+        cut: which examples lost tokens, `[example]`.
+        chosen: the examples in use.
+    """
+    assert examples.words is not None
+    every = np.array([len(words) for words in examples.words])
+    chosen = np.arange(len(every)) if chosen is None else chosen
+    lost = (every - labelled)[chosen]
+    of_cut = int(lost[cut[chosen]].sum())
+    return {
+        "words": int(every[chosen].sum()),
+        "cut": of_cut,
+        "without_token": int(lost.sum()) - of_cut,
+    }

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from jaxtune.core.entities import are_entities
 from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import without_curve
 from jaxtune.core.metrics import METRICS, direction, fitting
@@ -21,7 +22,8 @@ SKEWED = 0.8
 def scored_by(task: Task, metric: str | None, positive_class: str | None) -> Task:
     """The task with all its metrics, the asked one first; UserError for what does not fit it."""
     primary = metric or task.primary_metric
-    fit = fitting(task.num_labels, task.several_labels)
+    entities = task.token_classification and are_entities(task.label_names or ())
+    fit = fitting(task.num_labels, task.several_labels, entities)
     if primary not in fit:
         raise UserError(
             f"The metric {primary!r} does not fit task {task.name}, which predicts {_what(task)};"
@@ -36,6 +38,8 @@ def scored_by(task: Task, metric: str | None, positive_class: str | None) -> Tas
 def _what(task: Task) -> str:
     if task.several_labels:
         return f"any number of {plural(task.num_labels, 'label')}"
+    if task.token_classification:
+        return f"one of {plural(task.num_labels, 'tag')} for every word"
     return plural(task.num_labels, "class") if task.label_names else "a number"
 
 
@@ -59,12 +63,14 @@ def scoring_words(
     label_names: Sequence[str] | None,
     dev_labels: np.ndarray,
     floor: float,
+    of_words: bool = False,
 ) -> str:
     """What the trials are scored by, of which class F1 is, and whether that says enough.
 
     Args:
         metrics: primary first.
         floor: what the best constant prediction scores.
+        of_words: whether every word has a label, and not a text.
     """
     way = direction(METRICS[metrics[0]].higher_is_better)
     words = f"Scored by {metrics[0]}{way}; the best constant prediction scores {floor:.3f}."
@@ -72,14 +78,17 @@ def scoring_words(
         return words
     if dev_labels.ndim == 2:
         return words + _label_set_words(metrics, label_names, dev_labels)
+    if of_words:
+        words += " A prediction is constant where every word gets the same tag."
     if "f1" in metrics:
         words += f" F1 is of the class {label_names[positive]!r} (--positive_class)."
     counts = np.bincount(dev_labels, minlength=len(label_names))
     share, largest = counts.max() / len(dev_labels), label_names[int(counts.argmax())]
     if metrics[0] == "accuracy" and share >= SKEWED:
         words += (
-            f" Of the dev examples {share:.0%} are {largest!r}, so accuracy says little about the"
-            " rest: think of --metric macro_f1, matthews or balanced_accuracy."
+            f" Of the dev {'words' if of_words else 'examples'} {share:.0%} are {largest!r}, so"
+            " accuracy says little about the rest: think of --metric macro_f1, matthews or"
+            " balanced_accuracy."
         )
     return words
 

@@ -8,6 +8,7 @@ from jaxtune.data.column_rows import dataset_rows, parquet_rows
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect, csv_rows
 from jaxtune.data.json_rows import json_rows
 from jaxtune.data.rows import Row
+from jaxtune.data.values import AsText, text_of
 
 
 def read_table(
@@ -15,7 +16,7 @@ def read_table(
     columns: Sequence[str],
     dialect: Dialect = BY_SUFFIX,
     optional: Sequence[str] = (),
-    lists: Sequence[str] = (),
+    as_text: AsText = text_of,
 ) -> list[Row]:
     """The rows of a CSV, TSV, JSON or Parquet file, or of a folder that `datasets` has saved;
     UserError for what is none.
@@ -23,15 +24,15 @@ def read_table(
     Args:
         columns: bare names of those that must be there, the label's last.
         optional: of those that need not be there.
-        lists: of those that may hold lists of labels.
+        as_text: what a value is as a text.
     """
     suffix = path.suffix.lower()
     if path.is_dir():
-        return dataset_rows(path, columns, optional, lists)
+        return dataset_rows(path, columns, optional, as_text)
     if suffix == ".parquet":
-        return parquet_rows(path, columns, optional, lists=lists)
+        return parquet_rows(path, columns, optional, as_text=as_text)
     if suffix in (".jsonl", ".json"):
-        return list(json_rows(path, columns, optional, lists))
+        return list(json_rows(path, columns, optional, as_text))
     if suffix in (".csv", ".tsv"):
         return csv_rows(path, columns, dialect, optional)
     raise UserError(

@@ -1,19 +1,18 @@
-"""Examples to token tables: cut by the checkpoint's own tokenizer, laid end to end, compacted."""
+"""Examples to token tables: cut by the checkpoint's own tokenizer and laid end to end."""
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import check_no_pointer
-from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.core.words import plural
 from jaxtune.data.examples import Examples
+from jaxtune.data.token_table import TokenTable, starts_of
 
 # Words of a SentencePiece model: ALBERT's, XLM-RoBERTa's and CamemBERT's, DeBERTa's.
 SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
@@ -31,64 +30,13 @@ SPECIAL_TOKENS = {
 }
 
 
-class Tokens(NamedTuple):
-    """A split as compiled programs read it: flat token arrays, and the labels of each example."""
+def load_tokenizer(folder: Path, of_words: bool = False) -> Any:
+    """The checkpoint's tokenizer; raises UserError without one, or without a padding token.
 
-    ids: Int[Array, " token"]
-    token_types: Int[Array, " token"]
-    positions: Int[Array, " token"]
-    labels: Int[Array, " example"] | Float[Array, " example"] | Int[Array, "example label"]
-
-
-@dataclasses.dataclass(frozen=True)
-class TokenTable:
-    """The tokens of a split, end to end; index 0 is a padding token, for plans to point at."""
-
-    ids: np.ndarray  # int32 [token]
-    token_types: np.ndarray  # int32 [token]
-    positions: np.ndarray  # int32 [token], from 0 in every sequence
-    starts: np.ndarray  # int32 [example], index of each first token
-    lengths: np.ndarray  # int32 [example]
-    labels: np.ndarray  # int32 classes or float32 scores [example], or int32 [example, label]
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def as_tokens(self) -> Tokens:
-        """The part that a plan points into."""
-        arrays = (self.ids, self.token_types, self.positions, self.labels)
-        return Tokens._make(jnp.asarray(array) for array in arrays)
-
-    def take(self, examples: np.ndarray) -> "TokenTable":
-        """The table of some examples, in the order given, without the tokens of the others."""
-        lengths = self.lengths[examples]
-        starts = _starts(lengths)
-        tokens = np.repeat(self.starts[examples] - starts, lengths) + np.arange(lengths.sum()) + 1
-        tokens = np.concatenate([[0], tokens])
-        return TokenTable(
-            ids=self.ids[tokens],
-            token_types=self.token_types[tokens],
-            positions=self.positions[tokens],
-            starts=starts,
-            lengths=lengths,
-            labels=self.labels[examples],
-        )
-
-    def followed_by(self, other: "TokenTable") -> "TokenTable":
-        """The examples of both, these first."""
-        moved = other.starts + np.int32(len(self.ids) - 1)
-        return TokenTable(  # with a single padding token
-            ids=np.concatenate([self.ids, other.ids[1:]]),
-            token_types=np.concatenate([self.token_types, other.token_types[1:]]),
-            positions=np.concatenate([self.positions, other.positions[1:]]),
-            starts=np.concatenate([self.starts, moved]),
-            lengths=np.concatenate([self.lengths, other.lengths]),
-            labels=np.concatenate([self.labels, other.labels]),
-        )
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The checkpoint's tokenizer; raises UserError without one, or without a padding token."""
+    Args:
+        of_words: whether it is to cut texts that are words already; then byte-level BPE reads
+            every word as one after a space, the first one too.
+    """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     _check_files(folder)
@@ -97,11 +45,36 @@ def load_tokenizer(folder: Path) -> Any:
         if type(tokenizer).__name__ in _MADE_ANEW and (folder / "tokenizer.json").is_file():
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         _name_special_tokens(tokenizer)
+        if of_words:
+            _put_spaces_before(tokenizer)
     if tokenizer.pad_token_id is None:
         raise UserError(
             f"The tokenizer in {folder} has no padding token; add one (pad_token) to it."
         )
     return tokenizer
+
+
+def _put_spaces_before(tokenizer: Any) -> None:
+    """Sets `add_prefix_space` of byte-level BPE, as transformers wants it of RoBERTa's tokenizer
+    where texts are words: without it all words but those after a space are read as parts of one.
+    """
+    from tokenizers import pre_tokenizers
+
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(
+            f"The tokenizer in {tokenizer.name_or_path} does not say which word a token is of; give"
+            " a folder with a tokenizer.json."
+        )
+    first: Any = tokenizer.backend_tokenizer.pre_tokenizer
+    try:
+        parts = list(first)
+    except TypeError:  # one alone, and no sequence of them
+        parts = [first]
+    for part in parts:
+        if isinstance(part, pre_tokenizers.ByteLevel):
+            part.add_prefix_space = True
+            # What is saved, and what some classes build themselves anew from.
+            tokenizer.add_prefix_space = tokenizer.init_kwargs["add_prefix_space"] = True
 
 
 def _check_files(folder: Path) -> None:
@@ -168,13 +141,15 @@ def tokenize(
 ) -> TokenTable:
     """Cuts every example, longest sentence first, at `max_length` tokens, special ones included.
 
+    Where words have labels, a word's is at its first token, and a word without any is left out.
+
     Raises UserError where the tokenizer gives an id that the model's embedding does not have.
     """
-    _check_room(tokenizer, max_length, 1 if examples.second is None else 2)
+    _check_room(tokenizer, max_length, len(examples.texts))
     encoded = _encode(
         tokenizer,
-        examples.first,
-        examples.second,
+        *examples.texts,
+        is_split_into_words=examples.words is not None,
         truncation="longest_first",
         max_length=max_length,
         return_token_type_ids=True,
@@ -183,6 +158,8 @@ def tokenize(
     )
     types = encoded["token_type_ids"] if use_token_types else None
     table = _table(encoded["input_ids"], types, tokenizer.pad_token_id, examples.labels)
+    if examples.words is not None:
+        table = _with_words(table, encoded, examples)
     # Also where the examples do not use it: such a tokenizer was made for another model.
     largest = max(table.ids.max(), largest_id(tokenizer))
     if largest >= vocab_size:
@@ -192,6 +169,20 @@ def tokenize(
             " together."
         )
     return table
+
+
+def _with_words(table: TokenTable, encoded: Any, examples: Examples) -> TokenTable:
+    """The table with labels at the first tokens of words."""
+    assert examples.words is not None
+    begins, found, before = [np.array([-1])], [], 0  # the padding token's
+    for number, words in enumerate(examples.words):
+        of_word = np.array([-1 if w is None else w for w in encoded.word_ids(number)], np.int64)
+        first = (of_word >= 0) & (np.diff(of_word, prepend=-1) != 0)
+        begins.append(np.where(first, of_word, -1))
+        found.append(before + of_word[first])
+        before += len(words)
+    labels = examples.labels[np.concatenate(found)]
+    return dataclasses.replace(table, labels=labels, begins=np.concatenate(begins).astype(np.int32))
 
 
 def were_cut(
@@ -204,12 +195,10 @@ def were_cut(
     cut = lengths >= max_length
     full = np.flatnonzero(cut)
     if len(full):
-        first, second = (
-            None if texts is None else [texts[i] for i in full]
-            for texts in (examples.first, examples.second)
-        )
+        texts = [[column[i] for i in full] for column in examples.texts]
         how = {"return_token_type_ids": False, "return_attention_mask": False, "verbose": False}
-        whole = _encode(tokenizer, first, second, truncation=False, **how)["input_ids"]
+        how["is_split_into_words"] = examples.words is not None
+        whole = _encode(tokenizer, *texts, truncation=False, **how)["input_ids"]
         cut[full] = [len(ids) > max_length for ids in whole]
     return cut
 
@@ -236,7 +225,7 @@ def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenT
     return _table(sequences, None, tokenizer.pad_token_id, np.zeros(len(sequences), np.int32))
 
 
-def _encode(tokenizer: Any, *texts: list[str] | None, **how: Any) -> Any:
+def _encode(tokenizer: Any, *texts: Any, **how: Any) -> Any:
     # Some defects show only here, such as a missing [UNK].
     with _foreign_code(f"The tokenizer in {tokenizer.name_or_path} cannot cut the sentences"):
         return tokenizer(*texts, **how)
@@ -273,7 +262,7 @@ def _table(
 ) -> TokenTable:
     lengths = np.array([len(ids) for ids in sequences], np.int32)
     ids = _flat(sequences, padding)
-    starts = _starts(lengths)
+    starts = starts_of(lengths)
     positions = np.arange(len(ids)) - np.concatenate([[0], np.repeat(starts, lengths)])
     return TokenTable(
         ids=ids,
@@ -285,49 +274,5 @@ def _table(
     )
 
 
-def _starts(lengths: np.ndarray) -> np.ndarray:
-    """Where sequences laid end to end begin, after the one padding token."""
-    return 1 + np.cumsum(lengths, dtype=np.int32) - lengths
-
-
 def _flat(sequences: list[list[int]], padding: int) -> np.ndarray:
     return np.concatenate([[padding], *sequences]).astype(np.int32)
-
-
-def compact(tables: list[TokenTable], fixed: int = 0) -> tuple[list[TokenTable], np.ndarray]:
-    """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6).
-
-    Ids below `fixed` stay as they are, used or not: where positions are counted from the padding
-    id, it must not move. The padding token is one of a table's own.
-
-    Returns the tables and the ids kept, ascending: row i of a compacted embedding is word
-    `kept[i]`.
-    """
-    kept = np.unique(np.concatenate([np.arange(fixed), *(table.ids for table in tables)]))
-    renumbered = [
-        dataclasses.replace(table, ids=np.searchsorted(kept, table.ids).astype(np.int32))
-        for table in tables
-    ]
-    return renumbered, kept.astype(np.int32)
-
-
-def compact_beside(
-    tables: Mapping[str, TokenTable], kept: np.ndarray
-) -> tuple[dict[str, TokenTable], np.ndarray]:
-    """Renumbers word ids as `compact` did, and words that it did not keep after all of those.
-
-    Returns the tables and the ids that came in addition, ascending: row `len(kept) + i` of an
-    embedding with both is word `more[i]`.
-    """
-    used = np.unique(np.concatenate([np.empty(0, np.int32), *(t.ids for t in tables.values())]))
-    more = np.setdiff1d(used, kept).astype(np.int32)
-    both = np.concatenate([kept, more])
-    order = np.argsort(both)
-
-    def renumbered(ids: np.ndarray) -> np.ndarray:
-        return order[np.searchsorted(both, ids, sorter=order)].astype(np.int32)
-
-    return {
-        name: dataclasses.replace(table, ids=renumbered(table.ids))
-        for name, table in tables.items()
-    }, more

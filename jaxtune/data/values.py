@@ -3,7 +3,7 @@
 import datetime
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxtune.core.errors import UserError
@@ -22,14 +22,12 @@ _KINDS = {
 }
 
 
-def text_of(where: str, name: str, value: Any, may_be_list: bool = False) -> str:
-    """A text as it is, a number or truth value as JSON writes it; UserError for anything else.
+# From where a value stands, the name of its column, and the value.
+AsText = Callable[[str, str, Any], str]
 
-    Args:
-        may_be_list: whether a list of labels is one, which becomes `a|b`.
-    """
-    if may_be_list and isinstance(value, list):
-        return BETWEEN_LABELS.join(_label_of(where, name, each) for each in value)
+
+def text_of(where: str, name: str, value: Any) -> str:
+    """A text as it is, a number or truth value as JSON writes it; UserError for anything else."""
     is_number = isinstance(value, int | float)
     if not isinstance(value, str) and not is_number:
         kind = _KINDS.get(type(value), f"a {type(value).__name__}")
@@ -43,6 +41,27 @@ def text_of(where: str, name: str, value: Any, may_be_list: bool = False) -> str
             f"{where} has a NUL or half a surrogate pair in column {name!r}: take it out"
         )
     return text
+
+
+def labels_of(column: str) -> AsText:
+    """As `text_of`, but in this column a list of labels is one, which becomes `a|b`."""
+
+    def read(where: str, name: str, value: Any) -> str:
+        if name != column or not isinstance(value, list):
+            return text_of(where, name, value)
+        return BETWEEN_LABELS.join(_label_of(where, name, each) for each in value)
+
+    return read
+
+
+def list_of(where: str, name: str, value: Any) -> str:
+    """A list of texts or numbers as the JSON of a list of texts; UserError for anything else."""
+    if not isinstance(value, list):
+        kind = "a text" if isinstance(value, str) else _KINDS.get(type(value), repr(value))
+        raise UserError(
+            f"{where} has {kind} in column {name!r}: write a list, with an entry for each word"
+        )
+    return json.dumps([text_of(where, name, each) for each in value])
 
 
 def _label_of(where: str, name: str, value: Any) -> str:

@@ -26,6 +26,7 @@ from jaxtune.export.card_text import (
     SAME_START,
     SEVERAL_LABELS,
     STEPS,
+    TAGS,
     USE,
     USE_ENSEMBLE,
 )
@@ -42,7 +43,7 @@ MOST_LABELS = 12
 # given words.
 _TEXTS = {
     *("data_dir", "train_file", "dev_file", "text_columns", "label_column", *FURTHER_FIELDS),
-    *("label_columns", "revision", "classes", "delimiter", "quoting"),
+    *("label_columns", "token_classification", "revision", "classes", "delimiter", "quoting"),
 }
 
 
@@ -127,6 +128,7 @@ def _card(
         scores=_table(["", *metrics], lines),
         reading=_reading(dev),
         num_dev=len(dev.labels),
+        unit="words" if dev.of_words else "examples",
         metric=metrics[0],
         trivial=f"{member.row['trivial']:.4f}",
         meaning=MEANING,
@@ -140,12 +142,27 @@ def _card(
         when="after the last step" if sweep.step == "final" else "at each trial's best evaluation",
         recipe=_recipe(member),
         use=use.format(
-            example='["A text."], ["Another text."]' if dev.pairs else '["A text."]',
+            auto=f"AutoModelFor{'Token' if dev.of_words else 'Sequence'}Classification",
+            example=_example(dev),
             max_length=dev.max_length,
             rounded="" if config.precision == "float32" else ROUNDED,
-            answer=SEVERAL_LABELS if dev.task.several_labels else "",
+            answer=_answer(dev),
         ),
     )
+
+
+def _example(dev: DevSet) -> str:
+    """What the tokenizer is given."""
+    if dev.of_words:
+        return '[["A", "text"]], is_split_into_words=True'
+    return '["A text."], ["Another text."]' if dev.pairs else '["A text."]'
+
+
+def _answer(dev: DevSet) -> str:
+    """What the logits say."""
+    if dev.of_words:
+        return TAGS
+    return SEVERAL_LABELS if dev.task.several_labels else ""
 
 
 def escaped(text: str) -> str:
@@ -173,7 +190,8 @@ def _front_matter(dev: DevSet) -> str:
     model = dev.config.model
     known = model is not None and model != "miniature" and not Path(model).is_dir()
     values: dict[str, Any] = {"base_model": model} if known else {}
-    values |= {"library_name": "transformers", "pipeline_tag": "text-classification"}
+    kind = "token-classification" if dev.of_words else "text-classification"
+    values |= {"library_name": "transformers", "pipeline_tag": kind}
     return yaml.safe_dump(values | {"tags": ["jaxtune"]}, sort_keys=False, allow_unicode=True)
 
 
@@ -208,6 +226,7 @@ def _goal(dev: DevSet) -> str:
     if names is None:
         return "regression"
     what = "labels, any number of them for a text" if dev.task.several_labels else "classes"
+    what = "tags, one for every word" if dev.of_words else what
     which = "" if len(names) > MOST_LABELS else f" ({', '.join(map(escaped, names))})"
     return f"{len(names)} {what}{which}"
 
@@ -217,6 +236,8 @@ def _reading(dev: DevSet) -> str:
     said = ""
     if dev.task.several_labels:
         said += " accuracy: of the texts that get all of their labels and no other."
+    if "entity_f1" in dev.task.metrics:
+        said += " entity_f1: F1 of entities, of which all words and the type are right."
     if "f1" in dev.task.metrics and dev.label_names:
         said += f" f1: of the class {escaped(dev.label_names[dev.task.positive])}."
     errors = [name for name in dev.task.metrics if not METRICS[name].higher_is_better]

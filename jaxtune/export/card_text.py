@@ -15,7 +15,7 @@ CARD = """\
 
 {scores}
 
-On the {num_dev} examples of the dev set; the best constant prediction has {metric} \
+On the {num_dev} {unit} of the dev set; the best constant prediction has {metric} \
 {trivial}.{reading}
 
 ## How it was chosen
@@ -89,10 +89,10 @@ STEPS = {
 
 USE = """\
 ```python
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
-model = AutoModelForSequenceClassification.from_pretrained("FOLDER")
+model = {auto}.from_pretrained("FOLDER")
 inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt")
 logits = model(**inputs).logits
 ```
@@ -103,13 +103,13 @@ USE_ENSEMBLE = """\
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import {auto}, AutoTokenizer
 
 members = sorted(Path("FOLDER").glob("member_*"))
 tokenizer = AutoTokenizer.from_pretrained(members[0])
 inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt")
 with torch.no_grad():
-    models = map(AutoModelForSequenceClassification.from_pretrained, members)
+    models = map({auto}.from_pretrained, members)
     logits = torch.stack([model(**inputs).logits for model in models]).mean(0)
 ```
 
@@ -118,6 +118,10 @@ as much as one of each member."""
 SEVERAL_LABELS = (
     " A text has the labels whose logit is above 0, which are those whose probability"
     " `logits.sigmoid()` is above one half; it may have none."
+)
+TAGS = (
+    " A word has the tag of its first token, whose logits are the largest; `inputs.word_ids(i)`"
+    " says which word of text i each token is of."
 )
 ROUNDED = (
     "; the scores above are those of bfloat16 products, and float32 ones differ by their rounding"

@@ -26,7 +26,7 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
         write_folder(
             folder,
             dev.model(params),
-            classifier_config(raw, dev.label_names, dev.task.several_labels),
+            classifier_config(raw, dev.label_names, dev.task.several_labels, dev.of_words),
         )
     except SafetensorError as error:  # a full disk, among others
         raise UserError(
@@ -37,12 +37,19 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
     # transformers leaves token types out for ALBERT, and puts them in where training may have left
     # them out.
     types = ["token_type_ids"] if dev.config.use_token_types and encoder.type_vocab_size > 1 else []
-    write_tokenizer(folder, source, dev.max_length, ["input_ids", *types, "attention_mask"])
+    names = ["input_ids", *types, "attention_mask"]
+    write_tokenizer(folder, source, dev.max_length, names, dev.of_words)
 
 
-def write_tokenizer(folder: Path, source: Path, max_length: int, input_names: list[str]) -> None:
-    """The tokenizer of `source`, cutting at `max_length`, for transformers 4 and 5."""
-    tokenizer = load_tokenizer(source)
+def write_tokenizer(
+    folder: Path, source: Path, max_length: int, input_names: list[str], of_words: bool = False
+) -> None:
+    """The tokenizer of `source`, cutting at `max_length`, for transformers 4 and 5.
+
+    Args:
+        of_words: whether it gets texts that are words already.
+    """
+    tokenizer = load_tokenizer(source, of_words)
     tokenizer.model_max_length = max_length
     tokenizer.model_input_names = input_names
     # Saved is the attribute's value, but only of what was given when the tokenizer was made.
@@ -64,20 +71,28 @@ def _spell_for_transformers_4(path: Path) -> None:
 
 
 def classifier_config(
-    raw: dict[str, Any], label_names: tuple[str, ...] | None, several_labels: bool = False
+    raw: dict[str, Any],
+    label_names: tuple[str, ...] | None,
+    several_labels: bool = False,
+    of_words: bool = False,
 ) -> dict[str, Any]:
     """The base model's config.json with a classification head; without labels, for regression.
 
     Args:
         several_labels: whether a text may have any number of them.
+        of_words: whether every word has one.
     """
     family = FAMILIES[raw["model_type"]]
     labels = ("LABEL_0",) if label_names is None else label_names
     kind = "multi_label_classification" if several_labels else "single_label_classification"
-    return {name: value for name, value in raw.items() if name not in _NOT_TRUE_HERE} | {
-        "architectures": [f"{family.transformers}ForSequenceClassification"],
+    what, apart = "Sequence", (*_NOT_TRUE_HERE, "problem_type")
+    problem = {"problem_type": "regression" if label_names is None else kind}
+    if of_words:
+        what, problem = "Token", {}
+    return {name: value for name, value in raw.items() if name not in apart} | {
+        "architectures": [f"{family.transformers}For{what}Classification"],
         "dtype": "float32",
-        "problem_type": "regression" if label_names is None else kind,
+        **problem,
         "id2label": {str(number): name for number, name in enumerate(labels)},
         "label2id": {name: number for number, name in enumerate(labels)},
     }

@@ -202,6 +202,11 @@ class DevSet:
         return len(self.source.text_columns) == 2
 
     @property
+    def of_words(self) -> bool:
+        """Whether words have labels, and not texts."""
+        return self.source.token_classification
+
+    @property
     def max_length(self) -> int:
         """Tokens after which training cut a sequence."""
         return min(self.config.max_length, self.task.model.encoder.config.max_length)
@@ -215,7 +220,7 @@ class DevSet:
         model = compact_embedding(self.model(params, source), self.task.kept_words)
         stacked = self._program.place(jax.tree.map(lambda leaf: np.asarray(leaf)[None], model))
         outcome = self._program.fetch(self._program.evaluate(stacked, *self._tables))
-        return outcome.logits[0, : len(self.task.dev)]
+        return outcome.logits[0, : len(self.labels)]
 
     def scores(self, logits: np.ndarray) -> dict[str, float]:
         """The task's metrics, the primary one first."""

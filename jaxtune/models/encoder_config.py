@@ -30,6 +30,14 @@ class HeadConfig:
     decoder_bias: bool = True  # a number per word, added to masked-LM logits
     # The classifier's draw: N(0, 0.02), or by width, N(0, 1 / hidden_size) within two deviations.
     draw: Literal["narrow", "by_width"] = "narrow"
+    of_tokens: bool = False  # labels for every token, and not for a sequence
+    # Whose rate dropout has before the labels of tokens.
+    token_dropout: Literal["classifier", "hidden"] = "classifier"
+
+    @property
+    def has_dense(self) -> bool:
+        """Whether there is a layer before the map to labels."""
+        return self.norm or not self.of_tokens
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What sits on the encoder: the sequence classifier and the masked-language-model head."""
+"""What sits on the encoder: the heads of classifiers and the masked-language-model head."""
 
 import jax
 import jax.numpy as jnp
@@ -42,28 +42,60 @@ class ClassifierHead(nnx.Module):
         return dense(self.classifier, pooled.astype(jnp.float32))
 
 
+class TokenHead(nnx.Module):
+    """Dropout and a linear map to labels on every token's state, after the dense layer and the
+    LayerNorm of pre-training where those are a classifier's, too.
+    """
+
+    def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
+        self.config = config
+        std, width = config.init_std, config.hidden_size
+        if config.head.has_dense:
+            self.pooler = linear(std, width, width, rngs, config.head.bias)
+            self.norm = layer_norm(width, config.layer_norm_eps, config.norm_bias, rngs)
+        self.classifier = linear(std, width, num_labels, rngs)
+
+    def __call__(self, states: Hidden, key: Key | None) -> Float[Array, "token label"]:
+        config, head = self.config, self.config.head
+        if head.has_dense:
+            states = normalise(self.norm, activate(head.activation, dense(self.pooler, states)))
+        hidden = head.token_dropout == "hidden"
+        rate = config.hidden_dropout if hidden else config.classifier_dropout
+        states = dropout(key, states, rate)
+        # In float32 for the same reason as a sequence's.
+        return dense(self.classifier, states.astype(jnp.float32))
+
+
 class SequenceClassifier(nnx.Module):
-    """An encoder with a classification (or, with one label, regression) head."""
+    """An encoder with a classification (or, with one label, regression) head, for sequences or,
+    where the head is `of_tokens`, for each of their tokens.
+    """
 
     def __init__(self, config: EncoderConfig, num_labels: int, *, key: Key):
         encoder_key, head_key = jax.random.split(key)
         self.encoder = Encoder(config, key=encoder_key)
-        self.head = ClassifierHead(config, num_labels, rngs=nnx.Rngs(head_key))
+        head = TokenHead if config.head.of_tokens else ClassifierHead
+        self.head = head(config, num_labels, rngs=nnx.Rngs(head_key))
 
     def __call__(
         self, rows: Rows, key: Key | None = None, weights: BlockWeights | None = None
     ) -> Logits:
-        """One row of logits for every sequence in `rows.first`; `weights` as the encoder's."""
+        """A row of logits for every sequence in `rows.first`, or, of tokens, for every flat slot
+        (row * slots + slot); `weights` as the encoder's.
+        """
         encoder_key, head_key = (None, None) if key is None else jax.random.split(key)
         return self.head(self.states(rows, encoder_key, weights), head_key)
 
     def states(
         self, rows: Rows, key: Key | None = None, weights: BlockWeights | None = None
-    ) -> Float[Array, "sequence hidden"]:
-        """What the head reads of every sequence: its first token's last state, or their mean."""
-        states = self.encoder(rows, key, weights)
-        mean = self.encoder.config.head.pooling == "mean"
-        return _means(states, rows) if mean else look_up(states, rows.first)
+    ) -> Float[Array, "place hidden"]:
+        """What the head reads of every sequence: its first token's last state, or their mean; of
+        tokens every flat slot's.
+        """
+        states, head = self.encoder(rows, key, weights), self.encoder.config.head
+        if head.of_tokens:
+            return states
+        return _means(states, rows) if head.pooling == "mean" else look_up(states, rows.first)
 
 
 def _means(states: Hidden, rows: Rows) -> Float[Array, "sequence hidden"]:

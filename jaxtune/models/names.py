@@ -18,9 +18,14 @@ BUFFERS = re.compile(r"(position_ids|token_type_ids)$")
 _LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
 
-def classifier_modules(family: Family) -> dict[str, str]:
+def head_modules(family: Family, of_tokens: bool = False) -> dict[str, str]:
+    """Module path of a classifier's head -> Hugging Face module."""
+    return dict(family.token_classifier if of_tokens else family.classifier)
+
+
+def classifier_modules(family: Family, of_tokens: bool = False) -> dict[str, str]:
     """Module path of a SequenceClassifier -> Hugging Face module."""
-    return family.encoder_modules | dict(family.classifier)
+    return family.encoder_modules | head_modules(family, of_tokens)
 
 
 def masked_lm_modules(family: Family) -> dict[str, str]:

@@ -21,6 +21,7 @@ from jaxtune.models.folder import WEIGHTS, config_file, read_json
 from jaxtune.models.heads import MaskedLM, SequenceClassifier
 from jaxtune.models.names import (
     classifier_modules,
+    head_modules,
     masked_lm_modules,
     path_of,
     paths,
@@ -148,6 +149,11 @@ def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
     )
 
 
+def of_tokens(config: EncoderConfig) -> EncoderConfig:
+    """The architecture with a head that gives labels to every token."""
+    return dataclasses.replace(config, head=dataclasses.replace(config.head, of_tokens=True))
+
+
 class Start(NamedTuple):
     """A classifier before a trial draws its part of it."""
 
@@ -161,8 +167,9 @@ class Start(NamedTuple):
 def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> Start:
     """The encoder's weights, and the pooler's if the folder has one, under a new classifier."""
     stored = read_tensors(folder, config)
-    head, notes = stored.family.classifier, stored.notes
-    fresh, pooler = ("head/classifier",), config.head.pretrained_pooler
+    family, tokens, notes = stored.family, config.head.of_tokens, stored.notes
+    head = head_modules(family, tokens)
+    fresh, pooler = ("head/classifier",), config.head.pretrained_pooler and config.head.has_dense
     # One that is no pooler is of another task, if it is there.
     if not pooler or not stored.holds(head["head/pooler"]):
         fresh = tuple(head)
@@ -171,7 +178,8 @@ def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> Sta
     modules = [name for path, name in head.items() if path not in fresh]
     notes += (*left_out(stored, modules), *of_zeros(stored))
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
-    return Start(fill(skeleton, stored, classifier_modules(stored.family), fresh), fresh, notes)
+    modules_of = classifier_modules(family, tokens)
+    return Start(fill(skeleton, stored, modules_of, fresh), fresh, notes)
 
 
 def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:
@@ -212,7 +220,9 @@ def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:
     """The model's parameters under their Hugging Face names and layouts."""
     family = FAMILIES[model.encoder.config.family]
     of_classifier = isinstance(model, SequenceClassifier)
-    modules = classifier_modules(family) if of_classifier else masked_lm_modules(family)
+    modules = masked_lm_modules(family)
+    if of_classifier:
+        modules = classifier_modules(family, model.encoder.config.head.of_tokens)
     parts: dict[str, dict[int, np.ndarray]] = {}
     for path, leaf in paths(model).items():
         place, array = place_of(path, modules), np.asarray(leaf)

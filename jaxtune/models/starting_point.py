@@ -75,6 +75,8 @@ def starting_model(
 
 
 def _with_pooler(fresh: tuple[str, ...], config: EncoderConfig) -> tuple[str, ...]:
+    if not config.head.has_dense:
+        return fresh
     pooler = ("head/pooler", "head/norm") if config.head.norm else ("head/pooler",)
     return tuple(dict.fromkeys((*pooler, *fresh)))
 

@@ -11,7 +11,7 @@ from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import CONFIG
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import classifier_modules
-from jaxtune.models.pretrained import read_config
+from jaxtune.models.pretrained import of_tokens, read_config
 from jaxtune.models.weights import fill, read_tensors
 
 
@@ -23,10 +23,19 @@ class Trained(NamedTuple):
     classes: tuple[str, ...] | None  # in the order of the logits; None predicts a number
     several_labels: bool = False  # whether a text may have any number of them
 
+    @property
+    def of_tokens(self) -> bool:
+        """Whether the words of a text have classes, and not the text."""
+        return self.config.head.of_tokens
+
 
 def read_trained(folder: Path) -> Trained:
     """Raises UserError for a folder whose config.json names no classes and no number."""
     config, raw = read_config(folder)
+    # As transformers names its classes, and tells them apart by.
+    names = raw.get("architectures")
+    if isinstance(names, list) and any(str(n).endswith("ForTokenClassification") for n in names):
+        config = of_tokens(config)
     kind, labels = raw.get("problem_type"), raw.get("id2label")
     if kind == "regression":
         return Trained(folder, config, None)
@@ -47,7 +56,8 @@ def read_trained(folder: Path) -> Trained:
 def load_trained(trained: Trained) -> SequenceClassifier:
     """The model with its head; raises UserError where the folder has none."""
     folder, config, classes, _ = trained
-    stored, modules = read_tensors(folder, config), classifier_modules(FAMILIES[config.family])
+    stored = read_tensors(folder, config)
+    modules = classifier_modules(FAMILIES[config.family], trained.of_tokens)
     if not stored.holds(modules["head/classifier"]):
         raise UserError(
             f"The weights in {folder} have no {modules['head/classifier']}: the model is not"

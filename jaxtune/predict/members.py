@@ -11,12 +11,13 @@ from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_further
 from jaxtune.data.examples import FurtherSet, Layout
 from jaxtune.data.glue import GLUE_TASKS, read_glue_further
+from jaxtune.data.sentences import read_further_tagged
 from jaxtune.data.tokens import load_tokenizer
 from jaxtune.export.choose import members_named
 from jaxtune.export.members import Member, read_sweep, skeleton, with_params
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.pretrained import locate, read_config
+from jaxtune.models.pretrained import locate, of_tokens, read_config
 from jaxtune.models.trained import Trained, load_trained, read_trained
 from jaxtune.predict.settings import PredictConfig
 from jaxtune.storage.paths import CONFIG, TRIALS
@@ -35,6 +36,7 @@ class Members:
     encoder: EncoderConfig
     classes: tuple[str, ...] | None  # in the order of the logits; None predicts a number
     several_labels: bool  # whether a text may have any number of them
+    of_words: bool  # whether every word has one, and not a text
     tokenizer: Path  # the folder that it lies in
     max_length: int  # tokens after which a text is cut
     use_token_types: bool
@@ -72,7 +74,9 @@ def _of_folders(folders: Sequence[Path], config: PredictConfig) -> Members:
             f"The members of {config.source[0]} differ in their config.json; export them again."
         )
     tokenizer = load_tokenizer(first.folder)
-    layout = Layout(config.text_columns or ("text",), "label", None)
+    text = "tokens" if first.of_tokens else "text"
+    layout = Layout(config.text_columns or (text,), "label", None)
+    dialect = Dialect(config.delimiter, config.quoting)
 
     def loader(each: Trained) -> Callable[[], SequenceClassifier]:
         return lambda: load_trained(each)
@@ -83,10 +87,11 @@ def _of_folders(folders: Sequence[Path], config: PredictConfig) -> Members:
         encoder=first.config,
         classes=first.classes,
         several_labels=first.several_labels,
+        of_words=first.of_tokens,
         tokenizer=first.folder,
         max_length=min(tokenizer.model_max_length, first.config.max_length),
         use_token_types="token_type_ids" in tokenizer.model_input_names,
-        read=_reader(layout, Dialect(config.delimiter, config.quoting)),
+        read=_words_reader(layout, config) if first.of_tokens else _reader(layout, dialect),
     )
 
 
@@ -99,6 +104,7 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
     assert own.model is not None
     folder = locate(own.model, own.revision)
     encoder = dataclasses.replace(read_config(folder)[0], dtype=own.precision)
+    encoder = of_tokens(encoder) if own.token_classification else encoder
     classes = read_classes(out)
     shapes = skeleton(encoder, 1 if classes is None else len(classes))
 
@@ -121,6 +127,7 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
         encoder=encoder,
         classes=classes,
         several_labels=own.several_labels,
+        of_words=own.token_classification,
         tokenizer=folder,
         max_length=min(own.max_length, encoder.max_length),
         use_token_types=own.use_token_types,
@@ -135,6 +142,8 @@ def _reader_of(own: SweepConfig, config: PredictConfig) -> Callable[[Path], Furt
         dialect = dialect._replace(quoting=config.quoting)
     if own.task == "custom":
         columns = config.text_columns or own.text_columns
+        if own.token_classification:
+            return _words_reader(Layout(columns, own.label_column, None), config)
         return _reader(Layout(columns, own.label_column, None), dialect)
     task = GLUE_TASKS.get(str(own.task))
     columns = config.text_columns or (task.text_columns if task else ("sentence",))
@@ -146,6 +155,18 @@ def _reader_of(own: SweepConfig, config: PredictConfig) -> Callable[[Path], Furt
         return read_glue_further(path, task) if task is not None and published else table(path)
 
     return read
+
+
+def _words_reader(layout: Layout, config: PredictConfig) -> Callable[[Path], FurtherSet]:
+    for flag in ("delimiter", "quoting"):
+        if getattr(config, flag) is not None:
+            raise UserError(f"{flag} is given, which files of words do not have; leave it out.")
+    if len(layout.text) != 1:
+        raise UserError(
+            f"text_columns names {plural(len(layout.text), 'column')}, and a text whose words get"
+            " tags is one column of words; name one."
+        )
+    return lambda path: read_further_tagged(path, layout, labelled=False)
 
 
 def _reader(layout: Layout, dialect: Dialect) -> Callable[[Path], FurtherSet]:

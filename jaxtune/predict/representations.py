@@ -12,7 +12,7 @@ from jaxtune.core.files import write_json
 from jaxtune.core.shapes import Array, Float
 from jaxtune.core.words import plural
 from jaxtune.data.packing import Plan
-from jaxtune.data.tokens import Tokens
+from jaxtune.data.token_table import Tokens
 from jaxtune.export.members import DevSet, Member, Sweep, read_sweep
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.vocabulary import compact_embedding
@@ -31,6 +31,11 @@ def write_representations(out: Path, model: str | None) -> None:
         model: where the sweep's model lies now, if it has been moved.
     """
     sweep = read_sweep(out, "final", {} if model is None else {"model": model})
+    if any(member.trial.config.token_classification for member in sweep.members):
+        raise UserError(
+            f"{out} gives every word a tag, and it is states of texts that are compared; give the"
+            " --out of a sweep over texts."
+        )
     kept = [member for member in sweep.members if member.folder.is_dir()]
     arms = {arm: [m for m in kept if m.trial.arm == arm] for arm in sweep.arms}
     arms = {arm: members for arm, members in arms.items() if len(members) > 1}

@@ -15,7 +15,9 @@ class PredictConfig:
     source: tuple[Path, ...] = dataclasses.field(metadata={"positional": "FOLDER_OR_OUT"})
     """A model's folder or a sweep's OUT; with --glue one OUT per task."""
     file: Path | None = None
-    """Texts: a .csv, .tsv, .jsonl or .json file with the columns that the sweep read."""
+    """Texts: a .csv, .tsv, .jsonl or .json file with the columns that the sweep read, or, of token
+    classification, words as the sweep read them.
+    """
     trial: str = "ensemble"
     """Of a sweep: `best` (by the dev metric), a trial's number, or `ensemble` (those that did not
     fail, by the mean of their probabilities).
@@ -33,7 +35,8 @@ class PredictConfig:
     glue: Path | None = None
     """Zip file to write with what the benchmark takes, a file per task; it must not exist."""
     text_columns: tuple[str, ...] = ()
-    """One or two text columns (default: the sweep's, or `text` for a folder)."""
+    """One or two text columns (default: the sweep's, or `text`, for words `tokens`, for a folder).
+    """
     delimiter: str | None = None
     """What parts the columns of a .csv or .tsv file, as in a sweep (default: the sweep's)."""
     quoting: bool | None = None

@@ -12,7 +12,7 @@ import optax
 from jaxtune.core.shapes import Key, Scalar
 from jaxtune.data.corpus import Corpus
 from jaxtune.data.packing import Shape, batch_indices, make_plan, rows_needed
-from jaxtune.data.tokens import Tokens
+from jaxtune.data.token_table import Tokens
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.names import path_of

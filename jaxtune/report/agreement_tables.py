@@ -13,6 +13,7 @@ INSTABILITY_NOTE = (
 )
 # The same, where a text may have any number of labels.
 INSTABILITY_OF_SETS = " Every label of every example counts as an example here: yes or no."
+INSTABILITY_OF_WORDS = " Every word counts as an example here."
 REPRESENTATIONS_NOTE = (
     "How far apart the states lie that the heads of two trials read of the same dev examples, mean"
     " over pairs of trials whose parameters were kept. 1 - CKA (linear): 0 to 1. Procrustes"
@@ -42,7 +43,9 @@ def instability_table(found: Findings) -> Table | None:
         return None
     columns = ("Arm", "Trials", "Disagreement", "Kappa", "Divergence")
     of_sets = found.arms[0].trials[0].row.get("several_labels", False)
+    of_words = found.arms[0].trials[0].sentences is not None
     note = INSTABILITY_NOTE + (INSTABILITY_OF_SETS if of_sets else "")
+    note += INSTABILITY_OF_WORDS if of_words else ""
     return Table("Agreement of the predictions", columns, tuple(rows), note)
 
 

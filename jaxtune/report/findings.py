@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -106,11 +106,11 @@ def _by_arm(source: Source) -> dict[str, tuple[TrialRecord, ...]]:
 
 
 def _with_dev_error(arm: Arm, trials: Sequence[TrialRecord]) -> Arm:
-    """An accuracy has a formula for it."""
-    if arm.metric == "accuracy":
-        return arm
+    """An accuracy has a formula for it, but not of words, which depend on those beside them."""
     first, logits = trials[0], [trial.logits for trial in trials]
-    error = bootstrapped(arm, logits, first.labels, _positive(first))
+    if arm.metric == "accuracy" and first.sentences is None:
+        return arm
+    error = bootstrapped(arm, logits, first.labels, _positive(first), sentences=first.sentences)
     return dataclasses.replace(arm, dev_error=error)
 
 
@@ -125,7 +125,10 @@ def _with_draws(arm: Arm, trials: Sequence[TrialRecord]) -> Arm:
     logits, labels = _whole_logits(trials), trials[0].labels
     if logits is None or labels is None or arm.metric not in METRICS or arm.num_unscored:
         return arm
-    draws = resampled_scores(arm.metric, logits, labels, _positive(trials[0]))
+    first = trials[0]
+    draws = resampled_scores(
+        arm.metric, logits, labels, _positive(first), sentences=first.sentences
+    )
     return dataclasses.replace(arm, draws=draws)
 
 
@@ -139,7 +142,8 @@ def _whole_logits(trials: Sequence[TrialRecord]) -> list[np.ndarray] | None:
         if row["final"] is None or row["metric"] not in METRICS:
             return None
         metric = row["metric"]
-        score = evaluate([metric], trial.logits, labels, _positive(trial))[metric]
+        about = (trial.logits, labels, _positive(trial), trial.sentences)
+        score = evaluate([metric], *about)[metric]
         if not abs(score - row["final"]) <= SAME:
             return None
         found.append(trial.logits)
@@ -150,7 +154,8 @@ def _luck(arm: Arm, trials: Sequence[TrialRecord]) -> Luck | None:
     labels = trials[0].labels
     if arm.metric != "accuracy" or arm.draws is None or labels is None or len(arm) < 2:
         return None
-    if labels.ndim > 1:  # of texts with several labels an answer is no class
+    # Of texts with several labels an answer is no class, and words are no independent examples.
+    if labels.ndim > 1 or trials[0].sentences is not None:
         return None
     classes = np.stack([predict(t.logits) for t in trials if t.logits is not None])
     return luck_of_examples(classes, labels, arm.final)
@@ -177,13 +182,19 @@ def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) ->
 
 
 def _examples(trial: TrialRecord) -> int | None:
-    """By its predictions, or as another trainer's run has it."""
+    """By its predictions, or as another trainer's run has it; of words their sentences."""
+    if trial.sentences is not None:
+        return len(trial.sentences.lengths)
     return trial.row.get("dev_examples") if trial.logits is None else len(trial.logits)
 
 
 def _check_dev_labels(sources: Sequence[Source]) -> None:
     """Raises UserError where sweeps had other classes or other right answers; 0.1 kept neither."""
-    for name, value in (("classes", lambda s: s.classes), ("dev labels", lambda s: s.labels)):
+    for name, value in (
+        ("classes", lambda s: s.classes),
+        ("dev labels", lambda s: s.labels),
+        ("dev sentences", _lengths),
+    ):
         known = [(source.name, value(source)) for source in sources if value(source) is not None]
         for other, found in known[1:]:
             if not np.array_equal(found, known[0][1]):
@@ -192,6 +203,12 @@ def _check_dev_labels(sources: Sequence[Source]) -> None:
                     " compare; report on each by itself, or give sweeps of one dev set with the"
                     " same classes and its examples in the same order."
                 )
+
+
+def _lengths(source: Source) -> Any:
+    """How many words each dev sentence has; None where words have no tags."""
+    sentences = source.trials[0].sentences
+    return None if sentences is None else sentences.lengths
 
 
 def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) -> ArmFindings:

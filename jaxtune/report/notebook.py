@@ -23,6 +23,7 @@ from jaxtune.storage.results import (
     read_history,
     read_labels,
     read_predictions,
+    read_sentences,
     read_summary,
 )
 
@@ -70,9 +71,17 @@ class Results:
     @cached_property
     def labels(self) -> Any:
         """Dev labels `[example]` in the order of the predictions: int32 classes or numbers; or
-        `[example, label]` of 0 and 1, where a text may have any number of them.
+        `[example, label]` of 0 and 1, where a text may have any number of them; or `[word]`, where
+        words have tags.
         """
         return self._by_folder(lambda source: read_labels(source.out))
+
+    @cached_property
+    def sentences(self) -> Any:
+        """How many tagged words each dev sentence has, `[sentence]`, in the order of the labels;
+        None where words have no tags.
+        """
+        return self._by_folder(lambda source: read_sentences(source.out))
 
     @cached_property
     def classes(self) -> Any:

@@ -12,6 +12,7 @@ import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
 from jaxtune.config.looks import times_at
+from jaxtune.core.entities import Sentences
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
 from jaxtune.core.words import plural
@@ -27,6 +28,7 @@ from jaxtune.storage.paths import (
     MANIFEST,
     PREDICTIONS,
     REPRESENTATIONS,
+    SENTENCES,
     SUMMARY,
     TRIALS,
 )
@@ -59,6 +61,8 @@ class TrialRecord:
     curves: Mapping[str, Curve]
     logits: Float[np.ndarray, "example label"] | None
     labels: Shaped[np.ndarray, "example ..."] | None = None  # of the dev examples
+    # Where the examples are words: of which sentences.
+    sentences: Sentences | None = None
 
     @property
     def failed(self) -> bool:
@@ -147,9 +151,9 @@ def read_sources(
     sources, done = [], 0
     for out, name, rows in zip(outs, names, found, strict=True):
         trials = []
-        labels = _unless_damaged(np.load, out / LABELS)
+        labels, sentences = _unless_damaged(np.load, out / LABELS), _sentences(out)
         for row in rows:
-            trials.append(_read_trial(out, row, labels))
+            trials.append(_read_trial(out, row, labels, sentences))
             done += 1
             report(done, f"reading {name}")
         sources.append(_source(out, name, tuple(trials)))
@@ -186,13 +190,26 @@ def _rows(out: Path) -> list[Row]:
     return [row | {"arm": printable(str(row["arm"]))} for row in kept]
 
 
-def _read_trial(out: Path, row: Row, labels: np.ndarray | None) -> TrialRecord:
+def _sentences(out: Path) -> Sentences | None:
+    """Which words make a sentence; None where words have no labels."""
+    classes = _unless_damaged(read_json, out / CLASSES)
+    lengths = _unless_damaged(np.load, out / SENTENCES)
+    if lengths is None or not isinstance(classes, list):
+        return None
+    return Sentences(tuple(map(str, classes)), lengths)
+
+
+def _read_trial(
+    out: Path, row: Row, labels: np.ndarray | None, sentences: Sentences | None
+) -> TrialRecord:
     name = f"{row['trial']:05d}"
     return TrialRecord(
         row,
         _curves(out / HISTORY / f"{name}.parquet", row["metric"]),
         _unless_damaged(np.load, out / PREDICTIONS / f"{name}.npy"),
-        labels,
+        # Tags say nothing where it is not known which words make a sentence.
+        labels if sentences or not row.get("token_classification") else None,
+        sentences,
     )
 
 

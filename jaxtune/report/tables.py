@@ -44,6 +44,11 @@ DEV_NOTE = (
     "One standard error of a dev set of {num_dev} examples is {error}: differences of that size may"
     " be the luck of these examples."
 )
+# The same, where words have tags.
+DEV_SENTENCES = (
+    " An example is a sentence: its words depend on each other, so that whole sentences were drawn"
+    " anew."
+)
 PAIR_COLUMNS = (
     *("Pair", "Failure rate, difference", "p", "Std, ratio", "p"),
     *("Mean, difference", "p", "Wins"),
@@ -129,7 +134,9 @@ def _dev_note(found: Findings) -> str:
         reasons = dict.fromkeys(error.reason for error in errors)
         return f" The dev set's own standard error is not known: {'; '.join(reasons)}."
     error = known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
-    return " " + DEV_NOTE.format(num_dev=found.num_dev, error=error)
+    of_words = found.arms[0].trials[0].sentences is not None
+    note = DEV_NOTE.format(num_dev=found.num_dev, error=error)
+    return f" {note}{DEV_SENTENCES if of_words else ''}"
 
 
 def _arm_row(arm: ArmFindings, leads: bool) -> tuple[str, ...]:

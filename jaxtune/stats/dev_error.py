@@ -10,9 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from jaxtune.core.entities import Sentences
 from jaxtune.core.metrics import METRICS, evaluate
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.new_examples import resampled_scores
 
 # A std of so many resamples is itself known to 2 %.
 NUM_RESAMPLES = 1000
@@ -29,9 +31,9 @@ def dev_standard_error(arm: Arm, num_dev: int | None) -> Estimate:
     """Std of a trial's score over other dev sets of this size.
 
     Of an accuracy, a share of right answers, from the binomial distribution at the arm's mean; of
-    any other metric what `bootstrapped` has found.
+    any other metric, and of the accuracy over words, what `bootstrapped` has found.
     """
-    if arm.metric != "accuracy":
+    if arm.metric != "accuracy" or arm.settings.get("token_classification"):
         return arm.dev_error
     if num_dev is None:
         return Estimate(None, reason="the size of the dev set is not known")
@@ -45,6 +47,7 @@ def bootstrapped(
     labels: Shaped[np.ndarray, "labelled ..."] | None,
     positive: int = 1,
     seed: int = 0,
+    sentences: Sentences | None = None,
 ) -> Estimate:
     """Std of the score of the arm's middle trial over resamples of the dev examples.
 
@@ -55,6 +58,7 @@ def bootstrapped(
         logits: of each trial, in the order of the arm's scores; None where they are not there.
         labels: of the dev examples, in the order of the logits.
         positive: the class that F1 is of.
+        sentences: where the examples are words; whole sentences are drawn.
     """
     if labels is None:
         return Estimate(None, reason="the dev labels (predictions/labels.npy) are not there")
@@ -71,12 +75,22 @@ def bootstrapped(
     def score(rows: np.ndarray) -> float:
         return evaluate([arm.metric], chosen[rows], labels[rows], positive)[arm.metric]
 
+    def whole() -> float:
+        return evaluate([arm.metric], chosen, labels, positive, sentences)[arm.metric]
+
     everything = np.arange(len(labels))
-    if len(chosen) != len(labels) or abs(score(everything) - arm.final[middle]) > SAME:
+    if len(chosen) != len(labels) or abs(whole() - arm.final[middle]) > SAME:
         return Estimate(None, reason="the dev labels do not give the trials' scores")
+    if sentences is not None:
+        draws = resampled_scores(arm.metric, [chosen], labels, positive, seed, sentences)
+        return _spread(draws[:, 0], 1.0, "sentences")
     rng, drawn = np.random.default_rng(seed), min(len(labels), MOST_DRAWN)
     scores = [score(rng.choice(everything, drawn)) for _ in range(NUM_RESAMPLES)]
+    return _spread(scores, math.sqrt(drawn / len(labels)), "examples")
+
+
+def _spread(scores: Sequence[float] | np.ndarray, factor: float, of: str) -> Estimate:
     if min(scores) == max(scores):  # such as of no mistake, which is not to say that none can be
-        return Estimate(None, reason="every resample of the dev examples gives the same score")
-    error = float(np.std(scores, ddof=1)) * math.sqrt(drawn / len(labels))
-    return Estimate(error, method="bootstrap over the dev examples")
+        return Estimate(None, reason=f"every resample of the dev {of} gives the same score")
+    error = float(np.std(scores, ddof=1)) * factor
+    return Estimate(error, method=f"bootstrap over the dev {of}")

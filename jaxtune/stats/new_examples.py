@@ -6,13 +6,14 @@ examples are drawn anew as well.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy import stats
 
+from jaxtune.core.entities import Sentences, count_entities
 from jaxtune.core.metrics import evaluate, predict
 from jaxtune.stats.intervals import CONFIDENCE, Estimate, Scores, cannot_have_interval, std_interval
 
@@ -24,6 +25,8 @@ MOST_EVALUATIONS, FEWEST_RESAMPLES = 20_000, 200
 MOST_DRAWN = 5000
 BATCH = 100  # resamples at once: keeps their counts of 40,430 examples within 32 MB
 
+ENTITY_F1 = "entity_f1"
+
 Draws = Float[np.ndarray, "resample _trial"]
 Classes = Int[np.ndarray, "trial example"]
 
@@ -34,6 +37,7 @@ def resampled_scores(
     labels: Shaped[np.ndarray, "example ..."],
     positive: int = 1,
     seed: int = 0,
+    sentences: Sentences | None = None,
 ) -> Draws:
     """Scores of trials on resamples of the dev examples; the same ones for every arm of one seed.
 
@@ -44,18 +48,27 @@ def resampled_scores(
         logits: of each trial.
         labels: where a text may have several, 0 or 1 for each `[example, label]`.
         positive: the class that F1 is of.
+        sentences: where the examples are words, which depend on those beside them: whole sentences
+            are drawn.
     """
-    counted = metric in _BY_COUNTS and labels.ndim == 1  # else an answer is no class
+    # Else an answer is no class.
+    counted = (metric in _BY_COUNTS or metric == ENTITY_F1) and labels.ndim == 1
     repeats = NUM_RESAMPLES
     if not counted:
         repeats = min(repeats, max(FEWEST_RESAMPLES, MOST_EVALUATIONS // len(logits)))
-    rng, size = np.random.default_rng(seed), len(labels)
+    rng = np.random.default_rng(seed)
+    size = len(labels) if sentences is None else len(sentences.lengths)
     drawn = min(size, MOST_DRAWN)
     rows = [rng.integers(0, size, drawn) for _ in range(repeats)]
     if counted:
         classes = np.stack([predict(trial) for trial in logits])
-        found = _by_counts(metric, classes, labels, rows, positive)
+        if metric == ENTITY_F1:
+            assert sentences is not None
+            found = _entities(classes, labels, rows, sentences)
+        else:
+            found = _by_counts(metric, classes, labels, rows, positive, sentences)
     else:
+        rows = rows if sentences is None else [_words_of(own, sentences) for own in rows]
         found = np.array(
             [[evaluate([metric], t[r], labels[r], positive)[metric] for t in logits] for r in rows]
         )
@@ -71,23 +84,17 @@ def _by_counts(
     labels: Int[np.ndarray, " example"],
     rows: Sequence[Int[np.ndarray, " drawn"]],
     positive: int,
+    sentences: Sentences | None,
 ) -> Draws:
     """Products of how often each example was drawn with what was answered for it."""
     every = np.union1d(classes, labels)
-    is_label = np.stack([labels == each for each in every])  # [class, example]
-    is_answer = np.stack([classes == each for each in every])  # [class, trial, example]
-    # Whole numbers far below 2^24, which float32 holds exactly.
-    answers, right = (
-        [np.ascontiguousarray(own.T, np.float32) for own in part]
-        for part in (is_answer, is_answer & is_label[:, None])
-    )
+    is_label = np.stack([_by_example(labels == each, sentences) for each in every], axis=1)
+    # Of each class [example, trial].
+    answers = [_by_example(classes == each, sentences) for each in every]
+    right = [_by_example((classes == each) & (labels == each), sentences) for each in every]
     found = []
-    for start in range(0, len(rows), BATCH):
-        times = np.stack(
-            [np.bincount(own, minlength=len(labels)) for own in rows[start : start + BATCH]]
-        ).astype(np.float32)
-        present = (times @ is_label.T.astype(np.float32)).astype(np.float64)
-        present = present[:, None]  # [resample, 1, class]
+    for times in _times(rows, len(is_label)):
+        present = (times @ is_label).astype(np.float64)[:, None]  # [resample, 1, class]
         # [resample, trial, class]
         answered, hits = (
             np.stack([times @ own for own in part], axis=2).astype(np.float64)
@@ -95,6 +102,56 @@ def _by_counts(
         )
         at = np.flatnonzero(every == positive)
         found.append(_BY_COUNTS[metric](hits, answered, present, at))
+    return np.concatenate(found)
+
+
+def _times(
+    rows: Sequence[Int[np.ndarray, " drawn"]], size: int
+) -> Iterator[Float[np.ndarray, "resample example"]]:
+    """How often each resample has each example, some resamples at once."""
+    for start in range(0, len(rows), BATCH):
+        some = [np.bincount(own, minlength=size) for own in rows[start : start + BATCH]]
+        yield np.stack(some).astype(np.float32)
+
+
+def _by_example(
+    counted: Bool[np.ndarray, "*trial word"], sentences: Sentences | None
+) -> Float[np.ndarray, "example *trial"]:
+    """Of each example, or of all words of each sentence, how many.
+
+    Whole numbers far below 2^24, which float32 holds exactly.
+    """
+    if sentences is not None:
+        ends = np.cumsum(sentences.lengths)
+        before = np.insert(np.cumsum(counted, axis=-1), 0, 0, axis=-1)
+        counted = before[..., ends] - before[..., ends - sentences.lengths]
+    return np.ascontiguousarray(counted.T, np.float32)
+
+
+def _words_of(drawn: Int[np.ndarray, " drawn"], sentences: Sentences) -> np.ndarray:
+    """The words of the sentences drawn, one sentence after the other."""
+    lengths, ends = sentences.lengths[drawn], np.cumsum(sentences.lengths)[drawn]
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.repeat(ends - lengths, lengths) + within
+
+
+def _entities(
+    classes: Classes,
+    labels: Int[np.ndarray, " word"],
+    rows: Sequence[Int[np.ndarray, " drawn"]],
+    sentences: Sentences,
+) -> Draws:
+    """Entity F1 from the entities of each sentence drawn."""
+    counts = [count_entities(own, labels, sentences) for own in classes]
+    hits, given = (
+        np.stack([getattr(own, name) for own in counts], axis=1).astype(np.float32)
+        for name in ("hits", "given")
+    )
+    right, found = counts[0].right.astype(np.float32), []
+    for times in _times(rows, len(right)):
+        total = times @ given + (times @ right)[:, None]
+        top = (2 * (times @ hits)).astype(np.float64)
+        found.append(np.divide(top, total, out=np.zeros(top.shape), where=total > 0))
     return np.concatenate(found)
 
 

@@ -140,7 +140,12 @@ def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
     floor = arms[0].trivial
     if arms[0].metric != "accuracy" or floor is None or floor < SKEWED:
         return
-    if arms[0].settings.get("several_labels"):
+    if arms[0].settings.get("token_classification"):
+        yield (
+            f"Of the dev words {arms[0].trivial:.0%} have one tag, so accuracy says little about"
+            " the rest: think of --metric entity_f1 or macro_f1."
+        )
+    elif arms[0].settings.get("several_labels"):
         yield (
             f"Of the dev examples {floor:.0%} have the same labels, so accuracy says"
             " little about the rest: think of --metric micro_f1, macro_f1 or auroc."

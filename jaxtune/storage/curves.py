@@ -10,7 +10,7 @@ import numpy as np
 from jaxtune.core.files import replace_file, write_json
 from jaxtune.core.metrics import curve_of
 from jaxtune.core.records import StepRecords
-from jaxtune.storage.paths import CLASSES, IDS, LABELS, PREDICTIONS
+from jaxtune.storage.paths import CLASSES, IDS, LABELS, PREDICTIONS, SENTENCES
 
 NO_ANSWERS: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -87,13 +87,21 @@ def write_predictions(
         _write_array(out / PREDICTIONS / name / f"{trial:05d}.npy", array.astype(np.float32))
 
 
-def write_labels(out: Path, classes: Sequence[str] | None, labels: np.ndarray) -> None:
+def write_labels(
+    out: Path,
+    classes: Sequence[str] | None,
+    labels: np.ndarray,
+    sentences: np.ndarray | None = None,
+) -> None:
     """What the logits are scored against: the classes in their columns' order (None: they are
     numbers), and the dev labels, int32 indices of classes or float32 numbers `[example]`, or int32
-    `[example, label]` of 0 and 1 where a text may have any number of them.
+    `[example, label]` of 0 and 1 where a text may have any number of them. Where words have labels
+    they are `[word]`, beside how many words each sentence has.
     """
     write_json(out / CLASSES, classes if classes is None else list(classes))
     _write_array(out / LABELS, labels)
+    if sentences is not None:
+        _write_array(out / SENTENCES, sentences)
 
 
 def write_asked(out: Path, name: str, ids: Sequence[str], labels: np.ndarray | None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtune.config.parse import Settings
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
+from jaxtune.core.entities import same_lengths
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json, write_text
 from jaxtune.storage.inputs import (
@@ -41,7 +42,7 @@ from jaxtune.storage.paths import (
     TENSORBOARD,
     TRIALS,
 )
-from jaxtune.storage.results import read_classes, read_labels
+from jaxtune.storage.results import read_classes, read_labels, read_sentences
 from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 
 OUTPUTS = (
@@ -158,21 +159,27 @@ def _check_trial(out: Path, row: Row, trial: Trial | None) -> None:
 
 
 def check_labels(
-    out: Path, settings: Settings, classes: tuple[str, ...] | None, labels: np.ndarray
+    out: Path,
+    settings: Settings,
+    classes: tuple[str, ...] | None,
+    labels: np.ndarray,
+    sentences: np.ndarray | None = None,
 ) -> None:
     """Refuses to add to results whose logits have their columns in another order, or that were
     scored against other labels.
     """
     if settings.base.overwrite or not (out / TRIALS).exists():
         return
-    kept, kept_labels = classes, labels
+    kept, kept_labels, kept_sentences = classes, labels, sentences
     if (out / CLASSES).exists():
         with contextlib.suppress(UserError):  # a damaged file is written anew
             kept, kept_labels = read_classes(out), read_labels(out)
+            kept_sentences = read_sentences(out)
     elif settings.base.task == "custom" and classes is not None:
         # jaxtune 0.1.0, which left no such file, took numbers in the order of texts.
         kept = tuple(sorted(classes))
-    if kept != classes or not np.array_equal(kept_labels, labels):
+    same = np.array_equal(kept_labels, labels) and same_lengths(kept_sentences, sentences)
+    if kept != classes or not same:
         raise UserError(
             f"{out} holds predictions for the classes {kept} or for other dev labels, and now the"
             f" classes are {classes}; give another --out, or --overwrite true."

@@ -3,6 +3,7 @@
 CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
 HISTORY, PREDICTIONS, PARAMS = "history", "predictions", "params"
 CLASSES, LABELS = "classes.json", f"{PREDICTIONS}/labels.npy"
+SENTENCES = f"{PREDICTIONS}/sentences.npy"  # where words have labels
 IDS, ANSWERS = "ids.json", "_predictions.csv"  # of a further set; ANSWERS comes after its name
 REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 TRIALS = "trials.jsonl"

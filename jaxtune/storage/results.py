@@ -14,7 +14,15 @@ from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json
-from jaxtune.storage.paths import CLASSES, HISTORY, IDS, LABELS, PREDICTIONS, SUMMARY
+from jaxtune.storage.paths import (
+    CLASSES,
+    HISTORY,
+    IDS,
+    LABELS,
+    PREDICTIONS,
+    SENTENCES,
+    SUMMARY,
+)
 
 
 def read_history(out: Path, trials: Iterable[int]) -> pd.DataFrame:
@@ -45,9 +53,18 @@ def read_classes(out: Path) -> tuple[str, ...] | None:
 
 def read_labels(out: Path) -> np.ndarray:
     """The dev labels that scored the logits: int32 classes or float32 numbers `[example]`, or int32
-    `[example, label]` of 0 and 1, where a text may have any number of them.
+    `[example, label]` of 0 and 1, where a text may have any number of them; or int32 `[word]`,
+    where words have labels.
     """
     return _read_label_file(np.load, out / LABELS)
+
+
+def read_sentences(out: Path) -> np.ndarray | None:
+    """How many labelled words each dev sentence has, int32 `[sentence]`; None where words have no
+    labels.
+    """
+    file = out / SENTENCES
+    return _read_label_file(np.load, file) if file.exists() else None
 
 
 def _read_label_file(read: Callable[[Path], Any], file: Path) -> Any:

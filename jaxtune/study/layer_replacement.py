@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from jaxtune.core.errors import UserError
 from jaxtune.core.shapes import Array, Bool, Float, Int
 from jaxtune.data.packing import plan_in_order
-from jaxtune.data.tokens import TokenTable
+from jaxtune.data.token_table import TokenTable
 from jaxtune.models.encoder import Encoder, Rows
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.names import path_of

@@ -15,7 +15,7 @@ import optax
 
 from jaxtune.core.shapes import Array, Float
 from jaxtune.data.packing import Plan, plan_in_order
-from jaxtune.data.tokens import Tokens, TokenTable
+from jaxtune.data.token_table import Tokens, TokenTable
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.step import (
     StepPlan,

@@ -15,6 +15,7 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.core.console import ProgressLine, say
+from jaxtune.core.entities import same_lengths
 from jaxtune.core.errors import UserError
 from jaxtune.core.processes import writes
 from jaxtune.core.words import listed, plural
@@ -78,12 +79,13 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
             plans = _sized(plans)
             if writes():
                 task = plans[0].task
-                check_labels(out, settings, task.classes, task.dev.labels)
+                labels = (task.classes, task.dev.labels, task.sentence_lengths)
+                check_labels(out, settings, *labels)
                 begin(out, settings, _provenance(settings, argv, plans, inputs))
-                write_labels(out, task.classes, task.dev.labels)
+                write_labels(out, *labels)
                 for name, asked in task.further.items():
-                    labels = asked.tokens.labels if asked.labelled else None
-                    write_asked(out, name, asked.ids, labels)
+                    own = asked.tokens.labels if asked.labelled else None
+                    write_asked(out, name, asked.ids, own)
                 _say_what_was_read(given, plans)
                 say(task.scoring)
                 _say_looks(settings.base)
@@ -139,11 +141,14 @@ def _check_one_dev_set(plans: Sequence[ProgramPlan]) -> None:
     first = plans[0].task if plans else None
     for task in (plan.task for plan in plans[1:]):
         assert first is not None
-        if task.classes != first.classes or not np.array_equal(task.dev.labels, first.dev.labels):
+        same = np.array_equal(task.dev.labels, first.dev.labels)
+        same = same and same_lengths(task.sentence_lengths, first.sentence_lengths)
+        if task.classes != first.classes or not same:
+            cut = "" if task.sentences is None else ", or other words are cut away"
             raise UserError(
-                "The arms have different classes or dev labels, and their scores do not compare;"
-                " give them one --dev_file and the same --classes, or run them into folders of"
-                " their own."
+                f"The arms have different classes or dev labels{cut}, and their scores do not"
+                " compare; give them one --dev_file and the same --classes, or run them into"
+                " folders of their own."
             )
 
 

@@ -278,7 +278,7 @@ class GroupRun:
         outcome = self.program.fetch(outcome)
         count = len(self.trials)
         scores = [task.all_scores(each) for each in outcome.logits[:count]]
-        logits = outcome.logits[:count, : len(task.dev)]
+        logits = outcome.logits[:count, : len(task.dev.labels)]
         self.records.add_evaluation(step, scores, logits, outcome.finite[:count])
         running = self.records.running(count)
         for recorder in self.recorders:

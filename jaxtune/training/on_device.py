@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxtune.data.packing import Plan
-from jaxtune.data.tokens import Tokens
+from jaxtune.data.token_table import Tokens
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.prepare import Prepared
 from jaxtune.training.program import GroupProgram

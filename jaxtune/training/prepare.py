@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,14 +9,13 @@ import numpy as np
 
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig, mitigations_of
+from jaxtune.core.entities import Sentences
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import trivial_floor
 from jaxtune.core.metrics import HELD_OUT, evaluate
 from jaxtune.core.words import plural
 from jaxtune.data.class_weights import class_weights_of
-from jaxtune.data.dataset import hold_out, read_dataset, subset
-from jaxtune.data.examples import Dataset
-from jaxtune.data.fit import fit_sentences
+from jaxtune.data.dataset import read_dataset
 from jaxtune.data.packing import (
     Plan,
     Shape,
@@ -26,28 +24,21 @@ from jaxtune.data.packing import (
     make_plan,
     rows_needed,
 )
-from jaxtune.data.reading import reading_of
 from jaxtune.data.scoring import scoring_words
-from jaxtune.data.tokens import (
-    TokenTable,
-    compact,
-    compact_beside,
-    load_tokenizer,
-    tokenize,
-    were_cut,
-)
+from jaxtune.data.token_table import TokenTable, compact, compact_beside
 from jaxtune.models.encoder_config import EncoderConfig, Remat
 from jaxtune.models.families import FAMILIES
-from jaxtune.models.folder import CONFIG
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
     load_classifier,
     locate,
+    of_tokens,
     random_classifier,
     read_config,
     with_dropout,
 )
 from jaxtune.models.vocabulary import compact_embedding
+from jaxtune.training.splits import read_splits
 
 EVAL_BATCH_SIZE = 64
 
@@ -95,15 +86,32 @@ class Prepared:
         return self.dev.labels.ndim == 2
 
     @property
+    def sentences(self) -> Sentences | None:
+        """Of the dev set, where every word has a label."""
+        return self._sentences_of(self.dev)
+
+    @property
+    def sentence_lengths(self) -> np.ndarray | None:
+        """Labelled words of each dev sentence."""
+        return None if self.sentences is None else self.sentences.lengths
+
+    def _sentences_of(self, table: TokenTable) -> Sentences | None:
+        if table.begins is None or self.classes is None:
+            return None
+        return Sentences(self.classes, table.num_words)
+
+    @property
     def trivial(self) -> float:
         """The score of the best constant prediction, by the primary metric."""
-        return trivial_floor(self.metrics[0], self.dev.labels, self.num_labels, self.positive)
+        about = (self.dev.labels, self.num_labels, self.positive, self.sentences)
+        return trivial_floor(self.metrics[0], *about)
 
     @property
     def scoring(self) -> str:
         """What trials are scored by, in words."""
         about = (self.metrics, self.positive, self.classes)
-        return scoring_words(*about, self.dev.labels, self.trivial)
+        of_words = self.sentences is not None
+        return scoring_words(*about, self.dev.labels, self.trivial, of_words)
 
     def class_weights(self, config: SweepConfig) -> np.ndarray:
         """What each class counts in the loss of a trial, float32 [label]."""
@@ -121,15 +129,19 @@ class Prepared:
 
     def scores(self, logits: np.ndarray) -> dict[str, float]:
         """Of dev logits `[example, label]` in the dev file's order, the primary metric first."""
-        return evaluate(self.metrics, logits, self.dev.labels, self.positive)
+        return self._scores_of(logits, self.dev)
+
+    def _scores_of(self, logits: np.ndarray, table: TokenTable) -> dict[str, float]:
+        about = (table.labels, self.positive, self._sentences_of(table))
+        return evaluate(self.metrics, logits, *about)
 
     def all_scores(self, logits: np.ndarray) -> dict[str, float]:
         """Of the logits of all that is `evaluated`: the dev set's scores, then those held out."""
-        scores = self.scores(logits[: len(self.dev)])
+        count = len(self.dev.labels)
+        scores = self.scores(logits[:count])
         if self.held_out is None:
             return scores
-        rest = (logits[len(self.dev) :], self.held_out.labels, self.positive)
-        found = evaluate(self.metrics, *rest)
+        found = self._scores_of(logits[count:], self.held_out)
         return scores | {HELD_OUT + name: score for name, score in found.items()}
 
     def further_scores(
@@ -138,16 +150,14 @@ class Prepared:
         """Of the parts of the dev set, and of the logits of further sets by name, where they have
         labels; as `NAME/METRIC`.
         """
-        scored = {
-            name: (dev_logits[at], self.dev.labels[at]) for name, at in self.dev_parts.items()
-        }
+        scored = {name: (dev_logits[at], self.dev.take(at)) for name, at in self.dev_parts.items()}
         for name, asked in self.further.items():
             if asked.labelled:
-                scored[name] = (answers[name], asked.tokens.labels)
+                scored[name] = (answers[name], asked.tokens)
         return {
             f"{name}/{metric}": score
             for name, pair in scored.items()
-            for metric, score in evaluate(self.metrics, *pair, self.positive).items()
+            for metric, score in self._scores_of(*pair).items()
         }
 
 
@@ -172,9 +182,11 @@ def prepare(
         remat=config.remat or remat_of(platform),
         attention=config.attention,
     )
+    if config.token_classification:
+        encoder_config = of_tokens(encoder_config)
     _check_attention(encoder_config, platform)
     dataset = read_dataset(config)
-    (train, dev, *rest), further, reading = _read(config, dataset, folder, encoder_config)
+    (train, dev, *rest), further, reading = read_splits(config, dataset, folder, encoder_config)
     _check_usable(config, train)
     for own in {(each.class_weights, each.label_smoothing): each for each in trials}.values():
         class_weights_of(own, train.labels, dataset.task.label_names)
@@ -218,7 +230,7 @@ def prepare(
             name: Asked(
                 table,
                 plan_evaluation(table, width, config.packing, on_cpu)[1],
-                dataset.further[name].ids,
+                _ids(table, dataset.further[name].ids),
                 dataset.further[name].labelled,
             )
             for name, table in further.items()
@@ -226,6 +238,11 @@ def prepare(
         further_words=further_words,
         dev_parts=dataset.dev_parts,
     )
+
+
+def _ids(table: TokenTable, ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Of everything that has a row of logits."""
+    return ids if table.begins is None else tuple(table.word_names(ids))
 
 
 def _evaluated(dev: TokenTable, held_out: TokenTable | None) -> TokenTable:
@@ -260,41 +277,6 @@ def _check_attention(encoder: EncoderConfig, platform: str) -> None:
         )
 
 
-def _read(
-    config: SweepConfig, dataset: Dataset, folder: Path, encoder: EncoderConfig
-) -> tuple[list[TokenTable], dict[str, TokenTable], dict[str, Any]]:
-    """As tokens, the examples to train on, the dev set and, where there are any, the held-out
-    examples; the further sets; and what is said about them all.
-    """
-    tokenizer = load_tokenizer(folder)
-    _check_padding(folder, encoder, tokenizer)
-    max_length = min(config.max_length, encoder.max_length)
-    parts = {name: asked.examples for name, asked in dataset.further.items()}
-    train, dev, *others = (
-        tokenize(tokenizer, part, max_length, encoder.vocab_size, config.use_token_types)
-        for part in (dataset.train, dataset.dev, *parts.values())
-    )
-    chosen, held_out = hold_out(config, subset(config, train.labels), train.labels)
-    train_cut = were_cut(tokenizer, dataset.train, train.lengths, max_length)
-    cut = {
-        "train": int(train_cut[chosen].sum()),
-        "dev": int(were_cut(tokenizer, dataset.dev, dev.lengths, max_length).sum()),
-    }
-    further = dict(zip(parts, others, strict=True))
-    cut |= {
-        name: int(were_cut(tokenizer, parts[name], table.lengths, max_length).sum())
-        for name, table in further.items()
-    }
-    tables = [train.take(chosen), dev]
-    warnings = fit_sentences(tokenizer, {"train": tables[0], "dev": dev})
-    dataset = dataclasses.replace(dataset, notes=(*dataset.notes, *warnings))
-    if not len(held_out):
-        return tables, further, reading_of(dataset, chosen, cut, max_length)
-    cut["held_out"] = int(train_cut[held_out].sum())
-    tables.append(train.take(held_out))
-    return tables, further, reading_of(dataset, chosen, cut, max_length, held_out)
-
-
 def with_length_in_use(settings: Settings) -> Settings:
     """The settings with each max_length as the model has positions for it: what is recorded is what
     was done. Raises UserError where two swept lengths become the same.
@@ -315,16 +297,6 @@ def with_length_in_use(settings: Settings) -> Settings:
                 " would be the same; give at most that, once."
             )
     return Settings(fitted(settings.base), grid, tuple(map(fitted, settings.arms)))
-
-
-def _check_padding(folder: Path, encoder: EncoderConfig, tokenizer: Any) -> None:
-    """Raises UserError where model and tokenizer take different ids for padding."""
-    if tokenizer.pad_token_id != encoder.pad_token_id:
-        raise UserError(
-            f"{folder / CONFIG} has padding by id {encoder.pad_token_id} (pad_token_id), but the"
-            f" tokenizer there by id {tokenizer.pad_token_id} ({tokenizer.pad_token!r}); put the"
-            f" tokenizer's id into {CONFIG}, if the two belong together."
-        )
 
 
 def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:

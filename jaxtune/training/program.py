@@ -20,7 +20,7 @@ from jax.typing import ArrayLike
 from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, Logits, TrialKeys
 from jaxtune.data.packing import Plan
-from jaxtune.data.tokens import Tokens
+from jaxtune.data.token_table import Tokens
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int, Key, Labels, Logits, Scalar
 from jaxtune.data.packing import Plan
-from jaxtune.data.tokens import Tokens
+from jaxtune.data.token_table import Tokens
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
@@ -33,7 +33,10 @@ class StepPlan(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One batch in rows; places that a short batch leaves empty have a weight of 0."""
+    """One batch in rows; places that a short batch leaves empty have a weight of 0.
+
+    Where words have labels, a `sequence` here is a flat slot.
+    """
 
     rows: Rows
     labels: Labels
@@ -58,7 +61,11 @@ PLAIN = LossTerms()
 
 
 def gather_batch(tokens: Tokens, plan: StepPlan, num_rows: int) -> Batch:
-    """The batch of a plan, from its first `num_rows` rows (the others are empty)."""
+    """The batch of a plan, from its first `num_rows` rows (the others are empty).
+
+    Where words have labels, every slot has one: that of the word it begins, or any with a weight
+    of 0.
+    """
     source = plan.source[:num_rows]
     rows = Rows(
         token_ids=tokens.ids[source],
@@ -67,7 +74,11 @@ def gather_batch(tokens: Tokens, plan: StepPlan, num_rows: int) -> Batch:
         token_types=tokens.token_types[source],
         first=plan.first,
     )
-    return Batch(rows, tokens.labels[plan.example], plan.weight)
+    if tokens.word is None:
+        return Batch(rows, tokens.labels[plan.example], plan.weight)
+    word = tokens.word[source].reshape(-1)
+    begins = (word >= 0).astype(jnp.float32)
+    return Batch(rows, tokens.labels[jnp.maximum(word, 0)], begins)
 
 
 def loss_of_logits(
@@ -76,7 +87,8 @@ def loss_of_logits(
     weights: Float[Array, " sequence"],
     terms: LossTerms = PLAIN,
 ) -> Scalar:
-    """Mean over the examples: cross-entropy in nats, or, with one label, squared error.
+    """Mean over the examples: cross-entropy in nats, or, with one label, squared error. Of words
+    that have labels it is the mean over all of the batch, as in transformers.
 
     Where a text may have any number of labels it is the mean over these of the binary
     cross-entropy, so that the loss is torch's BCEWithLogitsLoss.
@@ -187,7 +199,9 @@ def eval_step(model: SequenceClassifier, batch: Batch) -> Logits:
 
 
 def logits_of_plan(model: SequenceClassifier, tokens: Tokens, plan: Plan) -> Logits:
-    """The logits of every place of a plan, batch by batch, empty places too."""
+    """The logits of every place of a plan, batch by batch, empty places too; of every flat slot
+    where words have labels.
+    """
 
     def logits_of(plan: StepPlan) -> Logits:
         return eval_step(model, gather_batch(tokens, plan, plan.source.shape[0]))
@@ -198,9 +212,17 @@ def logits_of_plan(model: SequenceClassifier, tokens: Tokens, plan: Plan) -> Log
 
 
 def logits_in_order(model: SequenceClassifier, tokens: Tokens, plan: Plan) -> Logits:
-    """The logits of every example of `tokens`, in its order; `plan` holds them in that order."""
-    # Only the last batch has places left over, at its end.
-    return logits_of_plan(model, tokens, plan)[: len(tokens.labels)]
+    """The logits of every example of `tokens`, in its order, or of every word that has a label;
+    `plan` holds the examples in that order.
+    """
+    logits, count = logits_of_plan(model, tokens, plan), len(tokens.labels)
+    if tokens.word is None:
+        return logits[:count]  # only the last batch has places left over, at its end
+    word = tokens.word[plan.source].reshape(-1)
+    # Each word begins in one slot; the other slots are put where nothing is.
+    place = jnp.where(word < 0, count, word)
+    slots = jnp.zeros(count, jnp.int32).at[place].set(jnp.arange(len(word)), mode="drop")
+    return logits[slots]
 
 
 def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
@@ -208,7 +230,7 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
 
     Per block and tensor kind the weight matrix alone, as the paper plots it; `layer` is the whole
     block; embeddings, pooler and classifier are whole modules; `all` is the norm that clipping acts
-    on. A shared block counts once.
+    on. A shared block counts once. A head without a layer before its classifier has no pooler.
     """
     # Square sums until the end, for the norm of a whole is not the sum of its parts' norms.
     every: Any = gradients  # optax's types know no modules
@@ -227,7 +249,8 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     ]
     embeddings = [getattr(encoder, name) for name in EMBEDDINGS if hasattr(encoder, name)]
     pooler = [getattr(head, name) for name in ("pooler", "norm") if hasattr(head, name)]
-    modules = [total(module) for module in (embeddings, pooler, head.classifier, sums)]
+    modules = [embeddings, *([pooler] if pooler else []), head.classifier, sums]
+    modules = [total(module) for module in modules]
     return jnp.sqrt(jnp.concatenate([*kinds, sum(per_layer), jnp.stack(modules)]))
 
 
@@ -237,4 +260,5 @@ def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
     layers = range(1 if config.shared_block else config.num_layers)
     kinds = [kind for kind in LAYER_KINDS if hasattr(model.encoder.layers, kind)]
     per_layer = [f"layer_{i:02d}/{kind}" for kind in (*kinds, "layer") for i in layers]
-    return (*per_layer, "embeddings", "pooler", "classifier", "all")
+    pooler = ("pooler",) if hasattr(model.head, "pooler") else ()
+    return (*per_layer, "embeddings", *pooler, "classifier", "all")

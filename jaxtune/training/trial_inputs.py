@@ -11,7 +11,7 @@ from jaxtyping import Float
 from jaxtune.config.trials import Hyper, Trial
 from jaxtune.core.schedules import scheduled_rate
 from jaxtune.data.packing import Plan, Shape, make_plan
-from jaxtune.data.tokens import TokenTable
+from jaxtune.data.token_table import TokenTable
 from jaxtune.models.vocabulary import unused_word_factor
 
 

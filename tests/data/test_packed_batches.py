@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxtune.data.packing import Shape, choose_shape, make_plan
-from jaxtune.data.tokens import TokenTable
+from jaxtune.data.token_table import TokenTable
 from jaxtune.training.step import StepPlan, gather_batch, loss_and_gradients
 
 # The longest is what is left of a 10,000-character sentence; the last batch of four holds two.

@@ -26,7 +26,8 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.data.tokens import TokenTable, load_tokenizer, tokenize
+from jaxtune.data.token_table import TokenTable
+from jaxtune.data.tokens import load_tokenizer, tokenize
 
 WIDTH = 12
 SHAPE = Shape(WIDTH, (9,), packed=True)

@@ -8,7 +8,8 @@ import shutil
 import hf
 import numpy as np
 import pytest
-from exporting import export, torch_logits, write_jsonl
+from exporting import export, torch_logits, word_logits, write_jsonl
+from tagged import write_lists
 from transformers import AutoTokenizer
 from vocabularies import FIRST, write_mpnet_vocabulary, write_sentence_pieces
 
@@ -103,6 +104,32 @@ def test_regression_on_real_sentences(family, tmp_path, real_data):
     config = json.loads((tmp_path / "hf" / "config.json").read_text())
     assert config["problem_type"] == "regression"
     assert "head for regression" in (tmp_path / "hf" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("family", storms_but())
+def test_words_of_real_sentences(family, tmp_path, real_data):
+    """A tag for each: whether it begins with a capital. Some sentences are cut; the tokenizer of
+    the folder cuts words as the sweep's did, RoBERTa's with a space before each.
+    """
+    data = read_glue_folder("rte", real_data / "glue")
+    files = []
+    for name, part in (("train.jsonl", data.train), ("dev.jsonl", data.dev)):
+        words = [text.split() for text in part.first]
+        tags = [["C" if word[0].isupper() else "x" for word in own] for own in words]
+        files.append(str(write_lists(tmp_path / name, words, tags)))
+    flags = ["--task", "custom", "--token_classification", "true"]
+    flags += ["--text_columns", "tokens", "--label_column", "tags"]
+    flags += ["--train_file", files[0], "--dev_file", files[1]]
+    out = real_sweep(family, tmp_path, real_data, *flags)
+    assert export(out, 0, tmp_path / "hf") == 0
+    logits = word_logits(tmp_path / "hf", [text.split() for text in data.dev.first])
+    results = jaxtune.load_results(out)
+    expected = results.predictions[0]
+    assert len(expected) == results.sentences.sum() > 5000
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
+    assert np.ptp(expected, axis=0).min() > 50 * 1e-4
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    assert config["architectures"][0].endswith("ForTokenClassification")
 
 
 @pytest.mark.parametrize("family", storms_but("xlm-roberta"))

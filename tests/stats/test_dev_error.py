@@ -1,11 +1,13 @@
 """The luck of the dev examples, against the formulas that there are for it."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from made_up import made_up_rows
 
+from jaxtune.core.entities import Sentences
 from jaxtune.core.metrics import METRICS, evaluate
 from jaxtune.stats.arms import make_arms
 from jaxtune.stats.dev_error import bootstrapped, dev_standard_error
@@ -26,6 +28,28 @@ def arm_of(metric, logits, labels, floor=0.0, positive=1):
 def error_of(metric, logits, labels, positive=1, floor=0.0):
     arm = arm_of(metric, logits, labels, floor, positive)
     return bootstrapped(arm, [logits], labels, positive).value
+
+
+@pytest.mark.parametrize("copies", [1, 9])
+def test_the_words_of_a_sentence_are_no_examples_of_their_own(copies):
+    """An accuracy over 200 sentences whose words are all right or all wrong has the error of 200
+    examples, however many words a sentence has.
+    """
+    labels = np.arange(200) % 2
+    logits = np.eye(2, dtype=np.float32)[np.where(np.arange(200) < 40, 1 - labels, labels)]
+    words = np.repeat(np.arange(200), copies)
+    sentences = Sentences(("A", "B"), np.full(200, copies))
+    own, right = logits[words], labels[words]
+    final = evaluate(["accuracy"], own, right, sentences=sentences)["accuracy"]
+    assert final == 0.8
+    rows = made_up_rows([final], trivial=0.0, token_classification=True)
+    (arm,) = make_arms({"all": rows})
+    error = bootstrapped(arm, [own], right, sentences=sentences)
+    assert error.value == CLOSE(math.sqrt(0.8 * 0.2 / 200), rel=0.07)
+    assert error.method == "bootstrap over the dev sentences"
+    # No formula for it: that of independent words would be a third for nine words a sentence.
+    assert dev_standard_error(arm, 200).value is None
+    assert dev_standard_error(dataclasses.replace(arm, dev_error=error), 200) == error
 
 
 def regression(n=400, noise=1.0, seed=0):

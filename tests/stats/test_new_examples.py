@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jaxtune.core.entities import Sentences
 from jaxtune.core.metrics import evaluate
+from jaxtune.stats import new_examples
 from jaxtune.stats.effects import mean_difference
 from jaxtune.stats.new_examples import (
     difference_on_new_examples,
@@ -40,6 +42,39 @@ def test_scores_on_resamples_are_those_of_the_metric(metric, num_labels):
         drawn = rng.integers(0, len(labels), len(labels))
         expected = [evaluate([metric], t[drawn], labels[drawn])[metric] for t in logits]
         assert row == pytest.approx(expected, abs=1e-12)
+
+
+TAGS = ("O", "B-X", "I-X", "B-Y", "I-Y")
+
+
+def made_up_sentences(trials=3, n=30, seed=0):
+    """Words with tags that come in runs, so that those of a sentence depend on each other."""
+    lengths = np.random.default_rng(seed).integers(0, 9, n)
+    logits, labels = made_up(len(TAGS), trials, int(lengths.sum()), seed)
+    return logits, labels, Sentences(TAGS, lengths)
+
+
+def words_drawn(drawn, sentences):
+    ends = np.cumsum(sentences.lengths)
+    parts = [np.arange(ends[i] - sentences.lengths[i], ends[i]) for i in drawn]
+    return np.concatenate(parts), Sentences(TAGS, sentences.lengths[drawn])
+
+
+@pytest.mark.parametrize("metric", ["entity_f1", "accuracy", "macro_f1", "matthews", "auroc"])
+def test_of_words_whole_sentences_are_drawn(metric, monkeypatch):
+    """The metric itself on the sentences drawn, one after the other."""
+    monkeypatch.setattr(new_examples, "NUM_RESAMPLES", 100)
+    logits, labels, sentences = made_up_sentences()
+    found = resampled_scores(metric, logits, labels, seed=3, sentences=sentences)
+    rng = np.random.default_rng(3)
+    assert len(found) == 100
+    for row in found:
+        drawn, own = words_drawn(rng.integers(0, 30, 30), sentences)
+        expected = [
+            evaluate([metric], t[drawn], labels[drawn], sentences=own)[metric] for t in logits
+        ]
+        assert row == pytest.approx(expected, abs=1e-6)
+    assert len(np.unique(found)) > 50
 
 
 def test_of_regression_too():

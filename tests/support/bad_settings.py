@@ -11,6 +11,7 @@ POSITIVE = ("learning_rate", "adam_eps", "max_grad_norm")
 RATES = ("adam_b1", "adam_b2", "dropout", "label_smoothing")
 CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
 SETS = f"{CUSTOM} --several_labels true"
+TAGS = f"{CUSTOM} --token_classification true"
 
 SWEPT = ", ".join(SWEPT_FIELDS)
 # Status 2: words that fit no flag. The whole sentence after `error: `.
@@ -67,8 +68,8 @@ USAGE = [
     ("--schedule linaer", "--schedule is 'linaer'; give linear, cosine or constant."),
     (
         "--metric acc",
-        "--metric is 'acc'; give accuracy, f1, micro_f1, macro_f1, balanced_accuracy, matthews,"
-        " auroc, pearson, spearman, mse or null.",
+        "--metric is 'acc'; give accuracy, entity_f1, f1, micro_f1, macro_f1, balanced_accuracy,"
+        " matthews, auroc, pearson, spearman, mse or null.",
     ),
     ("--positive_class=", "--positive_class is ''; give a text or null."),
     ("--grid.patience 2 3", f"patience is no field that can be swept; accepted are {SWEPT}."),
@@ -255,6 +256,26 @@ FLAGS = [
     (f"{SETS} --classes a b|c", "The label 'b|c' has a |, which parts labels"),
     (f"{SETS} --classes a b --label_columns a b", "classes and label_columns are both given"),
     (f"{SETS} --label_column y --label_columns a b", "label_column and label_columns are both"),
+    (
+        "--task rte --token_classification true",
+        "token_classification is given, which task rte does",
+    ),
+    *(
+        (f"{TAGS} --{given}", f"{given.split()[0]} is given, which is not for token classification")
+        for given in (
+            *("regression true", "several_labels true"),
+            *("positive_class a", "delimiter ;", "quoting true"),
+        )
+    ),
+    (
+        f"{TAGS} --train_examples 9 --stratify true",
+        "stratify is given, which is not for token classification; leave it or",
+    ),
+    (
+        f"{TAGS} --label_columns a b",
+        "label_columns is given, which belongs to --several_labels true",
+    ),
+    (f"{TAGS} --text_columns a b", "text_columns names 2 columns, and with token_classification"),
     (f"{CUSTOM} --text_columns a a", "name a column twice (a, a, label)"),
     (f"{CUSTOM} --text_columns label", "name a column twice (label, label)"),
     ("--init_seeds 0-3", "init_seeds and order_seeds are crossed with each other"),

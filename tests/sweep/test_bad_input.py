@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bad_data import BAD_FILES, CSV, GOOD, POINTER, RTE, UNSEEN, USABLE, BadFile, write
 from bad_models import BAD_MODELS, Edit
+from bad_sentences import BAD_SENTENCES, GOOD_SENTENCES
 from bad_sets import BAD_SETS, GOOD_SETS
 from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
 from bad_tables import BAD_TABLES, GOOD_TABLES, USABLE_TABLES
@@ -118,6 +119,46 @@ def test_texts_with_several_labels(refused, tiny, tmp_path, kind: str, content: 
     error = refused("--model", tiny, *flags, "--several_labels", "true", *columns)
     assert error.startswith(f"error: {tmp_path / 'data' / 'train'}{kind}")
     assert says in error
+
+
+TAGGED = ("--token_classification", "true", "--text_columns", "tokens", "--label_column", "tags")
+
+
+@pytest.mark.parametrize(("kind", "content", "says"), BAD_SENTENCES)
+def test_words_with_tags(refused, tiny, tmp_path, kind: str, content: str, says: str):
+    flags = write(tmp_path / "data", kind, content, GOOD_SENTENCES.get(kind, ""))
+    error = refused("--model", tiny, *flags, *TAGGED)
+    assert error.startswith(f"error: {tmp_path / 'data' / 'train'}{kind}")
+    assert says in error
+
+
+@pytest.mark.parametrize(
+    ("dev", "flags", "says"),
+    [
+        (
+            "the O\ndog X\n",
+            "",
+            "the sentence from line 1 on has the tag 'X': use one of 'B', 'O'",
+        ),
+        ("the O\ndog B\n", "--label_column 3", "line 1 has 2 columns, and label_column is 3: give"),
+        ("the O\ndog B\n", "--label_column 0", "and label_column is 0: give a number from 1 to 2"),
+        ("the O\ndog B\n", "--metric pearson", "which predicts one of 2 tags for every word; give"),
+        ("the O\ndog B\n", "--batch_size 3", "batch_size 3 is larger than the 2 training examples"),
+        ("the O\ndog B\n", "--class_weights 1,2,3", "but there are 2 classes ('B', 'O')"),
+        (
+            "the O\ndog B\n",
+            "--more_dev_files x=FILE",
+            "line 1 has 1 column: write a word and its tag",
+        ),
+        ("the O\ndog B\n", "--max_length 2", "max_length is 2; this tokenizer needs at least 3"),
+    ],
+)
+def test_words_with_other_tags(refused, tiny, tmp_path, dev: str, flags: str, says: str):
+    found = write(tmp_path / "data", ".conll", GOOD_SENTENCES[".conll"], dev)
+    bare = tmp_path / "bare.conll"
+    bare.write_text("the\ndog\n")
+    flags = flags.replace("FILE", str(bare))
+    assert says in refused("--model", tiny, *found, *TAGGED, *flags.split())
 
 
 def test_a_label_that_training_texts_do_not_have(refused, tiny, tmp_path):

@@ -5,6 +5,7 @@ Version 3 is version 2 trained as ELECTRA is. Its discriminator's head is left o
 other tasks.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -41,6 +42,7 @@ _ABSENT: dict[str, Any] = {
 _TYPES = ("p2c", "c2p")
 _NORMS = {"none": False, "layer_norm": True}
 _ACTIVATIONS = {name: name for name in get_args(Activation)}  # transformers' names, too
+_HEAD = HeadConfig("gelu", dropout_before=True, pretrained_pooler=False, token_dropout="hidden")
 _MOST_DISTANCE = 1_000_000
 
 
@@ -67,7 +69,7 @@ def _read(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "positions": "table" if raw["position_biased_input"] else "none",
         "relative": _relative(path, raw),
-        "head": HeadConfig(activation, dropout_before=True, pretrained_pooler=False),
+        "head": dataclasses.replace(_HEAD, activation=activation),
     }
 
 
@@ -172,7 +174,7 @@ DEBERTA = Family(
         "distance": "disentangled",
         "projection_first": True,
         "pooler_dropout": 0.0,
-        "head": HeadConfig("gelu", dropout_before=True, pretrained_pooler=False),
+        "head": _HEAD,
     },
     only={"conv_kernel_size": 0},
     read=_read,

@@ -54,7 +54,7 @@ DISTILBERT = Family(
         "type_vocab_size": 0,
         "layer_norm_eps": 1e-12,
         "attention_output_dropout": False,
-        "head": HeadConfig(activation="relu", pretrained_pooler=False),
+        "head": HeadConfig(activation="relu", pretrained_pooler=False, token_dropout="hidden"),
     },
     # A table of sines is not trained.
     only={"sinusoidal_pos_embds": False},

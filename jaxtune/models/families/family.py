@@ -69,6 +69,10 @@ class Family:
     classifier: Names  # the same for the two layers of the classifier, with it
     masked_lm: Names  # the same for the masked-LM head
     decoder: str  # the module there that is tied to the word embeddings
+    # The same for the classifier of tokens.
+    token_classifier: Names = dataclasses.field(
+        default_factory=lambda: {"head/classifier": "classifier"}
+    )
     keys: Names = dataclasses.field(default_factory=lambda: BERT_KEYS)
     absent: Mapping[str, Any] = dataclasses.field(default_factory=lambda: BERT_ABSENT)
     # Fields of EncoderConfig that no key of config.json decides.

@@ -76,6 +76,12 @@ def _bases(path: Path, given: Any) -> dict[str, Any]:
     )
 
 
+_CLASSIFIER = {
+    "head/pooler": "head.dense",
+    "head/norm": "head.norm",
+    "head/classifier": "classifier",
+}
+
 MODERNBERT = Family(
     model_type="modernbert",
     title="ModernBERT",
@@ -86,11 +92,8 @@ MODERNBERT = Family(
     | {"encoder/final_norm": "final_norm"},
     # The first block's attention reads the embeddings, which are normalised.
     lacking=("layers.0.attn_norm",),
-    classifier={
-        "head/pooler": "head.dense",
-        "head/norm": "head.norm",
-        "head/classifier": "classifier",
-    },
+    classifier=_CLASSIFIER,
+    token_classifier=_CLASSIFIER,
     masked_lm={"head/dense": "head.dense", "head/norm": "head.norm", "head": "decoder"},
     decoder="decoder",
     keys={

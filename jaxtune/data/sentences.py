@@ -1,0 +1,143 @@
+"""A task of one's own in which every word of a text has a class, called a tag: named entities,
+parts of speech.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from jaxtune.core.entities import are_entities
+from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural, quoted
+from jaxtune.data.conll import SUFFIXES, Sentence, columns_of, conll_sentences
+from jaxtune.data.csv_rows import BY_SUFFIX
+from jaxtune.data.examples import ACCURACY, ID_COLUMNS, Dataset, Examples, FurtherSet, Layout, Task
+from jaxtune.data.labels import Label, classes_of
+from jaxtune.data.tables import read_table
+from jaxtune.data.values import list_of
+
+ENTITIES = ("entity_f1", *ACCURACY)
+
+
+def read_tagged(
+    train_file: Path,
+    dev_file: Path,
+    words: str,
+    tags: str,
+    classes: Sequence[str] = (),
+    further_files: Mapping[str, Path] | None = None,
+) -> Dataset:
+    """Reads both files, and any further ones.
+
+    Args:
+        words: the column of the words; in a file in columns its number.
+        tags: the same of their tags.
+        classes: in the order of the logits; without them the distinct tags of the training file.
+        further_files: by name; that called test may do without tags.
+    """
+    files, layout = (train_file, dev_file), Layout((words,), tags, None)
+    parts = [_read(file, layout, True) for file in files]
+    names = tuple(map(bare, classes))
+    if not names:
+        names = classes_of(*(_labels(f, part) for f, part in zip(files, parts, strict=True)))
+    layout = replace(layout, labels=names)
+    metrics = ENTITIES if are_entities(names) else ACCURACY
+    task = Task("custom", layout.text, names, metrics, layout, token_classification=True)
+    train, dev = (_split(file, part, layout) for file, part in zip(files, parts, strict=True))
+    further = {
+        name: read_further_tagged(file, layout, None if name == "test" else True)
+        for name, file in (further_files or {}).items()
+    }
+    return Dataset(task, train, dev, files, further=further)
+
+
+def read_further_tagged(path: Path, layout: Layout, labelled: bool | None = None) -> FurtherSet:
+    """Sentences to tag.
+
+    Args:
+        labelled: whether tags are read; None is where the file has a column of them.
+    """
+    found = _read(path, layout, labelled)
+    ids = tuple(str(n) if each.name is None else each.name for n, each in enumerate(found))
+    return FurtherSet(_examples(path, found, layout), ids, found[0].tags is not None)
+
+
+def _read(path: Path, layout: Layout, labelled: bool | None) -> list[Sentence]:
+    (words,), tags = layout.text, layout.label
+    if path.suffix.lower() in SUFFIXES and not path.is_dir():
+        return conll_sentences(path, columns_of(path, words, tags), labelled)
+    if path.suffix.lower() == ".csv":
+        raise UserError(
+            f"{path} is a CSV file, whose cells hold no lists of words: give columns as the CoNLL"
+            f" tasks write them ({', '.join(SUFFIXES)}), or lists in .jsonl, .json or .parquet"
+        )
+    columns, optional = (words, tags) if labelled else (words,), ()
+    if labelled is None:
+        optional = (tags,)
+    rows = read_table(path, columns, BY_SUFFIX, optional, list_of)
+    if not rows:
+        raise UserError(f"{path} has no sentences: give a file with words")
+    has_tags = labelled is not False and tags in rows[0][1]
+    return [_sentence(path, place, row, words, tags if has_tags else None) for place, row in rows]
+
+
+def _sentence(
+    path: Path, place: str, row: Mapping[str, str], words: str, tags: str | None
+) -> Sentence:
+    where, own = f"{path}, {place}", json.loads(row[words])
+    if not own or not all(word.strip() for word in own):
+        what = "an empty word" if own else "no words"
+        raise UserError(f"{where} has {what} in column {words!r}: fill it in or remove it")
+    name = next((row[column] for column in ID_COLUMNS if column in row), None)
+    if tags is None:
+        return Sentence(place, own, None, name)
+    if tags not in row:
+        raise UserError(f"{where} has no column {tags!r}, which others have: give all or none")
+    found = json.loads(row[tags])
+    if len(found) != len(own):
+        raise UserError(
+            f"{where} has {plural(len(own), 'word')} in column {words!r} and"
+            f" {plural(len(found), 'tag')} in {tags!r}: give one for each word"
+        )
+    return Sentence(place, own, found, name)
+
+
+def _labels(path: Path, sentences: Sequence[Sentence]) -> list[Label]:
+    return [
+        Label(f"{path}, {each.where}", bare(tag)) for each in sentences for tag in each.tags or ()
+    ]
+
+
+def _split(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Examples:
+    """The examples to train on, or the dev set."""
+    examples = _examples(path, sentences, layout)
+    if len(np.unique(examples.labels)) < 2:
+        tag = (layout.labels or ())[examples.labels[0]]
+        raise UserError(
+            f"{path} has a single tag, {tag!r}, in its {plural(len(examples.labels), 'word')}: give"
+            " a split with at least two distinct tags"
+        )
+    return examples
+
+
+def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Examples:
+    """Tags are known by name or, where no class is called by a number, by number too, as `datasets`
+    writes them.
+    """
+    words, names = [each.words for each in sentences], layout.labels or ()
+    known = {name: number for number, name in enumerate(names)}
+    if not any(name.isdecimal() for name in names):
+        known |= {str(number): number for number in range(len(names))}
+    labels = []
+    for each in sentences:
+        for tag in [""] * len(each.words) if each.tags is None else map(bare, each.tags):
+            if each.tags is not None and tag not in known:
+                raise UserError(
+                    f"{path}, {each.where} has the tag {tag!r}: use one of {quoted(names)}"
+                )
+            labels.append(known.get(tag, 0))
+    return Examples([" ".join(own) for own in words], None, np.array(labels, np.int32), words)
