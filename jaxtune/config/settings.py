@@ -11,6 +11,7 @@ SUPERGLUE = ("boolq", "cb", "wic")  # beside RTE
 TASKS = (*GLUE, *SUPERGLUE, "custom", "miniature")
 # Delimiters that a shell or an editor makes hard to type.
 DELIMITERS = {"\\t": "\t", "tab": "\t"}
+TrackerName = Literal["wandb", "mlflow", "trackio"]
 MetricName = Literal[
     "accuracy",
     "f1",
@@ -227,6 +228,10 @@ class SweepConfig:
     """Evaluations in a row without a better score after which a trial stops; null lets every trial
     end.
     """
+    track: TrackerName | None = None
+    """Where all trials go as runs when the sweep has ended, with the report, beside TensorBoard's
+    files: to W&B, MLflow or trackio, local and offline unless their own variables say otherwise.
+    """
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
@@ -272,7 +277,16 @@ INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
 FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
 SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds")
 # About the command and not about the results: a resumed sweep may differ in them.
-COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device")
+COMMAND_FIELDS = (
+    *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),
+    "track",
+)
+# What each tracker's extra brings; MLflow writes a local database through the other two.
+TRACKER_MODULES: dict[TrackerName, tuple[str, ...]] = {
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
+    "trackio": ("trackio",),
+}
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting", "several_labels", "label_columns"),

@@ -1,6 +1,7 @@
 """What contradicts what in a sweep's settings, and which values are out of range."""
 
 import dataclasses
+import importlib.util
 import math
 import os
 import struct
@@ -12,7 +13,9 @@ from jaxtune.config.settings import (
     MOST_TRIALS,
     SUPERGLUE,
     TASKS,
+    TRACKER_MODULES,
     SweepConfig,
+    TrackerName,
     class_weight_list,
     further_files,
     seed_list,
@@ -32,6 +35,8 @@ def check(config: SweepConfig) -> None:
     _check_seeds(config)
     _check_recipe(config)
     _check_device(config)
+    if config.track is not None:
+        check_tracker(config.track)
 
 
 def _check_counts(config: SweepConfig) -> None:
@@ -197,6 +202,16 @@ def _check_device(config: SweepConfig) -> None:
             "device is given without dry_run; it plans for devices that are not here: give"
             " --dry_run too, or leave it out to run on those that are."
         )
+
+
+def check_tracker(name: TrackerName) -> None:
+    """Raises UserError where the tracker's library is not installed."""
+    for module in TRACKER_MODULES[name]:
+        if importlib.util.find_spec(module) is None:
+            raise UserError(
+                f"{name} is to track the trials, and {module} is not installed; pip install"
+                f" 'jaxtune[{name}]', or leave it out."
+            )
 
 
 def _float32(value: float) -> float:

@@ -44,6 +44,8 @@ from jaxtune.storage.paths import (
     REPORT,
     SUMMARY,
     TENSORBOARD,
+    TRACKED,
+    TRACKERS,
     TRIALS,
 )
 from jaxtune.storage.results import read_classes, read_labels
@@ -52,6 +54,7 @@ from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 OUTPUTS = (
     *(CONFIG, MANIFEST, CLASSES, SUMMARY, TRIALS, *REPORT),
     *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, FIRST_LEG),
+    *(TRACKED, *TRACKERS),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
 

@@ -7,3 +7,4 @@ IDS, ANSWERS = "ids.json", "_predictions.csv"  # of a further set; ANSWERS comes
 REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 TRIALS = "trials.jsonl"
 TENSORBOARD, CHECKPOINTS, FIRST_LEG = "tb", "checkpoints", "first_leg"
+TRACKED, TRACKERS = "tracked.json", ("wandb", "mlflow.db", "mlruns")  # what they leave in OUT

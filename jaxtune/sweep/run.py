@@ -47,6 +47,7 @@ from jaxtune.sweep.groups import RunningProgram, SweepRun
 from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress, show_arms
+from jaxtune.sweep.tracking import track
 from jaxtune.training.ahead import check_compiler
 from jaxtune.training.device_plan import Outlook, outlooks
 from jaxtune.training.dry_run import plan_lines, seen_of
@@ -254,6 +255,8 @@ def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) 
         say(f"Comparing {len(arms)} arms ...")
     say("\n".join(judge(make_arms(by_arm(rows))).sentences))
     say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
+    if settings.base.track is not None:
+        track(out, settings.base.track)
 
 
 def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:

@@ -189,6 +189,46 @@ def test_an_export_of_mlflow(frame, tmp_path, capsys):
     assert pd.read_csv(tmp_path / "mlflow_report" / "trials.csv").seed.tolist() == [*range(9)] * 2
 
 
+def test_a_frame_that_mlflow_itself_has_written(tmp_path, monkeypatch, capsys):
+    """The CSV of `search_runs` and of `mlflow experiments csv`, with the index and without: a run
+    that was killed, one that still runs, a score that is no number, tags of its user.
+    """
+    for module in ("sqlalchemy", "alembic"):
+        pytest.importorskip(module)
+    mlflow = pytest.importorskip("mlflow")
+    of = pytest.importorskip("mlflow.entities")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    client = mlflow.MlflowClient()
+    experiment = client.create_experiment("x", artifact_location=tmp_path.as_uri())
+    given = [*runs(), ("wd=0", 9, float("nan")), ("wd=0", 10, 0.9), ("wd=0.1", 11, 0.1)]
+    for arm, seed, score in given:
+        own = client.create_run(experiment, run_name=f"run {seed}", tags={"team": "a"}).info.run_id
+        settings = {"weight_decay": arm.removeprefix("wd="), "seed": str(seed)}
+        client.log_batch(
+            own,
+            [of.Metric("eval/accuracy", score * (step + 1) / 2, 0, step) for step in range(2)],
+            [of.Param(name, value) for name, value in settings.items()],
+        )
+        if seed < 10:
+            client.set_terminated(own, "FINISHED")
+    client.set_terminated(own, "KILLED")
+    frame = mlflow.search_runs(experiment_names=["x"])
+    for index in (True, False):
+        file = tmp_path / f"mlflow_{index}.csv"
+        frame.to_csv(file, index=index)
+        words = ["--metric", "eval/accuracy", "--arm_column", "weight_decay", "--floor", "0.5"]
+        text = said(capsys, file, *words)
+        assert "Left out: 2 runs not finished (1 killed, 1 running)." in text
+        assert "Read 19 runs in 2 arms" in text
+        assert "Taken for settings of the arms: weight_decay." in text
+        assert "[weight_decay=0.1] is more stable than [weight_decay=0]: 0 of 9 trials failed" in (
+            text
+        )
+        trials = pd.read_csv(tmp_path / f"mlflow_{index}_report" / "trials.csv")
+        assert sorted(trials.seed[trials.arm == "weight_decay=0"]) == [*range(10)]
+
+
 LABELS = (np.arange(100) % 5 > 1).astype(np.int64)  # 60 of 100 are of class 1
 
 
