@@ -165,6 +165,46 @@ def test_an_export_of_wandb(tmp_path, capsys):
     assert "holds no run that has finished" in said(capsys, file, status=1)
 
 
+def test_the_csv_of_wandbs_guide_from_runs_that_wandb_has_written(tmp_path, monkeypatch, capsys):
+    """Columns summary and config hold a dict each; a score that is no number, and what is none."""
+    wandb = pytest.importorskip("wandb")
+    from wandb_files import run_of
+
+    for name, value in (("MODE", "offline"), ("SILENT", "true"), ("DIR", str(tmp_path))):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    for arm, seed, score in [*runs(), ("wd=0", 9, float("nan"))]:
+        config = {"weight_decay": float(arm.removeprefix("wd=")), "seed": seed, "layers": [1]}
+        run = wandb.init(project="x", name=f"run-{seed}", config=config, reinit="create_new")
+        for step in (1, 2):
+            run.log({"eval/accuracy": score * step / 2, "train/loss": 0.5})
+        run.finish()
+    wandb.teardown()  # its service writes on after a run has finished
+    found = [run_of(folder) for folder in tmp_path.glob("wandb/offline-run-*")]
+    found.sort(key=lambda run: (run["config"]["weight_decay"], run["config"]["seed"]))
+    assert {"_step", "_runtime"} <= found[0]["summary"].keys()
+    frame = pd.DataFrame(found)[["summary", "config", "name"]]
+    assert "'eval/accuracy': nan" in str(found[9]["summary"])
+    file = tmp_path / "project.csv"
+    frame.to_csv(file)
+    words = ["--metric", "eval/accuracy", "--arm_column", "weight_decay", "--floor", "0.5"]
+    text = said(capsys, file, *words)
+    assert "The columns are W&B's." in text
+    assert "Read 19 runs in 2 arms" in text
+    assert "[weight_decay=0.1] is more stable than [weight_decay=0]" in text
+    trials = pd.read_csv(tmp_path / "project_report" / "trials.csv")
+    assert sorted(trials.seed[trials.arm == "weight_decay=0"]) == [*range(10)]
+    frame["state"] = ["finished"] * 18 + ["crashed"]
+    frame["group"] = [f"decay {config['weight_decay']}" for config in frame["config"]]
+    frame.to_csv(file)
+    text = said(capsys, file, "--metric", "eval/accuracy", "--floor", "0.5")
+    assert "Left out: 1 run not finished (1 crashed)." in text
+    assert "[decay 0.1] is more stable than [decay 0.0]" in text
+    frame["summary"] = frame["summary"].map(str)
+    frame.loc[3, "summary"] = "__import__('os')"
+    frame.to_csv(file)
+    assert "project.csv, line 5 has no dict in the column summary" in said(capsys, file, status=1)
+
+
 @pytest.mark.parametrize("frame", [True, False])
 def test_an_export_of_mlflow(frame, tmp_path, capsys):
     """The page's CSV, and that of `search_runs`."""
