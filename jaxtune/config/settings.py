@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from jaxtune.core.errors import UserError
 
@@ -242,6 +242,10 @@ class SweepConfig:
     """With dry_run: compile for these devices, which need not be there, and print what each would
     hold and, by the model, take: h100, h200, a100, a100_40gb, l4, v5e, v5p, v6e.
     """
+    shard: str | None = None
+    """One of so many parts of the trials, such as 3/10, into a folder of its own below OUT;
+    `jaxtune merge` joins the parts.
+    """
     overwrite: bool = False
     """Replace the results that OUT holds."""
 
@@ -279,7 +283,7 @@ SEED_FIELDS = ("num_seeds", "seeds", "init_seeds", "order_seeds", "dropout_seeds
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = (
     *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),
-    "track",
+    *("track", "shard"),
 )
 # What each tracker's extra brings; MLflow writes a local database through the other two.
 TRACKER_MODULES: dict[TrackerName, tuple[str, ...]] = {
@@ -296,6 +300,26 @@ _APART = (
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 # Far above any sweep: a mistyped range is refused before it fills the memory.
 MOST_TRIALS = 1_000_000
+
+
+class Shard(NamedTuple):
+    """One of so many parts of a sweep's trials, counted from 1."""
+
+    number: int
+    count: int
+
+    @property
+    def folder(self) -> str:
+        """Its name below OUT."""
+        return f"shard-{self.number}-of-{self.count}"
+
+
+def shard_of(text: str) -> Shard:
+    """`3/10` to numbers; raises UserError for anything else."""
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UserError(f"shard is {text!r}; give which of how many parts, such as 3/10.")
+    return Shard(int(match[1]), int(match[2]))
 
 
 def mitigations_of(config: SweepConfig) -> tuple[str, ...]:

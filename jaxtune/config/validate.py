@@ -19,6 +19,7 @@ from jaxtune.config.settings import (
     class_weight_list,
     further_files,
     seed_list,
+    shard_of,
 )
 from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
 from jaxtune.core.accelerators import accelerator
@@ -37,6 +38,8 @@ def check(config: SweepConfig) -> None:
     _check_device(config)
     if config.track is not None:
         check_tracker(config.track)
+    if config.shard is not None:
+        _check_shard(config.shard, config.keep_trials)
 
 
 def _check_counts(config: SweepConfig) -> None:
@@ -201,6 +204,15 @@ def _check_device(config: SweepConfig) -> None:
         raise UserError(
             "device is given without dry_run; it plans for devices that are not here: give"
             " --dry_run too, or leave it out to run on those that are."
+        )
+
+
+def _check_shard(shard: str, keep_trials: int | None) -> None:
+    shard_of(shard)
+    if keep_trials is not None:
+        raise UserError(
+            "shard and keep_trials are both given, but the best are chosen among all trials of an"
+            " arm; leave one of them out."
         )
 
 

@@ -1,8 +1,6 @@
 """OUT: whose it is, what it holds already, and what is noted there before a sweep begins."""
 
 import contextlib
-import dataclasses
-import difflib
 import os
 import platform
 import shutil
@@ -13,11 +11,12 @@ from typing import Any
 
 import filelock
 import numpy as np
-import yaml
 
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import FURTHER_FIELDS, INPUT_FIELDS, SEED_FIELDS, SweepConfig
-from jaxtune.config.trials import Trial, shown
+from jaxtune.config.settings import (
+    shard_of,
+)
+from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json, write_text
@@ -25,8 +24,6 @@ from jaxtune.storage.inputs import (
     Inputs,
     absolute,
     changes,
-    from_root,
-    further_from_root,
     moves,
     recorded_inputs,
 )
@@ -49,6 +46,7 @@ from jaxtune.storage.paths import (
     TRIALS,
 )
 from jaxtune.storage.results import read_classes, read_labels
+from jaxtune.storage.same_config import comparable, config_changes
 from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 
 OUTPUTS = (
@@ -60,14 +58,16 @@ LOCK, HOLDER = ".lock", ".lock.json"
 
 
 def out_folder(settings: Settings) -> Path:
-    """`--out`, or a folder under runs/ named after task and model: the same command finds it."""
+    """`--out`, or a folder under runs/ named after task and model: the same command finds it; of a
+    shard a folder of its own in there.
+    """
     base = settings.base
-    if base.out is not None:
-        return Path(base.out)
     assert base.model is not None
     assert base.task is not None
     name = base.task if base.model == base.task else f"{base.task}-{Path(base.model).name}"
-    return Path("runs") / name
+    folder = Path("runs") / name if base.out is None else Path(base.out)
+    # So that the shards of one command line do not meet.
+    return folder if base.shard is None else folder / shard_of(base.shard).folder
 
 
 @contextlib.contextmanager
@@ -137,13 +137,11 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
     paths_too = _read_manifest(out / MANIFEST) is None  # nothing else tells the files apart
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
     is_as_given = given is not None and (
-        _comparable(theirs, paths_too) == _comparable(given.as_yaml(), paths_too)
+        comparable(theirs, paths_too) == comparable(given.as_yaml(), paths_too)
     )
     if given is not None and is_as_given and "max_length" not in given.grid:
         return
-    before, now = (_comparable(text, paths_too).splitlines() for text in (theirs, ours))
-    lines = difflib.unified_diff(before, now, n=0, lineterm="")
-    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    changed = config_changes(theirs, ours, paths_too)
     if {line[1:].partition(":")[0] for line in changed} == {"trials_per_device"}:
         begun = changed[0].partition(": ")[2]
         do = "leave it out" if begun == "null" else f"give {begun} again"
@@ -156,54 +154,6 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
             f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"
             " or --overwrite true."
         )
-
-
-def _comparable(text: str, paths_too: bool) -> str:
-    """A config without its seeds, and with the defaults of fields that it is too old to know.
-
-    Args:
-        paths_too: whether the places of model and data count; else only whether they are given.
-    """
-    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    try:
-        values = yaml.safe_load(text)
-        values |= {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in defaults.items()
-            if name not in values
-        }
-        # With `keep_trials` more seeds would change who goes on.
-        apart = () if values.get("keep_trials") else SEED_FIELDS
-        kept = {name: value for name, value in values.items() if name not in apart}
-        grid = dict(kept.get("grid") or {})
-        for name in INPUT_FIELDS:
-            if name in grid:  # the arms are called by it
-                grid[name] = [shown(name, value, grid[name]) for value in grid[name]]
-            if kept[name] is not None:
-                kept[name] = from_root(name, kept[name]) if paths_too else "given"
-        further = further_from_root(kept)
-        if not paths_too:
-            further["test_file"] = kept["test_file"] and "given"
-            further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
-        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
-    except (yaml.YAMLError, AttributeError, TypeError):
-        return text
-    return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
-
-
-def same_places(out: Path, settings: Settings) -> bool:
-    """Whether OUT's config names model and data as these settings do, from the root on."""
-    path = out / CONFIG
-    if not path.exists():
-        return False
-    texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
-    try:
-        configs = [yaml.safe_load(_comparable(text, paths_too=True)) for text in texts]
-        names = (*INPUT_FIELDS, *FURTHER_FIELDS)
-        before, now = ([config.get(name) for name in names] for config in configs)
-    except (yaml.YAMLError, AttributeError):  # no config
-        return False
-    return before == now
 
 
 def check_inputs(out: Path, inputs: Inputs, whole: bool) -> None:
@@ -240,11 +190,12 @@ def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[in
         rewrite_rows(out, rows)
     ours = {trial.number: trial for trial in trials}
     for row in rows:
-        _check_trial(out, row, ours.get(row["trial"]))
+        check_trial(out, row, ours.get(row["trial"]))
     return {row["trial"]: row["group_size"] for row in rows}
 
 
-def _check_trial(out: Path, row: Row, trial: Trial | None) -> None:
+def check_trial(out: Path, row: Row, trial: Trial | None) -> None:
+    """Raises UserError where a row is not of this trial: the sweep has others."""
     names = ("seed", "init_seed", "order_seed", "dropout_seed")
     if trial and all(row[name] == getattr(trial.seeds, name) for name in names):
         if row["arm"] != trial.arm:

@@ -1,7 +1,7 @@
 """Runs a planned sweep group by group, keeps what each leaves, and says what came out."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,10 @@ from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import read_json, write_json
 from jaxtune.core.processes import writes
 from jaxtune.core.signals import Interruption
 from jaxtune.core.words import plural
 from jaxtune.data.reading import readings_in, sentences
-from jaxtune.stats.arms import by_arm, make_arms
-from jaxtune.stats.describe import summarise
-from jaxtune.stats.verdict import judge
 from jaxtune.storage.checkpoints import SweepCheckpoints
 from jaxtune.storage.curves import write_asked, write_labels
 from jaxtune.storage.inputs import Inputs, read_inputs
@@ -35,18 +31,17 @@ from jaxtune.storage.out_folder import (
     finished_trials,
     locked,
     out_folder,
-    same_places,
 )
-from jaxtune.storage.paths import CHECKPOINTS, MANIFEST, SUMMARY, TENSORBOARD
-from jaxtune.storage.results import read_history
-from jaxtune.storage.tensorboard import write_arm_curves
+from jaxtune.storage.paths import CHECKPOINTS
+from jaxtune.storage.same_config import same_places
 from jaxtune.storage.trial_rows import read_rows
-from jaxtune.sweep.answers import write_answers
+from jaxtune.sweep.conclude import conclude
 from jaxtune.sweep.device_table import show_devices
 from jaxtune.sweep.groups import RunningProgram, SweepRun
 from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.meter import Meter
-from jaxtune.sweep.progress import SweepProgress, show_arms
+from jaxtune.sweep.progress import SweepProgress
+from jaxtune.sweep.shards import own_trials, say_next, say_which
 from jaxtune.sweep.tracking import track
 from jaxtune.training.ahead import check_compiler
 from jaxtune.training.device_plan import Outlook, outlooks
@@ -56,8 +51,6 @@ from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.plan_words import choosing, reading
 from jaxtune.training.prepare import with_length_in_use
 from jaxtune.training.sizes import Probe
-
-MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
 
 
 def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
@@ -77,13 +70,15 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
             "keep_trials is given, but several processes cannot agree on a choice; leave it out, or"
             " run one process."
         )
+    own = own_trials(settings, trials)
+    elsewhere = {trial.number for trial in trials} - {trial.number for trial in own}
     if settings.base.dry_run:
-        _dry_run(out, settings, given, trials)
+        _dry_run(out, settings, given, trials, elsewhere)
         return out
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():
             check_claim(out, settings, given)
-        plans = make_plans(trials, _finished(out, settings, trials))
+        plans = make_plans(trials, _finished(out, settings, trials), elsewhere=elsewhere)
         inputs = _inputs(out, settings, bool(plans)) if writes() else {}
         throughput = None
         if plans:
@@ -98,17 +93,38 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                     labels = asked.tokens.labels if asked.labelled else None
                     write_asked(out, name, asked.ids, labels)
                 _say_what_was_read(given, plans)
+                if settings.base.shard is not None:
+                    say_which(settings.base.shard, trials, own, out)
                 say(task.scoring)
                 about = [(*choosing(plan), *plan.about_the_start) for plan in plans]
                 for sentence in dict.fromkeys(s for each in about for s in each):
                     say(sentence)
-            throughput = _train(out, plans, settings, len(trials)).totals()
+            throughput = _train(out, plans, settings, len(own)).totals()
         if writes():
-            _conclude(out, settings, throughput)
+            _conclude(out, settings, throughput, trials)
     return out
 
 
-def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Trial]) -> None:
+def _conclude(
+    out: Path, settings: Settings, throughput: dict[str, Any] | None, trials: Sequence[Trial]
+) -> None:
+    """What is written and said over all trials; a shard has no verdict."""
+    done, shard = len(read_rows(out)), settings.base.shard
+    whole = shard is None or done == len(trials)
+    conclude(out, throughput, whole)
+    if shard is not None and not whole:
+        say_next(shard, done, len(trials), out)
+    if settings.base.track is not None:
+        track(out, settings.base.track)
+
+
+def _dry_run(
+    out: Path,
+    settings: Settings,
+    given: Settings,
+    trials: Sequence[Trial],
+    elsewhere: Container[int],
+) -> None:
     """Says what the sweep would be, here or on the devices that are named."""
     check_claim(out, settings, given)
     devices = [accelerator(name) for name in dict.fromkeys(settings.base.device)]
@@ -118,7 +134,7 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
     platforms = dict.fromkeys(device.platform for device in devices) or {None: None}
     # Programs differ by platform: trials are stacked on an accelerator, on CPU they are not.
     by_platform: dict[str | None, list[ProgramPlan]] = {
-        each: make_plans(trials, finished, each) for each in platforms
+        each: make_plans(trials, finished, each, elsewhere) for each in platforms
     }
     plans = next(iter(by_platform.values()))
     _inputs(out, settings, bool(plans))
@@ -243,22 +259,6 @@ def _provenance(
     return describe(argv, settings.base.precision, inputs) | about
 
 
-def _conclude(out: Path, settings: Settings, throughput: dict[str, Any] | None) -> None:
-    """What is written and said over all trials."""
-    arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
-    rows = read_rows(out)
-    write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
-    show_arms(arms)
-    write_answers(out, rows)
-    # The report's own verdict: a second test here would be another answer to the same question.
-    if len(arms) > MANY_ARMS:
-        say(f"Comparing {len(arms)} arms ...")
-    say("\n".join(judge(make_arms(by_arm(rows))).sentences))
-    say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
-    if settings.base.track is not None:
-        track(out, settings.base.track)
-
-
 def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:
     """All groups of all programs; each leaves its results before the next begins."""
     meter = Meter()
@@ -281,17 +281,3 @@ def _train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_tria
     if writes():
         checkpoints.discard()
     return meter
-
-
-def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Writes summary.json over every row of OUT; without new trials the throughput stays."""
-    path = out / SUMMARY
-    if throughput is None and path.exists():
-        with contextlib.suppress(UserError, KeyError, TypeError):
-            throughput = read_json(path)["throughput"]
-    summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
-    readings: list[dict[str, Any]] = []
-    with contextlib.suppress(UserError, AttributeError, TypeError):  # damage there costs no score
-        readings = readings_in(read_json(out / MANIFEST))
-    write_json(path, {"arms": summaries, "data": readings, "throughput": throughput})
-    return summaries

@@ -1,0 +1,59 @@
+"""What is written and said over all trials of an OUT."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from jaxtune.core.console import say
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import read_json, write_json
+from jaxtune.data.reading import readings_in
+from jaxtune.stats.arms import by_arm, make_arms
+from jaxtune.stats.describe import summarise
+from jaxtune.stats.verdict import judge
+from jaxtune.storage.paths import MANIFEST, SUMMARY, TENSORBOARD
+from jaxtune.storage.results import read_history
+from jaxtune.storage.tensorboard import write_arm_curves
+from jaxtune.storage.trial_rows import read_rows
+from jaxtune.sweep.answers import write_answers
+from jaxtune.sweep.progress import show_arms
+
+MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
+
+
+def conclude(
+    out: Path, throughput: dict[str, Any] | None, whole: bool = True, called: Path | None = None
+) -> None:
+    """Writes summary.json, the arms' curves and their answers; says what came out.
+
+    Args:
+        throughput: of this run; None where nothing ran.
+        whole: whether all trials of the sweep are there; there is no verdict on a part.
+        called: what OUT is called when where things lie is said, if not by its path.
+    """
+    called = called or out
+    arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
+    rows = read_rows(out)
+    write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
+    show_arms(arms)
+    write_answers(out, rows, called)
+    if whole:
+        # The report's own verdict: a second test here would be another answer to the same question.
+        if len(arms) > MANY_ARMS:
+            say(f"Comparing {len(arms)} arms ...")
+        say("\n".join(judge(make_arms(by_arm(rows))).sentences))
+    say(f"\nResults: {called}   Curves: tensorboard --logdir {called / TENSORBOARD}")
+
+
+def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Writes summary.json over every row of OUT; without new trials the throughput stays."""
+    path = out / SUMMARY
+    if throughput is None and path.exists():
+        with contextlib.suppress(UserError, KeyError, TypeError):
+            throughput = read_json(path)["throughput"]
+    summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
+    readings: list[dict[str, Any]] = []
+    with contextlib.suppress(UserError, AttributeError, TypeError):  # damage there costs no score
+        readings = readings_in(read_json(out / MANIFEST))
+    write_json(path, {"arms": summaries, "data": readings, "throughput": throughput})
+    return summaries
