@@ -14,6 +14,7 @@ from jaxtune.storage.tensorboard import run_path
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.__main__ import main as sweep
 from jaxtune.sweep.tracking import track as track_after_sweep
+from jaxtune.track import sending
 from jaxtune.track.__main__ import main as track
 from jaxtune.track.to_mlflow import place_of
 
@@ -62,16 +63,12 @@ def check_curves(out, row, found):
 
 
 def test_wandb_offline(out, capsys):
-    """A run per trial, grouped by arm; what came later is sent alone, what is there is not."""
+    """A run per trial, grouped by arm, and the report as a page."""
     needs("wandb")
     from wandb_files import run_of
 
-    whole = keep_rows(out, 4)
     track_after_sweep(out, "wandb")
-    assert "Sent 4 trials to W&B, offline: wandb sync" in capsys.readouterr().out
-    (out / "trials.jsonl").write_text(whole)
-    track_after_sweep(out, "wandb")
-    assert "Sent 2 trials (4 were there)" in capsys.readouterr().out
+    assert "Sent 6 trials to W&B, offline: wandb sync" in capsys.readouterr().out
     found = [run_of(folder) for folder in sorted((out / "wandb").glob("offline-run-*"))]
     runs = {run["name"]: run for run in found if run["kind"] == "trial"}
     rows = read_rows(out)
@@ -90,12 +87,54 @@ def test_wandb_offline(out, capsys):
         curves = {tag: {s: float(v[tag]) for s, v in steps if tag in v} for tag in tags}
         check_curves(out, row, curves)
     assert len({run["id"] for run in runs.values()}) == 6
-    reports = [run for run in found if run["kind"] == "report"]
-    assert len(reports) == 2  # of four trials, and of six
-    assert reports[0]["id"] == reports[1]["id"]
-    pages = [*(out / "wandb").glob("offline-run-*-report/files/media/html/*.html")]
-    assert len(pages) == 2
-    assert all("bias_correction=true" in page.read_text() for page in pages)
+    (page,) = (out / "wandb").glob("offline-run-*-report/files/media/html/*.html")
+    assert "bias_correction=true" in page.read_text()
+
+
+class Noted:
+    """A tracker that keeps what it is given, and breaks at a run."""
+
+    seen_with = "a list."
+
+    def __init__(self, place="here", breaks_at=None):
+        self.place, self.breaks_at = place, breaks_at
+        self.runs, self.reports = [], []
+
+    def send(self, run):
+        if len(self.runs) == self.breaks_at:
+            raise ConnectionError("the line is dead\nand more")
+        self.runs.append(run)
+
+    def attach(self, report, key):
+        self.reports.append((key, report.read_text()))
+
+
+def test_what_is_there_is_not_sent_again(out, monkeypatch, capsys):
+    """After a failure the rest, after more seeds those; all of it to another place."""
+
+    def send(tracker, status=0):
+        monkeypatch.setattr(sending, "_open", lambda out, name: tracker)
+        assert track([str(out), "--to", "wandb"]) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out.splitlines()[-1]
+
+    whole = keep_rows(out, 4)
+    first, rest, later, same, elsewhere = Noted(breaks_at=3), Noted(), Noted(), Noted(), Noted("x")
+    assert send(first, status=1) == (
+        "error: wandb did not take them (the line is dead); OUT has all trials, and `jaxtune track"
+        " OUT --to wandb` sends what is not there.\n"
+    )
+    assert send(rest) == "Sent 1 trial (3 were there) to a list."
+    (out / "trials.jsonl").write_text(whole)
+    assert send(later) == "Sent 2 trials (4 were there) to a list."
+    assert send(same) == "Sent 0 trials (6 were there) to a list."
+    assert send(elsewhere) == "Sent 6 trials to a list."
+    runs = [*first.runs, *rest.runs, *later.runs]
+    assert [run.name for run in runs] == [run_path(r["arm"], r["seed"]) for r in read_rows(out)]
+    assert len({run.key for run in runs}) == 6
+    assert [run.key for run in elsewhere.runs] == [run.key for run in runs]
+    assert [len(each.reports) for each in (first, rest, later, same, elsewhere)] == [0, 1, 1, 0, 1]
+    assert rest.reports[0][1] != later.reports[0][1] == elsewhere.reports[0][1]
 
 
 def test_mlflow_in_a_local_database(out, tiny, capsys):
