@@ -7,13 +7,12 @@
 Nothing heavy is imported before a function is called.
 """
 
-import os
 import subprocess
-import sys
 import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from jaxtune.core.child import command_line, environment
 from jaxtune.core.errors import UserError
 from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
@@ -127,11 +126,9 @@ def _in_own_process(flags: list[str]) -> None:
     """The command with these flags: compilers for devices that are not here want JAX alone,
     and this process may use it otherwise.
     """
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    paths = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
     with subprocess.Popen(
-        [sys.executable, "-m", "jaxtune.sweep", *flags],
-        env=os.environ | {"PYTHONPATH": paths},
+        command_line("jaxtune.sweep", flags),
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

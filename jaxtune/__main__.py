@@ -9,8 +9,10 @@ from jaxtune.core.help import beside
 
 COMMANDS = {
     "sweep": "Fine-tunes many seeds of a recipe; without flags a first example, offline.",
+    "merge": "Joins the shards of a sweep, each run by a command of its own.",
     "report": "Says what sweeps, or any trainer's runs, show: as a page, Markdown and CSV.",
     "export": "Writes a trial, an ensemble or a weight average as a Hugging Face folder.",
+    "track": "Sends a sweep's trials to W&B, MLflow or trackio.",
     "predict": "Labels and probabilities for new texts, or a submission to GLUE.",
     "pretrain": "Pre-trains a small encoder from scratch.",
     "study": "Repeats the experiments of the paper.",

@@ -16,7 +16,7 @@ PACKAGE = Path(jaxtune.__file__).parent
 # Low to high; folders on one floor do not import each other.
 FLOORS = [
     *(["core"], ["config"], ["data"], ["models"], ["training"], ["storage"], ["stats"]),
-    *(["sweep", "pretrain"], ["report", "export"], ["predict"], ["study"]),
+    *(["sweep", "pretrain"], ["report", "export", "merge"], ["predict", "track"], ["study"]),
 ]
 HEIGHT = {folder: height for height, floor in enumerate(FLOORS) for folder in floor}
 TOP = len(FLOORS)  # the modules at the root, which no folder imports

@@ -11,10 +11,8 @@ def looks(config: SweepConfig) -> tuple[int, ...]:
     return looks_at(config.num_seeds, config.max_seeds if config.until_decided else None)
 
 
-def trials_at_looks(config: SweepConfig, num_arms: int, num_trials: int) -> tuple[int, ...]:
+def trials_at_looks(config: SweepConfig, num_arms: int) -> tuple[int, ...]:
     """How many trials there are at each; they are numbered seed by seed."""
-    if not config.until_decided:
-        return (num_trials,)
     return tuple(num_arms * n for n in looks(config))
 
 

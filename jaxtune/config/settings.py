@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from jaxtune.core.errors import UserError
 
@@ -11,6 +11,7 @@ SUPERGLUE = ("boolq", "cb", "wic")  # beside RTE
 TASKS = (*GLUE, *SUPERGLUE, "custom", "miniature")
 # Delimiters that a shell or an editor makes hard to type.
 DELIMITERS = {"\\t": "\t", "tab": "\t"}
+TrackerName = Literal["wandb", "mlflow", "trackio"]
 MetricName = Literal[
     "accuracy",
     "entity_f1",
@@ -240,6 +241,10 @@ class SweepConfig:
     """Evaluations in a row without a better score after which a trial stops; null lets every trial
     end.
     """
+    track: TrackerName | None = None
+    """Where all trials go as runs when the sweep has ended, with the report, beside TensorBoard's
+    files: to W&B, MLflow or trackio, local and offline unless their own variables say otherwise.
+    """
     random_weights: bool = False
     """Take only the architecture from the model folder's config.json, with random weights."""
     dry_run: bool = False
@@ -249,6 +254,10 @@ class SweepConfig:
     device: tuple[str, ...] = ()
     """With dry_run: compile for these devices, which need not be there, and print what each would
     hold and, by the model, take: h100, h200, a100, a100_40gb, l4, v5e, v5p, v6e.
+    """
+    shard: str | None = None
+    """One of so many parts of the trials, such as 3/10, into a folder of its own below OUT;
+    `jaxtune merge` joins the parts.
     """
     overwrite: bool = False
     """Replace the results that OUT holds."""
@@ -288,7 +297,16 @@ SEED_FIELDS = (
     *("init_seeds", "order_seeds", "dropout_seeds"),
 )
 # About the command and not about the results: a resumed sweep may differ in them.
-COMMAND_FIELDS = ("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device")
+COMMAND_FIELDS = (
+    *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),
+    *("track", "shard"),
+)
+# What each tracker's extra brings; MLflow writes a local database through the other two.
+TRACKER_MODULES: dict[TrackerName, tuple[str, ...]] = {
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
+    "trackio": ("trackio",),
+}
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting", "several_labels", "label_columns"),
@@ -299,6 +317,26 @@ _APART = (
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 # Far above any sweep: a mistyped range is refused before it fills the memory.
 MOST_TRIALS = 1_000_000
+
+
+class Shard(NamedTuple):
+    """One of so many parts of a sweep's trials, counted from 1."""
+
+    number: int
+    count: int
+
+    @property
+    def folder(self) -> str:
+        """Its name below OUT."""
+        return f"shard-{self.number}-of-{self.count}"
+
+
+def shard_of(text: str) -> Shard:
+    """`3/10` to numbers; raises UserError for anything else."""
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UserError(f"shard is {text!r}; give which of how many parts, such as 3/10.")
+    return Shard(int(match[1]), int(match[2]))
 
 
 def mitigations_of(config: SweepConfig) -> tuple[str, ...]:

@@ -16,10 +16,12 @@ from jaxtune.config.settings import (
     LOSS_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
+    Shard,
     SweepConfig,
     mitigations_of,
     seed_list,
 )
+from jaxtune.core.errors import UserError
 from jaxtune.core.files import shortest_ends
 
 if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
@@ -141,6 +143,24 @@ def make_trials(settings: Settings) -> tuple[Trial, ...]:
         Trial(number, arm_name(arm, settings.grid), seeds, arm)
         for number, (seeds, arm) in enumerate(pairs)
     )
+
+
+def trials_of(trials: Sequence[Trial], shard: Shard) -> Sequence[Trial]:
+    """The trials of a shard: whole seeds of every arm, so that a part is a part of every arm; one
+    by one where there are more shards than seeds. The parts differ by one seed, or trial, at most.
+
+    Raises UserError where there are more shards than trials.
+    """
+    if shard.count > len(trials):
+        raise UserError(
+            f"shard is {shard.number}/{shard.count}, and the sweep has {len(trials)} trials; give"
+            " no more parts than that."
+        )
+    seeds = len({trial.seeds for trial in trials})
+    unit = len(trials) // seeds if shard.count <= seeds else 1
+    units = len(trials) // unit
+    first, end = (part * units // shard.count * unit for part in (shard.number - 1, shard.number))
+    return trials[first:end]
 
 
 def program_config(config: SweepConfig) -> SweepConfig:

@@ -1,6 +1,7 @@
 """What contradicts what in a sweep's settings, and which values are out of range."""
 
 import dataclasses
+import importlib.util
 import math
 import os
 import struct
@@ -12,10 +13,13 @@ from jaxtune.config.settings import (
     MOST_TRIALS,
     SUPERGLUE,
     TASKS,
+    TRACKER_MODULES,
     SweepConfig,
+    TrackerName,
     class_weight_list,
     further_files,
     seed_list,
+    shard_of,
 )
 from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
 from jaxtune.core.accelerators import accelerator
@@ -33,6 +37,10 @@ def check(config: SweepConfig) -> None:
     _check_looks(config)
     _check_recipe(config)
     _check_device(config)
+    if config.track is not None:
+        check_tracker(config.track)
+    if config.shard is not None:
+        _check_shard(config)
 
 
 def _check_counts(config: SweepConfig) -> None:
@@ -221,6 +229,31 @@ def _check_device(config: SweepConfig) -> None:
             "device is given without dry_run; it plans for devices that are not here: give"
             " --dry_run too, or leave it out to run on those that are."
         )
+
+
+def _check_shard(config: SweepConfig) -> None:
+    assert config.shard is not None
+    shard_of(config.shard)
+    if config.keep_trials is not None:
+        raise UserError(
+            "shard and keep_trials are both given, but the best are chosen among all trials of an"
+            " arm; leave one of them out."
+        )
+    if config.until_decided:
+        raise UserError(
+            "shard and until_decided are both given, but the verdict that it goes by is on all"
+            " trials; leave one of them out."
+        )
+
+
+def check_tracker(name: TrackerName) -> None:
+    """Raises UserError where the tracker's library is not installed."""
+    for module in TRACKER_MODULES[name]:
+        if importlib.util.find_spec(module) is None:
+            raise UserError(
+                f"{name} is to track the trials, and {module} is not installed; pip install"
+                f" 'jaxtune[{name}]', or leave it out."
+            )
 
 
 def _float32(value: float) -> float:

@@ -1,5 +1,6 @@
 """What the folders of a report hold so far: a sweep may still run, or may have been cut off."""
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -9,9 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import yaml
 from jaxtyping import Float, Int, Shaped
 
 from jaxtune.config.looks import times_at
+from jaxtune.config.settings import INPUT_FIELDS
 from jaxtune.core.entities import Sentences
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
@@ -140,6 +143,7 @@ def read_sources(
         if places.count(place) > 1:
             raise UserError(f"{place} is given twice; give each folder once.")
     found = [_rows(out) for out in outs]
+    _check_no_shards(outs, found)
     one_spelling([(rows, inputs_of(out)) for rows, out in zip(found, outs, strict=True)])
     names = folder_names(places)
     # On different tasks arms of one name are one recipe.
@@ -158,6 +162,28 @@ def read_sources(
             report(done, f"reading {name}")
         sources.append(_source(out, name, tuple(trials)))
     return sources
+
+
+def _check_no_shards(outs: Sequence[Path], found: Sequence[list[Row]]) -> None:
+    """Raises UserError for parts of one sweep: compared with each other they would be arms."""
+    parts = [_part(out, rows) for out, rows in zip(outs, found, strict=True)]
+    for place, (config, trials) in enumerate(parts):
+        for other, (same, others) in zip(outs, parts[:place], strict=False):
+            if config is not None and config == same and not trials & others:
+                raise UserError(
+                    f"{other} and {outs[place]} hold parts of one sweep; join them first, with"
+                    f" `jaxtune merge {other} {outs[place]} ... --to DIR`."
+                )
+
+
+def _part(out: Path, rows: Sequence[Row]) -> tuple[Any, set[int]]:
+    """The config, wherever model and data lay, and which of its trials are there."""
+    values = None
+    with contextlib.suppress(UserError, yaml.YAMLError):
+        values = yaml.safe_load(read_text(out / CONFIG))
+    if isinstance(values, dict):
+        values = {name: value for name, value in values.items() if name not in INPUT_FIELDS}
+    return values, {row["trial"] for row in rows}
 
 
 def task_of(row: Row, across_models: bool = False) -> str:

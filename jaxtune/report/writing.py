@@ -63,6 +63,14 @@ def write_report(
     say(f"\nWrote {', '.join(REPORT)} in {folder}")
 
 
+def write_page(out: Path, folder: Path) -> Path:
+    """The page on one sweep, alone, in a folder, without a word; returns the file."""
+    made = _on_one_task(read_sources([out]), None, lambda text: None)
+    page = folder / REPORT[0]
+    write_text(page, html(made.head, made.sections))
+    return page
+
+
 class Made(NamedTuple):
     """A report before it is written."""
 

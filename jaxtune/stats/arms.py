@@ -139,7 +139,7 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         out_of_patience=np.array([row.get("stopped_by") == "patience" for row in rows]),
         at_best=np.array([row.get("best") for row in rows], np.float64),
         seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
-        settings={key: value for key, value in first.items() if not _is_result(key)},
+        settings={key: value for key, value in first.items() if not is_result(key)},
         num_unscored=int((~scored).sum()),
         higher_is_better=bool(first.get("higher_is_better", True)),
         judged=judged,
@@ -147,7 +147,8 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
     )
 
 
-def _is_result(column: str) -> bool:
+def is_result(column: str) -> bool:
+    """Whether a row's column says what came of a trial, and not how it was run."""
     # Scores of further sets are called NAME/METRIC.
     return column in RESULTS or vouches(column) or "/" in column
 

@@ -1,26 +1,17 @@
 """Whether OUT holds the very sweep that is asked for, and so may be gone on with."""
 
-import dataclasses
-import difflib
 from pathlib import Path
 
 import yaml
 
 from jaxtune.config.looks import looks_at
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import (
-    FURTHER_FIELDS,
-    INPUT_FIELDS,
-    SEED_FIELDS,
-    SweepConfig,
-)
-from jaxtune.config.trials import shown
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed
-from jaxtune.storage.inputs import from_root, further_from_root
 from jaxtune.storage.manifest import read_manifest
 from jaxtune.storage.out_folder import HOLDER, LOCK
 from jaxtune.storage.paths import CONFIG, MANIFEST, TRIALS
+from jaxtune.storage.same_config import comparable, config_changes
 
 
 def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:
@@ -49,13 +40,11 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
     _check_looks(out, theirs, ours)
     is_as_given = given is not None and (
-        _comparable(theirs, paths_too) == _comparable(given.as_yaml(), paths_too)
+        comparable(theirs, paths_too) == comparable(given.as_yaml(), paths_too)
     )
     if given is not None and is_as_given and "max_length" not in given.grid:
         return
-    before, now = (_comparable(text, paths_too).splitlines() for text in (theirs, ours))
-    lines = difflib.unified_diff(before, now, n=0, lineterm="")
-    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    changed = config_changes(theirs, ours, paths_too)
     if {line[1:].partition(":")[0] for line in changed} == {"trials_per_device"}:
         begun = changed[0].partition(": ")[2]
         do = "leave it out" if begun == "null" else f"give {begun} again"
@@ -91,51 +80,3 @@ def _looks(config: str) -> tuple[int, ...]:
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
         pass
     return ()
-
-
-def _comparable(text: str, paths_too: bool) -> str:
-    """A config without its seeds, and with the defaults of fields that it is too old to know.
-
-    Args:
-        paths_too: whether the places of model and data count; else only whether they are given.
-    """
-    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    try:
-        values = yaml.safe_load(text)
-        values |= {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in defaults.items()
-            if name not in values
-        }
-        # With `keep_trials` more seeds would change who goes on.
-        apart = () if values.get("keep_trials") else SEED_FIELDS
-        kept = {name: value for name, value in values.items() if name not in apart}
-        grid = dict(kept.get("grid") or {})
-        for name in INPUT_FIELDS:
-            if name in grid:  # the arms are called by it
-                grid[name] = [shown(name, value, grid[name]) for value in grid[name]]
-            if kept[name] is not None:
-                kept[name] = from_root(name, kept[name]) if paths_too else "given"
-        further = further_from_root(kept)
-        if not paths_too:
-            further["test_file"] = kept["test_file"] and "given"
-            further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
-        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
-    except (yaml.YAMLError, AttributeError, TypeError):
-        return text
-    return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
-
-
-def same_places(out: Path, settings: Settings) -> bool:
-    """Whether OUT's config names model and data as these settings do, from the root on."""
-    path = out / CONFIG
-    if not path.exists():
-        return False
-    texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
-    try:
-        configs = [yaml.safe_load(_comparable(text, paths_too=True)) for text in texts]
-        names = (*INPUT_FIELDS, *FURTHER_FIELDS)
-        before, now = ([config.get(name) for name in names] for config in configs)
-    except (yaml.YAMLError, AttributeError):  # no config
-        return False
-    return before == now

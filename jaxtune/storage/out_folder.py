@@ -13,6 +13,7 @@ import filelock
 import numpy as np
 
 from jaxtune.config.parse import Settings
+from jaxtune.config.settings import shard_of
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.entities import same_lengths
@@ -40,6 +41,8 @@ from jaxtune.storage.paths import (
     REPRESENTATIONS,
     SUMMARY,
     TENSORBOARD,
+    TRACKED,
+    TRACKERS,
     TRIALS,
 )
 from jaxtune.storage.results import read_classes, read_labels, read_sentences
@@ -48,19 +51,22 @@ from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
 OUTPUTS = (
     *(CONFIG, MANIFEST, CLASSES, SUMMARY, TRIALS, REPRESENTATIONS, *REPORT),
     *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, FIRST_LEG),
+    *(TRACKED, *TRACKERS),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
 
 
 def out_folder(settings: Settings) -> Path:
-    """`--out`, or a folder under runs/ named after task and model: the same command finds it."""
+    """`--out`, or a folder under runs/ named after task and model: the same command finds it; of a
+    shard a folder of its own in there.
+    """
     base = settings.base
-    if base.out is not None:
-        return Path(base.out)
     assert base.model is not None
     assert base.task is not None
     name = base.task if base.model == base.task else f"{base.task}-{Path(base.model).name}"
-    return Path("runs") / name
+    folder = Path("runs") / name if base.out is None else Path(base.out)
+    # So that the shards of one command line do not meet.
+    return folder if base.shard is None else folder / shard_of(base.shard).folder
 
 
 @contextlib.contextmanager
@@ -139,11 +145,12 @@ def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[in
         rewrite_rows(out, rows)
     ours = {trial.number: trial for trial in trials}
     for row in rows:
-        _check_trial(out, row, ours.get(row["trial"]))
+        check_trial(out, row, ours.get(row["trial"]))
     return {row["trial"]: row["group_size"] for row in rows}
 
 
-def _check_trial(out: Path, row: Row, trial: Trial | None) -> None:
+def check_trial(out: Path, row: Row, trial: Trial | None) -> None:
+    """Raises UserError where a row is not of this trial: the sweep has others."""
     names = ("seed", "init_seed", "order_seed", "dropout_seed")
     if trial and all(row[name] == getattr(trial.seeds, name) for name in names):
         if row["arm"] != trial.arm:

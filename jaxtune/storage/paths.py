@@ -9,3 +9,4 @@ REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 TRIALS = "trials.jsonl"
 REPRESENTATIONS = "representations.json"
 TENSORBOARD, CHECKPOINTS, FIRST_LEG = "tb", "checkpoints", "first_leg"
+TRACKED, TRACKERS = "tracked.json", ("wandb", "mlflow.db", "mlruns")  # what they leave in OUT

@@ -40,6 +40,11 @@ def read_predictions(
     return {n: read_whole(np.load, out / PREDICTIONS / of / f"{n:05d}.npy") for n in trials}
 
 
+def further_sets(out: Path) -> list[str]:
+    """The further sets that the trials in OUT have answered."""
+    return sorted(folder.name for folder in (out / PREDICTIONS).glob("*/"))
+
+
 def read_ids(out: Path, of: str) -> list[str]:
     """What tells the examples of a further set apart, in its file's order."""
     return read_whole(read_json, out / PREDICTIONS / of / IDS)

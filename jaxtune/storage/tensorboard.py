@@ -29,6 +29,17 @@ def run_name(arm: str) -> str:
     return "".join(c if c.isalnum() or c in "=.-_" else "," if c == " " else "_" for c in arm)
 
 
+def run_path(arm: str, seed: int) -> str:
+    """`ARM/seed_007`: short, for TensorBoard's list of runs cuts long names."""
+    return f"{run_name(arm)}/seed_{seed:03d}"
+
+
+def shown_norm(name: str) -> str | None:
+    """The tag of a gradient norm, such as `grad_norm/layer_01`; None of one that is not shown."""
+    shown = name in SHOWN_NORMS or name.endswith("/layer")
+    return f"grad_norm/{name.removesuffix('/layer')}" if shown else None
+
+
 class Run(NamedTuple):
     """How a trial appears: its arm, its seed within it, and its columns of the HParams table."""
 
@@ -38,8 +49,8 @@ class Run(NamedTuple):
 
     @property
     def path(self) -> str:
-        """`ARM/seed_007`: short, for TensorBoard's list of runs cuts long names."""
-        return f"{run_name(self.arm)}/seed_{self.seed:03d}"
+        """Its folder in tb/."""
+        return run_path(self.arm, self.seed)
 
 
 class TrialRuns:
@@ -71,8 +82,8 @@ class TrialRuns:
                     "train/learning_rate": records.learning_rate[lane, offset],
                 }
                 for name, norm in zip(records.norm_names, records.norms[lane, offset], strict=True):
-                    if name in SHOWN_NORMS or name.endswith("/layer"):
-                        values[f"grad_norm/{name.removesuffix('/layer')}"] = norm
+                    if tag := shown_norm(name):
+                        values[tag] = norm
                 _add_values(self._writers[number], values, step)
 
     def evaluation(

@@ -88,6 +88,12 @@ def rewrite_rows(out: Path, rows: Sequence[Row]) -> None:
     replace_file(out / TRIALS, lambda part: part.write_text(text, encoding="utf-8"))
 
 
+def respelled(row: Row, values: Row) -> Row:
+    """A row with other values, and the checksum of that."""
+    changed = row | values
+    return changed | {OWN: _row_digest(changed)}
+
+
 def _judged(row: Row) -> Row:
     known = row.keys() >= {"final", "trivial", "diverged"}  # else it is no sweep's
     return row | {"failed": has_failed(row)} if known else row

@@ -10,16 +10,19 @@ from jaxtune.core.console import say
 from jaxtune.core.files import write_text
 from jaxtune.core.words import plural
 from jaxtune.stats.arms import by_arm
-from jaxtune.storage.paths import ANSWERS, PREDICTIONS
-from jaxtune.storage.results import read_classes, read_ids, read_predictions
+from jaxtune.storage.paths import ANSWERS
+from jaxtune.storage.results import further_sets, read_classes, read_ids, read_predictions
 
 
-def write_answers(out: Path, rows: list[dict[str, Any]]) -> None:
+def write_answers(out: Path, rows: list[dict[str, Any]], called: Path) -> None:
     """A CSV file for each further set that OUT has answers to; where it lies is said.
 
     The trials that failed are left out of an arm's answer.
+
+    Args:
+        called: what OUT is called when where it lies is said.
     """
-    for name in answered(out):
+    for name in further_sets(out):
         classes, ids = read_classes(out), read_ids(out, name)
         table, several, trials = [], False, 0
         for arm, own in by_arm(rows).items():
@@ -42,13 +45,8 @@ def write_answers(out: Path, rows: list[dict[str, Any]]) -> None:
         write_text(out / f"{name}{ANSWERS}", as_csv(header, padded))
         say(
             f"Answers to the {name} examples, by the {plural(trials, 'trial')} that did not fail"
-            f" together: {out / f'{name}{ANSWERS}'}"
+            f" together: {called / f'{name}{ANSWERS}'}"
         )
-
-
-def answered(out: Path) -> list[str]:
-    """The further sets that the trials in OUT have answered."""
-    return sorted(folder.name for folder in (out / PREDICTIONS).glob("*/"))
 
 
 def _whole(logits: np.ndarray) -> bool:

@@ -23,17 +23,31 @@ from jaxtune.sweep.progress import show_arms
 MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
 
 
-def conclude(out: Path, config: SweepConfig, throughput: dict[str, Any] | None) -> None:
-    """What is written and said over all trials."""
+def conclude(
+    out: Path,
+    config: SweepConfig,
+    throughput: dict[str, Any] | None,
+    whole: bool = True,
+    called: Path | None = None,
+) -> None:
+    """Writes summary.json, the arms' curves and their answers; says what came out.
+
+    Args:
+        throughput: of this run; None where nothing ran.
+        whole: whether all trials of the sweep are there; there is no verdict on a part.
+        called: what OUT is called when where things lie is said, if not by its path.
+    """
+    called = called or out
     arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
     rows = read_rows(out)
     write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
     show_arms(arms)
-    write_answers(out, rows)
-    if len(arms) > MANY_ARMS:
-        say(f"Comparing {len(arms)} arms ...")
-    say("\n".join(_verdict(rows, config).sentences))
-    say(f"\nResults: {out}   Curves: tensorboard --logdir {out / TENSORBOARD}")
+    write_answers(out, rows, called)
+    if whole:
+        if len(arms) > MANY_ARMS:
+            say(f"Comparing {len(arms)} arms ...")
+        say("\n".join(_verdict(rows, config).sentences))
+    say(f"\nResults: {called}   Curves: tensorboard --logdir {called / TENSORBOARD}")
 
 
 def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:

@@ -1,7 +1,7 @@
 """Runs a sweep: plans it, says what was read, trains what OUT does not hold, and concludes."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.processes import writes
 from jaxtune.core.words import listed, plural
 from jaxtune.data.reading import readings_in, sentences
-from jaxtune.storage.claim import check_claim, same_places
+from jaxtune.storage.claim import check_claim
 from jaxtune.storage.curves import write_asked, write_labels
 from jaxtune.storage.inputs import Inputs, read_inputs
 from jaxtune.storage.manifest import describe
@@ -32,8 +32,12 @@ from jaxtune.storage.out_folder import (
     locked,
     out_folder,
 )
+from jaxtune.storage.same_config import same_places
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.conclude import conclude
 from jaxtune.sweep.device_table import show_devices
+from jaxtune.sweep.shards import own_trials, say_next, say_which
+from jaxtune.sweep.tracking import track
 from jaxtune.sweep.train import is_done, train
 from jaxtune.training.ahead import check_compiler
 from jaxtune.training.device_plan import Outlook, outlooks
@@ -41,10 +45,8 @@ from jaxtune.training.dry_run import plan_lines, seen_of
 from jaxtune.training.group_size import how_sized, sized
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.plan_words import choosing, reading
-from jaxtune.training.prepare import with_length_in_use
+from jaxtune.training.prepare import Prepared, with_length_in_use
 from jaxtune.training.sizes import Probe
-
-MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
 
 
 def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
@@ -64,14 +66,17 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
             "keep_trials is given, but several processes cannot agree on a choice; leave it out, or"
             " run one process."
         )
+    own = own_trials(settings, trials)
+    elsewhere = {trial.number for trial in trials} - {trial.number for trial in own}
     if settings.base.dry_run:
-        _dry_run(out, settings, given, trials)
+        _dry_run(out, settings, given, trials, elsewhere)
         return out
     with locked(out) if writes() else contextlib.nullcontext():
         if writes():
             check_claim(out, settings, given)
         finished = _finished(out, settings, trials)
-        plans = [] if is_done(out, settings, finished) else make_plans(trials, finished)
+        done = is_done(out, settings, finished)
+        plans = [] if done else make_plans(trials, finished, elsewhere=elsewhere)
         inputs = _inputs(out, settings, bool(plans)) if writes() else {}
         throughput = None
         if plans:
@@ -79,26 +84,51 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
             plans = _sized(plans)
             if writes():
                 task = plans[0].task
-                labels = (task.classes, task.dev.labels, task.sentence_lengths)
-                check_labels(out, settings, *labels)
+                check_labels(out, settings, task.classes, task.dev.labels, task.sentence_lengths)
                 begin(out, settings, _provenance(settings, argv, plans, inputs))
-                write_labels(out, *labels)
-                for name, asked in task.further.items():
-                    own = asked.tokens.labels if asked.labelled else None
-                    write_asked(out, name, asked.ids, own)
+                _write_asked(out, task)
                 _say_what_was_read(given, plans)
+                if settings.base.shard is not None:
+                    say_which(settings.base.shard, trials, own, out)
                 say(task.scoring)
                 _say_looks(settings.base)
                 about = [(*choosing(plan), *plan.about_the_start) for plan in plans]
                 for sentence in dict.fromkeys(s for each in about for s in each):
                     say(sentence)
-            throughput = train(out, plans, settings, len(trials)).totals()
+            throughput = train(out, plans, settings, len(own)).totals()
         if writes():
-            conclude(out, settings.base, throughput)
+            _conclude(out, settings, throughput, trials)
     return out
 
 
-def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Trial]) -> None:
+def _write_asked(out: Path, task: Prepared) -> None:
+    """What every trial answers: labels and classes of the dev set, ids and labels of others."""
+    write_labels(out, task.classes, task.dev.labels, task.sentence_lengths)
+    for name, asked in task.further.items():
+        labels = asked.tokens.labels if asked.labelled else None
+        write_asked(out, name, asked.ids, labels)
+
+
+def _conclude(
+    out: Path, settings: Settings, throughput: dict[str, Any] | None, trials: Sequence[Trial]
+) -> None:
+    """What is written and said over all trials; a shard has no verdict."""
+    done, shard = len(read_rows(out)), settings.base.shard
+    whole = shard is None or done == len(trials)
+    conclude(out, settings.base, throughput, whole)
+    if shard is not None and not whole:
+        say_next(shard, done, len(trials), out)
+    if settings.base.track is not None:
+        track(out, settings.base.track)
+
+
+def _dry_run(
+    out: Path,
+    settings: Settings,
+    given: Settings,
+    trials: Sequence[Trial],
+    elsewhere: Container[int],
+) -> None:
     """Says what the sweep would be, here or on the devices that are named."""
     check_claim(out, settings, given)
     devices = [accelerator(name) for name in dict.fromkeys(settings.base.device)]
@@ -108,7 +138,7 @@ def _dry_run(out: Path, settings: Settings, given: Settings, trials: Sequence[Tr
     platforms = dict.fromkeys(device.platform for device in devices) or {None: None}
     # Programs differ by platform: trials are stacked on an accelerator, on CPU they are not.
     by_platform: dict[str | None, list[ProgramPlan]] = {
-        each: make_plans(trials, finished, each) for each in platforms
+        each: make_plans(trials, finished, each, elsewhere) for each in platforms
     }
     plans = next(iter(by_platform.values()))
     _inputs(out, settings, bool(plans))

@@ -25,7 +25,7 @@ def is_done(out: Path, settings: Settings, finished: Mapping[int, int]) -> bool:
     """Whether OUT holds all trials, or the verdict that seeds were to be added for."""
     if not settings.base.until_decided:
         return False  # then no trial is pending
-    looks = trials_at_looks(settings.base, len(settings.arms), 0)
+    looks = trials_at_looks(settings.base, len(settings.arms))
     reached = [n for n in looks if finished.keys() >= set(range(n))]
     done = looks[-1] in reached
     if not done and writes():
@@ -34,9 +34,16 @@ def is_done(out: Path, settings: Settings, finished: Mapping[int, int]) -> bool:
 
 
 def train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:
-    """All trials, or those of one look at the verdict after the other until it is decided."""
+    """All trials, or those of one look at the verdict after the other until it is decided.
+
+    Args:
+        num_trials: that this command runs, or has run.
+    """
     meter, arms = Meter(), len(settings.arms)
-    looks = trials_at_looks(settings.base, arms, num_trials)
+    if not settings.base.until_decided:
+        _train_trials(out, plans, [plan.pending for plan in plans], settings, num_trials, meter)
+        return meter
+    looks = trials_at_looks(settings.base, arms)
     for before, trials, more in zip((0, *looks), looks, (*looks[1:], None), strict=False):
         pending = [[t for t in plan.pending if before <= t.number < trials] for plan in plans]
         if any(pending):

@@ -36,7 +36,10 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
         facts = plan.describe()
         first_of_arm = {trial.arm: trial for trial in reversed(plan.trials)}
         arms, steps = plural(len(first_of_arm), "arm"), plural(facts["steps"], "step")
-        done = f", {len(plan.trials) - len(plan.pending)} done" if plan.finished else ""
+        finished = sum(trial.number in plan.finished for trial in plan.trials)
+        done = f", {finished} done" if finished else ""
+        if others := len(plan.trials) - finished - len(plan.pending):
+            done += f", {others} in other shards"
         tokens = plural(round(facts["real_tokens_per_step"]), "token")
         slots = " or ".join(str(n) for n in facts["packed_slots_per_step"])
         lines += [

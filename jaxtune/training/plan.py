@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -50,13 +50,18 @@ class ProgramPlan:
     rows: np.ndarray  # that each batch of each order takes [order, step]
     trials: tuple[Trial, ...]
     finished: Mapping[int, int]  # number of a trial that OUT holds -> the group size it ran in
+    elsewhere: Container[int] = ()  # numbers of trials that are not to run here
     chosen: int | None = None  # trials that a device runs at once; None while that is to be sought
     tried: tuple[Tried, ...] = ()  # where it was sought, what was found
 
     @property
     def pending(self) -> tuple[Trial, ...]:
         """The trials that are left to run."""
-        return tuple(trial for trial in self.trials if trial.number not in self.finished)
+        return tuple(
+            trial
+            for trial in self.trials
+            if trial.number not in self.finished and trial.number not in self.elsewhere
+        )
 
     @property
     def num_steps(self) -> int:
@@ -213,6 +218,7 @@ def make_plans(
     trials: Iterable[Trial],
     finished: Mapping[int, int] = MappingProxyType({}),
     platform: str | None = None,
+    elsewhere: Container[int] = (),
 ) -> list[ProgramPlan]:
     """Groups trials by program and row shape, in order of their first trial.
 
@@ -221,20 +227,22 @@ def make_plans(
             run is left out.
         platform: cpu, cuda (or gpu) or tpu, where the trials are to run; None is where they would
             run here.
+        elsewhere: numbers of trials that other shards run. They shape a program all the same, so
+            that every shard runs the program of the whole sweep.
     """
     by_config: dict[SweepConfig, list[Trial]] = {}
     for trial in trials:
         by_config.setdefault(program_config(trial.config), []).append(trial)
     plans = []
     for config, members in by_config.items():
-        if all(trial.number in finished for trial in members):
+        if all(t.number in finished or t.number in elsewhere for t in members):
             continue
         task = prepare(config, platform, (trial.config for trial in members))
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
         rows = np.stack([_rows(config, order, task) for order in orders])
-        plan = ProgramPlan(config, task, rows, tuple(members), finished)
+        plan = ProgramPlan(config, task, rows, tuple(members), finished, elsewhere)
         plans.append(plan.stacking(settled) if (settled := _settled(plan, platform)) else plan)
     return [plan for plan in plans if plan.pending]
 

@@ -15,15 +15,19 @@ from jaxtune.core.errors import UsageError
 from jaxtune.core.flags import parse_flags
 from jaxtune.core.quiet import SWITCHES
 from jaxtune.export.__main__ import ExportConfig
+from jaxtune.merge.__main__ import MergeConfig
 from jaxtune.predict.settings import PredictConfig
 from jaxtune.pretrain.settings import PretrainConfig
 from jaxtune.report.__main__ import ReportConfig
 from jaxtune.study.settings import parse as parse_study
+from jaxtune.track.__main__ import TrackConfig
 
 LEAST = {
     "sweep": [],
     "report": ["OUT"],
     "export": ["OUT", "--trial", "best", "--to", "x"],
+    "merge": ["A", "B", "--to", "x"],
+    "track": ["OUT", "--to", "mlflow"],
     "predict": ["OUT", "--file", "x"],
     "pretrain": ["--data", "miniature", "--out", "x"],
     "study": ["depth", "--out", "x"],
@@ -39,6 +43,8 @@ def settings_of(command: str, words: list[str]) -> Any:
     settings = {
         "report": ReportConfig,
         "export": ExportConfig,
+        "merge": MergeConfig,
+        "track": TrackConfig,
         "predict": PredictConfig,
         "pretrain": PretrainConfig,
     }
@@ -153,7 +159,8 @@ def test_a_bare_flag_leaves_the_next_word_to_the_positional():
         ("swep", "swep is no command; did you mean sweep?"),
         (
             "nonsense",
-            "nonsense is no command; accepted are sweep, report, export, predict, pretrain, study.",
+            "nonsense is no command; accepted are sweep, merge, report, export, track, predict,"
+            " pretrain, study.",
         ),
     ],
 )

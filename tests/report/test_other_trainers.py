@@ -165,6 +165,46 @@ def test_an_export_of_wandb(tmp_path, capsys):
     assert "holds no run that has finished" in said(capsys, file, status=1)
 
 
+def test_the_csv_of_wandbs_guide_from_runs_that_wandb_has_written(tmp_path, monkeypatch, capsys):
+    """Columns summary and config hold a dict each; a score that is no number, and what is none."""
+    wandb = pytest.importorskip("wandb")
+    from wandb_files import run_of
+
+    for name, value in (("MODE", "offline"), ("SILENT", "true"), ("DIR", str(tmp_path))):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    for arm, seed, score in [*runs(), ("wd=0", 9, float("nan"))]:
+        config = {"weight_decay": float(arm.removeprefix("wd=")), "seed": seed, "layers": [1]}
+        run = wandb.init(project="x", name=f"run-{seed}", config=config, reinit="create_new")
+        for step in (1, 2):
+            run.log({"eval/accuracy": score * step / 2, "train/loss": 0.5})
+        run.finish()
+    wandb.teardown()  # its service writes on after a run has finished
+    found = [run_of(folder) for folder in tmp_path.glob("wandb/offline-run-*")]
+    found.sort(key=lambda run: (run["config"]["weight_decay"], run["config"]["seed"]))
+    assert {"_step", "_runtime"} <= found[0]["summary"].keys()
+    frame = pd.DataFrame(found)[["summary", "config", "name"]]
+    assert "'eval/accuracy': nan" in str(found[9]["summary"])
+    file = tmp_path / "project.csv"
+    frame.to_csv(file)
+    words = ["--metric", "eval/accuracy", "--arm_column", "weight_decay", "--floor", "0.5"]
+    text = said(capsys, file, *words)
+    assert "The columns are W&B's." in text
+    assert "Read 19 runs in 2 arms" in text
+    assert "[weight_decay=0.1] is more stable than [weight_decay=0]" in text
+    trials = pd.read_csv(tmp_path / "project_report" / "trials.csv")
+    assert sorted(trials.seed[trials.arm == "weight_decay=0"]) == [*range(10)]
+    frame["state"] = ["finished"] * 18 + ["crashed"]
+    frame["group"] = [f"decay {config['weight_decay']}" for config in frame["config"]]
+    frame.to_csv(file)
+    text = said(capsys, file, "--metric", "eval/accuracy", "--floor", "0.5")
+    assert "Left out: 1 run not finished (1 crashed)." in text
+    assert "[decay 0.1] is more stable than [decay 0.0]" in text
+    frame["summary"] = frame["summary"].map(str)
+    frame.loc[3, "summary"] = "__import__('os')"
+    frame.to_csv(file)
+    assert "project.csv, line 5 has no dict in the column summary" in said(capsys, file, status=1)
+
+
 @pytest.mark.parametrize("frame", [True, False])
 def test_an_export_of_mlflow(frame, tmp_path, capsys):
     """The page's CSV, and that of `search_runs`."""
@@ -187,6 +227,46 @@ def test_an_export_of_mlflow(frame, tmp_path, capsys):
     assert "The columns are MLflow's." in text
     assert "Read 18 runs in 2 arms" in text
     assert pd.read_csv(tmp_path / "mlflow_report" / "trials.csv").seed.tolist() == [*range(9)] * 2
+
+
+def test_a_frame_that_mlflow_itself_has_written(tmp_path, monkeypatch, capsys):
+    """The CSV of `search_runs` and of `mlflow experiments csv`, with the index and without: a run
+    that was killed, one that still runs, a score that is no number, tags of its user.
+    """
+    for module in ("sqlalchemy", "alembic"):
+        pytest.importorskip(module)
+    mlflow = pytest.importorskip("mlflow")
+    of = pytest.importorskip("mlflow.entities")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    client = mlflow.MlflowClient()
+    experiment = client.create_experiment("x", artifact_location=tmp_path.as_uri())
+    given = [*runs(), ("wd=0", 9, float("nan")), ("wd=0", 10, 0.9), ("wd=0.1", 11, 0.1)]
+    for arm, seed, score in given:
+        own = client.create_run(experiment, run_name=f"run {seed}", tags={"team": "a"}).info.run_id
+        settings = {"weight_decay": arm.removeprefix("wd="), "seed": str(seed)}
+        client.log_batch(
+            own,
+            [of.Metric("eval/accuracy", score * (step + 1) / 2, 0, step) for step in range(2)],
+            [of.Param(name, value) for name, value in settings.items()],
+        )
+        if seed < 10:
+            client.set_terminated(own, "FINISHED")
+    client.set_terminated(own, "KILLED")
+    frame = mlflow.search_runs(experiment_names=["x"])
+    for index in (True, False):
+        file = tmp_path / f"mlflow_{index}.csv"
+        frame.to_csv(file, index=index)
+        words = ["--metric", "eval/accuracy", "--arm_column", "weight_decay", "--floor", "0.5"]
+        text = said(capsys, file, *words)
+        assert "Left out: 2 runs not finished (1 killed, 1 running)." in text
+        assert "Read 19 runs in 2 arms" in text
+        assert "Taken for settings of the arms: weight_decay." in text
+        assert "[weight_decay=0.1] is more stable than [weight_decay=0]: 0 of 9 trials failed" in (
+            text
+        )
+        trials = pd.read_csv(tmp_path / f"mlflow_{index}_report" / "trials.csv")
+        assert sorted(trials.seed[trials.arm == "weight_decay=0"]) == [*range(10)]
 
 
 LABELS = (np.arange(100) % 5 > 1).astype(np.int64)  # 60 of 100 are of class 1

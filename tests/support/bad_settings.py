@@ -150,6 +150,7 @@ FLAGS = [
         "--grid.max_length 64 128",
         "grid.max_length is 64, 128, but the model has 16 positions, so that several would be",
     ),
+    (f"{ARMS} --shard 1/2", "shard and until_decided are both given, but the verdict that it"),
     ("--max_seeds 64", "max_seeds is 64, which is read with until_decided alone; give --until"),
     ("--until_decided", "until_decided compares arms, and there is one; sweep a field, such as"),
     (

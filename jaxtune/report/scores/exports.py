@@ -1,13 +1,15 @@
-"""Tables of runs as trackers export them: W&B's CSV, MLflow's, and the frame of
-`mlflow.search_runs` as CSV.
+"""Tables of runs as trackers export them: W&B's CSV, the one that its guide to `wandb.Api` makes,
+MLflow's CSV, and the frame of `mlflow.search_runs` as CSV.
 
 They call the columns otherwise, hold runs that have not finished, and much that is no setting.
 """
 
+import ast
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed, plural
 from jaxtune.report.scores.tables import Line, is_missing
 
@@ -34,6 +36,9 @@ class Export(NamedTuple):
 
 
 WANDB = Export("W&B", "State", "Name", ("Group",))
+WANDB_FRAME = Export("W&B", "state", "name", ("group",))
+# Its columns that hold a Python dict for each run; of a name in both the later counts.
+DICTS = ("config", "summary")
 MLFLOW = Export("MLflow", "Status", "Name", ())
 MLFLOW_FRAME = Export("MLflow", "status", RUN_NAME, ())
 
@@ -45,6 +50,8 @@ def recognised(lines: Sequence[Line]) -> Export | None:
         return MLFLOW_FRAME
     if {"Run ID", "Status"} <= columns:
         return MLFLOW
+    if {*DICTS, "name"} <= columns:
+        return WANDB_FRAME
     return WANDB if {"Name", "State"} <= columns else None
 
 
@@ -60,11 +67,50 @@ def finished_lines(lines: Sequence[Line], export: Export) -> tuple[list[Line], t
     if others:
         counts = listed(f"{count} {state or 'without a state'}" for state, count in others.items())
         said.append(f"Left out: {plural(others.total(), 'run')} not finished ({counts}).")
+    if export is WANDB_FRAME:
+        kept = [Line(line.where, _unfolded(line)) for line in kept]
     return [Line(line.where, _plain(line.cells, export)) for line in kept], tuple(said)
 
 
 def _state(line: Line, export: Export) -> str:
+    if export is WANDB_FRAME and export.state not in line.cells:  # the guide leaves it out
+        return DONE[0]
     return str(line.cells.get(export.state) or "").strip().lower()
+
+
+def _unfolded(line: Line) -> dict[str, Any]:
+    """The single values of the dicts beside the other columns."""
+    found = {name: value for name, value in line.cells.items() if name not in DICTS}
+    for name in DICTS:
+        values = _dict_of(line.where, name, str(line.cells[name]))
+        found |= {n: v for n, v in values.items() if not isinstance(v, dict | list | tuple)}
+    return found
+
+
+def _dict_of(where: str, column: str, text: str) -> dict[str, Any]:
+    """A dict as Python writes it, with nan and inf, which are no literals; nothing is run."""
+    try:
+        tree = ast.parse(text, mode="eval")
+        for node in ast.walk(tree):
+            for field, value in ast.iter_fields(node):
+                if isinstance(value, list):
+                    setattr(node, field, [_number(each) for each in value])
+                elif isinstance(value, ast.AST):
+                    setattr(node, field, _number(value))
+        found = ast.literal_eval(tree)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise UserError(
+            f"{where} has no dict in the column {column}: write it as W&B's guide does, or a column"
+            " for each value."
+        ) from error
+    return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _number(node: Any) -> Any:
+    """nan and inf as constants."""
+    if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+        return ast.copy_location(ast.Constant(float(node.id)), node)
+    return node
 
 
 def _plain(cells: Any, export: Export) -> dict[str, Any]:

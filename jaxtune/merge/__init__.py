@@ -1,0 +1,1 @@
+"""The command `jaxtune merge`: the shards of a sweep to one OUT."""

@@ -1,0 +1,155 @@
+"""The finished trials of several OUTs in one, which is made whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtune.core.console import say
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import write_json
+from jaxtune.core.words import listed, plural
+from jaxtune.merge.parts import PLACES, Finished, Part, joined, missing_trials, read_part
+from jaxtune.storage.manifest import differences
+from jaxtune.storage.paths import (
+    CLASSES,
+    CONFIG,
+    IDS,
+    LABELS,
+    MANIFEST,
+    PARAMS,
+    PREDICTIONS,
+    TENSORBOARD,
+)
+from jaxtune.storage.results import further_sets
+from jaxtune.storage.tensorboard import run_path
+from jaxtune.storage.trial_rows import Row, files_of, respelled, rewrite_rows
+from jaxtune.sweep.conclude import conclude
+
+
+def join(outs: Sequence[Path], to: Path) -> None:
+    """Joins the shards into `to`, and says what came out; raises UserError where they do not fit.
+
+    The OUTs are only read.
+    """
+    _check_target(to)
+    for out in outs:
+        if [each.resolve() for each in outs].count(out.resolve()) > 1:
+            raise UserError(f"{out} is given twice; give each shard once.")
+    parts = [read_part(out) for out in outs]
+    found = joined(parts)
+    missing = missing_trials(parts, found)
+    for sentence in _warnings(parts):
+        say(sentence)
+    with _made_whole(to) as folder:
+        _copy(found, folder)
+        _copy_shared(parts[0].out, folder)
+        rewrite_rows(folder, _one_spelling([trial.row for trial in found.values()]))
+        write_json(folder / MANIFEST, _manifest(parts))
+        config = parts[0].settings.base
+        conclude(folder, config, None, whole=not missing, called=to)
+    total = len(found) + len(missing)
+    say(f"Joined {len(found)} of {plural(total, 'trial')} from {plural(len(outs), 'folder')}.")
+    if missing:
+        numbers = listed(map(str, missing))
+        say(
+            f"Missing: {numbers}. `jaxtune sweep --config {to / CONFIG} --out {to}` runs them; a"
+            " verdict takes all."
+        )
+
+
+def _check_target(to: Path) -> None:
+    if to.exists() and not (to.is_dir() and not any(to.iterdir())):
+        raise UserError(f"{to} exists and is not empty; give another --to.")
+
+
+@contextlib.contextmanager
+def _made_whole(to: Path) -> Iterator[Path]:
+    """A folder beside `to` that takes its place at the end; after an error nothing is left."""
+    to.absolute().parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.absolute().parent))
+    try:
+        folder.chmod(0o777 & ~_umask())  # mkdtemp's are for their owner alone
+        yield folder
+        os.replace(folder, to)  # an empty folder gives way
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _umask() -> int:
+    """The user's; it cannot be read without being set."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _copy(found: Mapping[int, Finished], folder: Path) -> None:
+    """Curves, predictions, parameters and TensorBoard's run of every trial."""
+    for number, (part, row) in found.items():
+        for file in files_of(part.out, number).values():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(part.out / file, folder / file)
+        run = Path(TENSORBOARD, run_path(row["arm"], row["seed"]))
+        for own in (run, Path(PARAMS, f"{number:05d}")):
+            if (part.out / own).is_dir():
+                shutil.copytree(part.out / own, folder / own)
+
+
+def _copy_shared(out: Path, folder: Path) -> None:
+    """What all trials share: config, classes, labels, and the ids of further sets."""
+    further = [Path(PREDICTIONS, name) for name in further_sets(out)]
+    shared = [Path(CONFIG), Path(CLASSES), Path(LABELS)]
+    for own in further:
+        shared += [own / IDS, own / Path(LABELS).name]
+    for file in shared:
+        if (out / file).is_file():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(out / file, folder / file)
+
+
+def _one_spelling(rows: Sequence[Row]) -> list[Row]:
+    """The rows with model and data where the first of their arm has them: the same files, by their
+    checksums.
+    """
+    places: dict[str, dict[str, Any]] = {}
+    found = []
+    for row in rows:
+        own = {name: row[name] for name in PLACES if name in row}
+        first = places.setdefault(row["arm"], own)
+        found.append(row if own == first else respelled(row, first))
+    return found
+
+
+def _manifest(parts: Sequence[Part]) -> dict[str, Any]:
+    """The first one's, and where every trial came from."""
+    merged = [
+        {
+            "out": str(part.out.absolute()),
+            "trials": [row["trial"] for row in part.rows],
+            "manifest": part.manifest,
+        }
+        for part in parts
+    ]
+    return parts[0].manifest | {"merged": merged}
+
+
+def _warnings(parts: Sequence[Part]) -> list[str]:
+    """What may make trials of two shards round otherwise."""
+    first, *others = parts
+    said = [
+        f"Warning: {first.out} and {other.out} ran with {difference.replace(', now ', ' and ')}."
+        for other in others
+        for difference in differences(first.manifest, other.manifest)
+    ]
+    sizes = sorted({row["group_size"] for part in parts for row in part.rows})
+    on_cpu = all(part.manifest["devices"][0].startswith("cpu") for part in parts)
+    if len(sizes) > 1 and not on_cpu:  # there a trial never depends on its group
+        said.append(
+            f"Warning: trials ran in groups of {listed(map(str, sizes))}, and stacked trials round"
+            " by the size of their group; --trials_per_device gives all shards one."
+        )
+    return said

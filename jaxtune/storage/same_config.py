@@ -1,0 +1,76 @@
+"""Configs of sweeps compared: which of their lines differ, whatever they leave to defaults and
+wherever model and data lie.
+"""
+
+import dataclasses
+import difflib
+from pathlib import Path
+
+import yaml
+
+from jaxtune.config.parse import Settings
+from jaxtune.config.settings import FURTHER_FIELDS, INPUT_FIELDS, SEED_FIELDS, SweepConfig
+from jaxtune.config.trials import shown
+from jaxtune.storage.inputs import from_root, further_from_root
+from jaxtune.storage.paths import CONFIG
+
+
+def config_changes(before: str, now: str, paths_too: bool, seeds_too: bool = False) -> list[str]:
+    """The lines in which the texts of two configs differ, with - or + in front.
+
+    Args:
+        paths_too: whether the places of model and data count.
+        seeds_too: whether the seeds count.
+    """
+    one, other = (comparable(text, paths_too, seeds_too).splitlines() for text in (before, now))
+    lines = difflib.unified_diff(one, other, n=0, lineterm="")
+    return [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+
+
+def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
+    """A config with the defaults of fields that it is too old to know.
+
+    Args:
+        paths_too: whether the places of model and data count; else only whether they are given.
+        seeds_too: whether the seeds count.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    try:
+        values = yaml.safe_load(text)
+        values |= {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in defaults.items()
+            if name not in values
+        }
+        # With `keep_trials` more seeds would change who goes on.
+        apart = () if seeds_too or values.get("keep_trials") else SEED_FIELDS
+        kept = {name: value for name, value in values.items() if name not in apart}
+        grid = dict(kept.get("grid") or {})
+        for name in INPUT_FIELDS:
+            if name in grid:  # the arms are called by it
+                grid[name] = [shown(name, value, grid[name]) for value in grid[name]]
+            if kept[name] is not None:
+                kept[name] = from_root(name, kept[name]) if paths_too else "given"
+        further = further_from_root(kept)
+        if not paths_too:
+            further["test_file"] = kept["test_file"] and "given"
+            further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
+        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
+    except (yaml.YAMLError, AttributeError, TypeError):
+        return text
+    return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
+
+
+def same_places(out: Path, settings: Settings) -> bool:
+    """Whether OUT's config names model and data as these settings do, from the root on."""
+    path = out / CONFIG
+    if not path.exists():
+        return False
+    texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
+    try:
+        configs = [yaml.safe_load(comparable(text, paths_too=True)) for text in texts]
+        names = (*INPUT_FIELDS, *FURTHER_FIELDS)
+        before, now = ([config.get(name) for name in names] for config in configs)
+    except (yaml.YAMLError, AttributeError):  # no config
+        return False
+    return before == now

@@ -1,0 +1,1 @@
+"""The command `jaxtune track`: a sweep's trials as runs of W&B, MLflow or trackio."""

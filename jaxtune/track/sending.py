@@ -1,0 +1,100 @@
+"""Sends to a tracker what it has not been sent yet, from what a sweep has left in OUT.
+
+Nothing is lost where a tracker fails: OUT has it all, and the same command sends the rest.
+"""
+
+import contextlib
+import importlib
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jaxtune.core.console import ProgressLine, say
+from jaxtune.core.errors import UserError
+from jaxtune.core.files import digest, read_json, write_json
+from jaxtune.core.words import plural
+from jaxtune.report.writing import write_page
+from jaxtune.storage.paths import TRACKED, TRIALS
+from jaxtune.storage.trial_rows import finished_rows
+from jaxtune.track.runs import Tracker, tracked_run
+
+
+class Sent:
+    """OUT/tracked.json: the trials that lie at each place, and of which rows the report there is.
+
+    A trial is noted when it is there; one that was under way when a process was killed is sent
+    again.
+    """
+
+    def __init__(self, file: Path):
+        self._file = file
+        noted: Any = None
+        if file.exists():
+            with contextlib.suppress(UserError):
+                noted = read_json(file)
+            if not isinstance(noted, dict) or not {"sweep", "places"} <= noted.keys():
+                raise UserError(
+                    f"{file} is damaged, and what has been sent is not known; restore it, or take"
+                    " it away, and all trials are sent again."
+                )
+        self._noted = noted or {"sweep": secrets.token_hex(4), "places": {}}
+
+    @property
+    def sweep(self) -> str:
+        """A name that no other sweep has."""
+        return self._noted["sweep"]
+
+    def of(self, place: str) -> dict[str, Any]:
+        """What lies at a place."""
+        return self._noted["places"].setdefault(place, {"trials": [], "report_of": None})
+
+    def save(self) -> None:
+        """Writes it, whole or not at all."""
+        write_json(self._file, self._noted)
+
+
+def send(out: Path, name: str) -> None:
+    """Sends the trials of OUT that are not there yet, and the report if rows have been added.
+
+    Raises UserError where the tracker does not take them.
+    """
+    rows, sent = finished_rows(out), Sent(out / TRACKED)
+    tracker = _guarded(name, lambda: _open(out, name))
+    there = sent.of(tracker.place)
+    left = [row for row in rows if row["trial"] not in there["trials"]]
+    with ProgressLine("runs", len(left)) as line:
+        for number, row in enumerate(left, 1):
+            run = tracked_run(out, row, f"{sent.sweep}-{row['trial']:05d}")
+            _guarded(name, lambda run=run: tracker.send(run))
+            there["trials"].append(row["trial"])
+            sent.save()
+            line.update(number, f"to {name}")
+    rows_digest = digest(out / TRIALS)
+    if there["report_of"] != rows_digest:
+        with tempfile.TemporaryDirectory() as folder:
+            page = write_page(out, Path(folder))
+            _guarded(name, lambda: tracker.attach(page, f"{sent.sweep}-report"))
+        there["report_of"] = rows_digest
+        sent.save()
+    before = len(rows) - len(left)
+    already = f" ({before} were there)" if before else ""
+    say(f"Sent {plural(len(left), 'trial')}{already} to {tracker.seen_with}")
+
+
+def _open(out: Path, name: str) -> Tracker:
+    return importlib.import_module(f"jaxtune.track.to_{name}").open_tracker(out)
+
+
+def _guarded(name: str, act: Any) -> Any:
+    """What an act of the tracker's library gives; its errors, of any type, as a UserError."""
+    try:
+        return act()
+    except UserError:
+        raise
+    except Exception as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{name} did not take them ({why}); OUT has all trials, and `jaxtune track OUT --to"
+            f" {name}` sends what is not there."
+        ) from error

@@ -1,0 +1,105 @@
+"""MLflow: a run per trial in an experiment per sweep, tagged with its arm; OUT/mlflow.db unless
+MLFLOW_TRACKING_URI is set.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jaxtune.stats.arms import readable
+from jaxtune.track.project import project_of
+from jaxtune.track.runs import TrackedRun
+
+KEY = "jaxtune.run"  # the tag that tells a run from all others
+DATABASE, FILES = "mlflow.db", "mlruns"
+# MLflow's limits for one call.
+MOST_METRICS, MOST_PARAMS = 1000, 100
+
+
+class MlflowTracker:
+    """Through the client alone: nothing of MLflow's own state is set."""
+
+    def __init__(self, out: Path):
+        # Before the import, which reads it. Only who has set a server up wants calls to anywhere.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        import mlflow.entities  # pyrefly: ignore[missing-import]
+
+        self._entities: Any = mlflow.entities
+        self._given = os.environ.get("MLFLOW_TRACKING_URI")
+        self._database = (out / DATABASE).absolute()
+        self._uri = self._given or f"sqlite:///{self._database}"
+        self._client: Any = mlflow.MlflowClient(tracking_uri=self._uri)
+        self._name = os.environ.get("MLFLOW_EXPERIMENT_NAME", project_of(out))
+        files = None if self._given else (out / FILES).absolute().as_uri()
+        found = self._client.get_experiment_by_name(self._name)
+        self._experiment: str = (
+            self._client.create_experiment(self._name, artifact_location=files)
+            if found is None
+            else found.experiment_id
+        )
+
+    @property
+    def place(self) -> str:
+        """The server."""
+        return place_of(self._given)
+
+    @property
+    def seen_with(self) -> str:
+        """The experiment, and what shows it."""
+        if self._given:
+            return f"MLflow, experiment {self._name}."
+        return f"MLflow: mlflow ui --backend-store-uri sqlite:///{self._database} shows them."
+
+    def send(self, run: TrackedRun) -> None:
+        """Settings as params, curves and scores as metrics, what is a text as a tag."""
+        texts = {name: v for name, v in run.summary.items() if isinstance(v, str)}
+        own = self._new_run(run.key, run.name, {"arm": run.arm, **texts})
+        settings = [self._entities.Param(k, readable(v)) for k, v in run.config.items()]
+        for part in _parts(settings, MOST_PARAMS):
+            self._client.log_batch(own, params=part)
+        now = int(time.time() * 1000)
+        last = run.points[-1][0] if run.points else 0
+        numbers = {name: v for name, v in run.summary.items() if name not in texts}
+        metrics = [
+            self._entities.Metric(name, float(value), now, step)
+            for step, values in [*run.points, (last, numbers)]
+            for name, value in values.items()
+        ]
+        for part in _parts(metrics, MOST_METRICS):
+            self._client.log_batch(own, metrics=part)
+        self._client.set_terminated(own, "FINISHED")
+
+    def attach(self, report: Path, key: str) -> None:
+        """As an artifact of a run `report`."""
+        own = self._new_run(key, "report", {})
+        self._client.log_artifact(own, str(report))
+        self._client.set_terminated(own, "FINISHED")
+
+    def _new_run(self, key: str, name: str, tags: dict[str, str]) -> str:
+        """The id of a run that is empty; one that was begun under this key before is deleted."""
+        before = self._client.search_runs([self._experiment], f"tags.`{KEY}` = '{key}'")
+        for run in before:
+            self._client.delete_run(run.info.run_id)
+        run = self._client.create_run(self._experiment, run_name=name, tags={KEY: key, **tags})
+        return run.info.run_id
+
+
+def place_of(uri: str | None) -> str:
+    """A server without who logs in there; the local database lies wherever OUT does."""
+    if not uri:
+        return "mlflow"
+    parts = urlsplit(uri)
+    return f"mlflow {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _parts(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+    return (items[start : start + most] for start in range(0, len(items), most))
+
+
+def open_tracker(out: Path) -> MlflowTracker:
+    """MLflow for this sweep."""
+    return MlflowTracker(out)

@@ -1,0 +1,80 @@
+"""W&B: a run per trial, grouped by arm; offline in OUT/wandb unless WANDB_MODE is set."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jaxtune.core.errors import UserError
+from jaxtune.track.project import project_of
+from jaxtune.track.runs import TrackedRun
+
+MODES = ("offline", "online")
+
+
+class WandbTracker:
+    """Each run is opened, filled and closed by itself."""
+
+    def __init__(self, out: Path):
+        # Before the import, which reads them.
+        self.mode = os.environ.setdefault("WANDB_MODE", "offline")
+        if self.mode not in MODES:
+            raise UserError(f"WANDB_MODE is {self.mode!r}; give one of {', '.join(MODES)}.")
+        os.environ.setdefault("WANDB_SILENT", "true")
+        if self.mode == "offline":
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb  # pyrefly: ignore[missing-import]
+
+        self._wandb: Any = wandb
+        self._folder = Path(os.environ.get("WANDB_DIR", out)).absolute()
+        self._folder.mkdir(parents=True, exist_ok=True)  # else W&B takes a temporary one
+        self._project = os.environ.get("WANDB_PROJECT", project_of(out))
+
+    @property
+    def place(self) -> str:
+        """The mode."""
+        return f"wandb {self.mode}"
+
+    @property
+    def seen_with(self) -> str:
+        """The folder and how to upload it, or the project."""
+        if self.mode == "online":
+            return f"W&B, project {self._project}."
+        runs = self._folder / "wandb" / "offline-run-*"
+        return f"W&B, offline: wandb sync {runs} uploads them."
+
+    def _open(self, key: str, name: str, group: str, kind: str, config: dict[str, Any]) -> Any:
+        return self._wandb.init(
+            project=self._project,
+            dir=str(self._folder),
+            id=key,
+            resume="allow" if self.mode == "online" else None,
+            name=name,
+            group=group,
+            job_type=kind,
+            config=config,
+            reinit="create_new",
+            # What the machine does now is nothing of a trial that has ended.
+            settings=self._wandb.Settings(
+                console="off", x_disable_stats=True, disable_git=True, save_code=False
+            ),
+        )
+
+    def send(self, run: TrackedRun) -> None:
+        """Curves by step, and what came out as the run's summary."""
+        opened = self._open(run.key, run.name, run.arm, "trial", run.config)
+        for step, values in run.points:
+            opened.log(values, step=step)
+        opened.summary.update(run.summary)
+        opened.finish()
+
+    def attach(self, report: Path, key: str) -> None:
+        """As a panel of a run `report`, which is a file within the run's folder."""
+        opened = self._open(key, "report", "report", "report", {})
+        page = report.read_text(encoding="utf-8")
+        opened.log({"report": self._wandb.Html(page, inject=False)})
+        opened.finish()
+
+
+def open_tracker(out: Path) -> WandbTracker:
+    """W&B for this sweep."""
+    return WandbTracker(out)

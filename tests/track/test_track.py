@@ -1,0 +1,250 @@
+"""Trials as runs of trackers, written by the real libraries to a folder or a local database, and
+read back.
+"""
+
+import importlib.util
+import json
+import shutil
+
+import pytest
+from small_sweep import EVERYTHING, command
+
+import jaxtune
+from jaxtune.storage.tensorboard import run_path
+from jaxtune.storage.trial_rows import read_rows
+from jaxtune.sweep.__main__ import main as sweep
+from jaxtune.sweep.tracking import track as track_after_sweep
+from jaxtune.track import sending
+from jaxtune.track.__main__ import main as track
+from jaxtune.track.to_mlflow import place_of
+
+VARIABLES = (
+    *("WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT", "MLFLOW_TRACKING_URI"),
+    *("MLFLOW_EXPERIMENT_NAME", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"),
+)
+
+
+@pytest.fixture
+def out(swept, tmp_path, monkeypatch):
+    """A finished sweep of six trials, and nobody's settings of trackers."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    shutil.copytree(swept, tmp_path / "sweep")
+    return tmp_path / "sweep"
+
+
+def needs(*modules):
+    """The library's extra."""
+    for module in modules:
+        pytest.importorskip(module)
+
+
+def keep_rows(out, count):
+    """As if only so many trials had finished; the whole text is given back."""
+    text = (out / "trials.jsonl").read_text()
+    (out / "trials.jsonl").write_text("".join(text.splitlines(keepends=True)[:count]))
+    return text
+
+
+def check_curves(out, row, found):
+    """`found` has, by tag, the values by step that the history has and TensorBoard shows."""
+    history = jaxtune.load_results(out).history
+    own = history[history.trial == row["trial"]]
+    expected = {
+        name: part.set_index("step").value.to_dict()
+        for name, part in own.groupby("name", observed=True)
+    }
+    losses = {step: loss for step, loss in expected["loss"].items() if step % 2 == 0}
+    assert found["train/loss"] == pytest.approx(losses)
+    assert found["train/learning_rate"] == pytest.approx(expected["learning_rate"])
+    assert found["dev/accuracy"] == pytest.approx(expected["dev/accuracy"])
+    assert found["grad_norm/layer_01"] == pytest.approx(expected["grad_norm/layer_01/layer"])
+    assert not any("attention" in tag for tag in found)  # kinds of tensors stay in the history
+
+
+def test_wandb_offline(out, capsys):
+    """A run per trial, grouped by arm, and the report as a page."""
+    needs("wandb")
+    from wandb_files import run_of
+
+    track_after_sweep(out, "wandb")
+    assert "Sent 6 trials to W&B, offline: wandb sync" in capsys.readouterr().out
+    found = [run_of(folder) for folder in sorted((out / "wandb").glob("offline-run-*"))]
+    runs = {run["name"]: run for run in found if run["kind"] == "trial"}
+    rows = read_rows(out)
+    assert len(runs) == 6
+    for row in rows:
+        run = runs[run_path(row["arm"], row["seed"])]
+        assert run["group"] == row["arm"]
+        assert run["project"] == "sweep"
+        assert run["ended"]
+        for name in ("seed", "init_seed", "learning_rate", "bias_correction", "task", "metric"):
+            assert run["config"][name] == row[name], name
+        for name in ("final", "best", "failed", "diverged", "trivial", "train_loss"):
+            assert run["summary"][name] == row[name], name
+        tags = {tag for values in run["history"].values() for tag in values}
+        steps = run["history"].items()
+        curves = {tag: {s: float(v[tag]) for s, v in steps if tag in v} for tag in tags}
+        check_curves(out, row, curves)
+    assert len({run["id"] for run in runs.values()}) == 6
+    (page,) = (out / "wandb").glob("offline-run-*-report/files/media/html/*.html")
+    assert "bias_correction=true" in page.read_text()
+
+
+class Noted:
+    """A tracker that keeps what it is given, and breaks at a run."""
+
+    seen_with = "a list."
+
+    def __init__(self, place="here", breaks_at=None):
+        self.place, self.breaks_at = place, breaks_at
+        self.runs, self.reports = [], []
+
+    def send(self, run):
+        if len(self.runs) == self.breaks_at:
+            raise ConnectionError("the line is dead\nand more")
+        self.runs.append(run)
+
+    def attach(self, report, key):
+        self.reports.append((key, report.read_text()))
+
+
+def test_what_is_there_is_not_sent_again(out, monkeypatch, capsys):
+    """After a failure the rest, after more seeds those; all of it to another place."""
+
+    def send(tracker, status=0):
+        monkeypatch.setattr(sending, "_open", lambda out, name: tracker)
+        assert track([str(out), "--to", "wandb"]) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out.splitlines()[-1]
+
+    whole = keep_rows(out, 4)
+    first, rest, later, same, elsewhere = Noted(breaks_at=3), Noted(), Noted(), Noted(), Noted("x")
+    assert send(first, status=1) == (
+        "error: wandb did not take them (the line is dead); OUT has all trials, and `jaxtune track"
+        " OUT --to wandb` sends what is not there.\n"
+    )
+    assert send(rest) == "Sent 1 trial (3 were there) to a list."
+    (out / "trials.jsonl").write_text(whole)
+    assert send(later) == "Sent 2 trials (4 were there) to a list."
+    assert send(same) == "Sent 0 trials (6 were there) to a list."
+    assert send(elsewhere) == "Sent 6 trials to a list."
+    runs = [*first.runs, *rest.runs, *later.runs]
+    assert [run.name for run in runs] == [run_path(r["arm"], r["seed"]) for r in read_rows(out)]
+    assert len({run.key for run in runs}) == 6
+    assert [run.key for run in elsewhere.runs] == [run.key for run in runs]
+    assert [len(each.reports) for each in (first, rest, later, same, elsewhere)] == [0, 1, 1, 0, 1]
+    assert rest.reports[0][1] != later.reports[0][1] == elsewhere.reports[0][1]
+
+
+def test_mlflow_in_a_local_database(out, tiny, capsys):
+    """By the sweep's own command, which has nothing to train here."""
+    needs("mlflow", "sqlalchemy", "alembic")
+    from mlflow import MlflowClient
+
+    assert sweep(command(tiny, out, *EVERYTHING, "--track", "mlflow")) == 0
+    assert "Sent 6 trials to MLflow: mlflow ui --backend-store-uri" in capsys.readouterr().out
+    client = MlflowClient(tracking_uri=f"sqlite:///{out / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("sweep")
+    found = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert len(found) == 7
+    for row in read_rows(out):
+        run = found[run_path(row["arm"], row["seed"])]
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["arm"] == row["arm"]
+        assert run.data.params["seed"] == str(row["seed"])
+        assert run.data.params["bias_correction"] == str(row["bias_correction"]).lower()
+        assert run.data.params["dropout"] == "null"
+        for name in ("final", "best", "failed", "diverged", "trivial"):
+            assert run.data.metrics[name] == row[name], name
+        tags = ("train/loss", "train/learning_rate", "dev/accuracy", "grad_norm/layer_01")
+        own = run.info.run_id
+        points = {tag: client.get_metric_history(own, tag) for tag in tags}
+        check_curves(out, row, {t: {p.step: p.value for p in own} for t, own in points.items()})
+    (page,) = (out / "mlruns").glob(f"{found['report'].info.run_id}/artifacts/report.html")
+    assert "bias_correction=true" in page.read_text()
+    assert "track" not in (out / "config.yaml").read_text()
+
+
+def test_trackio_in_its_own_folder(out, tmp_path, monkeypatch, capsys):
+    needs("trackio")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    track_after_sweep(out, "trackio")
+    assert f"Sent 6 trials to trackio, in {tmp_path / 'trackio'}" in capsys.readouterr().out
+    import trackio
+
+    storage = trackio.sqlite_storage
+    monkeypatch.setattr(trackio.utils, "TRACKIO_DIR", tmp_path / "trackio")
+    monkeypatch.setattr(storage, "TRACKIO_DIR", tmp_path / "trackio")
+    assert len(storage.SQLiteStorage.get_runs("sweep")) == 7
+    for row in read_rows(out):
+        name = run_path(row["arm"], row["seed"])
+        config = storage.SQLiteStorage.get_run_config("sweep", name)
+        assert config["_Group"] == row["arm"]
+        assert config["bias_correction"] == row["bias_correction"]
+        logs = storage.SQLiteStorage.get_logs("sweep", name)
+        tags = {tag for values in logs for tag in values}
+        curves = {tag: {v["step"]: v[tag] for v in logs if tag in v} for tag in tags}
+        check_curves(out, row, curves)
+        assert curves["final"] == {5: row["final"]}
+        assert curves["failed"] == {5: row["failed"]}
+
+
+def test_a_tracker_that_fails_is_a_sentence_and_the_sweep_is_done(
+    out, tiny, tmp_path, monkeypatch, capsys
+):
+    needs("wandb")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "a_file"))
+    (tmp_path / "a_file").write_text("")
+    assert sweep(command(tiny, out, *EVERYTHING, "--track", "wandb")) == 0
+    said = capsys.readouterr().out
+    assert "Warning: wandb did not take them (" in said
+    assert "`jaxtune track OUT --to wandb` sends what is not there." in said
+    assert not (out / "tracked.json").exists()
+
+
+def test_what_is_not_installed_is_said_before_anything_starts(tiny, tmp_path, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "wandb" else find(name)
+    )
+    assert sweep(command(tiny, tmp_path / "out", "--track", "wandb")) == 1
+    assert capsys.readouterr().err == (
+        "error: wandb is to track the trials, and wandb is not installed; pip install"
+        " 'jaxtune[wandb]', or leave it out.\n"
+    )
+    assert not (tmp_path / "out").exists()
+    assert track([str(tmp_path / "out"), "--to", "wandb"]) == 1
+    assert "pip install 'jaxtune[wandb]'" in capsys.readouterr().err
+
+
+def test_what_cannot_be_sent_is_one_sentence(out, tmp_path, monkeypatch, capsys):
+    needs("wandb")
+    assert track([str(tmp_path), "--to", "wandb"]) == 1
+    assert "holds no finished trial" in capsys.readouterr().err
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert track([str(out), "--to", "wandb"]) == 1
+    expected = "error: WANDB_MODE is 'disabled'; give one of offline, online.\n"
+    assert capsys.readouterr().err == expected
+    for damage in ("{", "[]", json.dumps({"sweep": "x"})):
+        (out / "tracked.json").write_text(damage)
+        assert track([str(out), "--to", "wandb"]) == 1
+        assert "tracked.json is damaged, and what has been sent is not known" in (
+            capsys.readouterr().err
+        )
+
+
+def test_a_password_of_a_server_is_not_noted():
+    assert place_of("https://me:secret@host:5000/x?y=1") == "mlflow https://host:5000/x"
+    assert place_of(None) == "mlflow"
+
+
+def test_overwritten_results_take_what_was_noted_of_them_away(out, tiny):
+    for name in ("wandb", "mlruns"):
+        (out / name).mkdir()
+    for name in ("tracked.json", "mlflow.db"):
+        (out / name).write_text("old")
+    assert sweep(command(tiny, out, *EVERYTHING, "--overwrite", "true")) == 0
+    assert len(read_rows(out)) == 6
+    left = {file.name for file in out.iterdir()}
+    assert not left & {"wandb", "mlruns", "tracked.json", "mlflow.db"}
