@@ -30,7 +30,7 @@ LOOKED_AGAIN = (
 )
 # An arm is called more stable at the first look that shows it, which is often a lucky one.
 LOOKS_COUNTED = (
-    "Seeds were added until one arm was shown to be more stable than all others, with looks at"
+    "Seeds were added while no arm was shown to be more stable than all others, with looks at"
     " numbers of seeds that were fixed beforehand. Every p counts {times:.3g} times for that, so"
     " that the verdict is as sure as at one look; but a difference at which one stops is on average"
     " shown larger than it is."
