@@ -102,7 +102,7 @@ class Noted:
 
     def send(self, run):
         if len(self.runs) == self.breaks_at:
-            raise ConnectionError("the line is dead\nand more")
+            raise ConnectionError("no http://me:secret@host:1/a?token=secret there\nand more")
         self.runs.append(run)
 
     def attach(self, report, key):
@@ -121,8 +121,8 @@ def test_what_is_there_is_not_sent_again(out, monkeypatch, capsys):
     whole = keep_rows(out, 4)
     first, rest, later, same, elsewhere = Noted(breaks_at=3), Noted(), Noted(), Noted(), Noted("x")
     assert send(first, status=1) == (
-        "error: wandb did not take them (the line is dead); OUT has all trials, and `jaxtune track"
-        " OUT --to wandb` sends what is not there.\n"
+        "error: wandb did not take them (no http://host:1/a there); OUT has all trials, and"
+        " `jaxtune track OUT --to wandb` sends what is not there.\n"
     )
     assert send(rest) == "Sent 1 trial (3 were there) to a list."
     (out / "trials.jsonl").write_text(whole)
