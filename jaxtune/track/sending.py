@@ -5,6 +5,7 @@ Nothing is lost where a tracker fails: OUT has it all, and the same command send
 
 import contextlib
 import importlib
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -95,6 +96,11 @@ def _guarded(name: str, act: Any) -> Any:
     except Exception as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{name} did not take them ({why}); OUT has all trials, and `jaxtune track OUT --to"
-            f" {name}` sends what is not there."
+            f"{name} did not take them ({_without_secrets(why)}); OUT has all trials, and `jaxtune"
+            f" track OUT --to {name}` sends what is not there."
         ) from error
+
+
+def _without_secrets(text: str) -> str:
+    """Addresses without who logs in there and without what is asked, where tokens stand."""
+    return re.sub(r"(https?://)(?:[^/@\s]*@)?([^?\s]*)(?:\?\S*)?", r"\1\2", text)

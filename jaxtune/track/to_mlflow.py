@@ -26,6 +26,8 @@ class MlflowTracker:
         # Before the import, which reads it. Only who has set a server up wants calls to anywhere.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        # It prints the server's address at every run, with the password that is in it.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         import mlflow.entities  # pyrefly: ignore[missing-import]
 
         self._entities: Any = mlflow.entities

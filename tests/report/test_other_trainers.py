@@ -165,6 +165,7 @@ def test_an_export_of_wandb(tmp_path, capsys):
     assert "holds no run that has finished" in said(capsys, file, status=1)
 
 
+@pytest.mark.storm  # for the library's own start
 def test_the_csv_of_wandbs_guide_from_runs_that_wandb_has_written(tmp_path, monkeypatch, capsys):
     """Columns summary and config hold a dict each; a score that is no number, and what is none."""
     wandb = pytest.importorskip("wandb")
@@ -229,6 +230,7 @@ def test_an_export_of_mlflow(frame, tmp_path, capsys):
     assert pd.read_csv(tmp_path / "mlflow_report" / "trials.csv").seed.tolist() == [*range(9)] * 2
 
 
+@pytest.mark.storm  # for the library's own start
 def test_a_frame_that_mlflow_itself_has_written(tmp_path, monkeypatch, capsys):
     """The CSV of `search_runs` and of `mlflow experiments csv`, with the index and without: a run
     that was killed, one that still runs, a score that is no number, tags of its user.

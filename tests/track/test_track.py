@@ -24,6 +24,30 @@ VARIABLES = (
 )
 
 
+# Read by every Python that a test starts: it notes who is called outside the machine.
+WATCHED = """
+import sys
+
+def watch(event, values):
+    address = values[-1] if event == "socket.connect" else None
+    if event == "socket.getaddrinfo" or isinstance(address, tuple):  # a path is this machine's
+        with open({file!r}, "a") as opened:
+            print(event, values, file=opened)
+
+sys.addaudithook(watch)
+"""
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    """The file in which calls by Python to other machines are noted."""
+    file = tmp_path / "calls.txt"
+    (tmp_path / "watched").mkdir()
+    (tmp_path / "watched" / "sitecustomize.py").write_text(WATCHED.format(file=str(file)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "watched"))
+    return file
+
+
 @pytest.fixture
 def out(swept, tmp_path, monkeypatch):
     """A finished sweep of six trials, and nobody's settings of trackers."""
@@ -62,13 +86,14 @@ def check_curves(out, row, found):
     assert not any("attention" in tag for tag in found)  # kinds of tensors stay in the history
 
 
-def test_wandb_offline(out, capsys):
+def test_wandb_offline(out, calls, capsys):
     """A run per trial, grouped by arm, and the report as a page."""
     needs("wandb")
     from wandb_files import run_of
 
     track_after_sweep(out, "wandb")
     assert "Sent 6 trials to W&B, offline: wandb sync" in capsys.readouterr().out
+    assert not calls.exists()
     found = [run_of(folder) for folder in sorted((out / "wandb").glob("offline-run-*"))]
     runs = {run["name"]: run for run in found if run["kind"] == "trial"}
     rows = read_rows(out)
@@ -102,7 +127,7 @@ class Noted:
 
     def send(self, run):
         if len(self.runs) == self.breaks_at:
-            raise ConnectionError("the line is dead\nand more")
+            raise ConnectionError("no http://me:secret@host:1/a?token=secret there\nand more")
         self.runs.append(run)
 
     def attach(self, report, key):
@@ -121,8 +146,8 @@ def test_what_is_there_is_not_sent_again(out, monkeypatch, capsys):
     whole = keep_rows(out, 4)
     first, rest, later, same, elsewhere = Noted(breaks_at=3), Noted(), Noted(), Noted(), Noted("x")
     assert send(first, status=1) == (
-        "error: wandb did not take them (the line is dead); OUT has all trials, and `jaxtune track"
-        " OUT --to wandb` sends what is not there.\n"
+        "error: wandb did not take them (no http://host:1/a there); OUT has all trials, and"
+        " `jaxtune track OUT --to wandb` sends what is not there.\n"
     )
     assert send(rest) == "Sent 1 trial (3 were there) to a list."
     (out / "trials.jsonl").write_text(whole)
@@ -137,13 +162,14 @@ def test_what_is_there_is_not_sent_again(out, monkeypatch, capsys):
     assert rest.reports[0][1] != later.reports[0][1] == elsewhere.reports[0][1]
 
 
-def test_mlflow_in_a_local_database(out, tiny, capsys):
+def test_mlflow_in_a_local_database(out, calls, tiny, capsys):
     """By the sweep's own command, which has nothing to train here."""
     needs("mlflow", "sqlalchemy", "alembic")
     from mlflow import MlflowClient
 
     assert sweep(command(tiny, out, *EVERYTHING, "--track", "mlflow")) == 0
     assert "Sent 6 trials to MLflow: mlflow ui --backend-store-uri" in capsys.readouterr().out
+    assert not calls.exists()
     client = MlflowClient(tracking_uri=f"sqlite:///{out / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("sweep")
     found = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
@@ -166,11 +192,13 @@ def test_mlflow_in_a_local_database(out, tiny, capsys):
     assert "track" not in (out / "config.yaml").read_text()
 
 
-def test_trackio_in_its_own_folder(out, tmp_path, monkeypatch, capsys):
+def test_trackio_in_its_own_folder(out, calls, tmp_path, monkeypatch, capsys):
     needs("trackio")
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    monkeypatch.setenv("HF_TOKEN", "hf_none")  # of which trackio would ask the hub whose it is
     track_after_sweep(out, "trackio")
     assert f"Sent 6 trials to trackio, in {tmp_path / 'trackio'}" in capsys.readouterr().out
+    assert not calls.exists()
     import trackio
 
     storage = trackio.sqlite_storage
