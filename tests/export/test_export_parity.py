@@ -70,15 +70,17 @@ def real_sweep(family, tmp_path, real_data, *flags):
 
 @pytest.mark.parametrize("family", storms_but("bert"))
 def test_classifier_on_the_real_dev_set(family, tmp_path, real_data):
-    """RTE's 277 pairs, some cut, through torch: the logits in predictions/ to 1e-4."""
+    """RTE's 277 pairs, some cut, through torch: the logits in predictions/ to 1e-4, and to a
+    fiftieth of what they differ by between examples.
+    """
     glue = real_data / "glue"
     out = real_sweep(family, tmp_path, real_data, "--task", "rte", "--data_dir", str(glue))
     assert export(out, 0, tmp_path / "hf") == 0
     dev = read_glue_folder("rte", glue).dev
     logits = torch_logits(tmp_path / "hf", dev.first, dev.second)
     expected = jaxtune.load_results(out).predictions[0]
-    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
-    assert np.ptp(expected, axis=0).min() > 50 * 1e-4  # the logits differ by far more
+    least = min(1e-4, np.ptp(expected, axis=0).min() / 50)
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=least)
     config = json.loads((tmp_path / "hf" / "config.json").read_text())
     assert config["id2label"] == {"0": "entailment", "1": "not_entailment"}
     assert config["problem_type"] == "single_label_classification"
