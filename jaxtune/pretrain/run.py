@@ -166,7 +166,9 @@ def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
 
 def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> EncoderConfig:
     family = FAMILIES[config.family]
-    own = {field: family.absent[field] for field in family.absent if field not in BERT_KEYS}
+    # None stands for a value that follows from another one.
+    apart = {f: value for f, value in family.absent.items() if f not in BERT_KEYS}
+    own = {field: value for field, value in apart.items() if value is not None}
     if "window" in own:  # with more tokens than that in most sequences, or no block were local
         own["window"] = config.max_length // 2
     # A gate is a product more: a third less of width makes as many weights.
