@@ -2,7 +2,7 @@
 
 python benchmarks/torch_runs.py --model FOLDER --data_dir GLUE --task rte --train_examples 320 \
 --num_seeds 8 --out RUNS
-jaxtune report RUNS/scores.csv
+jaxtune report RUNS/scores.csv --metric accuracy
 jaxtune report RUNS/runs --metric eval_accuracy
 A line per run in scores.csv, and runs/ARM/seed_N with trainer_state.json in the Hugging Face
 Trainer's form, and predictions.npy; labels.npy lies beside both. A run that is there is not
