@@ -11,6 +11,7 @@ from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.processes import worst, writes
 from jaxtune.core.signals import Interruption
+from jaxtune.core.words import plural
 from jaxtune.storage.paths import CHECKPOINTS
 from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.sweep.conclude import is_decided
@@ -51,9 +52,10 @@ def train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trial
         if more is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:
             break
         if writes():
+            seeds = plural(trials // arms, "seed")
             say(
-                f"After {trials // arms} seeds per arm none was shown to be more stable than all"
-                f" others: going on to {more // arms}."
+                f"After {seeds} per arm none was shown to be more stable than all others: going on"
+                f" to {more // arms}."
             )
     return meter
 

@@ -38,7 +38,7 @@ def test_undecided_it_is_the_sweep_of_all_seeds(tiny, swept, tmp_path, monkeypat
     assert_same_trials(swept, tmp_path / "out")
     said = capsys.readouterr().out
     assert "looked at after 1, 2 and 3 seeds per arm" in said
-    assert "After 1 seeds per arm none was shown to be more stable than all others: going" in said
+    assert "After 1 seed per arm none was shown to be more stable than all others: going" in said
     # Of 1, 2 and 3 seeds each look has a third of the level.
     plain, looked = (jaxtune.load_results(out).verdict for out in (swept, tmp_path / "out"))
     assert [v.numbers.comparisons[0].times for v in (plain, looked)] == [1, 3]
