@@ -250,6 +250,7 @@ class GroupRun:
             self.tables.train,
             np.int32(step),
             np.int32(count),
+            self.tables.frozen,
             *origin,
         )
 
@@ -274,7 +275,8 @@ class GroupRun:
         whose best is too long ago stop here.
         """
         tables, task = self.tables, self.task
-        outcome = self.program.evaluate(models, tables.evaluated, tables.eval_plan)
+        arguments = (tables.evaluated, tables.eval_plan, tables.frozen)
+        outcome = self.program.evaluate(models, self.hyper, *arguments)
         outcome = self.program.fetch(outcome)
         count = len(self.trials)
         scores = [task.all_scores(each) for each in outcome.logits[:count]]
@@ -295,13 +297,12 @@ class GroupRun:
         """Every trial that ends after so many steps, or goes on, answers the further sets."""
         if not self.tables.further:
             return
-        num_layers = self.task.model.encoder.config.num_layers
-        left = left_of_unused_words(self.trials, self.rates[:, :step], num_layers)
+        left = left_of_unused_words(self.trials, self.rates[:, :step], self.task.num_layers)
         decay = self.program.place(np.resize(left, self.program.group_size))
         tables, count = self.tables, len(self.trials)
         for name, (tokens, plan) in tables.further.items():
-            arguments = (decay, tokens, plan, tables.further_words)
-            logits = self.program.fetch(self.program.answer(models, *arguments))
+            arguments = (decay, tokens, plan, tables.further_words, tables.frozen)
+            logits = self.program.fetch(self.program.answer(models, self.hyper, *arguments))
             self.records.add_answers(name, logits[:count])
 
     def _results(self, position: Position) -> list[TrialResult]:
