@@ -88,6 +88,10 @@ class Sweep:
         """By path, every word's row among them, adapters merged; raises UserError where there are
         none.
         """
+        return whole_params(self.trained(member), member.trial.config)
+
+    def trained(self, member: Member) -> Params:
+        """Those that the trial has trained, by path; raises UserError where there are none."""
         again = (
             f"run the sweep again with python -m jaxtune.sweep --config {self.out / CONFIG} "
             f"--save_params {self.step} --out OTHER"
@@ -98,10 +102,9 @@ class Sweep:
                 f" {again}."
             )
         try:
-            params = load_params(member.folder)
+            return load_params(member.folder)
         except Exception as error:  # orbax and its readers raise many kinds
             raise UserError(f"{member.folder} is damaged and cannot be read; {again}.") from error
-        return whole_params(params, member.trial.config)
 
 
 def read_sweep(

@@ -203,7 +203,9 @@ def _attention(
     return checkpoint_name(out, "attention_output")
 
 
-def _dense(config: EncoderConfig, layer: Dense, x: Hidden, key: Key | None, place: int) -> Hidden:
+def _dense(
+    config: EncoderConfig, layer: Dense, x: Float[Array, "token i"], key: Key | None, place: int
+) -> Float[Array, "token o"]:
     """A dense layer of a block with its adapters, whose dropout has a stream for each `place`."""
     out = affine(x, layer.kernel, layer.bias)
     if layer.adapter is None:
