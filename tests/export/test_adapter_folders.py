@@ -31,6 +31,7 @@ def out(tiny, files, tmp_path_factory):
     """Two trials of each rank, of a learning rate at which all of them learn."""
     out = tmp_path_factory.mktemp("adapted") / "out"
     flags = [*further(files), *ADAPTERS, "--num_seeds", "2", "--learning_rate", "1e-2"]
+    flags += ["--max_steps", "40"]
     plain = command(tiny, files, out)
     assert sweep([*plain[: plain.index("--grid.bias_correction")], *flags]) == 0
     return out

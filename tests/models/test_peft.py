@@ -77,14 +77,18 @@ def gradients_of(trained: Any, batch: Any, frozen: Any) -> Any:
     return loss_and_gradients(trained, batch, None, whole=lambda own: whole(own, frozen))
 
 
-# Every family has the adapters; the four that differ in names or in parts of modules are quick.
-QUICK = ("bert", "roberta", "distilbert", "modernbert")
+STORM = pytest.mark.storm
+QUERY_VALUE, ALL = ("query", "value"), ("all",)
+# Every family has adapters; these differ in names, or in parts of modules.
+QUICK = (("bert", ALL), ("roberta", QUERY_VALUE), ("distilbert", QUERY_VALUE), ("modernbert", ALL))
+CASES = [
+    pytest.param(family, targets, marks=() if (family, targets) in QUICK else STORM)
+    for family in hf.FAMILIES
+    for targets in (QUERY_VALUE, ALL)
+]
 
 
-@pytest.mark.parametrize("targets", [("query", "value"), ("all",)])
-@pytest.mark.parametrize(
-    "family", [f if f in QUICK else pytest.param(f, marks=pytest.mark.storm) for f in hf.FAMILIES]
-)
+@pytest.mark.parametrize(("family", "targets"), CASES)
 def test_logits_and_gradients_are_pefts(family: str, targets: Any, tmp_path: Any) -> None:
     trained, frozen = ours(family, targets)
     reference = in_peft(family, trained, tmp_path / "peft")
@@ -105,8 +109,17 @@ def test_logits_and_gradients_are_pefts(family: str, targets: Any, tmp_path: Any
         assert deviation(found[name], gradient * own_rows) < 1e-5, name
 
 
-@pytest.mark.parametrize("corrected", [True, False])
-@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+@pytest.mark.parametrize(
+    ("family", "corrected"),
+    [
+        ("bert", False),
+        ("roberta", True),
+        pytest.param("bert", True, marks=STORM),
+        pytest.param("roberta", False, marks=STORM),
+        pytest.param("distilbert", True, marks=STORM),
+        pytest.param("distilbert", False, marks=STORM),
+    ],
+)
 def test_eight_steps_agree_with_peft(family: str, corrected: bool, tmp_path: Any) -> None:
     """Every loss and every adapter after eight steps of AdamW, with correction on and off; B has
     four times the rate, as LoRA+ has it.
@@ -153,7 +166,7 @@ def test_adapters_are_drawn_as_peft_draws_them() -> None:
     for rank, targets in ((4, ("query", "value")), (8, ("all",))):
         config = SweepConfig(lora_rank=rank, lora_targets=targets)
         trained, _ = in_parts(hf.load_jax(hf.make_folder("bert")), config, rank)
-        draws[rank] = paths(draw_adapters(trained, 3.0, jax.random.key(1)))
+        draws[rank] = paths(jax.jit(draw_adapters)(trained, 3.0, jax.random.key(1)))
     for path in (path for path in draws[4] if is_adapter(path)):
         few, many = (np.asarray(draws[rank][path]) for rank in (4, 8))
         if path.endswith("/b/kernel"):

@@ -74,6 +74,7 @@ def test_the_base_has_no_trial_axis(tiny):
     assert copied <= {(5, width, width)}  # the pooler's, which every trial trains
 
 
+@pytest.mark.storm
 def test_packed_trains_as_padded_does(tiny):
     flags = [*LORA, "--lora_targets", "all", "--num_seeds", "1", "--dropout", "0"]
     one = run(plan_for(tiny, *flags), 1, 1)[0][0, "all"]
@@ -81,6 +82,7 @@ def test_packed_trains_as_padded_does(tiny):
     np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.storm
 def test_dropout_of_adapters_draws_and_rounds_alike(tiny):
     """It changes a trial, and is the same alone and stacked."""
     flags = [*LORA, "--num_seeds", "2", "--dropout", "0"]
@@ -91,7 +93,10 @@ def test_dropout_of_adapters_draws_and_rounds_alike(tiny):
     np.testing.assert_allclose(alone.logits, together.logits, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("train", "own"), [("head", "head/"), ("bias", r"head/|.*/bias$")])
+@pytest.mark.parametrize(
+    ("train", "own"),
+    [("bias", r"head/|.*/bias$"), pytest.param("head", "head/", marks=pytest.mark.storm)],
+)
 def test_biases_or_the_head_alone(tiny, train, own):
     plan = plan_for(tiny, "--train", train, "--num_seeds", "1", "--save_params", "final")
     result = run(plan, 1, 1)[0][0, "all"]
@@ -105,6 +110,7 @@ def test_biases_or_the_head_alone(tiny, train, own):
     np.testing.assert_array_equal(whole["encoder/layers/query/kernel"], start)
 
 
+@pytest.mark.storm
 def test_bfloat16_holds_the_base_in_it(tiny):
     plan = plan_for(tiny, *LORA, "--precision", "bfloat16", "--num_seeds", "2")
     frozen = paths(plan.task.frozen)
