@@ -33,8 +33,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compile_cache()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-# Tracing makes objects by the million among those of torch and transformers, which live on: Python's
-# collector, which by default looks after every 700 new ones, took an eighth of the tests' CPU time.
+# Tracing makes objects by the million, beside those of torch and transformers, which stay: looking
+# after every 700 new ones, the default, took Python's collector an eighth of the tests' CPU time.
 gc.set_threshold(100_000, 50, 1000)
 
 import jax  # noqa: E402

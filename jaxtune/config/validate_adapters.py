@@ -1,6 +1,8 @@
 """Adapters and frozen parts: which of their settings are out of range or contradict each other."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 
 from jaxtune.config.settings import ADAPTED, SweepConfig, freezes
 from jaxtune.core.errors import UserError
@@ -44,6 +46,21 @@ def check_adapters(config: SweepConfig) -> None:
             f"{name} is {getattr(config, name)}, which goes by the blocks, and with train head none"
             " is trained; leave it out."
         )
+
+
+def check_used(arms: Sequence[SweepConfig]) -> None:
+    """Raises UserError for a setting of adapters where no arm has any."""
+    if any(arm.lora_rank for arm in arms):
+        return
+    names = [field for field in dataclasses.asdict(arms[0]) if field.startswith("lora_")]
+    for name in (*names, "use_rslora"):
+        for value in (getattr(arm, name) for arm in arms):
+            if value != getattr(SweepConfig, name):
+                shown = " ".join(value) if isinstance(value, tuple) else value
+                raise UserError(
+                    f"{name} is {shown}, which adapters alone have; give lora_rank too, or leave it"
+                    " out."
+                )
 
 
 def _check_targets(config: SweepConfig) -> None:

@@ -57,6 +57,6 @@ def as_products_read(frozen: SequenceClassifier, config: EncoderConfig) -> Seque
     def held(key_path: Any, leaf: Any) -> Any:
         path = path_of(key_path)
         blocks = path.startswith("encoder/layers/") and path.endswith("kernel")
-        return np.asarray(leaf).astype(dtype) if blocks else leaf
+        return np.asarray(leaf).astype(dtype, copy=False) if blocks else leaf
 
     return jax.tree_util.tree_map_with_path(held, frozen)

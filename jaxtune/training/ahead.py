@@ -127,9 +127,7 @@ def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any]) -> Described | N
     """A plan's evaluation on these devices; None where the compiler finds no room for it."""
     program, run = _group(plan, devices)
     models = program.place_state(run.state_shapes(), None)[0].model
-    tables = run.tables
-    asked = (run.hyper, tables.evaluated, tables.eval_plan, tables.frozen)
-    return _compiled(plan, program.evaluate, (models, *asked))
+    return _compiled(plan, program.evaluate, run.evaluate_arguments(models))
 
 
 def bytes_beside(plan: ProgramPlan, trials: int) -> int:

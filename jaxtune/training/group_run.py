@@ -254,6 +254,11 @@ class GroupRun:
             *origin,
         )
 
+    def evaluate_arguments(self, models: SequenceClassifier) -> tuple[Any, ...]:
+        """What the program's `evaluate` takes."""
+        tables = self.tables
+        return models, self.hyper, tables.evaluated, tables.eval_plan, tables.frozen
+
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
             on_host = self.program.fetch(records)
@@ -274,9 +279,8 @@ class GroupRun:
         """Scores the dev set; returns which lanes improved on their best. With `patience`, trials
         whose best is too long ago stop here.
         """
-        tables, task = self.tables, self.task
-        arguments = (tables.evaluated, tables.eval_plan, tables.frozen)
-        outcome = self.program.evaluate(models, self.hyper, *arguments)
+        task = self.task
+        outcome = self.program.evaluate(*self.evaluate_arguments(models))
         outcome = self.program.fetch(outcome)
         count = len(self.trials)
         scores = [task.all_scores(each) for each in outcome.logits[:count]]

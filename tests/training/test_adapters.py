@@ -129,6 +129,7 @@ REFUSED = [
     (["--lora_rank", "4", "--lora_targets", "gate"], "do not have"),
     (["--lora_rank", "4", "--train", "bias"], "lora_rank and train 'bias'"),
     (["--lora_rank", "4", "--mixout", "0.5"], "mixout is 0.5"),
+    (["--lora_alpha", "8"], "lora_alpha is 8.0, which adapters alone have"),
     (["--train", "head", "--reinit_layers", "1"], "reinit_layers is 1"),
     (["--train", "head", "--layerwise_lr_decay", "0.9"], "layerwise_lr_decay is 0.9"),
     (["--train", "head", "--early_stop", "0.5"], "early_stop is 0.5"),
