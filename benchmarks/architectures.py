@@ -87,6 +87,11 @@ def write_architecture(family: str, tokenizers: Path, folder: Path, sizes: dict)
     shutil.copytree(tokenizers / tokenizer, folder, dirs_exist_ok=True)
     config = {"model_type": family, "max_position_embeddings": 512} | own | sizes
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    if not (folder / "tokenizer_config.json").exists():
+        # Or transformers takes the class that belongs to config.json's family.
+        kind = {"roberta": "RobertaTokenizer", "albert-v2": "AlbertTokenizer"}[tokenizer]
+        text = json.dumps({"tokenizer_class": kind})
+        (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
     return folder
 
 
