@@ -198,7 +198,7 @@ def test_an_effective_rate_below_what_was_set_is_told_and_so_is_what_it_leaves_o
     for arms, told in (([plain], False), ([plain, started], True)):
         found = find([source(arm) for arm in arms])
         (section,) = (s for s in sections(found) if s.title == "Effective learning rate")
-        assert ("other links of Adam" in section.text) == told
+        assert ("other links of Adam" in section.lede) == told
     assert section.keys[1].label == "[started]: peak 5.6e-6 at step 148, 0.28 times what was set"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import pytest
 import torch
-from small_groups import assert_same, plan_for, run
+from small_groups import assert_same, custom_files, plan_for, run
 
 from jaxtune.config.parse import parse
 from jaxtune.config.settings import LINKS as SETTINGS
@@ -102,13 +102,28 @@ def test_every_combination_is_its_formula_in_one_program() -> None:
 
 
 def test_off_is_the_plain_chain_bit_for_bit() -> None:
+    """With everything traced, as it is in a program, and the whole chain around it. (Of a tensor of
+    a few elements LLVM fuses other multiplications and additions in every program.)
+    """
+    params = tensor("head/classifier/kernel", np.ones((200, 6)))
+    gradients = jax.tree.map(
+        lambda p: jnp.broadcast_to(GRADIENTS[:, None], (STEPS, 200, 6)), params
+    )
+
+    def after(hyper: Hyper, links: tuple[str, ...]) -> Any:
+        tx = make_optimizer(hyper, STEPS, links=links)
+
+        def step(carry: Any, gradient: Any) -> Any:
+            updates, state = tx.update(gradient, carry[1], carry[0])
+            return (optax.apply_updates(carry[0], updates), state), updates
+
+        return jax.lax.scan(step, (params, tx.init(params)), gradients)[1]
+
+    program = jax.jit(after, static_argnums=1)
     for enabled in (True, False):
-        plain = optax.chain(
-            scale_by_moments(B1, B2, EPS), scale_by_bias_correction(B1, B2, enabled)
-        )
-        off = chain(B2, enabled, enabled, False, 0.0, False)
-        one, other = (jax.jit(lambda tx=tx: updates_of(tx))() for tx in (off, plain))
-        np.testing.assert_array_equal(one, other)
+        hyper = Hyper(1e-2, enabled, B1, B2, EPS, 0.1, 1.0, 0.1)
+        plain, off = (jax.tree.leaves(program(hyper, links)) for links in ((), tuple(SETTINGS)))
+        np.testing.assert_array_equal(plain, off)
 
 
 def torch_updates(make: Any, **settings: Any) -> np.ndarray:
@@ -365,6 +380,7 @@ def test_a_trial_without_links_is_bitwise_what_it_is_in_the_plain_program(grid, 
     assert_same(alone[0, "all"], grid[0][arm_of("false", "false", "0.0", "false")])
 
 
+@pytest.mark.storm
 def test_one_link_alone_is_bitwise_what_it_is_in_a_grid_of_several(grid, tiny):
     flags = ("--num_seeds", "1", "--save_params", "final", "--compact_vocabulary", "false")
     alone, _ = run(plan_for(tiny, *flags, "--correct_eps", "true"), num_devices=1, group_size=1)
@@ -393,6 +409,22 @@ def test_stacked_trials_are_to_rounding_the_trial_alone(tiny):
     alone, _ = run(plan_for(tiny, *flags), 1, 1)
     for arm, result in alone.items():
         np.testing.assert_allclose(stacked[arm].logits, result.logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.storm
+def test_words_that_no_text_has_decay_by_the_damped_learning_rate(tiny, tmp_path):
+    """What is given back to a compact vocabulary is what the whole one ends with."""
+    flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "5"]
+    flags += ["--untuned_warmup", "true", "--adam_b2", "0.9", "--learning_rate", "1e-2"]
+    params = {}
+    for compacted in ("true", "false"):
+        few = ["--task", "custom", *custom_files(tmp_path), "--compact_vocabulary", compacted]
+        plan = plan_for(tiny, *flags, *few)
+        result = run(plan, 1, 1)[0][0, "all"]
+        params[compacted] = plan.full_params(result, "final", result.params["final"])
+    word = "encoder/word/embedding"
+    assert not np.allclose(params["false"][word], plan.task.full_embedding, rtol=1e-2)
+    np.testing.assert_allclose(params["true"][word], params["false"][word], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
