@@ -14,7 +14,7 @@ from jaxtyping import Float
 Rates = Float[np.ndarray, " step"]
 NEEDED = ("learning_rate", "warmup_ratio", "schedule", "bias_correction", "adam_b1", "adam_b2")
 # Links that change the size of a step; rows of sweeps from before there were any do not name them.
-LINKS: Mapping[str, Any] = {
+SIZE_LINKS: Mapping[str, Any] = {
     "correct_moments": "both",
     "second_moment_init": 0.0,
     "untuned_warmup": False,
@@ -159,15 +159,13 @@ def step_sizes(settings: Mapping[str, Any], num_steps: int) -> Rates:
     """
     count = np.arange(1, num_steps + 1)
     b2, start = settings["adam_b2"], link_of(settings, "second_moment_init")
-    both = link_of(settings, "correct_moments")
+    which = link_of(settings, "correct_moments") if settings["bias_correction"] else "none"
     of_first, of_second = first_share(settings["adam_b1"], count), second_root(b2, count)
-    corrected = settings["bias_correction"]
-    root = of_second if corrected and both != "first" else 1.0
-    share = of_first if corrected and both != "second" else 1.0
+    share = of_first if which in ("both", "first") else 1.0
+    root = of_second if which in ("both", "second") else 1.0
     # Of steady squares the second moment has 1 - b2^t, and start * b2^t more of what it began with.
-    of_squares = (
-        root / np.sqrt(of_second**2 + start * (1 - of_second**2)) if start else (root / of_second)
-    )
+    held = np.sqrt(of_second**2 + start * (1 - of_second**2)) if start else of_second
+    of_squares = root / held
     if link_of(settings, "update_clipping"):
         of_squares = np.minimum(1.0, of_squares)
     sizes = of_first / share * of_squares
@@ -175,11 +173,11 @@ def step_sizes(settings: Mapping[str, Any], num_steps: int) -> Rates:
 
 
 def link_of(settings: Mapping[str, Any], name: str) -> Any:
-    """The value of one of `LINKS`; a row that lacks it, or has NaN there beside rows of a later
-    sweep, is of an arm without.
+    """The value of one of `SIZE_LINKS`; a row that lacks it, or has NaN there beside rows of a
+    later sweep, is of an arm without.
     """
     value = settings.get(name)
-    return LINKS[name] if value is None or value != value else value
+    return SIZE_LINKS[name] if value is None or value != value else value
 
 
 def peak(settings: Mapping[str, Any], num_steps: int) -> Peak:

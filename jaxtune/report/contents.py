@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxtune.core.schedules import LINKS, effective_rates, link_of, show_rate
+from jaxtune.core.schedules import SIZE_LINKS, effective_rates, link_of, show_rate
 from jaxtune.report.agreement_tables import (
     instability_table,
     representations_table,
@@ -236,8 +236,8 @@ def _head_only(found: Findings) -> str:
 
 def _about_links(found: Findings) -> str:
     """What the curve leaves open of arms with other links than the correction."""
-    settings = [arm.trials[0].row for arm in found.arms if arm.peak is not None]
-    if all(link_of(row, name) == plain for row in settings for name, plain in LINKS.items()):
+    rows = [arm.trials[0].row for arm in found.arms if arm.peak is not None]
+    if all(link_of(row, name) == off for row in rows for name, off in SIZE_LINKS.items()):
         return ""
     return (
         " Of arms with other links of Adam it is that of gradients whose size stays what it is at"

@@ -17,11 +17,10 @@ import torch
 from small_groups import assert_same, custom_files, plan_for, run
 
 from jaxtune.config.parse import parse
-from jaxtune.config.settings import LINKS as SETTINGS
-from jaxtune.config.settings import SweepConfig
+from jaxtune.config.settings import LINKS, SweepConfig
 from jaxtune.config.trials import Hyper, make_trials
 from jaxtune.core.errors import UserError
-from jaxtune.core.schedules import LINKS, effective_rates, scheduled_rate, scheduled_rates
+from jaxtune.core.schedules import SIZE_LINKS, effective_rates, scheduled_rate, scheduled_rates
 from jaxtune.models.names import paths
 from jaxtune.training.links import (
     clip_each_update,
@@ -122,7 +121,7 @@ def test_off_is_the_plain_chain_bit_for_bit() -> None:
     program = jax.jit(after, static_argnums=1)
     for enabled in (True, False):
         hyper = Hyper(1e-2, enabled, B1, B2, EPS, 0.1, 1.0, 0.1)
-        plain, off = (jax.tree.leaves(program(hyper, links)) for links in ((), tuple(SETTINGS)))
+        plain, off = (jax.tree.leaves(program(hyper, links)) for links in ((), LINKS))
         np.testing.assert_array_equal(plain, off)
 
 
@@ -288,7 +287,7 @@ def test_the_effective_rate_is_the_size_of_steps_by_steady_gradients(arm: dict[s
     common = ["--model=m", "--task=rte", "--num_seeds=1", "--compact_vocabulary=false"]
     off = ["--adam_eps=1e-12", "--weight_decay=0", "--max_grad_norm=null"]
     (trial,) = make_trials(parse([*common, *off, *flags]))
-    tx = make_optimizer(trial.hyper, STEPS, links=tuple(SETTINGS))
+    tx = make_optimizer(trial.hyper, STEPS, links=LINKS)
     params = tensor("head/classifier/kernel", np.ones((2, 3)))
     state, steady, sizes = tx.init(params), jax.tree.map(lambda p: p * 0.5, params), []
     for _ in range(STEPS):
@@ -306,9 +305,9 @@ def test_the_effective_rate_is_the_size_of_steps_by_steady_gradients(arm: dict[s
 
 def test_rows_without_links_are_of_adam() -> None:
     """Of sweeps from before there were any, and of such beside later ones, where NaN stands."""
-    assert all(LINKS[name] == getattr(SweepConfig, name) for name in LINKS)
+    assert all(SIZE_LINKS[name] == getattr(SweepConfig, name) for name in SIZE_LINKS)
     old = SETTINGS_OF | {"bias_correction": False}
-    beside = old | dict.fromkeys(LINKS, float("nan"))
+    beside = old | dict.fromkeys(SIZE_LINKS, float("nan"))
     for settings in (old, beside):
         np.testing.assert_array_equal(effective_rates(settings, 9), effective_rates(old, 9))
         assert not np.array_equal(effective_rates(settings, 9), scheduled_rates(old, 9))
