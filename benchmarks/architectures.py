@@ -77,7 +77,12 @@ ARCHITECTURES = {
 # DistilBERT has names of its own, and half the blocks; ModernBERT's published base is its default.
 OWN_BASE = {
     "distilbert": {"n_layers": 6, "dim": 768, "n_heads": 12, "hidden_dim": 3072},
-    "modernbert": {"num_hidden_layers": 22, "hidden_size": 768, "intermediate_size": 1152},
+    "modernbert": {
+        "num_hidden_layers": 22,
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "intermediate_size": 1152,
+    },
 }
 
 
