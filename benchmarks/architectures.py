@@ -64,7 +64,13 @@ ARCHITECTURES = {
     "xlm-roberta": Architecture("roberta", ROBERTA | {"vocab_size": 250002}),
     "camembert": Architecture("roberta", ROBERTA | {"vocab_size": 32005}),
     "albert": Architecture(
-        "albert-v2", {"vocab_size": 30000, "embedding_size": 128, "hidden_act": "gelu_new"}
+        "albert-v2",
+        {
+            "vocab_size": 30000,
+            "embedding_size": 128,
+            "hidden_act": "gelu_new",
+            "type_vocab_size": 2,
+        },
     ),
     "distilbert": Architecture("bert-uncased", {"vocab_size": 30522}),
     "electra": Architecture(
