@@ -1,7 +1,8 @@
 """Model folders of published sizes, without weights: config.json and a tokenizer's files.
 
 Each config.json holds what transformers' own config class of the family has by default, which is
-the published base model, but for what is named here.
+the published base model, but for what is named here. A tokenizer of another family stands in where
+its own is not at hand: of the words only those in use are trained, so that it decides little.
 """
 
 import json
@@ -52,7 +53,7 @@ DEBERTA_V3 = {
     "pad_token_id": 0,
 }
 MPNET = {
-    "vocab_size": 30527,
+    "vocab_size": 50265,  # of the tokenizer here, which has its padding at 1; published are 30,527
     "pad_token_id": 1,
     "max_position_embeddings": 514,
     "layer_norm_eps": 1e-5,
@@ -69,8 +70,8 @@ ARCHITECTURES = {
     "electra": Architecture(
         "bert-uncased", {"vocab_size": 30522, "embedding_size": 768, "type_vocab_size": 2}
     ),
-    "mpnet": Architecture("bert-uncased", MPNET),
-    "modernbert": Architecture("roberta", {"vocab_size": 50368}),
+    "mpnet": Architecture("roberta", MPNET),
+    "modernbert": Architecture("roberta", {"vocab_size": 50368, "pad_token_id": 1}),
     "deberta-v2": Architecture("bert-uncased", DEBERTA_V3),
 }
 # DistilBERT has names of its own, and half the blocks; ModernBERT's published base is its default.
@@ -86,6 +87,11 @@ def write_architecture(family: str, tokenizers: Path, folder: Path, sizes: dict)
     shutil.copytree(tokenizers / tokenizer, folder, dirs_exist_ok=True)
     config = {"model_type": family, "max_position_embeddings": 512} | own | sizes
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    if not (folder / "tokenizer_config.json").exists():
+        # Or transformers takes the class that belongs to config.json's family.
+        kind = {"roberta": "RobertaTokenizer", "albert-v2": "AlbertTokenizer"}[tokenizer]
+        text = json.dumps({"tokenizer_class": kind})
+        (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
     return folder
 
 
