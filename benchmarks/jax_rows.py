@@ -51,10 +51,10 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     began = time.perf_counter()
     state = run.start_state()
     state, records = program.train(*run.train_arguments(state, 0, 1))
-    jax.block_until_ready(program.evaluate(state.model, tables.evaluated, tables.eval_plan))
+    jax.block_until_ready(program.evaluate(*run.evaluate_arguments(state.model)))
     compiled = time.perf_counter() - began
     began = time.perf_counter()
-    jax.block_until_ready(program.evaluate(state.model, tables.evaluated, tables.eval_plan))
+    jax.block_until_ready(program.evaluate(*run.evaluate_arguments(state.model)))
     evaluation = (time.perf_counter() - began) / num_trials
     times, cpu_times = [], []
     for repeat in range(repeats + 1):  # the first repeat warms up

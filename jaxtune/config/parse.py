@@ -18,6 +18,7 @@ import yaml
 from jaxtune.config.recipe_files import recipe_file, recipe_table
 from jaxtune.config.settings import COMMAND_FIELDS, INPUT_FIELDS, NOT_SWEPT, SweepConfig
 from jaxtune.config.validate import check
+from jaxtune.config.validate_adapters import check_used
 from jaxtune.config.yaml_files import Entry, converted, entries, read_file
 from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.fields import hints_of, suggestion
@@ -107,6 +108,7 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     )
     for arm in arms:
         check(arm)
+    check_used(arms)
     if base.until_decided and len(arms) < 2:
         raise UserError(
             "until_decided compares arms, and there is one; sweep a field, such as"

@@ -191,6 +191,28 @@ class SweepConfig:
     label_smoothing: float = 0.0
     """Share of each label that the training loss spreads evenly over all classes; 0 is off."""
 
+    # Less than all (see docs/lora.md)
+    lora_rank: int = 0
+    """Rank of adapters beside frozen dense layers (LoRA, Hu et al. 2022): the encoder is held once
+    for all trials, and each trains its adapters and its head; 0 is off.
+    """
+    lora_alpha: float = 16.0
+    """With lora_rank: adapters are multiplied by lora_alpha / lora_rank."""
+    use_rslora: bool = False
+    """Multiply adapters by lora_alpha / sqrt(lora_rank) instead (Kalajdzievski 2023)."""
+    lora_dropout: float = 0.0
+    """Dropout of what adapters read."""
+    lora_targets: tuple[str, ...] = ("query", "value")
+    """Dense layers of every block that have an adapter: query, key, value, attention_output,
+    intermediate, gate, output, or all.
+    """
+    lora_b_lr_ratio: float = 1.0
+    """Learning rate of the adapters' B over that of all else (LoRA+, Hayou et al. 2024)."""
+    train: Literal["all", "bias", "head"] | None = None
+    """What is trained without adapters: all, the head and every bias (BitFit, Ben Zaken et al.
+    2022), or the head alone; null is all, or with lora_rank the adapters and the head.
+    """
+
     # Mitigations (see --recipe)
     mixout: float = 0.0
     """Probability that a step puts an input's weights in a dense layer back to where the trial
@@ -279,6 +301,10 @@ TRACED_FIELDS = (
     "reinit_layers",
     "class_weights",
     "label_smoothing",
+    "lora_rank",
+    "lora_alpha",
+    "use_rslora",
+    "lora_b_lr_ratio",
 )
 # Traced too, but a program holds the arithmetic of only those that its trials use: without them it
 # is the plain one.
@@ -311,10 +337,12 @@ _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),
     *("text_columns", "classes", "delimiter", "quoting", "several_labels", "label_columns"),
     "token_classification",
-    *("early_stop", "keep_trials", "patience", "metric", "positive_class"),
+    *("early_stop", "keep_trials", "patience", "metric", "positive_class", "lora_targets"),
     *FURTHER_FIELDS,
 )
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
+# Dense layers of a block that an adapter may be put beside, where the block has them.
+ADAPTED = ("query", "key", "value", "attention_output", "intermediate", "gate", "output")
 # Far above any sweep: a mistyped range is refused before it fills the memory.
 MOST_TRIALS = 1_000_000
 
@@ -342,6 +370,11 @@ def shard_of(text: str) -> Shard:
 def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
     """The mitigations in use."""
     return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
+
+
+def freezes(config: SweepConfig) -> bool:
+    """Whether trials share a part of the model that none of them trains."""
+    return config.lora_rank != 0 or config.train in ("bias", "head")
 
 
 def class_weight_list(text: str) -> tuple[float, ...]:

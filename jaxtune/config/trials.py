@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,9 @@ if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
     from jax.typing import ArrayLike
 
 
+FIELD_NAMES = tuple(field.name for field in dataclasses.fields(SweepConfig))
+
+
 class Hyper(NamedTuple):
     """One trial's settings of optimiser and loss; every field may be traced and may differ between
     trials. All but the class weights are scalars.
@@ -49,6 +53,10 @@ class Hyper(NamedTuple):
     # Of the loss, compiled in only where a trial uses it (`jaxtune.config.settings.LOSS_FIELDS`).
     class_weights: "ArrayLike" = 1.0  # [label]; or of all
     label_smoothing: "ArrayLike" = 0.0  # share of the label that all classes get
+    # Of adapters, of which a program without any has nothing.
+    lora_rank: "ArrayLike" = 0  # columns of A that are not zero
+    lora_scale: "ArrayLike" = 1.0  # of what adapters add
+    lora_b_lr_ratio: "ArrayLike" = 1.0  # learning rate of B over that of all else
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +88,9 @@ class Trial:
         trial without, for they depend on the data (`jaxtune.data.class_weights`).
         """
         values = {name: getattr(self.config, name) for name in TRACED_FIELDS}
-        del values["class_weights"]
+        for name in ("class_weights", "lora_alpha", "use_rslora"):
+            del values[name]
+        values["lora_scale"] = lora_scale(self.config)
         if values["max_grad_norm"] is None:
             values["max_grad_norm"] = np.inf
         return Hyper(**values)
@@ -92,6 +102,25 @@ class Trial:
         apart = ("model", "task", "metric", "positive_class")
         named_apart = (*SEED_FIELDS, *COMMAND_FIELDS, *apart)
         return {name: value for name, value in values.items() if name not in named_apart}
+
+
+def lora_scale(config: SweepConfig) -> float:
+    """What adapters are multiplied by: alpha / r (Hu et al., 2022), or alpha / sqrt(r), with which
+    the size of a step does not shrink with the rank (Kalajdzievski, 2023); 1 without adapters.
+    """
+    if not config.lora_rank:
+        return 1.0
+    rank = math.sqrt(config.lora_rank) if config.use_rslora else config.lora_rank
+    return config.lora_alpha / rank
+
+
+def merged_config(config: SweepConfig) -> SweepConfig:
+    """The config of a model whose adapters are merged into its weights: that of full tuning."""
+    fields = [name for name in FIELD_NAMES if name.startswith("lora_") or name == "use_rslora"]
+    plain = SweepConfig()
+    return dataclasses.replace(
+        config, train=None, **{name: getattr(plain, name) for name in fields}
+    )
 
 
 def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
@@ -169,11 +198,12 @@ def program_config(config: SweepConfig) -> SweepConfig:
 
     A mitigation in use stays, with a strength of -1 for any: trials without it run the program that
     has none of its arithmetic, so that their numbers do not depend on what the sweep's other arms
-    use.
+    use. Adapters stay so, too: the program has the largest rank of its trials.
     """
     defaults = dataclasses.asdict(SweepConfig())
     shared: dict[str, Any] = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
     shared |= {name: type(defaults[name])(-1) for name in mitigations_of(config)}
+    shared |= {"lora_rank": -1} if config.lora_rank else {}
     return dataclasses.replace(config, **shared)
 
 

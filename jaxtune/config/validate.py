@@ -21,6 +21,7 @@ from jaxtune.config.settings import (
     seed_list,
     shard_of,
 )
+from jaxtune.config.validate_adapters import check_adapters
 from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
 from jaxtune.core.accelerators import accelerator
 from jaxtune.core.errors import UserError
@@ -36,6 +37,7 @@ def check(config: SweepConfig) -> None:
     _check_seeds(config)
     _check_looks(config)
     _check_recipe(config)
+    check_adapters(config)
     _check_device(config)
     if config.track is not None:
         check_tracker(config.track)

@@ -37,6 +37,8 @@ class ExportConfig:
     """Only the trials of this arm; an ensemble or soup of a sweep with several arms needs it."""
     step: Literal["final", "best"] = "final"
     """Parameters after the last step, or of each trial's best evaluation on the dev set."""
+    adapters: bool = False
+    """Of a sweep with lora_rank: the adapters and the head alone, as a folder that peft loads."""
     model: str | None = None
     """Where the sweep's model lies now, if it has been moved; checked by its sha256, as are these.
     """
@@ -70,7 +72,7 @@ def export(config: ExportConfig) -> None:
     moved = {field: path for field, path in places.items() if path is not None}
     sweep = read_sweep(config.out, config.step, moved)
     devices.set_up()
-    write = choose(sweep, config.trial, config.arm)
+    write = choose(sweep, config.trial, config.arm, config.adapters)
     with fresh_folder(config.to) as folder:
         said = write(folder)
     say(f"{said}\nWrote {config.to}")

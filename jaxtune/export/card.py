@@ -11,16 +11,18 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from jaxtune.config.settings import FURTHER_FIELDS
+from jaxtune.config.settings import FURTHER_FIELDS, SweepConfig
 from jaxtune.core.failure import MEANING
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.version import __version__
 from jaxtune.core.words import plural
 from jaxtune.export.card_text import (
+    BESIDE,
     CARD,
     HOW_ENSEMBLE,
     HOW_SOUP,
     HOW_TRIAL,
+    MERGED,
     OWN_START,
     ROUNDED,
     SAME_START,
@@ -28,6 +30,8 @@ from jaxtune.export.card_text import (
     STEPS,
     TAGS,
     USE,
+    USE_ADAPTERS,
+    USE_ADAPTERS_ENSEMBLE,
     USE_ENSEMBLE,
 )
 from jaxtune.export.members import DevSet, Member, Sweep
@@ -54,17 +58,39 @@ class Scored(NamedTuple):
     scores: dict[str, float]
 
 
+class Form(NamedTuple):
+    """What a folder holds: a whole model, or adapters on their base."""
+
+    use: str
+    use_ensemble: str
+    library: str  # that loads it
+    adapters: str  # what there is to say of a trial's
+
+
+WHOLE = Form(USE, USE_ENSEMBLE, "transformers", MERGED)
+ADAPTERS = Form(USE_ADAPTERS, USE_ADAPTERS_ENSEMBLE, "peft", BESIDE)
+
+
 def trial_card(
-    dev: DevSet, sweep: Sweep, member: Member, scores: dict[str, float], how: str
+    dev: DevSet,
+    sweep: Sweep,
+    member: Member,
+    scores: dict[str, float],
+    how: str,
+    form: Form = WHOLE,
 ) -> str:
     """Of one trial; `how` says in Markdown how it was chosen."""
     how = HOW_TRIAL.format(how=how, step=step_words(sweep, member), seeds=_seeds(member))
     scored = [Scored("this model", scores)]
-    return _card(dev, sweep, member, f"trial {member.number}", scored, how, USE)
+    return _card(dev, sweep, member, f"trial {member.number}", scored, how, form, form.use)
 
 
 def ensemble_card(
-    dev: DevSet, sweep: Sweep, members: Sequence[Member], scored: Sequence[Scored]
+    dev: DevSet,
+    sweep: Sweep,
+    members: Sequence[Member],
+    scored: Sequence[Scored],
+    form: Form = WHOLE,
 ) -> str:
     """Of a folder with a folder per member."""
     classes = dev.task.num_labels > 1
@@ -77,7 +103,7 @@ def ensemble_card(
         table=_table(["folder", "trial", "seeds"], rows),
     )
     what = f"ensemble of {len(members)} trials"
-    return _card(dev, sweep, members[0], what, scored, how, USE_ENSEMBLE)
+    return _card(dev, sweep, members[0], what, scored, how, form, form.use_ensemble)
 
 
 def soup_card(
@@ -98,7 +124,7 @@ def soup_card(
         table=_table(["soup", "trials"], [[n, ", ".join(map(str, t))] for n, t in trials.items()]),
     )
     what = f"{chosen} soup of {plural(len(trials[chosen]), 'trial')}"
-    return _card(dev, sweep, members[0], what, scored, how, USE)
+    return _card(dev, sweep, members[0], what, scored, how, WHOLE, USE)
 
 
 def _card(
@@ -108,14 +134,16 @@ def _card(
     what: str,
     scored: Sequence[Scored],
     how: str,
+    form: Form,
     use: str,
 ) -> str:
     """The card about the recipe of `member`'s arm."""
     config, metrics = dev.config, dev.task.metrics
     lines = [[line.name, *(f"{line.scores[name]:.4f}" for name in metrics)] for line in scored]
     arm_name = escaped(member.trial.arm)
+    notes = [*dev.task.notes, *([form.adapters] if member.trial.config.lora_rank else [])]
     return CARD.format(
-        front_matter=_front_matter(dev),
+        front_matter=_front_matter(dev, form.library),
         base=_base(dev),
         task=escaped(str(config.task)),
         what=what,
@@ -124,7 +152,7 @@ def _card(
         version=__version__,
         random_weights=", from random weights" if config.random_weights else "",
         drawn=_drawn(dev),
-        notes="".join(f" {escaped(note)}" for note in dev.task.notes),
+        notes="".join(f" {escaped(note)}" for note in notes),
         scores=_table(["", *metrics], lines),
         reading=_reading(dev),
         num_dev=len(dev.labels),
@@ -147,6 +175,9 @@ def _card(
             max_length=dev.max_length,
             rounded="" if config.precision == "float32" else ROUNDED,
             answer=_answer(dev),
+            base=base_name(dev.config),
+            num_labels=dev.task.num_labels,
+            classes=enumerate_words([*map(escaped, dev.label_names or ("a number",))]),
         ),
     )
 
@@ -185,13 +216,21 @@ def chosen_on(member: Member) -> str:
     return "examples held out of training" if held_out else "dev set"
 
 
-def _front_matter(dev: DevSet) -> str:
+def base_name(config: SweepConfig) -> str:
+    """The base model as transformers finds it: its hub id, or the name of its folder, whose path
+    means something on one machine alone.
+    """
+    model = str(config.model)
+    return Path(model).resolve().name if Path(model).is_dir() else model
+
+
+def _front_matter(dev: DevSet, library: str) -> str:
     """What the hub reads. A local folder is no id there, and no licence is made up."""
     model = dev.config.model
     known = model is not None and model != "miniature" and not Path(model).is_dir()
     values: dict[str, Any] = {"base_model": model} if known else {}
     kind = "token-classification" if dev.of_words else "text-classification"
-    values |= {"library_name": "transformers", "pipeline_tag": kind}
+    values |= {"library_name": library, "pipeline_tag": kind}
     return yaml.safe_dump(values | {"tags": ["jaxtune"]}, sort_keys=False, allow_unicode=True)
 
 

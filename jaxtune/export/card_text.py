@@ -98,6 +98,26 @@ logits = model(**inputs).logits
 ```
 
 The tokenizer cuts at {max_length} tokens, as in training{rounded}.{answer}"""
+USE_ADAPTERS = """\
+```python
+from peft import PeftModel
+from transformers import {auto}, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("FOLDER")
+base = {auto}.from_pretrained("{base}", num_labels={num_labels})
+model = PeftModel.from_pretrained(base, "FOLDER").eval()
+inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt")
+logits = model(**inputs).logits
+```
+
+The folder holds adapters and a head alone; the classes are, in the order of the logits: \
+{classes}. The tokenizer cuts at {max_length} tokens, as in training{rounded}.{answer}"""
+USE_ADAPTERS_ENSEMBLE = """\
+Each folder of a member is one as its own card describes, all of them on one base model; the \
+answer is the mean of their logits. The tokenizer cuts at {max_length} tokens, as in \
+training{rounded}.{answer}"""
+MERGED = "Adapters (LoRA) were trained beside the frozen encoder, and are merged into its weights."
+BESIDE = "Adapters (LoRA) were trained beside the frozen encoder."
 USE_ENSEMBLE = """\
 ```python
 from pathlib import Path

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +11,18 @@ from jaxtune.core.answers import Logits, mean_logits, mean_probabilities
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
 from jaxtune.core.words import plural
+from jaxtune.export.adapter_folder import write_adapters
 from jaxtune.export.averages import Soup, greedy_soup, uniform_soup
-from jaxtune.export.card import Scored, ensemble_card, soup_card, step_words, trial_card
+from jaxtune.export.card import (
+    ADAPTERS,
+    WHOLE,
+    Form,
+    Scored,
+    ensemble_card,
+    soup_card,
+    step_words,
+    trial_card,
+)
 from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
 from jaxtune.export.folder import write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
@@ -20,20 +31,45 @@ from jaxtune.stats.wording import every
 CARD = "README.md"
 
 
-def choose(sweep: Sweep, trial: str, arm: str | None) -> Callable[[Path], str]:
+class Writer(NamedTuple):
+    """How the folder of one trial is written."""
+
+    form: Form
+    write: Callable[[Path, DevSet, Member, Params], None]  # given the whole parameters
+
+
+def choose(
+    sweep: Sweep, trial: str, arm: str | None, adapters: bool = False
+) -> Callable[[Path], str]:
     """What `--trial` means, as a function that writes the folder and returns what there is to say.
 
     Raises UserError where it means nothing.
+
+    Args:
+        adapters: whether they are written by themselves, and not a whole model.
     """
+    writer = Writer(WHOLE, lambda folder, dev, _, params: write_model(folder, dev, params))
+    if adapters:
+        if trial == "soup":
+            raise UserError(
+                "A soup is a mean of whole models, which no adapters of a small rank give; leave"
+                " adapters out."
+            )
+        writer = Writer(ADAPTERS, partial(_only_adapters, sweep))
     averages = {"ensemble": ("an ensemble", _ensemble), "soup": ("a soup", _soup)}
     if trial in averages:
         what, write = averages[trial]
-        return partial(write, sweep, usable(sweep, only_arm(sweep, arm, what), 2))
+        return partial(write, sweep, usable(sweep, only_arm(sweep, arm, what), 2), writer)
     if trial == "best":
         best = best_of(sweep, arm)
-        return partial(_single, sweep, best, _chosen_best(sweep, best, arm))
+        return partial(_single, sweep, best, _chosen_best(sweep, best, arm), writer)
     member = trial_named(sweep, in_arm(sweep, arm), trial)
-    return partial(_single, sweep, member, HOW_NAMED if member.usable else HOW_FAILED)
+    return partial(_single, sweep, member, HOW_NAMED if member.usable else HOW_FAILED, writer)
+
+
+def _only_adapters(sweep: Sweep, folder: Path, dev: DevSet, member: Member, params: Params) -> None:
+    del params  # of the whole model
+    write_adapters(folder, dev, member.trial.config, sweep.trained(member))
 
 
 def members_named(sweep: Sweep, trial: str, arm: str | None) -> list[Member]:
@@ -80,9 +116,9 @@ def _chosen_best(sweep: Sweep, best: Member, arm: str | None) -> str:
     return HOW_BEST.format(among=among, metric=best.row["metric"])
 
 
-def _single(sweep: Sweep, member: Member, how: str, folder: Path) -> str:
+def _single(sweep: Sweep, member: Member, how: str, writer: Writer, folder: Path) -> str:
     dev = DevSet(member.trial)
-    scores = _write_member(sweep, member, how, dev, folder)[1]
+    scores = _write_member(sweep, member, how, dev, writer, folder)[1]
     metric = dev.task.metrics[0]
     return (
         f"Trial {member.number}, {step_words(sweep, member)}: {metric} {scores[metric]:.4f} on the"
@@ -91,22 +127,22 @@ def _single(sweep: Sweep, member: Member, how: str, folder: Path) -> str:
 
 
 def _write_member(
-    sweep: Sweep, member: Member, how: str, dev: DevSet, folder: Path
+    sweep: Sweep, member: Member, how: str, dev: DevSet, writer: Writer, folder: Path
 ) -> tuple[Logits, dict[str, float]]:
     """One trial's folder; returns its logits and scores."""
     params = sweep.params(member)
     logits = dev.check(sweep, member, params)
     scores = dev.scores(logits)
-    write_model(folder, dev, params)
-    write_text(folder / CARD, trial_card(dev, sweep, member, scores, how))
+    writer.write(folder, dev, member, params)
+    write_text(folder / CARD, trial_card(dev, sweep, member, scores, how, writer.form))
     return logits, scores
 
 
-def _ensemble(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
+def _ensemble(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: Path) -> str:
     dev = DevSet(members[0].trial)
     how = HOW_MEMBER.format(members=len(members))
     written = [
-        _write_member(sweep, member, how, dev, folder / f"member_{member.number:05d}")
+        _write_member(sweep, member, how, dev, writer, folder / f"member_{member.number:05d}")
         for member in members
     ]
     logits, each = zip(*written, strict=True)
@@ -116,7 +152,7 @@ def _ensemble(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
         other = dev.scores(mean_probabilities(logits, dev.task.several_labels))
         lines.append(Scored("mean of the probabilities instead", other))
     lines += _compared(dev, members, each)
-    write_text(folder / CARD, ensemble_card(dev, sweep, members, lines))
+    write_text(folder / CARD, ensemble_card(dev, sweep, members, lines, writer.form))
     metric = dev.task.metrics[0]
     return f"Ensemble of {len(members)} trials: {metric} {scores[metric]:.4f} on the dev set."
 
@@ -133,7 +169,8 @@ def _compared(
     ]
 
 
-def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
+def _soup(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: Path) -> str:
+    del writer  # always a whole model
     dev = DevSet(members[0].trial)
     metric = dev.task.metrics[0]
     by_number = {member.number: member for member in members}

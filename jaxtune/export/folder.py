@@ -21,7 +21,7 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
     from safetensors import SafetensorError
 
     source = locate(str(dev.config.model), dev.config.revision)
-    encoder, raw = read_config(source)
+    raw = read_config(source)[1]
     try:
         write_folder(
             folder,
@@ -34,6 +34,13 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
         ) from error
     # safetensors closes its file to others; an export is to be handed on.
     shutil.copymode(folder / "config.json", folder / WEIGHTS)
+    write_own_tokenizer(folder, dev)
+
+
+def write_own_tokenizer(folder: Path, dev: DevSet) -> None:
+    """That of the base model, reading texts as in training."""
+    source = locate(str(dev.config.model), dev.config.revision)
+    encoder, _ = read_config(source)
     # transformers leaves token types out for ALBERT, and puts them in where training may have left
     # them out.
     types = ["token_type_ids"] if dev.config.use_token_types and encoder.type_vocab_size > 1 else []

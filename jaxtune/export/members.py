@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxtune.config.parse import parse
 from jaxtune.config.settings import INPUT_FIELDS, SweepConfig
-from jaxtune.config.trials import Trial, make_trials
+from jaxtune.config.trials import Trial, make_trials, merged_config
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, merit
 from jaxtune.data.dataset import read_dataset
@@ -30,6 +30,8 @@ from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, finished_rows
 from jaxtune.training.plan import make_plans
+from jaxtune.training.trained_part import whole_params
+from jaxtune.training.trial_inputs import stack_hypers
 
 Params = dict[str, np.ndarray]
 Step = Literal["final", "best"]
@@ -83,7 +85,13 @@ class Sweep:
         return tuple(dict.fromkeys(member.trial.arm for member in self.members))
 
     def params(self, member: Member) -> Params:
-        """By path, every word's row among them; raises UserError where there are none."""
+        """By path, every word's row among them, adapters merged; raises UserError where there are
+        none.
+        """
+        return whole_params(self.trained(member), member.trial.config)
+
+    def trained(self, member: Member) -> Params:
+        """Those that the trial has trained, by path; raises UserError where there are none."""
         again = (
             f"run the sweep again with python -m jaxtune.sweep --config {self.out / CONFIG} "
             f"--save_params {self.step} --out OTHER"
@@ -181,14 +189,18 @@ class DevSet:
     """Scores parameters with the compiled program that scored the trials while they trained."""
 
     def __init__(self, trial: Trial):
+        # Parameters come whole, with their adapters merged.
+        trial = dataclasses.replace(trial, config=merged_config(trial.config))
         (plan,) = make_plans([trial])
         self.config = trial.config
         self.task = plan.task
         self.labels = plan.task.dev.labels
         self.source = _task_of(self.config)
         self._program = plan.stacking(1).compile(1)
-        tables = (self.task.evaluated.as_tokens(), self.task.eval_plan)
+        tables = (self.task.evaluated.as_tokens(), self.task.eval_plan, self.task.frozen)
         self._tables = self._program.place(tables, per_trial=False)
+        hyper = stack_hypers([trial], [self.task.class_weights(trial.config)])
+        self._hyper = self._program.place(hyper)
         self._skeleton = skeleton(self.task.model.encoder.config, self.task.num_labels)
 
     @property
@@ -219,7 +231,7 @@ class DevSet:
         """float32 `[example, label]`, in the dev file's order."""
         model = compact_embedding(self.model(params, source), self.task.kept_words)
         stacked = self._program.place(jax.tree.map(lambda leaf: np.asarray(leaf)[None], model))
-        outcome = self._program.fetch(self._program.evaluate(stacked, *self._tables))
+        outcome = self._program.fetch(self._program.evaluate(stacked, self._hyper, *self._tables))
         return outcome.logits[0, : len(self.labels)]
 
     def scores(self, logits: np.ndarray) -> dict[str, float]:

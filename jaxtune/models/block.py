@@ -15,9 +15,12 @@ from jaxtune.models.disentangled import scores_of_distances, table_rows
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig, Remat
 from jaxtune.models.layers import activate, affine, layer_norm, linear, normalise
+from jaxtune.models.low_rank import Adapter, LowRank, low_rank, side_by_side
 from jaxtune.models.rotary import Rotation
 
 BlockKeys = tuple[Key, Key, Key]
+# Places in the stream of a block's first key, of which the distances' dropout takes 1.
+_ADAPTER_STREAMS = 16
 
 
 class Relations(NamedTuple):
@@ -50,6 +53,7 @@ class Dense(NamedTuple):
 
     kernel: Float[Array, "*layer i o"]
     bias: Float[Array, "*layer o"] | None
+    adapter: Adapter | None = None
 
 
 class BlockWeights(NamedTuple):
@@ -86,26 +90,36 @@ class Block(nnx.Module):
             self.gate = linear(std, width, inner, rngs, config.feed_forward_bias)
         self.output = linear(std, inner, width, rngs, config.feed_forward_bias)
         self.output_norm = layer_norm(*norm)
+        if adapters := config.adapters:
+            for target in adapters.targets:
+                layer = getattr(self, target)
+                sizes = (layer.in_features, layer.out_features)
+                setattr(self, f"{target}_lora", LowRank(*sizes, adapters.rank, rngs=rngs))
 
     def weights(self, dtype: jnp.dtype) -> BlockWeights:
         """Kernels in the type of the products."""
 
-        def of(*layers: nnx.Linear) -> Dense:
+        def of(*names: str) -> Dense:
+            layers: list[nnx.Linear] = [getattr(self, name) for name in names]
             kernels = [layer.kernel[...].astype(dtype) for layer in layers]
             kernel = jnp.concatenate(kernels, axis=-1)
             biases = [layer.bias[...] for layer in layers if layer.bias is not None]
-            return Dense(kernel, jnp.concatenate(biases, axis=-1) if biases else None)
+            adapters = [getattr(self, f"{name}_lora", None) for name in names]
+            return Dense(
+                kernel,
+                jnp.concatenate(biases, axis=-1) if biases else None,
+                side_by_side(adapters, [each.shape[-1] for each in kernels]),
+            )
 
-        names = ("distance_query", "distance_key")
-        of_distances = [getattr(self, name) for name in names if hasattr(self, name)]
+        distances = [n for n in ("distance_query", "distance_key") if hasattr(self, n)]
         return BlockWeights(
-            of(self.query, self.key, self.value),
-            of(self.attention_output),
+            of("query", "key", "value"),
+            of("attention_output"),
             self.attention_norm,
-            of(self.intermediate, *([self.gate] if hasattr(self, "gate") else [])),
-            of(self.output),
+            of("intermediate", *(["gate"] if hasattr(self, "gate") else [])),
+            of("output"),
             self.output_norm,
-            of(*of_distances) if of_distances else None,
+            of(*distances) if distances else None,
         )
 
 
@@ -130,7 +144,7 @@ def apply_block(
         attended = _attention(config, weights, x, relations, attention_key)
         x = normalise(weights.attention_norm, x + dropout(output_key, attended, attended_rate))
     with jax.named_scope("feedforward"):
-        fed = _feed_forward(config, weights, x)
+        fed = _feed_forward(config, weights, x, attention_key)
         return normalise(weights.output_norm, x + dropout(feedforward_key, fed, rate))
 
 
@@ -154,7 +168,8 @@ def _normalised_before(
         x = x + attended.astype(x.dtype)
     with jax.named_scope("feedforward"):
         read = normalise(weights.output_norm, x).astype(dtype)
-        return x + _feed_forward(config, weights, read, inner_key).astype(x.dtype)
+        fed = _feed_forward(config, weights, read, attention_key, inner_key)
+        return x + fed.astype(x.dtype)
 
 
 def _attention(
@@ -165,7 +180,8 @@ def _attention(
     key: Key | None,
     kind: Kind | None = None,
 ) -> Hidden:
-    projected = checkpoint_name(affine(x, *weights.attention_input), "attention_input")
+    projected = _dense(config, weights.attention_input, x, key, 0)
+    projected = checkpoint_name(projected, "attention_input")
     rotation, reach = _seen(config, relations, kind)
     bias, terms = relations.bias, 1
     if config.relative is not None:
@@ -183,7 +199,22 @@ def _attention(
         terms,
     )
     context = checkpoint_name(context, "context")
-    return checkpoint_name(affine(context, *weights.attention_output), "attention_output")
+    out = _dense(config, weights.attention_output, context, key, 1)
+    return checkpoint_name(out, "attention_output")
+
+
+def _dense(
+    config: EncoderConfig, layer: Dense, x: Float[Array, "token i"], key: Key | None, place: int
+) -> Float[Array, "token o"]:
+    """A dense layer of a block with its adapters, whose dropout has a stream for each `place`."""
+    out = affine(x, layer.kernel, layer.bias)
+    if layer.adapter is None:
+        return out
+    assert config.adapters is not None
+    own_key, rate = None, config.adapters.dropout
+    if key is not None and rate:
+        own_key = jax.random.fold_in(key, _ADAPTER_STREAMS + place)
+    return out + low_rank(layer.adapter, x, own_key, rate, config.adapters.rank)
 
 
 def _seen(
@@ -221,9 +252,13 @@ def _distances(
         states = (states.astype(jnp.float32) * kept).astype(states.dtype)
     layer = weights.distance_input
     if layer is None:  # tokens' query and key, which stand first in theirs
-        kernel, bias = weights.attention_input
-        layer = Dense(kernel[:, : 2 * width], None if bias is None else bias[: 2 * width])
-    states = checkpoint_name(affine(states, *layer), "distance_input")
+        kernel, bias, adapter = weights.attention_input
+        layer = Dense(
+            kernel[:, : 2 * width],
+            None if bias is None else bias[: 2 * width],
+            None if adapter is None else Adapter(adapter.down, adapter.up[:, : 2 * width]),
+        )
+    states = checkpoint_name(_dense(config, layer, states, key, 4), "distance_input")
     states = states.reshape(len(states), -1, config.num_heads, width // config.num_heads)
     heads = list(states.transpose(1, 2, 0, 3))
     queries, keys, _ = by_head(projected.reshape(*relations.segments.shape, -1), config.num_heads)
@@ -237,20 +272,26 @@ def _distances(
 
 
 def _feed_forward(
-    config: EncoderConfig, weights: BlockWeights, x: Hidden, inner_key: Key | None = None
+    config: EncoderConfig,
+    weights: BlockWeights,
+    x: Hidden,
+    adapter_key: Key | None,
+    inner_key: Key | None = None,
 ) -> Hidden:
-    inner = checkpoint_name(affine(x, *weights.intermediate), "intermediate")
+    inner = _dense(config, weights.intermediate, x, adapter_key, 2)
+    inner = checkpoint_name(inner, "intermediate")
     if config.gated:
         inner, gate = jnp.split(inner, 2, axis=-1)
         inner = activate(config.activation, inner) * gate
     else:
         inner = activate(config.activation, inner)
     inner = dropout(inner_key, inner, config.inner_dropout or 0.0)
-    return checkpoint_name(affine(inner, *weights.output), "output")
+    return checkpoint_name(_dense(config, weights.output, inner, adapter_key, 3), "output")
 
 
 # The products of a block by the names that they have above.
 PRODUCTS = (
+    "low_rank",
     "attention_input",
     "distance_input",
     "context",

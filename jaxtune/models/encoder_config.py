@@ -64,6 +64,15 @@ class RelativeConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class AdapterConfig:
+    """Low-rank adapters beside dense layers of every block (`jaxtune.models.low_rank`)."""
+
+    rank: int  # the largest of all trials
+    targets: tuple[str, ...]  # of `jaxtune.config.settings.ADAPTED`
+    dropout: float = 0.0  # of what an adapter reads
+
+
+@dataclasses.dataclass(frozen=True)
 class EncoderConfig:
     """The architecture, with the values of a Hugging Face config.json under the project's names."""
 
@@ -116,6 +125,7 @@ class EncoderConfig:
     dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters
     remat: Remat = "none"  # what the backward pass computes again instead of keeping it
     attention: Attention = "products"
+    adapters: AdapterConfig | None = None
 
     @property
     def position_offset(self) -> int:

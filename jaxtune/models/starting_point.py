@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxtune.core.shapes import Array, Key
+from jaxtune.models.adapters import draw_adapters
 from jaxtune.models.dropout import random_bits
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
@@ -66,8 +67,13 @@ def starting_model(
     fresh: tuple[str, ...],
     key: Key,
     reinit_layers: ArrayLike | None = None,
+    rank: ArrayLike | None = None,
 ) -> SequenceClassifier:
-    """The parameters before the first step: fresh modules drawn, and so many top blocks."""
+    """The parameters before the first step: fresh modules drawn, and so many top blocks, or
+    adapters of this rank.
+    """
+    if rank is not None:
+        return draw_adapters(draw_fresh(pretrained, fresh, key), rank, key)
     if reinit_layers is None:
         return draw_fresh(pretrained, fresh, key)
     model = draw_fresh(pretrained, _with_pooler(fresh, pretrained.encoder.config), key)
@@ -85,6 +91,7 @@ def drawn_parts(fresh: tuple[str, ...], config: EncoderConfig, reinit_layers: in
     """What a trial draws anew, in words."""
     modules = _with_pooler(fresh, config) if reinit_layers else fresh
     parts = [module.replace("head/norm", "its norm").removeprefix("head/") for module in modules]
+    parts += ["adapters"] if config.adapters else []
     if not reinit_layers:
         return parts
     blocks = "last block" if reinit_layers == 1 else f"last {reinit_layers} blocks"

@@ -103,8 +103,14 @@ def _over_programs(manifest: dict[str, Any], fact: str) -> str:
 def _program(group: dict[str, Any]) -> str:
     return (
         f"{_number_of(group, 'trial')} of {_number_of(group, 'step')}, {group.get('group_size')} at"
-        f" once, {group.get('parameters', 0):,} parameters"
+        f" once, {group.get('parameters', 0):,} parameters{_beside(group)}"
     )
+
+
+def _beside(group: dict[str, Any]) -> str:
+    """What no trial of the program trains."""
+    frozen = group.get("frozen_parameters", 0)
+    return f" trained beside {frozen:,} frozen ones" if frozen else ""
 
 
 def _number_of(group: dict[str, Any], noun: str) -> str:

@@ -8,6 +8,7 @@ from rich.table import Table
 from jaxtune.core.accelerators import GIB, GPU_SHARE, Accelerator
 from jaxtune.core.console import console, say
 from jaxtune.training.device_plan import Outlook, Size
+from jaxtune.training.dry_run import trained_words
 from jaxtune.training.plan import ProgramPlan
 
 COLUMNS = (
@@ -56,7 +57,7 @@ def _program_line(number: int, plan: ProgramPlan) -> str:
     slots = " or ".join(map(str, facts["packed_slots_per_step"]))
     return (
         f"program {number}: {_trials(len(plan.pending))} to run, {facts['steps']} steps each,"
-        f" {plan.config.precision}, {facts['parameters']:,} parameters,"
+        f" {plan.config.precision}, {trained_words(plan)},"
         f" {facts['real_tokens_per_step']:.0f} tokens a step in {slots} slots"
         + ("" if plan.stop_step is None else "; early stopping is left aside")
     )

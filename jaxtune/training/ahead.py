@@ -127,7 +127,7 @@ def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any]) -> Described | N
     """A plan's evaluation on these devices; None where the compiler finds no room for it."""
     program, run = _group(plan, devices)
     models = program.place_state(run.state_shapes(), None)[0].model
-    return _compiled(plan, program.evaluate, (models, run.tables.evaluated, run.tables.eval_plan))
+    return _compiled(plan, program.evaluate, run.evaluate_arguments(models))
 
 
 def bytes_beside(plan: ProgramPlan, trials: int) -> int:

@@ -67,7 +67,8 @@ class Outlook(NamedTuple):
         """What the best size reaches of the speed that nothing can exceed; by the model."""
         assert self.best is not None
         tokens = float(self.plan.task.train.lengths.mean()) * self.plan.config.batch_size
-        wall = wall_seconds(self.plan.task.model, tokens, self.device)
+        task = self.plan.task
+        wall = wall_seconds(task.model, tokens, self.device, task.frozen)
         return wall * self.best.trials / self.best.step.seconds
 
 

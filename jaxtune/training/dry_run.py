@@ -29,6 +29,14 @@ def peak_rates(trial: Trial, num_steps: int) -> tuple[float, float]:
     return float(scheduled_rates(settings, num_steps).max()), peak(settings, num_steps).rate
 
 
+def trained_words(plan: ProgramPlan) -> str:
+    """How many parameters a trial trains, and how many all trials share."""
+    facts = plan.describe_shapes()
+    trained = plural(facts["parameters"], "parameter")
+    frozen = facts["frozen_parameters"]
+    return f"{trained} trained beside {frozen:,} that all trials share" if frozen else trained
+
+
 def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[str]:
     """A readable plan: some lines per program, a line per arm, and the totals."""
     lines = []
@@ -45,7 +53,7 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
         lines += [
             (f"program {number}: {plural(facts['trials'], 'trial')} in {arms}, {steps} each{done}"),
             (
-                f"  {plural(facts['parameters'], 'parameter')}, {facts['vocabulary'][0]:,} of"
+                f"  {trained_words(plan)}, {facts['vocabulary'][0]:,} of"
                 f" {plural(facts['vocabulary'][1], 'word')} in use"
             ),
             *(f"  {sentence}" for sentence in plan.about_the_start),

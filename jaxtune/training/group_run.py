@@ -250,8 +250,14 @@ class GroupRun:
             self.tables.train,
             np.int32(step),
             np.int32(count),
+            self.tables.frozen,
             *origin,
         )
+
+    def evaluate_arguments(self, models: SequenceClassifier) -> tuple[Any, ...]:
+        """What the program's `evaluate` takes."""
+        tables = self.tables
+        return models, self.hyper, tables.evaluated, tables.eval_plan, tables.frozen
 
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
@@ -273,8 +279,8 @@ class GroupRun:
         """Scores the dev set; returns which lanes improved on their best. With `patience`, trials
         whose best is too long ago stop here.
         """
-        tables, task = self.tables, self.task
-        outcome = self.program.evaluate(models, tables.evaluated, tables.eval_plan)
+        task = self.task
+        outcome = self.program.evaluate(*self.evaluate_arguments(models))
         outcome = self.program.fetch(outcome)
         count = len(self.trials)
         scores = [task.all_scores(each) for each in outcome.logits[:count]]
@@ -295,13 +301,12 @@ class GroupRun:
         """Every trial that ends after so many steps, or goes on, answers the further sets."""
         if not self.tables.further:
             return
-        num_layers = self.task.model.encoder.config.num_layers
-        left = left_of_unused_words(self.trials, self.rates[:, :step], num_layers)
+        left = left_of_unused_words(self.trials, self.rates[:, :step], self.task.num_layers)
         decay = self.program.place(np.resize(left, self.program.group_size))
         tables, count = self.tables, len(self.trials)
         for name, (tokens, plan) in tables.further.items():
-            arguments = (decay, tokens, plan, tables.further_words)
-            logits = self.program.fetch(self.program.answer(models, *arguments))
+            arguments = (decay, tokens, plan, tables.further_words, tables.frozen)
+            logits = self.program.fetch(self.program.answer(models, self.hyper, *arguments))
             self.records.add_answers(name, logits[:count])
 
     def _results(self, position: Position) -> list[TrialResult]:

@@ -18,7 +18,8 @@ class OnDevice(NamedTuple):
     train: Tokens
     evaluated: Tokens  # the dev set, and held-out examples where there are any
     eval_plan: Plan
-    model: SequenceClassifier  # what every trial starts from
+    model: SequenceClassifier  # what every trial starts from, of what it trains
+    frozen: SequenceClassifier  # what no trial trains
     further: dict[str, tuple[Tokens, Plan]]  # what every trial answers after its last step
     further_words: jax.Array | np.ndarray  # rows of words that only those use [word, embedding]
 
@@ -30,6 +31,7 @@ def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
         task.evaluated.as_tokens(),
         task.eval_plan,
         task.model,
+        task.frozen,
         {name: (asked.tokens.as_tokens(), asked.plan) for name, asked in task.further.items()},
         task.full_embedding[task.further_words],
     )

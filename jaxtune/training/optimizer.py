@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxtune.config.trials import Hyper
 from jaxtune.core.schedules import correction_factor, scheduled_rate
 from jaxtune.core.shapes import Array, Float, Int
+from jaxtune.models.adapters import is_adapter
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.starting_point import FINAL_NORM
 
@@ -185,6 +186,19 @@ def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
     return optax.stateless(update_fn)
 
 
+def scale_second_matrices(ratio: ArrayLike) -> optax.GradientTransformation:
+    """LoRA+ (Hayou et al., 2024): `ratio` (may be traced) for the B of adapters, 1 for all else.
+
+    As a learning rate of a parameter group it scales the step and its weight decay.
+    """
+
+    def scale(key_path, update):
+        of_b = is_adapter(path_of(key_path)) and path_of(key_path).endswith("/b/kernel")
+        return update * ratio if of_b else update
+
+    return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(scale, updates))
+
+
 def depth_factor(factor: ArrayLike, below_head: ArrayLike) -> Float[Array, "..."]:
     """factor^k for k = `below_head`: 1 for the top block, L + 1 for the embeddings."""
     return jnp.asarray(factor, jnp.float32) ** jnp.asarray(below_head, jnp.float32)
@@ -202,6 +216,7 @@ def make_optimizer(
     clip_per_tensor: bool = False,
     origin: optax.Params | None = None,
     by_depth: bool = False,
+    adapters: bool = False,
 ) -> optax.GradientTransformation:
     """AdamW as the paper runs it: clip, moments, bias correction, decoupled decay, scheduled
     learning rate.
@@ -210,7 +225,7 @@ def make_optimizer(
     differs by learning_rate^2 * weight_decay * update. Neither scales the decay by the bias
     correction. `optax.adamw` differs in the place of eps (see `scale_by_bias_correction`) and has
     no switch for the correction. With an `origin` there is a link for decay towards it, with
-    `by_depth` one for layer-wise learning rates.
+    `by_depth` one for layer-wise learning rates, with `adapters` one for the learning rate of B.
     """
     # Clipping comes first, so that the moments see clipped gradients; the schedule comes last, so
     # that it scales the decay too.
@@ -231,4 +246,6 @@ def make_optimizer(
         links.append(decay_towards(origin, hyper.pretrained_decay))
     if by_depth:
         links.append(scale_by_depth(hyper.layerwise_lr_decay))
+    if adapters:
+        links.append(scale_second_matrices(hyper.lora_b_lr_ratio))
     return optax.chain(*links, optax.scale_by_learning_rate(rate))

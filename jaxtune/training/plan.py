@@ -32,6 +32,7 @@ from jaxtune.training.prepare import Prepared, check_depth, prepare
 from jaxtune.training.program import GroupProgram, StaticSettings
 from jaxtune.training.recent_programs import recent_program
 from jaxtune.training.sizes import Tried
+from jaxtune.training.trained_part import trains_embeddings
 from jaxtune.training.trial_inputs import learning_rates, left_of_unused_words
 
 MOST_STEPS_PER_DISPATCH = 64
@@ -155,12 +156,13 @@ class ProgramPlan:
     def full_params(
         self, result: TrialResult, kind: str, model: SequenceClassifier
     ) -> dict[str, np.ndarray]:
-        """A trial's parameters by path, as a run on the full vocabulary leaves them."""
+        """A trial's trained parameters by path, as a run on the full vocabulary leaves them."""
+        if not trains_embeddings(self.config):
+            return {path: np.asarray(leaf) for path, leaf in paths(model).items()}
         steps = result.best_step if kind == "best" else self.num_steps
         rates = learning_rates([result.trial], self.num_steps)[:, :steps]
         task = self.task
-        num_layers = task.model.encoder.config.num_layers
-        (decay,) = left_of_unused_words([result.trial], rates, num_layers)
+        (decay,) = left_of_unused_words([result.trial], rates, task.num_layers)
         full = restore_embedding(model, task.full_embedding, task.kept_words, float(decay))
         return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
 
@@ -204,6 +206,7 @@ class ProgramPlan:
         return {
             "steps": self.num_steps,
             "parameters": num_parameters(self.task.model),
+            "frozen_parameters": num_parameters(self.task.frozen),
             "vocabulary": [len(self.task.kept_words), len(self.task.full_embedding)],
             "drawn_anew": self.drawn_anew,
             "checkpoint": list(self.task.notes),

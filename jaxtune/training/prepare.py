@@ -39,6 +39,7 @@ from jaxtune.models.pretrained import (
 )
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.training.splits import read_splits
+from jaxtune.training.trained_part import in_parts
 
 EVAL_BATCH_SIZE = 64
 
@@ -71,7 +72,9 @@ class Prepared:
     shape: Shape  # of training batches
     eval_shape: Shape
     eval_plan: Plan  # `evaluated` in order
-    model: SequenceClassifier  # on the host, with the embedding rows in use
+    # What a trial trains, and what all share as it is: on the host, with the embedding rows in use.
+    model: SequenceClassifier
+    frozen: SequenceClassifier
     fresh: tuple[str, ...]  # modules of the head without pre-trained weights
     notes: tuple[str, ...]  # sentences on how the checkpoint was understood
     full_embedding: np.ndarray  # all rows, for giving the unused ones back
@@ -84,6 +87,11 @@ class Prepared:
     def several_labels(self) -> bool:
         """Whether a text may have any number of labels."""
         return self.dev.labels.ndim == 2
+
+    @property
+    def num_layers(self) -> int:
+        """Blocks of the encoder."""
+        return self.model.encoder.config.num_layers
 
     @property
     def sentences(self) -> Sentences | None:
@@ -188,6 +196,7 @@ def prepare(
     dataset = read_dataset(config)
     (train, dev, *rest), further, reading = read_splits(config, dataset, folder, encoder_config)
     _check_usable(config, train)
+    trials = list(trials)
     for own in {(each.class_weights, each.label_smoothing): each for each in trials}.values():
         class_weights_of(own, train.labels, dataset.task.label_names)
     kept_words = np.arange(encoder_config.vocab_size, dtype=np.int32)
@@ -205,6 +214,12 @@ def prepare(
         start = random_classifier(encoder_config, labels)
     else:
         start = load_classifier(folder, encoder_config, labels)
+    # On the host: a grid of eight programs would keep eight models on the first device.
+    model, frozen = in_parts(
+        jax.device_get(compact_embedding(start.model, kept_words)),
+        config,
+        max((each.lora_rank for each in trials), default=config.lora_rank),
+    )
     width = encoder_config.hidden_size
     evaluated = _evaluated(dev, held_out)
     eval_shape, eval_plan = plan_evaluation(evaluated, width, config.packing, on_cpu)
@@ -220,8 +235,8 @@ def prepare(
         shape=choose_shape(train.lengths, config.batch_size, width, config.packing, on_cpu),
         eval_shape=eval_shape,
         eval_plan=eval_plan,
-        # On the host: a grid of eight programs would keep eight models on the first device.
-        model=jax.device_get(compact_embedding(start.model, kept_words)),
+        model=model,
+        frozen=frozen,
         fresh=start.fresh,
         notes=start.notes,
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),

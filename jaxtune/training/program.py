@@ -21,8 +21,10 @@ from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, Logits, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
+from jaxtune.models.adapters import scaled
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.parts import join
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
 from jaxtune.models.vocabulary import with_embedding
 from jaxtune.training.optimizer import make_optimizer
@@ -86,6 +88,7 @@ class GroupProgram:
         self.static = static
         self.mesh = mesh
         self.group_size = group_size
+        self.adapters = model.encoder.config.adapters is not None
         self._across = partial(across_trials, num_local=group_size // mesh.size)
         self.layout = state_layout(self._state_shapes(model), mesh, group_size > mesh.size)
         state, model_layout = self.layout, self.layout.model
@@ -93,13 +96,13 @@ class GroupProgram:
         self.start = self._compile(self._start, shared=(0,), num_arguments=3, result=state)
         self.train = self._compile(
             self._train,
-            shared=(4, 5, 6, 7),
-            num_arguments=9,
+            shared=(4, 5, 6, 7, 8),
+            num_arguments=10,
             donated=state,
             result=(state, per_trial),
         )
-        self.evaluate = self._compile(self._evaluate, shared=(1, 2), num_arguments=3)
-        self.answer = self._compile(self._answer, shared=(2, 3, 4), num_arguments=5)
+        self.evaluate = self._compile(self._evaluate, shared=(2, 3, 4), num_arguments=5)
+        self.answer = self._compile(self._answer, shared=(3, 4, 5, 6), num_arguments=7)
         self.keep = self._compile(
             self._keep, shared=(), num_arguments=3, donated=model_layout, result=model_layout
         )
@@ -171,7 +174,11 @@ class GroupProgram:
         """Pre-trained weights under a head, and top blocks, drawn from a trial's init key."""
         redraws = "reinit_layers" in self.static.mitigations
         return starting_model(
-            pretrained, self.static.fresh, key, hyper.reinit_layers if redraws else None
+            pretrained,
+            self.static.fresh,
+            key,
+            hyper.reinit_layers if redraws else None,
+            hyper.lora_rank if self.adapters else None,
         )
 
     def _optimizer(self, hyper: Hyper, origin: Any) -> optax.GradientTransformation:
@@ -183,7 +190,24 @@ class GroupProgram:
             static.clip_per_tensor,
             origin if "pretrained_decay" in static.mitigations else None,
             by_depth="layerwise_lr_decay" in static.mitigations,
+            adapters=self.adapters,
         )
+
+    def _whole(
+        self,
+        trained: SequenceClassifier,
+        frozen: SequenceClassifier,
+        scale: Float[Array, ""] | None,
+    ) -> SequenceClassifier:
+        """The model that a trial computes with. Under vmap what is frozen has no trial axis: its
+        products are one over the tokens of all trials, and it is nowhere copied.
+        """
+        model = join(trained, frozen)
+        return model if scale is None else scaled(model, scale)
+
+    def _scales(self, hyper: Hyper) -> Any:
+        """What the adapters of each trial are multiplied by; None where there are none."""
+        return hyper.lora_scale if self.adapters else None
 
     def _train(
         self,
@@ -194,11 +218,12 @@ class GroupProgram:
         tokens: Tokens,
         start: Int[Array, ""],
         count: Int[Array, ""],
+        frozen: SequenceClassifier,
         pretrained: SequenceClassifier | None,
         init_keys: TrialKeys | None,
     ) -> tuple[TrialState, Records]:
         """Steps `start` to `start + count` of the local trials; `plan` holds them from its first
-        place on.
+        place on, `frozen` what none of them trains.
 
         The pre-trained model and the init keys are given where the program `needs_origin`.
         """
@@ -216,28 +241,34 @@ class GroupProgram:
 
         def step(i, carry):
             state, weights, records = carry
+            trained = (state.model, self._scales(hyper), frozen)
             step_plan = StepPlan._make(part[:, i] for part in plan)
             # From the step's number in the run: dropout is the same wherever a dispatch begins.
             keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
             loss, gradients = self._gradients(
-                state.model, weights, tokens, step_plan, keys, pretrained, mixing, terms
+                trained, weights, tokens, step_plan, keys, pretrained, mixing, terms
             )
             norms = self._across(gradient_norms)(gradients)
             state = self._across(update)(state, gradients, hyper, drawn)
             records = Records(records.loss.at[:, i].set(loss), records.norms.at[:, i].set(norms))
-            return state, self._weights(state.model), records
+            return state, self._weights(state.model, frozen), records
 
         # A traced count: a shorter dispatch runs the same program, with places left over.
-        start_from = (state, self._weights(state.model), empty)
+        start_from = (state, self._weights(state.model, frozen), empty)
         state, _, records = jax.lax.fori_loop(0, count, step, start_from)
         return state, records
 
-    def _weights(self, models: SequenceClassifier) -> BlockWeights | None:
+    def _weights(
+        self, models: SequenceClassifier, frozen: SequenceClassifier
+    ) -> BlockWeights | None:
         """In bfloat16 the update writes what the next step's products read: parameters are read
-        once a step. In float32 a step reads the parameters themselves, and Mixout a mixture.
+        once a step. In float32 a step reads the parameters themselves, and Mixout a mixture; what
+        is frozen lies there as the products read it.
         """
         config = models.encoder.config
         if config.dtype == "float32" or config.shared_block or "mixout" in self.static.mitigations:
+            return None
+        if jax.tree.leaves(frozen):
             return None
         return self._across(type(models.encoder).block_weights)(models.encoder)
 
@@ -255,7 +286,7 @@ class GroupProgram:
 
     def _gradients(
         self,
-        models: SequenceClassifier,
+        trained: tuple[SequenceClassifier, Any, SequenceClassifier],
         weights: BlockWeights | None,
         tokens: Tokens,
         plan: StepPlan,
@@ -271,48 +302,59 @@ class GroupProgram:
         inside.
         """
         apart = weights is not None and self.mesh.devices.flat[0].platform != "cpu"
+        models, scales, frozen = trained
 
-        def on_rung(rows, models, weights, plan, keys, mixing, terms):
-            def one(model, weights, plan, key, mixing, terms):
+        def on_rung(rows, models, scales, weights, plan, keys, mixing, terms):
+            def one(model, scale, weights, plan, key, mixing, terms):
                 batch = gather_batch(tokens, plan, rows)
                 if weights is not None:
                     found = loss_and_weight_gradients(model, weights, batch, key, terms)
                     loss, gradients, of_weights = found
                     return found if apart else (loss, of_parameters(model, gradients, of_weights))
                 if mixing is None:
-                    return loss_and_gradients(model, batch, key, terms=terms)
+                    whole = partial(self._whole, frozen=frozen, scale=scale)
+                    return loss_and_gradients(model, batch, key, terms=terms, whole=whole)
                 assert pretrained is not None
                 probability, drawn = mixing
                 origin = with_leaves(pretrained, drawn)
                 return loss_and_gradients(model, batch, key, probability, origin, terms=terms)
 
-            return self._across(one)(models, weights, plan, keys, mixing, terms)
+            return self._across(one)(models, scales, weights, plan, keys, mixing, terms)
 
         # One rung for all local trials: a switch per trial, vmapped, would compute every rung.
         ladder = self.static.ladder
         rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
         branches = [partial(on_rung, rows) for rows in ladder]
         loss, *gradients = jax.lax.switch(
-            rung, branches, models, weights, plan, keys, mixing, terms
+            rung, branches, models, scales, weights, plan, keys, mixing, terms
         )
         whole = self._across(of_parameters)(models, *gradients) if apart else gradients[0]
         return loss, whole
 
-    def _evaluate(self, models: SequenceClassifier, tokens: Tokens, plan: Plan) -> Outcome:
-        def one(model: SequenceClassifier) -> Outcome:
-            logits = logits_in_order(model, tokens, plan)
-            finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(model)])
+    def _evaluate(
+        self,
+        models: SequenceClassifier,
+        hyper: Hyper,
+        tokens: Tokens,
+        plan: Plan,
+        frozen: SequenceClassifier,
+    ) -> Outcome:
+        def one(trained: SequenceClassifier, scale: Float[Array, ""] | None) -> Outcome:
+            logits = logits_in_order(self._whole(trained, frozen, scale), tokens, plan)
+            finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)])
             return Outcome(logits, jnp.all(finite))
 
-        return self._across(one)(models)
+        return self._across(one)(models, self._scales(hyper))
 
     def _answer(
         self,
         models: SequenceClassifier,
+        hyper: Hyper,
         decay: Float[Array, " trial"],
         tokens: Tokens,
         plan: Plan,
         words: Float[Array, "word embedding"],
+        frozen: SequenceClassifier,
     ) -> Float[Array, "trial example label"]:
         """Logits of a further set, in its file's order.
 
@@ -321,11 +363,14 @@ class GroupProgram:
             words: pre-trained embedding rows of such words, numbered after the trials' own.
         """
 
-        def one(model: SequenceClassifier, decay: Float[Array, ""]) -> Logits:
+        def one(
+            trained: SequenceClassifier, scale: Float[Array, ""] | None, decay: Float[Array, ""]
+        ) -> Logits:
+            model = self._whole(trained, frozen, scale)
             rows = jnp.concatenate([model.encoder.word.embedding[...], words * decay])
             return logits_in_order(with_embedding(model, rows), tokens, plan)
 
-        return self._across(one)(models, decay)
+        return self._across(one)(models, self._scales(hyper), decay)
 
     def _keep(
         self, kept: SequenceClassifier, models: SequenceClassifier, better: Bool[Array, " trial"]

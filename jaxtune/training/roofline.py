@@ -7,7 +7,7 @@ no arithmetic but products, no waiting, no host. Loops are multiplied out.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -129,18 +129,30 @@ def _has_products(module: Module, computation: str) -> bool:
     return any(_has_products(module, name) for name in inner)
 
 
-def wall_seconds(model: SequenceClassifier, tokens: float, device: Accelerator) -> float:
+def wall_seconds(
+    model: SequenceClassifier,
+    tokens: float,
+    device: Accelerator,
+    frozen: SequenceClassifier | None = None,
+) -> float:
     """Seconds of a trial's step that no program can go below, by the device's rates.
 
-    Six FLOP for each weight of the blocks and real token, as if attention, elementwise work and
-    empty slots were free, and then one pass of the optimiser over all that is trained.
+    Six FLOP for each weight of the blocks and real token, four where it is frozen and has no
+    gradient, as if attention, elementwise work and empty slots were free, and then one pass of the
+    optimiser over all that is trained.
 
     Args:
+        model: its trained part.
         tokens: real ones of a batch.
     """
     config: EncoderConfig = model.encoder.config
-    block = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(model.encoder.layers))
-    weights = block * (config.num_layers if config.shared_block else 1)
-    trained = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(model))
-    products = 6 * weights * tokens / device.matrix_rate(config.dtype)
+
+    def size(part: Any) -> int:
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(part))
+
+    uses = config.num_layers if config.shared_block else 1
+    flop = 6 * size(model.encoder.layers)
+    flop += 0 if frozen is None else 4 * size(frozen.encoder.layers)
+    trained = size(model)
+    products = flop * uses * tokens / device.matrix_rate(config.dtype)
     return products + BYTES_PER_PARAMETER * trained / device.memory_rate

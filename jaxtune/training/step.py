@@ -1,5 +1,6 @@
 """One step and one evaluation of ONE trial: pure functions of arrays, no vmap, mesh or I/O."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -46,7 +47,7 @@ class Batch(NamedTuple):
 class TrialState(NamedTuple):
     """Everything a step changes."""
 
-    model: SequenceClassifier
+    model: SequenceClassifier  # its trained part (`jaxtune.models.parts`), which may be all of it
     optimizer: optax.OptState
 
 
@@ -126,8 +127,10 @@ def loss_and_gradients(
     mixout: ArrayLike = 0.0,
     origin: SequenceClassifier | None = None,
     terms: LossTerms = PLAIN,
+    whole: Callable[[SequenceClassifier], SequenceClassifier] = lambda trained: trained,
 ) -> tuple[Scalar, SequenceClassifier]:
-    """The training loss and its gradient for every parameter; without a key, dropout is off.
+    """The training loss and its gradient for every trained parameter; without a key, dropout is
+    off. `whole` makes the model of its trained part.
 
     With an `origin`, which needs a key, the loss is that of the model mixed with it
     (`jaxtune.models.starting_point.mix`).
@@ -137,6 +140,7 @@ def loss_and_gradients(
         if origin is not None:  # inside the gradient: weights that are put back learn nothing
             assert key is not None
             model = mix(model, origin, mixout, key)
+        model = whole(model)
         return loss_of_logits(model(batch.rows, key), batch.labels, batch.weights, terms)
 
     return jax.value_and_grad(loss)(model)
@@ -235,30 +239,47 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
     # Square sums until the end, for the norm of a whole is not the sum of its parts' norms.
     every: Any = gradients  # optax's types know no modules
     sums: Any = square_sums(every)
-    encoder, head = sums.encoder, sums.head
 
     def total(tree: Any) -> Float[Array, ""]:
         return sum((jnp.sum(leaf) for leaf in jax.tree.leaves(tree)), jnp.zeros(()))
 
     # A shared block has no layer axis.
-    per_layer = [jnp.atleast_1d(leaf) for leaf in jax.tree.leaves(encoder.layers)]
-    kinds = [
-        jnp.atleast_1d(getattr(encoder.layers, kind).kernel[...])
-        for kind in LAYER_KINDS
-        if hasattr(encoder.layers, kind)
-    ]
-    embeddings = [getattr(encoder, name) for name in EMBEDDINGS if hasattr(encoder, name)]
-    pooler = [getattr(head, name) for name in ("pooler", "norm") if hasattr(head, name)]
-    modules = [embeddings, *([pooler] if pooler else []), head.classifier, sums]
-    modules = [total(module) for module in modules]
-    return jnp.sqrt(jnp.concatenate([*kinds, sum(per_layer), jnp.stack(modules)]))
+    kinds = [jnp.atleast_1d(kernel[...]) for kernel in _kinds(sums).values()]
+    per_layer = [jnp.atleast_1d(leaf) for leaf in jax.tree.leaves(sums.encoder.layers)]
+    modules = [total(module) for module in _modules(sums).values()]
+    layers = [sum(per_layer)] if per_layer else []
+    return jnp.sqrt(jnp.concatenate([*kinds, *layers, jnp.stack(modules)]))
 
 
 def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
-    """Names for `gradient_norms`: `layer_00/query` ... `layer_23/layer`, `embeddings`, ..."""
+    """Names for `gradient_norms` of a trained part: `layer_00/query` ... `layer_23/layer`,
+    `embeddings`, ...; those of the matrices of an adapter are such as `layer_00/query_a`.
+    """
     config = model.encoder.config
     layers = range(1 if config.shared_block else config.num_layers)
-    kinds = [kind for kind in LAYER_KINDS if hasattr(model.encoder.layers, kind)]
-    per_layer = [f"layer_{i:02d}/{kind}" for kind in (*kinds, "layer") for i in layers]
-    pooler = ("pooler",) if hasattr(model.head, "pooler") else ()
-    return (*per_layer, "embeddings", *pooler, "classifier", "all")
+    whole = ["layer"] if jax.tree.leaves(model.encoder.layers) else []
+    per_layer = [f"layer_{i:02d}/{kind}" for kind in (*_kinds(model), *whole) for i in layers]
+    return (*per_layer, *_modules(model))
+
+
+def _kinds(tree: Any) -> dict[str, Any]:
+    """The weight matrices of the blocks that are trained, by name."""
+    found: dict[str, Any] = {}
+    for kind in LAYER_KINDS:
+        if (own := getattr(tree.encoder.layers, kind, None)) is not None:
+            found[kind] = own.kernel
+        if (own := getattr(tree.encoder.layers, f"{kind}_lora", None)) is not None:
+            found |= {f"{kind}_a": own.a.kernel, f"{kind}_b": own.b.kernel}
+    return {kind: kernel for kind, kernel in found.items() if jax.tree.leaves(kernel)}
+
+
+def _modules(tree: Any) -> dict[str, Any]:
+    """The modules beside the blocks of which something is trained, and the whole, by name."""
+    encoder, head = tree.encoder, tree.head
+    found = {
+        "embeddings": [getattr(encoder, name) for name in EMBEDDINGS if hasattr(encoder, name)],
+        "pooler": [getattr(head, name) for name in ("pooler", "norm") if hasattr(head, name)],
+        "classifier": head.classifier,
+        "all": tree,
+    }
+    return {name: module for name, module in found.items() if jax.tree.leaves(module)}

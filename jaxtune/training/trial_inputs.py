@@ -13,6 +13,7 @@ from jaxtune.core.schedules import scheduled_rate
 from jaxtune.data.packing import Plan, Shape, make_plan
 from jaxtune.data.token_table import TokenTable
 from jaxtune.models.vocabulary import unused_word_factor
+from jaxtune.training.trained_part import trains_embeddings
 
 
 def stack_hypers(trials: Sequence[Trial], class_weights: Sequence[np.ndarray]) -> Hyper:
@@ -63,6 +64,9 @@ def left_of_unused_words(
     left = []
     for trial, own in zip(trials, rates.astype(np.float64), strict=True):
         config = trial.config
+        if not trains_embeddings(config):
+            left.append(1.0)
+            continue
         own = own * config.layerwise_lr_decay ** (num_layers + 1)
         left.append(unused_word_factor(own, config.weight_decay, config.pretrained_decay))
     with np.errstate(over="ignore"):  # of a rate at which a trial diverges

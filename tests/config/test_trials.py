@@ -150,10 +150,13 @@ def test_seeds_do_not_change_the_program():
 
 def test_traced_settings_reach_the_optimiser():
     (trial,) = trials_of("--num_seeds 1 --adam_b2 0.98 --max_grad_norm 0.5 --weight_decay 0.1")
-    assert trial.hyper._fields == TRACED_FIELDS
-    of_data = {"class_weights": 1.0}  # known where the training examples are
-    settings = {name: getattr(trial.config, name) for name in TRACED_FIELDS}
-    assert trial.hyper._asdict() == settings | of_data
+    scale = {"lora_alpha", "use_rslora"}  # with the rank
+    assert {*trial.hyper._fields} == {*TRACED_FIELDS} - scale | {"lora_scale"}
+    known_later = {"class_weights": 1.0}  # where the training examples are
+    settings = {name: getattr(trial.config, name) for name in {*TRACED_FIELDS} - scale}
+    assert trial.hyper._asdict() == settings | known_later | {"lora_scale": 1.0}
+    for flags, expected in (("--lora_alpha 6", 1.5), ("--lora_alpha 6 --use_rslora true", 3.0)):
+        assert trials_of(f"--num_seeds 1 --lora_rank 4 {flags}")[0].hyper.lora_scale == expected
     (trial,) = trials_of("--num_seeds 1 --max_grad_norm null")
     assert trial.hyper.max_grad_norm == np.inf
 

@@ -57,6 +57,22 @@ class CutError(Exception):
 def test_cut_off_after_a_checkpoint(tiny, undisturbed, tmp_path, monkeypatch, at):
     """Cuts at evaluations and between, also twice in a run; four trials at once on four devices."""
     out = tmp_path / "out"
+    cut_and_go_on(command(tiny, out, "--checkpoint_every", "1"), out, monkeypatch, at)
+    assert_same(undisturbed, out)
+
+
+@pytest.mark.storm
+def test_adapters_that_are_cut_off_go_on(tiny, tmp_path, monkeypatch):
+    """Checkpoints hold what is trained, and the base is read anew."""
+    flags = ("--grid.lora_rank", "2", "4", "--lora_dropout", "0.1")
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert main(command(tiny, whole, *flags)) == 0
+    cut_and_go_on(command(tiny, out, *flags, "--checkpoint_every", "1"), out, monkeypatch, [7])
+    assert_same(whole, out)
+
+
+def cut_and_go_on(words, out, monkeypatch, at):
+    """Runs the command until it is cut off after each of these steps, and then to its end."""
     save, cuts = RunCheckpoints.save, list(at)
 
     def save_and_cut(self, step, *args):
@@ -69,10 +85,9 @@ def test_cut_off_after_a_checkpoint(tiny, undisturbed, tmp_path, monkeypatch, at
     monkeypatch.setattr(RunCheckpoints, "save", save_and_cut)
     for _ in at:
         with pytest.raises(CutError):
-            main(command(tiny, out, "--checkpoint_every", "1"))
+            main(words)
         assert (out / "checkpoints").exists()
-    assert main(command(tiny, out, "--checkpoint_every", "1")) == 0
-    assert_same(undisturbed, out)
+    assert main(words) == 0
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
