@@ -52,6 +52,7 @@ class ClusterGroups:
         self._inputs = {role: list(file) for role, file in inputs.items()}
         self._fingerprints = [fingerprint(plan) for plan in plans]
         self._hand_out = HandOut([])
+        self._left = 0  # trials that have not left their results
         self._first_leg = False
         self._keep: Keep | None = None
         self._seconds: list[float] = []  # of groups that have ended
@@ -67,8 +68,9 @@ class ClusterGroups:
         self._hand_out = HandOut([[trial.number for trial in trials] for trials in pending])
         self._first_leg, self._keep = first_leg, keep
         workers, began = self._workers, time.monotonic()
+        self._left = sum(map(len, pending))
         try:
-            while self._hand_out.left() or any(worker.held for worker in workers.all):
+            while self._left:
                 self._asked.stop_here()
                 workers.look()
                 for worker in [each for each in workers.all if each.ready]:
@@ -76,6 +78,7 @@ class ClusterGroups:
                 for ended in workers.ended(TICK):
                     self._take(ended)
                 self._watch()
+                self._reclaim()
         finally:
             self._results.meter.seconds += time.monotonic() - began
 
@@ -107,10 +110,10 @@ class ClusterGroups:
     def _take(self, ended: Ended) -> None:
         """What has become of a call."""
         worker = ended.worker
+        if worker not in self._workers.all:  # its node was left out by what it answered
+            return
         if ended.answer is None:
             self._lose(worker, ended.why, ended.blamed)
-        elif worker not in self._workers.all:  # its node was left out by what it answered
-            self._lose(worker, ended.answer.facts.get("problem", ""), blamed=False, told=True)
         elif ended.method == "open":
             self._opened(worker, ended.answer)
         elif ended.method == "train":
@@ -160,6 +163,7 @@ class ClusterGroups:
         if fetches:
             worker.held = []
         self._workers.succeeded(worker)
+        self._left -= len(done)
         worker.ran += [trial.number for trial in done]
         note_workers(self._results.out, self._workers.ran())
 
@@ -193,22 +197,26 @@ class ClusterGroups:
                 raise DamagedAnswerError("they are of another model")
         return jax.tree.unflatten(structure, leaves)
 
-    def _lose(self, worker: Handle, why: str, blamed: bool = True, told: bool = False) -> None:
-        """A worker is lost: its trials go to others."""
+    def _lose(self, worker: Handle, why: str, blamed: bool = True) -> None:
+        """A worker is lost, or of no use."""
+        held = len(worker.held)
+        those = f"; {plural(held, 'trial')} of it run again" if held else ""
+        say(f"Lost a worker on {worker.node.name} ({why}){those}.")
+        worker.why, worker.blamed = why, blamed
         self._workers.drop(worker, why, blamed)
-        held, worker.held = worker.held, []
-        if not told:
-            those = f"; {plural(len(held), 'trial')} of it run again" if held else ""
-            say(f"Lost a worker on {worker.node.name} ({why}){those}.")
-        if not held:
-            return
-        assert worker.program is not None
-        if often := self._hand_out.lost(worker.program, held, blamed):
-            raise UserError(
-                f"Trial {often[0]} has ended {MOST_LOSSES} workers, the last on"
-                f" {worker.node.name} ({why}); what was finished is kept, and the same command goes"
-                " on."
-            )
+        self._reclaim()
+
+    def _reclaim(self) -> None:
+        """What workers had in hand that have ended goes to others."""
+        for worker in self._workers.gone():
+            assert worker.program is not None
+            held, worker.held = worker.held, []
+            if often := self._hand_out.lost(worker.program, held, worker.blamed):
+                raise UserError(
+                    f"Trial {often[0]} has ended {MOST_LOSSES} workers, the last on"
+                    f" {worker.node.name} ({worker.why}); what was finished is kept, and the same"
+                    " command goes on."
+                )
 
     def _watch(self) -> None:
         """Shows who is at work and who is slow; gives up who has been silent for very long."""

@@ -87,7 +87,10 @@ class Worker:
         settings = from_settings(asked["settings"])
         before = {role: Input(*file) for role, file in asked["inputs"].items()}
         if found := changes(before, read_inputs(settings), whole=True):
-            raise UserError(f"model or data are others there ({'; '.join(found)})")
+            raise UserError(
+                f"model or data are not those of here ({'; '.join(found)}); put the same there,"
+                " under the same path"
+            )
         trials = {trial.number: trial for trial in make_trials(settings)}
         config = program_config(trials[asked["first"]].config)
         members = [t for t in trials.values() if program_config(t.config) == config]

@@ -31,6 +31,8 @@ class Handle:
     doing: str | None = None  # the method under way
     asked_at: float = 0.0
     ran: list[int] = dataclasses.field(default_factory=list)
+    why: str = ""  # it was lost
+    blamed: bool = False  # whether its trials may be why
 
     @property
     def ready(self) -> bool:
@@ -59,9 +61,11 @@ class Workers:
         self._left_out: dict[str, str] = {}  # nodes, and why
         self._losses: Counter[str] = Counter()
         self._looked_at = self._seen_at = time.monotonic()
+        self._waits = False
         self._own = versions()
         self.all: list[Handle] = []
         self._ever: list[Handle] = []
+        self._gone: list[Handle] = []  # that held trials
         self.lost = 0
         nodes = living_nodes()
         self.platform = "cuda" if any(node.gpus for node in nodes) else "cpu"
@@ -79,9 +83,12 @@ class Workers:
         self._looked_at = time.monotonic()
         self._begin(living_nodes())
         if self.all:
-            self._seen_at = time.monotonic()
+            self._seen_at, self._waits = time.monotonic(), False
         elif self._left_out.keys() >= self._nodes.keys() and self._left_out:
             raise UserError(f"No node can run the trials: {'; '.join(self._left_out.values())}.")
+        elif not self._waits:
+            self._waits = True
+            say("No node is left; waiting for one to come.")
         elif time.monotonic() - self._seen_at > WAIT_SECONDS:
             raise UserError(
                 f"No node has been left for {WAIT_SECONDS / 60:.0f} minutes; start one, and give"
@@ -131,13 +138,10 @@ class Workers:
 
     def drop(self, worker: Handle, why: str, blamed: bool = True) -> None:
         """A worker is lost, or of no use: it ends, and its node gets another one."""
-        import ray
-
         if worker not in self.all:
             return
-        self.all.remove(worker)
+        self._end(worker)
         self.lost += 1
-        ray.kill(worker.actor)
         if not blamed:
             return
         self._losses[worker.node.id] += 1
@@ -146,14 +150,16 @@ class Workers:
 
     def leave_out(self, node: Node, why: str) -> None:
         """A node takes no part any more; it is said once."""
-        import ray
-
         if node.id not in self._left_out:
             self._left_out[node.id] = f"{node.name}: {why}"
             say(f"Left out: {node.name}: {why}.")
         for worker in [each for each in self.all if each.node.id == node.id]:
-            self.all.remove(worker)
-            ray.kill(worker.actor)
+            self._end(worker)
+
+    def gone(self) -> list[Handle]:
+        """Workers that have ended with trials in hand since this was last asked."""
+        found, self._gone = self._gone, []
+        return found
 
     def succeeded(self, worker: Handle) -> None:
         """A worker has finished a group: its node is a good one."""
@@ -175,11 +181,16 @@ class Workers:
 
     def stop(self) -> None:
         """All workers end."""
+        for worker in [*self.all]:
+            self._end(worker)
+
+    def _end(self, worker: Handle) -> None:
         import ray
 
-        for worker in self.all:
-            ray.kill(worker.actor)
-        self.all.clear()
+        self.all.remove(worker)
+        ray.kill(worker.actor)
+        if worker.held:
+            self._gone.append(worker)
 
     def _room(self, node: Node) -> int:
         """Workers that a node takes."""
@@ -232,17 +243,18 @@ class Workers:
             if theirs.get(name) != own
         ]
         if others:
-            self.leave_out(
-                worker.node, f"it has {'; '.join(others)}: install the same on both, see docs"
-            )
+            self.leave_out(worker.node, f"it has {'; '.join(others)}; install the same there")
         worker.facts = facts
 
 
 def _short(error: BaseException) -> str:
     """Why a worker was lost, without Ray's advice."""
     kind = type(error).__name__
+    if kind == "OutOfMemoryError":  # of the host, found by Ray's monitor
+        return "its node ran out of memory"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{kind}: {lines[0][:200]}" if lines else kind
+    first = lines[0].partition(". ")[0].rstrip(".") if lines else ""
+    return f"{kind}: {first[:150]}" if first else kind
 
 
 def _last_line(trace: str) -> str:
