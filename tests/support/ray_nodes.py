@@ -11,6 +11,8 @@ from pathlib import Path
 
 from small_sweep import command
 
+from jaxtune.core.child import environment
+
 # A node that does not answer is given up after seconds and not minutes.
 IMPATIENT = {"health_check_period_ms": 1000, "health_check_timeout_ms": 1000}
 IMPATIENT |= {"health_check_failure_threshold": 3, "health_check_initial_delay_ms": 0}
@@ -87,7 +89,9 @@ def start(tiny, out, *flags):
     """The command, in a process of its own that plans and writes, or does all."""
     return subprocess.Popen(
         [sys.executable, "-m", "jaxtune.sweep", *command(tiny, out, *flags)],
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": "2"},
+        # Ray shows workers the folder of the driver, and not that of this package is meant.
+        cwd=Path(out).parent,
+        env=environment() | {"JAX_NUM_CPU_DEVICES": "2"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
