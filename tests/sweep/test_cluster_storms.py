@@ -170,7 +170,7 @@ def test_a_node_with_another_version_is_refused_by_name(tiny, plain, tmp_path, o
 
     out = tmp_path / "out"
     with nodes(1) as cluster:
-        cluster.nodes.append(cluster.add(**other_package(tmp_path, change)))
+        cluster.nodes.append(cluster.add(**other_package(tmp_path / "package", change)))
         output = said(start(tiny, out, *FLAGS, *cluster.flags()))
     (line,) = [line for line in output.splitlines() if line.startswith("Left out: ")]
     assert f"it has jaxtune {old or jaxtune.__version__} (source " in line
