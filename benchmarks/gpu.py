@@ -12,22 +12,15 @@ rehearsal on CPU. PyTorch rows need torch with CUDA, transformers and accelerate
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
+from architectures import LARGE, write_architecture
+
 HERE = Path(__file__).parent
-LARGE = {
-    "num_hidden_layers": 24,
-    "hidden_size": 1024,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-}
 # Small enough for a CPU to check, and with heads as wide as those of the large ones.
 CHECKED = LARGE | {
     "num_hidden_layers": 4,
@@ -41,16 +34,8 @@ SMALL = {
     "num_attention_heads": 4,
     "intermediate_size": 128,
 }
-ROBERTA = {"type_vocab_size": 1, "pad_token_id": 1, "max_position_embeddings": 514}
-# Family -> tokenizer folder and what its config.json has beside the sizes, as published.
-FAMILIES = {
-    "bert": (
-        "bert-uncased",
-        {"vocab_size": 30522, "type_vocab_size": 2, "max_position_embeddings": 512},
-    ),
-    "roberta": ("roberta", ROBERTA | {"vocab_size": 50265, "layer_norm_eps": 1e-5}),
-    "albert": ("albert-v2", {"vocab_size": 30000, "embedding_size": 128, "hidden_act": "gelu_new"}),
-}
+# Of which a large model is timed.
+FAMILIES = ("bert", "roberta", "albert")
 # What others have published, for whoever reads the table.
 ANCHORS = """\
 | elsewhere | |
@@ -66,15 +51,6 @@ class Row(NamedTuple):
     command: list[str]
     seeds: int = 0  # trained at once; 0 where the row is no training
     needs: int = 20  # seconds without which it is not begun
-
-
-def write_architecture(family: str, tokenizers: Path, folder: Path, sizes: dict) -> Path:
-    """A model folder without weights: config.json and the family's tokenizer."""
-    tokenizer, own = FAMILIES[family]
-    shutil.copytree(tokenizers / tokenizer, folder, dirs_exist_ok=True)
-    config = {"model_type": family} | own | sizes
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return folder
 
 
 def rows_for(given: argparse.Namespace) -> dict[str, Row]:

@@ -8,8 +8,11 @@ import importlib
 import re
 import secrets
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
@@ -17,7 +20,7 @@ from jaxtune.core.files import digest, read_json, write_json
 from jaxtune.core.words import plural
 from jaxtune.report.writing import write_page
 from jaxtune.storage.paths import TRACKED, TRIALS
-from jaxtune.storage.trial_rows import finished_rows
+from jaxtune.storage.trial_rows import Row, finished_rows
 from jaxtune.track.runs import Tracker, tracked_run
 
 
@@ -58,9 +61,33 @@ class Sent:
 def send(out: Path, name: str) -> None:
     """Sends the trials of OUT that are not there yet, and the report if rows have been added.
 
-    Raises UserError where the tracker does not take them.
+    Raises UserError where the tracker does not take them, or another process sends them.
     """
-    rows, sent = finished_rows(out), Sent(out / TRACKED)
+    rows = finished_rows(out)
+    with _alone(out):
+        _send(out, name, rows)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two processes would both send what neither has noted yet. A sweep that still fills OUT has a
+    lock of its own.
+    """
+    file = out / f".{TRACKED}.lock"
+    lock = filelock.FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise UserError(f"Another process sends the trials of {out}; wait for it.") from error
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        lock.release()
+
+
+def _send(out: Path, name: str, rows: list[Row]) -> None:
+    sent = Sent(out / TRACKED)
     tracker = _guarded(name, lambda: _open(out, name))
     there = sent.of(tracker.place)
     left = [row for row in rows if row["trial"] not in there["trials"]]

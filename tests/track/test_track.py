@@ -262,6 +262,28 @@ def test_what_cannot_be_sent_is_one_sentence(out, tmp_path, monkeypatch, capsys)
         )
 
 
+def test_two_processes_do_not_send_the_same_trials(out, monkeypatch, capsys):
+    sent = []
+
+    class Tracker:
+        place, seen_with = "here", "here"
+
+        def send(self, run):
+            # A second process comes while the first one sends.
+            assert track([str(out), "--to", "mlflow"]) == 1
+            sent.append(run)
+
+        def attach(self, page, name):
+            pass
+
+    monkeypatch.setattr(sending, "_open", lambda out, name: Tracker())
+    assert track([str(out), "--to", "mlflow"]) == 0
+    assert len(sent) == 6
+    said = capsys.readouterr().err
+    assert said.count(f"Another process sends the trials of {out}; wait for it.") == 6
+    assert not list(out.glob(".*"))
+
+
 def test_a_password_of_a_server_is_not_noted():
     assert place_of("https://me:secret@host:5000/x?y=1") == "mlflow https://host:5000/x"
     assert place_of(None) == "mlflow"
