@@ -15,6 +15,7 @@ from jaxtune.sweep.cluster.worker import Worker
 
 LOOK_SECONDS = 2.0  # between looks at which nodes there are
 MOST_LOSSES = 3  # workers in a row that a living node may lose
+FETCH_SECONDS = 600.0  # for one answer that is waited for
 WAIT_SECONDS = 300.0  # for a node, where none is left
 
 
@@ -128,7 +129,8 @@ class Workers:
         import ray
 
         try:
-            found = ray.get(getattr(worker.actor, method).remote(*arguments))
+            call = getattr(worker.actor, method).remote(*arguments)
+            found = ray.get(call, timeout=FETCH_SECONDS)
         except ray.exceptions.RayError as error:
             raise DamagedAnswerError(_short(error)) from error
         answer = unpack(found)
