@@ -109,7 +109,7 @@ def simulate(num_gpus: int, costs: Costs, seed: int) -> Totals:
         if what == "lost":
             worker.alive, totals.losses = False, totals.losses + 1
             if worker.held:
-                totals.wasted += now - worker.since
+                totals.wasted += max(0.0, now - worker.since)  # it may wait for the driver
                 hand_out.lost(0, worker.held, blamed=False)
             begin(now + costs.replaced, worker.card)
             waiting = [idle for idle in waiting if idle.alive]
@@ -166,8 +166,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--begin", type=float, default=30.0)
     parser.add_argument("--compiling", type=float, default=120.0)
-    parser.add_argument("--driver", type=float, default=0.3)
-    parser.add_argument("--bytes_per_trial", type=float, default=1e6)
+    parser.add_argument("--driver", type=float, default=0.14)
+    parser.add_argument("--bytes_per_trial", type=float, default=233e3)
     parser.add_argument("--hours_to_loss", type=float, default=24.0)
     parser.add_argument("--replaced", type=float, default=300.0)
     parser.add_argument("--seeds", type=int, default=20)
