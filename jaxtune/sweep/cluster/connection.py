@@ -63,8 +63,11 @@ def joined(address: str | None) -> Iterator[None]:
     before = os.environ.pop(ADDRESS, None)  # `given` is it, or wins
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(place or AUTO, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        # Of a cluster that was found here Ray takes the token too, to an address it sends none.
+        found = given == AUTO and before in (None, "", AUTO)
+        to = AUTO if found or place is None else place
+        ray.init(to, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(_why_not(given, error)) from error
     finally:
         if before is not None:
@@ -142,8 +145,9 @@ def _why_not(address: str, error: Exception) -> str:
             " --ray_address where its head is."
         )
     return (
-        f"The Ray cluster at {address} does not take this machine in ({said[:300]}); give the"
-        " command on one of its nodes (ray start --address HOST:PORT makes it one)."
+        f"The Ray cluster at {address} does not take this process in ({said[:300]}); give the"
+        " command on one of its nodes (ray start --address HOST:PORT makes it one), with"
+        " RAY_AUTH_MODE=token where the cluster asks for a token."
     )
 
 
