@@ -89,6 +89,8 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         if plans:
             _check_one_dev_set(plans)
             plans = _sized(plans) if platform is None else for_workers(plans, platform)
+            if workers:
+                workers.until_one_is_ready()  # before anything is written
             if writes():
                 task = plans[0].task
                 check_labels(out, settings, task.classes, task.dev.labels, task.sentence_lengths)

@@ -7,8 +7,12 @@ import pickle
 
 import numpy as np
 import pytest
+import yaml
 from small_groups import plan_for
 
+from jaxtune.config.parse import parse
+from jaxtune.config.trials import make_trials
+from jaxtune.storage.inputs import absolute, read_inputs
 from jaxtune.sweep.cluster.messages import (
     Answer,
     DamagedAnswerError,
@@ -16,8 +20,12 @@ from jaxtune.sweep.cluster.messages import (
     pack,
     unpack,
 )
+from jaxtune.sweep.cluster.same_plan import fingerprint
+from jaxtune.sweep.cluster.worker import Worker
+from jaxtune.sweep.meter import Meter
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.plan import make_plans
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +130,51 @@ def test_other_trials_than_asked_for_are_refused(group, facts):
     plan, trials, answer = group
     with pytest.raises(DamagedAnswerError):
         check_group(Answer(facts, answer.arrays), plan, trials, plan.num_steps)
+
+
+@pytest.fixture(scope="module")
+def asked(tiny):
+    """What the driver of a small sweep would ask."""
+    settings = parse(["--model", tiny, "--task", "miniature", "--num_seeds", "2"])
+    (plan,) = make_plans(make_trials(settings))
+    return {
+        "settings": yaml.safe_load(absolute(settings).as_yaml()),
+        "first": 0,
+        "share": [0, 1],
+        "inputs": {role: list(file) for role, file in read_inputs(settings).items()},
+        "fingerprint": fingerprint(plan),
+    }
+
+
+class TestWhatAWorkerRefuses:
+    """The worker itself, in this process: a node has other files than the driver."""
+
+    def opened(self, asked, **changes):
+        worker = Worker(None, False)
+        worker._meter = Meter()
+        return unpack(worker.open(asked | changes)).facts
+
+    def test_the_same_files_are_opened(self, asked):
+        assert self.opened(asked) == {"size": 2, "how": None}
+
+    def test_another_checksum_names_the_file(self, asked):
+        path, _ = asked["inputs"]["model/model.safetensors"]
+        inputs = asked["inputs"] | {"model/model.safetensors": [path, "0" * 64]}
+        problem = self.opened(asked, inputs=inputs)["problem"]
+        assert f"{path} has changed" in problem
+        assert "put the same there, under the same path" in problem
+
+    def test_a_file_that_is_not_there_is_named(self, asked):
+        inputs = asked["inputs"] | {"model/more.json": ["/nowhere/more.json", "0" * 64]}
+        assert "/nowhere/more.json is gone" in self.opened(asked, inputs=inputs)["problem"]
+
+    def test_a_model_that_is_not_there_is_named(self, asked):
+        settings = asked["settings"] | {"model": "/nowhere/model"}
+        problem = self.opened(asked, settings=settings)["problem"]
+        assert problem.startswith("There is no folder /nowhere/model")
+
+    def test_other_tokens_of_the_same_files_are_refused(self, asked):
+        assert "other tokens" in self.opened(asked, fingerprint="0" * 64)["problem"]
+
+    def test_a_fault_comes_back_as_a_traceback_and_not_as_an_exception(self, asked):
+        assert "KeyError" in self.opened(asked, first=99)["fault"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
+from jaxtune.core.version import __version__
 from jaxtune.sweep.cluster.connection import Node, living_nodes, remote
 from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, unpack
 from jaxtune.sweep.cluster.same_plan import versions
@@ -95,6 +96,14 @@ class Workers:
                 f"No node has been left for {WAIT_SECONDS / 60:.0f} minutes; start one, and give"
                 " the same command again."
             )
+
+    def until_one_is_ready(self) -> None:
+        """Waits for a first worker; raises UserError where no node is of use."""
+        while not any(worker.ready for worker in self.all):
+            for ended in self.ended(LOOK_SECONDS):
+                if ended.answer is None:
+                    self.drop(ended.worker, ended.why, ended.blamed)
+            self.look()
 
     def expected(self) -> int:
         """Workers that there are, or will be when all have begun."""
@@ -224,8 +233,9 @@ class Workers:
         except DamagedAnswerError as error:
             return Ended(worker, method, None, str(error))
         except ray.exceptions.RayError as error:
-            if "No module named 'jaxtune'" in str(error):
-                self.leave_out(worker.node, "jaxtune is not installed there")
+            if "No module named 'jaxtune" in str(error):
+                why = f"jaxtune {__version__} is not installed there"
+                self.leave_out(worker.node, why)
             lives = any(node.id == worker.node.id for node in living_nodes())
             return Ended(worker, method, None, _short(error), blamed=lives)
         if fault := answer.facts.get("fault"):
@@ -255,6 +265,8 @@ def _short(error: BaseException) -> str:
     if kind == "OutOfMemoryError":  # of the host, found by Ray's monitor
         return "its node ran out of memory"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and "creation task" in lines[0]:  # the lines are a traceback
+        return f"it does not begin: {lines[-1][:150]}"
     first = lines[0].partition(". ")[0].rstrip(".") if lines else ""
     return f"{kind}: {first[:150]}" if first else kind
 
