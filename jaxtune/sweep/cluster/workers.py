@@ -17,6 +17,7 @@ from jaxtune.sweep.cluster.worker import Worker
 LOOK_SECONDS = 2.0  # between looks at which nodes there are
 MOST_LOSSES = 3  # workers in a row that a living node may lose
 FETCH_SECONDS = 600.0  # for one answer that is waited for
+TELL_SECONDS = 60.0  # without a worker, before that is said
 WAIT_SECONDS = 300.0  # for a node, where none is left
 
 
@@ -99,7 +100,11 @@ class Workers:
 
     def until_one_is_ready(self) -> None:
         """Waits for a first worker; raises UserError where no node is of use."""
+        began, told = time.monotonic(), False
         while not any(worker.ready for worker in self.all):
+            if not told and time.monotonic() - began > TELL_SECONDS:
+                told = True
+                say("Waiting for a first worker: others may be using the nodes' CPUs or GPUs.")
             for ended in self.ended(LOOK_SECONDS):
                 if ended.answer is None:
                     self.drop(ended.worker, ended.why, ended.blamed)
