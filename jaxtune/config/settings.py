@@ -192,6 +192,30 @@ class SweepConfig:
     label_smoothing: float = 0.0
     """Share of each label that the training loss spreads evenly over all classes; 0 is off."""
 
+    # Links of Adam (see docs/links.md)
+    correct_moments: Literal["both", "first", "second"] = "both"
+    """Which moments bias_correction corrects; the second alone is AdamD (St John 2021)."""
+    correct_eps: bool = False
+    """Multiply adam_eps by sqrt(1 - b2^t): with bias_correction this is Adam as torch and optax
+    compute it; without, what the correction does to eps is left of it.
+    """
+    second_moment_init: float = 0.0
+    """What the second moment starts from, in squares of the first gradient; 0 is Adam, 1 is GI-Adam
+    (Kalra and Barkeshli 2024).
+    """
+    untuned_warmup: bool = False
+    """Multiply the learning rate by min(1, t (1 - b2) / 2), a warm-up over 2 / (1 - b2) steps (Ma
+    and Yarats 2021), on top of warmup_ratio.
+    """
+    update_clipping: bool = False
+    """Divide each tensor's learning rate by the root mean square of gradient over root of second
+    moment, where that is above 1 (StableAdamW, Wortsman et al. 2023).
+    """
+    rectify: bool = False
+    """RAdam (Liu et al. 2020): steps are as much smaller as the second moment is unsure, and the
+    first few do not divide by it.
+    """
+
     # Less than all (see docs/lora.md)
     lora_rank: int = 0
     """Rank of adapters beside frozen dense layers (LoRA, Hu et al. 2022): the encoder is held once
@@ -294,6 +318,12 @@ class SweepConfig:
     """Replace the results that OUT holds."""
 
 
+# Of Adam's links a program holds the arithmetic where any of its trials uses one: a grid over them
+# is one program, and off they change no bit of a trial on CPU (tests/training/test_links.py).
+LINKS = (
+    *("correct_moments", "correct_eps", "second_moment_init", "untuned_warmup"),
+    *("update_clipping", "rectify"),
+)
 # Traced values: trials that differ only in these share one compiled program.
 TRACED_FIELDS = (
     "learning_rate",
@@ -310,6 +340,7 @@ TRACED_FIELDS = (
     "reinit_layers",
     "class_weights",
     "label_smoothing",
+    *LINKS,
     "lora_rank",
     "lora_alpha",
     "use_rslora",

@@ -14,6 +14,7 @@ from jaxtune.config.parse import Settings
 from jaxtune.config.settings import (
     COMMAND_FIELDS,
     INPUT_FIELDS,
+    LINKS,
     LOSS_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
@@ -53,6 +54,14 @@ class Hyper(NamedTuple):
     # Of the loss, compiled in only where a trial uses it (`jaxtune.config.settings.LOSS_FIELDS`).
     class_weights: "ArrayLike" = 1.0  # [label]; or of all
     label_smoothing: "ArrayLike" = 0.0  # share of the label that all classes get
+    # Links of Adam, compiled in only where a trial uses one (`jaxtune.config.settings.LINKS`).
+    correct_first: "ArrayLike" = True  # bool: which moments `bias_correction` corrects
+    correct_second: "ArrayLike" = True  # bool
+    correct_eps: "ArrayLike" = False  # bool: eps times sqrt(1 - b2^t)
+    second_moment_init: "ArrayLike" = 0.0  # in squares of the first gradient
+    untuned_warmup: "ArrayLike" = False  # bool
+    update_clipping: "ArrayLike" = False  # bool
+    rectify: "ArrayLike" = False  # bool
     # Of adapters, of which a program without any has nothing.
     lora_rank: "ArrayLike" = 0  # columns of A that are not zero
     lora_scale: "ArrayLike" = 1.0  # of what adapters add
@@ -90,6 +99,9 @@ class Trial:
         values = {name: getattr(self.config, name) for name in TRACED_FIELDS}
         for name in ("class_weights", "lora_alpha", "use_rslora"):
             del values[name]
+        corrected = values.pop("correct_moments")
+        values["correct_first"] = corrected in ("both", "first")
+        values["correct_second"] = corrected in ("both", "second")
         values["lora_scale"] = lora_scale(self.config)
         if values["max_grad_norm"] is None:
             values["max_grad_norm"] = np.inf
@@ -209,10 +221,19 @@ def program_config(config: SweepConfig) -> SweepConfig:
 
 def loss_fields(trials: Sequence[Trial]) -> tuple[str, ...]:
     """Of LOSS_FIELDS, those that any of the trials uses."""
+    return _in_use(LOSS_FIELDS, trials)
+
+
+def links_of(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Of LINKS, those that any of the trials uses."""
+    return _in_use(LINKS, trials)
+
+
+def _in_use(fields: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
     plain = SweepConfig()
     return tuple(
         name
-        for name in LOSS_FIELDS
+        for name in fields
         if any(getattr(trial.config, name) != getattr(plain, name) for trial in trials)
     )
 

@@ -23,6 +23,7 @@ from jaxtune.config.settings import (
 )
 from jaxtune.config.validate_adapters import check_adapters
 from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
+from jaxtune.config.validate_links import check_links
 from jaxtune.core.accelerators import accelerator
 from jaxtune.core.errors import UserError
 
@@ -38,6 +39,7 @@ def check(config: SweepConfig) -> None:
     _check_looks(config)
     _check_recipe(config)
     check_adapters(config)
+    check_links(config)
     _check_device(config)
     if config.track is not None:
         check_tracker(config.track)

@@ -1,4 +1,4 @@
-"""The learning rate of every update: its schedule, and what Adam's bias correction makes of it.
+"""The learning rate of every update: its schedule, and what the links of Adam make of it.
 
 The formulas take the array module: `jax.numpy` inside the optimiser, in float32 and with values
 that may be traced, or `numpy` in float64 for the report and the dry run, which do without JAX.
@@ -13,6 +13,17 @@ from jaxtyping import Float
 
 Rates = Float[np.ndarray, " step"]
 NEEDED = ("learning_rate", "warmup_ratio", "schedule", "bias_correction", "adam_b1", "adam_b2")
+# Links that change the size of a step; rows of sweeps from before there were any do not name them.
+SIZE_LINKS: Mapping[str, Any] = {
+    "correct_moments": "both",
+    "second_moment_init": 0.0,
+    "untuned_warmup": False,
+    "update_clipping": False,
+    "rectify": False,
+}
+# Steps that the second moment must be worth before RAdam divides by its root: Liu et al. (2020)
+# say more than 4; their code, torch and optax take 5, and so does this.
+TRACTABLE = 5.0
 
 
 class Peak(NamedTuple):
@@ -27,13 +38,61 @@ def correction_factor(b1: Any, b2: Any, count: Any, xp: ModuleType = np) -> Any:
     """sqrt(1-b2^t) / (1-b1^t) for the t-th update, t from 1: the factor that bias correction puts
     on Adam's step (Mosbach et al. 2021, equation 1).
     """
-    t = _floats(count, xp)
-    # -expm1(t log b) keeps the digits that 1 - b^t loses in float32 while b^t is near 1, and log1p
-    # those of 1 - b, the weight of the moments: a Python 0.999 is 6e-6 off the same formula's
-    # float32 log. For b1 = 0 the logarithm is -inf and the factor right; numpy would warn of it.
+    return second_root(b2, count, xp) / first_share(b1, count, xp)
+
+
+def first_share(b1: Any, count: Any, xp: ModuleType = np) -> Any:
+    """1 - b1^t: the share of steady gradients that the first moment has after t updates."""
+    # -expm1(t log b) keeps the digits that 1 - b^t loses in float32 while b^t is near 1.
+    return -xp.expm1(_floats(count, xp) * _log(b1, xp))
+
+
+def second_root(b2: Any, count: Any, xp: ModuleType = np) -> Any:
+    """sqrt(1 - b2^t): the root of the share of steady squares that the second moment has."""
+    return xp.sqrt(-xp.expm1(_floats(count, xp) * _log(b2, xp)))
+
+
+def _log(b: Any, xp: ModuleType) -> Any:
+    # log1p keeps the digits of 1 - b, the weight of the moments: a Python 0.999 is 6e-6 off the
+    # same formula's float32 log. For b = 0 it is -inf and what comes of it right; numpy would warn.
     with np.errstate(divide="ignore"):
-        log_b1, log_b2 = xp.log1p(-(1 - b1)), xp.log1p(-(1 - b2))
-    return xp.sqrt(-xp.expm1(t * log_b2)) / -xp.expm1(t * log_b1)
+        return xp.log1p(-(1 - b))
+
+
+def rectification(b2: Any, count: Any, xp: ModuleType = np) -> Any:
+    """r_t of RAdam (Liu et al. 2020, algorithm 2) for the t-th update, t from 1; 0 where the second
+    moment is not worth more than `TRACTABLE` steps, which it never is for a b2 of 2/3 or less.
+
+    With rho_inf = 2 / (1-b2) - 1 and rho_t = rho_inf - 2 t b2^t / (1-b2^t), r_t = sqrt((rho_t - 4)
+    (rho_t - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho_t)).
+    """
+    # With h = -log b2 the second term of rho_t is 2 t / expm1(t h). While t h is small that nearly
+    # cancels the first: an error of 1e-4 in float32 where rho_t is 5. There rho_t = t - (f(t h / 2)
+    # - f(h / 2)) / (h / 2), with f(y) = y coth(y) - 1, is the same number without differences of
+    # large ones.
+    t, half = _floats(count, xp), -_log(b2, xp) / 2
+    with np.errstate(all="ignore"):  # of a b2 that never gets there, and of expm1 far on
+        longest = 1 / xp.tanh(half)
+        early = t - (_coth_series(t * half) - _coth_series(half)) / half
+        worth = xp.where(t * half < 0.6, early, longest - 2 * t / xp.expm1(2 * t * half))
+        squared = (worth - 4) * (worth - 2) * longest / ((longest - 4) * (longest - 2) * worth)
+        return xp.where(worth > TRACTABLE, xp.sqrt(xp.maximum(squared, 0.0)), 0.0)
+
+
+def _coth_series(y: Any) -> Any:
+    """y coth(y) - 1 by its series, to 1e-8 for y up to 0.6."""
+    square, series = y * y, 0.0
+    for term in (-1382 / 638512875, 2 / 93555, -1 / 4725, 2 / 945, -1 / 45, 1 / 3):
+        series = square * (term + series)
+    return series
+
+
+def untuned_warmup(b2: Any, step: Any, xp: ModuleType = np) -> Any:
+    """min(1, t (1-b2) / 2) for update `step` = t - 1: a linear warm-up over 2 / (1-b2) updates, on
+    top of a schedule (Ma and Yarats 2021, "untuned linear warmup").
+    """
+    # From b2 in the module's floats, as the optimiser has it: 1 - 0.999 loses digits in float32.
+    return xp.minimum(1.0, (_floats(step, xp) + 1) * (1 - _floats(b2, xp)) / 2)
 
 
 def scheduled_rate(
@@ -71,22 +130,54 @@ def _floats(value: Any, xp: ModuleType) -> Any:
 
 
 def scheduled_rates(settings: Mapping[str, Any], num_steps: int) -> Rates:
-    """What the schedule gives each update of an arm (`NEEDED` of a row of trials.jsonl)."""
+    """What the schedule gives each update of an arm (`NEEDED` of a row of trials.jsonl), the
+    untuned warm-up included.
+    """
     rate, warmup = settings["learning_rate"], settings["warmup_ratio"]
-    return scheduled_rate(settings["schedule"], rate, warmup, num_steps, np.arange(num_steps))
+    steps = np.arange(num_steps)
+    rates = scheduled_rate(settings["schedule"], rate, warmup, num_steps, steps)
+    if not link_of(settings, "untuned_warmup"):
+        return rates
+    return rates * untuned_warmup(settings["adam_b2"], steps)
 
 
 def effective_rates(settings: Mapping[str, Any], num_steps: int) -> Rates:
     """The learning rate that a corrected Adam would need for an arm's updates.
 
     Without the correction the t-th update is 1 / factor as large, hence the schedule divided by the
-    factor; eps is left aside.
+    factor; eps is left aside. `step_sizes` has what other links make of it.
     """
-    rates = scheduled_rates(settings, num_steps)
-    if settings["bias_correction"]:
-        return rates
+    return scheduled_rates(settings, num_steps) * step_sizes(settings, num_steps)
+
+
+def step_sizes(settings: Mapping[str, Any], num_steps: int) -> Rates:
+    """By update of an arm, the size of its step over that of corrected Adam at the same learning
+    rate, for gradients whose size stays what it is at the first update; eps is left aside.
+
+    A step that update clipping shrinks is counted as that, one of RAdam that does not divide by the
+    second moment's root as 0: it has the size of the gradient, which is not known.
+    """
     count = np.arange(1, num_steps + 1)
-    return rates / correction_factor(settings["adam_b1"], settings["adam_b2"], count)
+    b2, start = settings["adam_b2"], link_of(settings, "second_moment_init")
+    which = link_of(settings, "correct_moments") if settings["bias_correction"] else "none"
+    of_first, of_second = first_share(settings["adam_b1"], count), second_root(b2, count)
+    share = of_first if which in ("both", "first") else 1.0
+    root = of_second if which in ("both", "second") else 1.0
+    # Of steady squares the second moment has 1 - b2^t, and start * b2^t more of what it began with.
+    held = np.sqrt(of_second**2 + start * (1 - of_second**2)) if start else of_second
+    of_squares = root / held
+    if link_of(settings, "update_clipping"):
+        of_squares = np.minimum(1.0, of_squares)
+    sizes = of_first / share * of_squares
+    return sizes * rectification(b2, count) if link_of(settings, "rectify") else sizes
+
+
+def link_of(settings: Mapping[str, Any], name: str) -> Any:
+    """The value of one of `SIZE_LINKS`; a row that lacks it, or has NaN there beside rows of a
+    later sweep, is of an arm without.
+    """
+    value = settings.get(name)
+    return SIZE_LINKS[name] if value is None or value != value else value
 
 
 def peak(settings: Mapping[str, Any], num_steps: int) -> Peak:

@@ -77,6 +77,11 @@ def path_of(key_path: tuple[Any, ...]) -> str:
     return "/".join(names[:-1] if names[-1] == "value" else names)
 
 
+def is_stacked(path: str, ndim: int) -> bool:
+    """Whether a tensor holds a slice per layer: kernels of 3 axes, biases and scales of 2."""
+    return "/layers/" in path and ndim == (3 if path.endswith("kernel") else 2)
+
+
 def paths(model: Any) -> dict[str, Any]:
     """Every leaf of a model by its path, in tree order."""
     return {path_of(key): leaf for key, leaf in jax.tree_util.tree_leaves_with_path(model)}

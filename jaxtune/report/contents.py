@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxtune.core.schedules import effective_rates, show_rate
+from jaxtune.core.schedules import SIZE_LINKS, effective_rates, link_of, show_rate
 from jaxtune.report.agreement_tables import (
     instability_table,
     representations_table,
@@ -42,6 +42,7 @@ from jaxtune.report.tables import (
     arms_table,
     findable_table,
     pairs_table,
+    times,
 )
 from jaxtune.stats.wording import names
 
@@ -217,7 +218,7 @@ def _rates(found: Findings) -> Iterator[Section]:
         " c(t) = sqrt(1 - b2^t) / (1 - b1^t): the same as corrected Adam with the learning rate"
         " drawn here (eps left aside). Arms that differ in the correction differ in this, too;"
         " which of the two matters shows only when each arm has its own best learning rate."
-        f"{_head_only(found)}",
+        f"{_about_links(found)}{_head_only(found)}",
         keys=[
             Key(_rate_label(arms), "line", arm_style(index))
             for index, (_, arms) in enumerate(lines)
@@ -233,11 +234,23 @@ def _head_only(found: Findings) -> str:
     return " With layerwise_lr_decay it is the head's." if set(decays) != {1.0} else ""
 
 
+def _about_links(found: Findings) -> str:
+    """What the curve leaves open of arms with other links than the correction."""
+    rows = [arm.trials[0].row for arm in found.arms if arm.peak is not None]
+    if all(link_of(row, name) == off for row in rows for name, off in SIZE_LINKS.items()):
+        return ""
+    return (
+        " Of arms with other links of Adam it is that of gradients whose size stays what it is at"
+        " the first step; steps of RAdam that are not divided by the second moment's root have the"
+        " gradient's size, and count as 0."
+    )
+
+
 def _rate_label(arms: Sequence[ArmFindings]) -> str:
     top, alike = arms[0].peak, names([arm.arm.name for arm in arms])
     assert top is not None
-    multiple = f"{top.multiple:.2g} times what was set" if top.multiple >= 1.005 else "as set"
-    return f"{alike}: peak {show_rate(top.rate)} at step {top.step}, {multiple}"
+    set_ = "as set" if (multiple := times(top)) == "as set" else f"{multiple} what was set"
+    return f"{alike}: peak {show_rate(top.rate)} at step {top.step}, {set_}"
 
 
 def _agreement(found: Findings) -> Iterator[Section]:

@@ -87,8 +87,8 @@ def shown(value: float | int | None, form: str = "{:.3f}") -> str:
 
 
 def times(top: Peak) -> str:
-    """How far a peak lies above the learning rate that was set."""
-    return "as set" if top.multiple < 1.005 else f"{top.multiple:.2g} times"
+    """How far a peak lies above the learning rate that was set, or below it."""
+    return "as set" if abs(top.multiple - 1) < 0.005 else f"{top.multiple:.2g} times"
 
 
 def arms_table(found: Findings) -> Table:

@@ -111,7 +111,9 @@ def _optimiser(arms: Sequence[Arm]) -> Iterator[str]:
         yield f"a larger learning_rate than {max(rates):g}"
     elif rates and (min(rates) > USUAL_RATE or any(arm.diverged.any() for arm in arms)):
         yield f"a smaller learning_rate than {min(rates):g}"
-    if _values(arms, "warmup_ratio") and not any(_values(arms, "warmup_ratio")):
+    ratios = _values(arms, "warmup_ratio")
+    others = ("untuned_warmup", "rectify")  # warm-ups of their own
+    if ratios and not any(ratios) and not any(any(_values(arms, name)) for name in others):
         yield "a warm-up (warmup_ratio=0.1)"
 
 

@@ -90,7 +90,7 @@ def notes(
     """
     named = {arm.name: arm for arm in arms}
     found = [*_no_floor(arms), *_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
-    found += _patience(arms)
+    found += [*_patience(arms), *_over_corrected(arms)]
     found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
     for pair in pairs:
         one, other = named[pair.one], named[pair.other]
@@ -180,6 +180,24 @@ def _patience(arms: Sequence[Arm]) -> Iterator[str]:
             "When they stopped was decided on the dev set that these scores are of, so those at the"
             " best evaluations are too good, and the others not free of it; --dev_fraction holds"
             " out a share of the training examples to decide by."
+        )
+
+
+def _over_corrected(arms: Sequence[Arm]) -> Iterator[str]:
+    """Where a second moment that did not start from 0 is corrected as if it had."""
+    found = [
+        arm.name
+        for arm in arms
+        if readable(arm.settings.get("second_moment_init", 0.0)) not in ("0.0", "0", "null")
+        and readable(arm.settings.get("bias_correction")) == "true"
+        and readable(arm.settings.get("correct_moments")) != "first"
+    ]
+    if found:
+        yield (
+            f"The second moment of {names(found)} starts from the first gradient and is corrected"
+            " as if it had started from 0, which is too much: its first steps are smaller (from a"
+            " start of 1 by sqrt(1 - b2^t)), as under a warm-up; --correct_moments first leaves"
+            " that out."
         )
 
 

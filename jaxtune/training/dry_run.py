@@ -82,7 +82,8 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
             lines.append("  patience may end a trial sooner; the total leaves that aside")
         for arm, trial in reversed(first_of_arm.items()):
             rate, effective = peak_rates(trial, plan.num_steps)
-            times = f"{effective / rate:.1f} times" if effective > 1.001 * rate else "the same"
+            same = abs(effective - rate) <= 0.001 * rate
+            times = "the same" if same else f"{effective / rate:.2g} times"
             lines.append(
                 f"  {arm}: peak learning rate {rate:.2g}, effective {effective:.2g} ({times})"
             )

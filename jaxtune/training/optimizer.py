@@ -5,7 +5,8 @@ The study needs Adam with the correction switched on and off under otherwise equ
 number may be a traced value, so trials with different settings share one compiled program.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +14,12 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
-from jaxtune.core.schedules import correction_factor, scheduled_rate
+from jaxtune.core.schedules import correction_factor, scheduled_rate, untuned_warmup
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.adapters import is_adapter
-from jaxtune.models.names import path_of, paths
+from jaxtune.models.names import is_stacked, path_of, paths
 from jaxtune.models.starting_point import FINAL_NORM
+from jaxtune.training.links import clip_each_update, scale_by_corrections, scale_by_moments_from
 
 
 class ScaleByMomentsState(NamedTuple):
@@ -204,11 +206,6 @@ def depth_factor(factor: ArrayLike, below_head: ArrayLike) -> Float[Array, "..."
     return jnp.asarray(factor, jnp.float32) ** jnp.asarray(below_head, jnp.float32)
 
 
-def is_stacked(path: str, ndim: int) -> bool:
-    """Whether a tensor holds a slice per layer: kernels of 3 axes, biases and scales of 2."""
-    return "/layers/" in path and ndim == (3 if path.endswith("kernel") else 2)
-
-
 def make_optimizer(
     hyper: Hyper,
     num_steps: int,
@@ -217,6 +214,7 @@ def make_optimizer(
     origin: optax.Params | None = None,
     by_depth: bool = False,
     adapters: bool = False,
+    links: Sequence[str] = (),
 ) -> optax.GradientTransformation:
     """AdamW as the paper runs it: clip, moments, bias correction, decoupled decay, scheduled
     learning rate.
@@ -226,26 +224,79 @@ def make_optimizer(
     correction. `optax.adamw` differs in the place of eps (see `scale_by_bias_correction`) and has
     no switch for the correction. With an `origin` there is a link for decay towards it, with
     `by_depth` one for layer-wise learning rates, with `adapters` one for the learning rate of B.
+
+    Args:
+        links: those of `jaxtune.config.settings.LINKS` that any trial of the program uses. With
+            some, moments and correction are those of `jaxtune.training.links`; clipping of updates
+            reads all gradients once more and is there only where it is used.
     """
     # Clipping comes first, so that the moments see clipped gradients; the schedule comes last, so
     # that it scales the decay too.
     clip = clip_each_tensor if clip_per_tensor else clip_by_global_norm
-
-    def rate(count):
-        return scheduled_rate(
-            schedule, hyper.learning_rate, hyper.warmup_ratio, num_steps, count, jnp
-        )
-
-    links = [
-        clip(hyper.max_grad_norm),
-        scale_by_moments(hyper.adam_b1, hyper.adam_b2, hyper.adam_eps),
-        scale_by_bias_correction(hyper.adam_b1, hyper.adam_b2, hyper.bias_correction),
+    steps = [
+        *(_linked_moments(hyper) if links else _moments(hyper)),
         optax.add_decayed_weights(jnp.asarray(hyper.weight_decay), mask=decay_mask),
     ]
     if origin is not None:
-        links.append(decay_towards(origin, hyper.pretrained_decay))
+        steps.append(decay_towards(origin, hyper.pretrained_decay))
+    if "update_clipping" in links:
+        steps = [_clipped(hyper, optax.chain(*steps), adapters)]
     if by_depth:
-        links.append(scale_by_depth(hyper.layerwise_lr_decay))
+        steps.append(scale_by_depth(hyper.layerwise_lr_decay))
     if adapters:
-        links.append(scale_second_matrices(hyper.lora_b_lr_ratio))
-    return optax.chain(*links, optax.scale_by_learning_rate(rate))
+        steps.append(scale_second_matrices(hyper.lora_b_lr_ratio))
+    rate: Any = _rate(hyper, schedule, num_steps, "untuned_warmup" in links)
+    return optax.chain(clip(hyper.max_grad_norm), *steps, optax.scale_by_learning_rate(rate))
+
+
+def _moments(hyper: Hyper) -> list[optax.GradientTransformation]:
+    return [
+        scale_by_moments(hyper.adam_b1, hyper.adam_b2, hyper.adam_eps),
+        scale_by_bias_correction(hyper.adam_b1, hyper.adam_b2, hyper.bias_correction),
+    ]
+
+
+def _linked_moments(hyper: Hyper) -> list[optax.GradientTransformation]:
+    b1, b2 = hyper.adam_b1, hyper.adam_b2
+    corrects = hyper.bias_correction
+    return [
+        scale_by_moments_from(
+            *(b1, b2, hyper.adam_eps),
+            *(hyper.second_moment_init, hyper.correct_eps, hyper.rectify),
+        ),
+        scale_by_corrections(
+            *(b1, b2),
+            jnp.logical_and(corrects, hyper.correct_first),
+            jnp.logical_and(corrects, hyper.correct_second),
+            hyper.rectify,
+        ),
+    ]
+
+
+def _clipped(
+    hyper: Hyper, inner: optax.GradientTransformation, adapters: bool
+) -> optax.GradientTransformation:
+    return clip_each_update(
+        inner,
+        *(hyper.adam_b2, hyper.adam_eps, hyper.correct_eps),
+        corrected=jnp.logical_and(hyper.bias_correction, hyper.correct_second),
+        enabled=hyper.update_clipping,
+        rank=hyper.lora_rank if adapters else None,
+    )
+
+
+def _rate(
+    hyper: Hyper, schedule: str, num_steps: int, untuned: bool
+) -> Callable[[Int[Array, ""]], Float[Array, ""]]:
+    """The learning rate of an update by its number, from 0."""
+
+    def rate(count):
+        scheduled = scheduled_rate(
+            schedule, hyper.learning_rate, hyper.warmup_ratio, num_steps, count, jnp
+        )
+        if not untuned:
+            return scheduled
+        damped = scheduled * untuned_warmup(hyper.adam_b2, count, jnp)
+        return jnp.where(hyper.untuned_warmup, damped, scheduled)
+
+    return rate

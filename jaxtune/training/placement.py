@@ -9,8 +9,7 @@ import numpy as np
 from jax.experimental.layout import Format, Layout
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxtune.models.names import path_of
-from jaxtune.training.optimizer import is_stacked
+from jaxtune.models.names import is_stacked, path_of
 
 PER_TRIAL = PartitionSpec("trial")
 SHARED = PartitionSpec()

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxtune.config.settings import SweepConfig, mitigations_of
-from jaxtune.config.trials import Trial, loss_fields, program_config, waves
+from jaxtune.config.trials import Trial, links_of, loss_fields, program_config, waves
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import (
     Shape,
@@ -151,6 +151,7 @@ class ProgramPlan:
             fresh=self.task.fresh,
             mitigations=mitigations_of(self.config),
             loss=loss_fields(self.trials),
+            links=links_of(self.trials),
         )
 
     def full_params(

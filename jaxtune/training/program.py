@@ -75,6 +75,7 @@ class StaticSettings:
     fresh: tuple[str, ...]  # modules of the head that each trial draws anew
     mitigations: tuple[str, ...] = ()  # of `jaxtune.config.settings.MITIGATIONS`, those in use
     loss: tuple[str, ...] = ()  # of `jaxtune.config.settings.LOSS_FIELDS`, those in use
+    links: tuple[str, ...] = ()  # of `jaxtune.config.settings.LINKS`, those in use
 
 
 class GroupProgram:
@@ -191,6 +192,7 @@ class GroupProgram:
             origin if "pretrained_decay" in static.mitigations else None,
             by_depth="layerwise_lr_decay" in static.mitigations,
             adapters=self.adapters,
+            links=static.links,
         )
 
     def _whole(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxtune.config.trials import Hyper, Trial
-from jaxtune.core.schedules import scheduled_rate
+from jaxtune.core.schedules import scheduled_rate, untuned_warmup
 from jaxtune.data.packing import Plan, Shape, make_plan
 from jaxtune.data.token_table import TokenTable
 from jaxtune.models.vocabulary import unused_word_factor
@@ -40,17 +40,20 @@ def stream_keys(seeds: Iterable[int], stream: Stream) -> jax.Array:
 
 
 def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
-    """Scheduled learning rates [trial, step], without the bias correction's factor.
+    """Scheduled learning rates [trial, step], with the untuned warm-up and without the bias
+    correction's factor.
 
     In JAX's float32, so that what is recorded is what the optimiser multiplies with.
     """
     steps = np.arange(num_steps)
 
     def rates(trial: Trial) -> np.ndarray:
-        rate, warmup = trial.config.learning_rate, trial.config.warmup_ratio
-        return np.asarray(
-            scheduled_rate(trial.config.schedule, rate, warmup, num_steps, steps, jnp)
-        )
+        config = trial.config
+        rate, warmup = config.learning_rate, config.warmup_ratio
+        rates = scheduled_rate(config.schedule, rate, warmup, num_steps, steps, jnp)
+        if config.untuned_warmup:
+            rates = rates * untuned_warmup(config.adam_b2, steps, jnp)
+        return np.asarray(rates)
 
     return np.stack([rates(trial) for trial in trials])
 

@@ -129,6 +129,9 @@ def test_arm_names(flags, names):
         ("--grid.layerwise_lr_decay 0.9 0.95 --grid.reinit_layers 1 2", 1),
         ("--grid.mixout 0 0.1 0.9", 2),
         ("--grid.class_weights none balanced 1,2 --grid.label_smoothing 0 0.1", 1),
+        ("--grid.correct_moments both first second --grid.correct_eps false true", 1),
+        ("--grid.second_moment_init 0 1 --grid.untuned_warmup false true", 1),
+        ("--grid.rectify false true", 1),
         ("--grid.layerwise_lr_decay 1 0.9 --grid.reinit_layers 0 1", 4),
         ("--grid.batch_size 8 16", 2),
         ("--grid.num_epochs 3 20 --grid.learning_rate 1e-5 2e-5", 2),
@@ -150,11 +153,16 @@ def test_seeds_do_not_change_the_program():
 
 def test_traced_settings_reach_the_optimiser():
     (trial,) = trials_of("--num_seeds 1 --adam_b2 0.98 --max_grad_norm 0.5 --weight_decay 0.1")
-    scale = {"lora_alpha", "use_rslora"}  # with the rank
-    assert {*trial.hyper._fields} == {*TRACED_FIELDS} - scale | {"lora_scale"}
+    # A scale with the rank, and a switch for each moment.
+    words = {"lora_alpha", "use_rslora", "correct_moments"}
+    numbers = {"lora_scale": 1.0, "correct_first": True, "correct_second": True}
+    assert {*trial.hyper._fields} == {*TRACED_FIELDS} - words | {*numbers}
     known_later = {"class_weights": 1.0}  # where the training examples are
-    settings = {name: getattr(trial.config, name) for name in {*TRACED_FIELDS} - scale}
-    assert trial.hyper._asdict() == settings | known_later | {"lora_scale": 1.0}
+    settings = {name: getattr(trial.config, name) for name in {*TRACED_FIELDS} - words}
+    assert trial.hyper._asdict() == settings | known_later | numbers
+    for corrected in ("first", "second"):
+        (one,) = trials_of(f"--num_seeds 1 --correct_moments {corrected}")
+        assert one.hyper.correct_first == (corrected == "first") != one.hyper.correct_second
     for flags, expected in (("--lora_alpha 6", 1.5), ("--lora_alpha 6 --use_rslora true", 3.0)):
         assert trials_of(f"--num_seeds 1 --lora_rank 4 {flags}")[0].hyper.lora_scale == expected
     (trial,) = trials_of("--num_seeds 1 --max_grad_norm null")

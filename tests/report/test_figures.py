@@ -189,6 +189,19 @@ def test_effective_rates_are_drawn_with_the_study_s_peak():
     assert (zero - top) / (zero - bottom) == pytest.approx(4.63, abs=0.05)
 
 
+def test_an_effective_rate_below_what_was_set_is_told_and_so_is_what_it_leaves_open():
+    """Of a second moment that starts from the first gradient: 0.28 times (docs/links.md)."""
+    plain = records([[1.0]] * 3, [0.7, 0.8, 0.9], name="plain", bias_correction=True)
+    started = records(
+        [[1.0]] * 3, [0.7, 0.8, 0.9], name="started", bias_correction=True, second_moment_init=1.0
+    )
+    for arms, told in (([plain], False), ([plain, started], True)):
+        found = find([source(arm) for arm in arms])
+        (section,) = (s for s in sections(found) if s.title == "Effective learning rate")
+        assert ("other links of Adam" in section.lede) == told
+    assert section.keys[1].label == "[started]: peak 5.6e-6 at step 148, 0.28 times what was set"
+
+
 def test_arms_differ_in_colour_and_dashes():
     styles = [arm_style(index) for index in range(12)]
     assert len(set(styles)) == 12

@@ -51,6 +51,25 @@ def test_the_arm_that_fails_less_is_more_stable_though_its_std_is_larger():
     assert judge([on, off]).how_sure == found.how_sure
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"bias_correction": True, "second_moment_init": 1.0}, True),
+        ({"bias_correction": True, "second_moment_init": 1, "correct_moments": "second"}, True),
+        ({"bias_correction": True, "second_moment_init": 1.0, "correct_moments": "first"}, False),
+        ({"bias_correction": False, "second_moment_init": 1.0}, False),
+        ({"bias_correction": True, "second_moment_init": 0.0}, False),
+        ({"bias_correction": True, "second_moment_init": float("nan")}, False),
+    ],
+)
+def test_a_second_moment_that_is_corrected_too_much_is_told(settings, told):
+    arms = [arm("one", [0.8, 0.81, 0.82], bias_correction=True)]
+    arms += [arm("other", [0.8, 0.82, 0.83], **settings)]
+    notes = [note for note in judge(arms).notes if "corrected as if it had started from 0" in note]
+    assert len(notes) == told
+    assert all(note.startswith("The second moment of [other] starts") for note in notes)
+
+
 def test_equal_failures_and_smaller_spread():
     wide, narrow = arm("wide", normal(0.8, 0.06, 20)), arm("narrow", normal(0.8, 0.01, 20))
     found = judge([wide, narrow])
