@@ -64,7 +64,13 @@ ARCHITECTURES = {
     "xlm-roberta": Architecture("roberta", ROBERTA | {"vocab_size": 250002}),
     "camembert": Architecture("roberta", ROBERTA | {"vocab_size": 32005}),
     "albert": Architecture(
-        "albert-v2", {"vocab_size": 30000, "embedding_size": 128, "hidden_act": "gelu_new"}
+        "albert-v2",
+        {
+            "vocab_size": 30000,
+            "embedding_size": 128,
+            "hidden_act": "gelu_new",
+            "type_vocab_size": 2,
+        },
     ),
     "distilbert": Architecture("bert-uncased", {"vocab_size": 30522}),
     "electra": Architecture(
@@ -77,7 +83,12 @@ ARCHITECTURES = {
 # DistilBERT has names of its own, and half the blocks; ModernBERT's published base is its default.
 OWN_BASE = {
     "distilbert": {"n_layers": 6, "dim": 768, "n_heads": 12, "hidden_dim": 3072},
-    "modernbert": {"num_hidden_layers": 22, "hidden_size": 768, "intermediate_size": 1152},
+    "modernbert": {
+        "num_hidden_layers": 22,
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "intermediate_size": 1152,
+    },
 }
 
 

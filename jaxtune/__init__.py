@@ -7,6 +7,7 @@
 Nothing heavy is imported before a function is called.
 """
 
+import signal
 import subprocess
 import warnings
 from os import PathLike
@@ -59,6 +60,11 @@ def run_sweep(**settings: Any) -> "Results | None":
     parsed = from_settings(settings)
     if parsed.base.device:
         return _in_own_process(_as_flags(settings))
+    if parsed.base.cluster:  # its driver wants JAX without devices, and this process may use them
+        from jaxtune.storage.out_folder import out_folder
+
+        _in_own_process(_as_flags(settings))
+        return load_results(out_folder(parsed))
     # transformers imports tqdm, which in a notebook asks for widgets; the sweep's bar needs none.
     warnings.filterwarnings("ignore", "IProgress not found")
     from jaxtune.core import devices
@@ -123,8 +129,8 @@ def compare(
 
 
 def _in_own_process(flags: list[str]) -> None:
-    """The command with these flags: compilers for devices that are not here want JAX alone,
-    and this process may use it otherwise.
+    """The command with these flags: compilers for devices that are not here, and the driver of a
+    cluster, want JAX alone, and this process may use it otherwise.
     """
     with subprocess.Popen(
         command_line("jaxtune.sweep", flags),
@@ -135,9 +141,14 @@ def _in_own_process(flags: list[str]) -> None:
     ) as process:
         assert process.stdout is not None
         said = ""
-        for said in process.stdout:
-            if not said.startswith("error: "):
-                print(said, end="", flush=True)
+        try:
+            for said in process.stdout:
+                if not said.startswith("error: "):
+                    print(said, end="", flush=True)
+        except KeyboardInterrupt:  # a notebook's stop button reaches this process alone
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise InterruptedRunError(signal.SIGINT) from None
     if process.returncode:
         raise UserError(said.removeprefix("error: ").strip())
 

@@ -121,3 +121,13 @@ def test_stats_and_report_leave_jax_unloaded():
     code = f"import sys\nfor name in {names}: __import__(name)\nassert 'jax' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_ray_is_known_to_the_cluster_alone_and_a_sweep_without_one_leaves_it_unloaded():
+    for parts in modules():
+        source = PACKAGE.joinpath(*parts).read_text(encoding="utf-8")
+        named = {name.split(".")[0] for _, name in imported(source, ["jaxtune", *parts[:-1]])}
+        assert "ray" not in named or parts[:2] == ("sweep", "cluster"), parts
+    code = "import sys, jaxtune.sweep.run\nassert 'ray' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ TASKS = (*GLUE, *SUPERGLUE, "custom", "miniature")
 # Delimiters that a shell or an editor makes hard to type.
 DELIMITERS = {"\\t": "\t", "tab": "\t"}
 TrackerName = Literal["wandb", "mlflow", "trackio"]
+ClusterName = Literal["ray"]
 MetricName = Literal[
     "accuracy",
     "entity_f1",
@@ -305,6 +306,14 @@ class SweepConfig:
     """One of so many parts of the trials, such as 3/10, into a folder of its own below OUT;
     `jaxtune merge` joins the parts.
     """
+    cluster: ClusterName | None = None
+    """Train on the nodes of a running Ray cluster, a worker for each GPU, or for all CPUs of a node
+    where no node has a GPU; this process plans and writes.
+    """
+    ray_address: str | None = None
+    """With cluster: HOST:PORT of the cluster's head, or auto; null is auto, the cluster that this
+    machine is in.
+    """
     overwrite: bool = False
     """Replace the results that OUT holds."""
 
@@ -356,7 +365,7 @@ SEED_FIELDS = (
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = (
     *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),
-    *("track", "shard"),
+    *("track", "shard", "cluster", "ray_address"),
 )
 # What each tracker's extra brings; MLflow writes a local database through the other two.
 TRACKER_MODULES: dict[TrackerName, tuple[str, ...]] = {

@@ -45,6 +45,7 @@ def check(config: SweepConfig) -> None:
         check_tracker(config.track)
     if config.shard is not None:
         _check_shard(config)
+    _check_cluster(config)
 
 
 def _check_counts(config: SweepConfig) -> None:
@@ -247,6 +248,36 @@ def _check_shard(config: SweepConfig) -> None:
         raise UserError(
             "shard and until_decided are both given, but the verdict that it goes by is on all"
             " trials; leave one of them out."
+        )
+
+
+def _check_cluster(config: SweepConfig) -> None:
+    if config.cluster is None:
+        if config.ray_address is not None:
+            raise UserError(
+                f"ray_address is {config.ray_address!r}, which is read with cluster alone; give"
+                " --cluster ray too, or leave it out."
+            )
+        return
+    if importlib.util.find_spec("ray") is None:
+        raise UserError(
+            "The trials are to run on a Ray cluster, and ray is not installed; pip install"
+            " 'jaxtune[ray]', or leave --cluster out."
+        )
+    if config.dry_run:
+        raise UserError(
+            "cluster and dry_run are both given, but a dry run tries steps on this machine; leave"
+            " one of them out."
+        )
+    if config.checkpoint_every is not None:
+        raise UserError(
+            "cluster and checkpoint_every are both given, but workers keep no checkpoints: a group"
+            " that is lost runs again; leave one of them out."
+        )
+    if "JAX_COORDINATOR_ADDRESS" in os.environ:
+        raise UserError(
+            "cluster is given, and JAX_COORDINATOR_ADDRESS makes this one of several processes; use"
+            " one of the two."
         )
 
 

@@ -59,7 +59,7 @@ def provenance_table(source: Source) -> Table:
         "jaxtune": f"{manifest.get('jaxtune')}, commit {manifest.get('commit')}",
         "Packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
         "Python": str(manifest.get("python")),
-        "Devices": _devices(manifest.get("devices") or []),
+        "Devices": _on_cluster(manifest) or _devices(manifest.get("devices") or []),
         "Precision": str(manifest.get("precision")),
         "Random numbers": str(manifest.get("prng")),
         "Drawn anew": _over_programs(manifest, "drawn_anew"),
@@ -94,6 +94,14 @@ def _devices(devices: Sequence[str]) -> str:
     return ", ".join(f"{n} x {kind}" for kind, n in sorted(Counter(devices).items()))
 
 
+def _on_cluster(manifest: dict[str, Any]) -> str:
+    """The nodes of a Ray cluster that ran trials, and their devices; nothing where none did."""
+    workers = manifest.get("cluster") or []
+    nodes = {worker.get("node") for worker in workers}
+    kinds = dict.fromkeys(str(each) for worker in workers for each in worker.get("devices") or [])
+    return f"{plural(len(nodes), 'node')} of a Ray cluster: {', '.join(kinds)}" if nodes else ""
+
+
 def _over_programs(manifest: dict[str, Any], fact: str) -> str:
     """The texts of a fact that is a list for every program, each once."""
     texts = [str(text) for group in manifest.get("groups") or [] for text in group.get(fact) or []]
@@ -101,9 +109,11 @@ def _over_programs(manifest: dict[str, Any], fact: str) -> str:
 
 
 def _program(group: dict[str, Any]) -> str:
+    # Of a cluster each worker has its own.
+    size = group.get("group_size") or "as many as each worker chose"
     return (
-        f"{_number_of(group, 'trial')} of {_number_of(group, 'step')}, {group.get('group_size')} at"
-        f" once, {group.get('parameters', 0):,} parameters{_beside(group)}"
+        f"{_number_of(group, 'trial')} of {_number_of(group, 'step')}, {size} at once,"
+        f" {group.get('parameters', 0):,} parameters{_beside(group)}"
     )
 
 

@@ -25,7 +25,8 @@ def sweep(argv: list[str]) -> None:
     """Runs, or goes on with, the sweep of a command line."""
     settings = parse(argv)
     ahead = bool(settings.base.device)
-    if ahead:  # nothing is to run on, or wait for, an accelerator that may be here
+    if ahead or settings.base.cluster:
+        # Nothing is to run on, or wait for, an accelerator that may be here.
         os.environ["JAX_PLATFORMS"] = "cpu"
     # Imported late: `--help` and usage errors answer before JAX loads.
     # NVIDIA's plugin then says, past all switches, that there is no driver.

@@ -29,27 +29,27 @@ from jaxtune.storage.trial_rows import (
     vouches,
 )
 from jaxtune.sweep.early_stop import outranked
-from jaxtune.sweep.groups import RunningProgram, SweepRun, trial_row, write_records
+from jaxtune.sweep.results import SweepResults, trial_row, write_records
+from jaxtune.sweep.runs_groups import RunsGroups
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.plan import ProgramPlan
 
 
-def run_best(sweep: SweepRun, plans: Sequence[ProgramPlan], keep: int) -> None:
+def run_best(
+    groups: RunsGroups, results: SweepResults, plans: Sequence[ProgramPlan], keep: int
+) -> None:
     """Stops all but the best `keep` trials of each arm that have learnt, and runs those whole."""
-    programs = [RunningProgram(plan, sweep.meter) for plan in plans]
-    folder = sweep.out / FIRST_LEG
-    whole = Counter(row["arm"] for row in read_rows(sweep.out) if row.get("stopped_at") is None)
+    folder = results.out / FIRST_LEG
+    whole = Counter(row["arm"] for row in read_rows(results.out) if row.get("stopped_at") is None)
     arms = {trial.number: trial.arm for plan in plans for trial in plan.pending}
     left = Counter(arms.values())
     places = {arm: keep - whole[arm] for arm in left if left[arm] > keep - whole[arm]}
-    for program in programs:
-        _first_leg(sweep, program, places.keys(), folder)
+    _first_leg(groups, plans, places.keys(), folder)
     rows = {row["trial"]: row for row in check_rows(folder)[0] if row["trial"] in arms}
     stopped = {number for arm in places for number in _worst(rows, arm, places[arm])}
-    _stop(sweep, [rows[number] for number in sorted(stopped)], folder)
-    sweep.progress.run_again(list(rows.keys() - stopped))
-    for program in programs:
-        sweep.run(program, [t for t in program.plan.pending if t.number not in stopped])
+    _stop(results, [rows[number] for number in sorted(stopped)], folder)
+    results.progress.run_again(list(rows.keys() - stopped))
+    groups.run([[t for t in plan.pending if t.number not in stopped] for plan in plans])
 
 
 def _worst(rows: Mapping[int, Row], arm: str, places: int) -> set[int]:
@@ -70,33 +70,35 @@ def _best(row: Row) -> float | None:
 
 
 def _first_leg(
-    sweep: SweepRun, program: RunningProgram, arms: Container[str], folder: Path
+    groups: RunsGroups, plans: Sequence[ProgramPlan], arms: Container[str], folder: Path
 ) -> None:
     """All trials of these arms that are not in the folder already."""
 
-    def keep(program: RunningProgram, results: Sequence[TrialResult], history: History) -> None:
+    def keep(
+        plan: ProgramPlan, size: int, results: Sequence[TrialResult], history: History
+    ) -> None:
         write_records(folder, results, history)
-        append_rows(folder, [trial_row(result, program.plan, program.size) for result in results])
+        append_rows(folder, [trial_row(result, plan, size) for result in results])
 
     done = {row["trial"] for row in check_rows(folder)[0]}
 
     def missing(trial: Trial) -> bool:
         return trial.arm in arms and trial.number not in done
 
-    plan = program.plan
-    sweep.run(program, list(filter(missing, plan.pending)), plan.stop_step, keep)
+    pending = [list(filter(missing, plan.pending)) for plan in plans]
+    groups.run(pending, first_leg=True, keep=keep)
 
 
-def _stop(sweep: SweepRun, rows: Sequence[Row], folder: Path) -> None:
+def _stop(results: SweepResults, rows: Sequence[Row], folder: Path) -> None:
     """These trials end with what they have reached in the first leg; their rows come last."""
     for row in rows:
         for file in files_of(folder, row["trial"]).values():
-            replace_file(sweep.out / file, partial(shutil.copyfile, folder / file))
-        sweep.progress.stopped(row["trial"], row["num_steps"])
+            replace_file(results.out / file, partial(shutil.copyfile, folder / file))
+        results.progress.stopped(row["trial"], row["num_steps"])
     plain = [{name: row[name] for name in row if not vouches(name)} for row in rows]
     why = [{"stopped_by": row["stopped_by"] or "keep_trials"} for row in rows]
-    append_rows(sweep.out, [row | each for row, each in zip(plain, why, strict=True)])
+    append_rows(results.out, [row | each for row, each in zip(plain, why, strict=True)])
     shutil.rmtree(folder, ignore_errors=True)
-    sweep.meter.trials += len(rows)
+    results.meter.trials += len(rows)
     scores = [math.nan if row["final"] is None else row["final"] for row in rows]
-    sweep.progress.finished(scores, sum(row["failed"] for row in rows))
+    results.progress.finished(scores, sum(row["failed"] for row in rows))

@@ -20,6 +20,7 @@ class Meter:
         self.compile_seconds = 0.0
         self.trials = 0
         self.tokens = 0
+        self.peak_elsewhere = 0  # bytes, of workers of a cluster
 
     @contextlib.contextmanager
     def timing(self) -> Iterator[None]:
@@ -43,7 +44,7 @@ class Meter:
             "seeds_per_hour": round(3600 * self.trials * per_second, 1),
             "tokens_per_second": round(self.tokens * per_second, 1),
             "compile_seconds": round(self.compile_seconds, 3),
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": self.peak_elsewhere or peak_memory(),
         }
 
     def _on_event(self, event: str, duration: float, **_: str | int) -> None:

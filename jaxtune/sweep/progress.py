@@ -29,6 +29,7 @@ class SweepProgress(ProgressLine):
         self._failed = 0
         self._stopped = 0
         self._scores: list[float] = []
+        self.aside = ""  # what else is to be shown, such as who is at work
 
     def steps(self, trials: Sequence[int], start: int, records: StepRecords) -> None:
         """Moves the bar."""
@@ -81,6 +82,8 @@ class SweepProgress(ProgressLine):
         if self._first and self._first[1] < self._own and self._steps < self.total:
             rate = (self._own - self._first[1]) / (now - self._first[0])
             parts.append(f"{duration((self.total - self._steps) / rate)} left")
+        if self.aside:
+            parts.append(self.aside)
         self.update(self._steps, " · ".join(parts))
 
 

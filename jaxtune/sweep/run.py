@@ -34,6 +34,7 @@ from jaxtune.storage.out_folder import (
 )
 from jaxtune.storage.same_config import same_places
 from jaxtune.storage.trial_rows import read_rows
+from jaxtune.sweep.cluster.on_cluster import facts_of, for_workers, groups_on, workers_of
 from jaxtune.sweep.conclude import conclude
 from jaxtune.sweep.device_table import show_devices
 from jaxtune.sweep.shards import own_trials, say_next, say_which
@@ -71,31 +72,41 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     if settings.base.dry_run:
         _dry_run(out, settings, given, trials, elsewhere)
         return out
-    with locked(out) if writes() else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
         if writes():
+            stack.enter_context(locked(out))
             check_claim(out, settings, given)
         finished = _finished(out, settings, trials)
         done = is_done(out, settings, finished)
-        plans = [] if done else make_plans(trials, finished, elsewhere=elsewhere)
+        left = not done and any(trial.number not in finished for trial in own)
+        workers = None
+        if left and settings.base.cluster:
+            workers = stack.enter_context(workers_of(settings.base))
+        platform = workers.platform if workers else None
+        plans = make_plans(trials, finished, platform, elsewhere) if left else []
         inputs = _inputs(out, settings, bool(plans)) if writes() else {}
         throughput = None
         if plans:
             _check_one_dev_set(plans)
-            plans = _sized(plans)
+            plans = _sized(plans) if platform is None else for_workers(plans, platform)
+            if workers:
+                workers.until_one_is_ready()  # before anything is written
             if writes():
                 task = plans[0].task
                 check_labels(out, settings, task.classes, task.dev.labels, task.sentence_lengths)
-                begin(out, settings, _provenance(settings, argv, plans, inputs))
+                about = _provenance(settings, argv, plans, inputs)
+                begin(out, settings, about | (facts_of(plans, workers) if workers else {}))
                 _write_asked(out, task)
                 _say_what_was_read(given, plans)
                 if settings.base.shard is not None:
                     say_which(settings.base.shard, trials, own, out)
                 say(task.scoring)
                 _say_looks(settings.base)
-                about = [(*choosing(plan), *plan.about_the_start) for plan in plans]
-                for sentence in dict.fromkeys(s for each in about for s in each):
+                starts = [(*choosing(plan), *plan.about_the_start) for plan in plans]
+                for sentence in dict.fromkeys(s for each in starts for s in each):
                     say(sentence)
-            throughput = train(out, plans, settings, len(own)).totals()
+            elsewhere_groups = groups_on(workers, settings, inputs) if workers else None
+            throughput = train(out, plans, settings, len(own), elsewhere_groups).totals()
         if writes():
             _conclude(out, settings, throughput, trials)
     return out

@@ -53,19 +53,22 @@ def of_all(
         if process == jax.process_index():
             results += ended.results
         elif trials:
-            results += _of_another(part, plan, trials, recorders)
+            results += of_arrays(part, plan, trials, recorders)
     # The slowest process is the group's time, as all wait for it.
     seconds = max(float(part.get("seconds", 0.0)) for part in parts) / len(group)
     everyones = [dataclasses.replace(result, seconds=seconds) for result in results]
     return everyones, sum(int(part["tokens"]) for part in parts)
 
 
-def _of_another(
+def of_arrays(
     arrays: dict[str, np.ndarray],
     plan: ProgramPlan,
     trials: Sequence[Trial],
     recorders: Sequence[Recorder],
 ) -> list[TrialResult]:
+    """Results of trials that ran elsewhere, from `GroupRecords.as_arrays` of there; recorders are
+    told of all.
+    """
     task, config = plan.task, plan.config
     records = GroupRecords.from_arrays(config.log_every, arrays)
     numbers = [trial.number for trial in trials]

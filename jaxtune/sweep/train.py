@@ -1,6 +1,6 @@
 """Trains the trials of a sweep, program by program; of one that adds seeds, look by look."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -15,10 +15,12 @@ from jaxtune.core.words import plural
 from jaxtune.storage.paths import CHECKPOINTS
 from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.sweep.conclude import is_decided
-from jaxtune.sweep.groups import RunningProgram, SweepRun
+from jaxtune.sweep.groups import LocalGroups
 from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress
+from jaxtune.sweep.results import SweepResults
+from jaxtune.sweep.runs_groups import RunsGroups
 from jaxtune.training.plan import ProgramPlan
 
 
@@ -34,21 +36,33 @@ def is_done(out: Path, settings: Settings, finished: Mapping[int, int]) -> bool:
     return bool(worst([done])[0])
 
 
-def train(out: Path, plans: Sequence[ProgramPlan], settings: Settings, num_trials: int) -> Meter:
+# What trains the trials of these plans, and asks now and then whether to stop.
+GroupsOf = Callable[[Sequence[ProgramPlan], SweepResults, Interruption], RunsGroups]
+
+
+def train(
+    out: Path,
+    plans: Sequence[ProgramPlan],
+    settings: Settings,
+    num_trials: int,
+    elsewhere: GroupsOf | None = None,
+) -> Meter:
     """All trials, or those of one look at the verdict after the other until it is decided.
 
     Args:
         num_trials: that this command runs, or has run.
+        elsewhere: what trains them, if not this process.
     """
     meter, arms = Meter(), len(settings.arms)
     if not settings.base.until_decided:
-        _train_trials(out, plans, [plan.pending for plan in plans], settings, num_trials, meter)
+        pending = [plan.pending for plan in plans]
+        _train_trials(out, plans, pending, settings, num_trials, meter, elsewhere)
         return meter
     looks = trials_at_looks(settings.base, arms)
     for before, trials, more in zip((0, *looks), looks, (*looks[1:], None), strict=False):
         pending = [[t for t in plan.pending if before <= t.number < trials] for plan in plans]
         if any(pending):
-            _train_trials(out, plans, pending, settings, trials, meter)
+            _train_trials(out, plans, pending, settings, trials, meter, elsewhere)
         if more is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:
             break
         if writes():
@@ -67,6 +81,7 @@ def _train_trials(
     settings: Settings,
     num_trials: int,
     meter: Meter,
+    elsewhere: GroupsOf | None,
 ) -> None:
     """All groups of all programs; each leaves its results before the next begins.
 
@@ -82,14 +97,14 @@ def _train_trials(
     checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
     asked = Interruption(watch=alone)
     with SweepProgress(num_trials, num_done, steps) as progress, asked:
-        sweep = SweepRun(
-            out, tuple(settings.grid), progress, meter, checkpoints if alone else None, asked
-        )
-        if settings.base.keep_trials is None:
-            for plan, own in zip(plans, pending, strict=True):
-                if own:
-                    sweep.run(RunningProgram(plan, meter), own)
+        results = SweepResults(out, tuple(settings.grid), progress, meter)
+        if elsewhere:
+            groups = elsewhere(plans, results, asked)
         else:
-            run_best(sweep, plans, settings.base.keep_trials)
+            groups = LocalGroups(plans, results, checkpoints if alone else None, asked)
+        if settings.base.keep_trials is None:
+            groups.run(pending)
+        else:
+            run_best(groups, results, plans, settings.base.keep_trials)
     if writes():
         checkpoints.discard()

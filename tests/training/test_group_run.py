@@ -5,7 +5,7 @@ import pytest
 from small_groups import STEPS, assert_same, custom_files, plan_for, run
 
 from jaxtune.data.packing import Shape
-from jaxtune.sweep.groups import trial_row
+from jaxtune.sweep.results import trial_row
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.trial_inputs import learning_rates

@@ -1,0 +1,238 @@
+"""The driver's side: hands trials out, takes results in, and is the only one that writes."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import yaml
+
+from jaxtune.config.parse import Settings
+from jaxtune.config.trials import Trial
+from jaxtune.core.console import duration, say
+from jaxtune.core.errors import UserError
+from jaxtune.core.signals import Interruption
+from jaxtune.core.words import listed, plural
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.storage.inputs import Inputs, absolute
+from jaxtune.sweep.cluster.hand_out import MOST_LOSSES, HandOut
+from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, check_group
+from jaxtune.sweep.cluster.same_plan import fingerprint
+from jaxtune.sweep.cluster.who_ran import note_workers
+from jaxtune.sweep.cluster.workers import Ended, Handle, Workers
+from jaxtune.sweep.results import Keep, SweepResults
+from jaxtune.sweep.together import of_arrays
+from jaxtune.training.outcome import TrialResult, saved_kinds
+from jaxtune.training.plan import ProgramPlan
+
+TICK = 0.5  # seconds that a signal or a new node waits at most
+SLOW = 3.0  # times the usual time of a group, from which on a worker is called slow
+SILENT = 20.0  # the same, from which on it is given up
+LEAST_SILENCE = 900.0  # but not before so many seconds
+
+
+class ClusterGroups:
+    """The groups of a sweep on the workers of a cluster, whoever is free."""
+
+    def __init__(
+        self,
+        workers: Workers,
+        plans: Sequence[ProgramPlan],
+        settings: Settings,
+        inputs: Inputs,
+        results: SweepResults,
+        asked: Interruption,
+    ):
+        self._workers, self._plans = workers, plans
+        self._results, self._asked = results, asked
+        self._trials = {trial.number: trial for plan in plans for trial in plan.trials}
+        self._settings = yaml.safe_load(absolute(settings).as_yaml())
+        self._inputs = {role: list(file) for role, file in inputs.items()}
+        self._fingerprints = [fingerprint(plan) for plan in plans]
+        self._hand_out = HandOut([])
+        self._left = 0  # trials that have not left their results
+        self._first_leg = False
+        self._keep: Keep | None = None
+        self._seconds: list[float] = []  # of groups that have ended
+        self._sizes: Counter[str] = Counter()  # sentences that were said
+
+    def run(
+        self,
+        pending: Sequence[Sequence[Trial]],
+        first_leg: bool = False,
+        keep: Keep | None = None,
+    ) -> None:
+        """Trains these trials of each plan, whole or to its stop step."""
+        self._hand_out = HandOut([[trial.number for trial in trials] for trials in pending])
+        self._first_leg, self._keep = first_leg, keep
+        workers, began = self._workers, time.monotonic()
+        self._left = sum(map(len, pending))
+        try:
+            while self._left:
+                self._asked.stop_here()
+                workers.look()
+                for worker in [each for each in workers.all if each.ready]:
+                    self._give(worker)
+                for ended in workers.ended(TICK):
+                    self._take(ended)
+                self._watch()
+                self._reclaim()
+        finally:
+            self._results.meter.seconds += time.monotonic() - began
+
+    def _give(self, worker: Handle) -> None:
+        """The next group, or the program that it is of; nothing where nothing is left."""
+        others = Counter(w.program for w in self._workers.all if w is not worker)
+        at = {program: count for program, count in others.items() if program is not None}
+        program = self._hand_out.program_for(worker.program, at)
+        if program is None:
+            return
+        if program != worker.program:
+            worker.program = program
+            self._workers.call(worker, "open", self._wanted(program))
+            return
+        worker.held = self._hand_out.take(program, worker.size)
+        self._workers.call(worker, "train", worker.held, self._first_leg)
+
+    def _wanted(self, program: int) -> dict[str, Any]:
+        """What a worker is to open."""
+        share = self._hand_out.share(program, self._workers.expected())
+        return {
+            "settings": self._settings,
+            "first": self._plans[program].trials[0].number,
+            "share": share,
+            "inputs": self._inputs,
+            "fingerprint": self._fingerprints[program],
+        }
+
+    def _take(self, ended: Ended) -> None:
+        """What has become of a call."""
+        worker = ended.worker
+        if worker not in self._workers.all:  # its node was left out by what it answered
+            return
+        if ended.answer is None:
+            self._lose(worker, ended.why, ended.blamed)
+        elif ended.method == "open":
+            self._opened(worker, ended.answer)
+        elif ended.method == "train":
+            self._finish(worker, ended.answer)
+
+    def _opened(self, worker: Handle, answer: Answer) -> None:
+        size = answer.facts.get("size")
+        if not isinstance(size, int) or size < 1:
+            self._lose(worker, "it gives no group size")
+            return
+        worker.size = size
+        devices = listed(worker.facts.get("devices", []))
+        sentence = f"{worker.node.name}: {devices}, {plural(size, 'trial')} at once."
+        if not self._sizes[sentence]:
+            say(" ".join(filter(None, [sentence, answer.facts.get("how")])))
+        self._sizes[sentence] += 1
+
+    def _finish(self, worker: Handle, answer: Answer) -> None:
+        """Keeps what a group has left; a worker whose answer is damaged is lost."""
+        assert worker.program is not None
+        plan, held = self._plans[worker.program], worker.held
+        trials = [self._trials[number] for number in held]
+        until = plan.stop_step if self._first_leg else None
+        try:
+            check_group(answer, plan, trials, until or plan.num_steps)
+        except DamagedAnswerError as error:
+            self._lose(worker, f"its answer was refused: {error}")
+            return
+        facts = answer.facts
+        done = trials[: len(facts["numbers"])]
+        if facts["size"] < worker.size:
+            size = plural(facts["size"], "trial")
+            say(f"{worker.node.name}: out of memory: going on with groups of {size} there.")
+        worker.size = facts["size"]
+        self._hand_out.give_back(worker.program, held[len(done) :])
+        self._seconds.append(time.monotonic() - worker.asked_at)
+        fetches = bool(saved_kinds(plan.config.save_params)) and not self._keep
+        worker.held = [trial.number for trial in done]
+        if not fetches:  # it goes on while its results are written
+            worker.held = []
+            self._give(worker)
+        try:
+            self._record(worker, plan, done, answer)
+        except DamagedAnswerError as error:
+            self._lose(worker, f"its parameters could not be had: {error}")
+            return
+        if fetches:
+            worker.held = []
+        self._workers.succeeded(worker)
+        self._left -= len(done)
+        worker.ran += [trial.number for trial in done]
+        note_workers(self._results.out, self._workers.ran())
+
+    def _record(
+        self, worker: Handle, plan: ProgramPlan, trials: Sequence[Trial], answer: Answer
+    ) -> None:
+        meter, size = self._results.meter, answer.facts["size"]
+        with self._results.recorded(plan, trials) as (history, recorders):
+            found = of_arrays(answer.arrays, plan, trials, recorders)
+
+        def model_of(place: int, kind: str) -> SequenceClassifier:
+            return self._fetched(worker, plan, found[place], kind)
+
+        if self._keep:
+            self._keep(plan, size, found, history)
+        else:
+            self._results.keep(plan, size, found, history, model_of)
+        meter.tokens += int(answer.facts.get("tokens", 0))
+        meter.compile_seconds += float(answer.facts.get("compile_seconds", 0.0))
+        meter.peak_elsewhere = max(meter.peak_elsewhere, int(answer.facts.get("peak_memory", 0)))
+
+    def _fetched(
+        self, worker: Handle, plan: ProgramPlan, result: TrialResult, kind: str
+    ) -> SequenceClassifier:
+        """A trial's parameters, which its worker holds until its next group."""
+        arrays = self._workers.fetch(worker, "params", result.trial.number, kind).arrays
+        like, structure = jax.tree.flatten(plan.task.model)
+        leaves = [arrays.get(str(place)) for place in range(len(like))]
+        for leaf, expected in zip(leaves, like, strict=True):
+            if leaf is None or (leaf.shape, leaf.dtype) != (expected.shape, expected.dtype):
+                raise DamagedAnswerError("they are of another model")
+        return jax.tree.unflatten(structure, leaves)
+
+    def _lose(self, worker: Handle, why: str, blamed: bool = True) -> None:
+        """A worker is lost, or of no use."""
+        held = len(worker.held)
+        those = f"; {plural(held, 'trial')} of it run again" if held else ""
+        say(f"Lost a worker on {worker.node.name} ({why}){those}.")
+        worker.why, worker.blamed = why, blamed
+        self._workers.drop(worker, why, blamed)
+        self._reclaim()
+
+    def _reclaim(self) -> None:
+        """What workers had in hand that have ended goes to others."""
+        for worker in self._workers.gone():
+            assert worker.program is not None
+            held, worker.held = worker.held, []
+            if often := self._hand_out.lost(worker.program, held, worker.blamed):
+                raise UserError(
+                    f"Trial {often[0]} has ended {MOST_LOSSES} workers, the last on"
+                    f" {worker.node.name} ({worker.why}); what was finished is kept, and the same"
+                    " command goes on."
+                )
+
+    def _watch(self) -> None:
+        """Shows who is at work and who is slow; gives up who has been silent for very long."""
+        workers, now = self._workers, time.monotonic()
+        usual = statistics.median(self._seconds) if self._seconds else None
+        slow = []
+        for worker in [each for each in workers.all if each.held and usual]:
+            assert usual is not None
+            silent = now - worker.asked_at
+            if silent > max(SILENT * usual, LEAST_SILENCE):
+                self._lose(worker, f"it has been silent for {duration(silent)}")
+            elif silent > SLOW * max(usual, 1.0):
+                slow.append(worker.node.name)
+        parts = [plural(len(workers.all), "worker")]
+        if workers.lost:
+            parts.append(f"{workers.lost} lost")
+        if slow:
+            parts.append(f"slow: {listed(dict.fromkeys(slow))}")
+        self._results.progress.aside = ", ".join(parts)

@@ -1,0 +1,44 @@
+"""Whether a worker has read what the driver has, and computes with the same code."""
+
+import dataclasses
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+import jaxtune.core.version as version
+from jaxtune.storage.manifest import PACKAGES
+from jaxtune.training.plan import ProgramPlan
+
+
+def versions() -> dict[str, str]:
+    """What decides the bits of a trial beside its settings and files, by name."""
+    found = {name: metadata.version(name) for name in PACKAGES}
+    code = f"{version.__version__} (source {_source()})"
+    return {"jaxtune": code, **found, "python": platform.python_version()}
+
+
+def _source() -> str:
+    """Eight hex digits of the package's own code: checkouts of one version may differ."""
+    root = Path(version.__file__).parents[1]
+    found = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        found.update(str(file.relative_to(root)).encode() + file.read_bytes())
+    return found.hexdigest()[:8]
+
+
+def fingerprint(plan: ProgramPlan) -> str:
+    """Hex sha256 of what a program reads: tokens, labels, row counts."""
+    task = plan.task
+    tables = [task.train, task.evaluated, *(asked.tokens for asked in task.further.values())]
+    arrays = [plan.rows, task.kept_words, task.further_words]
+    for table in tables:
+        arrays += [getattr(table, field.name) for field in dataclasses.fields(table)]
+    found = hashlib.sha256(repr((task.metrics, task.classes, task.shape)).encode())
+    for array in arrays:
+        if array is not None:
+            found.update(f"{array.dtype}{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()

@@ -1,0 +1,146 @@
+"""What groups leave in OUT, wherever they were trained: curves, predictions, parameters, rows."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtune.config.trials import Trial
+from jaxtune.core.failure import has_failed
+from jaxtune.core.metrics import METRICS
+from jaxtune.core.processes import writes
+from jaxtune.core.records import Recorder
+from jaxtune.models.heads import SequenceClassifier
+from jaxtune.storage.curves import History, write_predictions
+from jaxtune.storage.kept_params import save_params
+from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
+from jaxtune.storage.tensorboard import Run, TrialRuns
+from jaxtune.storage.trial_rows import append_rows
+from jaxtune.sweep.meter import Meter
+from jaxtune.sweep.progress import SweepProgress
+from jaxtune.training.outcome import TrialResult, saved_kinds
+from jaxtune.training.plan import ProgramPlan
+
+# What one looks for first in the HParams table, after what was swept.
+RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
+
+# What to do with the results and curves of a group of so many lanes, if not what a sweep does.
+Keep = Callable[[ProgramPlan, int, Sequence[TrialResult], History], None]
+# The parameters of the trial at a place of the group, of one kind.
+ModelOf = Callable[[int, str], SequenceClassifier]
+
+
+@dataclasses.dataclass
+class SweepResults:
+    """Where the groups of a sweep leave what came out, and what shows it."""
+
+    out: Path
+    swept: tuple[str, ...]
+    progress: SweepProgress
+    meter: Meter
+
+    @contextlib.contextmanager
+    def recorded(
+        self, plan: ProgramPlan, group: Sequence[Trial]
+    ) -> Iterator[tuple[History, list[Recorder]]]:
+        """The group's history, and all recorders: that, TensorBoard and the progress line."""
+        history = History(plan.config.log_every)
+        if not writes():
+            yield history, []
+            return
+        shown = {trial.number: _shown(trial, self.swept) for trial in group}
+        curves = TrialRuns(
+            self.out / TENSORBOARD, shown, plan.task.metrics[0], plan.config.log_every
+        )
+        try:
+            yield history, [history, curves, self.progress]
+        finally:
+            curves.close()
+
+    def keep(
+        self,
+        plan: ProgramPlan,
+        size: int,
+        results: Sequence[TrialResult],
+        history: History,
+        model_of: ModelOf,
+    ) -> None:
+        """Parameters, curves, predictions and rows of trials that have ended.
+
+        The rows come last: a trial that has one has everything else too. The first process writes,
+        and the others hand it the parameters of their trials, one after the other.
+
+        Args:
+            size: trials that ran at once.
+        """
+        for place, result in enumerate(results):
+            has_none = result.stopped_by == "learnt_nothing"
+            kinds = () if has_none else saved_kinds(plan.config.save_params)
+            for kind in kinds:
+                model = model_of(place, kind)
+                if writes():
+                    folder = self.out / PARAMS / f"{result.trial.number:05d}" / kind
+                    save_params(folder, plan.full_params(result, kind, model))
+        self.meter.trials += len(results)
+        if not writes():
+            return
+        write_records(self.out, results, history)
+        rows = [trial_row(result, plan, size) for result in results]
+        append_rows(self.out, rows)
+        for result in results:
+            if result.stopped_by:
+                self.progress.stopped(result.trial.number, plan.num_steps)
+        scores = [row["final"] for row in rows]
+        self.progress.finished(scores, sum(row["failed"] for row in rows))
+
+
+def write_records(out: Path, results: Sequence[TrialResult], history: History) -> None:
+    """The curves and the logits of trials that have ended."""
+    for result in results:
+        history.further(result.trial.number, result.num_steps, result.further)
+    history.write(out / HISTORY)
+    for result in results:
+        write_predictions(out, result.trial.number, result.logits, result.answers)
+
+
+def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
+    """A trial's place in TensorBoard."""
+    names = dict.fromkeys((*swept, *RECIPE_FIELDS))
+    return Run(trial.arm, trial.seeds.seed, {name: trial.settings[name] for name in names})
+
+
+def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[str, Any]:
+    """One line of trials.jsonl; `stopped_at` are the steps of a trial that was stopped."""
+    trial, seeds, task, num_steps = result.trial, result.trial.seeds, plan.task, plan.num_steps
+    metric = task.metrics[0]
+    two = task.classes if task.num_labels == 2 and not task.several_labels else None
+    row = {
+        "trial": trial.number,
+        "arm": trial.arm,
+        "seed": seeds.seed,
+        "init_seed": seeds.init_seed,
+        "order_seed": seeds.order_seed,
+        "dropout_seed": seeds.dropout_seed,
+        "model": trial.config.model,
+        "task": trial.config.task,
+        "metric": metric,
+        "final": result.final[metric],
+        "best": result.best,
+        "best_step": result.best_step,
+        "train_loss": result.train_loss,
+        "trivial": result.trivial,
+        "failed": False,  # below, from what stands here
+        "diverged": result.diverged,
+        "constant_prediction": result.constant_prediction,
+        "num_steps": num_steps,
+        "seconds": round(result.seconds, 3),
+        "group_size": group_size,
+        "stopped_at": result.num_steps if result.num_steps < num_steps else None,
+        "stopped_by": result.stopped_by,
+        "held_out_best": result.held_out_best,
+        "higher_is_better": METRICS[metric].higher_is_better,
+        "positive_class": two[task.positive] if two else None,
+        "positive_label": task.positive if two else None,  # its column of the predictions
+    }
+    return row | {"failed": has_failed(row)} | result.further | trial.settings
