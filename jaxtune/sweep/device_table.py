@@ -57,7 +57,7 @@ def _program_line(number: int, plan: ProgramPlan) -> str:
     slots = " or ".join(map(str, facts["packed_slots_per_step"]))
     return (
         f"program {number}: {_trials(len(plan.pending))} to run, {facts['steps']} steps each,"
-        f" {plan.config.precision}, {trained_words(plan)},"
+        f" {plan.config.precision}, {trained_words(facts)},"
         f" {facts['real_tokens_per_step']:.0f} tokens a step in {slots} slots"
         + ("" if plan.stop_step is None else "; early stopping is left aside")
     )

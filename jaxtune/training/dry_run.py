@@ -1,6 +1,7 @@
 """What `--dry_run` says: the plan, and from a few real steps what it will cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import duration
@@ -29,9 +30,8 @@ def peak_rates(trial: Trial, num_steps: int) -> tuple[float, float]:
     return float(scheduled_rates(settings, num_steps).max()), peak(settings, num_steps).rate
 
 
-def trained_words(plan: ProgramPlan) -> str:
-    """How many parameters a trial trains, and how many all trials share."""
-    facts = plan.describe_shapes()
+def trained_words(facts: Mapping[str, Any]) -> str:
+    """How many parameters a trial trains, and how many all trials share, by a plan's facts."""
     trained = plural(facts["parameters"], "parameter")
     frozen = facts["frozen_parameters"]
     return f"{trained} trained beside {frozen:,} that all trials share" if frozen else trained
@@ -53,7 +53,7 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
         lines += [
             (f"program {number}: {plural(facts['trials'], 'trial')} in {arms}, {steps} each{done}"),
             (
-                f"  {trained_words(plan)}, {facts['vocabulary'][0]:,} of"
+                f"  {trained_words(facts)}, {facts['vocabulary'][0]:,} of"
                 f" {plural(facts['vocabulary'][1], 'word')} in use"
             ),
             *(f"  {sentence}" for sentence in plan.about_the_start),
