@@ -58,7 +58,8 @@ def _over_tasks(found: ManyFindings) -> Iterator[Section]:
     chosen = dict(list(profiles.items())[:MOST_ARMS])
     if chosen:
         keys = [Key(name, "line", arm_style(i)) for i, name in enumerate(chosen)]
-        panel = Panel("Performance profiles", to_svg("profiles", draw_profiles, chosen), keys)
+        picture = to_svg("profiles", draw_profiles, chosen)
+        panel = Panel("Share of trials above each level", picture, keys)
         yield Section("Performance profiles", note=PROFILES_NOTE, panels=[panel])
 
 
