@@ -120,7 +120,8 @@ def test_a_call_plans_in_a_process_of_its_own(tiny, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_command_plans_for_every_device_it_names(tiny, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("rank", [0, 2])
+def test_the_command_plans_for_every_device_it_names(tiny, tmp_path, capsys, monkeypatch, rank):
     """With a compiler that says little: all but the compilation itself."""
     from jaxtune.training import device_plan
 
@@ -131,9 +132,13 @@ def test_the_command_plans_for_every_device_it_names(tiny, tmp_path, capsys, mon
     monkeypatch.setattr(device_plan, "compile_evaluate", lambda *_: held)
     step = Cost(0.01, 100.0, 1e9, 1e9)
     monkeypatch.setattr(device_plan, "cost", lambda *_: step)
-    flags = ["--model", tiny, "--task", "miniature", "--out", str(tmp_path / "o"), "--num_seeds"]
-    assert main([*flags, "3", "--dry_run", "--device", "h100", "v5e", "h100"]) == 0
+    flags = ["--model", tiny, "--task", "miniature", "--out", str(tmp_path / "o")]
+    flags += ["--lora_rank", str(rank), "--num_seeds", "3", "--dry_run", "--device"]
+    assert main([*flags, "h100", "v5e", "h100"]) == 0
     said = capsys.readouterr().out
+    assert bool(re.search(r" parameters trained beside [\d,]+ that all trials share", said)) == (
+        rank > 0
+    )
     assert "Compiling for h100, v5e ...\n" in said
     assert said.count("--trials_per_device 3") == 2
     assert not (tmp_path / "o").exists()
