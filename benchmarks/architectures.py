@@ -3,6 +3,7 @@
 Each config.json holds what transformers' own config class of the family has by default, which is
 the published base model, but for what is named here. A tokenizer of another family stands in where
 its own is not at hand: of the words only those in use are trained, so that it decides little.
+CamemBERT, whose tables are smaller than any tokenizer here, is RoBERTa to a compiler.
 """
 
 import json
@@ -62,7 +63,6 @@ ARCHITECTURES = {
     "bert": Architecture("bert-uncased", {"vocab_size": 30522, "type_vocab_size": 2}),
     "roberta": Architecture("roberta", ROBERTA | {"vocab_size": 50265}),
     "xlm-roberta": Architecture("roberta", ROBERTA | {"vocab_size": 250002}),
-    "camembert": Architecture("roberta", ROBERTA | {"vocab_size": 32005}),
     "albert": Architecture(
         "albert-v2",
         {
