@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
+from jaxtune.config.field_groups import COMMAND_FIELDS, INPUT_FIELDS, NOT_SWEPT
 from jaxtune.config.recipe_files import recipe_file, recipe_table
-from jaxtune.config.settings import COMMAND_FIELDS, INPUT_FIELDS, NOT_SWEPT, SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.validate import check
 from jaxtune.config.validate_adapters import check_used
 from jaxtune.config.yaml_files import Entry, converted, entries, read_file

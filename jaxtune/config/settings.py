@@ -1,10 +1,7 @@
 """Every setting of a sweep, once: its name, type, default and help."""
 
 import dataclasses
-import re
-from typing import Literal, NamedTuple
-
-from jaxtune.core.errors import UserError
+from typing import Literal
 
 GLUE = ("rte", "mrpc", "cola", "qnli", "sst2", "stsb", "wnli", "mnli", "qqp")
 SUPERGLUE = ("boolq", "cb", "wic")  # beside RTE
@@ -26,6 +23,14 @@ MetricName = Literal[
     "spearman",
     "mse",
 ]
+# What each tracker's extra brings; MLflow writes a local database through the other two.
+TRACKER_MODULES: dict[TrackerName, tuple[str, ...]] = {
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
+    "trackio": ("trackio",),
+}
+# Dense layers of a block that an adapter may be put beside, where the block has them.
+ADAPTED = ("query", "key", "value", "attention_output", "intermediate", "gate", "output")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -316,145 +321,3 @@ class SweepConfig:
     """
     overwrite: bool = False
     """Replace the results that OUT holds."""
-
-
-# Of Adam's links a program holds the arithmetic where any of its trials uses one: a grid over them
-# is one program, and off they change no bit of a trial on CPU (tests/training/test_links.py).
-LINKS = (
-    *("correct_moments", "correct_eps", "second_moment_init", "untuned_warmup"),
-    *("update_clipping", "rectify"),
-)
-# Traced values: trials that differ only in these share one compiled program.
-TRACED_FIELDS = (
-    "learning_rate",
-    "bias_correction",
-    "adam_b1",
-    "adam_b2",
-    "adam_eps",
-    "weight_decay",
-    "max_grad_norm",
-    "warmup_ratio",
-    "mixout",
-    "pretrained_decay",
-    "layerwise_lr_decay",
-    "reinit_layers",
-    "class_weights",
-    "label_smoothing",
-    *LINKS,
-    "lora_rank",
-    "lora_alpha",
-    "use_rslora",
-    "lora_b_lr_ratio",
-)
-# Traced too, but a program holds the arithmetic of only those that its trials use: without them it
-# is the plain one.
-MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
-# Of these a program holds the arithmetic where any of its trials uses it: a grid over them is one
-# program, and off they change no bit of a trial on CPU (tests/training/test_loss.py).
-LOSS_FIELDS = ("class_weights", "label_smoothing")
-BALANCED = "balanced"
-# Where model and data lie. Trials that differ only in these paths have read the same files if the
-# checksums say so.
-INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
-# What trials answer after their last step: no score that is judged comes of it.
-FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
-SEED_FIELDS = (
-    *("num_seeds", "until_decided", "max_seeds", "seeds"),
-    *("init_seeds", "order_seeds", "dropout_seeds"),
-)
-# About the command and not about the results: a resumed sweep may differ in them.
-COMMAND_FIELDS = (
-    *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),
-    *("track", "shard", "cluster", "ray_address"),
-)
-# What each tracker's extra brings; MLflow writes a local database through the other two.
-TRACKER_MODULES: dict[TrackerName, tuple[str, ...]] = {
-    "wandb": ("wandb",),
-    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
-    "trackio": ("trackio",),
-}
-_APART = (
-    *("save_params", "trials_per_device", "model", "revision", "task"),
-    *("text_columns", "classes", "delimiter", "quoting", "several_labels", "label_columns"),
-    "token_classification",
-    *("early_stop", "keep_trials", "patience", "metric", "positive_class", "lora_targets"),
-    *FURTHER_FIELDS,
-)
-NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
-# Dense layers of a block that an adapter may be put beside, where the block has them.
-ADAPTED = ("query", "key", "value", "attention_output", "intermediate", "gate", "output")
-# Far above any sweep: a mistyped range is refused before it fills the memory.
-MOST_TRIALS = 1_000_000
-
-
-class Shard(NamedTuple):
-    """One of so many parts of a sweep's trials, counted from 1."""
-
-    number: int
-    count: int
-
-    @property
-    def folder(self) -> str:
-        """Its name below OUT."""
-        return f"shard-{self.number}-of-{self.count}"
-
-
-def shard_of(text: str) -> Shard:
-    """`3/10` to numbers; raises UserError for anything else."""
-    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise UserError(f"shard is {text!r}; give which of how many parts, such as 3/10.")
-    return Shard(int(match[1]), int(match[2]))
-
-
-def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
-    """The mitigations in use."""
-    return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
-
-
-def freezes(config: SweepConfig) -> bool:
-    """Whether trials share a part of the model that none of them trains."""
-    return config.lora_rank != 0 or config.train in ("bias", "head")
-
-
-def class_weight_list(text: str) -> tuple[float, ...]:
-    """`0.7,1.3` to numbers; raises UserError for anything else."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UserError(
-            f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"
-            " between, such as 0.7,1.3."
-        ) from error
-
-
-def further_files(config: SweepConfig) -> dict[str, str]:
-    """The files that trials of task custom answer after their last step, by name."""
-    named = (entry.partition("=") for entry in config.more_dev_files)
-    files = {name: file for name, _, file in named}
-    return files | ({} if config.test_file is None else {"test": config.test_file})
-
-
-def seed_list(text: str) -> tuple[int, ...]:
-    """`0-31,77` to numbers, in the order given and without repeats; raises UserError for anything
-    else.
-    """
-    seeds: dict[int, None] = {}
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
-        if not match:
-            raise UserError(
-                f"Seeds {text!r} cannot be read at {part!r}; give numbers and ranges such as"
-                " 0-31,77."
-            )
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise UserError(
-                f"Seeds {text!r} hold the empty range {part!r}; give the smaller number first."
-            )
-        if last >= 2**32:
-            raise UserError(f"Seeds {text!r} hold {last}; the largest seed is {2**32 - 1}.")
-        if last - first >= MOST_TRIALS:
-            raise UserError(f"Seeds {text!r} hold more than {MOST_TRIALS:,} numbers; give fewer.")
-        seeds |= dict.fromkeys(range(first, last + 1))
-    return tuple(seeds)

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxtune.config.looks import looks
-from jaxtune.config.parse import Settings
-from jaxtune.config.settings import (
+from jaxtune.config.field_groups import (
     COMMAND_FIELDS,
     INPUT_FIELDS,
     LINKS,
     LOSS_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
-    Shard,
-    SweepConfig,
     mitigations_of,
-    seed_list,
 )
+from jaxtune.config.looks import looks
+from jaxtune.config.parse import Settings
+from jaxtune.config.settings import SweepConfig
+from jaxtune.config.text_values import Shard, seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import shortest_ends
 
@@ -46,15 +45,15 @@ class Hyper(NamedTuple):
     weight_decay: "ArrayLike"
     max_grad_norm: "ArrayLike"  # infinity switches clipping off
     warmup_ratio: "ArrayLike"  # share of all steps
-    # Mitigations, each compiled in only where it is used (`jaxtune.config.settings.MITIGATIONS`).
+    # Mitigations, each compiled in only where it is used (`config.field_groups.MITIGATIONS`).
     mixout: "ArrayLike" = 0.0  # probability of the weights that a step puts back
     pretrained_decay: "ArrayLike" = 0.0  # towards the starting parameters
     layerwise_lr_decay: "ArrayLike" = 1.0  # factor per block from the head down
     reinit_layers: "ArrayLike" = 0  # top blocks drawn anew
-    # Of the loss, compiled in only where a trial uses it (`jaxtune.config.settings.LOSS_FIELDS`).
+    # Of the loss, compiled in only where a trial uses it (`config.field_groups.LOSS_FIELDS`).
     class_weights: "ArrayLike" = 1.0  # [label]; or of all
     label_smoothing: "ArrayLike" = 0.0  # share of the label that all classes get
-    # Links of Adam, compiled in only where a trial uses one (`jaxtune.config.settings.LINKS`).
+    # Links of Adam, compiled in only where a trial uses one (`config.field_groups.LINKS`).
     correct_first: "ArrayLike" = True  # bool: which moments `bias_correction` corrects
     correct_second: "ArrayLike" = True  # bool
     correct_eps: "ArrayLike" = False  # bool: eps times sqrt(1 - b2^t)

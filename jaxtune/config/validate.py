@@ -6,21 +6,16 @@ import math
 import os
 import struct
 
+from jaxtune.config.field_groups import INPUT_FIELDS, further_files
 from jaxtune.config.settings import (
-    BALANCED,
     GLUE,
-    INPUT_FIELDS,
-    MOST_TRIALS,
     SUPERGLUE,
     TASKS,
     TRACKER_MODULES,
     SweepConfig,
     TrackerName,
-    class_weight_list,
-    further_files,
-    seed_list,
-    shard_of,
 )
+from jaxtune.config.text_values import BALANCED, MOST_TRIALS, class_weight_list, seed_list, shard_of
 from jaxtune.config.validate_adapters import check_adapters
 from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
 from jaxtune.config.validate_links import check_links

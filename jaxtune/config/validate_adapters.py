@@ -4,7 +4,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from jaxtune.config.settings import ADAPTED, SweepConfig, freezes
+from jaxtune.config.field_groups import freezes
+from jaxtune.config.settings import ADAPTED, SweepConfig
 from jaxtune.core.errors import UserError
 
 MOST_RANK = 4096  # far above any published one: a mistyped rank is refused before it fills memory

@@ -2,7 +2,8 @@
 
 import re
 
-from jaxtune.config.settings import DELIMITERS, SweepConfig, further_files
+from jaxtune.config.field_groups import further_files
+from jaxtune.config.settings import DELIMITERS, SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.unseen import bare

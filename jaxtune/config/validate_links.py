@@ -1,6 +1,7 @@
 """The links of Adam: which of their settings are out of range or contradict each other."""
 
-from jaxtune.config.settings import SweepConfig, freezes
+from jaxtune.config.field_groups import freezes
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 
 

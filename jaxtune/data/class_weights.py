@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxtune.config.settings import BALANCED, SweepConfig, class_weight_list
+from jaxtune.config.settings import SweepConfig
+from jaxtune.config.text_values import BALANCED, class_weight_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed, plural
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxtune.config.settings import SweepConfig, further_files
+from jaxtune.config.field_groups import further_files
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural

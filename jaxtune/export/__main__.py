@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from jaxtune.config.settings import INPUT_FIELDS
+from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.core.cli import run
 from jaxtune.core.errors import UserError
 from jaxtune.core.flags import parse_flags

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from jaxtune.config.settings import FURTHER_FIELDS, SweepConfig
+from jaxtune.config.field_groups import FURTHER_FIELDS
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.failure import MEANING
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.version import __version__

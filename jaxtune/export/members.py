@@ -10,8 +10,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.config.parse import parse
-from jaxtune.config.settings import INPUT_FIELDS, SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials, merged_config
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, merit

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.config.parse import Settings, from_settings
-from jaxtune.config.settings import INPUT_FIELDS
 from jaxtune.config.trials import make_trials
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text

@@ -17,7 +17,7 @@ from jaxtune.data.token_table import TokenTable
 from jaxtune.data.tokens import load_tokenizer, tokenize, were_cut
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.predict.members import Members
-from jaxtune.training.prepare import in_order
+from jaxtune.training.evaluation_plan import in_order
 from jaxtune.training.step import logits_of_plan
 
 # Of up to 64 texts each, in one call of the program: what a reader waits for between two lines.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.config.looks import looks_at
-from jaxtune.config.settings import seed_list
+from jaxtune.config.text_values import seed_list
 from jaxtune.core.errors import UserError
 
 

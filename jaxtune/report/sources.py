@@ -13,8 +13,8 @@ import pandas as pd
 import yaml
 from jaxtyping import Float, Int, Shaped
 
+from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.config.looks import times_at
-from jaxtune.config.settings import INPUT_FIELDS
 from jaxtune.core.entities import Sentences
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends

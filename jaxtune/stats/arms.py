@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from jaxtune.config.settings import FURTHER_FIELDS
+from jaxtune.config.field_groups import FURTHER_FIELDS
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import failure_is_known, has_failed
 from jaxtune.core.metrics import merit

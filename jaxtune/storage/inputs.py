@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from jaxtune.config.field_groups import FURTHER_FIELDS, INPUT_FIELDS, further_files
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import FURTHER_FIELDS, INPUT_FIELDS, SweepConfig, further_files
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import shown
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import digest, folder_digest, read_json, read_text

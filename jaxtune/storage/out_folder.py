@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import shard_of
+from jaxtune.config.text_values import shard_of
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.entities import same_lengths

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from jaxtune.config.field_groups import FURTHER_FIELDS, INPUT_FIELDS, SEED_FIELDS
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import FURTHER_FIELDS, INPUT_FIELDS, SEED_FIELDS, SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import shown
 from jaxtune.storage.inputs import from_root, further_from_root
 from jaxtune.storage.paths import CONFIG

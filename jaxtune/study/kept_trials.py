@@ -16,7 +16,7 @@ from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.training.prepare import Prepared
+from jaxtune.training.prepared import Prepared
 
 
 class KeptTrials:

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from jaxtune.config.trials import Trial
 from jaxtune.core.failure import constant_loss
 from jaxtune.training.group_run import StopRule
-from jaxtune.training.prepare import Prepared
+from jaxtune.training.prepared import Prepared
 from jaxtune.training.step import gradient_norm_names
 
 # The last part of the steps so far: what a trial is like now.

@@ -41,12 +41,13 @@ from jaxtune.sweep.shards import own_trials, say_next, say_which
 from jaxtune.sweep.tracking import track
 from jaxtune.sweep.train import is_done, train
 from jaxtune.training.ahead import check_compiler
+from jaxtune.training.check_settings import with_length_in_use
 from jaxtune.training.device_plan import Outlook, outlooks
 from jaxtune.training.dry_run import plan_lines, seen_of
 from jaxtune.training.group_size import how_sized, sized
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.plan_words import choosing, reading
-from jaxtune.training.prepare import Prepared, with_length_in_use
+from jaxtune.training.prepared import Prepared
 from jaxtune.training.sizes import Probe
 
 

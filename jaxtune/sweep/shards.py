@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxtune.config.parse import Settings
-from jaxtune.config.settings import shard_of
+from jaxtune.config.text_values import shard_of
 from jaxtune.config.trials import Trial, trials_of
 from jaxtune.core.console import say
 from jaxtune.core.words import plural

@@ -25,7 +25,7 @@ from jaxtune.training.group_run import GroupRun
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
-from jaxtune.training.prepare import Prepared
+from jaxtune.training.prepared import Prepared
 from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState
 

@@ -18,11 +18,12 @@ from jaxtune.core.signals import Interruption
 from jaxtune.data.packing import Shape, steps_per_epoch, trial_batches
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
+from jaxtune.training.local_trials import Records
 from jaxtune.training.on_device import OnDevice
 from jaxtune.training.outcome import TrialResult, conclude, saved_kinds
 from jaxtune.training.pace import Pace
-from jaxtune.training.prepare import Prepared
-from jaxtune.training.program import GroupProgram, Records
+from jaxtune.training.prepared import Prepared
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState, gradient_norm_names
 from jaxtune.training.trial_inputs import (
     Stream,

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.prepare import Prepared
+from jaxtune.training.prepared import Prepared
 from jaxtune.training.program import GroupProgram
 
 

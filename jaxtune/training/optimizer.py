@@ -226,7 +226,7 @@ def make_optimizer(
     `by_depth` one for layer-wise learning rates, with `adapters` one for the learning rate of B.
 
     Args:
-        links: those of `jaxtune.config.settings.LINKS` that any trial of the program uses. With
+        links: those of `jaxtune.config.field_groups.LINKS` that any trial of the program uses. With
             some, moments and correction are those of `jaxtune.training.links`; clipping of updates
             reads all gradients once more and is there only where it is used.
     """

@@ -11,7 +11,7 @@ from jaxtune.config.trials import Trial
 from jaxtune.core.failure import is_constant_prediction
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
-from jaxtune.training.prepare import Prepared
+from jaxtune.training.prepared import Prepared
 
 
 @dataclasses.dataclass

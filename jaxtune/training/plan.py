@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxtune.config.settings import SweepConfig, mitigations_of
+from jaxtune.config.field_groups import mitigations_of
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, links_of, loss_fields, program_config, waves
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import (
@@ -26,12 +27,15 @@ from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding
+from jaxtune.training.check_settings import check_depth
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.placement import make_mesh
-from jaxtune.training.prepare import Prepared, check_depth, prepare
-from jaxtune.training.program import GroupProgram, StaticSettings
+from jaxtune.training.prepare import prepare
+from jaxtune.training.prepared import Prepared
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.recent_programs import recent_program
 from jaxtune.training.sizes import Tried
+from jaxtune.training.static_settings import StaticSettings
 from jaxtune.training.trained_part import trains_embeddings
 from jaxtune.training.trial_inputs import learning_rates, left_of_unused_words
 

@@ -6,76 +6,19 @@ numbers depend on its own seeds and settings alone. Several are vmapped: the lon
 them decides how many rows all compute, and with it how their sums are rounded.
 """
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax.sharding import Mesh, NamedSharding
-from jax.typing import ArrayLike
 
-from jaxtune.config.trials import Hyper
-from jaxtune.core.shapes import Array, Bool, Float, Int, Key, Logits, TrialKeys
-from jaxtune.data.packing import Plan
-from jaxtune.data.token_table import Tokens
-from jaxtune.models.adapters import scaled
-from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.parts import join
-from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
-from jaxtune.models.vocabulary import with_embedding
-from jaxtune.training.optimizer import make_optimizer
-from jaxtune.training.placement import PER_TRIAL, SHARED, across_trials, put, state_layout
-from jaxtune.training.step import (
-    LossTerms,
-    StepPlan,
-    TrialState,
-    apply_gradients,
-    gather_batch,
-    gradient_norm_names,
-    gradient_norms,
-    logits_in_order,
-    loss_and_gradients,
-    loss_and_weight_gradients,
-    of_parameters,
-)
-
-
-class Records(NamedTuple):
-    """What a dispatch leaves for each of its steps; places beyond the steps taken are zero."""
-
-    loss: Float[Array, "trial step"]
-    norms: Float[Array, "trial step norm"]
-
-
-class Outcome(NamedTuple):
-    """The dev set's logits, in the dev file's order, and whether every parameter is finite."""
-
-    logits: Float[Array, "trial example label"]
-    finite: Bool[Array, " trial"]
-
-
-# Mixout's probability, and what of the origin is each trial's own.
-Mixing = tuple[ArrayLike, dict[str, Array]]
-
-
-@dataclasses.dataclass(frozen=True)
-class StaticSettings:
-    """What a program is compiled for, beside the shapes of its arguments: none of it is traced."""
-
-    num_steps: int
-    schedule: str
-    clip_per_tensor: bool
-    log_every: int
-    ladder: tuple[int, ...]  # row counts of the packed batches
-    steps_per_dispatch: int
-    fresh: tuple[str, ...]  # modules of the head that each trial draws anew
-    mitigations: tuple[str, ...] = ()  # of `jaxtune.config.settings.MITIGATIONS`, those in use
-    loss: tuple[str, ...] = ()  # of `jaxtune.config.settings.LOSS_FIELDS`, those in use
-    links: tuple[str, ...] = ()  # of `jaxtune.config.settings.LINKS`, those in use
+from jaxtune.training.local_trials import LocalTrials
+from jaxtune.training.placement import PER_TRIAL, SHARED, put, state_layout
+from jaxtune.training.static_settings import StaticSettings
+from jaxtune.training.step import TrialState
 
 
 class GroupProgram:
@@ -89,23 +32,24 @@ class GroupProgram:
         self.static = static
         self.mesh = mesh
         self.group_size = group_size
-        self.adapters = model.encoder.config.adapters is not None
-        self._across = partial(across_trials, num_local=group_size // mesh.size)
-        self.layout = state_layout(self._state_shapes(model), mesh, group_size > mesh.size)
+        adapters = model.encoder.config.adapters is not None
+        on_cpu = mesh.devices.flat[0].platform == "cpu"
+        local = LocalTrials(static, group_size // mesh.size, adapters, on_cpu)
+        self.layout = state_layout(local.state_shapes(model), mesh, group_size > mesh.size)
         state, model_layout = self.layout, self.layout.model
         per_trial = NamedSharding(mesh, PER_TRIAL)
-        self.start = self._compile(self._start, shared=(0,), num_arguments=3, result=state)
+        self.start = self._compile(local.start, shared=(0,), num_arguments=3, result=state)
         self.train = self._compile(
-            self._train,
+            local.train,
             shared=(4, 5, 6, 7, 8),
             num_arguments=10,
             donated=state,
             result=(state, per_trial),
         )
-        self.evaluate = self._compile(self._evaluate, shared=(2, 3, 4), num_arguments=5)
-        self.answer = self._compile(self._answer, shared=(3, 4, 5, 6), num_arguments=7)
+        self.evaluate = self._compile(local.evaluate, shared=(2, 3, 4), num_arguments=5)
+        self.answer = self._compile(local.answer, shared=(3, 4, 5, 6), num_arguments=7)
         self.keep = self._compile(
-            self._keep, shared=(), num_arguments=3, donated=model_layout, result=model_layout
+            local.keep, shared=(), num_arguments=3, donated=model_layout, result=model_layout
         )
         self.copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=model_layout)
 
@@ -148,238 +92,3 @@ class GroupProgram:
         given = (donated, *(None,) * (num_arguments - 1))
         # Donated: parameters and moments are overwritten in place, or they would lie there twice.
         return jax.jit(mapped, donate_argnums=0, in_shardings=given, out_shardings=result)
-
-    def _state_shapes(self, model: SequenceClassifier) -> TrialState:
-        """Of one trial."""
-
-        def state(model: Any) -> TrialState:
-            nothing = Hyper(*(0.0 for _ in Hyper._fields))
-            return TrialState(model, self._optimizer(nothing, model).init(model))
-
-        return jax.eval_shape(state, model)
-
-    def _start(
-        self, pretrained: SequenceClassifier, init_keys: TrialKeys, hyper: Hyper
-    ) -> TrialState:
-        """Each trial's starting parameters, and zero moments."""
-
-        def one(key: Key, hyper: Hyper) -> TrialState:
-            model: Any = self._starting_model(pretrained, key, hyper)
-            return TrialState(model, self._optimizer(hyper, model).init(model))
-
-        return self._across(one)(init_keys, hyper)
-
-    def _starting_model(
-        self, pretrained: SequenceClassifier, key: Key, hyper: Hyper
-    ) -> SequenceClassifier:
-        """Pre-trained weights under a head, and top blocks, drawn from a trial's init key."""
-        redraws = "reinit_layers" in self.static.mitigations
-        return starting_model(
-            pretrained,
-            self.static.fresh,
-            key,
-            hyper.reinit_layers if redraws else None,
-            hyper.lora_rank if self.adapters else None,
-        )
-
-    def _optimizer(self, hyper: Hyper, origin: Any) -> optax.GradientTransformation:
-        static = self.static
-        return make_optimizer(
-            hyper,
-            static.num_steps,
-            static.schedule,
-            static.clip_per_tensor,
-            origin if "pretrained_decay" in static.mitigations else None,
-            by_depth="layerwise_lr_decay" in static.mitigations,
-            adapters=self.adapters,
-            links=static.links,
-        )
-
-    def _whole(
-        self,
-        trained: SequenceClassifier,
-        frozen: SequenceClassifier,
-        scale: Float[Array, ""] | None,
-    ) -> SequenceClassifier:
-        """The model that a trial computes with. Under vmap what is frozen has no trial axis: its
-        products are one over the tokens of all trials, and it is nowhere copied.
-        """
-        model = join(trained, frozen)
-        return model if scale is None else scaled(model, scale)
-
-    def _scales(self, hyper: Hyper) -> Any:
-        """What the adapters of each trial are multiplied by; None where there are none."""
-        return hyper.lora_scale if self.adapters else None
-
-    def _train(
-        self,
-        state: TrialState,
-        hyper: Hyper,
-        dropout_keys: TrialKeys,
-        plan: Plan,
-        tokens: Tokens,
-        start: Int[Array, ""],
-        count: Int[Array, ""],
-        frozen: SequenceClassifier,
-        pretrained: SequenceClassifier | None,
-        init_keys: TrialKeys | None,
-    ) -> tuple[TrialState, Records]:
-        """Steps `start` to `start + count` of the local trials; `plan` holds them from its first
-        place on, `frozen` what none of them trains.
-
-        The pre-trained model and the init keys are given where the program `needs_origin`.
-        """
-        drawn = self._drawn(pretrained, init_keys, hyper)
-        mixing = (hyper.mixout, drawn) if "mixout" in self.static.mitigations else None
-        in_use = ((name, getattr(hyper, name)) for name in self.static.loss)
-        terms = LossTerms(**dict(in_use))
-        num_norms = len(gradient_norm_names(state.model))
-        places = (len(plan.rows), self.static.steps_per_dispatch)
-        empty = Records(jnp.zeros(places), jnp.zeros((*places, num_norms)))
-
-        def update(state, gradients, hyper, drawn):
-            origin = None if pretrained is None else with_leaves(pretrained, drawn)
-            return apply_gradients(state, gradients, self._optimizer(hyper, origin))
-
-        def step(i, carry):
-            state, weights, records = carry
-            trained = (state.model, self._scales(hyper), frozen)
-            step_plan = StepPlan._make(part[:, i] for part in plan)
-            # From the step's number in the run: dropout is the same wherever a dispatch begins.
-            keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
-            loss, gradients = self._gradients(
-                trained, weights, tokens, step_plan, keys, pretrained, mixing, terms
-            )
-            norms = self._across(gradient_norms)(gradients)
-            state = self._across(update)(state, gradients, hyper, drawn)
-            records = Records(records.loss.at[:, i].set(loss), records.norms.at[:, i].set(norms))
-            return state, self._weights(state.model, frozen), records
-
-        # A traced count: a shorter dispatch runs the same program, with places left over.
-        start_from = (state, self._weights(state.model, frozen), empty)
-        state, _, records = jax.lax.fori_loop(0, count, step, start_from)
-        return state, records
-
-    def _weights(
-        self, models: SequenceClassifier, frozen: SequenceClassifier
-    ) -> BlockWeights | None:
-        """In bfloat16 the update writes what the next step's products read: parameters are read
-        once a step. In float32 a step reads the parameters themselves, and Mixout a mixture; what
-        is frozen lies there as the products read it.
-        """
-        config = models.encoder.config
-        if config.dtype == "float32" or config.shared_block or "mixout" in self.static.mitigations:
-            return None
-        if jax.tree.leaves(frozen):
-            return None
-        return self._across(type(models.encoder).block_weights)(models.encoder)
-
-    def _drawn(
-        self, pretrained: SequenceClassifier | None, init_keys: TrialKeys | None, hyper: Hyper
-    ) -> dict[str, Float[Array, "trial ..."]]:
-        """What of each trial's starting parameters is its own; the rest is the checkpoint's."""
-        if pretrained is None:
-            return {}
-
-        def one(key: Key, hyper: Hyper) -> dict[str, Array]:
-            return drawn_leaves(self._starting_model(pretrained, key, hyper), pretrained)
-
-        return self._across(one)(init_keys, hyper)
-
-    def _gradients(
-        self,
-        trained: tuple[SequenceClassifier, Any, SequenceClassifier],
-        weights: BlockWeights | None,
-        tokens: Tokens,
-        plan: StepPlan,
-        keys: TrialKeys,
-        pretrained: SequenceClassifier | None,
-        mixing: Mixing | None,
-        terms: LossTerms,
-    ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
-        """Loss and gradients on the smallest rung that holds the batches of all local trials.
-
-        Out of a rung, a branch of XLA's, come whole arrays. On an accelerator the weights'
-        gradients leave it in bfloat16, as the update reads them; on CPU XLA keeps them in float32
-        inside.
-        """
-        apart = weights is not None and self.mesh.devices.flat[0].platform != "cpu"
-        models, scales, frozen = trained
-
-        def on_rung(rows, models, scales, weights, plan, keys, mixing, terms):
-            def one(model, scale, weights, plan, key, mixing, terms):
-                batch = gather_batch(tokens, plan, rows)
-                if weights is not None:
-                    found = loss_and_weight_gradients(model, weights, batch, key, terms)
-                    loss, gradients, of_weights = found
-                    return found if apart else (loss, of_parameters(model, gradients, of_weights))
-                if mixing is None:
-                    whole = partial(self._whole, frozen=frozen, scale=scale)
-                    return loss_and_gradients(model, batch, key, terms=terms, whole=whole)
-                assert pretrained is not None
-                probability, drawn = mixing
-                origin = with_leaves(pretrained, drawn)
-                return loss_and_gradients(model, batch, key, probability, origin, terms=terms)
-
-            return self._across(one)(models, scales, weights, plan, keys, mixing, terms)
-
-        # One rung for all local trials: a switch per trial, vmapped, would compute every rung.
-        ladder = self.static.ladder
-        rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
-        branches = [partial(on_rung, rows) for rows in ladder]
-        loss, *gradients = jax.lax.switch(
-            rung, branches, models, scales, weights, plan, keys, mixing, terms
-        )
-        whole = self._across(of_parameters)(models, *gradients) if apart else gradients[0]
-        return loss, whole
-
-    def _evaluate(
-        self,
-        models: SequenceClassifier,
-        hyper: Hyper,
-        tokens: Tokens,
-        plan: Plan,
-        frozen: SequenceClassifier,
-    ) -> Outcome:
-        def one(trained: SequenceClassifier, scale: Float[Array, ""] | None) -> Outcome:
-            logits = logits_in_order(self._whole(trained, frozen, scale), tokens, plan)
-            finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)])
-            return Outcome(logits, jnp.all(finite))
-
-        return self._across(one)(models, self._scales(hyper))
-
-    def _answer(
-        self,
-        models: SequenceClassifier,
-        hyper: Hyper,
-        decay: Float[Array, " trial"],
-        tokens: Tokens,
-        plan: Plan,
-        words: Float[Array, "word embedding"],
-        frozen: SequenceClassifier,
-    ) -> Float[Array, "trial example label"]:
-        """Logits of a further set, in its file's order.
-
-        Args:
-            decay: what each trial's steps have left of a word that they never met.
-            words: pre-trained embedding rows of such words, numbered after the trials' own.
-        """
-
-        def one(
-            trained: SequenceClassifier, scale: Float[Array, ""] | None, decay: Float[Array, ""]
-        ) -> Logits:
-            model = self._whole(trained, frozen, scale)
-            rows = jnp.concatenate([model.encoder.word.embedding[...], words * decay])
-            return logits_in_order(with_embedding(model, rows), tokens, plan)
-
-        return self._across(one)(models, self._scales(hyper), decay)
-
-    def _keep(
-        self, kept: SequenceClassifier, models: SequenceClassifier, better: Bool[Array, " trial"]
-    ) -> SequenceClassifier:
-        """The new parameters for the trials that improved, the kept ones for the others."""
-
-        def one(kept, model, better):
-            return jax.tree.map(partial(jnp.where, better), model, kept)
-
-        return self._across(one)(kept, models, better)

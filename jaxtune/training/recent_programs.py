@@ -9,7 +9,8 @@ import jax
 from jax.sharding import Mesh
 
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.program import GroupProgram, StaticSettings
+from jaxtune.training.program import GroupProgram
+from jaxtune.training.static_settings import StaticSettings
 
 MOST_KEPT = 4
 

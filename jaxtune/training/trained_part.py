@@ -4,7 +4,8 @@ import functools
 
 import numpy as np
 
-from jaxtune.config.settings import ADAPTED, SweepConfig, freezes
+from jaxtune.config.field_groups import freezes
+from jaxtune.config.settings import ADAPTED, SweepConfig
 from jaxtune.config.trials import lora_scale
 from jaxtune.core.errors import UserError
 from jaxtune.models.adapters import attach, is_adapter, merged

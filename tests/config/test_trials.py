@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from jaxtune.config.field_groups import TRACED_FIELDS
 from jaxtune.config.parse import parse
-from jaxtune.config.settings import TRACED_FIELDS, seed_list
+from jaxtune.config.text_values import seed_list
 from jaxtune.config.trials import Trial, arm_name, make_trials, program_config, seeds_of, waves
 from jaxtune.core.errors import UserError
 

@@ -10,7 +10,7 @@ from small_sweep import EVERYTHING, command
 
 import jaxtune
 from jaxtune.config.parse import parse
-from jaxtune.config.settings import shard_of
+from jaxtune.config.text_values import shard_of
 from jaxtune.config.trials import make_trials, trials_of
 from jaxtune.core.files import digest
 from jaxtune.merge.__main__ import main as merge

@@ -26,7 +26,7 @@ from jaxtune.config.parse import parse
 from jaxtune.core import console
 from jaxtune.core.signals import SIGNALS, Interruption
 from jaxtune.sweep.__main__ import main
-from jaxtune.training.prepare import with_length_in_use
+from jaxtune.training.check_settings import with_length_in_use
 
 FALSE, TRUE = "bias_correction=false", "bias_correction=true"
 

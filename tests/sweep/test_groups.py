@@ -36,7 +36,7 @@ def failing(monkeypatch, part: str, call: int, message: str) -> list[int]:
                 raise jax.errors.JaxRuntimeError(message)
             return compiled(*inputs)
 
-        return run if function.__name__ == f"_{part}" else compiled
+        return run if function.__name__ == part else compiled
 
     monkeypatch.setattr(GroupProgram, "_compile", breakable)
     # None that this process has had, and none of these afterwards.

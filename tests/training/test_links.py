@@ -16,8 +16,9 @@ import pytest
 import torch
 from small_groups import assert_same, custom_files, plan_for, run
 
+from jaxtune.config.field_groups import LINKS
 from jaxtune.config.parse import parse
-from jaxtune.config.settings import LINKS, SweepConfig
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Hyper, make_trials
 from jaxtune.core.errors import UserError
 from jaxtune.core.schedules import SIZE_LINKS, effective_rates, scheduled_rate, scheduled_rates

@@ -1,0 +1,77 @@
+"""Which settings are alike: traced, compiled in where used, of the seeds, of the command alone."""
+
+from jaxtune.config.settings import SweepConfig
+
+# Of Adam's links a program holds the arithmetic where any of its trials uses one: a grid over them
+# is one program, and off they change no bit of a trial on CPU (tests/training/test_links.py).
+LINKS = (
+    *("correct_moments", "correct_eps", "second_moment_init", "untuned_warmup"),
+    *("update_clipping", "rectify"),
+)
+# Traced values: trials that differ only in these share one compiled program.
+TRACED_FIELDS = (
+    "learning_rate",
+    "bias_correction",
+    "adam_b1",
+    "adam_b2",
+    "adam_eps",
+    "weight_decay",
+    "max_grad_norm",
+    "warmup_ratio",
+    "mixout",
+    "pretrained_decay",
+    "layerwise_lr_decay",
+    "reinit_layers",
+    "class_weights",
+    "label_smoothing",
+    *LINKS,
+    "lora_rank",
+    "lora_alpha",
+    "use_rslora",
+    "lora_b_lr_ratio",
+)
+# Traced too, but a program holds the arithmetic of only those that its trials use: without them it
+# is the plain one.
+MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
+# Of these a program holds the arithmetic where any of its trials uses it: a grid over them is one
+# program, and off they change no bit of a trial on CPU (tests/training/test_loss.py).
+LOSS_FIELDS = ("class_weights", "label_smoothing")
+# Where model and data lie. Trials that differ only in these paths have read the same files if the
+# checksums say so.
+INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
+# What trials answer after their last step: no score that is judged comes of it.
+FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
+SEED_FIELDS = (
+    *("num_seeds", "until_decided", "max_seeds", "seeds"),
+    *("init_seeds", "order_seeds", "dropout_seeds"),
+)
+# About the command and not about the results: a resumed sweep may differ in them.
+COMMAND_FIELDS = (
+    *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),
+    *("track", "shard", "cluster", "ray_address"),
+)
+_APART = (
+    *("save_params", "trials_per_device", "model", "revision", "task"),
+    *("text_columns", "classes", "delimiter", "quoting", "several_labels", "label_columns"),
+    "token_classification",
+    *("early_stop", "keep_trials", "patience", "metric", "positive_class", "lora_targets"),
+    *FURTHER_FIELDS,
+)
+NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
+
+
+def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
+    """The mitigations in use."""
+    return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
+
+
+def freezes(config: SweepConfig) -> bool:
+    """Whether trials share a part of the model that none of them trains."""
+    return config.lora_rank != 0 or config.train in ("bias", "head")
+
+
+def further_files(config: SweepConfig) -> dict[str, str]:
+    """The files that trials of task custom answer after their last step, by name."""
+    named = (entry.partition("=") for entry in config.more_dev_files)
+    files = {name: file for name, _, file in named}
+    return files | ({} if config.test_file is None else {"test": config.test_file})
