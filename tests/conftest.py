@@ -15,6 +15,8 @@ import pytest
 LIBRARIES = ("jax", "jaxlib", "flax")
 ALL_RUNGS = 8
 DAYS_KEPT = 30
+# A process may have 65,530 mapped regions on Linux as it comes; beyond them XLA aborts it.
+MOST_MAPPINGS = 20_000
 
 
 def compile_cache() -> Path:
@@ -76,6 +78,15 @@ def one_rung():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "MOST_RUNGS", 1)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_mappings():
+    """Every compiled program is several mapped regions of the process, which runs thousands."""
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 # Of a class, although there is none: hypothesis refuses fixtures of a function.
