@@ -9,7 +9,8 @@ sweep: $(VENV)/run
 	$(BIN)/python -m jaxtune.sweep --num_seeds 32
 
 # Two processes, each with its own files, so that what a file's tests share is made once.
-WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# One that crashes ends the run: restarted, it has left the others waiting for ever.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest $(WORKERS)
