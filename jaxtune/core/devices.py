@@ -1,7 +1,6 @@
 """JAX set up for a command, or for a sweep in a process that may have used it already."""
 
 import contextlib
-import ctypes
 import os
 import resource
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from jaxtune.core import freed_memory
 from jaxtune.core.accelerators import GPU_SHARE
 from jaxtune.core.console import say
 
@@ -26,7 +26,7 @@ def set_up(compile_cache: bool = True) -> None:
     What the user set stays. Two trials side by side, one per core, beat one trial on two cores
     (benchmarks/README.md).
     """
-    _keep_freed_memory()
+    freed_memory.keep()
     config: Any = jax.config  # its fields are made at import
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if config.jax_num_cpu_devices < 0 and not forced:
@@ -50,22 +50,6 @@ def settings_given_back() -> Iterator[None]:
             os.environ.pop(SHARE_VARIABLE, None)
         jax.config.update("jax_compilation_cache_dir", before)
         compilation_cache.reset_cache()
-
-
-def _keep_freed_memory() -> None:
-    """Lets glibc keep what a dispatch has freed, for the next one.
-
-    XLA on CPU asks for its scratch memory anew in every dispatch: hundreds of MB for a MiniLM,
-    which glibc would have from the kernel each time, zeroed, in pages of 4 KiB: 80,000 faults. One
-    arena, for in those of other threads large blocks are always the kernel's.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library
-        return
-    # Options of malloc.h: M_MMAP_MAX none, M_TRIM_THRESHOLD never, M_ARENA_MAX one.
-    for option, value in ((-4, 0), (-1, -1), (-8, 1)):
-        mallopt(option, value)
 
 
 def _use_every_core() -> None:

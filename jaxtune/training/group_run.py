@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxtune.config.trials import Trial
+from jaxtune.core.freed_memory import FreedMemory
 from jaxtune.core.records import Checkpoints, Recorder, StepRecords
 from jaxtune.core.schedules import stop_step
 from jaxtune.core.signals import Interruption
@@ -164,6 +165,7 @@ class GroupRun:
         no further than some trial still runs.
         """
         began, earlier = time.monotonic(), self.records.seconds
+        freed = FreedMemory()
         program, (step, state, kept) = self.program, position
         late: Callable[[], None] | None = None
         cuts = [self.eval_every, checkpoints.every if checkpoints else None]
@@ -176,6 +178,7 @@ class GroupRun:
             state, records = program.train(*arguments)
             if late:
                 late()
+                freed.after_dispatch()
             late = self._step_reader(step, count, records)
             step += count
             if step % self.eval_every == 0 or step == to:
