@@ -66,7 +66,8 @@ def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict
         nearest = min(pairs, key=_least_p)
         shown, said = [nearest], _not_shown(pairs, nearest)
     notes = (
-        *(*_against(led, tasks), *_means(shown, tasks), *_unjudged(pairs)),
+        *(*_against(led, tasks), *_no_win_by_spread(shown), *_means(shown, tasks)),
+        *_unjudged(pairs),
         *(about_looks(times), _limits(len(tasks))),
     )
     return TasksVerdict(*said, notes, leaders if led else (), wins, pairs)
@@ -168,6 +169,23 @@ def _against(led: Sequence[TasksWin], tasks: Tasks) -> Iterator[str]:
                 f" {int(winner.failed.sum())} of {len(winner)} trials failed (std"
                 f" {winner.std:.3f}), of [{win.loser}] {int(loser.failed.sum())} of {len(loser)}"
                 f" (std {loser.std:.3f})."
+            )
+
+
+def _no_win_by_spread(pairs: Sequence[OverTasks]) -> Iterator[str]:
+    """A std that is smaller without being a sign of stability."""
+    for pair in pairs:
+        p = pair.corrected_spread.p
+        if p is None or p > ALPHA or not pair.judged:
+            continue
+        one_is_steadier = pair.log_std_ratio < 0
+        low, high = (0, 1) if one_is_steadier else (1, 0)
+        if (pair.excess if one_is_steadier else -pair.excess) > 0:
+            yield (
+                f"The std of [{(pair.one, pair.other)[low]}] is the smaller one over tasks"
+                f" ({show_p(p, pair.spread.at_most)}), but {pair.failed[low]} of its"
+                f" {pair.trials[low]} trials failed against {pair.failed[high]} of"
+                f" {pair.trials[high]}: failures are alike, which is no stability."
             )
 
 

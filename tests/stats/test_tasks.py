@@ -98,6 +98,22 @@ def test_spread_and_mean_over_tasks():
     )
 
 
+def test_failures_that_are_alike_are_no_small_spread():
+    """Nearly all of `off` ends at the floor: the smaller std is no sign of stability."""
+    tasks = made_up_tasks({"off": (15, 16, 16), "on": (6, 6, 6)})
+    found = judge_tasks(tasks)
+    assert found.leaders == ("on",)
+    (note,) = [note for note in found.notes if "no stability" in note]
+    assert note.startswith("The std of [off] is the smaller one over tasks (p ≤ 0.0")
+    assert note.endswith(
+        ", but 47 of its 48 trials failed against 18 of 48: failures are alike, which is no"
+        " stability."
+    )
+    # Where the steadier recipe fails less, there is nothing to say.
+    found = judge_tasks(made_up_tasks({"off": (8, 8, 8), "on": (0, 0, 0)}))
+    assert not [note for note in found.notes if "no stability" in note]
+
+
 def test_of_one_task_the_location_test_is_the_permutation_test_of_the_mean():
     rng = np.random.default_rng(2)
     a, b = rng.normal(0.70, 0.02, 9), rng.normal(0.72, 0.02, 12)
