@@ -12,10 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.config.trials import Hyper
 from jaxtune.core.schedules import first_share
-from jaxtune.core.shapes import Array, Int
-from jaxtune.training.step import TrialState
+from jaxtune.core.shapes import Array, Float
 
 
 def latest_share(
@@ -40,13 +38,12 @@ def latest_share(
     return xp.where(xp.asarray(average_last) > 0, 1 / among, of_ema)
 
 
-def averaged(state: TrialState, hyper: Hyper, num_steps: int, count: Int[Array, ""]) -> TrialState:
-    """The state after update `count`, its average moved on."""
-    share = latest_share(hyper.ema_decay, hyper.average_last, num_steps, count, jnp)
+def moved(average: Any, model: Any, share: Float[Array, ""]) -> Any:
+    """A trial's average with its newest weights in it."""
 
     def move(average, latest):
         # As a difference: (1-a) and a, rounded, would not add up to 1, and steady weights drift
         # from themselves by 6e-8 / a. A choice, for s + (w - s) is not w to the bit.
         return jnp.where(share < 1, average + share * (latest - average), latest)
 
-    return state._replace(average=jax.tree.map(move, state.average, state.model))
+    return jax.tree.map(move, average, model)

@@ -22,7 +22,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.parts import join
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
 from jaxtune.models.vocabulary import with_embedding
-from jaxtune.training.averaging import averaged
+from jaxtune.training.averaging import latest_share, moved
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.placement import across_trials
 from jaxtune.training.static_settings import StaticSettings
@@ -160,12 +160,9 @@ class LocalTrials:
         places = (len(plan.rows), self.static.steps_per_dispatch)
         empty = Records(jnp.zeros(places), jnp.zeros((*places, num_norms)))
 
-        def update(before, state, gradients, hyper, drawn):
+        def update(state, gradients, hyper, drawn):
             origin = None if pretrained is None else with_leaves(pretrained, drawn)
-            state = apply_gradients(state, gradients, self._optimizer(hyper, origin))
-            if self.static.averages:
-                state = averaged(state, hyper, self.static.num_steps, before + 1)
-            return state
+            return apply_gradients(state, gradients, self._optimizer(hyper, origin))
 
         def step(i, carry):
             state, weights, records = carry
@@ -178,7 +175,9 @@ class LocalTrials:
                 trained, weights, tokens, step_plan, keys, pretrained, mixing, terms
             )
             norms = self._across(gradient_norms)(gradients)
-            state = self._across(partial(update, before))(state, gradients, hyper, drawn)
+            state = self._across(update)(state, gradients, hyper, drawn)
+            if self.static.averages:
+                state = state._replace(average=self._averages(state, hyper, before + 1))
             records = Records(records.loss.at[:, i].set(loss), records.norms.at[:, i].set(norms))
             return state, self._weights(state.model, frozen), records
 
@@ -186,6 +185,23 @@ class LocalTrials:
         start_from = (state, self._weights(state.model, frozen), empty)
         state, _, records = jax.lax.fori_loop(0, count, step, start_from)
         return state, records
+
+    def _averages(
+        self, state: TrialState, hyper: Hyper, count: Int[Array, ""]
+    ) -> SequenceClassifier:
+        """The averages after update `count`.
+
+        In a branch of XLA's, into which the new weights come as they were written: fused with the
+        update they would round it, on CPU, otherwise than it is rounded without an average.
+        """
+        of_each = (hyper.ema_decay, hyper.average_last)
+        share = latest_share(*of_each, self.static.num_steps, count, jnp)
+        return jax.lax.cond(
+            jnp.any(share < 1),
+            self._across(moved),
+            lambda average, models, share: models,
+            *(state.average, state.model, share),
+        )
 
     def _weights(
         self, models: SequenceClassifier, frozen: SequenceClassifier

@@ -22,6 +22,8 @@ from jaxtune.training.ahead import bytes_beside_evaluation, compile_train
 from jaxtune.training.averaging import latest_share
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.placement import make_mesh
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import logits_in_order
 
 ONE = ("--num_seeds", "1", "--save_params", "all", "--eval_every", "2")
@@ -45,7 +47,7 @@ def of_steps(arm: str, taken: int) -> np.ndarray:
 
 def stepped(plan: Any) -> dict[str, list[Any]]:
     """By arm: the weights and their average after every step, on the host."""
-    program = plan.compile(1)
+    program = GroupProgram(plan.static, make_mesh(jax.devices()[:1]), 1, plan.task.model)
     tables, found = put_on_devices(program, plan.task), {}
     for trial in plan.trials:
         group = GroupRun(program, plan.task, tables, [trial], plan.shape, [])
