@@ -16,6 +16,7 @@ from tiny import write_tiny_model
 import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.core.errors import UserError
+from jaxtune.models.vocabulary import unused_word_factor
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.ahead import bytes_beside_evaluation, compile_train
@@ -74,7 +75,7 @@ def test_after_every_step_it_is_numpys_and_steps_know_nothing_of_it(tiny, flags)
             for leaf, all_leaves in zip(jax.tree.leaves(average), leaves, strict=True):
                 expected = np.tensordot(weights, np.array(all_leaves, np.float64), 1)
                 np.testing.assert_allclose(leaf, expected, rtol=1e-6, atol=1e-7)
-        if arm.split("=")[1] in ("0", "0.0"):
+        if arm in ("ema_decay=0.0", "average_last=0"):
             jax.tree.map(np.testing.assert_array_equal, *states[-1])
         averages.add(b"".join(leaf.tobytes() for leaf in jax.tree.leaves(states[-1][1])))
     assert len(averages) == 3
@@ -141,6 +142,7 @@ def test_what_is_scored_is_what_is_saved(grid):
         np.testing.assert_allclose(logits, result.logits, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.storm
 def test_stacked_trials_are_to_rounding_the_trial_alone(grid, tiny):
     flags = ("--num_seeds", "2", "--save_params", "all", "--eval_every", "2")
     plan = plan_for(tiny, *flags, *EMA[-4:], "--trials_per_device", "6")
@@ -163,10 +165,19 @@ def test_the_best_and_the_final_are_the_averages_of_their_evaluations(grid):
             jax.tree.map(np.testing.assert_array_equal, result.params[kind], expected)
 
 
-@pytest.mark.parametrize(
-    "average",
-    [("--ema_decay", "0.7"), pytest.param(("--average_last", "4"), marks=pytest.mark.storm)],
-)
+@pytest.mark.parametrize("taken", [1, 4, STEPS])
+@pytest.mark.parametrize("arm", ["ema_decay=0.0", "ema_decay=0.9", "average_last=3"])
+def test_what_is_left_of_a_word_is_the_average_of_what_each_step_left(arm, taken):
+    name, value = arm.split("=")
+    settings = {"ema_decay": 0.0, "average_last": 0, name: float(value)}
+    latest = latest_share(**settings, num_steps=STEPS, count=np.arange(1, taken + 1))
+    rates = np.linspace(0.3, 0.1, STEPS)[:taken]
+    expected = of_steps(arm, taken) @ np.cumprod(1 - 0.5 * rates)
+    assert unused_word_factor(rates, latest, 0.5) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("average", [("--ema_decay", "0.7"), ("--average_last", "4")])
 def test_words_that_no_text_has_are_averaged_too(tiny, tmp_path, average):
     """What is given back to a compact vocabulary is what the whole one ends with."""
     flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "5", *average]
@@ -196,6 +207,7 @@ class CutError(Exception):
     """The process ends here."""
 
 
+@pytest.mark.storm
 def test_cut_off_it_goes_on_to_the_same_bits(tiny, tmp_path, monkeypatch):
     words = ["--model", tiny, "--task", "miniature", "--max_steps", "12", "--log_every", "2"]
     words += ["--train_examples", "64", "--eval_every", "5", "--learning_rate", "1e-3"]
@@ -218,6 +230,7 @@ def test_cut_off_it_goes_on_to_the_same_bits(tiny, tmp_path, monkeypatch):
     assert_same_sweeps(whole, out)
 
 
+@pytest.mark.storm
 def test_an_export_gives_the_averages_predictions(tmp_path):
     """In torch, of saved parameters; those of the trial without an average are others."""
     model, out = write_tiny_model(tmp_path / "model"), tmp_path / "out"
