@@ -8,6 +8,9 @@ LINKS = (
     *("correct_moments", "correct_eps", "second_moment_init", "untuned_warmup"),
     *("update_clipping", "rectify"),
 )
+# What is evaluated in place of the last weights: a program has room for an average where any of its
+# trials uses one, and without it a trial is evaluated by its own weights, to the bit.
+AVERAGES = ("ema_decay", "average_last")
 # Traced values: trials that differ only in these share one compiled program.
 TRACED_FIELDS = (
     "learning_rate",
@@ -25,6 +28,7 @@ TRACED_FIELDS = (
     "class_weights",
     "label_smoothing",
     *LINKS,
+    *AVERAGES,
     "lora_rank",
     "lora_alpha",
     "use_rslora",

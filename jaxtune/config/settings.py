@@ -221,6 +221,16 @@ class SweepConfig:
     first few do not divide by it.
     """
 
+    # Averages of the weights, evaluated and saved in place of the last ones (see docs/links.md)
+    ema_decay: float = 0.0
+    """Decay of an exponential moving average of the weights over the steps, without the weights
+    before training; 0 is off. It takes 4 bytes more for each trained parameter.
+    """
+    average_last: int = 0
+    """Mean of the weights after each of the last so many steps (stochastic weight averaging,
+    Izmailov et al. 2018), at the same price; 0 is off.
+    """
+
     # Less than all (see docs/lora.md)
     lora_rank: int = 0
     """Rank of adapters beside frozen dense layers (LoRA, Hu et al. 2022): the encoder is held once

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxtune.config.field_groups import (
+    AVERAGES,
     COMMAND_FIELDS,
     INPUT_FIELDS,
     LINKS,
@@ -61,6 +62,9 @@ class Hyper(NamedTuple):
     untuned_warmup: "ArrayLike" = False  # bool
     update_clipping: "ArrayLike" = False  # bool
     rectify: "ArrayLike" = False  # bool
+    # Averages of the weights, of which a program whose trials use none has nothing.
+    ema_decay: "ArrayLike" = 0.0
+    average_last: "ArrayLike" = 0  # steps
     # Of adapters, of which a program without any has nothing.
     lora_rank: "ArrayLike" = 0  # columns of A that are not zero
     lora_scale: "ArrayLike" = 1.0  # of what adapters add
@@ -226,6 +230,11 @@ def loss_fields(trials: Sequence[Trial]) -> tuple[str, ...]:
 def links_of(trials: Sequence[Trial]) -> tuple[str, ...]:
     """Of LINKS, those that any of the trials uses."""
     return _in_use(LINKS, trials)
+
+
+def averages(trials: Sequence[Trial]) -> bool:
+    """Whether any of the trials is evaluated by an average of its weights."""
+    return bool(_in_use(AVERAGES, trials))
 
 
 def _in_use(fields: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:

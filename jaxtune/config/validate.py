@@ -17,6 +17,7 @@ from jaxtune.config.settings import (
 )
 from jaxtune.config.text_values import BALANCED, MOST_TRIALS, class_weight_list, seed_list, shard_of
 from jaxtune.config.validate_adapters import check_adapters
+from jaxtune.config.validate_averages import check_averages
 from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
 from jaxtune.config.validate_links import check_links
 from jaxtune.core.accelerators import accelerator
@@ -35,6 +36,7 @@ def check(config: SweepConfig) -> None:
     _check_recipe(config)
     check_adapters(config)
     check_links(config)
+    check_averages(config)
     _check_device(config)
     if config.track is not None:
         check_tracker(config.track)
@@ -195,7 +197,8 @@ def _check_recipe(config: SweepConfig) -> None:
         raise UserError(
             f"warmup_ratio is {config.warmup_ratio}; give a share of all steps, from 0 to 1."
         )
-    for name in ("adam_b1", "adam_b2", "dropout", "mixout", "label_smoothing"):
+    rates = ("adam_b1", "adam_b2", "ema_decay", "dropout", "mixout", "label_smoothing")
+    for name in rates:
         value = getattr(config, name)
         if value is not None and not 0.0 <= _float32(value) < 1.0:
             raise UserError(f"{name} is {value}; give a rate from 0 up to, but not including, 1.")

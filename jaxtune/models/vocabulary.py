@@ -26,16 +26,20 @@ def restore_embedding(
 
 
 def unused_word_factor(
-    rates: np.ndarray, weight_decay: float, pretrained_decay: float = 0.0
+    rates: np.ndarray, latest: np.ndarray, weight_decay: float, pretrained_decay: float = 0.0
 ) -> float:
     """The share of an embedding row without gradient that steps of these learning rates leave.
 
     Weight decay shrinks it, and decay towards the pre-trained weights pulls it back.
+
+    Args:
+        latest: what each step's weights are of the average after it; 1 where nothing is averaged.
     """
-    share = 1.0
-    for rate in rates:
+    share = average = 1.0
+    for rate, own in zip(rates, latest, strict=True):
         share -= rate * (weight_decay * share + pretrained_decay * (share - 1.0))
-    return float(share)
+        average = (1.0 - own) * average + own * share
+    return float(average)
 
 
 def with_embedding(

@@ -82,11 +82,11 @@ def retrace(trials: Sequence[Trial], per_device: int, every: int) -> Iterator[Pa
 def _states(run: GroupRun, plan: ProgramPlan, every: int) -> Iterator[tuple[int, Any]]:
     """Step numbers and the group's stacked parameters, given up to the next steps once seen."""
     state = run.start_state()
-    yield 0, state.model
+    yield 0, state.evaluated
     step, most = 0, run.program.static.steps_per_dispatch
     while step < plan.num_steps:
         count = min(every - step % every, most, plan.num_steps - step)
         state, _ = run.program.train(*run.train_arguments(state, step, count))
         step += count
         if step % every == 0 or step == plan.num_steps:
-            yield step, state.model
+            yield step, state.evaluated

@@ -126,7 +126,7 @@ def compile_train(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None
 def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None:
     """A plan's evaluation on these devices; None where the compiler finds no room for it."""
     program, run = _group(plan, devices)
-    models = program.place_state(run.state_shapes(), None)[0].model
+    models = program.place_state(run.state_shapes(), None)[0].evaluated
     return _compiled(plan, program.evaluate, run.evaluate_arguments(models))
 
 
@@ -148,13 +148,15 @@ def bytes_beside(plan: ProgramPlan, trials: int) -> int:
 
 def bytes_beside_evaluation(plan: ProgramPlan, trials: int) -> int:
     """Bytes that lie on a device while it evaluates and are none of the evaluation's own: the
-    moments of Adam, the training data, and what lies beside training but the dev set.
+    moments of Adam, the weights where their average is evaluated, the training data, and what lies
+    beside training but the dev set.
     """
     task = plan.task
     model = _bytes(task.model)
     kept = trials * model if plan.config.save_params in ("best", "all") else 0
     further = _bytes_of_further(task)
-    return 2 * trials * model + _bytes(task.train.as_tokens()) + kept + model + further
+    beside = 3 if plan.static.averages else 2
+    return beside * trials * model + _bytes(task.train.as_tokens()) + kept + model + further
 
 
 def _bytes_of_further(task: Prepared) -> int:

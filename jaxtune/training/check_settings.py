@@ -71,6 +71,15 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
         )
 
 
+def check_average(config: SweepConfig, num_steps: int) -> None:
+    """Raises UserError where the mean is to be over more steps than there are."""
+    if config.average_last > num_steps:
+        raise UserError(
+            f"average_last is {config.average_last}, but a trial takes"
+            f" {plural(num_steps, 'step')}; give at most that."
+        )
+
+
 def check_usable(config: SweepConfig, train: TokenTable) -> None:
     """Raises UserError for training examples that no trial learns anything from, or that leave
     nothing to order.

@@ -126,14 +126,14 @@ class GroupRun:
                 self._stop_by(rule, position)
         position = self._advance(position, self.until, checkpoints, interruption)
         if self.records.running(len(self.trials)):
-            self._answer(position.state.model, position.step)
+            self._answer(position.state.evaluated, position.step)
         return self._results(position)
 
     def _stop_by(self, rule: StopRule, position: Position) -> None:
         losses, norms = self.records.all_losses(), self.records.all_norms()
         running = self.records.running(len(self.trials))
         found = [i for i in running if rule(self.trials[i], losses[i], norms[i])]
-        self._end(found, position.state.model, position.step)
+        self._end(found, position.state.evaluated, position.step)
 
     def _end(
         self, places: list[int], models: SequenceClassifier, step: int, patience: bool = False
@@ -151,7 +151,7 @@ class GroupRun:
             return position
         state = self.start_state()
         # A copy: the state's own buffers are given away to the first dispatch.
-        kept = self.program.copy(state.model) if self.save in ("best", "all") else None
+        kept = self.program.copy(state.evaluated) if self.save in ("best", "all") else None
         return Position(0, state, kept)
 
     def _advance(
@@ -184,9 +184,9 @@ class GroupRun:
             if step % self.eval_every == 0 or step == to:
                 late()
                 late = None
-                improved = self._evaluate(state.model, step)
+                improved = self._evaluate(state.evaluated, step)
                 if kept is not None:
-                    kept = program.keep(kept, state.model, program.place(improved))
+                    kept = program.keep(kept, state.evaluated, program.place(improved))
             # Not at `to`: which trials stop there is not yet in the records.
             if checkpoints and step < to and (interruption or checkpoints.due(step)):
                 if late:
@@ -305,7 +305,7 @@ class GroupRun:
         """Every trial that ends after so many steps, or goes on, answers the further sets."""
         if not self.tables.further:
             return
-        left = left_of_unused_words(self.trials, self.rates[:, :step], self.task.num_layers)
+        left = left_of_unused_words(self.trials, self.rates, step, self.task.num_layers)
         decay = self.program.place(np.resize(left, self.program.group_size))
         tables, count = self.tables, len(self.trials)
         for name, (tokens, plan) in tables.further.items():
@@ -317,7 +317,7 @@ class GroupRun:
         """What the trials leave; parameters only of whole runs and of those that patience ended, as
         far as they are to be saved.
         """
-        on_devices = {"final": position.state.model, "best": position.kept}
+        on_devices = {"final": position.state.evaluated, "best": position.kept}
         over = position.step == self.num_steps or self.records.out_of_patience
         kinds = saved_kinds(self.save) if over else ()
         params = {kind: self.program.fetch(on_devices[kind]) for kind in kinds}

@@ -22,6 +22,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.parts import join
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
 from jaxtune.models.vocabulary import with_embedding
+from jaxtune.training.averaging import latest_share, moved
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.placement import across_trials
 from jaxtune.training.static_settings import StaticSettings
@@ -73,11 +74,8 @@ class LocalTrials:
     def state_shapes(self, model: SequenceClassifier) -> TrialState:
         """Of one trial."""
 
-        def state(model: Any) -> TrialState:
-            nothing = Hyper(*(0.0 for _ in Hyper._fields))
-            return TrialState(model, self._optimizer(nothing, model).init(model))
-
-        return jax.eval_shape(state, model)
+        nothing = Hyper(*(0.0 for _ in Hyper._fields))
+        return jax.eval_shape(partial(self._state, nothing), model)
 
     def start(
         self, pretrained: SequenceClassifier, init_keys: TrialKeys, hyper: Hyper
@@ -85,10 +83,14 @@ class LocalTrials:
         """Each trial's starting parameters, and zero moments."""
 
         def one(key: Key, hyper: Hyper) -> TrialState:
-            model: Any = self._starting_model(pretrained, key, hyper)
-            return TrialState(model, self._optimizer(hyper, model).init(model))
+            return self._state(hyper, self._starting_model(pretrained, key, hyper))
 
         return self._across(one)(init_keys, hyper)
+
+    def _state(self, hyper: Hyper, model: Any) -> TrialState:
+        optimizer = self._optimizer(hyper, model).init(model)
+        # An average has no weights yet: its first step replaces what lies there.
+        return TrialState(model, optimizer, model if self.static.averages else None)
 
     def _starting_model(
         self, pretrained: SequenceClassifier, key: Key, hyper: Hyper
@@ -166,13 +168,16 @@ class LocalTrials:
             state, weights, records = carry
             trained = (state.model, self._scales(hyper), frozen)
             step_plan = StepPlan._make(part[:, i] for part in plan)
-            # From the step's number in the run: dropout is the same wherever a dispatch begins.
-            keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, start + i)
+            # Counted over the run: dropout and averages are the same wherever a dispatch begins.
+            before = start + i
+            keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, before)
             loss, gradients = self._gradients(
                 trained, weights, tokens, step_plan, keys, pretrained, mixing, terms
             )
             norms = self._across(gradient_norms)(gradients)
             state = self._across(update)(state, gradients, hyper, drawn)
+            if self.static.averages:
+                state = state._replace(average=self._averages(state, hyper, before + 1))
             records = Records(records.loss.at[:, i].set(loss), records.norms.at[:, i].set(norms))
             return state, self._weights(state.model, frozen), records
 
@@ -180,6 +185,23 @@ class LocalTrials:
         start_from = (state, self._weights(state.model, frozen), empty)
         state, _, records = jax.lax.fori_loop(0, count, step, start_from)
         return state, records
+
+    def _averages(
+        self, state: TrialState, hyper: Hyper, count: Int[Array, ""]
+    ) -> SequenceClassifier:
+        """The averages after update `count`.
+
+        In a branch of XLA's, into which the new weights come as they were written: fused with the
+        update they would round it, on CPU, otherwise than it is rounded without an average.
+        """
+        of_each = (hyper.ema_decay, hyper.average_last)
+        share = latest_share(*of_each, self.static.num_steps, count, jnp)
+        return jax.lax.cond(
+            jnp.any(share < 1),
+            self._across(moved),
+            lambda average, models, share: models,
+            *(state.average, state.model, share),
+        )
 
     def _weights(
         self, models: SequenceClassifier, frozen: SequenceClassifier

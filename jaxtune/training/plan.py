@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxtune.config.field_groups import mitigations_of
 from jaxtune.config.settings import SweepConfig
-from jaxtune.config.trials import Trial, links_of, loss_fields, program_config, waves
+from jaxtune.config.trials import Trial, averages, links_of, loss_fields, program_config, waves
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import (
     Shape,
@@ -27,7 +27,7 @@ from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding
-from jaxtune.training.check_settings import check_depth
+from jaxtune.training.check_settings import check_average, check_depth
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.prepare import prepare
@@ -156,6 +156,7 @@ class ProgramPlan:
             mitigations=mitigations_of(self.config),
             loss=loss_fields(self.trials),
             links=links_of(self.trials),
+            averages=averages(self.trials),
         )
 
     def full_params(
@@ -165,9 +166,8 @@ class ProgramPlan:
         if not trains_embeddings(self.config):
             return {path: np.asarray(leaf) for path, leaf in paths(model).items()}
         steps = result.best_step if kind == "best" else self.num_steps
-        rates = learning_rates([result.trial], self.num_steps)[:, :steps]
-        task = self.task
-        (decay,) = left_of_unused_words([result.trial], rates, task.num_layers)
+        task, rates = self.task, learning_rates([result.trial], self.num_steps)
+        (decay,) = left_of_unused_words([result.trial], rates, steps, task.num_layers)
         full = restore_embedding(model, task.full_embedding, task.kept_words, float(decay))
         return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
 
@@ -248,6 +248,7 @@ def make_plans(
         task = prepare(config, platform, (trial.config for trial in members))
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
+            check_average(trial.config, num_steps_of(config, len(task.train)))
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
         rows = np.stack([_rows(config, order, task) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished, elsewhere)

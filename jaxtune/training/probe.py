@@ -27,10 +27,10 @@ def probe(plan: ProgramPlan) -> Probe:
     began = time.monotonic()
     state = run.start_state()
     train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
-    evaluate = program.evaluate.lower(*run.evaluate_arguments(state.model)).compile()
+    evaluate = program.evaluate.lower(*run.evaluate_arguments(state.evaluated)).compile()
     compiled = time.monotonic()
     state, step_seconds = _timed(lambda: train(*run.train_arguments(state, 0, 1))[0])
-    _, evaluation_seconds = _timed(lambda: evaluate(*run.evaluate_arguments(state.model)))
+    _, evaluation_seconds = _timed(lambda: evaluate(*run.evaluate_arguments(state.evaluated)))
     # A run of a single step takes that one twice.
     first = min(1, plan.num_steps - 1)
     steps = min(PROBE_STEPS, plan.num_steps - first, int(PATIENCE / step_seconds))
@@ -38,7 +38,7 @@ def probe(plan: ProgramPlan) -> Probe:
         state, seconds = _timed(lambda: train(*run.train_arguments(state, first, steps))[0])
         step_seconds = seconds / steps
     if evaluation_seconds < PATIENCE:
-        _, evaluation_seconds = _timed(lambda: evaluate(*run.evaluate_arguments(state.model)))
+        _, evaluation_seconds = _timed(lambda: evaluate(*run.evaluate_arguments(state.evaluated)))
     return Probe(
         compile_seconds=compiled - began,
         step_seconds=step_seconds,

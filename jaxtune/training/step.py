@@ -49,6 +49,12 @@ class TrialState(NamedTuple):
 
     model: SequenceClassifier  # its trained part (`jaxtune.models.parts`), which may be all of it
     optimizer: optax.OptState
+    average: SequenceClassifier | None = None  # of the weights so far, where a program has it
+
+    @property
+    def evaluated(self) -> SequenceClassifier:
+        """The parameters that are scored, kept and saved."""
+        return self.model if self.average is None else self.average
 
 
 class LossTerms(NamedTuple):
@@ -181,12 +187,12 @@ def of_parameters(
 def apply_gradients(
     state: TrialState, gradients: SequenceClassifier, optimizer: optax.GradientTransformation
 ) -> TrialState:
-    """One update of the chain in `jaxtune.training.optimizer`."""
+    """One update of the chain in `jaxtune.training.optimizer`; an average stays what it is."""
     model: Any = state.model  # optax's types know no modules
     updates: Any = gradients
     updates, optimizer_state = optimizer.update(updates, state.optimizer, model)
     updated: Any = optax.apply_updates(model, updates)
-    return TrialState(updated, optimizer_state)
+    return state._replace(model=updated, optimizer=optimizer_state)
 
 
 def train_step(

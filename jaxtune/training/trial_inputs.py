@@ -13,6 +13,7 @@ from jaxtune.core.schedules import scheduled_rate, untuned_warmup
 from jaxtune.data.packing import Plan, Shape, make_plan
 from jaxtune.data.token_table import TokenTable
 from jaxtune.models.vocabulary import unused_word_factor
+from jaxtune.training.averaging import latest_share
 from jaxtune.training.trained_part import trains_embeddings
 
 
@@ -59,19 +60,22 @@ def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
 
 
 def left_of_unused_words(
-    trials: Sequence[Trial], rates: Float[np.ndarray, "trial step"], num_layers: int
+    trials: Sequence[Trial], rates: Float[np.ndarray, "trial step"], steps: int, num_layers: int
 ) -> Float[np.ndarray, " trial"]:
-    """The share of its pre-trained embedding that a word has after steps of these learning rates
-    that never met it, float32.
+    """The share of its pre-trained embedding that a word has after the first `steps` of these
+    learning rates that never met it, float32; in the average, where trials are evaluated by one.
     """
-    left = []
-    for trial, own in zip(trials, rates.astype(np.float64), strict=True):
+    left, num_steps = [], rates.shape[1]
+    for trial, own in zip(trials, rates[:, :steps].astype(np.float64), strict=True):
         config = trial.config
         if not trains_embeddings(config):
             left.append(1.0)
             continue
         own = own * config.layerwise_lr_decay ** (num_layers + 1)
-        left.append(unused_word_factor(own, config.weight_decay, config.pretrained_decay))
+        settings = (config.ema_decay, config.average_last)
+        shares = latest_share(*settings, num_steps, np.arange(1, len(own) + 1))
+        decays = (config.weight_decay, config.pretrained_decay)
+        left.append(unused_word_factor(own, shares, *decays))
     with np.errstate(over="ignore"):  # of a rate at which a trial diverges
         return np.array(left, np.float32)
 

@@ -133,6 +133,8 @@ def test_arm_names(flags, names):
         ("--grid.correct_moments both first second --grid.correct_eps false true", 1),
         ("--grid.second_moment_init 0 1 --grid.untuned_warmup false true", 1),
         ("--grid.rectify false true", 1),
+        ("--grid.ema_decay 0 0.99 0.999", 1),
+        ("--grid.average_last 0 10 100", 1),
         ("--grid.layerwise_lr_decay 1 0.9 --grid.reinit_layers 0 1", 4),
         ("--grid.batch_size 8 16", 2),
         ("--grid.num_epochs 3 20 --grid.learning_rate 1e-5 2e-5", 2),

@@ -8,7 +8,7 @@ COUNTS = (
 )
 ARMS = "--grid.bias_correction true false --until_decided"
 POSITIVE = ("learning_rate", "adam_eps", "max_grad_norm")
-RATES = ("adam_b1", "adam_b2", "dropout", "label_smoothing")
+RATES = ("adam_b1", "adam_b2", "ema_decay", "dropout", "label_smoothing")
 CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
 SETS = f"{CUSTOM} --several_labels true"
 TAGS = f"{CUSTOM} --token_classification true"
