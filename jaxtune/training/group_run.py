@@ -302,7 +302,7 @@ class GroupRun:
         """Every trial that ends after so many steps, or goes on, answers the further sets."""
         if not self.tables.further:
             return
-        left = left_of_unused_words(self.trials, self.rates[:, :step], self.task.num_layers)
+        left = left_of_unused_words(self.trials, self.rates, step, self.task.num_layers)
         decay = self.program.place(np.resize(left, self.program.group_size))
         tables, count = self.tables, len(self.trials)
         for name, (tokens, plan) in tables.further.items():

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxtune.config.field_groups import mitigations_of
+from jaxtune.config.field_groups import head_first, mitigations_of
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, links_of, loss_fields, program_config, waves
 from jaxtune.core.schedules import stop_step
@@ -156,6 +156,7 @@ class ProgramPlan:
             mitigations=mitigations_of(self.config),
             loss=loss_fields(self.trials),
             links=links_of(self.trials),
+            head_first=head_first(self.config),
         )
 
     def full_params(
@@ -165,9 +166,9 @@ class ProgramPlan:
         if not trains_embeddings(self.config):
             return {path: np.asarray(leaf) for path, leaf in paths(model).items()}
         steps = result.best_step if kind == "best" else self.num_steps
-        rates = learning_rates([result.trial], self.num_steps)[:, :steps]
+        rates = learning_rates([result.trial], self.num_steps)
         task = self.task
-        (decay,) = left_of_unused_words([result.trial], rates, task.num_layers)
+        (decay,) = left_of_unused_words([result.trial], rates, steps, task.num_layers)
         full = restore_embedding(model, task.full_embedding, task.kept_words, float(decay))
         return {path: np.asarray(leaf) for path, leaf in paths(full).items()}
 

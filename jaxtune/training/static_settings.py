@@ -17,3 +17,4 @@ class StaticSettings:
     mitigations: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.MITIGATIONS`, those in use
     loss: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LOSS_FIELDS`, those in use
     links: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LINKS`, those in use
+    head_first: bool = False  # whether trials may train the head alone first

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxtune.config.trials import Hyper, Trial
-from jaxtune.core.schedules import scheduled_rate, untuned_warmup
+from jaxtune.config.field_groups import head_first
+from jaxtune.config.trials import Hyper, Trial, links_of
+from jaxtune.core.schedules import head_steps
 from jaxtune.data.packing import Plan, Shape, make_plan
 from jaxtune.data.token_table import TokenTable
 from jaxtune.models.vocabulary import unused_word_factor
+from jaxtune.training.rates import rate_of_step
 from jaxtune.training.trained_part import trains_embeddings
 
 
@@ -48,28 +50,30 @@ def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
     steps = np.arange(num_steps)
 
     def rates(trial: Trial) -> np.ndarray:
-        config = trial.config
-        rate, warmup = config.learning_rate, config.warmup_ratio
-        rates = scheduled_rate(config.schedule, rate, warmup, num_steps, steps, jnp)
-        if config.untuned_warmup:
-            rates = rates * untuned_warmup(config.adam_b2, steps, jnp)
-        return np.asarray(rates)
+        schedule, links = trial.config.schedule, links_of([trial])
+        first = head_first(trial.config)
+        return np.asarray(rate_of_step(trial.hyper, schedule, num_steps, links, first, steps))
 
     return np.stack([rates(trial) for trial in trials])
 
 
 def left_of_unused_words(
-    trials: Sequence[Trial], rates: Float[np.ndarray, "trial step"], num_layers: int
+    trials: Sequence[Trial], rates: Float[np.ndarray, "trial step"], taken: int, num_layers: int
 ) -> Float[np.ndarray, " trial"]:
-    """The share of its pre-trained embedding that a word has after steps of these learning rates
-    that never met it, float32.
+    """The share of its pre-trained embedding that a word has after so many steps that never met it,
+    float32.
+
+    Args:
+        rates: of all steps of a whole run.
     """
-    left = []
+    left, num_steps = [], rates.shape[1]
     for trial, own in zip(trials, rates.astype(np.float64), strict=True):
         config = trial.config
         if not trains_embeddings(config):
             left.append(1.0)
             continue
+        # Steps of the head alone leave words as they are.
+        own = own[int(head_steps(trial.hyper.head_ratio, num_steps)) : taken]
         own = own * config.layerwise_lr_decay ** (num_layers + 1)
         left.append(unused_word_factor(own, config.weight_decay, config.pretrained_decay))
     with np.errstate(over="ignore"):  # of a rate at which a trial diverges
