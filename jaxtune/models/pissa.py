@@ -46,11 +46,20 @@ def _split(kernel: np.ndarray, rank: int) -> Principal:
     """In float64: an export splits a kernel again, perhaps on another machine, and must come to the
     same rest.
     """
+    if kernel.ndim == 3:  # layer by layer, for memory
+        layers = zip(*(_split(layer, rank) for layer in kernel), strict=True)
+        return Principal(*map(np.stack, layers))
     whole = np.asarray(kernel, np.float64)
-    u, s, v = np.linalg.svd(whole, full_matrices=False)
-    root = np.sqrt(s[..., :rank])
-    a = (u[..., :rank] * root[..., None, :]).astype(np.float32)
-    b = (root[..., :, None] * v[..., :rank, :]).astype(np.float32)
+    swapped = whole.shape[0] > whole.shape[1]
+    side = whole.T if swapped else whole
+    # Singular vectors of the shorter side are eigenvectors of W W^T, the last ones the largest: a
+    # whole decomposition takes several times as long, and most of it is not wanted.
+    u = np.linalg.eigh(side @ side.T)[1][:, : -rank - 1 : -1]
+    scaled_v = u.T @ side
+    root = np.sqrt(np.linalg.norm(scaled_v, axis=1))
+    b = scaled_v / np.maximum(root, 1e-30)[:, None]  # of a kernel of a lower rank, 0
+    pair = (b.T, (u * root).T) if swapped else (u * root, b)
+    a, b = (each.astype(np.float32) for each in pair)
     rest = whole - a.astype(np.float64) @ b.astype(np.float64)
     return Principal(a, b, rest.astype(np.float32))
 
