@@ -66,7 +66,7 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     lengths = plan.task.train.lengths
     trained = [b[1 + steps : 1 + (repeats + 1) * steps] for b in run.batches]
     tokens = np.mean([lengths[b][b >= 0].sum() for b in trained]) / (repeats * steps)
-    layers = plan.task.model.encoder.layers
+    layers = [part.encoder.layers for part in (plan.task.model, plan.task.frozen)]
     weights = sum(leaf.size for leaf in jax.tree.leaves(layers))
     if plan.task.model.encoder.config.shared_block:
         weights *= plan.task.model.encoder.config.num_layers

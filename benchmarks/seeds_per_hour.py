@@ -5,7 +5,8 @@ python benchmarks/seeds_per_hour.py --model FOLDER --data_dir GLUE --tasks rte m
 benchmarks/results/cpu.json
 On a GPU add --random_weights and any folder with config.json and tokenizer files. Every row is a
 process of its own; all take the same batches of the same examples. PyTorch rows need torch and
-accelerate.
+accelerate. With --lora_rank 8 the rows are of adapters on query and value, the Trainer's by peft,
+and full tuning by the command stands beside them.
 """
 
 import argparse
@@ -23,9 +24,10 @@ from jaxtune.core.devices import num_cores
 HERE = Path(__file__).parent
 SEEDS = 32  # of the sweep that seeds per hour are given for
 INNER, COMMAND, TRAINER = "jaxtune, inner loop", "jaxtune, the command", "HF Trainer"
+FULL = "full tuning, the command"
 
 
-def command_row(given: argparse.Namespace, task: str) -> list[str]:
+def command_row(given: argparse.Namespace, task: str, *flags: str) -> list[str]:
     """A command for `command_rows.py`: the sweep as a user types it."""
     sweep = ["--model", given.model, "--task", task, "--data_dir", given.data_dir]
     if given.random_weights:
@@ -36,7 +38,7 @@ def command_row(given: argparse.Namespace, task: str) -> list[str]:
     own = ["--num_seeds", str(given.stacked or num_cores()), "--steps", str(2 * given.steps)]
     repeats = ["--repeats", str(given.command_repeats)]
     precision = ["--precision", given.precision]
-    return [str(HERE / "command_rows.py"), *own, *repeats, "--", *sweep, *precision]
+    return [str(HERE / "command_rows.py"), *own, *repeats, "--", *sweep, *precision, *flags]
 
 
 def jax_row(given: argparse.Namespace, task: str, devices: int, per_device: int, *flags: str):
@@ -61,6 +63,14 @@ def rows_for(given: argparse.Namespace, task: str) -> dict[str, list[str]]:
     """Name -> command. On a GPU, `stacked` trials share it; on CPU there is one trial per core."""
     cores = num_cores()
     devices, most = (1, given.stacked) if given.stacked else (cores, 1)
+    if given.lora_rank:
+        adapters = ("--lora_rank", str(given.lora_rank))
+        return {
+            INNER: jax_row(given, task, devices, most, *adapters),
+            COMMAND: command_row(given, task, *adapters),
+            FULL: command_row(given, task),
+            TRAINER: torch_row(given, task, "trainer", *adapters),
+        }
     rows = {
         INNER: jax_row(given, task, devices, most),
         COMMAND: command_row(given, task),
@@ -92,8 +102,10 @@ def run_row(command: list[str]) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def complete(result: dict[str, float], shipped: dict[str, float]) -> dict[str, float]:
-    """A row with the derived columns.
+def complete(
+    result: dict[str, float], shipped: dict[str, float], flop: int = 6
+) -> dict[str, float]:
+    """A row with the derived columns; `flop` are those of an encoder weight and token.
 
     Other rows take steps, tokens, rate and evaluation time from the inner loop's row of the same
     task. That favours PyTorch: its own evaluation and compilation are not counted.
@@ -102,7 +114,7 @@ def complete(result: dict[str, float], shipped: dict[str, float]) -> dict[str, f
     seconds = facts["seconds_per_seed_step"]
     training = facts["steps"] * seconds + 3 * facts["evaluation_seconds"]
     compiling = result.get("compile_seconds", 0.0)
-    useful = 6 * facts["encoder_weights"] * facts["tokens_per_step"]
+    useful = flop * facts["encoder_weights"] * facts["tokens_per_step"]
     return result | {
         "tokens_per_second": facts["tokens_per_step"] / seconds,
         "seeds_per_hour": 3600 * SEEDS / (compiling + SEEDS * training),
@@ -142,15 +154,17 @@ def main() -> None:
         "--stacked", type=int, default=0, help="trials on the GPU in the shipped row"
     )
     parser.add_argument("--torch_compile", action="store_true")
+    parser.add_argument("--lora_rank", type=int, default=0)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--command_repeats", type=int, default=3)
     parser.add_argument("--rows", nargs="+", default=[], help="only these, by their names")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
+    libraries = ["jax", "torch", "transformers", *(["peft"] if given.lora_rank else [])]
     report = {
         "date": date.today().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {name: metadata.version(name) for name in ("jax", "torch", "transformers")},
+        "versions": {name: metadata.version(name) for name in libraries},
         "tasks": {},
     }
     for task in given.tasks:
@@ -158,7 +172,9 @@ def main() -> None:
         for name, command in rows_for(given, task).items():
             row = run_row(command)
             shipped = results.get(INNER, row)
-            results[name] = complete(row, shipped)
+            # A frozen weight has no gradient: two of the three products.
+            flop = 4 if given.lora_rank and name != FULL else 6
+            results[name] = complete(row, shipped, flop)
             print(f"{task}: {name}: {row['seconds_per_seed_step']:.4f} s per seed-step", flush=True)
         report["tasks"][task] = results
         rate = results[INNER]["matrix_rate"]

@@ -54,15 +54,27 @@ def examples_in_order(config: SweepConfig, num_steps: int) -> tuple[list[dict], 
 
 
 def make_model(config: SweepConfig, num_labels: int, attention: str | None) -> torch.nn.Module:
-    """From the folder's weights, or from its config alone."""
+    """From the folder's weights, or from its config alone; with adapters by peft where the config
+    has them.
+    """
     options = {} if attention is None else {"attn_implementation": attention}
+    auto = transformers.AutoModelForSequenceClassification
     if config.random_weights:
         architecture = transformers.AutoConfig.from_pretrained(config.model, num_labels=num_labels)
-        auto = transformers.AutoModelForSequenceClassification
-        return auto.from_config(architecture, **options).to(DEVICE)
-    return transformers.AutoModelForSequenceClassification.from_pretrained(
-        config.model, num_labels=num_labels, **options
-    ).to(DEVICE)
+        model = auto.from_config(architecture, **options)
+    else:
+        model = auto.from_pretrained(config.model, num_labels=num_labels, **options)
+    if not config.lora_rank:
+        return model.to(DEVICE)
+    import peft
+
+    adapters = peft.LoraConfig(
+        task_type="SEQ_CLS",  # which trains the classifier beside them
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        target_modules=list(config.lora_targets),
+    )
+    return peft.get_peft_model(model, adapters).to(DEVICE)
 
 
 def time_trainer(
@@ -164,6 +176,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=48)
     parser.add_argument("--warm", type=int, default=4)
     parser.add_argument("--unpad", action="store_true")
+    parser.add_argument("--lora_rank", type=int, default=0)
     parser.add_argument("--cuda", action="store_true", help="fail where there is none")
     parser.add_argument("--gate", type=Path, default=None, help="wait here once warm")
     parser.add_argument("--order", type=int, default=0, help="among those that wait")
@@ -175,6 +188,7 @@ def main() -> None:
         task=given.task,
         data_dir=given.data_dir,
         random_weights=given.random_weights,
+        lora_rank=given.lora_rank,
     )
     gate, length = gate_of(given.gate, given.order), (given.warm, given.steps)
     if given.row == "trainer":

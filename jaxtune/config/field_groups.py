@@ -1,6 +1,7 @@
 """Which settings are alike: traced, compiled in where used, of the seeds, of the command alone."""
 
 from jaxtune.config.settings import SweepConfig
+from jaxtune.core.schedules import HEAD_FIRST
 
 # Of Adam's links a program holds the arithmetic where any of its trials uses one: a grid over them
 # is one program, and off they change no bit of a trial on CPU (tests/training/test_links.py).
@@ -33,6 +34,8 @@ TRACED_FIELDS = (
     "lora_alpha",
     "use_rslora",
     "lora_b_lr_ratio",
+    "head_ratio",
+    "head_learning_rate",
 )
 # Traced too, but a program holds the arithmetic of only those that its trials use: without them it
 # is the plain one.
@@ -72,6 +75,11 @@ def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
 def freezes(config: SweepConfig) -> bool:
     """Whether trials share a part of the model that none of them trains."""
     return config.lora_rank != 0 or config.train in ("bias", "head")
+
+
+def head_first(config: SweepConfig) -> bool:
+    """Whether trials train the head alone first, and then everything that they train."""
+    return config.train == HEAD_FIRST
 
 
 def further_files(config: SweepConfig) -> dict[str, str]:

@@ -242,16 +242,26 @@ class SweepConfig:
     """Multiply adapters by lora_alpha / sqrt(lora_rank) instead (Kalajdzievski 2023)."""
     lora_dropout: float = 0.0
     """Dropout of what adapters read."""
+    lora_init: Literal["kaiming", "pissa"] = "kaiming"
+    """What adapters start from: A drawn by each trial and B zero, or, the same for all trials, the
+    principal singular vectors of the layer, which keeps the rest (PiSSA, Meng et al. 2024).
+    """
     lora_targets: tuple[str, ...] = ("query", "value")
     """Dense layers of every block that have an adapter: query, key, value, attention_output,
     intermediate, gate, output, or all.
     """
     lora_b_lr_ratio: float = 1.0
     """Learning rate of the adapters' B over that of all else (LoRA+, Hayou et al. 2024)."""
-    train: Literal["all", "bias", "head"] | None = None
+    train: Literal["all", "bias", "head", "head_then_all"] | None = None
     """What is trained without adapters: all, the head and every bias (BitFit, Ben Zaken et al.
-    2022), or the head alone; null is all, or with lora_rank the adapters and the head.
+    2022), the head alone (linear probing), or the head alone first and then all (LP-FT, Kumar et
+    al. 2022); null is all, or with lora_rank the adapters and the head.
     """
+    head_ratio: float = 0.5
+    """With train head_then_all: share of all steps in which the head alone is trained; 0 is none.
+    """
+    head_learning_rate: float | None = None
+    """With train head_then_all: peak learning rate of those steps; null is learning_rate."""
 
     # Mitigations (see --recipe)
     mixout: float = 0.0

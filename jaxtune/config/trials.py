@@ -17,6 +17,7 @@ from jaxtune.config.field_groups import (
     LOSS_FIELDS,
     SEED_FIELDS,
     TRACED_FIELDS,
+    head_first,
     mitigations_of,
 )
 from jaxtune.config.looks import looks
@@ -69,6 +70,9 @@ class Hyper(NamedTuple):
     lora_rank: "ArrayLike" = 0  # columns of A that are not zero
     lora_scale: "ArrayLike" = 1.0  # of what adapters add
     lora_b_lr_ratio: "ArrayLike" = 1.0  # learning rate of B over that of all else
+    # Of steps in which the head alone is trained, compiled in only where a trial may have some.
+    head_ratio: "ArrayLike" = 0.0  # share of all steps
+    head_learning_rate: "ArrayLike" = 0.0  # peak of those
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +110,10 @@ class Trial:
         values["correct_first"] = corrected in ("both", "first")
         values["correct_second"] = corrected in ("both", "second")
         values["lora_scale"] = lora_scale(self.config)
+        if not head_first(self.config):
+            values["head_ratio"] = 0.0
+        if values["head_learning_rate"] is None:
+            values["head_learning_rate"] = self.config.learning_rate
         if values["max_grad_norm"] is None:
             values["max_grad_norm"] = np.inf
         return Hyper(**values)
@@ -213,12 +221,14 @@ def program_config(config: SweepConfig) -> SweepConfig:
 
     A mitigation in use stays, with a strength of -1 for any: trials without it run the program that
     has none of its arithmetic, so that their numbers do not depend on what the sweep's other arms
-    use. Adapters stay so, too: the program has the largest rank of its trials.
+    use. Adapters stay so, too: the program has the largest rank of its trials. What PiSSA leaves of
+    a frozen layer goes by the rank, which then stays.
     """
     defaults = dataclasses.asdict(SweepConfig())
     shared: dict[str, Any] = {name: defaults[name] for name in (*TRACED_FIELDS, *SEED_FIELDS)}
     shared |= {name: type(defaults[name])(-1) for name in mitigations_of(config)}
-    shared |= {"lora_rank": -1} if config.lora_rank else {}
+    if config.lora_rank:
+        shared["lora_rank"] = config.lora_rank if config.lora_init == "pissa" else -1
     return dataclasses.replace(config, **shared)
 
 

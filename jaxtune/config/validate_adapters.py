@@ -1,10 +1,12 @@
-"""Adapters and frozen parts: which of their settings are out of range or contradict each other."""
+"""Adapters, frozen parts and a head that is trained first: which of their settings are out of range
+or contradict each other.
+"""
 
 import dataclasses
 import math
 from collections.abc import Sequence
 
-from jaxtune.config.field_groups import freezes
+from jaxtune.config.field_groups import freezes, head_first
 from jaxtune.config.settings import ADAPTED, SweepConfig
 from jaxtune.core.errors import UserError
 
@@ -27,10 +29,11 @@ def check_adapters(config: SweepConfig) -> None:
             " 1."
         )
     _check_targets(config)
-    if config.lora_rank and config.train is not None:
+    _check_head_first(config)
+    if config.lora_rank and config.train is not None and not head_first(config):
         raise UserError(
             f"lora_rank and train {config.train!r} are both given; with adapters these and the head"
-            " are trained: leave train out."
+            " are trained: leave train out, or give head_then_all."
         )
     if not freezes(config):
         return
@@ -49,19 +52,45 @@ def check_adapters(config: SweepConfig) -> None:
         )
 
 
-def check_used(arms: Sequence[SweepConfig]) -> None:
-    """Raises UserError for a setting of adapters where no arm has any."""
-    if any(arm.lora_rank for arm in arms):
+def _check_head_first(config: SweepConfig) -> None:
+    if not 0.0 <= config.head_ratio < 1.0:
+        raise UserError(
+            f"head_ratio is {config.head_ratio}; give a share of all steps, from 0 up to, but not"
+            " including, 1."
+        )
+    rate = config.head_learning_rate
+    if rate is not None and not 1e-30 < rate < 1e30:  # as float32, too
+        raise UserError(
+            f"head_learning_rate is {rate}; give a finite number above 0, or null for"
+            " learning_rate."
+        )
+    if not head_first(config) or config.early_stop is None:
         return
-    names = [field for field in dataclasses.asdict(arms[0]) if field.startswith("lora_")]
-    for name in (*names, "use_rslora"):
+    if config.early_stop <= config.head_ratio:
+        raise UserError(
+            f"early_stop is {config.early_stop} and head_ratio {config.head_ratio}, so that trials"
+            " would be judged while the head alone is trained; give a larger early_stop."
+        )
+
+
+def check_used(arms: Sequence[SweepConfig]) -> None:
+    """Raises UserError for a setting of adapters where no arm has any, or of a head that is trained
+    first where no arm trains it so.
+    """
+    fields = [field for field in dataclasses.asdict(arms[0]) if field.startswith("lora_")]
+    if not any(arm.lora_rank for arm in arms):
+        _check_plain(arms, (*fields, "use_rslora"), "adapters alone have; give lora_rank too")
+    if not any(map(head_first, arms)):
+        what = "train head_then_all alone has; give that too"
+        _check_plain(arms, ("head_ratio", "head_learning_rate"), what)
+
+
+def _check_plain(arms: Sequence[SweepConfig], names: Sequence[str], owner: str) -> None:
+    for name in names:
         for value in (getattr(arm, name) for arm in arms):
             if value != getattr(SweepConfig, name):
                 shown = " ".join(value) if isinstance(value, tuple) else value
-                raise UserError(
-                    f"{name} is {shown}, which adapters alone have; give lora_rank too, or leave it"
-                    " out."
-                )
+                raise UserError(f"{name} is {shown}, which {owner}, or leave it out.")
 
 
 def _check_targets(config: SweepConfig) -> None:

@@ -24,6 +24,8 @@ SIZE_LINKS: Mapping[str, Any] = {
 # Steps that the second moment must be worth before RAdam divides by its root: Liu et al. (2020)
 # say more than 4; their code, torch and optax take 5, and so does this.
 TRACTABLE = 5.0
+# What `train` is where the head alone is trained first (LP-FT, Kumar et al. 2022).
+HEAD_FIRST = "head_then_all"
 
 
 class Peak(NamedTuple):
@@ -32,6 +34,14 @@ class Peak(NamedTuple):
     step: int  # updates made before it
     rate: float
     multiple: float  # of the learning rate that was set
+
+
+class Phase(NamedTuple):
+    """Where a step lies in a run of two phases: the head alone, then everything."""
+
+    head_alone: Any  # bool
+    step: Any  # of the phase, from 0
+    num_steps: Any  # of the phase
 
 
 def correction_factor(b1: Any, b2: Any, count: Any, xp: ModuleType = np) -> Any:
@@ -124,6 +134,23 @@ def scheduled_rate(
     return xp.asarray(learning_rate) * shape
 
 
+def head_steps(head_ratio: Any, num_steps: Any, xp: ModuleType = np) -> Any:
+    """Steps in which the head alone is trained, the first ones: floor(ratio * num_steps)."""
+    # The margin is the warm-up's.
+    return xp.floor(_floats(head_ratio, xp) * num_steps + 1e-3)
+
+
+def phase_of(head_ratio: Any, num_steps: Any, step: Any, xp: ModuleType = np) -> Phase:
+    """Where update `step` (from 0) lies. The phases are two trainings, one after the other: each
+    has a warm-up and a decay of its own, over its own steps.
+    """
+    step, first = _floats(step, xp), head_steps(head_ratio, num_steps, xp)
+    alone = step < first
+    return Phase(
+        alone, xp.where(alone, step, step - first), xp.where(alone, first, num_steps - first)
+    )
+
+
 def _floats(value: Any, xp: ModuleType) -> Any:
     """In the module's own floats: float64 in numpy; float32 in JAX, whose step counts are int32."""
     return xp.asarray(value, xp.result_type(float))
@@ -133,12 +160,29 @@ def scheduled_rates(settings: Mapping[str, Any], num_steps: int) -> Rates:
     """What the schedule gives each update of an arm (`NEEDED` of a row of trials.jsonl), the
     untuned warm-up included.
     """
+    phase = _phases(settings, num_steps)
+    of_head = settings.get("head_learning_rate")
     rate, warmup = settings["learning_rate"], settings["warmup_ratio"]
-    steps = np.arange(num_steps)
-    rates = scheduled_rate(settings["schedule"], rate, warmup, num_steps, steps)
+    if of_head is not None and of_head == of_head:
+        rate = np.where(phase.head_alone, of_head, rate)
+    rates = scheduled_rate(settings["schedule"], rate, warmup, phase.num_steps, phase.step)
     if not link_of(settings, "untuned_warmup"):
         return rates
-    return rates * untuned_warmup(settings["adam_b2"], steps)
+    return rates * untuned_warmup(settings["adam_b2"], phase.step)
+
+
+def _phases(settings: Mapping[str, Any], num_steps: int) -> Phase:
+    """Of every step of an arm."""
+    return phase_of(_head_ratio(settings), num_steps, np.arange(num_steps))
+
+
+def _head_ratio(settings: Mapping[str, Any]) -> float:
+    return settings["head_ratio"] if settings.get("train") == HEAD_FIRST else 0.0
+
+
+def first_whole_step(settings: Mapping[str, Any], num_steps: int) -> int:
+    """The first step of an arm, from 0, that trains more than the head alone."""
+    return int(head_steps(_head_ratio(settings), num_steps))
 
 
 def effective_rates(settings: Mapping[str, Any], num_steps: int) -> Rates:
@@ -157,7 +201,7 @@ def step_sizes(settings: Mapping[str, Any], num_steps: int) -> Rates:
     A step that update clipping shrinks is counted as that, one of RAdam that does not divide by the
     second moment's root as 0: it has the size of the gradient, which is not known.
     """
-    count = np.arange(1, num_steps + 1)
+    count = _phases(settings, num_steps).step + 1
     b2, start = settings["adam_b2"], link_of(settings, "second_moment_init")
     which = link_of(settings, "correct_moments") if settings["bias_correction"] else "none"
     of_first, of_second = first_share(settings["adam_b1"], count), second_root(b2, count)
@@ -181,9 +225,11 @@ def link_of(settings: Mapping[str, Any], name: str) -> Any:
 
 
 def peak(settings: Mapping[str, Any], num_steps: int) -> Peak:
-    """The highest effective learning rate."""
-    rates = effective_rates(settings, num_steps)
-    step = int(rates.argmax())
+    """The highest effective learning rate; of an arm that trains the head alone first, the highest
+    after that.
+    """
+    rates, first = effective_rates(settings, num_steps), first_whole_step(settings, num_steps)
+    step = first + int(rates[first:].argmax())
     given = settings["learning_rate"]
     return Peak(step, float(rates[step]), float(rates[step] / given) if given else 1.0)
 

@@ -12,6 +12,7 @@ from jaxtune.export.members import DevSet, Params
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import ADAPTER
 from jaxtune.models.peft_names import peft_config, to_peft
+from jaxtune.training.trained_part import beside_the_base
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -26,11 +27,12 @@ def write_adapters(folder: Path, dev: DevSet, config: SweepConfig, trained: Para
     if not config.lora_rank:
         raise UserError("adapters is given, and the trial has none (lora_rank is 0); leave it out.")
     family = FAMILIES[dev.task.model.encoder.config.family]
-    found = to_peft(trained, family, config.lora_rank, dev.of_words)
+    adapters = beside_the_base(trained, config)
+    found = to_peft(adapters.params, family, adapters.rank, dev.of_words)
     said = peft_config(
         found,
-        config.lora_rank,
-        config.lora_alpha,
+        adapters.rank,
+        adapters.alpha,
         config.use_rslora,
         config.lora_dropout,
         base_name(dev.config),

@@ -70,6 +70,7 @@ class AdapterConfig:
     rank: int  # the largest of all trials
     targets: tuple[str, ...]  # of `jaxtune.config.settings.ADAPTED`
     dropout: float = 0.0  # of what an adapter reads
+    init: Literal["kaiming", "pissa"] = "kaiming"  # drawn, or the layer's principal part
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxtune.core.shapes import Array, Key
@@ -18,6 +19,7 @@ from jaxtune.models.dropout import random_bits
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
+from jaxtune.models.pissa import unscaled
 from jaxtune.models.pretrained import draw_fresh
 
 BLOCKS = "encoder/layers/"
@@ -68,12 +70,16 @@ def starting_model(
     key: Key,
     reinit_layers: ArrayLike | None = None,
     rank: ArrayLike | None = None,
+    scale: ArrayLike = 1.0,
 ) -> SequenceClassifier:
     """The parameters before the first step: fresh modules drawn, and so many top blocks, or
-    adapters of this rank.
+    adapters of this rank and scale.
     """
     if rank is not None:
-        return draw_adapters(draw_fresh(pretrained, fresh, key), rank, key)
+        model, adapters = draw_fresh(pretrained, fresh, key), pretrained.encoder.config.adapters
+        assert adapters is not None
+        drawn = adapters.init == "kaiming"
+        return draw_adapters(model, rank, key) if drawn else unscaled(model, scale)
     if reinit_layers is None:
         return draw_fresh(pretrained, fresh, key)
     model = draw_fresh(pretrained, _with_pooler(fresh, pretrained.encoder.config), key)
@@ -91,7 +97,7 @@ def drawn_parts(fresh: tuple[str, ...], config: EncoderConfig, reinit_layers: in
     """What a trial draws anew, in words."""
     modules = _with_pooler(fresh, config) if reinit_layers else fresh
     parts = [module.replace("head/norm", "its norm").removeprefix("head/") for module in modules]
-    parts += ["adapters"] if config.adapters else []
+    parts += ["adapters"] if config.adapters and config.adapters.init == "kaiming" else []
     if not reinit_layers:
         return parts
     blocks = "last block" if reinit_layers == 1 else f"last {reinit_layers} blocks"
@@ -104,7 +110,9 @@ def drawn_leaves(start: SequenceClassifier, pretrained: SequenceClassifier) -> d
     return {path: leaf for path, leaf in paths(start).items() if leaf is not shared[path]}
 
 
-def with_leaves(model: SequenceClassifier, leaves: Mapping[str, Array]) -> SequenceClassifier:
+def with_leaves(
+    model: SequenceClassifier, leaves: Mapping[str, Array | np.ndarray]
+) -> SequenceClassifier:
     """The model with the leaves at some paths replaced."""
     return jax.tree_util.tree_map_with_path(
         lambda key_path, leaf: leaves.get(path_of(key_path), leaf), model

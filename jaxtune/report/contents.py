@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxtune.core.schedules import SIZE_LINKS, effective_rates, link_of, show_rate
+from jaxtune.core.schedules import HEAD_FIRST, SIZE_LINKS, effective_rates, link_of, show_rate
 from jaxtune.report.agreement_tables import (
     instability_table,
     representations_table,
@@ -212,19 +212,20 @@ def _rates(found: Findings) -> Iterator[Section]:
     if not lines:
         return
     rates = [np.frombuffer(curve) for curve, _ in lines]
+    peaks = [arms[0].peak.step for _, arms in lines if arms[0].peak is not None]
     yield Section(
         "Effective learning rate",
         "Without bias correction, Adam's t-th update is 1 / c(t) times as large,"
         " c(t) = sqrt(1 - b2^t) / (1 - b1^t): the same as corrected Adam with the learning rate"
         " drawn here (eps left aside). Arms that differ in the correction differ in this, too;"
         " which of the two matters shows only when each arm has its own best learning rate."
-        f"{_about_links(found)}{_head_only(found)}",
+        f"{_about_links(found)}{_head_only(found)}{_head_first(found)}",
         keys=[
             Key(_rate_label(arms), "line", arm_style(index))
             for index, (_, arms) in enumerate(lines)
         ],
         panels=[
-            Panel("Over the steps", to_svg("rates", learning_rates, rates)),
+            Panel("Over the steps", to_svg("rates", learning_rates, rates, peaks)),
         ],
     )
 
@@ -232,6 +233,16 @@ def _rates(found: Findings) -> Iterator[Section]:
 def _head_only(found: Findings) -> str:
     decays = [arm.arm.settings.get("layerwise_lr_decay", 1.0) for arm in found.arms]
     return " With layerwise_lr_decay it is the head's." if set(decays) != {1.0} else ""
+
+
+def _head_first(found: Findings) -> str:
+    """What the curve is of arms that train the head alone before everything."""
+    if all(arm.arm.settings.get("train") != HEAD_FIRST for arm in found.arms):
+        return ""
+    return (
+        f" With train {HEAD_FIRST} it is two runs, one after the other, with a schedule and moments"
+        " of their own: the head's alone, and that of everything, whose peak is marked."
+    )
 
 
 def _about_links(found: Findings) -> str:

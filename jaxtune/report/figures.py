@@ -268,12 +268,12 @@ def draw_norms(axes: Axes, norms: Norms, limits: Limits) -> None:
     count_axis(axes, "step")
 
 
-def learning_rates(rates: Sequence[Float[np.ndarray, " step"]]) -> Figure:
-    """Effective learning rates over the steps, their peaks marked."""
+def learning_rates(rates: Sequence[Float[np.ndarray, " step"]], peaks: Sequence[int]) -> Figure:
+    """Effective learning rates over the steps, those of their peaks marked."""
     figure = Picture(*SIZE)
     axes = figure.add_subplot()
-    for index, each in enumerate(rates):
-        style, peak = arm_style(index), int(each.argmax())
+    for index, (each, peak) in enumerate(zip(rates, peaks, strict=True)):
+        style = arm_style(index)
         line(axes, *thinned(np.arange(each.size), each, 4 * MOST_PER_CURVE), style, linewidth=2)
         axes.plot(peak, each[peak], "o", markersize=7, color=style.colour, mec="white")
     axes.set_ylabel("effective learning rate")

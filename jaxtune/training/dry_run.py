@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import duration
-from jaxtune.core.schedules import peak, scheduled_rates
+from jaxtune.core.schedules import first_whole_step, peak, scheduled_rates
 from jaxtune.core.words import plural
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.probe import probe
@@ -25,9 +25,12 @@ def total_seconds(plan: ProgramPlan, seen: Probe) -> float:
 
 
 def peak_rates(trial: Trial, num_steps: int) -> tuple[float, float]:
-    """The largest scheduled learning rate, and the largest effective one."""
+    """The largest scheduled learning rate, and the largest effective one, of the steps that do not
+    train the head alone.
+    """
     settings = trial.settings
-    return float(scheduled_rates(settings, num_steps).max()), peak(settings, num_steps).rate
+    rates = scheduled_rates(settings, num_steps)[first_whole_step(settings, num_steps) :]
+    return float(rates.max()), peak(settings, num_steps).rate
 
 
 def trained_words(facts: Mapping[str, Any]) -> str:
@@ -84,8 +87,11 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
             rate, effective = peak_rates(trial, plan.num_steps)
             same = abs(effective - rate) <= 0.001 * rate
             times = "the same" if same else f"{effective / rate:.2g} times"
+            head = first_whole_step(trial.settings, plan.num_steps)
+            first = f"the head alone for {plural(head, 'step')}, then " if head else ""
             lines.append(
-                f"  {arm}: peak learning rate {rate:.2g}, effective {effective:.2g} ({times})"
+                f"  {arm}: {first}peak learning rate {rate:.2g}, effective {effective:.2g}"
+                f" ({times})"
             )
     total = sum(plan.num_steps * len(plan.pending) for plan in plans)
     trials = sum(len(plan.pending) for plan in plans)

@@ -103,6 +103,7 @@ class LocalTrials:
             key,
             hyper.reinit_layers if redraws else None,
             hyper.lora_rank if self.adapters else None,
+            hyper.lora_scale,
         )
 
     def _optimizer(self, hyper: Hyper, origin: Any) -> optax.GradientTransformation:
@@ -116,6 +117,7 @@ class LocalTrials:
             by_depth="layerwise_lr_decay" in static.mitigations,
             adapters=self.adapters,
             links=static.links,
+            head_first=static.head_first,
         )
 
     def _whole(

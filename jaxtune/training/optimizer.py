@@ -5,7 +5,8 @@ The study needs Adam with the correction switched on and off under otherwise equ
 number may be a traced value, so trials with different settings share one compiled program.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,12 +15,14 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
-from jaxtune.core.schedules import correction_factor, scheduled_rate, untuned_warmup
+from jaxtune.core.schedules import correction_factor, head_steps
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.adapters import is_adapter
 from jaxtune.models.names import is_stacked, path_of, paths
 from jaxtune.models.starting_point import FINAL_NORM
+from jaxtune.training.head_first import train_head_first
 from jaxtune.training.links import clip_each_update, scale_by_corrections, scale_by_moments_from
+from jaxtune.training.rates import rate_of_step
 
 
 class ScaleByMomentsState(NamedTuple):
@@ -215,6 +218,7 @@ def make_optimizer(
     by_depth: bool = False,
     adapters: bool = False,
     links: Sequence[str] = (),
+    head_first: bool = False,
 ) -> optax.GradientTransformation:
     """AdamW as the paper runs it: clip, moments, bias correction, decoupled decay, scheduled
     learning rate.
@@ -229,6 +233,7 @@ def make_optimizer(
         links: those of `jaxtune.config.field_groups.LINKS` that any trial of the program uses. With
             some, moments and correction are those of `jaxtune.training.links`; clipping of updates
             reads all gradients once more and is there only where it is used.
+        head_first: whether trials may train the head alone first (`train_head_first`).
     """
     # Clipping comes first, so that the moments see clipped gradients; the schedule comes last, so
     # that it scales the decay too.
@@ -245,8 +250,13 @@ def make_optimizer(
         steps.append(scale_by_depth(hyper.layerwise_lr_decay))
     if adapters:
         steps.append(scale_second_matrices(hyper.lora_b_lr_ratio))
-    rate: Any = _rate(hyper, schedule, num_steps, "untuned_warmup" in links)
-    return optax.chain(clip(hyper.max_grad_norm), *steps, optax.scale_by_learning_rate(rate))
+    steps.insert(0, clip(hyper.max_grad_norm))
+    if head_first:
+        first = head_steps(hyper.head_ratio, num_steps, jnp)
+        steps = [train_head_first(optax.chain(*steps), first)]
+    # By the number of the step in the whole run.
+    rate: Any = partial(rate_of_step, hyper, schedule, num_steps, links, head_first)
+    return optax.chain(*steps, optax.scale_by_learning_rate(rate))
 
 
 def _moments(hyper: Hyper) -> list[optax.GradientTransformation]:
@@ -283,20 +293,3 @@ def _clipped(
         enabled=hyper.update_clipping,
         rank=hyper.lora_rank if adapters else None,
     )
-
-
-def _rate(
-    hyper: Hyper, schedule: str, num_steps: int, untuned: bool
-) -> Callable[[Int[Array, ""]], Float[Array, ""]]:
-    """The learning rate of an update by its number, from 0."""
-
-    def rate(count):
-        scheduled = scheduled_rate(
-            schedule, hyper.learning_rate, hyper.warmup_ratio, num_steps, count, jnp
-        )
-        if not untuned:
-            return scheduled
-        damped = scheduled * untuned_warmup(hyper.adam_b2, count, jnp)
-        return jnp.where(hyper.untuned_warmup, damped, scheduled)
-
-    return rate

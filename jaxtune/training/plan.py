@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxtune.config.field_groups import mitigations_of
+from jaxtune.config.field_groups import head_first, mitigations_of
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, averages, links_of, loss_fields, program_config, waves
 from jaxtune.core.schedules import stop_step
@@ -157,6 +157,7 @@ class ProgramPlan:
             loss=loss_fields(self.trials),
             links=links_of(self.trials),
             averages=averages(self.trials),
+            head_first=head_first(self.config),
         )
 
     def full_params(

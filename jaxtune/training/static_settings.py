@@ -18,3 +18,4 @@ class StaticSettings:
     loss: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LOSS_FIELDS`, those in use
     links: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LINKS`, those in use
     averages: bool = False  # whether trials are evaluated by an average of their weights
+    head_first: bool = False  # whether trials may train the head alone first

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxtune.config.trials import Hyper, Trial
-from jaxtune.core.schedules import scheduled_rate, untuned_warmup
+from jaxtune.config.field_groups import head_first
+from jaxtune.config.trials import Hyper, Trial, links_of
+from jaxtune.core.schedules import head_steps
 from jaxtune.data.packing import Plan, Shape, make_plan
 from jaxtune.data.token_table import TokenTable
 from jaxtune.models.vocabulary import unused_word_factor
 from jaxtune.training.averaging import latest_share
+from jaxtune.training.rates import rate_of_step
 from jaxtune.training.trained_part import trains_embeddings
 
 
@@ -49,12 +51,9 @@ def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
     steps = np.arange(num_steps)
 
     def rates(trial: Trial) -> np.ndarray:
-        config = trial.config
-        rate, warmup = config.learning_rate, config.warmup_ratio
-        rates = scheduled_rate(config.schedule, rate, warmup, num_steps, steps, jnp)
-        if config.untuned_warmup:
-            rates = rates * untuned_warmup(config.adam_b2, steps, jnp)
-        return np.asarray(rates)
+        schedule, links = trial.config.schedule, links_of([trial])
+        first = head_first(trial.config)
+        return np.asarray(rate_of_step(trial.hyper, schedule, num_steps, links, first, steps))
 
     return np.stack([rates(trial) for trial in trials])
 
@@ -62,8 +61,11 @@ def learning_rates(trials: Sequence[Trial], num_steps: int) -> np.ndarray:
 def left_of_unused_words(
     trials: Sequence[Trial], rates: Float[np.ndarray, "trial step"], steps: int, num_layers: int
 ) -> Float[np.ndarray, " trial"]:
-    """The share of its pre-trained embedding that a word has after the first `steps` of these
-    learning rates that never met it, float32; in the average, where trials are evaluated by one.
+    """The share of its pre-trained embedding that a word has after the first `steps` steps, which
+    never met it, float32; in the average, where trials are evaluated by one.
+
+    Args:
+        rates: of all steps of a whole run.
     """
     left, num_steps = [], rates.shape[1]
     for trial, own in zip(trials, rates[:, :steps].astype(np.float64), strict=True):
@@ -71,6 +73,8 @@ def left_of_unused_words(
         if not trains_embeddings(config):
             left.append(1.0)
             continue
+        # Steps of the head alone leave words as they are.
+        own[: int(head_steps(trial.hyper.head_ratio, num_steps))] = 0.0
         own = own * config.layerwise_lr_decay ** (num_layers + 1)
         settings = (config.ema_decay, config.average_last)
         shares = latest_share(*settings, num_steps, np.arange(1, len(own) + 1))

@@ -159,6 +159,7 @@ def test_traced_settings_reach_the_optimiser():
     # A scale with the rank, and a switch for each moment.
     words = {"lora_alpha", "use_rslora", "correct_moments"}
     numbers = {"lora_scale": 1.0, "correct_first": True, "correct_second": True}
+    numbers |= {"head_ratio": 0.0, "head_learning_rate": 2e-5}  # of no head that is trained first
     assert {*trial.hyper._fields} == {*TRACED_FIELDS} - words | {*numbers}
     known_later = {"class_weights": 1.0}  # where the training examples are
     settings = {name: getattr(trial.config, name) for name in {*TRACED_FIELDS} - words}

@@ -75,6 +75,28 @@ def test_peft_and_transformers_give_the_saved_answers(out, tiny, files, tmp_path
             assert np.ptp(expected[:, 0]) > 1e-3  # or any model would do
 
 
+@pytest.mark.storm
+def test_peft_loads_pissa_onto_the_whole_base(tiny, files, tmp_path):
+    """At twice the rank, whatever the scale: what the base kept in training is not the model's."""
+    out = tmp_path / "out"
+    plain = command(tiny, files, out)
+    flags = ["--lora_rank", "2", "--lora_init", "pissa", "--grid.use_rslora", "false", "true"]
+    flags += [*further(files), "--save_params", "final", "--num_seeds", "1", "--max_steps", "40"]
+    flags += ["--learning_rate", "1e-2"]
+    assert sweep([*plain[: plain.index("--grid.bias_correction")], *flags]) == 0
+    for number in (0, 1):
+        own, whole = tmp_path / f"peft{number}", tmp_path / f"whole{number}"
+        assert export(out, number, own, "--adapters", "true") == 0
+        assert export(out, number, whole) == 0
+        said = json.loads((own / "adapter_config.json").read_text())
+        assert (said["r"], said["use_rslora"]) == (4, bool(number))
+        expected = np.load(out / "predictions" / "test" / f"{number:05d}.npy")
+        texts = texts_of(files["test"])
+        for logits in (peft_logits(tiny, own, texts), torch_logits(whole, texts)):
+            np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
+        assert np.ptp(expected[:, 0]) > 1e-3
+
+
 def test_predict_merges_them(out, files, tmp_path):
     target = tmp_path / "answers.csv"
     assert (

@@ -202,6 +202,27 @@ def test_an_effective_rate_below_what_was_set_is_told_and_so_is_what_it_leaves_o
     assert section.keys[1].label == "[started]: peak 5.6e-6 at step 148, 0.28 times what was set"
 
 
+def test_of_a_head_that_is_trained_first_the_peak_is_marked_that_comes_after():
+    """However high the head's own learning rate; of another arm in the sweep nothing changes."""
+    arm = {"bias_correction": True, "head_ratio": 0.25, "head_learning_rate": 1e-3}
+    scores = ([[1.0]] * 3, [0.7, 0.8, 0.9])
+    whole = records(*scores, name="whole", train="all", **arm)
+    first = records(*scores, name="first", train="head_then_all", **arm)
+    for arms, told in (([whole], False), ([whole, first], True)):
+        found = find([source(each) for each in arms])
+        (section,) = (s for s in sections(found) if s.title == "Effective learning rate")
+        assert ("two runs, one after the other" in section.lede) == told
+    # Of 468 steps 117 are the head's, and 35 of the other 351 warm up.
+    assert [key.label for key in section.keys] == [
+        "[whole]: peak 2e-5 at step 46, as set",
+        "[first]: peak 2e-5 at step 152, as set",
+    ]
+    svg = section.panels[0].svg
+    dots = [use for use in parsed(svg).iter("use") if "#ffffff" in use.get("style")]
+    heights = [float(dot.get("y")) for dot in dots]
+    assert heights[0] == pytest.approx(heights[1], abs=0.5)
+
+
 def test_arms_differ_in_colour_and_dashes():
     styles = [arm_style(index) for index in range(12)]
     assert len(set(styles)) == 12

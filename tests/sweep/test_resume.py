@@ -62,12 +62,20 @@ def test_cut_off_after_a_checkpoint(tiny, undisturbed, tmp_path, monkeypatch, at
 
 
 @pytest.mark.storm
-def test_adapters_that_are_cut_off_go_on(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("flags", "at"),
+    [
+        (("--grid.lora_rank", "2", "4", "--lora_dropout", "0.1"), [7]),
+        (("--lora_rank", "2", "--lora_init", "pissa"), [7]),
+        # The head alone for 9 steps, or for 2.
+        (("--train", "head_then_all", "--grid.head_ratio", "0.4", "0.1"), [4, 9, 16]),
+    ],
+)
+def test_less_than_all_that_is_cut_off_goes_on(tiny, tmp_path, monkeypatch, flags, at):
     """Checkpoints hold what is trained, and the base is read anew."""
-    flags = ("--grid.lora_rank", "2", "4", "--lora_dropout", "0.1")
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert main(command(tiny, whole, *flags)) == 0
-    cut_and_go_on(command(tiny, out, *flags, "--checkpoint_every", "1"), out, monkeypatch, [7])
+    cut_and_go_on(command(tiny, out, *flags, "--checkpoint_every", "1"), out, monkeypatch, at)
     assert_same(whole, out)
 
 

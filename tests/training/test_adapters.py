@@ -7,7 +7,7 @@ import re
 import jax
 import numpy as np
 import pytest
-from small_groups import assert_same, plan_for, run
+from small_groups import assert_same, plan_for, plans_for, run
 
 from jaxtune.core.errors import UserError
 from jaxtune.models.adapters import is_adapter
@@ -74,6 +74,23 @@ def test_the_base_has_no_trial_axis(tiny):
     assert copied <= {(5, width, width)}  # the pooler's, which every trial trains
 
 
+def test_what_pissa_leaves_of_the_base_goes_by_the_rank(tiny):
+    """Ranks are programs of their own; a grid over what scales and trains adapters is one."""
+    flags = ["--lora_init", "pissa", "--grid.lora_rank", "2", "4", "--grid.lora_alpha", "4", "16"]
+    plans = plans_for(tiny, *flags, "--max_steps", "2", "--num_seeds", "1")
+    assert [len(plan.trials) for plan in plans] == [2, 2]
+    kernel = "encoder/layers/query/kernel"
+    kept = [paths(plan.task.frozen)[kernel] for plan in plans]
+    assert np.abs(kept[0] - kept[1]).max() > 1e-3
+    assert plans[0].drawn_anew == ["pooler", "classifier"]
+    (drawn,) = plans_for(tiny, "--lora_rank", "2", "--max_steps", "2", "--num_seeds", "1")
+    assert drawn.drawn_anew == ["pooler", "classifier", "adapters"]
+    np.testing.assert_array_equal(
+        paths(drawn.task.frozen)["encoder/layers/key/kernel"],
+        paths(plans[0].task.frozen)["encoder/layers/key/kernel"],
+    )
+
+
 @pytest.mark.storm
 def test_packed_trains_as_padded_does(tiny):
     flags = [*LORA, "--lora_targets", "all", "--num_seeds", "1", "--dropout", "0"]
@@ -133,6 +150,13 @@ REFUSED = [
     (["--train", "head", "--reinit_layers", "1"], "reinit_layers is 1"),
     (["--train", "head", "--layerwise_lr_decay", "0.9"], "layerwise_lr_decay is 0.9"),
     (["--train", "head", "--early_stop", "0.5"], "early_stop is 0.5"),
+    (["--train", "head_then_all", "--head_ratio", "1"], "head_ratio is 1.0; give a share"),
+    (["--train", "head_then_all", "--head_ratio", "nan"], "head_ratio is nan; give a share"),
+    (["--train", "head_then_all", "--head_learning_rate", "0"], "head_learning_rate is 0.0"),
+    (["--train", "head_then_all", "--early_stop", "0.5"], "give a larger early_stop"),
+    (["--head_ratio", "0.2"], "head_ratio is 0.2, which train head_then_all alone has"),
+    (["--lora_rank", "33", "--lora_init", "pissa"], "of which a layer of the model has 32"),
+    (["--lora_init", "pissa"], "lora_init is pissa, which adapters alone have"),
 ]
 
 

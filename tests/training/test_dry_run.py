@@ -53,6 +53,15 @@ def test_the_plan_with_what_a_probe_saw(tiny):
     assert "in all: 10 trials, 210 trial-steps, about 1:00" in text
 
 
+def test_steps_of_the_head_alone_are_told_and_leave_the_peak_alone(tiny):
+    flags = ["--train", "head_then_all", "--head_learning_rate", "1e-2", "--num_seeds", "1"]
+    (plan,) = plans_for(tiny, *flags, "--grid.head_ratio", "0", "0.5")
+    text = "\n".join(plan_lines([plan], [Probe(10.0, 0.5, 2.0, 3 * 2**20)]))
+    same = "peak learning rate 2e-05, effective 2e-05 (the same)"
+    assert f"\n  head_ratio=0.0: {same}\n" in text
+    assert f"\n  head_ratio=0.5: the head alone for 10 steps, then {same}\n" in text
+
+
 def test_one_of_anything_is_no_plural(tiny):
     (plan,) = plans_for(tiny, "--num_seeds", "1", "--max_steps", "1")
     text = "\n".join(plan_lines([plan], [Probe(10.0, 0.5, 2.0, 3 * 2**20)]))

@@ -16,7 +16,7 @@ import pytest
 import torch
 from small_groups import assert_same, custom_files, plan_for, run
 
-from jaxtune.config.field_groups import LINKS
+from jaxtune.config.field_groups import LINKS, head_first
 from jaxtune.config.parse import parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Hyper, make_trials
@@ -278,6 +278,11 @@ ARMS = [
     {"bias_correction": False, "untuned_warmup": True, "update_clipping": True},
     {"bias_correction": True, "rectify": True},
     {"bias_correction": True, "rectify": True, "untuned_warmup": True},
+    {"bias_correction": False, "train": "head_then_all", "head_ratio": 0.4},
+    {
+        **{"bias_correction": True, "untuned_warmup": True, "second_moment_init": 1.0},
+        **{"train": "head_then_all", "head_ratio": 0.7, "head_learning_rate": 1e-2},
+    },
 ]
 
 
@@ -288,7 +293,7 @@ def test_the_effective_rate_is_the_size_of_steps_by_steady_gradients(arm: dict[s
     common = ["--model=m", "--task=rte", "--num_seeds=1", "--compact_vocabulary=false"]
     off = ["--adam_eps=1e-12", "--weight_decay=0", "--max_grad_norm=null"]
     (trial,) = make_trials(parse([*common, *off, *flags]))
-    tx = make_optimizer(trial.hyper, STEPS, links=LINKS)
+    tx = make_optimizer(trial.hyper, STEPS, links=LINKS, head_first=head_first(trial.config))
     params = tensor("head/classifier/kernel", np.ones((2, 3)))
     state, steady, sizes = tx.init(params), jax.tree.map(lambda p: p * 0.5, params), []
     for _ in range(STEPS):
