@@ -193,17 +193,16 @@ class LocalTrials:
     ) -> SequenceClassifier:
         """The averages after update `count`.
 
-        In a branch of XLA's, into which the new weights come as they were written: fused with the
-        update they would round it, on CPU, otherwise than it is rounded without an average.
+        On CPU in a branch of XLA's, into which the new weights come as they were written: fused
+        with the update they would round it otherwise than it is rounded without an average. On an
+        accelerator fused: of stacked states a branch makes copies, by the compiler for an H100.
         """
         of_each = (hyper.ema_decay, hyper.average_last)
         share = latest_share(*of_each, self.static.num_steps, count, jnp)
-        return jax.lax.cond(
-            jnp.any(share < 1),
-            self._across(moved),
-            lambda average, models, share: models,
-            *(state.average, state.model, share),
-        )
+        move, arguments = self._across(moved), (state.average, state.model, share)
+        if not self.on_cpu:
+            return move(*arguments)
+        return jax.lax.cond(jnp.any(share < 1), move, lambda _, models, __: models, *arguments)
 
     def _weights(
         self, models: SequenceClassifier, frozen: SequenceClassifier
