@@ -55,7 +55,7 @@ SEED_FIELDS = (
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = (
     *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),
-    *("track", "shard", "cluster", "ray_address"),
+    *("track", "shard", "cluster", "ray_address", "runtime_env"),
 )
 _APART = (
     *("save_params", "trials_per_device", "model", "revision", "task"),

@@ -339,5 +339,9 @@ class SweepConfig:
     """With cluster: HOST:PORT of the cluster's head, or auto; null is auto, the cluster that this
     machine is in.
     """
+    runtime_env: bool = False
+    """With cluster: send this package to the nodes, and model and data up to 4 GB; else all of it
+    lies there, the files under the same paths.
+    """
     overwrite: bool = False
     """Replace the results that OUT holds."""

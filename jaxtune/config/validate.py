@@ -256,6 +256,11 @@ def _check_cluster(config: SweepConfig) -> None:
                 f"ray_address is {config.ray_address!r}, which is read with cluster alone; give"
                 " --cluster ray too, or leave it out."
             )
+        if config.runtime_env:
+            raise UserError(
+                "runtime_env is true, and there are no nodes to send anything to; give --cluster"
+                " ray too, or leave it out."
+            )
         return
     if importlib.util.find_spec("ray") is None:
         raise UserError(

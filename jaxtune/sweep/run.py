@@ -90,8 +90,10 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
         if plans:
             _check_one_dev_set(plans)
             plans = _sized(plans) if platform is None else for_workers(plans, platform)
-            if workers:
-                workers.until_one_is_ready()  # before anything is written
+            elsewhere_groups = None
+            if workers:  # before anything is written
+                workers.until_one_is_ready()
+                elsewhere_groups = groups_on(workers, settings, inputs)
             if writes():
                 task = plans[0].task
                 check_labels(out, settings, task.classes, task.dev.labels, task.sentence_lengths)
@@ -106,7 +108,6 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                 starts = [(*choosing(plan), *plan.about_the_start) for plan in plans]
                 for sentence in dict.fromkeys(s for each in starts for s in each):
                     say(sentence)
-            elsewhere_groups = groups_on(workers, settings, inputs) if workers else None
             throughput = train(out, plans, settings, len(own), elsewhere_groups).totals()
         if writes():
             _conclude(out, settings, throughput, trials)

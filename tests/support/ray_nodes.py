@@ -85,13 +85,58 @@ def nodes(count):
         cluster.close()
 
 
-def start(tiny, out, *flags):
+@contextlib.contextmanager
+def sweep_on_nodes(tiny, out, count, least=2, flags=()):
+    """A sweep on so many nodes, of which some trials have ended."""
+    with nodes(count) as cluster:
+        process = start(tiny, out, *flags, *cluster.flags())
+        try:
+            wait_for(lambda: len(finished(out)) >= least, "first trials", process)
+            yield cluster, process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def without(module, folder):
+    """The variables of a node on which a module is not installed."""
+    empty = Path(folder) / f"without-{module}" / module
+    empty.mkdir(parents=True, exist_ok=True)
+    code = f"raise ModuleNotFoundError(\"No module named '{module}'\", name='{module}')\n"
+    (empty / "__init__.py").write_text(code)
+    return {"PYTHONPATH": str(empty.parent)}
+
+
+@contextlib.contextmanager
+def head_of(home, **variables):
+    """A cluster of one node by `ray start`, of a user whose home and temporary folder that is; its
+    address, and the user's variables.
+    """
+    own = {"HOME": home, "RAY_TMPDIR": home, "RAY_USAGE_STATS_ENABLED": "0"}
+    words = ["start", "--head", "--port", "0", "--num-cpus", "1", "--block"]
+    words += ["--include-dashboard", "false"]
+    head = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", *words],
+        env=os.environ | own | variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    noted = Path(home, "ray", "ray_current_cluster")
+    try:
+        wait_for(lambda: noted.is_file() and noted.read_text(), "head", head)
+        yield noted.read_text(), own
+    finally:
+        head.terminate()  # and with it what it has started
+        head.wait(60)
+
+
+def start(tiny, out, *flags, **variables):
     """The command, in a process of its own that plans and writes, or does all."""
     return subprocess.Popen(
         [sys.executable, "-m", "jaxtune.sweep", *command(tiny, out, *flags)],
         # Ray shows workers the folder of the driver, and not that of this package is meant.
         cwd=Path(out).parent,
-        env=environment() | {"JAX_NUM_CPU_DEVICES": "2"},
+        env=environment() | {"JAX_NUM_CPU_DEVICES": "2"} | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

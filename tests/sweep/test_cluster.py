@@ -85,6 +85,7 @@ def test_without_ray_what_to_install_is_said(tiny, tmp_path, capsys, monkeypatch
         (["--cluster", "ray", "--dry_run"], "a dry run tries steps on this machine"),
         (["--cluster", "ray", "--checkpoint_every", "3"], "workers keep no checkpoints"),
         (["--ray_address", "auto"], "give --cluster ray too"),
+        (["--runtime_env", "true"], "give --cluster ray too"),
     ],
 )
 def test_what_does_not_go_together_is_refused(tiny, tmp_path, capsys, flags, sentence):

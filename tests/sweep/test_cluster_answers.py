@@ -142,6 +142,7 @@ def asked(tiny):
         "first": 0,
         "share": [0, 1],
         "inputs": {role: list(file) for role, file in read_inputs(settings).items()},
+        "files": {},
         "fingerprint": fingerprint(plan),
     }
 
@@ -171,7 +172,8 @@ class TestWhatAWorkerRefuses:
     def test_a_model_that_is_not_there_is_named(self, asked):
         settings = asked["settings"] | {"model": "/nowhere/model"}
         problem = self.opened(asked, settings=settings)["problem"]
-        assert problem.startswith("There is no folder /nowhere/model")
+        assert "There is no folder /nowhere/model" in problem
+        assert "up to 4 GB are sent with --runtime_env true" in problem
 
     def test_other_tokens_of_the_same_files_are_refused(self, asked):
         assert "other tokens" in self.opened(asked, fingerprint="0" * 64)["problem"]

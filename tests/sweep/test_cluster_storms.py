@@ -1,6 +1,6 @@
 """Kills, stalls and refusals on a Ray cluster: nothing lost, nothing twice, to the bit."""
 
-import contextlib
+import functools
 import os
 import re
 import shutil
@@ -9,7 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
-from ray_nodes import IMPATIENT, finished, nodes, said, start, wait_for, who_ran
+from ray_nodes import (
+    IMPATIENT,
+    finished,
+    nodes,
+    said,
+    start,
+    sweep_on_nodes,
+    wait_for,
+    who_ran,
+    without,
+)
 from same_results import assert_same_trials
 
 import jaxtune
@@ -51,17 +61,7 @@ def assert_whole(plain, out):
     assert_same_trials(plain, out)
 
 
-@contextlib.contextmanager
-def running(tiny, out, count, least=2, flags=FLAGS):
-    """A sweep on so many nodes, of which some trials have ended."""
-    with nodes(count) as cluster:
-        process = start(tiny, out, *flags, *cluster.flags())
-        try:
-            wait_for(lambda: len(finished(out)) >= least, "first trials", process)
-            yield cluster, process
-        finally:
-            process.kill()
-            process.communicate()
+running = functools.partial(sweep_on_nodes, flags=FLAGS)
 
 
 def test_three_nodes_give_the_trials_of_one_machine(tiny, plain, tmp_path):
@@ -77,7 +77,9 @@ def test_a_killed_worker(tiny, plain, tmp_path):
     with running(tiny, out, 2) as (cluster, process):
         (worker,) = cluster.workers(cluster.nodes[0])
         os.kill(worker, signal.SIGKILL)
-        assert "Lost a worker on" in said(process)
+        output = said(process)
+    assert "Lost a worker on" in output
+    assert "its process was killed or has crashed; the kernel kills where memory runs" in output
     assert_whole(plain, out)
 
 
@@ -179,11 +181,8 @@ def test_a_node_with_another_version_is_refused_by_name(tiny, plain, tmp_path, o
 
 
 def test_where_all_nodes_are_refused_the_reasons_are_said(tiny, tmp_path):
-    empty = tmp_path / "empty" / "jaxtune"
-    empty.mkdir(parents=True)
-    (empty / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'jaxtune'\")\n")
     with nodes(0) as cluster:
-        cluster.nodes.append(cluster.add(PYTHONPATH=str(empty.parent)))
+        cluster.nodes.append(cluster.add(**without("jaxtune", tmp_path)))
         error = said(start(tiny, tmp_path / "out", *FLAGS, *cluster.flags()), 1)
     assert error.startswith("error: No node can run the trials: ")
     assert f"jaxtune {jaxtune.__version__} is not installed there" in error

@@ -7,7 +7,8 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,11 @@ from jaxtune.core.errors import UserError
 AUTO = "auto"
 ADDRESS = "RAY_ADDRESS"  # of a user; Ray lets it win over every other
 ANSWER_SECONDS = 4.0  # that a server has for a first word
+HEAD_SECONDS = 30.0  # without a word of the head; after 60 Ray ends this process
+AGAIN = (
+    "what was finished is kept: start it again, and give the same command, or give it without"
+    " --cluster."
+)
 # What Ray prints past its own switches, and that it tells its makers of every use.
 SWITCHES = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -41,20 +47,23 @@ class Node(NamedTuple):
 
 
 @contextlib.contextmanager
-def joined(address: str | None) -> Iterator[None]:
+def joined(address: str | None, with_package: bool = False) -> Iterator[None]:
     """This process is a driver of the cluster meanwhile; raises UserError where there is none.
 
     Nothing is started: who has no cluster needs none, for a sweep takes all devices of a machine.
 
     Args:
         address: HOST:PORT of the head, or auto or None for the cluster that this machine is in.
+        with_package: whether workers run this very package, which is sent to them.
     """
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
-    import ray
-
     given = address or AUTO
     place = _place(given)
+    if place is not None and (mode := _auth_mode(place)):
+        os.environ.setdefault("RAY_AUTH_MODE", mode)
+    import ray
+
     if place is not None and not _answers(place):
         raise UserError(
             f"No Ray cluster answers at {place}; start one (ray start --head), or say with"
@@ -63,10 +72,17 @@ def joined(address: str | None) -> Iterator[None]:
     before = os.environ.pop(ADDRESS, None)  # `given` is it, or wins
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
-        # Of a cluster that was found here Ray takes the token too, to an address it sends none.
+        # Of a cluster that was found here Ray may take a token, too, to an address it sends none.
         found = given == AUTO and before in (None, "", AUTO)
         to = AUTO if found or place is None else place
-        ray.init(to, log_to_driver=False, logging_level=logging.CRITICAL)
+        package = Path(__file__).parents[2]
+        sends = {"py_modules": [str(package)], "excludes": ["__pycache__"]}
+        ray.init(
+            to,
+            runtime_env=sends if with_package else None,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(_why_not(given, error)) from error
     finally:
@@ -78,6 +94,38 @@ def joined(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+class Head:
+    """The head of the cluster that this process has joined, as it is heard of."""
+
+    def __init__(self) -> None:
+        import ray
+
+        own = ray.get_runtime_context()
+        self._place, self._node = own.gcs_address, own.get_node_id()
+        self._heard_at = time.monotonic()
+
+    def answers(self) -> bool:
+        """Whether it does: else a call to it would wait.
+
+        Raises UserError when it has been silent for long.
+        """
+        if _answers(self._place):
+            self._heard_at = time.monotonic()
+            return True
+        if time.monotonic() - self._heard_at > HEAD_SECONDS:
+            raise UserError(
+                f"The cluster's head at {self._place} does not answer any more; {AGAIN}"
+            )
+        return False
+
+    def check_own(self, nodes: Sequence[Node]) -> None:
+        """Raises UserError where this process's own node is none of the living: it can begin no
+        worker any more.
+        """
+        if all(node.id != self._node for node in nodes):
+            raise UserError(f"The node that this command runs on has left the cluster; {AGAIN}")
 
 
 def living_nodes() -> list[Node]:
@@ -113,6 +161,24 @@ def _place(address: str) -> str | None:
     noted = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir()), "ray", "ray_current_cluster")
     with contextlib.suppress(OSError, UnicodeDecodeError):
         return noted.read_text().strip() or None
+    return None
+
+
+def _auth_mode(place: str) -> str | None:
+    """Whether this machine's node of that cluster runs with tokens, `token` or `disabled`; None
+    where there is no such node. Its driver has to do as it does, and Ray looks only at whether the
+    user has a token, and with an address not even at that.
+    """
+    host, _, port = place.rpartition(":")
+    names = {place}
+    with contextlib.suppress(OSError):
+        names.add(f"{socket.gethostbyname(host)}:{port}")
+    flags = {f"--gcs-address={name}".encode() for name in names}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if flags & {*process.joinpath("cmdline").read_bytes().split(b"\0")}:
+                variables = process.joinpath("environ").read_bytes().lower().split(b"\0")
+                return "token" if b"ray_auth_mode=token" in variables else "disabled"
     return None
 
 

@@ -20,6 +20,7 @@ from jaxtune.storage.inputs import Inputs, absolute
 from jaxtune.sweep.cluster.hand_out import MOST_LOSSES, HandOut
 from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, check_group
 from jaxtune.sweep.cluster.same_plan import fingerprint
+from jaxtune.sweep.cluster.sent_files import SentFiles
 from jaxtune.sweep.cluster.who_ran import note_workers
 from jaxtune.sweep.cluster.workers import Ended, Handle, Workers
 from jaxtune.sweep.results import Keep, SweepResults
@@ -42,6 +43,7 @@ class ClusterGroups:
         plans: Sequence[ProgramPlan],
         settings: Settings,
         inputs: Inputs,
+        files: SentFiles,
         results: SweepResults,
         asked: Interruption,
     ):
@@ -50,6 +52,7 @@ class ClusterGroups:
         self._trials = {trial.number: trial for plan in plans for trial in plan.trials}
         self._settings = yaml.safe_load(absolute(settings).as_yaml())
         self._inputs = {role: list(file) for role, file in inputs.items()}
+        self._files = files
         self._fingerprints = [fingerprint(plan) for plan in plans]
         self._hand_out = HandOut([])
         self._left = 0  # trials that have not left their results
@@ -104,6 +107,7 @@ class ClusterGroups:
             "first": self._plans[program].trials[0].number,
             "share": share,
             "inputs": self._inputs,
+            "files": self._files,
             "fingerprint": self._fingerprints[program],
         }
 

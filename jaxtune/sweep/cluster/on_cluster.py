@@ -10,6 +10,7 @@ from jaxtune.core.signals import Interruption
 from jaxtune.storage.inputs import Inputs
 from jaxtune.sweep.cluster.connection import joined
 from jaxtune.sweep.cluster.driving import ClusterGroups
+from jaxtune.sweep.cluster.sent_files import sent
 from jaxtune.sweep.cluster.workers import Workers
 from jaxtune.sweep.results import SweepResults
 from jaxtune.sweep.train import GroupsOf
@@ -19,7 +20,7 @@ from jaxtune.training.plan import ProgramPlan, stacks_trials
 @contextlib.contextmanager
 def workers_of(config: SweepConfig) -> Iterator[Workers]:
     """The workers of the cluster that is asked for, which begin at once; all end with the block."""
-    with joined(config.ray_address):
+    with joined(config.ray_address, config.runtime_env):
         workers = Workers(config.compile_cache)
         try:
             yield workers
@@ -38,12 +39,16 @@ def for_workers(plans: Sequence[ProgramPlan], platform: str) -> list[ProgramPlan
 
 
 def groups_on(workers: Workers, settings: Settings, inputs: Inputs) -> GroupsOf:
-    """What trains plans on these workers."""
+    """What trains plans on these workers; with `runtime_env` their files are sent now.
+
+    Raises UserError where Ray has no room for them.
+    """
+    files = sent(inputs) if settings.base.runtime_env else {}
 
     def groups(
         plans: Sequence[ProgramPlan], results: SweepResults, asked: Interruption
     ) -> ClusterGroups:
-        return ClusterGroups(workers, plans, settings, inputs, results, asked)
+        return ClusterGroups(workers, plans, settings, inputs, files, results, asked)
 
     return groups
 

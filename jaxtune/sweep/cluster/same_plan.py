@@ -3,12 +3,16 @@
 import dataclasses
 import hashlib
 import platform
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 import jaxtune.core.version as version
+from jaxtune.config.parse import Settings
+from jaxtune.core.errors import UserError
+from jaxtune.storage.inputs import Input, changes, read_inputs
 from jaxtune.storage.manifest import PACKAGES
 from jaxtune.training.plan import ProgramPlan
 
@@ -27,6 +31,26 @@ def _source() -> str:
     for file in sorted(root.rglob("*.py")):
         found.update(str(file.relative_to(root)).encode() + file.read_bytes())
     return found.hexdigest()[:8]
+
+
+def check_inputs(inputs: Mapping[str, Sequence[str]], settings: Settings, sent: bool) -> None:
+    """Raises UserError where the files of the settings are not those of the driver.
+
+    Args:
+        inputs: the driver's, by role: path and sha256.
+        sent: whether they were sent here by it.
+    """
+    before = {role: Input(*file) for role, file in inputs.items()}
+    try:
+        found = changes(before, read_inputs(settings), whole=True)
+    except UserError as error:  # there is no model
+        found = [str(error).rstrip(".")]
+    if not found:
+        return
+    mend = "put the same there, under the same path; up to 4 GB are sent with --runtime_env true"
+    if sent:
+        mend = "they changed on their way, or before it: give the command again"
+    raise UserError(f"model or data are not those of here ({'; '.join(found)}); {mend}")
 
 
 def fingerprint(plan: ProgramPlan) -> str:

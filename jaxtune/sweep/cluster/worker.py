@@ -47,8 +47,8 @@ class Worker:
 
         Args:
             asked: `settings` of the sweep, the number `first` of any trial of the program, the
-                trials of a fair `share`, the `inputs` with their sha256, and the driver's
-                `fingerprint`.
+                trials of a fair `share`, the `inputs` with their sha256, the `files` that were sent
+                (none: they lie here), and the driver's `fingerprint`.
         """
         return _answered(lambda: self._open_program(asked))
 
@@ -75,30 +75,20 @@ class Worker:
 
     def _open_program(self, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
         from jaxtune.config.parse import from_settings
-        from jaxtune.config.trials import make_trials, program_config
-        from jaxtune.storage.inputs import Input, changes, read_inputs
-        from jaxtune.sweep.cluster.same_plan import fingerprint
+        from jaxtune.sweep.cluster.same_plan import check_inputs, fingerprint
+        from jaxtune.sweep.cluster.sent_files import laid_out
         from jaxtune.sweep.groups import RunningProgram
         from jaxtune.training.group_size import how_sized, sized
-        from jaxtune.training.plan import make_plans
 
         self._open.close()
         self._program, self._params = None, {}
-        settings = from_settings(asked["settings"])
-        before = {role: Input(*file) for role, file in asked["inputs"].items()}
-        if found := changes(before, read_inputs(settings), whole=True):
-            raise UserError(
-                f"model or data are not those of here ({'; '.join(found)}); put the same there,"
-                " under the same path"
-            )
-        trials = {trial.number: trial for trial in make_trials(settings)}
-        config = program_config(trials[asked["first"]].config)
-        members = [t for t in trials.values() if program_config(t.config) == config]
-        elsewhere = {trial.number for trial in members} - {*asked["share"]}
-        (plan,) = make_plans(members, elsewhere=elsewhere)
+        files, inputs = asked["files"], asked["inputs"]
+        with laid_out(files, asked["settings"], inputs) as given:
+            settings = from_settings(given)
+            check_inputs(inputs, settings, sent=bool(files))
+            self._trials, plan = _planned(settings, asked["first"], asked["share"])
         if fingerprint(plan) != asked["fingerprint"]:
             raise UserError("it reads other tokens or labels from the same model and data")
-        self._trials = trials
         plan = sized(plan)
         self._program = RunningProgram(plan, self._meter)
         self._open.enter_context(self._program.data_on_devices())
@@ -138,6 +128,18 @@ class Worker:
 
         leaves = jax.tree.leaves(self._params[number][kind])
         return {}, {str(place): leaf for place, leaf in enumerate(leaves)}
+
+
+def _planned(settings: Any, first: int, share: Sequence[int]) -> tuple[dict[int, Any], Any]:
+    """The sweep's trials by number, and the plan of the program that the first of them is of."""
+    from jaxtune.config.trials import make_trials, program_config
+    from jaxtune.training.plan import make_plans
+
+    trials = {trial.number: trial for trial in make_trials(settings)}
+    config = program_config(trials[first].config)
+    members = [t for t in trials.values() if program_config(t.config) == config]
+    (plan,) = make_plans(members, elsewhere={trial.number for trial in members} - {*share})
+    return trials, plan
 
 
 def _answered(call: Callable[[], tuple[dict[str, Any], Mapping[str, Any]]]) -> bytes:

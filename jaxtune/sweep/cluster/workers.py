@@ -1,6 +1,7 @@
 """The workers of a sweep: one for each GPU of the cluster, or one with all CPUs of each node."""
 
 import dataclasses
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.version import __version__
-from jaxtune.sweep.cluster.connection import Node, living_nodes, remote
+from jaxtune.sweep.cluster.connection import Head, Node, living_nodes, remote
 from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, unpack
 from jaxtune.sweep.cluster.same_plan import versions
 from jaxtune.sweep.cluster.worker import Worker
@@ -66,6 +67,7 @@ class Workers:
         self._looked_at = self._seen_at = time.monotonic()
         self._waits = False
         self._own = versions()
+        self._head = Head()
         self.all: list[Handle] = []
         self._ever: list[Handle] = []
         self._gone: list[Handle] = []  # that held trials
@@ -80,11 +82,17 @@ class Workers:
         self._begin(nodes)
 
     def look(self) -> None:
-        """Begins workers on nodes that have come; raises UserError where no node is of use."""
+        """Begins workers on nodes that have come; raises UserError where no node is of use, or the
+        head is lost.
+        """
         if time.monotonic() - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = time.monotonic()
-        self._begin(living_nodes())
+        if not self._head.answers():
+            return
+        nodes = living_nodes()
+        self._head.check_own(nodes)
+        self._begin(nodes)
         if self.all:
             self._seen_at, self._waits = time.monotonic(), False
         elif self._left_out.keys() >= self._nodes.keys() and self._left_out:
@@ -238,10 +246,9 @@ class Workers:
         except DamagedAnswerError as error:
             return Ended(worker, method, None, str(error))
         except ray.exceptions.RayError as error:
-            if "No module named 'jaxtune" in str(error):
-                why = f"jaxtune {__version__} is not installed there"
-                self.leave_out(worker.node, why)
-            lives = any(node.id == worker.node.id for node in living_nodes())
+            if missing := re.search(r"No module named '(\w+)", str(error)):
+                self.leave_out(worker.node, _not_installed(missing[1]))
+            lives = self._head.answers() and any(n.id == worker.node.id for n in living_nodes())
             return Ended(worker, method, None, _short(error), blamed=lives)
         if fault := answer.facts.get("fault"):
             return Ended(worker, method, None, _last_line(fault))
@@ -264,11 +271,21 @@ class Workers:
         worker.facts = facts
 
 
+def _not_installed(name: str) -> str:
+    """Why a node without a module is of no use."""
+    if name == "jaxtune":
+        return f"jaxtune {__version__} is not installed there; it is sent with --runtime_env true"
+    return f"{name} is not installed there; install what jaxtune needs"
+
+
 def _short(error: BaseException) -> str:
     """Why a worker was lost, without Ray's advice."""
     kind = type(error).__name__
     if kind == "OutOfMemoryError":  # of the host, found by Ray's monitor
         return "its node ran out of memory"
+    if found := re.search(r"actor is dead because (its [a-z ]+)\.", str(error)):
+        killed = "its process was killed or has crashed; the kernel kills where memory runs out"
+        return killed if "worker process" in found[1] else found[1]
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if lines and "creation task" in lines[0]:  # the lines are a traceback
         return f"it does not begin: {lines[-1][:150]}"
