@@ -66,8 +66,8 @@ def left_out_chances(known: pd.DataFrame, asked: pd.DataFrame, column: str) -> V
 
 def area(failed: Flags, chances: Values) -> Estimate:
     """Area under the ROC curve: the chance that a failed trial has a higher chance than one that
-    did not fail, ties half; with Brunner and Munzel's interval, for trials that are independent, and
-    an exact one where all pairs are in order.
+    did not fail, ties half; with Brunner and Munzel's interval, which takes trials as independent,
+    and an exact one where all pairs are in order.
     """
     if failed.all() or not failed.any():
         return Estimate(None, reason=f"{'every' if failed.all() else 'no'} trial failed")

@@ -39,6 +39,14 @@ class Gap(NamedTuple):
         return self.one.value < self.other.value
 
     @property
+    def counts(self) -> str:
+        """Such as `9 of 90 against 40 of 90 failed (p = 0.01)`."""
+        return (
+            f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed"
+            f" ({show_p(self.p)})"
+        )
+
+    @property
     def words(self) -> str:
         """Such as `9 of 90 against 40 of 90 failed, -34 points (95 % interval ...; p ...)`."""
         value, low, high = np.array(self.difference[:3], float) * 100

@@ -7,6 +7,7 @@ import pandas as pd
 
 from jaxtune.core.schedules import show_rate
 from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.wording import show_p
 from jaxtune.study.finding import Claim, show
 from jaxtune.study.link_arms import ADAM, CLIPPING, EPS, NONE, SCHEDULE
 from jaxtune.study.link_tests import BestGap, Gap
@@ -92,30 +93,61 @@ def _claim(asks: str, gap: Gap | None) -> Claim:
 def in_words(
     deep: pd.DataFrame,
     best: pd.DataFrame,
-    at_one_rate: Mapping[str, Gap],
-    at_their_best: Mapping[str, BestGap],
     areas: Mapping[str, Mapping[str, Estimate]],
-    at_one_step: Mapping[str, Gap],
-    rates: Mapping[tuple[Any, ...], float],
+    gaps: Mapping[str, Mapping[str, Gap]],
 ) -> str:
+    """What was found: a sentence that stands alone, then which arms were shown to differ.
+
+    Args:
+        gaps: of every arm, by where it is compared with `none`.
+    """
+
     def failed(rows: pd.DataFrame, arm: str) -> str:
         part = share_of(rows[rows["arm"] == arm])
         return f"{part.count} of {part.n}"
 
+    def differing(found: Mapping[str, Gap]) -> str:
+        parts = [
+            f"{', '.join(f'[{a}]' for a, gap in found.items() if gap.fails_less is less)} {how}"
+            for less, how in ((True, "less"), (False, "more"))
+            if any(gap.fails_less is less for gap in found.values())
+        ]
+        return " and ".join(parts) or "none"
+
     steps = ", ".join(f"{show(both['step'], 2)} ({norms})" for norms, both in areas.items())
-    every = "; ".join(f"[{arm}] {gap.words}" for arm, gap in at_one_rate.items())
-    chosen = "; ".join(f"[{arm}] {gap.words}" for arm, gap in at_their_best.items())
-    same_step = "; ".join(f"[{arm}] {gap.words}" for arm, gap in at_one_step.items())
-    by_cell = ", ".join(
-        f"{family} {b2:g} [{arm}] {show_rate(rate)}" for (family, b2, arm), rate in rates.items()
-    )
+    shown = "; ".join(f"{where} {differing(found)}" for where, found in gaps.items())
     return (
         f"Over all learning rates {failed(deep, NONE)} trials failed without correction and"
         f" {failed(deep, SCHEDULE)} with it as a schedule, at each arm's own best rate"
         f" {failed(best, NONE)} and {failed(best, SCHEDULE)} fresh ones; the AUC of the largest"
-        f" effective step is {steps}."
-        f" At one learning rate, against [{NONE}]: {every}."
-        f" At its best rate, on fresh seeds, against [{NONE}]: {chosen}."
-        f" At the same effective step, against [{NONE}]: {same_step}."
-        f" Best rates: {by_cell}."
+        f" effective step is {steps}. Shown to fail less or more than [{NONE}]:"
+        f" {shown}."
     )
+
+
+def arm_notes(
+    at_one_rate: Mapping[str, Gap],
+    at_their_best: Mapping[str, BestGap],
+    at_one_step: Mapping[str, Gap],
+) -> list[str]:
+    """What was found of each arm, a note for every one."""
+
+    def note(arm: str) -> str:
+        best, step = at_their_best.get(arm), at_one_step.get(arm)
+        parts = [f"at one learning rate {at_one_rate[arm].counts}"]
+        if step:
+            parts.append(f"at one effective step {step.counts}")
+        if best:
+            mean = f"mean {show(best.mean)} ({show_p(best.location_p, best.location.at_most)})"
+            parts.append(f"at its best rate {best.failures.counts}, {mean}")
+        return f"[{arm}] against [{NONE}]: {'; '.join(parts)}."
+
+    return [note(arm) for arm in at_one_rate]
+
+
+def rate_notes(rates: Mapping[tuple[Any, ...], float]) -> list[str]:
+    """The best rates, a note for every family and b2."""
+    by_place: dict[str, list[str]] = {}
+    for (family, b2, arm), rate in rates.items():
+        by_place.setdefault(f"{family}, b2 {b2:g}", []).append(f"[{arm}] {show_rate(rate)}")
+    return [f"Best rates, {place}: {', '.join(found)}." for place, found in by_place.items()]

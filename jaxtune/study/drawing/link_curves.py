@@ -14,7 +14,6 @@ from jaxtune.report.drawing import (
     arm_style,
     box,
     floor_line,
-    legend_below,
     line,
     log_rate_axis,
     trial_marks,
@@ -23,6 +22,7 @@ from jaxtune.report.points import padded
 from jaxtune.stats.intervals import share
 from jaxtune.study.link_arms import ARMS
 
+LEGEND_COLUMNS = 5
 OVER = {"learning_rate": "learning rate as set", "bin": "largest effective step over weights"}
 
 
@@ -49,7 +49,7 @@ def _curves(trials: pd.DataFrame) -> Figure:
             axes.set_title(str(norms))
             log_rate_axis(axes, label)
         panels[0].set_ylabel("share of failed trials")
-    return legend_below(figure, _handles(grid[0]))
+    return _with_legend(figure, grid[0])
 
 
 def _depths(trials: pd.DataFrame) -> Figure:
@@ -66,7 +66,7 @@ def _depths(trials: pd.DataFrame) -> Figure:
         axes.set_title(str(family))
         log_rate_axis(axes, OVER["learning_rate"])
     panels[0].set_ylabel("share of failed trials")
-    return legend_below(figure, _handles(panels))
+    return _with_legend(figure, panels)
 
 
 def _best(trials: pd.DataFrame) -> Figure:
@@ -108,9 +108,12 @@ def _in_order(trials: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(arm, parts[arm]) for arm in ARMS if arm in parts]
 
 
-def _handles(panels: np.ndarray) -> list:
-    """Each label once, whichever panel has it."""
+def _with_legend(figure: Figure, panels: np.ndarray) -> Figure:
+    """The figure, made higher for each label once, whichever panel has it."""
     found = {}
     for axes in panels:
         found |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    return list(found.values())
+    rows = -(-len(found) // LEGEND_COLUMNS)
+    figure.set_figheight(figure.get_figheight() + 0.1 + 0.2 * rows)
+    figure.legend(handles=[*found.values()], loc="outside lower center", ncols=LEGEND_COLUMNS)
+    return figure

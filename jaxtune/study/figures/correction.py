@@ -40,18 +40,20 @@ from jaxtune.study.link_tests import (
     best_rates,
 )
 from jaxtune.study.link_words import (
+    arm_notes,
     claims_at_best,
     claims_at_one_rate,
     claims_of_models,
     claims_of_steps,
     in_words,
+    rate_notes,
 )
 from jaxtune.study.measures import joined, score_table
 
 TITLE = "What exactly does the correction do?"
 PAPER = (
-    "Bias correction makes fine-tuning stable (Mosbach et al. 2021), and is an implicit schedule"
-    " that helps little once the learning rate is tuned (Laing and Orvieto 2025, of pre-training)."
+    "Bias correction makes fine-tuning stable (Mosbach and others, 2021); it is an implicit"
+    " schedule and helps little once the rate is tuned (Laing and Orvieto, 2025, of pre-training)."
 )
 # Updates whose largest effective step may tell failures; the last are all.
 FIRST_UPDATES = (20, 60, AT_THE_END)
@@ -99,7 +101,16 @@ def conclude(
     return Finding(
         title=TITLE,
         paper=PAPER,
-        here=in_words(deep, best, at_one_rate, at_their_best, areas, at_one_step, rates),
+        here=in_words(
+            deep,
+            best,
+            areas,
+            {
+                "at one learning rate": at_one_rate,
+                "at its own best rate": {arm: gap.failures for arm, gap in at_their_best.items()},
+                "at the same effective step": at_one_step,
+            },
+        ),
         claims=[
             *claims_at_one_rate(at_one_rate),
             *claims_at_best(at_their_best),
@@ -119,7 +130,11 @@ def conclude(
                 "models": [model.wanted.name for model in models],
             }
         ),
-        notes=_notes(study, models, left_out, rates, first),
+        notes=[
+            *arm_notes(at_one_rate, at_their_best, at_one_step),
+            *rate_notes(rates),
+            *_notes(study, models, left_out, rates, first),
+        ],
     )
 
 
