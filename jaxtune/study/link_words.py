@@ -18,6 +18,7 @@ PREDICTS = 0.9
 
 
 def claims_at_one_rate(gaps: Mapping[str, Gap]) -> list[Claim]:
+    """Each part by itself, and what might do the same."""
     asked = {
         SCHEDULE: "the schedule alone",
         EPS: "what the correction does to eps, alone,",
@@ -44,6 +45,7 @@ def claims_at_best(gaps: Mapping[str, BestGap]) -> list[Claim]:
 def claims_of_steps(
     areas: Mapping[str, Mapping[str, Estimate]], at_one_step: Mapping[str, Gap]
 ) -> list[Claim]:
+    """Whether one variable tells failures, and whether an arm does more than change it."""
     found = "; ".join(
         f"{norms}: {show(both['step'], 2)}, the learning rate as set {show(both['rate'], 2)}"
         for norms, both in areas.items()
@@ -75,6 +77,7 @@ def _predicts(areas: Sequence[Estimate]) -> bool | None:
 
 
 def claims_of_models(norms: Gap | None, depths: Mapping[str, Gap]) -> list[Claim]:
+    """The place of the norms, and depth by family."""
     return [
         _claim("at the same settings a ModernBERT (norms before) fails less than a BERT", norms),
         *(

@@ -211,12 +211,8 @@ def _notes(
     rates: Mapping[tuple[Any, ...], float],
     first: int,
 ) -> list[str]:
-    ends = [
-        (family, rate in (min(own), max(own)))
-        for (family, *_), rate in rates.items()
-        for own in [rates_of(study, family)]
-    ]
-    at_the_edge = sum(edge for _, edge in ends)
+    grids = [(rate, rates_of(study, family)) for (family, *_), rate in rates.items()]
+    at_the_edge = sum(rate in (min(grid), max(grid)) for rate, grid in grids)
     updates = "all" if first == AT_THE_END else f"the first {first}"
     notes = [
         "The plan stands in docs/study/correction.md, committed before any trial was run.",
@@ -224,7 +220,7 @@ def _notes(
         " seeds) over the root mean square of the pre-trained matrices. It is the closed form:"
         " history has no norms of updates, and eps is left aside.",
         f"Held-out loss in nats (scale of the weights): {model_words(models)}.",
-        f"{at_the_edge} of {len(ends)} best rates lie at an edge of their grid.",
+        f"{at_the_edge} of {len(grids)} best rates lie at an edge of their grid.",
         f"Norms: {AFTER} are {', '.join(f for f, n in NORMS.items() if n == AFTER)}; a ModernBERT"
         " differs from them in more than that.",
         "Trials of one pre-trained model are alike, which the tests do not count.",
