@@ -195,9 +195,10 @@ def test_the_page_and_the_terminal(found, capsys):
     assert text.count("<img ") == 3
     for words in (
         "docs/study/correction.md",
-        "[untuned warm-up]",
-        "Best rates: ",
-        "history has no",
+        "<li>[untuned warm-up] against [none]: at one learning rate ",
+        "<li>Best rates, albert, b2 0.98: [none] ",
+        "history has no norms",
+        "than [none]: at one learning rate [schedule], [schedule and eps], [clipping],",
     ):
         assert words in text
     say_finding(finding)
