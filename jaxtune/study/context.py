@@ -22,11 +22,13 @@ MINIATURE = "miniature"
 # Steps between evaluations of sweeps that are read at their end alone: more than any has.
 AT_THE_END = 10_000_000
 BOTH_ARMS = {"bias_correction": (False, True)}
-# What the paper sets per family (appendix 7.3); BERT's are the defaults of a sweep.
+# What the paper sets per family (appendix 7.3); BERT's are the defaults of a sweep, and a
+# ModernBERT, which the paper does not have, takes them.
 FAMILY_SETTINGS: dict[str, dict[str, Any]] = {
     "bert": {},
     "roberta": {"adam_b2": 0.98, "weight_decay": 0.1, "max_grad_norm": None},
     "albert": {"dropout": 0.0, "weight_decay": 0.0},
+    "modernbert": {},
 }
 # The quickstart's, as in jaxtune/data/miniature/quickstart.yaml.
 MINIATURE_SETTINGS: dict[str, Any] = {"max_grad_norm": None, "dropout": 0.1}
@@ -169,7 +171,8 @@ def family_settings(model: str) -> dict[str, Any]:
         return FAMILY_SETTINGS[family]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{file} names no BERT, RoBERTa or ALBERT (model_type); give a folder or hub id of one."
+            f"{file} names no BERT, RoBERTa, ALBERT or ModernBERT (model_type); give a folder or"
+            " hub id of one."
         ) from error
 
 

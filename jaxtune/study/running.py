@@ -15,7 +15,7 @@ from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import HOLDS, Finding, write_finding
 from jaxtune.study.measures import NothingToShowError
 from jaxtune.study.page import first_sentence, write_page
-from jaxtune.study.settings import FIGURES, StudyConfig, as_yaml, check_text
+from jaxtune.study.settings import CORRECTION, FIGURES, StudyConfig, as_yaml, check_text
 
 
 def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
@@ -35,7 +35,7 @@ def run_studies(config: StudyConfig, argv: Sequence[str]) -> None:
     if config.dry_run:
         return
     write_text(config.out / "study.yaml", as_yaml(config))
-    page = write_page(config.out, FIGURES)
+    page = write_page(config.out, (*FIGURES, CORRECTION))
     if len(findings) > 1:
         say_findings(findings)
     say(f"\n{duration(time.monotonic() - began)} in all. All numbers and pictures: {page}")

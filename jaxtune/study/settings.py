@@ -26,6 +26,7 @@ Figure = Literal[
     "generalization",
     "ablation",
     "training_curves",
+    "correction",
     "all",
 ]
 
@@ -41,7 +42,9 @@ class StudyConfig:
     """
 
     figure: Figure = dataclasses.field(metadata={"positional": "FIGURE"})
-    """Which experiment; `all` runs every one and writes OUT/study.html."""
+    """Which experiment; `all` runs every one of the paper (not correction, which takes hours) and
+    writes OUT/study.html.
+    """
     out: Path
     """Folder for the sweeps, numbers and pictures."""
     smoke: bool = False
@@ -126,6 +129,20 @@ class StudyConfig:
     depth_models: tuple[str, ...] = ()
     """Models to compare in place of three miniatures pre-trained here, shallow to deep."""
 
+    # correction (and depth_layers and depth_steps, of which it takes the two deepest)
+    pretrainings: int = 3
+    """Pre-training seeds of every family: 0, 1, ..."""
+    post_norm_rates: tuple[float, ...] = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+    """Learning rates of models with norms after."""
+    pre_norm_rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+    """Learning rates of models with norms before."""
+    b2_values: tuple[float, ...] = (0.98, 0.999)
+    """Adam's b2."""
+    exploration_seeds: int = 1
+    """Of each model: they choose each arm's best learning rate."""
+    fresh_seeds: int = 2
+    """Of each model: they compare."""
+
     # ablation
     ablation_learning_rates: tuple[float, ...] = (1e-4, 2e-4, 3e-4)
     """Crossed with epochs and correction."""
@@ -163,7 +180,10 @@ class StudyConfig:
     """Trials of a kind that are drawn one by one."""
 
 
-FIGURES: tuple[str, ...] = Figure.__args__[:-1]  # type: ignore[attr-defined]
+# Of the paper; `all` runs these.
+FIGURES: tuple[str, ...] = Figure.__args__[:-2]  # type: ignore[attr-defined]
+# Takes hours on a laptop, and asks what the paper does not.
+CORRECTION = "correction"
 _SMOKE: dict[str, Any] = {
     **{"train_examples": 64, "small_examples": 32, "num_epochs": 1, "stable_epochs": 2},
     **{"num_seeds": 3, "mixout_seeds": 2, "stable_seeds": 2, "small_seeds": 2, "grid_seeds": 2},
@@ -172,6 +192,8 @@ _SMOKE: dict[str, Any] = {
     **{"ablation_epochs": (1, 2), "ablation_learning_rates": (1e-4, 3e-4)},
     **{"text_sequences": 50, "surface_points": 5, "surface_examples": 16, "path_every": 2},
     "learning_rates": (1e-4, 3e-4),
+    **{"pretrainings": 1, "post_norm_rates": (1e-3, 1e-2), "pre_norm_rates": (1e-3, 1e-2)},
+    **{"exploration_seeds": 1, "fresh_seeds": 1},
 }
 
 
@@ -191,14 +213,15 @@ def check(config: StudyConfig) -> None:
     """Raises UserError for what is out of range, before the first sweep; sweeps check their own."""
     counts = [name for name in hints_of(StudyConfig) if name.endswith(("_seeds", "_examples"))]
     check_least(config, 1, [*counts, "num_epochs", "stable_epochs", "ablation_epochs"])
+    check_least(config, 1, ("pretrainings",))
     check_least(config, 1, ("depth_layers", "depth_steps", "eval_every", "log_every"))
     check_least(config, 1, ("shown_trials", "text_length", "text_sequences", "most_curves"))
     check_least(config, 1, ("surface_examples", "path_every"))
     check_least(config, 2, ("surface_points",))
     check_least(config, 0, ("mask_seed",))
     rates = ("learning_rate", "stable_learning_rate", "learning_rates", "ablation_learning_rates")
-    check_between(config, 0, math.inf, rates)
-    check_between(config, 0, 1, ("mask_rate", "mixout", "second_b2", "long_warmup"))
+    check_between(config, 0, math.inf, (*rates, "post_norm_rates", "pre_norm_rates"))
+    check_between(config, 0, 1, ("mask_rate", "mixout", "second_b2", "long_warmup", "b2_values"))
     if len(config.depth_layers) < 2:
         raise UserError(f"depth_layers is {config.depth_layers}; give two depths or more.")
     if not config.surface_low < config.surface_high:

@@ -20,6 +20,7 @@ DRAWINGS = {
     "generalization": "curves",
     "ablation": "scores",
     "training_curves": "curves",
+    "correction": "link_curves",
 }
 
 

@@ -1,30 +1,11 @@
 """Does depth make fine-tuning fail? Models of equal pre-training, shallow to deep, in both arms."""
 
 import itertools
-import json
-import tempfile
 from pathlib import Path
 
-import jax
-import optax
-
-from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
-from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_corpus
-from jaxtune.data.miniature import language
-from jaxtune.data.packing import choose_shape
-from jaxtune.models.pretrained import load_masked_lm, locate, read_config
-from jaxtune.pretrain.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
-from jaxtune.pretrain.run import pretrain
-from jaxtune.pretrain.settings import PretrainConfig
-from jaxtune.study.context import (
-    BOTH_ARMS,
-    MINIATURE,
-    MODELS,
-    PlannedOnlyError,
-    Study,
-    write_table,
-)
+from jaxtune.models.pretrained import locate
+from jaxtune.study.context import BOTH_ARMS, MINIATURE, Study, write_table
 from jaxtune.study.finding import Claim, Finding, plain, show_share
 from jaxtune.study.measures import (
     arm_numbers,
@@ -34,13 +15,13 @@ from jaxtune.study.measures import (
     score_table,
     share_of,
 )
+from jaxtune.study.miniatures import held_out_scores, make_model, pretraining, same_model
 
 TITLE = "Depth: does a deeper encoder fail more often?"
 PAPER = (
     "BERT-base (12 layers) is not unstable, BERT-large (24) is, whose vanishing gradients are those"
     " of the lower layers. The paper shows no figure of this."
 )
-PRETRAINING = "pretraining.json"
 
 
 def run(study: Study) -> Finding:
@@ -56,7 +37,7 @@ def run(study: Study) -> Finding:
     rows = {name: study.rows(sweep) for name, sweep in sweeps.items()}
     tables = [score_table(own, model=name) for name, own in rows.items()]
     write_table(study.folder("depth") / "trials.parquet", joined(tables))
-    held_out = {} if given else {name: _held_out(model) for name, model in models.items()}
+    held_out = {} if given else {name: held_out_scores(model) for name, model in models.items()}
     arms = {name: by_correction(own) for name, own in rows.items()}
     failures = {name: tuple(map(share_of, both)) for name, both in arms.items()}
     rates = [without.value for without, _ in failures.values()]
@@ -126,58 +107,7 @@ def _miniatures(study: Study) -> dict[str, str]:
     config = study.config
     models = {}
     for depth in config.depth_layers:
-        wanted, name = _pretraining(study, depth), f"{depth} layers"
-        if config.model == MINIATURE and _same(locate(MINIATURE), wanted):
-            models[name] = MINIATURE
-            continue
-        models[name] = str(wanted.out)
-        if not (wanted.out / "config.json").exists():
-            say(f"\nPre-training {name}: {' + '.join(map(str, wanted.steps))} steps")
-            if config.dry_run:
-                raise PlannedOnlyError
-            pretrain(wanted)
-        elif not _same(wanted.out, wanted):
-            raise UserError(
-                f"{wanted.out} holds a model pre-trained with other settings; give another --out or"
-                " remove it."
-            )
+        wanted, name = pretraining(study, f"layers-{depth:02d}", depth), f"{depth} layers"
+        packaged = config.model == MINIATURE and same_model(locate(MINIATURE), wanted)
+        models[name] = MINIATURE if packaged else make_model(study, wanted, name)
     return models
-
-
-def _pretraining(study: Study, depth: int) -> PretrainConfig:
-    """As many steps as every other depth, growing through the shallower ones on the way."""
-    config = study.config
-    stages = tuple(min(depth, other) for other in config.depth_layers)
-    return PretrainConfig(
-        data=MINIATURE,
-        out=config.out / MODELS / f"layers-{depth:02d}",
-        layers=stages,
-        steps=config.depth_steps,
-        learning_rates=PretrainConfig.learning_rates[: len(stages)],
-        warmup_steps=min(PretrainConfig.warmup_steps, min(config.depth_steps) // 2),
-    )
-
-
-def _same(folder: Path, wanted: PretrainConfig) -> bool:
-    """Whether the model in a folder was pre-trained as wanted, by the settings that it names."""
-    settings = json.loads((folder / PRETRAINING).read_text(encoding="utf-8"))
-    own = {name: value for name, value in vars(wanted).items() if name in settings}
-    # By way of JSON, which has lists in the place of tuples.
-    return json.loads(json.dumps(own, default=str)) == settings
-
-
-def _held_out(model: str) -> tuple[float, float]:
-    """Masked-LM loss in nats and accuracy on the sentences that pre-training held out."""
-    folder = locate(model)
-    encoder, _ = read_config(folder)
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "held-out.txt"
-        sentences = language.corpus(HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED)
-        file.write_text("\n".join(sentences), encoding="utf-8")
-        corpus = read_corpus(file, file, folder, encoder.max_positions)
-    shape = choose_shape(corpus.held_out.lengths, HELD_OUT_BATCH, encoder.hidden_size)
-    program = MaskedLMProgram(
-        corpus, shape, optax.identity(), PretrainConfig.mask_rate, jax.random.key(0)
-    )
-    loss, accuracy = program.evaluate(load_masked_lm(folder, encoder))
-    return float(loss), float(accuracy)

@@ -1,0 +1,152 @@
+"""The tests of the study `correction`: arms at one learning rate, at their best, at one step."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from jaxtune.stats.compare import holm
+from jaxtune.stats.effects import mean_difference, share_difference
+from jaxtune.stats.hypothesis_tests import Outcome, location_test
+from jaxtune.stats.intervals import Estimate, Share
+from jaxtune.stats.stratified_tests import stratified_failures
+from jaxtune.stats.wording import show_p
+from jaxtune.study.figures.bias_correction import choose_rate
+from jaxtune.study.finding import show
+from jaxtune.study.link_arms import ARMS, NONE
+from jaxtune.study.measures import ALPHA, joined, share_of
+
+# Accuracy: a mean difference whose interval lies within it on both sides does not matter.
+MARGIN = 0.02
+CELL = ["family", "adam_b2", "arm"]
+
+
+class Gap(NamedTuple):
+    """Failures of some trials against those of others, in the strata that both have."""
+
+    one: Share
+    other: Share
+    difference: Estimate  # of all trials together, for reading: the test goes by strata
+    test: Outcome
+    p: float | None  # after Holm
+
+    @property
+    def fails_less(self) -> bool | None:
+        """Whether the first were shown to fail less; None where that is not decided."""
+        if self.p is None or self.p >= ALPHA:
+            return None
+        return self.one.value < self.other.value
+
+    @property
+    def counts(self) -> str:
+        """Such as `9 of 90 against 40 of 90 failed (p = 0.01)`."""
+        return (
+            f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed"
+            f" ({show_p(self.p)})"
+        )
+
+    @property
+    def words(self) -> str:
+        """Such as `9 of 90 against 40 of 90 failed, -34 points (95 % interval ...; p ...)`."""
+        value, low, high = np.array(self.difference[:3], float) * 100
+        return (
+            f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed,"
+            f" {value:+.0f} points (95 % interval {low:.0f} to {high:.0f}; {self.test.test},"
+            f" {show_p(self.p)})"
+        )
+
+
+class BestGap(NamedTuple):
+    """An arm against `none`, each at its best rate, on fresh seeds."""
+
+    failures: Gap
+    mean: Estimate  # accuracy of the arm minus that of `none`, by pairs
+    location: Outcome
+    location_p: float | None  # after Holm
+
+    @property
+    def better(self) -> bool | None:
+        """Whether it was shown to fail less or to score higher; False where it was shown to be
+        worse, or the same within MARGIN; None where neither.
+        """
+        shown = self.location_p is not None and self.location_p < ALPHA
+        higher = (self.mean.value or 0.0) > 0 if shown else None
+        found = [each for each in (self.failures.fails_less, higher) if each is not None]
+        if found:
+            return all(found)
+        low, high = self.mean.low, self.mean.high
+        within = low is not None and high is not None and low > -MARGIN and high < MARGIN
+        return False if within else None
+
+    @property
+    def words(self) -> str:
+        """The mean's difference with both tests."""
+        return (
+            f"mean {show(self.mean)}, {show_p(self.location_p, self.location.at_most)};"
+            f" {self.failures.words}"
+        )
+
+
+def against(
+    pairs: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], strata: Sequence[str]
+) -> dict[str, Gap]:
+    """Failures of the first of each pair against the second's, in strata of these columns, with
+    Holm over the pairs; pairs that share no stratum are left out.
+    """
+    found = {}
+    for name, (one, other) in pairs.items():
+        parts = _shared_strata(one, other, strata)
+        if not parts:
+            continue
+        flags = [(a["failed"].to_numpy(bool), b["failed"].to_numpy(bool)) for a, b in parts]
+        shares = (share_of(joined([a for a, _ in parts])), share_of(joined([b for _, b in parts])))
+        test = stratified_failures(flags)
+        found[name] = Gap(*shares, share_difference(*shares), test, None)
+    corrected = holm([gap.test.p for gap in found.values()])
+    return {n: gap._replace(p=c.p) for (n, gap), c in zip(found.items(), corrected, strict=True)}
+
+
+def arms_against_none(trials: pd.DataFrame, strata: Sequence[str]) -> dict[str, Gap]:
+    """Every other arm against `none`."""
+    none = trials[trials["arm"] == NONE]
+    others = [arm for arm in ARMS if arm != NONE]
+    return against({arm: (trials[trials["arm"] == arm], none) for arm in others}, strata)
+
+
+def best_rates(explored: pd.DataFrame) -> dict[tuple[Any, ...], float]:
+    """By family, b2 and arm the learning rate with the highest mean; of equal ones the lowest."""
+    return {tuple(cell): choose_rate(rows) for cell, rows in explored.groupby(CELL, sort=False)}
+
+
+def at_best(fresh: pd.DataFrame, rates: Mapping[tuple[Any, ...], float]) -> pd.DataFrame:
+    """The fresh trials at the rate that their cell's exploration has chosen."""
+    cells = zip(*(fresh[name] for name in CELL), strict=True)
+    chosen = [rates.get(cell) for cell in cells]
+    return fresh[fresh["learning_rate"] == pd.Series(chosen, fresh.index, dtype=float)]
+
+
+def best_against_none(best: pd.DataFrame) -> dict[str, BestGap]:
+    """Every other arm against `none` at the best rates, with Holm over failures and means."""
+    gaps = arms_against_none(best, ["family", "adam_b2"])
+    pair = ["model", "adam_b2", "seed"]
+    scores = {arm: rows.set_index(pair)["final"] for arm, rows in best.groupby("arm")}
+    means, tests = {}, {}
+    for arm in gaps:
+        both = pd.concat([scores[arm], scores[NONE]], axis=1, join="inner").to_numpy(float)
+        means[arm] = mean_difference(both[:, 0], both[:, 1], paired=True)
+        tests[arm] = location_test(both[:, 0], both[:, 1], paired=True)
+    p_values = [*(gap.test.p for gap in gaps.values()), *(tests[arm].p for arm in gaps)]
+    corrected = [each.p for each in holm(p_values)]
+    failures, locations = corrected[: len(gaps)], corrected[len(gaps) :]
+    return {
+        arm: BestGap(gap._replace(p=failed), means[arm], tests[arm], location)
+        for (arm, gap), failed, location in zip(gaps.items(), failures, locations, strict=True)
+    }
+
+
+def _shared_strata(
+    one: pd.DataFrame, other: pd.DataFrame, strata: Sequence[str]
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    others = dict(list(other.groupby([*strata])))
+    return [(rows, others[key]) for key, rows in one.groupby([*strata]) if key in others]
