@@ -26,7 +26,7 @@ def run_short(most: int) -> None:
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory (injected)")
             return compiled(*inputs)
 
-        return run if function.__name__ == "_train" else compiled
+        return run if function.__name__ == "train" else compiled
 
     GroupProgram._compile = breakable
 
