@@ -69,6 +69,7 @@ def report(config: ReportConfig) -> None:
     if config.margin is not None and not config.margin > 0:
         raise UsageError(f"--margin is {config.margin:g}; give a number above 0, such as 0.01.")
     # Imported late: `--help` and usage errors answer before pandas and scipy load.
+    from jaxtune.report.scores.check_given import check_given
     from jaxtune.report.scores.read import word_source
     from jaxtune.report.scores.runs import Given
 
@@ -80,6 +81,7 @@ def report(config: ReportConfig) -> None:
         config.seed_column,
         config.dev_examples,
     )
+    check_given(given, config.margin)
     if config.scores and config.to is None:
         from jaxtune.report.terminal import say_verdict
 

@@ -96,6 +96,8 @@ def unless_all_failed(arms: Sequence[Arm], advice: str) -> str:
 def untried(arms: Sequence[Arm]) -> str:
     """What none of these arms has done against failures, such as `bias_correction=true first`."""
     found = [*_optimiser(arms), *_duration(arms)]
+    if not found and not _values(arms, "learning_rate"):  # runs of a trainer that has not said it
+        return "another learning rate, more steps or a longer warm-up"
     if not found:
         return "a smaller learning_rate or a longer warm-up"
     first, *rest = found

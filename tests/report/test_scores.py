@@ -1,5 +1,7 @@
 """Runs of other trainers: tables, words and dicts of scores get the verdict of a sweep."""
 
+import math
+import re
 import subprocess
 import sys
 
@@ -10,7 +12,10 @@ from made_up import made_up_arm, write_made_up_sweep
 from pages import Page
 
 import jaxtune
+from jaxtune.core.errors import UserError
 from jaxtune.report.__main__ import main
+from jaxtune.report.scores.check_given import check_given
+from jaxtune.report.scores.runs import Given
 from jaxtune.stats.verdict import judge
 
 FLOOR = 0.527
@@ -331,3 +336,69 @@ def test_dominance_and_the_chance_to_fail_less_are_one_line_each():
     found = str(jaxtune.compare({"low": low, "high": high}))
     assert "[high] scores better than [low] at nearly every quantile (ASO's eps-min is" in found
     assert "fails less often" not in found
+
+
+def test_the_column_that_metric_names_is_read_beside_a_score(tmp_path, capsys):
+    """Under the metric's name stand that column's values, whatever else the table holds."""
+    frame = table().assign(f1=lambda own: own.score - 0.2)
+    assert main([str(written(frame, tmp_path / "two.csv")), "--metric", "f1"]) == 0
+    assert ": f1" in capsys.readouterr().out
+    trials = pd.read_csv(tmp_path / "two_report" / "trials.csv")
+    assert trials.final.tolist() == pytest.approx([score - 0.2 for score in [*A, *B]])
+
+
+@pytest.mark.parametrize("spelling", ["{}.0", "0{}", "{}.00"])
+def test_a_seed_is_one_however_its_number_is_written(spelling, tmp_path, capsys):
+    """pandas writes 1.0 where a cell of the column is missing."""
+    frame = table()
+    frame["seed"] = [
+        str(seed) if arm == "A" else spelling.format(seed)
+        for arm, seed in zip(frame.arm, frame.seed, strict=True)
+    ]
+    assert main([str(written(frame, tmp_path / "seeds.csv")), "--floor", str(FLOOR)]) == 0
+    assert "seeds in common" not in capsys.readouterr().out
+    twice = pd.DataFrame({"arm": "A", "seed": ["1", spelling.format(1)], "score": [0.7, 0.71]})
+    assert main([str(written(twice, tmp_path / "twice.csv"))]) == 1
+    assert "a run that is copied is no second one" in capsys.readouterr().err
+
+
+GIVEN = [
+    ({"floor": math.nan}, "floor is nan; give the score of the best constant prediction"),
+    ({"floor": math.inf}, "floor is inf; give"),
+    ({"floor": "0.5"}, "floor is '0.5'; give"),
+    ({"margin": math.nan}, "margin is nan; give a number above 0"),
+    ({"margin": -1}, "margin is -1; give a number above 0"),
+    ({"margin": "0.01"}, "margin is '0.01'; give a number above 0"),
+    ({"metric": 3}, "metric is 3; give its name"),
+    ({"dev_examples": 0}, "dev_examples is 0; give how many"),
+    ({"dev_examples": 2.5}, "dev_examples is 2.5; give how many"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), GIVEN)
+def test_what_is_said_of_all_runs_is_checked(given, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        check_given(Given(**{k: v for k, v in given.items() if k != "margin"}), given.get("margin"))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"margin": math.nan}, "margin is nan; give a number above 0"),
+        ({"floor": 52.7}, "The floor is 52.7 and the highest score 0.73: give both in one unit"),
+    ],
+)
+def test_it_is_checked_from_python(given, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        jaxtune.compare({"A": [0.7, 0.71], "B": [0.72, 0.73]}, **given)
+
+
+@pytest.mark.parametrize("flag", [("--floor", "nan"), ("--floor", "inf"), ("--dev_examples", "-5")])
+def test_it_is_checked_on_the_command_line_too(flag, capsys):
+    assert main(["--scores", "A=0.7,0.71", "--scores", "B=0.72,0.73", *flag]) == 1
+    assert f"{flag[0].removeprefix('--')} is {flag[1]}; give" in capsys.readouterr().err
+
+
+def test_an_arm_without_scores_is_not_left_out_in_silence():
+    with pytest.raises(UserError, match=re.escape("[A] has no scores; give two or more")):
+        jaxtune.compare({"A": [], "B": [0.72, 0.73]})

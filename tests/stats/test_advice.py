@@ -11,6 +11,12 @@ FAILED = [0.6] * 16  # at the floor
 RECOMMENDED = {"bias_correction": True, "learning_rate": 2e-5, "warmup_ratio": 0.1}
 
 
+def test_of_unknown_settings_no_direction_is_said():
+    """Their rate may be too small as well as too large."""
+    found = judge([made_up_arm(FAILED, "a"), made_up_arm(FAILED, "b")]).next_step
+    assert found.endswith("adding seeds: another learning rate, more steps or a longer warm-up.")
+
+
 @pytest.mark.parametrize(
     ("settings", "advice"),
     [

@@ -104,7 +104,7 @@ def test_all_trials_of_all_arms_failed():
     assert found.next_step.startswith("Change the recipe before adding seeds: bias_correction=true")
     assert found.findable == ()
     on = judge([arm("a", [0.6] * 12, bias_correction=True), off])
-    assert "a smaller learning_rate" in on.next_step
+    assert "another learning rate" in on.next_step
 
 
 def test_no_difference_is_not_called_equal():
@@ -304,8 +304,8 @@ def test_most_trials_of_the_better_arm_may_still_fail():
     found = judge([arm("worse", normal(0.5, 0.02, 32)), better])
     assert found.leaders == ("better",)
     assert found.next_step.startswith(
-        "Use [better], and go on changing the recipe (a smaller learning_rate or a longer"
-        " warm-up), for most trials still fail; start"
+        "Use [better], and go on changing the recipe (another learning rate, more steps or a"
+        " longer warm-up), for most trials still fail; start"
     )
 
 

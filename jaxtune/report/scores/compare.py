@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxtune.report.scores.check_given import check_given
 from jaxtune.report.scores.read import given_rows
 from jaxtune.report.scores.runs import Given
 from jaxtune.report.statements import Verdict
@@ -11,5 +12,6 @@ from jaxtune.stats.verdict import judge
 
 def verdict_of(scores: Any, given: Given, margin: float | None = None) -> Verdict:
     """What `jaxtune.compare` returns."""
+    check_given(given, margin)
     arms = make_arms(by_arm(given_rows(scores, given)))
     return Verdict((), judge(arms, given.dev_examples, margin=margin))

@@ -95,6 +95,8 @@ def given_rows(scores: Any, given: Given) -> list[Row]:
             raise UserError(f"The scores of [{name}] are {own!r}; give a list, or a dict by seed.")
         seeds = [str(seed) for seed in own] if isinstance(own, Mapping) else None
         values = list(own.values()) if isinstance(own, Mapping) else list(own)
+        if not values:
+            raise UserError(f"[{name}] has no scores; give two or more, or take it out.")
         runs += _runs(str(name), values, given, seeds)
     return rows_of(runs, given)
 

@@ -3,6 +3,7 @@ line.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ FAILED, FLOOR, METRIC = "failed", "floor", "metric"
 TASK, GROUP = "task", "group"
 PREDICTIONS, EXAMPLES = "predictions", "dev_examples"
 KNOWN = {*(ARM, SEED, SCORE, *STREAMS, FAILED, FLOOR, METRIC, TASK, GROUP, PREDICTIONS, EXAMPLES)}
+# A whole number as pandas writes it beside missing ones, or with zeros before it.
+_WHOLE = re.compile(r"^0*(\d+?)(?:\.0*)?$")
 YES, NO = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
 
 
@@ -100,8 +103,8 @@ def _examples(line: Line) -> int | None:
 
 
 def _score_column(line: Line, cells: Mapping[str, Any], given: Given) -> str:
-    """`score`, or the column that is called as the metric."""
-    if given.metric in cells and SCORE not in cells:
+    """The column that --metric names, or `score`."""
+    if given.metric in cells:
         return str(given.metric)
     _column(line, cells, SCORE, "; or name the column with --metric")
     return SCORE
@@ -139,7 +142,8 @@ def _seeds(line: Line, cells: Mapping[str, Any], column: str) -> tuple[str, ...]
             " and score; or name the column with --seed_column."
         )
     order = order or seed
-    return str(init or seed), str(order), str(dropout or order)
+    names = (init or seed, order, dropout or order)
+    return tuple(_WHOLE.sub(r"\1", str(name)) for name in names)
 
 
 def _text(cells: Mapping[str, Any], name: str) -> str | None:

@@ -1,0 +1,34 @@
+"""What is said of all runs, on the command line or from Python: numbers that cannot be meant."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jaxtune.core.errors import UserError
+from jaxtune.report.scores.runs import Given
+
+
+def check_given(given: Given, margin: Any = None) -> None:
+    """Raises UserError for a floor, a margin, a metric or a number of dev examples that is none."""
+    if given.floor is not None and not _is_finite(given.floor):
+        raise UserError(
+            f"floor is {given.floor!r}; give the score of the best constant prediction, such as"
+            " 0.527, or leave it out."
+        )
+    if margin is not None and not (_is_finite(margin) and margin > 0):
+        raise UserError(f"margin is {margin!r}; give a number above 0, such as 0.01.")
+    if given.metric is not None and not isinstance(given.metric, str):
+        raise UserError(f"metric is {given.metric!r}; give its name, such as accuracy.")
+    examples: Any = given.dev_examples
+    if examples is not None and not (
+        _is_finite(examples) and examples >= 1 and examples == round(examples)
+    ):
+        raise UserError(
+            f"dev_examples is {examples!r}; give how many examples the runs were scored on."
+        )
+
+
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return number and math.isfinite(float(value))
