@@ -155,7 +155,7 @@ def test_every_config_passes_a_dry_run(file, capsys, tmp_path):
 def test_recipes_say_where_they_come_from():
     """A purpose for `--help` in the first line, paper and table, and each in configs/README.md."""
     table = (ROOT / "configs/README.md").read_text(encoding="utf-8")
-    assert len(recipe_names()) == 19
+    assert len(recipe_names()) == 27
     assert recipe_table().count("\n  ") >= 15
     for name in recipe_names():
         first, *rest = recipe_file(name).read_text(encoding="utf-8").splitlines()
