@@ -350,3 +350,13 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, capsys):
     (tmp_path / "alone" / "all_results.json").write_text('{"eval_accuracy": 0.5}')
     assert "lay runs into folders ARM/SEED" in said(capsys, tmp_path / "alone", status=1)
     assert not list(tmp_path.rglob("report.html"))
+
+
+def test_a_text_for_a_score_is_named_and_blames_no_other_run(tmp_path, capsys):
+    write_states(tmp_path)
+    results = tmp_path / "wd=0" / "seed_0" / "all_results.json"
+    results.write_text('{"eval_accuracy": "high"}')
+    error = said(capsys, tmp_path, "--metric", "eval_accuracy", status=1)
+    assert error == (
+        f"error: {results} has 'high' as eval_accuracy: give a number such as 0.712.\n"
+    )

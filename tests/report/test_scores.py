@@ -402,3 +402,31 @@ def test_it_is_checked_on_the_command_line_too(flag, capsys):
 def test_an_arm_without_scores_is_not_left_out_in_silence():
     with pytest.raises(UserError, match=re.escape("[A] has no scores; give two or more")):
         jaxtune.compare({"A": [], "B": [0.72, 0.73]})
+
+
+@pytest.mark.parametrize("name", ["task", "group"])
+def test_a_run_without_a_task_among_runs_that_have_one(name, tmp_path, capsys):
+    """It would be a task of its own, called None."""
+    frame = table(**{name: "rte"})
+    frame.loc[3, name] = None
+    file = written(frame, tmp_path / "scores.csv")
+    assert main([str(file), "--floor", str(FLOOR)]) == 1
+    error = capsys.readouterr().err
+    assert (
+        f"{file}, line 5 has no {name}, and {file}, line 2 has 'rte'; give it to every run" in error
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "sentence"),
+    [
+        ('"seed": [1], "score": 0.7', "has [1] as seed: give one value"),
+        ('"seed": {"a": 1}, "score": 0.7', "has {'a': 1} as seed: give one value"),
+        ('"seed": 1, "score": "1_0"', "has '1_0' as score: give a number such as 0.712"),
+    ],
+)
+def test_a_cell_that_only_python_could_read(cell, sentence, tmp_path, capsys):
+    file = tmp_path / "scores.jsonl"
+    file.write_text(f'{{"arm": "A", {cell}}}\n{{"arm": "A", "seed": 2, "score": 0.7}}\n')
+    assert main([str(file)]) == 1
+    assert f"{file}, line 1 {sentence}" in capsys.readouterr().err

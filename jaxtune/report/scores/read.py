@@ -19,7 +19,7 @@ from jaxtune.report.scores.exports import finished_lines, recognised
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import labels_in, read_logits
 from jaxtune.report.scores.rows import counted, metric_of, rows_of
-from jaxtune.report.scores.runs import Given, Run, runs_of
+from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, runs_of
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
@@ -123,9 +123,22 @@ def _score(where: str, value: Any) -> float | None:
     return score if math.isfinite(score) else None
 
 
+def _check_strata(runs: Sequence[Run]) -> None:
+    """Raises UserError for a run without a task, or a group, where others name theirs."""
+    for name in (TASK, GROUP):
+        named = next((run for run in runs if getattr(run, name) is not None), None)
+        bare = next((run for run in runs if getattr(run, name) is None), None)
+        if named and bare:
+            raise UserError(
+                f"{bare.where} has no {name}, and {named.where} has {getattr(named, name)!r}; give"
+                " it to every run, or to none."
+            )
+
+
 def _source(
     reading: Reading, given: Given, out: Path, name: str, checksums: Mapping[str, str]
 ) -> Source:
+    _check_strata(reading.runs)
     strata: dict[tuple[str | None, str | None], list[Run]] = {}
     for run in reading.runs:
         strata.setdefault((run.task, run.group), []).append(run)

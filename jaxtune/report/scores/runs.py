@@ -73,6 +73,9 @@ def runs_of(
 
 def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
     cells = {name: value for name, value in line.cells.items() if name}
+    for name, value in cells.items():
+        if name in KNOWN and isinstance(value, list | dict | np.ndarray):
+            raise UserError(f"{line.where} has {value!r} as {name}: give one value.")
     arms = given.arm_column or (ARM,)
     score = _score_column(line, cells, given)
     for name in arms:
@@ -161,7 +164,7 @@ def _number(line: Line, name: str) -> float | None:
     if is_missing(value):
         return None
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or "_" in str(value):  # Python reads 1_0 as 10
             raise ValueError
         found = float(value)
     except (TypeError, ValueError):

@@ -40,6 +40,8 @@ def logged(folder: Path, files: list[Path]) -> Logged:
         content = read_json(file)
         if not isinstance(content, dict):
             raise UserError(f"{file} is none of the Trainer's: it holds no JSON object.")
+        for entry in [content, *(content.get("log_history") or [])]:
+            _check_scores(file, entry)
         if file.name == STATE:
             curves = _curves(content)
             last |= {name: float(curve.values[-1]) for name, curve in curves.items()}
@@ -59,6 +61,15 @@ def _curves(state: Mapping[str, Any]) -> dict[str, Curve]:
         name: Curve(np.array([s for s, _ in own]), np.array([v for _, v in own], np.float64))
         for name, own in points.items()
     }
+
+
+def _check_scores(file: Path, entry: Mapping[str, Any]) -> None:
+    """Raises UserError for an evaluation's result that is a text: left out, the run would seem to
+    have none.
+    """
+    for name, value in entry.items():
+        if name.startswith("eval_") and isinstance(value, str):
+            raise UserError(f"{file} has {value!r} as {name}: give a number such as 0.712.")
 
 
 def _is_number(value: Any) -> bool:
