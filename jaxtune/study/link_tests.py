@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from jaxtune.stats.compare import holm
@@ -15,7 +14,7 @@ from jaxtune.stats.wording import show_p
 from jaxtune.study.figures.bias_correction import choose_rate
 from jaxtune.study.finding import show
 from jaxtune.study.link_arms import ARMS, NONE
-from jaxtune.study.measures import ALPHA, joined, share_of
+from jaxtune.study.measures import ALPHA, gap_words, joined, share_of
 
 # Accuracy: a mean difference whose interval lies within it on both sides does not matter.
 MARGIN = 0.02
@@ -49,12 +48,7 @@ class Gap(NamedTuple):
     @property
     def words(self) -> str:
         """Such as `9 of 90 against 40 of 90 failed, -34 points (95 % interval ...; p ...)`."""
-        value, low, high = np.array(self.difference[:3], float) * 100
-        return (
-            f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed,"
-            f" {value:+.0f} points (95 % interval {low:.0f} to {high:.0f}; {self.test.test},"
-            f" {show_p(self.p)})"
-        )
+        return gap_words(self.one, self.other, self.difference, self.test, self.p)
 
 
 class BestGap(NamedTuple):

@@ -105,6 +105,19 @@ def arm_words(arms: dict[str, dict[str, Any]]) -> str:
     )
 
 
+def gap_words(
+    one: Share, other: Share, difference: Estimate, test: Outcome, p: float | None
+) -> str:
+    """Such as `9 of 12 against 0 of 12 failed, +75 points (95 % interval 39 to 91; ...)`, with the
+    p-value that counts: of the test, or after correction.
+    """
+    value, low, high = np.array(difference[:3], float) * 100
+    return (
+        f"{one.count} of {one.n} against {other.count} of {other.n} failed, {value:+.0f} points"
+        f" (95 % interval {low:.0f} to {high:.0f}; {test.test}, {show_p(p)})"
+    )
+
+
 class FailureGap(NamedTuple):
     """Failures of some trials against those of others."""
 
@@ -123,12 +136,7 @@ class FailureGap(NamedTuple):
     @property
     def words(self) -> str:
         """Such as `9 of 12 against 0 of 12 failed, +75 points (95 % interval 39 to 91; ...)`."""
-        value, low, high = np.array(self.difference[:3], float) * 100
-        return (
-            f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed,"
-            f" {value:+.0f} points (95 % interval {low:.0f} to {high:.0f};"
-            f" {self.test.test}, {show_p(self.test.p)})"
-        )
+        return gap_words(self.one, self.other, self.difference, self.test, self.test.p)
 
 
 def failure_gap(one: pd.DataFrame, other: pd.DataFrame) -> FailureGap:
