@@ -2,6 +2,7 @@
 them, event files of two writers, and the columns of trackers.
 """
 
+import csv
 import json
 
 import numpy as np
@@ -163,6 +164,42 @@ def test_an_export_of_wandb(tmp_path, capsys):
     assert "[weight_decay=0.1] is more stable than [weight_decay=0.0]" in said(capsys, file, *words)
     pd.DataFrame(lines[-1:]).to_csv(file, index=False)
     assert "holds no run that has finished" in said(capsys, file, status=1)
+
+
+# Some of the columns, in their order, of a table of runs that W&B's website wrote (November 2025).
+WEBSITE = [
+    *("Name", "Agent", "State", "Notes", "User", "Tags", "Created", "Runtime", "Sweep"),
+    *("batch_size", "csv_index", "lr", "metric.goal", "parameters.lr", "wavelet"),
+    *("artifact/name", "avg_epoch_loss", "dataloader/pin_memory", "dataset/length"),
+    *("error/exception", "eval/ssim_mean", "learning_rate", "val_loss"),
+]
+
+
+def test_a_table_that_wandbs_website_has_written(tmp_path, capsys):
+    """Every cell in quotes; `none` names a recipe; text, truths and counts were logged with a /."""
+    logged = {"artifact/name": "unet_best", "dataloader/pin_memory": "true"}
+    logged |= {"dataset/length": 7440, "error/exception": "'mse_t1n_mean'"}
+    lines = [
+        dict.fromkeys(WEBSITE, "")
+        | {"Name": f"unet_{wavelet}_{index}", "State": "finished" if index else "failed"}
+        | {"Notes": "-", "Created": "2025-11-13T09:48:11.000Z", "Runtime": 9910, "lr": 0.0001}
+        | {"wavelet": wavelet, "avg_epoch_loss": 0.0003 + index, "eval/ssim_mean": score}
+        | logged
+        for wavelet, scores in {"haar": (0.6, 0.91, 0.92), "none": (0.6, 0.95, 0.97)}.items()
+        for index, score in enumerate(scores)
+    ]
+    file = tmp_path / "wandb.csv"
+    pd.DataFrame(lines).to_csv(file, index=False, quoting=csv.QUOTE_ALL)
+    words = ["--metric", "eval/ssim_mean", "--arm_column", "wavelet", "--floor", "0.5"]
+    text = said(capsys, file, *words, "--to", tmp_path)
+    assert "Read 4 runs in 2 arms" in text
+    assert "Left out: 2 runs not finished (2 failed)." in text
+    assert "5 columns with a / in the name: logged, and no settings." in text
+    assert "Taken for settings of the arms: lr, wavelet." in text
+    assert "Left aside, for they vary within an arm: avg_epoch_loss." in text
+    means = pd.read_csv(tmp_path / "arms.csv").set_index("arm")["mean"]
+    assert dict(means) == pytest.approx({"haar": 0.915, "wavelet=none": 0.96})
+    assert "further" not in (tmp_path / "report.md").read_text().lower()
 
 
 @pytest.mark.storm  # for the library's own start

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed, plural
-from jaxtune.report.scores.tables import Line, is_missing
+from jaxtune.report.scores.tables import Line, is_empty
 
 DONE = ("finished",)
 # Prefixes of an MLflow frame; its tags are no settings, but for the run's name.
@@ -19,7 +19,19 @@ FRAME = ("metrics.", "params.")
 RUN_NAME = "tags.mlflow.runName"
 # What a tracker notes of a run beside its settings and scores.
 NOTED = {
-    *("Notes", "User", "Tags", "Created", "Runtime", "Sweep", "ID", "State", "Host", "Updated"),
+    *(
+        "Agent",
+        "Notes",
+        "User",
+        "Tags",
+        "Created",
+        "Runtime",
+        "Sweep",
+        "ID",
+        "State",
+        "Host",
+        "Updated",
+    ),
     *("Start Time", "Duration", "Run ID", "Source Type", "Source Name", "Source", "Version"),
     *("Status", "Models", "Dataset", "Experiment ID"),
     *("run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"),
@@ -67,6 +79,8 @@ def finished_lines(lines: Sequence[Line], export: Export) -> tuple[list[Line], t
     if others:
         counts = listed(f"{count} {state or 'without a state'}" for state, count in others.items())
         said.append(f"Left out: {plural(others.total(), 'run')} not finished ({counts}).")
+    if logged := sum("/" in column for column in lines[0].cells):
+        said.append(f"{plural(logged, 'column')} with a / in the name: logged, and no settings.")
     if export is WANDB_FRAME:
         kept = [Line(line.where, _unfolded(line)) for line in kept]
     return [Line(line.where, _plain(line.cells, export)) for line in kept], tuple(said)
@@ -122,7 +136,7 @@ def _plain(cells: Any, export: Export) -> dict[str, Any]:
             column = column.removeprefix(prefix)
         found[column] = value
     if "arm" not in found:
-        named = [found[name] for name in export.arms if not is_missing(found.get(name))]
+        named = [found[name] for name in export.arms if not is_empty(found.get(name))]
         found |= {"arm": named[0]} if named else {}
     for name in export.arms:
         found.pop(name, None)

@@ -228,7 +228,9 @@ def _reading(
     if "marked_failed" in first:
         marked = sum(row["marked_failed"] for row in rows)
         said.append(f"The column failed marks {marked} of them.")
-    settings = dict.fromkeys(name for run in runs for name in run.settings)
+    settings = dict.fromkeys(
+        name for run in runs for name, value in run.settings.items() if value is not None
+    )
     kept = [name for name in settings if name in first]
     varying = [name for name in settings if name not in first]
     if kept:

@@ -156,7 +156,10 @@ def _settings(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
         for name in [name for name in own if run.settings.get(name) != own[name]]:
             del own[name]
     everywhere = set.intersection(*(set(own) for own in found.values()))
-    return {arm: {n: v for n, v in own.items() if n in everywhere} for arm, own in found.items()}
+    # W&B's table has a column for whatever any run of the project was given.
+    empty = {n for n in everywhere if all(own[n] is None for own in found.values())}
+    kept = everywhere - empty
+    return {arm: {n: v for n, v in own.items() if n in kept} for arm, own in found.items()}
 
 
 def _seed_numbers(runs: Sequence[Run]) -> list[tuple[int, ...]]:

@@ -4,7 +4,7 @@ line.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import quoted
 from jaxtune.report.scores.logged import plain_name
-from jaxtune.report.scores.tables import Line, is_missing
+from jaxtune.report.scores.tables import Line, is_empty, is_missing
 from jaxtune.report.sources import Curve
 from jaxtune.stats.arms import RESULTS
 
@@ -92,10 +92,23 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
         _text(cells, TASK),
         _text(cells, GROUP) if GROUP not in arms else None,
-        {name: _value(cells[name]) for name in cells if name not in used and name not in RESULTS},
+        _settings(cells, used, arms),
         _examples(line) if EXAMPLES in cells else given.dev_examples,
         logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
     )
+
+
+def _settings(
+    cells: Mapping[str, Any], used: Collection[str], arms: Sequence[str]
+) -> dict[str, Any]:
+    """All that is not `used` otherwise. W&B's eval/loss and artifact/name were logged: no settings,
+    and no scores of further sets, as columns called so are in a sweep's rows.
+    """
+    return {
+        name.replace("/", "."): _value(cell)
+        for name, cell in cells.items()
+        if name not in used and name not in RESULTS and ("/" not in name or name in arms)
+    }
 
 
 def _examples(line: Line) -> int | None:
@@ -126,9 +139,9 @@ def _arm(line: Line, names: Sequence[str]) -> str:
     if len(names) > 1:
         return " ".join(f"{name}={_text(line.cells, name) or 'null'}" for name in names)
     (column,) = names
-    name = _text(line.cells, column)
-    if name is None:
+    if is_empty(line.cells[column]):
         raise UserError(f"{line.where} has no {column}: name the recipe that was run.")
+    name = _text(line.cells, column) or str(line.cells[column]).strip()
     # A number of a setting's column says nothing without the setting.
     return name if column == ARM or isinstance(_value(name), str) else f"{column}={name}"
 

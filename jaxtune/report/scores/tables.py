@@ -123,6 +123,11 @@ def _parquet(file: Path) -> list[Line]:
 
 def is_missing(value: Any) -> bool:
     """Whether a cell holds nothing: null, nan, or one of the words that stand for them."""
+    return is_empty(value) or str(value).strip().lower() in ("null", "none", "na", "n/a")
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cell that names something has no name; `none` is one, of a recipe without."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
-    return str(value).strip().lower() in ("", "nan", "null", "none", "na", "n/a")
+    return str(value).strip().lower() in ("", "nan")
