@@ -138,7 +138,14 @@ def _sources(
 
 
 def _is_of_another_trainer(out: Path) -> bool:
-    if out.is_dir():
-        of_sweep = any((out / name).exists() for name in (TRIALS, CONFIG, MANIFEST))
-        return not of_sweep and is_folder_of_runs(out)
-    return bool(out.suffix)
+    if not out.is_dir():
+        return bool(out.suffix)
+    if any((out / name).exists() for name in (TRIALS, CONFIG, MANIFEST)):
+        return False
+    if not is_folder_of_runs(out):
+        raise UserError(
+            f"{out} holds neither a sweep's trials ({TRIALS}) nor another trainer's runs"
+            " (trainer_state.json, all_results.json, event files): give a folder that does, or a"
+            " table of scores."
+        )
+    return True

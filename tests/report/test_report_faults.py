@@ -194,7 +194,7 @@ def assert_one_sentence(capsys, part):
 
 def test_mistakes_are_one_sentence(swept, tmp_path, capsys):
     assert main([str(tmp_path)]) == 1
-    assert_one_sentence(capsys, f"{tmp_path} holds no finished trial")
+    assert_one_sentence(capsys, f"{tmp_path} holds neither a sweep's trials")
     assert main([str(swept), str(swept / ".." / swept.name)]) == 1
     assert_one_sentence(capsys, "is given twice")
     (tmp_path / "file").write_text("")

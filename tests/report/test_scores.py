@@ -208,6 +208,17 @@ def test_a_run_without_a_score_has_failed():
     )
 
 
+@pytest.mark.parametrize(("odd", "is_said"), [(0.73, True), (0.3, False), (72.0, False)])
+def test_a_share_among_percents_is_said(odd, is_said, tmp_path, capsys):
+    """A failed run may score 0.3 percent of Matthews: a doubt, and no error."""
+    file = tmp_path / "scores.csv"
+    scores = (71.0, 74.0, 70.0, odd)
+    lines = [f"{'AB'[i // 2]},{i},{score}" for i, score in enumerate(scores)]
+    file.write_text("\n".join(["arm,seed,score", *lines]))
+    assert main([str(file)]) == 0
+    assert ("A score of 0.73 stands among scores of 70 to 74" in capsys.readouterr().out) == is_said
+
+
 GOOD = "arm,seed,score\nA,1,0.7\nA,2,0.8\nB,1,0.7\nB,2,0.9\n"
 
 
@@ -261,7 +272,7 @@ def test_other_mistakes(tmp_path, capsys):
         (str(tmp_path / "none.csv"),): "cannot read",
         (str(file), "--floor", "0.5"): "give both in one unit",
         (str(tmp_path / "scores.xlsx"),): "is no folder of a sweep and no table",
-        (str(tmp_path),): "holds no finished trial",
+        (str(tmp_path),): "holds neither a sweep's trials",
     }
     for words, sentence in cases.items():
         assert main(list(words)) == 1

@@ -18,7 +18,7 @@ from jaxtune.core.words import listed
 from jaxtune.report.scores.exports import finished_lines, recognised
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import labels_in, read_logits
-from jaxtune.report.scores.rows import counted, metric_of, rows_of
+from jaxtune.report.scores.rows import counted, metric_of, rows_of, share_among_percents
 from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, runs_of
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
@@ -225,6 +225,8 @@ def _reading(
         f"Read {counted(runs)} from {name}: {first['metric']}, of which {way} is better; {floor}.",
         *more,
     ]
+    if doubt := share_among_percents(rows):
+        said.append(doubt)
     if "marked_failed" in first:
         marked = sum(row["marked_failed"] for row in rows)
         said.append(f"The column failed marks {marked} of them.")

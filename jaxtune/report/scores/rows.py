@@ -148,6 +148,18 @@ def _check_scores(
         )
 
 
+def share_among_percents(rows: Sequence[Row]) -> str | None:
+    """A doubt to say: one score of 0.73 where all others lie around 71 may be 73 of them."""
+    shares = [row["final"] for row in rows if row["final"] and 0 < row["final"] <= 1]
+    others = [row["final"] for row in rows if row["final"] and row["final"] > 1]
+    if not shares or not others or not min(others) <= 100 * max(shares) <= max(others) <= 100:
+        return None
+    return (
+        f"A score of {max(shares):g} stands among scores of {min(others):g} to {max(others):g}:"
+        " give all in one unit if it is a share and they are percents."
+    )
+
+
 def _settings(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     """Of every arm the columns that all its runs agree in: those describe the recipe."""
     found: dict[str, dict[str, Any]] = {}
