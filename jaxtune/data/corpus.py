@@ -28,12 +28,12 @@ class Corpus(NamedTuple):
     tokenizer_files: list[Path]
 
 
-def miniature_corpus(folder: Path, seed: int, max_length: int) -> Corpus:
+def miniature_corpus(folder: Path, seed: int, max_length: int, pad_token_id: int = 0) -> Corpus:
     """Sentences of the miniature's language by seed; its tokenizer is written into `folder`."""
     from jaxtune.data.miniature import language
 
     folder.mkdir(parents=True, exist_ok=True)
-    language.write_tokenizer(folder)
+    language.write_tokenizer(folder, pad_token_id)
     tokenizer = load_tokenizer(folder)
     train = language.corpus(MINIATURE_SENTENCES, 100 + seed)
     return _corpus(

@@ -149,10 +149,17 @@ def _optimizer(config: PretrainConfig, stage: int) -> optax.GradientTransformati
 
 
 def _corpus(config: PretrainConfig) -> Corpus:
+    padding = FAMILIES[config.family].only.get("pad_token_id")  # MPNet's code has no other
     if config.data == "miniature":
-        return miniature_corpus(config.out, config.seed, config.max_length)
+        return miniature_corpus(config.out, config.seed, config.max_length, padding or 0)
     assert config.tokenizer is not None  # `check` has seen to it
-    return read_corpus(Path(config.data), config.held_out, config.tokenizer, config.max_length)
+    corpus = read_corpus(Path(config.data), config.held_out, config.tokenizer, config.max_length)
+    if padding not in (None, corpus.pad_token):
+        raise UserError(
+            f"{config.family} takes word {padding} for padding, and the tokenizer in"
+            f" {config.tokenizer} word {corpus.pad_token}; give one of {config.family}'s."
+        )
+    return corpus
 
 
 def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:

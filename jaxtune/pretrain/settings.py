@@ -35,13 +35,15 @@ class PretrainConfig:
         "electra",
         "xlm-roberta",
         "camembert",
+        "mpnet",
         "modernbert",
         "deberta-v2",
     ] = "bert"
     """Architecture: RoBERTa counts positions from after its padding index and has one token type,
-    ALBERT repeats one block, DistilBERT has no token types, ModernBERT normalises before and sees a
-    window of half a sequence in two of three blocks, DeBERTa (v2 and v3) reads distances in half as
-    many buckets as max_length.
+    ALBERT repeats one block, DistilBERT has no token types, MPNet adds a number for each distance
+    and learns masked words alone (published ones learn permuted text), ModernBERT normalises before
+    and sees a window of half a sequence in two of three blocks, DeBERTa (v2 and v3) reads distances
+    in half as many buckets as max_length.
     """
     layers: tuple[int, ...] = (4, 12, 24)
     """Depth of each stage; every one a multiple of the one before. An ALBERT repeats its one block

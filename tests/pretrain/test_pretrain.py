@@ -138,7 +138,16 @@ def test_the_folder_loads_as_any_checkpoint(trained):
 @pytest.mark.storm
 @pytest.mark.parametrize(
     "family",
-    ["roberta", "albert", "distilbert", "electra", "camembert", "modernbert", "deberta-v2"],
+    [
+        "roberta",
+        "albert",
+        "distilbert",
+        "electra",
+        "camembert",
+        "mpnet",
+        "modernbert",
+        "deberta-v2",
+    ],
 )
 def test_torch_reads_the_other_families(tmp_path, family):
     """A short pre-training that grows once; the written folder is the same function in torch."""

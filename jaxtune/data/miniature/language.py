@@ -206,8 +206,10 @@ def acceptability(
     return [sentences[i] for i in order], labels[order]
 
 
-def _tokenizer() -> Tokenizer:
-    ids = {word: i for i, word in enumerate(VOCABULARY)}
+def _tokenizer(pad_token_id: int) -> Tokenizer:
+    padding, *others = VOCABULARY
+    words = [*others[:pad_token_id], padding, *others[pad_token_id:]]
+    ids = {word: i for i, word in enumerate(words)}
     tokenizer = Tokenizer(WordLevel(ids, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     tokenizer.post_processor = TemplateProcessing(
@@ -219,8 +221,12 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def write_tokenizer(folder: str | Path) -> None:
-    """Writes the word-level tokenizer as files that `AutoTokenizer.from_pretrained` loads."""
+def write_tokenizer(folder: str | Path, pad_token_id: int = 0) -> None:
+    """Writes the word-level tokenizer as files that `AutoTokenizer.from_pretrained` loads.
+
+    Args:
+        pad_token_id: where the padding stands among the words; MPNet's code wants it at 1.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = {
@@ -232,7 +238,7 @@ def write_tokenizer(folder: str | Path) -> None:
     }
     config |= {f"{token[1:-1].lower()}_token": token for token in SPECIAL_TOKENS}
     texts = {
-        "tokenizer.json": _tokenizer().to_str(pretty=True),
+        "tokenizer.json": _tokenizer(pad_token_id).to_str(pretty=True),
         "tokenizer_config.json": json.dumps(config, indent=2),
     }
     for name, text in texts.items():
