@@ -28,7 +28,7 @@ class HeadConfig:
     norm: bool = False
     bias: bool = True  # of the dense layer, also in the masked-LM head
     decoder_bias: bool = True  # a number per word, added to masked-LM logits
-    # The classifier's draw: N(0, 0.02), or by width, N(0, 1 / hidden_size) within two deviations.
+    # The classifier's draw, a normal of std 0.02, or of 1 / sqrt(hidden_size) cut at two of them.
     draw: Literal["narrow", "by_width"] = "narrow"
     of_tokens: bool = False  # labels for every token, and not for a sequence
     # Whose rate dropout has before the labels of tokens.

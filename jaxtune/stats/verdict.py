@@ -74,12 +74,8 @@ def judge(
     check_comparable(arms)
     named = {arm.name: arm for arm in arms}
     assert len(named) == len(arms), "arms need names of their own"
-    if any(arm.selected for arm in arms):
-        return Verdict(*sentences.selected(arms), notes(arms, [], (), num_dev, 0))
-    if any(arm.shares_seeds for arm in arms):
-        return Verdict(*sentences.crossed(arms), notes(arms, [], (), num_dev, 0))
-    if len(arms) == 1:
-        return Verdict(*sentences.one_arm(arms[0]), notes(arms, [], (), num_dev, 0))
+    if said := _without_a_comparison(arms):
+        return Verdict(*said, notes(arms, [], (), num_dev, 0))
     pairs = compare_all(arms, seed, margin, times)
     tests = num_tests(pairs)
     effects = main_effects(arms, seed, times)
@@ -120,6 +116,15 @@ def judge(
         ways,
         effects,
     )
+
+
+def _without_a_comparison(arms: Sequence[Arm]) -> sentences.Sentences | None:
+    """What is said where nothing can be compared; None where it can."""
+    if any(arm.selected for arm in arms):
+        return sentences.selected(arms)
+    if any(arm.shares_seeds for arm in arms):
+        return sentences.crossed(arms)
+    return sentences.one_arm(arms[0]) if len(arms) == 1 else None
 
 
 def _with_keep(said: sentences.Sentences, effects: Sequence[MainEffect]) -> sentences.Sentences:

@@ -166,6 +166,26 @@ def test_an_export_of_wandb(tmp_path, capsys):
     assert "holds no run that has finished" in said(capsys, file, status=1)
 
 
+def test_names_of_runs_are_no_seeds(tmp_path, capsys):
+    """run-1 of one arm and of another have nothing in common; two of an arm may be called so."""
+    lines = [
+        dict.fromkeys(WANDB, "-")
+        | {"Name": f"run-{seed // 2}", "State": "finished", "Group": arm, "accuracy": score}
+        | {"Runtime": 60 + seed}
+        for arm, seed, score in runs()
+    ]
+    file = tmp_path / "wandb.csv"
+    pd.DataFrame(lines).to_csv(file, index=False)
+    words = ["--metric", "accuracy", "--floor", "0.5"]
+    assert "seed by seed" not in said(capsys, file, *words, "--to", tmp_path)
+    rows = pd.read_csv(tmp_path / "trials.csv")
+    assert rows.seed.tolist() == [line["Name"] for line in lines]
+    assert rows.init_seed.is_unique
+    pd.DataFrame([*lines, lines[3]]).to_csv(file, index=False)
+    error = said(capsys, file, *words, status=1)
+    assert f"is {file}, line 5 once more; take one out." in error
+
+
 # Some of the columns, in their order, of a table of runs that W&B's website wrote (November 2025).
 WEBSITE = [
     *("Name", "Agent", "State", "Notes", "User", "Tags", "Created", "Runtime", "Sweep"),

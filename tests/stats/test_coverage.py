@@ -50,8 +50,10 @@ def covered(draw, interval, n, truth, repeats=800):
     [
         # What docs/verdict.md says that 95 % intervals hold.
         (normal, mean_interval, 8, 0.95),
+        (normal, mean_interval, 16, 0.95),
         (normal, mean_interval, 32, 0.95),
         (bimodal, mean_interval, 8, 0.92),
+        (bimodal, mean_interval, 16, 0.94),
         (bimodal, mean_interval, 32, 0.95),
         (rarely_failing, mean_interval, 8, 0.74),
         (rarely_failing, mean_interval, 32, 0.92),
@@ -59,6 +61,7 @@ def covered(draw, interval, n, truth, repeats=800):
         (normal, std_interval, 16, 0.95),
         (normal, std_interval, 32, 0.95),
         (bimodal, std_interval, 8, 0.92),
+        (bimodal, std_interval, 16, 0.91),
         (bimodal, std_interval, 32, 0.88),
         (rarely_failing, std_interval, 8, 0.61),
         (rarely_failing, std_interval, 32, 0.92),

@@ -14,6 +14,7 @@ from jaxtune.core.words import listed, plural
 from jaxtune.report.scores.tables import Line, is_empty
 
 DONE = ("finished",)
+SEED = "seed"
 # Prefixes of an MLflow frame; its tags are no settings, but for the run's name.
 FRAME = ("metrics.", "params.")
 RUN_NAME = "tags.mlflow.runName"
@@ -70,9 +71,16 @@ def recognised(lines: Sequence[Line]) -> Export | None:
 def finished_lines(lines: Sequence[Line], export: Export) -> tuple[list[Line], tuple[str, ...]]:
     """The runs that have finished, in columns as other tables have them; and what was left out.
 
-    A run's name stands for its seed where no column does, so that no two runs are taken for a pair;
-    W&B's group for the arm.
+    W&B's group stands for the arm. Where no column has seeds, a line has the run's name, which says
+    nothing of a run of that name in another arm.
+
+    Raises UserError for a line that stands twice, as where two exports were put together.
     """
+    seen: dict[str, Line] = {}
+    for line in lines:
+        first = seen.setdefault(repr(line.cells), line)
+        if first is not line:
+            raise UserError(f"{line.where} is {first.where} once more; take one out.")
     kept = [line for line in lines if _state(line, export) in DONE]
     others = Counter(state for line in lines if (state := _state(line, export)) not in DONE)
     said = [f"The columns are {export.tracker}'s."]
@@ -83,7 +91,13 @@ def finished_lines(lines: Sequence[Line], export: Export) -> tuple[list[Line], t
         said.append(f"{plural(logged, 'column')} with a / in the name: logged, and no settings.")
     if export is WANDB_FRAME:
         kept = [Line(line.where, _unfolded(line)) for line in kept]
-    return [Line(line.where, _plain(line.cells, export)) for line in kept], tuple(said)
+    return [_named(line, export) for line in kept], tuple(said)
+
+
+def _named(line: Line, export: Export) -> Line:
+    """In columns as other tables have them, with its name where there is no seed."""
+    name = str(line.cells.get(export.name) or line.where)
+    return Line(line.where, _plain(line.cells, export), None if SEED in line.cells else name)
 
 
 def _state(line: Line, export: Export) -> str:
@@ -140,6 +154,4 @@ def _plain(cells: Any, export: Export) -> dict[str, Any]:
         found |= {"arm": named[0]} if named else {}
     for name in export.arms:
         found.pop(name, None)
-    if "seed" not in found:
-        found["seed"] = cells.get(export.name)
     return found

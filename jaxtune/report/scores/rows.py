@@ -35,7 +35,7 @@ def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
         {
             "trial": trial,
             "arm": run.arm,
-            "seed": " ".join(dict.fromkeys(run.seeds)) if run.seeds else None,
+            "seed": " ".join(dict.fromkeys(run.seeds)) if run.seeds else run.name,
             **dict(zip(STREAMS, numbers[trial], strict=True)),
             "task": run.task,
             **({"group": run.group} if run.group else {}),

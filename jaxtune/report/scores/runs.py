@@ -56,6 +56,7 @@ class Run(NamedTuple):
     dev_examples: int | None = None  # that it was scored on
     curves: Mapping[str, Curve] = MappingProxyType({})  # those that a report draws
     logits: Float[np.ndarray, "example label"] | None = None
+    name: str | None = None  # where seeds are not known
 
 
 def runs_of(
@@ -95,6 +96,7 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _settings(cells, used, arms),
         _examples(line) if EXAMPLES in cells else given.dev_examples,
         logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
+        name=line.name,
     )
 
 
@@ -151,6 +153,8 @@ def _seeds(line: Line, cells: Mapping[str, Any], column: str) -> tuple[str, ...]
     seed = _text(cells, column)
     init, order, dropout = (_text(cells, name) for name in STREAMS)
     if seed is None and (init is None or order is None):
+        if line.name is not None and column not in cells:
+            return None
         if column in cells or init or order:
             raise UserError(f"{line.where} has no {column}: give each run its seed.")
         raise UserError(

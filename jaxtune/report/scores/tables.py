@@ -21,6 +21,7 @@ class Line(NamedTuple):
 
     where: str
     cells: Mapping[str, Any]  # by column; texts in CSV, numbers too elsewhere
+    name: str | None = None  # of a run whose table has no seeds
 
 
 def read_lines(file: Path) -> list[Line]:
