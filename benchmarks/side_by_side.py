@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -23,7 +23,7 @@ CONTROL = "nvidia-cuda-mps-control"
 
 
 @contextlib.contextmanager
-def service(wanted: bool, scratch: Path) -> Iterator[Mapping[str, str]]:
+def service(wanted: bool, scratch: Path) -> Generator[Mapping[str, str]]:
     """The environment in which processes share a GPU."""
     if not wanted:
         yield os.environ

@@ -4,7 +4,7 @@ import contextlib
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def set_up(compile_cache: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def settings_given_back() -> Iterator[None]:
+def settings_given_back() -> Generator[None]:
     """Leaves JAX's settings as they were, for the process's other work and its next sweep."""
     config: Any = jax.config
     before, share = config.jax_compilation_cache_dir, os.environ.get(SHARE_VARIABLE)

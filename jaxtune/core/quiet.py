@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 # Libraries with a handler of their own, and what stops it; what the user has set stays.
@@ -30,7 +30,7 @@ def quiet() -> None:
 
 
 @contextlib.contextmanager
-def silent_libraries() -> Iterator[None]:
+def silent_libraries() -> Generator[None]:
     """Nothing on stderr meanwhile, not even what C++ writes there before it reads SWITCHES."""
     sys.stderr.flush()
     kept = os.dup(2)

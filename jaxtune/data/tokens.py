@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +232,7 @@ def _encode(tokenizer: Any, *texts: Any, **how: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _foreign_code(sentence: str) -> Iterator[None]:
+def _foreign_code(sentence: str) -> Generator[None]:
     """Makes a UserError of whatever a tokenizer trips over, a panic of its Rust code too."""
     try:
         yield

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -87,7 +87,7 @@ def check_target(to: Path) -> None:
 
 
 @contextlib.contextmanager
-def fresh_folder(to: Path) -> Iterator[Path]:
+def fresh_folder(to: Path) -> Generator[Path]:
     """A folder that becomes `to` when the block ends well, and nothing when it does not."""
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=".export-") as scratch:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def _check_target(to: Path) -> None:
 
 
 @contextlib.contextmanager
-def _made_whole(to: Path) -> Iterator[Path]:
+def _made_whole(to: Path) -> Generator[Path]:
     """A folder beside `to` that takes its place at the end; after an error nothing is left."""
     to.absolute().parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.absolute().parent))

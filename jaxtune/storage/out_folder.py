@@ -4,7 +4,7 @@ import contextlib
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def out_folder(settings: Settings) -> Path:
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Generator[None]:
     """Keeps other sweeps out of OUT, which is made; one that stays empty is taken away again.
 
     The system gives the lock back when its process ends, however it ends. Raises UserError where

@@ -1,7 +1,7 @@
 """Runs the groups of a sweep here; each leaves its results before the next begins."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import jax
 
@@ -42,7 +42,7 @@ class RunningProgram:
         return self.plan.group_size
 
     @contextlib.contextmanager
-    def data_on_devices(self) -> Iterator[None]:
+    def data_on_devices(self) -> Generator[None]:
         """Data and model lie there meanwhile, and not while other programs run."""
         self._tables = put_on_devices(self._program, self.plan.task)
         try:

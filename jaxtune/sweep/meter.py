@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import jax
@@ -23,7 +23,7 @@ class Meter:
         self.peak_elsewhere = 0  # bytes, of workers of a cluster
 
     @contextlib.contextmanager
-    def timing(self) -> Iterator[None]:
+    def timing(self) -> Generator[None]:
         """Adds the time of a group, whether it succeeds or not."""
         # JAX would keep a listener for as long as the process lives, which may run many sweeps.
         listener: Any = self._on_event

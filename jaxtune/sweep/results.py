@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class SweepResults:
     @contextlib.contextmanager
     def recorded(
         self, plan: ProgramPlan, group: Sequence[Trial]
-    ) -> Iterator[tuple[History, list[Recorder]]]:
+    ) -> Generator[tuple[History, list[Recorder]]]:
         """The group's history, and all recorders: that, TensorBoard and the progress line."""
         history = History(plan.config.log_every)
         if not writes():

@@ -8,7 +8,7 @@ import importlib
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def send(out: Path, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def _alone(out: Path) -> Generator[None]:
     """Two processes would both send what neither has noted yet. A sweep that still fills OUT has a
     lock of its own.
     """

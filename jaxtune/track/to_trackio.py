@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class TrackioTracker:
             opened.log({"report": 1})  # a run without a value is not shown
 
     @contextlib.contextmanager
-    def _opened(self, name: str, group: str, config: dict[str, Any]) -> Iterator[Any]:
+    def _opened(self, name: str, group: str, config: dict[str, Any]) -> Generator[Any]:
         # It says on stdout what it does, and of what it could not keep it only warns.
         with (
             contextlib.redirect_stdout(io.StringIO()),

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ class Node(NamedTuple):
 
 
 @contextlib.contextmanager
-def joined(address: str | None, with_package: bool = False) -> Iterator[None]:
+def joined(address: str | None, with_package: bool = False) -> Generator[None]:
     """This process is a driver of the cluster meanwhile; raises UserError where there is none.
 
     Nothing is started: who has no cluster needs none, for a sweep takes all devices of a machine.

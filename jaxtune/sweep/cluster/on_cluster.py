@@ -1,7 +1,7 @@
 """What the command takes of this folder: workers, plans for them, groups that run there."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from jaxtune.config.parse import Settings
@@ -18,7 +18,7 @@ from jaxtune.training.plan import ProgramPlan, stacks_trials
 
 
 @contextlib.contextmanager
-def workers_of(config: SweepConfig) -> Iterator[Workers]:
+def workers_of(config: SweepConfig) -> Generator[Workers]:
     """The workers of the cluster that is asked for, which begin at once; all end with the block."""
     with joined(config.ray_address, config.runtime_env):
         workers = Workers(config.compile_cache)

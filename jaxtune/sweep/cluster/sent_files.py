@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def _parts(file: str) -> Iterator[bytes]:
 @contextlib.contextmanager
 def laid_out(
     files: SentFiles, settings: Mapping[str, Any], inputs: Mapping[str, Sequence[str]]
-) -> Iterator[Mapping[str, Any]]:
+) -> Generator[Mapping[str, Any]]:
     """Settings with which the files that were sent are read, and which hold within the block; where
     none was sent, the settings as they are.
 
@@ -131,7 +131,7 @@ def below(folder: str, settings: Mapping[str, Any], model: str) -> dict[str, Any
 
 
 @contextlib.contextmanager
-def _own_folder() -> Iterator[Path]:
+def _own_folder() -> Generator[Path]:
     """A folder that is closed to others and goes with the block; what a worker that was killed has
     left goes first.
 
@@ -150,7 +150,7 @@ def _own_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Generator[None]:
     """Raises OSError where another process has it, or where it is a link."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
