@@ -156,9 +156,10 @@ def test_an_export_of_wandb(tmp_path, capsys):
     assert "The columns are W&B's. Left out: 1 run not finished (1 crashed)." in text
     assert "Taken for settings of the arms: weight_decay." in text
     assert "[wd=0.1] is more stable than [wd=0]" in text
-    pd.DataFrame(lines).drop(columns="Group").to_csv(file, index=False)
-    error = said(capsys, file, "--metric", "eval/accuracy", status=1)
-    assert "has no column 'arm'" in error
+    for table in (pd.DataFrame(lines).drop(columns="Group"), pd.DataFrame(lines).assign(Group="-")):
+        table.to_csv(file, index=False)
+        error = said(capsys, file, "--metric", "eval/accuracy", status=1)
+        assert "has no column 'arm'" in error
     assert "--arm_column" in error
     words = ["--metric", "eval/accuracy", "--arm_column", "weight_decay", "--floor", "0.5"]
     assert "[weight_decay=0.1] is more stable than [weight_decay=0.0]" in said(capsys, file, *words)

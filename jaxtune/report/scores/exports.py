@@ -15,6 +15,7 @@ from jaxtune.report.scores.tables import Line, is_empty
 
 DONE = ("finished",)
 SEED = "seed"
+NO_TEXT = "-"  # in W&B's own tables
 # Prefixes of an MLflow frame; its tags are no settings, but for the run's name.
 FRAME = ("metrics.", "params.")
 RUN_NAME = "tags.mlflow.runName"
@@ -150,7 +151,8 @@ def _plain(cells: Any, export: Export) -> dict[str, Any]:
             column = column.removeprefix(prefix)
         found[column] = value
     if "arm" not in found:
-        named = [found[name] for name in export.arms if not is_empty(found.get(name))]
+        groups = [found.get(name) for name in export.arms]
+        named = [group for group in groups if not is_empty(group) and group != NO_TEXT]
         found |= {"arm": named[0]} if named else {}
     for name in export.arms:
         found.pop(name, None)
