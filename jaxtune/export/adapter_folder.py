@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_json
-from jaxtune.export.card import base_name
+from jaxtune.export.card_facts import base_name
 from jaxtune.export.folder import write_own_tokenizer
 from jaxtune.export.members import DevSet, Params
 from jaxtune.models.families import FAMILIES

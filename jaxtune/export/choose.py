@@ -20,9 +20,9 @@ from jaxtune.export.card import (
     Scored,
     ensemble_card,
     soup_card,
-    step_words,
     trial_card,
 )
+from jaxtune.export.card_facts import step_words
 from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
 from jaxtune.export.folder import write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named

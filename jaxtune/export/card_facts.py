@@ -1,0 +1,186 @@
+"""What the model cards say of a sweep and a trial, fact by fact, in Markdown."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jaxtune.config.field_groups import FURTHER_FIELDS
+from jaxtune.config.settings import SweepConfig
+from jaxtune.core.metrics import METRICS
+from jaxtune.export.card_text import (
+    OWN_START,
+    SAME_START,
+    SEVERAL_LABELS,
+    TAGS,
+)
+from jaxtune.export.members import DevSet, Member, Sweep
+from jaxtune.models.starting_point import drawn_parts
+from jaxtune.stats.arms import RUNNING, make_arms, readable
+from jaxtune.stats.describe import describe, expected_best
+from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.wording import enumerate_words, every, in_parts, show_wilson
+
+MOST_LABELS = 12
+# Texts, which may hold a path of the user's machine; the other settings are numbers, switches and
+# given words.
+_TEXTS = {
+    *("data_dir", "train_file", "dev_file", "text_columns", "label_column", *FURTHER_FIELDS),
+    *("label_columns", "token_classification", "revision", "classes", "delimiter", "quoting"),
+}
+
+
+def example(dev: DevSet) -> str:
+    """What the tokenizer is given."""
+    if dev.of_words:
+        return '[["A", "text"]], is_split_into_words=True'
+    return '["A text."], ["Another text."]' if dev.pairs else '["A text."]'
+
+
+def answer(dev: DevSet) -> str:
+    """What the logits say."""
+    if dev.of_words:
+        return TAGS
+    return SEVERAL_LABELS if dev.task.several_labels else ""
+
+
+def escaped(text: str) -> str:
+    """Text on one line whose Markdown and HTML characters mean themselves."""
+    visible = "".join(c if c.isprintable() else " " for c in str(text))
+    return re.sub(r"([\\`*_{}\[\]<>()#+.!|~&$:@^])", r"\\\1", " ".join(visible.split()))
+
+
+def step_words(sweep: Sweep, member: Member) -> str:
+    """Which parameters, such as `after the last step, 468`."""
+    if sweep.step == "final":
+        return f"after the last step, {member.row['num_steps']}"
+    where = chosen_on(member)
+    return f"of the best evaluation on the {where}, after step {member.row['best_step']}"
+
+
+def chosen_on(member: Member) -> str:
+    """What said which evaluation is a trial's best."""
+    held_out = member.trial.config.dev_fraction is not None
+    return "examples held out of training" if held_out else "dev set"
+
+
+def base_name(config: SweepConfig) -> str:
+    """The base model as transformers finds it: its hub id, or the name of its folder, whose path
+    means something on one machine alone.
+    """
+    model = str(config.model)
+    return Path(model).resolve().name if Path(model).is_dir() else model
+
+
+def front_matter(dev: DevSet, library: str) -> str:
+    """What the hub reads. A local folder is no id there, and no licence is made up."""
+    model = dev.config.model
+    known = model is not None and model != "miniature" and not Path(model).is_dir()
+    values: dict[str, Any] = {"base_model": model} if known else {}
+    kind = "token-classification" if dev.of_words else "text-classification"
+    values |= {"library_name": library, "pipeline_tag": kind}
+    return yaml.safe_dump(values | {"tags": ["jaxtune"]}, sort_keys=False, allow_unicode=True)
+
+
+def base(dev: DevSet) -> str:
+    """The hub id with its revision, or the name of a local folder without its path."""
+    model, revision = str(dev.config.model), dev.config.revision
+    name = Path(model).resolve().name if Path(model).is_dir() else model
+    return escaped(name if revision is None else f"{name}, revision {revision}")
+
+
+def drawn(dev: DevSet) -> str:
+    """What of the model no pre-training made, such as `pooler and classifier`."""
+    config = dev.task.model.encoder.config
+    return enumerate_words(drawn_parts(dev.task.fresh, config, dev.config.reinit_layers))
+
+
+def start(dev: DevSet, initialisations: int) -> str:
+    """Whether the members of a soup had one starting point."""
+    if initialisations == 1:
+        return SAME_START
+    return OWN_START.format(fresh=drawn(dev), heads=initialisations)
+
+
+def trials_of(number: int, whole: str) -> str:
+    """Such as `All 32 trials of the sweep, which differ in their seeds only`."""
+    apart = ", which differ in their seeds only" if number > 1 else ""
+    return f"{every(number, 'trial')} of {whole}{apart}"
+
+
+def goal(dev: DevSet) -> str:
+    names = dev.label_names
+    if names is None:
+        return "regression"
+    what = "labels, any number of them for a text" if dev.task.several_labels else "classes"
+    what = "tags, one for every word" if dev.of_words else what
+    which = "" if len(names) > MOST_LABELS else f" ({', '.join(map(escaped, names))})"
+    return f"{len(names)} {what}{which}"
+
+
+def reading(dev: DevSet) -> str:
+    """Which class F1 is of, and what is better when lower; nothing where a score says it all."""
+    said = ""
+    if dev.task.several_labels:
+        said += " accuracy: of the texts that get all of their labels and no other."
+    if "entity_f1" in dev.task.metrics:
+        said += " entity_f1: F1 of entities, of which all words and the type are right."
+    if "f1" in dev.task.metrics and dev.label_names:
+        said += f" f1: of the class {escaped(dev.label_names[dev.task.positive])}."
+    errors = [name for name in dev.task.metrics if not METRICS[name].higher_is_better]
+    return said + "".join(f" {name}: lower is better." for name in errors)
+
+
+def seeds(member: Member) -> str:
+    seeds = member.trial.seeds
+    return (
+        f"initialisation {seeds.init_seed}, order {seeds.order_seed}, dropout {seeds.dropout_seed}"
+    )
+
+
+def spread(sweep: Sweep, member: Member) -> str:
+    """The table of the member's arm: trials that failed are in it."""
+    rows = [other.row for other in sweep.arm_of(member.trial.arm)]
+    (arm,) = make_arms({member.trial.arm: rows})
+    about = describe(arm)
+    columns = {
+        "n": str(about.all.n),
+        "mean": shown(about.all.mean),
+        "std": shown(about.all.std),
+        "min": shown(about.all.min),
+        "max": shown(about.all.max),
+        "failed": f"{about.failed.count}/{about.failed.n}",
+        "95 % interval": show_wilson(about.failed),
+    }
+    return table(list(columns), [list(columns.values())])
+
+
+def shown(found: Estimate) -> str:
+    value, interval = in_parts(found, "{:.4f}")
+    return f"{value} ({interval})" if interval else value
+
+
+def best_of_more(sweep: Sweep, member: Member) -> str:
+    """For 1, 2, 4, ... trials of the arm and for all of them."""
+    rows = [other.row | {"final": sweep.score(other)} for other in sweep.arm_of(member.trial.arm)]
+    (arm,) = make_arms({"": rows})
+    best = expected_best(arm)
+    budgets = [n for n in best.num_trials.tolist() if n == len(arm) or n & (n - 1) == 0]
+    means = [f"{best.mean[n - 1]:.4f}" for n in budgets]
+    return table(["trials", *map(str, budgets)], [["expected best", *means]])
+
+
+def recipe(member: Member) -> str:
+    """Every setting of the training, and not how it was run or watched."""
+    settings = member.trial.settings
+    recipe = [name for name in settings if name not in RUNNING | _TEXTS]
+    rows = [[f"`{name}`", readable(settings[name])] for name in recipe]
+    return table(["setting", "value"], [*rows, ["steps", str(member.row["num_steps"])]])
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of cells that are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
