@@ -212,6 +212,16 @@ def test_the_page_and_the_terminal(found, capsys):
     assert pictures <= names
 
 
+def test_what_is_less_than_the_plan_is_said(found, tmp_path, trials):
+    assert not any("Not all of the plan" in note for note in found[1].notes)
+    study = made_up_study(tmp_path, "correction", pretrainings=1, b2_values=(0.999,))
+    finding = correction.conclude(study, [made_up_model("bert", 1.4)], [], trials)
+    assert (
+        "Not all of the plan: pretrainings 1 in place of 3, b2_values 0.999 in place of 0.98 0.999."
+        in finding.notes
+    )
+
+
 def test_models_that_have_not_learnt_are_left_out():
     models = [made_up_model(name, loss) for name, loss in (("a", 1.4), ("b", 1.45), ("c", 1.7))]
     shallow = made_up_model("d", 1.64, layers=12)

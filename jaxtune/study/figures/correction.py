@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
+from jaxtune.stats.arms import readable
 from jaxtune.stats.intervals import Estimate
 from jaxtune.study.context import AT_THE_END, MINIATURE, Study, write_table
 from jaxtune.study.effective_steps import best_column, bin_of, held_out_area, largest_step
@@ -49,6 +50,7 @@ from jaxtune.study.link_words import (
     rate_notes,
 )
 from jaxtune.study.measures import joined, score_table
+from jaxtune.study.settings import CORRECTION, StudyConfig
 
 TITLE = "What exactly does the correction do?"
 PAPER = (
@@ -58,6 +60,11 @@ PAPER = (
 # Updates whose largest effective step may tell failures; the last are all.
 FIRST_UPDATES = (20, 60, AT_THE_END)
 COLUMNS = {first: f"step_{first}" for first in FIRST_UPDATES}
+# What the plan fixes, and a command may run less of.
+PLANNED = (
+    *("pretrainings", "exploration_seeds", "fresh_seeds", "b2_values", "num_epochs"),
+    *("post_norm_rates", "pre_norm_rates", "depth_layers", "depth_steps", "train_examples"),
+)
 # The same for every family, also where the paper has others.
 RECIPE: dict[str, Any] = {"weight_decay": 0.01, "dropout": 0.1, "max_grad_norm": None}
 
@@ -225,6 +232,23 @@ def _notes(
         " differs from them in more than that.",
         "Trials of one pre-trained model are alike, which the tests do not count.",
     ]
+    if apart := _apart_from_the_plan(study.config):
+        notes.insert(1, f"Not all of the plan: {', '.join(apart)}.")
     if left_out:
         notes.append(f"Left out for their held-out loss: {model_words(left_out)}.")
     return notes
+
+
+def _apart_from_the_plan(config: StudyConfig) -> list[str]:
+    """Such as `pretrainings 1 in place of 3`."""
+    planned = StudyConfig(figure=CORRECTION, out=config.out)
+    pairs = {name: (getattr(config, name), getattr(planned, name)) for name in PLANNED}
+    return [
+        f"{name} {_as_typed(own)} in place of {_as_typed(wanted)}"
+        for name, (own, wanted) in pairs.items()
+        if own != wanted
+    ]
+
+
+def _as_typed(value: Any) -> str:
+    return " ".join(map(readable, value)) if isinstance(value, tuple) else readable(value)
