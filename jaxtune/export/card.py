@@ -147,7 +147,7 @@ def _card(
             f"the arm {arm_name}" if sweep.arms[1:] else "the sweep",
         ),
         spread=facts.spread(sweep, member),
-        expected_best=facts.best_of_more(sweep, member),
+        expected_best=facts.expected_bests(sweep, member),
         when="after the last step" if sweep.step == "final" else "at each trial's best evaluation",
         recipe=facts.recipe(member),
         use=use.format(

@@ -147,22 +147,22 @@ def spread(sweep: Sweep, member: Member) -> str:
     about = describe(arm)
     columns = {
         "n": str(about.all.n),
-        "mean": shown(about.all.mean),
-        "std": shown(about.all.std),
-        "min": shown(about.all.min),
-        "max": shown(about.all.max),
+        "mean": _shown(about.all.mean),
+        "std": _shown(about.all.std),
+        "min": _shown(about.all.min),
+        "max": _shown(about.all.max),
         "failed": f"{about.failed.count}/{about.failed.n}",
         "95 % interval": show_wilson(about.failed),
     }
     return table(list(columns), [list(columns.values())])
 
 
-def shown(found: Estimate) -> str:
+def _shown(found: Estimate) -> str:
     value, interval = in_parts(found, "{:.4f}")
     return f"{value} ({interval})" if interval else value
 
 
-def best_of_more(sweep: Sweep, member: Member) -> str:
+def expected_bests(sweep: Sweep, member: Member) -> str:
     """For 1, 2, 4, ... trials of the arm and for all of them."""
     rows = [other.row | {"final": sweep.score(other)} for other in sweep.arm_of(member.trial.arm)]
     (arm,) = make_arms({"": rows})

@@ -43,13 +43,16 @@ from jaxtune.training.optimizer import make_optimizer
 
 STEPS_PER_DISPATCH = 25
 EVAL_EVERY = 500
+PRETRAINING = "pretraining.json"
 
 
 def pretrain(config: PretrainConfig) -> None:
     """All stages, then the folder."""
     check(config)
-    _claim(config)
-    corpus = _corpus(config)
+    claim = _claim(config)
+    corpus = _corpus(config)  # before anything is written: text or tokenizer may be refused
+    config.out.mkdir(parents=True, exist_ok=True)
+    (config.out / PRETRAINING).write_text(claim, encoding="utf-8")
     say(
         f"{len(corpus.train):,} sequences, {int(corpus.train.lengths.sum()):,} tokens;"
         f" {len(corpus.held_out):,} held out"
@@ -70,23 +73,22 @@ def pretrain(config: PretrainConfig) -> None:
     checkpoints.discard()
 
 
-def _claim(config: PretrainConfig) -> None:
-    """Notes the settings in `out`; refuses a folder that holds a model or was begun with other
-    settings.
+def _claim(config: PretrainConfig) -> str:
+    """The settings as `out` is to note them; refuses a folder that holds a model or was begun with
+    other settings.
     """
     if (config.out / "config.json").exists():
         raise UserError(f"{config.out} holds a model already; give another --out or remove it.")
     apart = ("out", "tokenizer", "held_out")
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in apart}
     text = json.dumps(settings, indent=2) + "\n"
-    path = config.out / "pretraining.json"
+    path = config.out / PRETRAINING
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise UserError(
             f"{config.out} was begun with other settings ({path.name}); give those again, or"
             " another --out."
         )
-    config.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    return text
 
 
 def _run_stage(

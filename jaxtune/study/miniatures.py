@@ -19,11 +19,9 @@ from jaxtune.data.packing import choose_shape
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.pretrain.masked_lm import HELD_OUT_BATCH, MaskedLMProgram
-from jaxtune.pretrain.run import pretrain
+from jaxtune.pretrain.run import PRETRAINING, pretrain
 from jaxtune.pretrain.settings import PretrainConfig
 from jaxtune.study.context import MINIATURE, MODELS, PlannedOnlyError, Study
-
-PRETRAINING = "pretraining.json"
 
 
 def pretraining(study: Study, folder: str, depth: int, **settings: Any) -> PretrainConfig:

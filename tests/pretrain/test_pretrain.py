@@ -13,6 +13,7 @@ import pytest
 
 from jaxtune.data import corpus as corpus_module
 from jaxtune.data.corpus import miniature_corpus, read_corpus
+from jaxtune.data.miniature.language import write_tokenizer
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.families import ALBERT, FAMILIES
@@ -254,6 +255,23 @@ def test_mistakes(tmp_path, capsys, flags, says):
     assert main([*common, *flags]) == 1
     assert says in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "flags", "says"),
+    [
+        (2, ["--family", "mpnet"], "mpnet takes word 1 for padding, and the tokenizer in"),
+        (1, [], "has a single sequence"),
+    ],
+)
+def test_what_text_or_tokenizer_lack_leaves_nothing(tmp_path, capsys, lines, flags, says):
+    write_tokenizer(tmp_path / "tokenizer")
+    (tmp_path / "text.txt").write_text("the dog runs\n" * lines)
+    out = tmp_path / "out"
+    given = ["--data", tmp_path / "text.txt", "--tokenizer", tmp_path / "tokenizer", "--out", out]
+    assert main([*map(str, given), *flags]) == 1
+    assert says in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_text_files_with_a_real_tokenizer(real_data, tmp_path):

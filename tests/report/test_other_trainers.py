@@ -221,6 +221,8 @@ def test_a_table_that_wandbs_website_has_written(tmp_path, capsys):
     means = pd.read_csv(tmp_path / "arms.csv").set_index("arm")["mean"]
     assert dict(means) == pytest.approx({"haar": 0.915, "wavelet=none": 0.96})
     assert "further" not in (tmp_path / "report.md").read_text().lower()
+    words = ["--metric", "eval/ssim_mean", "--arm_column", "wavelet", "lr", "--floor", "0.5"]
+    assert "wavelet=none lr=0.0001" in said(capsys, file, *words, "--to", tmp_path)
 
 
 @pytest.mark.storm  # for the library's own start

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed, plural
+from jaxtune.report.scores.runs import SEED
 from jaxtune.report.scores.tables import Line, is_empty
 
 DONE = ("finished",)
-SEED = "seed"
 NO_TEXT = "-"  # in W&B's own tables
 # Prefixes of an MLflow frame; its tags are no settings, but for the run's name.
 FRAME = ("metrics.", "params.")

@@ -91,8 +91,8 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _truth(line, FAILED) if FAILED in cells else None,
         _number(line, FLOOR) if FLOOR in cells else None,
         _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
-        _text(cells, TASK),
-        _text(cells, GROUP) if GROUP not in arms else None,
+        _name(cells, TASK),
+        _name(cells, GROUP) if GROUP not in arms else None,
         _settings(cells, used, arms),
         _examples(line) if EXAMPLES in cells else given.dev_examples,
         logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
@@ -139,11 +139,11 @@ def _column(line: Line, cells: Mapping[str, Any], name: str, or_else: str = "") 
 def _arm(line: Line, names: Sequence[str]) -> str:
     """The name of the run's recipe; of several columns such as `lr=2e-5 warmup=0.1`."""
     if len(names) > 1:
-        return " ".join(f"{name}={_text(line.cells, name) or 'null'}" for name in names)
+        return " ".join(f"{name}={_name(line.cells, name) or 'null'}" for name in names)
     (column,) = names
-    if is_empty(line.cells[column]):
+    name = _name(line.cells, column)
+    if name is None:
         raise UserError(f"{line.where} has no {column}: name the recipe that was run.")
-    name = _text(line.cells, column) or str(line.cells[column]).strip()
     # A number of a setting's column says nothing without the setting.
     return name if column == ARM or isinstance(_value(name), str) else f"{column}={name}"
 
@@ -173,6 +173,12 @@ def _text(cells: Mapping[str, Any], name: str) -> str | None:
     if isinstance(value, float) and value.is_integer():  # a whole number beside missing ones
         return str(int(value))
     return str(value).strip()
+
+
+def _name(cells: Mapping[str, Any], column: str) -> str | None:
+    """A text that names something: `none` is one, of a recipe, task or group without."""
+    value = cells.get(column)
+    return None if is_empty(value) else _text(cells, column) or str(value).strip()
 
 
 def _number(line: Line, name: str) -> float | None:
