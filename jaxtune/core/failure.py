@@ -22,7 +22,7 @@ ROUNDING = 1e-6
 def at_floor(score: float | None, floor: float, higher_is_better: bool = True) -> bool:
     """Whether a score is none or, within rounding, no better than the trivial floor."""
     # Scores lie within 1 of each other. An error has a unit, so that of it the margin is a share.
-    margin = ROUNDING if higher_is_better else ROUNDING * floor
+    margin = ROUNDING if higher_is_better else ROUNDING * abs(floor)
     if score is None or not np.isfinite(score):
         return True
     return not merit(score, higher_is_better) > merit(floor, higher_is_better) + margin

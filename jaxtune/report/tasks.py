@@ -69,7 +69,13 @@ def find_many(
         tuple(sources),
         tasks,
         judge_tasks(arms, times=times_of_looks(sources)),
-        {name: aggregate([own[name] for own in arms.values() if name in own]) for name in recipes},
+        # Of recipes on other tasks it would compare the tasks.
+        {
+            name: aggregate([own[name] for own in arms.values()])
+            if all(name in own for own in arms.values())
+            else None
+            for name in recipes
+        },
         rankings(arms),
     )
 

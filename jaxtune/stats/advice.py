@@ -12,7 +12,7 @@ from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.describe import BUDGET, best_of
 from jaxtune.stats.intervals import share
 from jaxtune.stats.power import Findable
-from jaxtune.stats.wording import enumerate_words, names, settings_of
+from jaxtune.stats.wording import enumerate_words, names, number, settings_of
 
 # The recommended recipe's (Mosbach et al. 2021, section 6).
 USUAL_RATE, LONG = 2e-5, 20
@@ -53,15 +53,15 @@ def _budget(arm: Arm) -> str:
     )
     if tries > len(arm):
         return f"{start}; {_best(arm, len(arm))}"
-    return f"{start}, and expect the best to score {best_of(arm, tries):.3f}"
+    return f"{start}, and expect the best to score {number(best_of(arm, tries))}"
 
 
 def _best(arm: Arm, budget: int) -> str:
     if len(arm) == 1:
-        return f"its only trial scored {arm.best:.3f}"
+        return f"its only trial scored {number(arm.best)}"
     if budget == len(arm):
-        return f"the best of these {budget} scored {arm.best:.3f}"
-    return f"of {budget} seeds, expect the best to score {best_of(arm, budget):.3f}"
+        return f"the best of these {budget} scored {number(arm.best)}"
+    return f"of {budget} seeds, expect the best to score {number(best_of(arm, budget))}"
 
 
 def _scatter(arm: Arm) -> str:
@@ -75,9 +75,9 @@ def _scatter(arm: Arm) -> str:
         return ""
     whose = "its seeds" if rest.size == len(arm) else "those that did not fail"
     return (
-        f"; one seed is not enough, for {whose} still scatter: {rest.min():.3f} to"
-        f" {rest.max():.3f}, {near} of {rest.size} nearer to the floor ({arm.trivial:.3f}) than to"
-        " the best"
+        f"; one seed is not enough, for {whose} still scatter: {number(rest.min())} to"
+        f" {number(rest.max())}, {near} of {rest.size} nearer to the floor ({number(arm.trivial)})"
+        " than to the best"
     )
 
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxtune.core.metrics import merit
 from jaxtune.stats.arms import (
     Arm,
     check_comparable,
@@ -59,8 +60,9 @@ class Corrected(NamedTuple):
 class Comparison(NamedTuple):
     """Two arms, all trials of both, failed ones too.
 
-    Effects are of one against other, each with an interval at the level that its test was held to,
-    so that interval and p do not contradict each other.
+    Effects are of one against other, each with an interval at the level that its test was held to.
+    Where a test did not exclude that there is no difference, its interval does not either; the
+    other way round Bonett's cautious interval of a ratio of stds may hold 1 though p is small.
     """
 
     one: str
@@ -74,6 +76,8 @@ class Comparison(NamedTuple):
     num_shared: int  # seeds that both arms ran
     num_seeds: int  # of the arm that ran more
     paired: bool  # whether location was compared seed by seed
+    means: tuple[float, float]  # of the trials that it was compared over
+    higher_is_better: bool
     # The difference of the means for new dev examples too; None without predictions.
     new_examples: OnNewExamples | None = None
     order: Order | None = None
@@ -81,6 +85,12 @@ class Comparison(NamedTuple):
     equivalence: Equivalence | None = None  # None where no margin is given
     equal: bool = False  # shown to be, within the margin, after Holm over all pairs
     times: float = 1.0  # that every p counts, for this is one of several looks
+
+    @property
+    def better_first(self) -> "Comparison":
+        """Seen from the arm with the better mean, of the trials that its test is of."""
+        merits = [merit(mean, self.higher_is_better) for mean in self.means]
+        return self if merits[0] >= merits[1] else self.turned()
 
     def turned(self) -> "Comparison":
         """Seen from the other arm."""
@@ -94,6 +104,7 @@ class Comparison(NamedTuple):
             other=self.one,
             settings=settings,
             effects=self.effects.turned(),
+            means=self.means[::-1],
             new_examples=examples,
             order=self.order and self.order.turned(),
             fails_less=None if self.fails_less is None else 1 - self.fails_less,
@@ -119,8 +130,7 @@ def compare_all(
     """
     check_comparable(arms)
     pairs = list(itertools.combinations(arms, 2))
-    # A permutation test gives no p below 2 / resamples, and Holm multiplies that by all tests.
-    num_resamples = max(NUM_RESAMPLES, round(80 * DECISIVE * len(pairs) * times))
+    num_resamples = enough_resamples(DECISIVE * len(pairs), times)
     tests = [_test(one, other, seed, num_resamples) for one, other in pairs]
     corrected = _correct(tests, times)
     for index, (found, tested) in enumerate(zip(corrected, tests, strict=True)):
@@ -141,6 +151,11 @@ def compare_all(
         for pair, (one, other) in zip(compared, pairs, strict=True)
     ]
     return _with_equivalence(ordered, pairs, margin, level)
+
+
+def enough_resamples(num_tests: int, times: float) -> int:
+    """A permutation test gives no p below 2 / resamples, and Holm multiplies that by all tests."""
+    return max(NUM_RESAMPLES, round(80 * num_tests * times))
 
 
 def _with_equivalence(
@@ -216,6 +231,8 @@ def _comparison(
         num_shared=len(matched_scores(one, other)[0]),
         num_seeds=max(len(one), len(other)),
         paired=paired,
+        means=(float(scores[0].mean()), float(scores[1].mean())),
+        higher_is_better=one.higher_is_better,
         new_examples=_on_new_examples(one, other, paired, 1 - location.level),
         fails_less=_fails_less(one, other),
     )

@@ -68,6 +68,7 @@ BUDGET = 5  # seeds whose best is announced
 CLEARLY = (
     2.5  # standard errors: equal arms differ so in 1 to 6 of 100 (tests/stats/test_describe.py)
 )
+FEWEST_FOR_BEST = 3  # seeds: with two it would be 10 of 100
 EXTREME = "what other seeds reach is the expected best"
 
 
@@ -207,7 +208,9 @@ def higher_best(one: Arm, other: Arm) -> HigherBest | None:
     Clearly: by `CLEARLY` standard errors, of a mean over as many disjoint sets of so many trials as
     there are, which is somewhat more than the estimate's own.
     """
-    budget = max(1, min(BUDGET, len(one) // 2, len(other) // 2))
+    if min(len(one), len(other)) < FEWEST_FOR_BEST:
+        return None
+    budget = min(BUDGET, len(one) // 2, len(other) // 2)
     best = [expected_max(arm.merit) for arm in (one, other)]
     means = [float(b.mean[budget - 1]) for b in best]
     errors = [

@@ -13,6 +13,7 @@ from jaxtune.stats.intervals import (
     Estimate,
     Scores,
     Share,
+    all_alike,
     cannot_have_interval,
     log_std,
     log_variance_error,
@@ -53,9 +54,9 @@ def mean_difference(
     reason = cannot_have_interval(one, other)
     if reason:
         return Estimate(difference, reason=reason)
-    if paired and np.ptp(one - other) == 0:
+    if paired and all_alike(one - other):
         return Estimate(difference, reason="every seed differs by the same")
-    if not paired and np.ptp(one) == 0 and np.ptp(other) == 0:
+    if not paired and all_alike(one) and all_alike(other):
         return Estimate(difference, reason="neither arm varies")
     with warnings.catch_warnings():
         # About an arm whose scores are all equal, which is no rounding here.
@@ -71,7 +72,7 @@ def std_ratio(one: Scores, other: Scores, confidence: float = CONFIDENCE) -> Est
     """Std of one over std of other, with the interval that Bonett's two standard errors give."""
     if min(one.size, other.size) < 2:
         return Estimate(None, reason="one trial has no std")
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+    if all_alike(one) or all_alike(other):
         return Estimate(None, reason="an arm does not vary")
     value = float(one.std(ddof=1) / other.std(ddof=1))
     reason = cannot_have_interval(one, other)

@@ -25,11 +25,18 @@ def _over_grid(effect: MainEffect, tests: int) -> str:
         less, more = more, less
     p = effect.corrected_failures.p
     assert p is not None
+    turned = ""
+    if less.value >= more.value:
+        fewer_in = effect.fewer_in[effect.fewer_failures == effect.other]
+        turned = (
+            f" in all, which cells of different sizes turn round: in {fewer_in} of"
+            f" {effect.num_strata} it fails less often"
+        )
     return (
         f"Over all {effect.num_strata} settings of the rest of the grid"
         f" {effect.setting}={effect.fewer_failures} fails less often than"
         f" {effect.setting}={effect.more_failures}: {less.count} of {less.n} trials"
-        f" against {more.count} of {more.n}. Equal values would differ this much in"
+        f" against {more.count} of {more.n}{turned}. Equal values would differ this much in"
         f" {show_chance(p)} such sweeps ({effect.failures.test}, {show_p(p)} after Holm over"
         f" {counted(tests, effect.times)})."
     )

@@ -24,6 +24,8 @@ NUM_RESAMPLES = 9999
 # Numbers held at a time: keeps the resamples of many hundreds of trials out of the way of
 # everything else.
 BATCH_NUMBERS = 4_000_000
+# Far above that of one float64 operation, far below a step of any score.
+_ROUNDING = 1e-12
 
 
 class Estimate(NamedTuple):
@@ -78,11 +80,16 @@ def share(flags: Bool[np.ndarray, " trial"], confidence: float = CONFIDENCE) -> 
     )
 
 
+def all_alike(scores: Scores) -> bool:
+    """Whether scores differ by rounding alone, as 0.6 and 0.2 + 0.4 do."""
+    return bool(np.ptp(scores) <= _ROUNDING * np.abs(scores).max())
+
+
 def cannot_have_interval(*samples: Scores) -> str:
     """Why no interval is made of these scores; empty where one can be."""
     if min(sample.size for sample in samples) < FEWEST_TRIALS:
         return f"an interval needs at least {FEWEST_TRIALS} trials"
-    if all(np.ptp(sample) == 0 for sample in samples):
+    if all(map(all_alike, samples)):
         return "all scores are equal"
     return ""
 
@@ -164,6 +171,8 @@ def trimmed_mean_interval(scores: Scores) -> Estimate:
     if reason:
         return Estimate(value, reason=reason)
     low, high = stats.mstats.trimmed_mean_ci(scores, (0.25, 0.25), alpha=1 - CONFIDENCE)
+    if low == high:  # the middle half and its neighbours are equal, which does not make it certain
+        return Estimate(value, reason="too few different scores")
     return Estimate(value, float(low), float(high), "trimmed t")
 
 

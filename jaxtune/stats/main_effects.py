@@ -9,12 +9,20 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.stats.arms import Arm, differences, readable
-from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Corrected, holm
+from jaxtune.stats.compare import (
+    ALPHA,
+    DECISIVE,
+    NOT_JUDGED,
+    Corrected,
+    enough_resamples,
+    holm,
+)
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.intervals import Share, share
 from jaxtune.stats.stratified_tests import (
     EXACT,
     ZELEN,
+    excess,
     stratified_failures,
     stratified_homogeneity,
     stratified_location,
@@ -33,6 +41,8 @@ class MainEffect(NamedTuple):
     other: str
     num_strata: int
     failed: tuple[Share, Share]  # of all trials of the strata
+    excess: float  # failures of one beyond those that fall to it where both fail alike
+    fewer_in: tuple[int, int]  # strata in which either one fails less often
     failures: Outcome
     spread: Outcome
     corrected_failures: Corrected  # after Holm over the main effects of the report
@@ -61,7 +71,7 @@ class MainEffect(NamedTuple):
         p = self.corrected_failures.p
         if p is None or p > ALPHA:
             return None
-        return self.one if self.failed[0].value < self.failed[1].value else self.other
+        return self.one if self.excess < 0 else self.other
 
     @property
     def more_failures(self) -> str | None:
@@ -82,7 +92,9 @@ def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tupl
         times: as of `compare_all`.
     """
     swept = sorted({name for arm in arms[1:] for name in differences(arms[0], arm)})
-    found = [effect for name in swept for effect in _of_setting(arms, name, swept, seed)]
+    grids = [(name, *each) for name in swept for each in _strata_of(arms, name, swept)]
+    num_resamples = enough_resamples(DECISIVE * len(grids), times)
+    found = [_effect(*grid, seed, num_resamples) for grid in grids]
     corrected = iter(holm([outcome.p for effect in found for outcome in effect.tests], times))
     location = holm([effect.location.p for effect in found], times)
     depends = holm([effect.depends.p for effect in found], times)
@@ -98,7 +110,10 @@ def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tupl
     )
 
 
-def _of_setting(arms: Sequence[Arm], name: str, swept: list[str], seed: int) -> list[MainEffect]:
+def _strata_of(
+    arms: Sequence[Arm], name: str, swept: list[str]
+) -> list[tuple[str, str, list[tuple[Arm, Arm]]]]:
+    """Every two values of a setting, with their arms in each cell of the other settings."""
     cells: dict[str, dict[tuple, Arm]] = {}
     for arm in arms:
         rest = tuple(str(arm.settings.get(other)) for other in swept if other != name)
@@ -112,12 +127,17 @@ def _of_setting(arms: Sequence[Arm], name: str, swept: list[str], seed: int) -> 
             (cells[one][rest], cells[other][rest]) for rest in cells[one] if rest in cells[other]
         ]
         if len(strata) >= FEWEST_STRATA:
-            found.append(_effect(name, one, other, strata, seed))
+            found.append((one, other, strata))
     return found
 
 
 def _effect(
-    name: str, one: str, other: str, strata: Sequence[tuple[Arm, Arm]], seed: int
+    name: str,
+    one: str,
+    other: str,
+    strata: Sequence[tuple[Arm, Arm]],
+    seed: int,
+    num_resamples: int,
 ) -> MainEffect:
     failed = [(a.failed, b.failed) for a, b in strata]
     judged = strata[0][0].judged
@@ -130,12 +150,17 @@ def _effect(
             share(np.concatenate([a for a, _ in failed])),
             share(np.concatenate([b for _, b in failed])),
         ),
+        excess=excess(failed),
+        fewer_in=(
+            sum(bool(a.mean() < b.mean()) for a, b in failed),
+            sum(bool(a.mean() > b.mean()) for a, b in failed),
+        ),
         failures=stratified_failures(failed) if judged else Outcome(EXACT, reason=NOT_JUDGED),
-        spread=stratified_spread([(a.final, b.final) for a, b in strata], seed),
+        spread=stratified_spread([(a.final, b.final) for a, b in strata], seed, num_resamples),
         corrected_failures=UNTESTED,
         corrected_spread=UNTESTED,
         mean=float(np.mean([a.final.mean() - b.final.mean() for a, b in strata])),
-        location=stratified_location(strata, seed),
+        location=stratified_location(strata, seed, num_resamples),
         corrected_location=UNTESTED,
         depends=stratified_homogeneity(failed, seed)
         if judged

@@ -9,12 +9,14 @@ from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.dev_error import dev_standard_error
+from jaxtune.stats.hypothesis_tests import FEWEST_FOR_SPREAD
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
 from jaxtune.stats.wording import (
     MOST_NAMES,
     counted,
     enumerate_words,
     names,
+    number,
 )
 
 EXPECTED_BEST = (
@@ -164,8 +166,8 @@ def _patience(arms: Sequence[Arm]) -> Iterator[str]:
     shown = patient[:MOST_NAMES]
     counts = [
         f"{int(arm.out_of_patience.sum())} of {len(arm)} in [{arm.name}], whose mean is"
-        f" {arm.final.mean():.3f}, and {arm.at_best[np.isfinite(arm.at_best)].mean():.3f} at the"
-        " best evaluations"
+        f" {number(arm.final.mean())}, and {number(arm.at_best[np.isfinite(arm.at_best)].mean())}"
+        " at the best evaluations"
         for arm in shown
     ]
     if rest := len(patient) - len(shown):
@@ -234,13 +236,13 @@ def _failures(arms: Sequence[Arm]) -> Iterator[str]:
     for arm in mixed:
         failed = plural(int(arm.failed.sum()), "trial")
         rest = arm.final[~arm.failed]
-        about = f"mean {rest.mean():.3f}"
+        about = f"mean {number(rest.mean())}"
         if rest.size > 1:
-            about += f", std {rest.std(ddof=1):.3f}"
+            about += f", std {number(rest.std(ddof=1))}"
         yield (
             f"[{arm.name}] mixes {failed} that failed{_alike([arm])} with {rest.size} that did not"
-            f" ({about}): its mean {arm.final.mean():.3f} and std {arm.std:.3f} describe neither"
-            f" kind{', and failures alike make a std small' if arm.mostly_failed else ''}."
+            f" ({about}): its mean {number(arm.final.mean())} and std {number(arm.std)} describe"
+            f" neither kind{', and failures alike make a std small' if arm.mostly_failed else ''}."
         )
 
 
@@ -257,11 +259,17 @@ def _alike(arms: Sequence[Arm]) -> str:
 def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int) -> Iterator[str]:
     """About the first pair alone: others have as many trials, or nearly."""
     for pair in pairs[:1]:
-        tests = {"failure rate": pair.tests.failures, "spread": pair.tests.spread}
+        tests = {
+            "failure rate": (pair.tests.failures, pair.failures.p),
+            "spread": (pair.tests.spread, pair.spread.p),
+        }
+        # Holm multiplies the later ones by less, so that one may be below the level all the same.
         short = [
             what
-            for what, test in tests.items()
-            if test.least is not None and test.least * num_tests * pair.times > ALPHA
+            for what, (test, p) in tests.items()
+            if test.least is not None
+            and test.least * num_tests * pair.times > ALPHA
+            and not (p is not None and p <= ALPHA)
         ]
         if short:
             one, other = len(named[pair.one]), len(named[pair.other])
@@ -272,6 +280,11 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
                 f"With {trials} no test of"
                 f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
                 f" correction over {counted(num_tests, pair.times)}, whatever the scores."
+            )
+        if 1 < min(len(named[pair.one]), len(named[pair.other])) < FEWEST_FOR_SPREAD:
+            yield (
+                f"The spread of fewer than {FEWEST_FOR_SPREAD} trials is not tested: such a test"
+                " would call equal recipes different too often."
             )
 
 
@@ -284,8 +297,8 @@ def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
     if small:
         yield (
             f"The seed std of {names(list(small))} is within the standard error of a dev set of"
-            f" {num_dev} examples ({max(small.values()):.3f}): differences of this size may be the"
-            " luck of these examples and need not hold on others."
+            f" {num_dev} examples ({number(max(small.values()))}): differences of this size may be"
+            " the luck of these examples and need not hold on others."
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.order import ALMOST
-from jaxtune.stats.wording import count, enumerate_words, show_chance, show_level, show_p
+from jaxtune.stats.wording import count, enumerate_words, numbers, show_chance, show_level, show_p
 
 MOST_EQUAL = 6  # pairs that a sentence names
 # From this chance on it is as good as certain, and to this one open.
@@ -95,18 +95,19 @@ def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     if p is None or p > ALPHA or min(len(one), len(other)) < 2:
         return
     if low.failed.mean() > high.failed.mean() and not low.mostly_failed:
+        stds = " against ".join(numbers(low.std, high.std))
         yield (
-            f"The std of [{low.name}] is the smaller one ({low.std:.3f} against {high.std:.3f}),"
+            f"The std of [{low.name}] is the smaller one ({stds}),"
             f" but {count(low.failed)} failed against {int(high.failed.sum())} of {len(high)}:"
             " failures are alike, which is no stability."
         )
 
 
 def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
-    p = pair.location.p
-    low, high = sorted((one, other), key=lambda arm: arm.merit.mean())
+    p, seen = pair.location.p, pair.better_first
+    high, low = (one, other) if seen.one == one.name else (other, one)
     better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
-    means = [f"{arm.final.mean():.3f}" for arm in (high, low)]
+    means = numbers(*seen.means)
     shown = show_p(p, pair.tests.location.at_most)
     if p is not None and p <= ALPHA:
         trade = ", so here stability costs score" if low.name in leaders else ""

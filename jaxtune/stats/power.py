@@ -14,6 +14,7 @@ from jaxtyping import Bool
 from scipy import stats
 
 from jaxtune.stats.arms import Arm, matched_scores
+from jaxtune.stats.intervals import all_alike
 
 SIZES = (16, 32, 64, 128)
 ENOUGH = 0.8  # chance of finding it
@@ -65,7 +66,7 @@ def smallest_failures(base: float, n: int, alpha: float) -> float | None:
 
 def _smallest_ratio(samples: Sequence[np.ndarray], n: int, alpha: float) -> float | None:
     """By the normal law of a log std, whose variance follows from the scores' kurtosis."""
-    varied = [x for x in samples if np.ptp(x) > 0]
+    varied = [x for x in samples if not all_alike(x)]
     if not varied:
         return None
     kurtosis = float(np.mean([stats.kurtosis(x, fisher=False) for x in varied]))

@@ -12,11 +12,10 @@ from scipy import stats
 
 from jaxtune.core.metrics import METRICS
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.intervals import CONFIDENCE, Estimate, Scores
+from jaxtune.stats.intervals import CONFIDENCE, FEWEST_TRIALS, Estimate, Scores
 
 NUM_RESAMPLES = 2000
 LEVELS = np.linspace(-0.1, 1.0, 111)
-FEWEST_TRIALS = 3  # of a task; with fewer a bootstrap has next to nothing to draw from
 
 
 class Profile(NamedTuple):
@@ -44,6 +43,8 @@ def normalised(arm: Arm) -> Scores | None:
     known = arm.metric in METRICS
     if not known and not (np.abs(arm.final) <= 1).all():
         return None  # a metric of which the best value is not known
+    if not known and arm.higher_is_better and arm.final.max() <= 0:
+        return None  # no share and no correlation, but perhaps a log-likelihood
     best = 1.0 if arm.higher_is_better else 0.0
     if best == arm.trivial:
         return None
@@ -53,8 +54,10 @@ def normalised(arm: Arm) -> Scores | None:
 def aggregate(arms: Sequence[Arm], seed: int = 0) -> Aggregate | None:
     """Of a recipe's arms on its tasks; None where a task has no common scale.
 
-    Trials are drawn anew within each task. The interval of the interquartile mean, 25 % cut at
-    either end of all tasks' scores together, is that of the percentiles.
+    Trials are drawn anew within each task; None also where one has fewer than FEWEST_TRIALS: of 3
+    in each of two tasks the interval holds the true value in 83 of 100 cases where it says 95, of
+    8 in 93. The interval of the interquartile mean, 25 % cut at either end of all tasks' scores
+    together, is that of the percentiles.
     """
     scaled = [normalised(arm) for arm in arms]
     scores = [each for each in scaled if each is not None]

@@ -21,6 +21,8 @@ from jaxtune.stats.wording import (
     few_names,
     in_points,
     names,
+    number,
+    numbers,
     show_chance,
     show_estimate,
     show_p,
@@ -77,7 +79,7 @@ def selected(arms: Sequence[Arm]) -> Sentences:
     return (
         "There is no verdict about stability: early stopping kept the best trials of"
         f" {names([arm.name for arm in chosen])} and stopped {plural(stopped, 'other')}.",
-        f"The best of those that went on scores {top:.3f} ([{best.name}]).",
+        f"The best of those that went on scores {number(top)} ([{best.name}]).",
         unless_all_failed(
             arms,
             "Export the best trial, or, to compare recipes, run the sweep without keep_trials.",
@@ -159,8 +161,8 @@ def _lead(
         else "while without a floor it is not known which trials failed"
     )
     return (
-        f"{lead} is more stable than [{loser.name}]: its scores vary less (std {leader.std:.3f}"
-        f" against {loser.std:.3f}), {failures}"
+        f"{lead} is more stable than [{loser.name}]: its scores vary less (std"
+        f" {' against '.join(numbers(leader.std, loser.std))}), {failures}"
     )
 
 
@@ -183,22 +185,17 @@ def _lower(leaders: Sequence[Arm], arms: Sequence[Arm], pairs: Sequence[Comparis
     """In which way another arm scores better than the leader; empty where none was seen to."""
     (leader,) = leaders
     better, worse = ("higher", "lower") if leader.higher_is_better else ("better", "worse")
-    named = {arm.name: arm for arm in arms}
-    for pair in pairs:
-        if leader.name not in (pair.one, pair.other) or pair.location.p is None:
-            continue
-        other = named[pair.other if pair.one == leader.name else pair.one]
-        if pair.location.p <= ALPHA and other.merit.mean() > leader.merit.mean():
-            return (
-                f"it scores {worse} than [{other.name}] (mean {leader.final.mean():.3f} against"
-                f" {other.final.mean():.3f})"
-            )
+    for pair in (pair.better_first for pair in pairs):
+        p = pair.location.p
+        if pair.other == leader.name and p is not None and p <= ALPHA:
+            means = " against ".join(numbers(*pair.means)[::-1])
+            return f"it scores {worse} than [{pair.one}] (mean {means})"
     for other in arms:
         higher = higher_best(other, leader) if other is not leader else None
         if higher:
             return (
                 f"the best of {higher.budget} seeds of [{other.name}] is expected to score {better}"
-                f" ({higher.one:.3f} against {higher.other:.3f})"
+                f" ({' against '.join(numbers(higher.one, higher.other))})"
             )
     return ""
 
@@ -218,5 +215,9 @@ def _how_sure(led: Sequence[Win], tests_in_all: int) -> str:
         return f"{chance}; the failure rate of [{win.loser}] is higher by {higher}."
     if pair.effects.std_ratio.value is None:
         return f"{chance}; the scores of [{win.winner}] are all equal, those of [{win.loser}] vary."
-    larger = show_estimate(pair.effects.std_ratio, "{:.2g}")
-    return f"{chance}; the std of [{win.loser}] is larger by a factor of {larger}."
+    ratio = pair.effects.std_ratio
+    larger = show_estimate(ratio, "{:.2g}")
+    cautious = ""
+    if ratio.low is not None and ratio.low <= 1:
+        cautious = ", which is a cautious one and does not exclude 1 as the test does"
+    return f"{chance}; the std of [{win.loser}] is larger by a factor of {larger}{cautious}."

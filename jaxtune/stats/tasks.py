@@ -11,10 +11,18 @@ import numpy as np
 from scipy import stats
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Corrected, holm
-from jaxtune.stats.hypothesis_tests import Outcome, log_std_ratio
+from jaxtune.stats.compare import (
+    ALPHA,
+    DECISIVE,
+    NOT_JUDGED,
+    Corrected,
+    enough_resamples,
+    holm,
+)
+from jaxtune.stats.hypothesis_tests import FEWEST_FOR_SPREAD, Outcome, log_std_ratio
 from jaxtune.stats.stratified_tests import (
     EXACT,
+    excess,
     stratified_failures,
     stratified_location,
     stratified_spread,
@@ -39,7 +47,9 @@ class OverTasks(NamedTuple):
     corrected_spread: Corrected
     corrected_location: Corrected  # over locations of all pairs
     excess: float  # failures of one beyond those that fall to it where both fail alike
-    log_std_ratio: float  # mean over tasks of the log ratio of stds; a std of 0 counts as tiny
+    # Mean over tasks of the log ratio of stds, of which a std of 0 counts as tiny; tasks of fewer
+    # trials than FEWEST_FOR_SPREAD are left out.
+    log_std_ratio: float
     location_gap: float  # mean over tasks, in stds of a task's trials; positive where one is better
     times: float = 1.0  # see `compare_all`
 
@@ -74,12 +84,15 @@ def over_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> tuple[OverTas
         times: as of `compare_all`; of sweeps that stop each by itself the product of theirs.
     """
     names = list(dict.fromkeys(name for arms in tasks.values() for name in arms))
-    found = []
+    shared_by = {}
     for one, other in itertools.combinations(names, 2):
         shared = [task for task, arms in tasks.items() if one in arms and other in arms]
         if len(shared) > 1:
-            pairs = [(tasks[task][one], tasks[task][other]) for task in shared]
-            found.append(_pair(one, other, tuple(shared), pairs, seed))
+            shared_by[one, other] = {
+                task: (tasks[task][one], tasks[task][other]) for task in shared
+            }
+    num_resamples = enough_resamples(DECISIVE * len(shared_by), times)
+    found = [_pair(*names, pairs, seed, num_resamples) for names, pairs in shared_by.items()]
     decisive = iter(holm([o.p for pair in found for o in _decisive(pair)], times))
     location = holm([pair.location.p for pair in found], times)
     return tuple(
@@ -103,43 +116,48 @@ def num_tests(pairs: Sequence[OverTasks]) -> int:
 
 
 def _pair(
-    one: str, other: str, tasks: tuple[str, ...], pairs: Sequence[tuple[Arm, Arm]], seed: int
+    one: str,
+    other: str,
+    by_task: Mapping[str, tuple[Arm, Arm]],
+    seed: int,
+    num_resamples: int,
 ) -> OverTasks:
+    pairs = [*by_task.values()]
     judged = all(a.judged and b.judged for a, b in pairs)
+    failed = [(a.failed, b.failed) for a, b in pairs]
     failures = Outcome(EXACT, reason=NOT_JUDGED)
     if judged:
-        failures = stratified_failures([(a.failed, b.failed) for a, b in pairs])
+        failures = stratified_failures(failed)
     untested = Corrected(None, ALPHA)
     return OverTasks(
         one,
         other,
-        tasks,
+        tuple(by_task),
         failed=(
             sum(int(a.failed.sum()) for a, _ in pairs),
             sum(int(b.failed.sum()) for _, b in pairs),
         ),
         trials=(sum(len(a) for a, _ in pairs), sum(len(b) for _, b in pairs)),
         failures=failures,
-        spread=stratified_spread([(a.final, b.final) for a, b in pairs], seed),
-        location=stratified_location(pairs, seed),
+        spread=stratified_spread([(a.final, b.final) for a, b in pairs], seed, num_resamples),
+        location=stratified_location(pairs, seed, num_resamples),
         corrected_failures=untested,
         corrected_spread=untested,
         corrected_location=untested,
-        excess=sum(_excess(a, b) for a, b in pairs),
-        log_std_ratio=float(np.mean([_log_ratio(a, b) for a, b in pairs])),
+        excess=excess(failed),
+        log_std_ratio=_log_ratio(pairs),
         location_gap=float(np.mean([_gap(a, b) for a, b in pairs])),
     )
 
 
-def _excess(one: Arm, other: Arm) -> float:
-    failed = int(one.failed.sum() + other.failed.sum())
-    return float(one.failed.sum() - failed * len(one) / (len(one) + len(other)))
-
-
-def _log_ratio(one: Arm, other: Arm) -> float:
-    if min(len(one), len(other)) < 2:
-        return 0.0
-    return float(log_std_ratio(one.final, other.final, axis=-1))
+def _log_ratio(pairs: Sequence[tuple[Arm, Arm]]) -> float:
+    """Mean over the tasks that the test of spread is over."""
+    ratios = [
+        float(log_std_ratio(one.final, other.final, axis=-1))
+        for one, other in pairs
+        if min(len(one), len(other)) >= FEWEST_FOR_SPREAD
+    ]
+    return float(np.mean(ratios)) if ratios else 0.0
 
 
 def _gap(one: Arm, other: Arm) -> float:

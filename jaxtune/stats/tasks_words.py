@@ -14,6 +14,7 @@ from jaxtune.stats.wording import (
     enumerate_words,
     few_names,
     names,
+    number,
     show_chance,
     show_p,
 )
@@ -62,6 +63,8 @@ def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict
     if led:
         shown = [max(led, key=lambda win: win.p).pair]
         said = _shown(leaders, led, pairs, tasks)
+    elif wins:  # a beats b, b beats c, c beats a
+        shown, said = [], _no_leader(wins)
     else:
         nearest = min(pairs, key=_least_p)
         shown, said = [nearest], _not_shown(pairs, nearest)
@@ -82,17 +85,31 @@ def _leaders(pairs: Sequence[OverTasks], wins: Sequence[TasksWin]) -> tuple[str,
     return tuple(name for name, number in beaten.items() if number == most)
 
 
+def _no_leader(wins: Sequence[TasksWin]) -> tuple[str, str, str]:
+    """Recipes that share other tasks with each other can win in a circle."""
+    losers = list(dict.fromkeys(win.loser for win in wins))
+    return (
+        f"No recipe leads: each of {names(losers)} was shown to be less stable than another.",
+        "Pairs are compared over the tasks that both were run on, and these are not the same tasks,"
+        " or failures decide one pair and spreads another.",
+        "Choose by the table of pairs, or run every recipe on every task.",
+    )
+
+
 def _shown(
     leaders: Sequence[str], led: Sequence[TasksWin], pairs: Sequence[OverTasks], tasks: Tasks
 ) -> tuple[str, str, str]:
+    # The grounds and the chance are those of the least certain pair.
     lead, surest = names(leaders), max(led, key=lambda win: win.p)
     losers = list(dict.fromkeys(win.loser for win in led))
     every = dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other))
     left = [name for name in every if name not in leaders and name not in losers]
     verb = "is" if len(leaders) == 1 else "are each"
     whom = few_names(losers) if len(leaders) == 1 else f"{_each(leaders, led)} of the others"
-    over = plural(len(surest.pair.tasks), "task")
-    first = f"{lead} {verb} more stable than {whom} over {over}: {_grounds(surest)}"
+    over = _number_of_tasks(led)
+    first = (
+        f"{lead} {verb} more stable than {whom} over {over}: {_grounds(surest, named=len(led) > 1)}"
+    )
     if left and len(leaders) == 1:
         first += f"; against {few_names(left)} that was not shown"
     if surest.against:
@@ -111,21 +128,31 @@ def _shown(
     return f"{first}.", second, f"{use}."
 
 
+def _number_of_tasks(led: Sequence[TasksWin]) -> str:
+    """Such as `5 tasks`, or `2 to 5 tasks` where the pairs share unlike many."""
+    numbers = sorted({len(win.pair.tasks) for win in led})
+    most = plural(numbers[-1], "task")
+    return most if len(numbers) == 1 else f"{numbers[0]} to {most}"
+
+
 def _each(leaders: Sequence[str], led: Sequence[TasksWin]) -> int:
     return min(sum(win.winner == name for win in led) for name in leaders)
 
 
-def _grounds(win: TasksWin) -> str:
+def _grounds(win: TasksWin, named: bool) -> str:
+    """`named` where there are several pairs, of which this is the least certain."""
     pair = win.pair
     order = (0, 1) if pair.one == win.winner else (1, 0)
     failed = [f"{pair.failed[i]} of {pair.trials[i]}" for i in order]
+    whose = f" of [{win.loser}]" if named else ""
     if win.by_failures:
-        return f"{failed[0]} trials failed against {failed[1]}"
+        return f"{failed[0]} trials failed against {failed[1]}{whose}"
     ratio = float(np.exp(abs(pair.log_std_ratio)))
     rest = f"no difference in failures was shown ({failed[0]} against {failed[1]})"
     if not pair.judged:
         rest = "without a floor it is not known which trials failed"
-    return f"its scores vary less ({ratio:.2g} times on average over tasks), while {rest}"
+    than = f" than those{whose}" if whose else ""
+    return f"its scores vary less{than} ({ratio:.2g} times on average over tasks), while {rest}"
 
 
 def _some(tasks: Sequence[str]) -> str:
@@ -166,9 +193,9 @@ def _against(led: Sequence[TasksWin], tasks: Tasks) -> Iterator[str]:
             winner, loser = (tasks[task][name] for name in (win.winner, win.loser))
             yield (
                 f"On {task} it is the other way round: of [{win.winner}]"
-                f" {int(winner.failed.sum())} of {len(winner)} trials failed (std"
-                f" {winner.std:.3f}), of [{win.loser}] {int(loser.failed.sum())} of {len(loser)}"
-                f" (std {loser.std:.3f})."
+                f" {int(winner.failed.sum())} of {len(winner)} trials failed"
+                f" (std {number(winner.std)}), of [{win.loser}]"
+                f" {int(loser.failed.sum())} of {len(loser)} (std {number(loser.std)})."
             )
 
 
@@ -219,5 +246,6 @@ def _unjudged(pairs: Sequence[OverTasks]) -> Iterator[str]:
 def _limits(number: int) -> str:
     return (
         f"This is about these {number} tasks: they are few, and not drawn at random, so that"
-        " another task may well come out otherwise."
+        " another task may well come out otherwise. The verdict of each task by itself is corrected"
+        " over its own tests and not over tasks."
     )

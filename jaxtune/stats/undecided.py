@@ -11,11 +11,13 @@ from jaxtune.stats.power import Findable
 from jaxtune.stats.sentences import Sentences
 from jaxtune.stats.wording import (
     counted,
+    enumerate_words,
     failed_range,
     few_names,
     in_points,
     names,
     show_chance,
+    show_level,
     show_p,
     value_range,
 )
@@ -26,6 +28,7 @@ class Ahead(NamedTuple):
 
     arm: Arm
     behind: tuple[Arm, ...]  # the others
+    pairs: tuple[Comparison, ...]  # seen from the first
     p: float  # after Holm, the largest of its pairs
     at_most: bool
 
@@ -50,21 +53,18 @@ def not_shown(
 def _ahead(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> Ahead | None:
     """None where no difference in the mean was shown."""
     named = {arm.name: arm for arm in arms}
-    won: dict[str, list[tuple[Comparison, Arm]]] = {}
+    won: dict[str, list[Comparison]] = {}
     for pair in pairs:
         if pair.location.p is not None and pair.location.p <= ALPHA:
-            worse, better = sorted(
-                (named[pair.one], named[pair.other]), key=lambda arm: arm.merit.mean()
-            )
-            won.setdefault(better.name, []).append((pair, worse))
+            won.setdefault(pair.better_first.one, []).append(pair.better_first)
     if not won:
         return None
     best = max(won, key=lambda name: named[name].merit.mean())
-    least_sure = max((pair for pair, _ in won[best]), key=lambda pair: pair.location.p or 0.0)
+    least_sure = max(won[best], key=lambda pair: pair.location.p or 0.0)
     assert least_sure.location.p is not None
     at_most = least_sure.tests.location.at_most
-    behind = tuple(worse for _, worse in won[best])
-    return Ahead(named[best], behind, least_sure.location.p, at_most)
+    behind = tuple(named[pair.other] for pair in won[best])
+    return Ahead(named[best], behind, tuple(won[best]), least_sure.location.p, at_most)
 
 
 def headline(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
@@ -97,11 +97,11 @@ def _but_equal(pair: Comparison) -> str:
 
 def _scores_better(ahead: Ahead) -> str:
     better = "higher" if ahead.arm.higher_is_better else "better"
-    means = value_range([float(arm.final.mean()) for arm in ahead.behind])
+    own, theirs = (value_range([pair.means[i] for pair in ahead.pairs]) for i in (0, 1))
     behind = few_names([arm.name for arm in ahead.behind])
     return (
-        f"but [{ahead.arm.name}] scores {better} than {behind} (mean {ahead.arm.final.mean():.3f}"
-        f" against {means}, {show_p(ahead.p, ahead.at_most)})"
+        f"but [{ahead.arm.name}] scores {better} than {behind} (mean {own} against {theirs},"
+        f" {show_p(ahead.p, ahead.at_most)})"
     )
 
 
@@ -125,19 +125,21 @@ def _fell_short(pair: Comparison, tests_in_all: int) -> str:
 def _possible(pair: Comparison) -> str:
     """What the intervals allow."""
     failures, ratio = in_points(pair.effects.failures), pair.effects.std_ratio
-    allowed = []
+    allowed, levels = [], []
     if failures.low is not None and failures.high is not None:
         allowed.append(
             f"a failure rate of [{pair.one}] from {_beside(failures.low)} to"
             f" {_beside(failures.high)} that of [{pair.other}]"
         )
+        levels.append(show_level(failures.confidence))
     if ratio.low is not None and ratio.high is not None:
         whose = "" if allowed else f" of [{pair.one}]"
         allowed.append(f"a std{whose} {ratio.low:.2g} to {ratio.high:.2g} times as large")
+        levels.append(show_level(ratio.confidence))
     possible = ""
     if allowed:
-        level = ratio.confidence if failures.low is None else failures.confidence
-        possible = f"; still possible is {', and '.join(allowed)} ({100 * level:.4g} % intervals)"
+        level = enumerate_words(list(dict.fromkeys(levels)))
+        possible = f"; still possible is {', and '.join(allowed)} ({level} intervals)"
     if ratio.value is not None and ratio.low is None:
         possible += (
             f"; the std is {ratio.value:.2g} times as large, without an interval: {ratio.reason}"

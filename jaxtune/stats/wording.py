@@ -1,5 +1,6 @@
 """Phrases for counts, names, settings and intervals, the same wherever a result is put in words."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,9 @@ from jaxtune.stats.arms import Arm, differences
 from jaxtune.stats.intervals import Estimate, Share, mapped
 
 MISSING = "-"
+LEVEL = "0.05"  # of the tests
 MOST_NAMES, MOST_IN_HEADLINE = 4, 2
+MOST_DECIMALS = 8
 
 
 def count(flags: np.ndarray) -> str:
@@ -36,8 +39,34 @@ def failed_range(arms: Sequence[Arm]) -> str:
 
 def value_range(values: Sequence[float]) -> str:
     """Such as `0.010`, or `0.050 to 0.062` of several."""
-    low, high = f"{min(values):.3f}", f"{max(values):.3f}"
+    ends = (min(values), max(values))
+    low, high = _rounded(ends, _decimals(ends))
     return low if low == high else f"{low} to {high}"
+
+
+def numbers(*values: float) -> list[str]:
+    """Scores, or their stds, that are compared: with three decimals, or as many more as it takes
+    for none but 0 to look like 0 and for different ones to look different.
+    """
+    decimals = _decimals(values)
+    different = len({round(value, MOST_DECIMALS) for value in values})
+    while len({*_rounded(values, decimals)}) < different:
+        decimals += 1
+    return _rounded(values, decimals)
+
+
+def number(value: float) -> str:
+    """A score by itself, such as `0.712` or `0.0003`."""
+    return numbers(value)[0]
+
+
+def _decimals(values: Sequence[float]) -> int:
+    small = [abs(value) for value in values if abs(value) >= 10.0**-MOST_DECIMALS]
+    return max(3, math.ceil(-math.log10(min(small)))) if small else 3
+
+
+def _rounded(values: Sequence[float], decimals: int) -> list[str]:
+    return [f"{value:.{decimals}f}" for value in values]
 
 
 def every(number: int, noun: str) -> str:
@@ -80,7 +109,10 @@ def short_p(p: float, at_most: bool = False) -> str:
     """A p-value in a table."""
     if p < 1e-4:
         return "< 0.0001"
-    return f"≤ {p:.2g}" if at_most else f"{p:.2g}"
+    text = f"{p:.2g}"
+    if text == LEVEL:  # which of them are below the level is to be seen
+        text = f"{p:.3g}"
+    return f"≤ {text}" if at_most else text
 
 
 def show_chance(p: float, at_most: bool = False) -> str:

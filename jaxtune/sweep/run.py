@@ -105,13 +105,18 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                     say_which(settings.base.shard, trials, own, out)
                 say(task.scoring)
                 _say_looks(settings.base)
-                starts = [(*choosing(plan), *plan.about_the_start) for plan in plans]
-                for sentence in dict.fromkeys(s for each in starts for s in each):
-                    say(sentence)
+                _say_starts(plans)
             throughput = train(out, plans, settings, len(own), elsewhere_groups).totals()
         if writes():
             _conclude(out, settings, throughput, trials)
     return out
+
+
+def _say_starts(plans: Sequence[ProgramPlan]) -> None:
+    """How each program's trials begin and are chosen; what several share is said once."""
+    starts = [(*choosing(plan), *plan.about_the_start) for plan in plans]
+    for sentence in dict.fromkeys(s for each in starts for s in each):
+        say(sentence)
 
 
 def _write_asked(out: Path, task: Prepared) -> None:

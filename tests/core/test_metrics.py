@@ -280,6 +280,7 @@ def test_is_constant_prediction(logits: list, expected: bool) -> None:
 )
 def test_at_floor(final: float, floor: float, expected: bool) -> None:
     assert at_floor(final, floor) is expected
+    assert at_floor(None if np.isnan(final) else -final, -floor, higher_is_better=False) is expected
 
 
 @pytest.mark.parametrize(

@@ -404,6 +404,19 @@ def test_it_is_checked_from_python(given, sentence):
         jaxtune.compare({"A": [0.7, 0.71], "B": [0.72, 0.73]}, **given)
 
 
+def test_a_share_is_not_below_0():
+    with pytest.raises(UserError, match=re.escape("has the accuracy -0.5, and none is below 0")):
+        jaxtune.compare({"A": [-0.5, 0.71], "B": [0.72, 0.73]}, metric="accuracy")
+    assert jaxtune.compare({"A": [-0.5, 0.71], "B": [0.72, 0.73]}, metric="matthews")
+
+
+def test_an_error_at_a_floor_below_0_has_failed():
+    """As of a negative log-likelihood that is summed with a constant."""
+    errors = {"A": [-1.0] * 8, "B": [-1.2 - 0.01 * i for i in range(8)]}
+    found = jaxtune.compare(errors, floor=-1.0, lower_is_better=True)
+    assert "[B] is more stable than [A]: 0 of 8 trials failed against 8 of 8" in str(found)
+
+
 @pytest.mark.parametrize("flag", [("--floor", "nan"), ("--floor", "inf"), ("--dev_examples", "-5")])
 def test_it_is_checked_on_the_command_line_too(flag, capsys):
     assert main(["--scores", "A=0.7,0.71", "--scores", "B=0.72,0.73", *flag]) == 1

@@ -17,6 +17,7 @@ from jaxtune.stats.hypothesis_tests import (
     mann_whitney,
     paired_location,
     spread_test,
+    unpaired_location,
 )
 from jaxtune.stats.intervals import (
     bootstrap,
@@ -150,6 +151,10 @@ def test_boschloos_test_never_rejects_equal_rates_too_often(n):
     assert sizes.max() > 0.02
 
 
+def wider(rng, n):
+    return 0.7 + 3 * (normal(rng, n) - 0.7)
+
+
 def shifted(rng, n):
     return normal(rng, n) + 0.1
 
@@ -164,6 +169,9 @@ def shifted(rng, n):
         (brown_forsythe, normal, shifted),
         (brown_forsythe, bimodal, bimodal),
         (mann_whitney, normal, normal),
+        (lambda a, b: unpaired_location(a, b, 0, 199), normal, normal),
+        (lambda a, b: unpaired_location(a, b, 0, 199), normal, wider),
+        (lambda a, b: unpaired_location(a, b, 0, 199), bimodal, bimodal),
         (lambda a, b: paired_location(a, b, 0, 199), normal, normal),
         (lambda a, b: paired_location(a, b, 0, 199), bimodal, bimodal),
     ],

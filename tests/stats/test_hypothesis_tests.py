@@ -14,6 +14,7 @@ from jaxtune.stats.hypothesis_tests import (
     mann_whitney,
     paired_location,
     spread_test,
+    unpaired_location,
 )
 
 
@@ -71,17 +72,19 @@ def test_very_many_trials_are_compared_by_fishers_test():
 
 
 def test_spread_of_small_samples_is_the_share_of_all_splits():
-    one, other = np.array([0.1, 0.5, 0.9, 1.4]), np.array([2.0, 2.1, 2.25, 2.3])
+    one, other = np.array([0.1, 0.5, 0.9, 1.4, 1.5]), np.array([2.0, 2.1, 2.2, 2.25, 2.3])
     pooled = np.concatenate([one - np.median(one), other - np.median(other)])
     ratios = []
-    for chosen in itertools.combinations(range(8), 4):
-        rest = [i for i in range(8) if i not in chosen]
+    for chosen in itertools.combinations(range(10), 5):
+        rest = [i for i in range(10) if i not in chosen]
         ratios.append(np.log(pooled[list(chosen)].std() / pooled[rest].std()))
     seen = np.log(one.std() / other.std())
     tails = np.mean(np.array(ratios) >= seen - 1e-9), np.mean(np.array(ratios) <= seen + 1e-9)
     found = spread_test(one, other)
     assert found.p == pytest.approx(2 * min(tails))
-    assert found.least == pytest.approx(2 / 70)
+    assert found.least == pytest.approx(2 / 252)
+    few = spread_test(one[:4], other)
+    assert (few.p, few.reason) == (None, "the spread of fewer than 5 trials is not tested")
 
 
 def test_spread_sees_no_shift():
@@ -128,9 +131,32 @@ def test_a_p_that_no_resample_reached_is_a_bound():
     found = spread_test(one, other, num_resamples=999)
     assert (found.p, found.at_most) == (pytest.approx(0.002), True)
     # Of two small arms all ways to deal the trials are gone through, and p is no bound.
-    few = spread_test(one[:4], other[:4])
-    assert (few.p, few.at_most) == (pytest.approx(2 / 70), False)
+    few = spread_test(one[:5], other[:5])
+    assert (few.p, few.at_most) == (pytest.approx(12 / 252), False)
     assert paired_location(other + 1, one - 1).at_most
+
+
+def test_thousands_of_shared_seeds_are_tested():
+    """2 to the power of their number is no number any more."""
+    one = np.random.default_rng(0).normal(0.8, 0.01, 1100)
+    assert paired_location(one + 0.01, one).p < 0.001
+
+
+def test_of_means_that_do_not_vary_the_difference_is_seen():
+    assert unpaired_location(np.full(8, 0.5), np.full(8, 0.8)).p == pytest.approx(2 / 10_000)
+    assert unpaired_location(np.full(8, 0.5), np.full(8, 0.5)).p == 1
+    assert unpaired_location(np.ones(1), np.zeros(9)).reason == "one trial has no std"
+
+
+def test_of_two_samples_the_mean_test_is_scipys_permutation_of_welchs_t():
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(0, 1, 5), rng.normal(1, 3, 6)
+    expected = scipy.stats.permutation_test(
+        (one, other),
+        lambda x, y, axis: scipy.stats.ttest_ind(x, y, axis=axis, equal_var=False).statistic,
+        n_resamples=np.inf,
+    )
+    assert unpaired_location(one, other).p == pytest.approx(expected.pvalue)
 
 
 def test_many_seeds_of_the_generator_agree_on_a_p():

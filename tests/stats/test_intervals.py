@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxtune.stats.effects import mean_difference, share_difference
+from jaxtune.stats.effects import mean_difference, share_difference, std_ratio
 from jaxtune.stats.intervals import (
     Estimate,
+    all_alike,
     bootstrap,
     mean_interval,
     quantile_interval,
@@ -122,6 +123,19 @@ def test_the_middle_half_has_a_trimmed_interval():
     found = trimmed_mean_interval(SAMPLE)
     assert found.value == pytest.approx(np.sort(SAMPLE)[2:-2].mean())
     assert found.low < found.value < found.high
+
+
+def test_a_middle_half_of_equal_scores_is_not_certain():
+    found = trimmed_mean_interval(np.array([0.5] * 12 + [0.7, 0.71, 0.72, 0.73]))
+    assert (found.value, found.low, found.reason) == (0.5, None, "too few different scores")
+
+
+def test_scores_that_rounding_alone_tells_apart_do_not_vary():
+    equal = np.array([0.6, 0.2 + 0.4] * 4)
+    assert np.ptp(equal) > 0
+    assert std_ratio(SAMPLE, equal).reason == "an arm does not vary"
+    assert std_interval(equal).reason == "all scores are equal"
+    assert not all_alike(1e-4 * SAMPLE)
 
 
 def test_a_difference_of_means_paired_and_not():

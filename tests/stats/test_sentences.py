@@ -4,7 +4,7 @@ import numpy as np
 from made_up import made_up_arm
 
 from jaxtune.stats.verdict import judge
-from jaxtune.stats.wording import every, value_range
+from jaxtune.stats.wording import every, number, numbers, short_p, value_range
 
 
 def spread(std, n=20):
@@ -50,6 +50,59 @@ def test_an_arm_that_stays_open_leaves_the_std_in_the_headline():
         "[0.01] is more stable than [0.05] (std 0.010 against 0.050; 0 of 20 failed against 0 of"
         " 20); against [few] that was not shown, which does not make them equal"
     )
+
+
+def test_numbers_that_differ_look_different():
+    assert numbers(0.75, 0.8) == ["0.750", "0.800"]
+    assert numbers(0.75031, 0.75034) == ["0.75031", "0.75034"]
+    assert numbers(0.0003, 0.002) == ["0.0003", "0.0020"]
+    assert numbers(0.5, 0.5 + 1e-15) == ["0.500", "0.500"]
+    assert (number(0.0), number(2e-5), number(-0.0004)) == ("0.000", "0.00002", "-0.0004")
+    assert value_range([0.01, 0.0102]) == "0.010"
+    assert value_range([0.0002, 0.01]) == "0.0002 to 0.0100"
+
+
+def test_a_p_is_seen_to_be_below_the_level_or_not():
+    assert [short_p(p) for p in (0.0496, 0.0504, 0.051, 0.0123)] == [
+        *("0.0496", "0.0504", "0.051", "0.012"),
+    ]
+
+
+def test_stds_of_small_errors_are_not_0_against_0():
+    arms = [
+        made_up_arm(2e-4 + 1e-6 * k * np.linspace(-1, 1, 20), name, trivial=1e-5)
+        for name, k in (("a", 1), ("b", 20))
+    ]
+    found = judge(arms)
+    assert "(std 0.0000006 against 0.0000125)" in found.more_stable
+
+
+def test_a_cautious_interval_is_said_to_be_one():
+    """The permutation test excludes equal stds, and Bonett's interval does not."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        arms = [made_up_arm(rng.normal(0.8, s, 8), n) for n, s in (("a", 0.01), ("b", 0.03))]
+        found = judge(arms)
+        (pair,) = found.comparisons
+        ratio = pair.turned().effects.std_ratio
+        if found.leaders:
+            said = "a cautious one and does not exclude 1 as the test does" in found.how_sure
+            assert said == (ratio.low <= 1)
+            if said:
+                return
+    raise AssertionError("no such pair was drawn")
+
+
+def test_a_spread_that_was_shown_is_not_called_out_of_reach():
+    """Holm holds the larger p against the whole level."""
+    arms = [
+        made_up_arm([0.5] * 5, "b", trivial=0.5),
+        made_up_arm([0.70, 0.72, 0.74, 0.8, 0.9], "a", trivial=0.5),
+    ]
+    found = judge(arms)
+    (pair,) = found.comparisons
+    assert pair.spread.p <= 0.05
+    assert "whatever the scores" not in found.text
 
 
 def test_one_trial_is_no_trials():

@@ -179,9 +179,12 @@ def test_iqm_and_profile_are_of_all_tasks():
     above = [(together > level).mean() for level in LEVELS]
     assert found.profile.share == pytest.approx(np.array(above), abs=0.12)  # ties at a level
     assert (found.profile.low <= found.profile.share).all()
-    assert (
-        aggregate([arms[0], made_up_arm([71.0, 72.0, 73.0], trivial=50.0, metric="bleu")]) is None
-    )
+    bleu = made_up_arm(np.linspace(71.0, 73.0, 8), trivial=50.0, metric="bleu")
+    assert aggregate([arms[0], bleu]) is None
+    likely = made_up_arm(np.linspace(-0.5, -0.1, 8), trivial=-0.69, metric="log_likelihood")
+    assert aggregate([arms[0], likely]) is None
+    few = arm("a", np.linspace(0.6, 1, 7), "rte")
+    assert aggregate([arms[0], few]) is None
 
 
 @pytest.mark.storm

@@ -14,6 +14,7 @@ from jaxtune.report.scores.runs import SCORE, STREAMS, Given, Run
 from jaxtune.storage.trial_rows import Row
 
 # Scores of these metrics are shares or correlations.
+CORRELATIONS = {"matthews", "pearson", "spearman"}  # from -1 on
 WITHIN_ONE = {name for name, metric in METRICS.items() if metric.higher_is_better}
 
 
@@ -133,6 +134,11 @@ def _check_scores(
             raise UserError(
                 f"{run.where} has the {metric} {run.score:g}, which is above 1: give shares such as"
                 " 0.712 instead of percents."
+            )
+        if run.score is not None and run.score < 0 and metric in METRICS.keys() - CORRELATIONS:
+            raise UserError(
+                f"{run.where} has the {metric} {run.score:g}, and none is below 0: give --metric"
+                " the name of what was measured."
             )
     lowest = min((run.score for run in runs if run.score is not None), default=0.0)
     # An accuracy of 71.2 beside a floor of 0.527: no run would ever fail.
