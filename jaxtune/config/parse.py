@@ -20,7 +20,7 @@ from jaxtune.config.recipe_files import recipe_file, recipe_table
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.validate import check
 from jaxtune.config.validate_adapters import check_used
-from jaxtune.config.yaml_files import Entry, converted, entries, read_file
+from jaxtune.config.yaml_files import Entry, as_written, converted, entries, read_file
 from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.fields import hints_of, suggestion
 from jaxtune.core.flags import read_flags
@@ -149,7 +149,8 @@ def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
         found = list(entries(grid.place, named, grid.node, SWEPT_FIELDS, what))
     swept: dict[str, tuple[Any, ...]] = {}
     for entry in found:
-        values = [converted(entry._replace(value=one), FIELDS) for one in _listed(entry.value)]
+        written = as_written(entry, FIELDS[entry.name])._replace(node=None)
+        values = [converted(written._replace(value=one), FIELDS) for one in _listed(written.value)]
         if not values:
             raise UserError(f"{entry.where}grid.{entry.name} has no values; give a list of them.")
         if entry.name in INPUT_FIELDS:  # one file, however it is spelled, is one arm

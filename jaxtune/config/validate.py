@@ -25,6 +25,7 @@ from jaxtune.core.errors import UserError
 
 PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
+SMALLEST = 2.0**-126  # of float32's normal numbers
 
 
 def check(config: SweepConfig) -> None:
@@ -186,9 +187,11 @@ def _check_recipe(config: SweepConfig) -> None:
     """Ranges of the real numbers, as the float32 values that the program gets."""
     for name in ("learning_rate", "adam_eps", "max_grad_norm"):
         value = getattr(config, name)
-        if value is not None and not 0.0 < _float32(value) < math.inf:
+        # What is smaller than a normal number is 0 on a device, and 0 / 0 in Adam's step.
+        if value is not None and not SMALLEST <= _float32(value) < math.inf:
+            above = "1.2e-38, the smallest float32" if 0 < value < 1 else 0
             off = ", or null for no clipping" if name == "max_grad_norm" else ""
-            raise UserError(f"{name} is {value}; give a finite number above 0{off}.")
+            raise UserError(f"{name} is {value}; give a finite number above {above}{off}.")
     if not 0.0 <= _float32(config.weight_decay) < math.inf:
         raise UserError(
             f"weight_decay is {config.weight_decay}; give a finite number of at least 0."

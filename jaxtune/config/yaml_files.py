@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.fields import convert, kind, suggestion
+from jaxtune.core.fields import choices, convert, kind, suggestion
 from jaxtune.core.files import read_text
 
 
@@ -30,10 +30,24 @@ def converted(entry: Entry, hints: Mapping[str, Any]) -> Any:
     """The entry's value as its field holds it; raises UserError for any other."""
     hint = hints[entry.name]
     try:
-        return convert(hint, entry.value)
+        return convert(hint, as_written(entry, hint).value)
     except ValueError as error:
         bad = error.args[0]  # of a list, the one that does not fit
         raise UserError(f"{entry.where}{entry.name} is {bad!r}; give {kind(hint)}.") from None
+
+
+def as_written(entry: Entry, hint: Any) -> Entry:
+    """Of a field that takes text the text itself: YAML reads the class `no` as false, `01` as 1."""
+    if not {str, Path} & {*choices(hint)}:
+        return entry
+    return entry._replace(value=_text(entry.node, entry.value))
+
+
+def _text(node: Any, value: Any) -> Any:
+    if isinstance(node, yaml.SequenceNode) and isinstance(value, list):
+        return [_text(*pair) for pair in zip(node.value, value, strict=True)]
+    is_text = isinstance(node, yaml.ScalarNode) and value is not None
+    return node.value if is_text and not isinstance(value, str) else value
 
 
 def read_file(file: Path, accepted: Iterable[str]) -> list[Entry]:

@@ -1,6 +1,8 @@
 """Words for counts and lists, the same in every message."""
 
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 MOST_LISTED = 10
 
@@ -29,3 +31,8 @@ def any_of(words: Iterable[str]) -> str:
     """Such as `a, b or c`."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def as_typed(path: Path) -> str:
+    """A path in a command that a reader may copy into a shell."""
+    return shlex.quote(str(path))

@@ -11,7 +11,7 @@ from jaxtune.core.files import check_no_pointer
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import quoted
 from jaxtune.data.examples import ID_COLUMNS
-from jaxtune.data.rows import Row, check_once, check_optional, renaming
+from jaxtune.data.rows import Row, Wanted, check_optional, check_required
 from jaxtune.data.values import AsText, id_texts, text_of
 
 # Of a folder that `datasets` saved: the list of its files, and what names the parts of several.
@@ -19,17 +19,11 @@ STATE, SPLITS = "state.json", "dataset_dict.json"
 
 
 def parquet_rows(
-    path: Path,
-    columns: Sequence[str],
-    optional: Sequence[str] = (),
-    with_names: bool = True,
-    as_text: AsText = text_of,
+    path: Path, wanted: Wanted, with_names: bool = True, as_text: AsText = text_of
 ) -> list[Row]:
     """Rows of a Parquet file; numbers and truth values as JSON writes them.
 
     Args:
-        columns: bare names of those that must be there.
-        optional: of those that need not be there.
         with_names: classes by the names that `datasets` has noted in the file, not by number.
         as_text: what a value is as a text.
     """
@@ -38,19 +32,14 @@ def parquet_rows(
 
     def read() -> Any:
         with pq.ParquetFile(path) as file:
-            wanted = _wanted(path, file.schema_arrow.names, columns, optional)
-            return file.read(columns=wanted, use_threads=False)
+            names = _to_read(path, file.schema_arrow.names, wanted)
+            return file.read(columns=names, use_threads=False)
 
     table = _read(path, "Parquet file", read)
-    return _rows(str(path), table, columns, optional, with_names, as_text)
+    return _rows(str(path), table, wanted, with_names, as_text)
 
 
-def dataset_rows(
-    path: Path,
-    columns: Sequence[str],
-    optional: Sequence[str] = (),
-    as_text: AsText = text_of,
-) -> list[Row]:
+def dataset_rows(path: Path, wanted: Wanted, as_text: AsText = text_of) -> list[Row]:
     """Rows of a folder that `datasets` has saved (`save_to_disk`), classes by their names."""
     if (path / SPLITS).is_file():
         parts = [part.parent.name for part in sorted(path.glob(f"*/{STATE}"))]
@@ -67,9 +56,9 @@ def dataset_rows(
             with pa.memory_map(str(file)) as source:
                 tables.append(pa.ipc.open_stream(source).read_all())
         table = pa.concat_tables(tables)
-        return table.select(_wanted(path, table.column_names, columns, optional))
+        return table.select(_to_read(path, table.column_names, wanted))
 
-    return _rows(str(path), _read(path, "saved dataset", read), columns, optional, True, as_text)
+    return _rows(str(path), _read(path, "saved dataset", read), wanted, True, as_text)
 
 
 def dataset_files(path: Path) -> list[Path]:
@@ -112,27 +101,21 @@ def _read(path: Path, what: str, read: Any) -> Any:
         raise UserError(f"{path} is no readable {what} ({reason}): write it again") from error
 
 
-def _wanted(
-    path: Path, names: Sequence[str], columns: Sequence[str], optional: Sequence[str]
-) -> list[str]:
+def _to_read(path: Path, names: Sequence[str], wanted: Wanted) -> list[str]:
     """The columns to read, as they are spelled there."""
     found = list(map(bare, names))
-    for name in columns:
-        if name not in found:
-            what = renaming(name, found) or ("name others with --text_columns and --label_column")
-            raise UserError(f"{path} has no column {name!r} but {quoted(found)}: {what}")
-        check_once(str(path), name, found)
-    for name in optional:
+    for name in wanted.required:
+        check_required(str(path), name, found, wanted.advice)
+    for name in wanted.not_required:
         check_optional(str(path), name, found)
-    wanted = {*columns, *optional, *(name for name in ID_COLUMNS if found.count(name) == 1)}
-    return [name for name in names if bare(name) in wanted]
+    read = {*wanted.of(found), *(name for name in ID_COLUMNS if found.count(name) == 1)}
+    return [name for name in names if bare(name) in read]
 
 
 def _rows(
     source: str,
     table: Any,
-    columns: Sequence[str],
-    optional: Sequence[str],
+    wanted: Wanted,
     with_names: bool,
     as_text: AsText,
 ) -> list[Row]:
@@ -144,12 +127,12 @@ def _rows(
     for name, spelled in zip(names, table.column_names, strict=True):
         column = _read(Path(source), "table", table[spelled].to_pylist)
         values[name] = [_named(value, classes.get(spelled)) for value in column]
-    wanted = (*columns, *(name for name in optional if name in values))
+    columns = wanted.of(names)
     rows = []
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
         own = dict(zip(values, row, strict=True))
         where = f"{source}, row {number}"
-        texts = {name: as_text(where, name, own[name]) for name in wanted}
+        texts = {name: as_text(where, name, own[name]) for name in columns}
         rows.append((f"row {number}", id_texts(own) | texts))
     return rows
 

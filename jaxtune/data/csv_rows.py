@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,10 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
 from jaxtune.data.labels import MANY_CLASSES, number
-from jaxtune.data.rows import Row, examples_text, table
+from jaxtune.data.rows import Row, Wanted, examples_text, table
 
+MARKS = (";", "\t", "|", ",")  # that other programs put between columns
+_AFTER_QUOTES = re.compile(r'"(?:[^"]|"")*"([;\t|,])')
 _IN_QUOTES = re.compile(r'"(?:[^"]|"")*"')  # as spreadsheets write a cell
 
 
@@ -44,20 +46,11 @@ class Record(NamedTuple):
     cells: list[str]
 
 
-def csv_rows(
-    path: Path,
-    columns: Sequence[str],
-    dialect: Dialect = BY_SUFFIX,
-    optional: Sequence[str] = (),
-) -> list[Row]:
+def csv_rows(path: Path, wanted: Wanted, dialect: Dialect = BY_SUFFIX) -> list[Row]:
     """Rows of a CSV or TSV file; blank lines are none.
 
     Raises UserError for what is no row, and, where `quoting` is left open, for quotes that seem
     meant in the other way.
-
-    Args:
-        columns: those that must be there, the label's last.
-        optional: columns that need not be there.
     """
     is_csv = path.suffix.lower() == ".csv"
     given = dialect.delimiter or ("," if is_csv else "\t")
@@ -68,12 +61,11 @@ def csv_rows(
     if dialect.quoting is None and not has_quotes:
         _check_written_in_quotes(path, records)
     lines = ((record.first, record.cells) for record in records)
-    advice = partial(_advice, records, columns)
-    rows = list(table(path, lines, columns, advice=advice, optional=optional))
+    rows = list(table(path, lines, wanted, advice=partial(_advice, records, wanted)))
     if dialect.quoting is None and has_quotes:
-        _check_swallowed(path, text, records, columns[-1], delimiter)
+        _check_swallowed(path, text, records, wanted.labels, delimiter)
     if dialect.quoting is None:
-        _check_quotes_left(path, rows, columns, has_quotes)
+        _check_quotes_left(path, rows, wanted.required, has_quotes)
     return rows
 
 
@@ -94,10 +86,11 @@ def _records(path: Path, text: str, delimiter: str, has_quotes: bool) -> list[Re
                 records.append(Record(line, reader.line_num, cells))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(
-            f"{path}, line {line} is no CSV ({error}): fix its quotes, or say --quoting false where"
-            " they are part of the text"
-        ) from error
+        do = "fix its quotes, or say --quoting false where they are part of the text"
+        # Cells that all are in quotes, with another mark between them.
+        if line == 1 and (mark := _AFTER_QUOTES.match(text)) and mark[1] != delimiter:
+            do = _say_delimiter(mark[1])
+        raise UserError(f"{path}, line {line} is no CSV ({error}): {do}") from error
     finally:
         csv.field_size_limit(limit)
     return records
@@ -149,18 +142,15 @@ def _check_quotes_left(
 
 
 def _check_swallowed(
-    path: Path, text: str, records: Sequence[Record], label: str, delimiter: str
+    path: Path, text: str, records: Sequence[Record], labels: Sequence[str], delimiter: str
 ) -> None:
-    """Raises UserError for a record of several lines of which two or more would be rows themselves,
-    the right number of cells and a label in its place.
+    """Raises UserError for a record of several lines of which two or more look like rows.
 
-    A text of several lines has one at most: the line where its own label stands.
+    Of a text of several lines one may: the line where its own label stands.
     """
     header, rows = list(map(bare, records[0].cells)), records[1:]
-    place = header.index(label)
-    labels = {record.cells[place].strip() for record in rows}
-    # Of scores a row may well have one that no other row has; of classes it has not.
-    are_scores = len(labels) > MANY_CLASSES and None not in map(number, labels)
+    label = next((header.index(name) for name in labels if name in header), None)
+    is_row = _with_numbers(len(header), rows) if label is None else _with_a_label(label, rows)
     lines = list(io.StringIO(text, newline=""))
     for record in rows:
         if record.first == record.last:
@@ -168,8 +158,7 @@ def _check_swallowed(
         cells = [
             line.rstrip("\r\n").split(delimiter) for line in lines[record.first - 1 : record.last]
         ]
-        found = [own[place].strip() for own in cells if len(own) == len(header)]
-        if sum(one in labels or (are_scores and number(one) is not None) for one in found) > 1:
+        if sum(len(own) == len(header) and is_row(own) for own in cells) > 1:
             raise UserError(
                 f"{path}, line {record.first} opens a quote that closes in line {record.last}, and"
                 " the lines between look like rows of their own: say --quoting false where quotes"
@@ -177,20 +166,47 @@ def _check_swallowed(
             )
 
 
-def _advice(records: Sequence[Record], columns: Sequence[str], header: Sequence[str]) -> str:
+def _with_a_label(place: int, rows: Sequence[Record]) -> Callable[[Sequence[str]], bool]:
+    """Whether cells hold a label, as those of the rows do."""
+    known = {record.cells[place].strip() for record in rows}
+    # Of scores a row may well have one that no other row has; of classes it has not.
+    are_scores = len(known) > MANY_CLASSES and None not in map(number, known)
+
+    def is_row(cells: Sequence[str]) -> bool:
+        cell = cells[place].strip()
+        return cell in known or (are_scores and number(cell) is not None)
+
+    return is_row
+
+
+def _with_numbers(width: int, rows: Sequence[Record]) -> Callable[[Sequence[str]], bool]:
+    """Whether cells, where none is a label, are numbers where those of all rows of a line are; of
+    one column they say nothing.
+    """
+    whole = [record.cells for record in rows if record.first == record.last]
+    numeric = [
+        i for i in range(width) if whole and all(number(own[i]) is not None for own in whole)
+    ]
+    return lambda cells: width > 1 and all(number(cells[i]) is not None for i in numeric)
+
+
+def _advice(records: Sequence[Record], wanted: Wanted, header: Sequence[str]) -> str:
     """What to do about a header without a wanted column."""
     for record in records[1:]:
-        if set(columns) <= set(map(bare, record.cells)):
+        if {*wanted.required} <= set(map(bare, record.cells)):
             return f"line {record.first} has the columns' names: take out what stands above it"
-    if len(header) == 1:
-        spelled = {mark: name for name, mark in DELIMITERS.items()}
-        for mark in (";", "\t", "|", ","):
-            if mark in header[0]:
-                return f"say --delimiter {spelled.get(mark, repr(mark))} if that parts its columns"
+    marks = [mark for mark in MARKS if mark in header[0]]
+    if len(header) == 1 and marks:
+        return _say_delimiter(marks[0])
     return (
-        "name others with --text_columns and --label_column, or, where line 1 is an example, put a"
-        " line with the columns' names above it"
+        f"{wanted.advice}, or, where line 1 is an example, put a line with the columns' names"
+        " above it"
     )
+
+
+def _say_delimiter(mark: str) -> str:
+    spelled = {mark: name for name, mark in DELIMITERS.items()}
+    return f"say --delimiter {spelled.get(mark, repr(mark))} if that parts its columns"
 
 
 def _shortened(cell: str) -> str:

@@ -22,7 +22,7 @@ from jaxtune.data.examples import (
 )
 from jaxtune.data.label_sets import joined, label_names
 from jaxtune.data.labels import Label, classes_of
-from jaxtune.data.rows import Row
+from jaxtune.data.rows import Row, Wanted
 from jaxtune.data.tables import read_table
 from jaxtune.data.values import labels_of, text_of
 
@@ -111,26 +111,20 @@ def read_further(
     Args:
         labelled: whether labels are read; None is where the file has a column of them.
     """
-    columns, optional = layout.text, layout.answered
-    if labelled is not None:
-        columns, optional = layout.columns if labelled else columns, ()
-    rows = _with_bare_labels(path, _rows(path, layout, dialect, columns, optional), layout)
+    labels = () if labelled is False else layout.answered
+    wanted = Wanted(layout.text, labels, optional=labelled is None)
+    rows = _with_bare_labels(path, _rows(path, layout, dialect, wanted), layout)
     return further_set(str(path), rows, layout, labelled)
 
 
 def _labelled_rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
-    return _with_bare_labels(path, _rows(path, layout, dialect, layout.columns), layout)
+    wanted = Wanted(layout.text, layout.answered)
+    return _with_bare_labels(path, _rows(path, layout, dialect, wanted), layout)
 
 
-def _rows(
-    path: Path,
-    layout: Layout,
-    dialect: Dialect,
-    columns: Sequence[str],
-    optional: Sequence[str] = (),
-) -> list[Row]:
+def _rows(path: Path, layout: Layout, dialect: Dialect, wanted: Wanted) -> list[Row]:
     as_text = labels_of(layout.label) if layout.several else text_of
-    return read_table(path, columns, dialect, optional, as_text)
+    return read_table(path, wanted, dialect, as_text)
 
 
 def _with_bare_labels(path: Path, rows: Sequence[Row], layout: Layout) -> list[Row]:

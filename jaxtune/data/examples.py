@@ -162,7 +162,13 @@ def further_set(
     if not rows:
         raise UserError(f"{source} has no examples: give a file with texts")
     if labelled is None:
-        labelled = layout.label in rows[0][1]
+        labelled = any(layout.label in row for _, row in rows)
+    without = next((place for place, row in rows if layout.label not in row), None)
+    if labelled and without is not None:
+        raise UserError(
+            f"{source}, {without} has no column {layout.label!r}, which others have: give all or"
+            " none"
+        )
     found = (name for name in ID_COLUMNS if all(name in row for _, row in rows))
     column = next(found, None)
     ids = tuple(str(n) if column is None else row[column] for n, (_, row) in enumerate(rows))

@@ -28,7 +28,7 @@ from jaxtune.data.glue_files import (
     find_files,
 )
 from jaxtune.data.json_rows import json_rows
-from jaxtune.data.rows import Row, glue_rows
+from jaxtune.data.rows import Row, Wanted, glue_rows
 
 UNLABELLED = (TEST, TEST_MISMATCHED, DIAGNOSTIC)
 _ONE = ("sentence",)
@@ -141,11 +141,12 @@ def _rows(
     """Rows of one split."""
     layout = _layout(task, form)
     columns = layout.columns if labelled else layout.asked
+    wanted = Wanted(tuple(columns), by_flags=False)
     if form == "parquet":
-        return [row for f in files for row in parquet_rows(f, columns, with_names=False)]
+        return [row for f in files for row in parquet_rows(f, wanted, with_names=False)]
     (file,) = files
     if form == "jsonl":
-        return list(json_rows(file, columns))
+        return list(json_rows(file, wanted))
     # A row that is left out would shift the answers to those after it.
     drops = layout.has_known_flaws and labelled
     # CoLA's test split has a header line, and the others have not.

@@ -2,31 +2,23 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import quoted
-from jaxtune.data.rows import Row, check_once, check_optional, examples_text, renaming
+from jaxtune.data.rows import Row, Wanted, check_optional, check_required, examples_text
 from jaxtune.data.values import AsText, id_texts, text_of
 
 WHAT = "write one object per line, or a list of objects"
 DATA = "data"  # what a list of examples is called in an object around it
 
 
-def json_rows(
-    path: Path,
-    columns: Sequence[str],
-    optional: Sequence[str] = (),
-    as_text: AsText = text_of,
-) -> Iterator[Row]:
+def json_rows(path: Path, wanted: Wanted, as_text: AsText = text_of) -> Iterator[Row]:
     """The columns of every object; numbers and truth values as JSON writes them.
 
     Args:
-        columns: bare names of those that must be there.
-        optional: of those that need not be there.
         as_text: what a value is as a text.
     """
     text = examples_text(path)
@@ -35,7 +27,7 @@ def json_rows(
         where = f"{path}, {place}"
         if not isinstance(record, dict):
             raise UserError(f"{where} is not a JSON object: {WHAT}")
-        yield place, row_of(where, record, columns, optional, as_text)
+        yield place, row_of(where, record, wanted, as_text)
 
 
 def _by_line(path: Path, text: str) -> Iterator[tuple[str, Any]]:
@@ -96,20 +88,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def row_of(
     where: str,
     record: dict[str, Any],
-    columns: Sequence[str],
-    optional: Sequence[str],
+    wanted: Wanted,
     as_text: AsText = text_of,
 ) -> dict[str, str]:
     """The columns of one object, and what tells it apart."""
     names = list(map(bare, record))
     values = dict(zip(names, record.values(), strict=True))
-    for name in columns:
-        if name not in values:
-            what = renaming(name, names) or "name a column that every object has"
-            raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {what}")
-        check_once(where, name, names)
-    for name in optional:
+    for name in wanted.required:
+        check_required(where, name, names, f"{wanted.advice}, that every object has")
+    for name in wanted.not_required:
         check_optional(where, name, names)
-    wanted = (*columns, *(name for name in optional if name in values))
-    texts = {name: as_text(where, name, values[name]) for name in wanted}
+    texts = {name: as_text(where, name, values[name]) for name in wanted.of(names)}
     return id_texts(values) | texts

@@ -23,7 +23,9 @@ class Plan(NamedTuple):
     """Steps of one trial, ready for the device."""
 
     source: np.ndarray  # int32 [step, row, slot], index into the token table; 0 is padding
-    segments: np.ndarray  # int16 [step, row, slot], 1 + place in the batch; 0 is padding
+    # int16 (int32 for a batch that it is too small for) [step, row, slot], 1 + place in the batch;
+    # 0 is padding
+    segments: np.ndarray
     first: np.ndarray  # int32 [step, sequence], flat slot of the first token
     example: np.ndarray  # int32 [step, sequence]
     weight: np.ndarray  # float32 [step, sequence], 0 where the last batch is short
@@ -188,7 +190,8 @@ def make_plan(table: TokenTable, batches: np.ndarray, shape: Shape) -> Plan:
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     where = np.repeat(first_slot[present], counts) + within
     source = np.zeros(len(batches) * row_count * shape.slots, np.int32)
-    segments = np.zeros(source.shape, np.int16)
+    fits = batches.shape[1] <= np.iinfo(np.int16).max
+    segments = np.zeros(source.shape, np.int16 if fits else np.int32)
     source[where] = np.repeat(starts, counts) + within
     segments[where] = np.repeat(1 + np.nonzero(present)[1], counts)
     return Plan(

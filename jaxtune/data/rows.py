@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_text
@@ -11,6 +12,36 @@ from jaxtune.core.words import plural, quoted
 # Where in its file it is, such as `line 3`, from 1 on; the bare name of a column -> its text.
 Row = tuple[str, dict[str, str]]
 AS_PUBLISHED = "give the file as GLUE publishes it"
+
+
+class Wanted(NamedTuple):
+    """The columns to read, by their bare names."""
+
+    text: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    optional: bool = False  # whether a file may lack the labels
+    by_flags: bool = True  # named by the user, and not by GLUE
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those that must be there."""
+        return self.text if self.optional else (*self.text, *self.labels)
+
+    @property
+    def not_required(self) -> tuple[str, ...]:
+        """Those that need not be there."""
+        return self.labels if self.optional else ()
+
+    def of(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those to read of a file with columns of these names, which has all required ones."""
+        return (*self.required, *(name for name in self.not_required if name in names))
+
+    @property
+    def advice(self) -> str:
+        """What to do about a file without one of them."""
+        if not self.by_flags:
+            return AS_PUBLISHED
+        return f"name others with --text_columns{' and --label_column' if self.labels else ''}"
 
 
 def glue_rows(
@@ -53,31 +84,29 @@ def glue_rows(
                 f" {width} columns."
             )
         fields = whole
-    return table(path, fields, columns, header)
+    return table(path, fields, Wanted(tuple(columns), by_flags=False), header)
 
 
 def table(
     path: Path,
     lines: Iterable[tuple[int, list[str]]],
-    columns: Sequence[str],
+    wanted: Wanted,
     header: tuple[str, ...] | None = None,
-    advice: Callable[[Sequence[str]], str] = lambda header: AS_PUBLISHED,
-    optional: Sequence[str] = (),
+    advice: Callable[[Sequence[str]], str] | None = None,
 ) -> Iterator[Row]:
     """Lines to rows by the names of a header, the first line where none is given; what nobody sees
     at the ends of a name is no part of it.
 
     Args:
-        columns: those that must be there.
-        advice: what to do about a header without one of them.
-        optional: columns that need not be there.
+        advice: what to do about a header without one of the columns.
     """
     for line, fields in lines:
         if header is None:
             header = tuple(map(bare, fields))
-            for name in columns:
-                _check_column(f"{path}, line {line}", name, header, advice)
-            for name in optional:
+            for name in wanted.required:
+                do = advice(header) if advice and name not in header else wanted.advice
+                check_required(f"{path}, line {line}", name, header, do)
+            for name in wanted.not_required:
                 check_optional(f"{path}, line {line}", name, header)
         elif tuple(map(bare, fields)) == header:
             raise UserError(f"{path}, line {line} is the header once more: take the line out")
@@ -90,13 +119,12 @@ def table(
             )
 
 
-def _check_column(
-    where: str, name: str, header: Sequence[str], advice: Callable[[Sequence[str]], str]
-) -> None:
-    if name not in header:
-        what = renaming(name, header) or advice(header)
-        raise UserError(f"{where} has no column {name!r} but {quoted(header)}: {what}")
-    check_once(where, name, header)
+def check_required(where: str, name: str, names: Sequence[str], advice: str) -> None:
+    """Raises UserError for a column that is not there, or twice."""
+    if name not in names:
+        do = renaming(name, names) or advice
+        raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {do}")
+    check_once(where, name, names)
 
 
 def check_optional(where: str, name: str, names: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from jaxtune.data.conll import SUFFIXES, Sentence, columns_of, conll_sentences
 from jaxtune.data.csv_rows import BY_SUFFIX
 from jaxtune.data.examples import ACCURACY, ID_COLUMNS, Dataset, Examples, FurtherSet, Layout, Task
 from jaxtune.data.labels import Label, classes_of
+from jaxtune.data.rows import Wanted
 from jaxtune.data.tables import read_table
 from jaxtune.data.values import list_of
 
@@ -75,13 +76,11 @@ def _read(path: Path, layout: Layout, labelled: bool | None) -> list[Sentence]:
             f"{path} is a CSV file, whose cells hold no lists of words: give columns as the CoNLL"
             f" tasks write them ({', '.join(SUFFIXES)}), or lists in .jsonl, .json or .parquet"
         )
-    columns, optional = (words, tags) if labelled else (words,), ()
-    if labelled is None:
-        optional = (tags,)
-    rows = read_table(path, columns, BY_SUFFIX, optional, list_of)
+    wanted = Wanted((words,), () if labelled is False else (tags,), optional=labelled is None)
+    rows = read_table(path, wanted, BY_SUFFIX, list_of)
     if not rows:
         raise UserError(f"{path} has no sentences: give a file with words")
-    has_tags = labelled is not False and tags in rows[0][1]
+    has_tags = labelled is not False and any(tags in row for _, row in rows)
     return [_sentence(path, place, row, words, tags if has_tags else None) for place, row in rows]
 
 

@@ -1,40 +1,36 @@
 """Rows of a file of one's own, whatever it is written as; its name says which that is."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from jaxtune.core.errors import UserError
 from jaxtune.data.column_rows import dataset_rows, parquet_rows
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect, csv_rows
 from jaxtune.data.json_rows import json_rows
-from jaxtune.data.rows import Row
+from jaxtune.data.rows import Row, Wanted
 from jaxtune.data.values import AsText, text_of
 
 
 def read_table(
     path: Path,
-    columns: Sequence[str],
+    wanted: Wanted,
     dialect: Dialect = BY_SUFFIX,
-    optional: Sequence[str] = (),
     as_text: AsText = text_of,
 ) -> list[Row]:
     """The rows of a CSV, TSV, JSON or Parquet file, or of a folder that `datasets` has saved;
     UserError for what is none.
 
     Args:
-        columns: bare names of those that must be there, the label's last.
-        optional: of those that need not be there.
         as_text: what a value is as a text.
     """
     suffix = path.suffix.lower()
     if path.is_dir():
-        return dataset_rows(path, columns, optional, as_text)
+        return dataset_rows(path, wanted, as_text)
     if suffix == ".parquet":
-        return parquet_rows(path, columns, optional, as_text=as_text)
+        return parquet_rows(path, wanted, as_text=as_text)
     if suffix in (".jsonl", ".json"):
-        return list(json_rows(path, columns, optional, as_text))
+        return list(json_rows(path, wanted, as_text))
     if suffix in (".csv", ".tsv"):
-        return csv_rows(path, columns, dialect, optional)
+        return csv_rows(path, wanted, dialect)
     raise UserError(
         f"{path} has an unknown suffix: give a .csv, .tsv, .jsonl, .json or .parquet file, or a"
         " folder that datasets has saved"

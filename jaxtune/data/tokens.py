@@ -137,13 +137,17 @@ def tokenize(
     examples: Examples,
     max_length: int,
     vocab_size: int,
-    use_token_types: bool = True,
+    token_types: int = 2,
 ) -> TokenTable:
     """Cuts every example, longest sentence first, at `max_length` tokens, special ones included.
 
     Where words have labels, a word's is at its first token, and a word without any is left out.
 
-    Raises UserError where the tokenizer gives an id that the model's embedding does not have.
+    Raises UserError where the tokenizer gives an id, or a token type, that the model's embedding
+    does not have.
+
+    Args:
+        token_types: that the model tells apart; with 0 or 1 every token has type 0.
     """
     _check_room(tokenizer, max_length, len(examples.texts))
     encoded = _encode(
@@ -156,10 +160,16 @@ def tokenize(
         return_attention_mask=False,
         verbose=False,
     )
-    types = encoded["token_type_ids"] if use_token_types else None
+    types = encoded["token_type_ids"] if token_types > 1 else None
     table = _table(encoded["input_ids"], types, tokenizer.pad_token_id, examples.labels)
     if examples.words is not None:
         table = _with_words(table, encoded, examples)
+    if (most := int(table.token_types.max())) >= max(token_types, 1):
+        raise UserError(
+            f"The tokenizer in {tokenizer.name_or_path} gives the token type {most}, but the model"
+            f" has {plural(token_types, 'type')}; give --use_token_types false, or a model and"
+            " tokenizer that belong together."
+        )
     # Also where the examples do not use it: such a tokenizer was made for another model.
     largest = max(table.ids.max(), largest_id(tokenizer))
     if largest >= vocab_size:

@@ -16,6 +16,7 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials, merged_config
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, merit
+from jaxtune.core.words import as_typed
 from jaxtune.data.dataset import read_dataset
 from jaxtune.data.examples import Task
 from jaxtune.data.glue import GLUE_TASKS
@@ -94,8 +95,8 @@ class Sweep:
     def trained(self, member: Member) -> Params:
         """Those that the trial has trained, by path; raises UserError where there are none."""
         again = (
-            f"run the sweep again with python -m jaxtune.sweep --config {self.out / CONFIG} "
-            f"--save_params {self.step} --out OTHER"
+            f"run the sweep again with python -m jaxtune.sweep --config"
+            f" {as_typed(self.out / CONFIG)} --save_params {self.step} --out OTHER"
         )
         if not member.folder.is_dir():
             raise UserError(

@@ -11,7 +11,7 @@ from typing import Any
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_json
-from jaxtune.core.words import listed, plural
+from jaxtune.core.words import as_typed, listed, plural
 from jaxtune.merge.parts import PLACES, Finished, Part, joined, missing_trials, read_part
 from jaxtune.storage.manifest import differences
 from jaxtune.storage.paths import (
@@ -56,8 +56,8 @@ def join(outs: Sequence[Path], to: Path) -> None:
     if missing:
         numbers = listed(map(str, missing))
         say(
-            f"Missing: {numbers}. `jaxtune sweep --config {to / CONFIG} --out {to}` runs them; a"
-            " verdict takes all."
+            f"Missing: {numbers}. `jaxtune sweep --config {as_typed(to / CONFIG)} --out"
+            f" {as_typed(to)}` runs them; a verdict takes all."
         )
 
 

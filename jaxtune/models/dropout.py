@@ -25,7 +25,8 @@ def dropout(key: Key | None, x: Float[Array, "..."], rate: float) -> Float[Array
 
 def threshold(rate: float) -> UInt32[Array, ""]:
     """A uniform uint32 is below it with probability `rate`, to 2^-32: no float is drawn."""
-    return jnp.uint32(round(rate * 2**32))
+    # A rate may lie nearer to 1 than the largest of them.
+    return jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
 
 
 def random_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "..."]:

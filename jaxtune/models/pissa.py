@@ -80,8 +80,12 @@ def rests(parts: Mapping[str, Principal]) -> dict[str, np.ndarray]:
 def unscaled(model: SequenceClassifier, scale: ArrayLike) -> SequenceClassifier:
     """The model whose A and B are 1 / sqrt(scale) (may be traced) as large."""
 
+    # Out of XLA's sight: it rewrites x / sqrt(y) in some programs and not in others, with other
+    # bits, and a trial is to start alike alone and among others.
+    root = jax.lax.optimization_barrier(jnp.sqrt(scale))
+
     def of(key_path: Any, leaf: Array) -> Array:
-        return leaf / jnp.sqrt(scale) if is_adapter(path_of(key_path)) else leaf
+        return leaf / root if is_adapter(path_of(key_path)) else leaf
 
     return jax.tree_util.tree_map_with_path(of, model)
 

@@ -29,8 +29,9 @@ def answer_file(members: Members, file: Path, target: Path) -> None:
     asked = members.read(file)
     tokenizer = load_tokenizer(members.tokenizer, members.of_words)
     max_length = members.max_length
-    types = members.use_token_types
-    table = tokenize(tokenizer, asked.examples, max_length, members.encoder.vocab_size, types)
+    encoder = members.encoder
+    types = encoder.type_vocab_size if members.use_token_types else 0
+    table = tokenize(tokenizer, asked.examples, max_length, encoder.vocab_size, types)
     cut = int(were_cut(tokenizer, asked.examples, table.lengths, max_length).sum())
     read, tokens = plural(len(table), "text"), plural(max_length, "token")
     lost = f"{cut:,} are cut at {tokens}" if cut else f"none is longer than {tokens}"

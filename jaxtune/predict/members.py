@@ -24,7 +24,7 @@ from jaxtune.storage.paths import CONFIG, TRIALS
 from jaxtune.storage.results import read_classes
 from jaxtune.storage.trial_rows import params_damage
 
-MODEL_CONFIG = "config.json"
+MODEL_CONFIG, ADAPTERS = "config.json", "adapter_config.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,11 @@ def members_of(config: PredictConfig) -> Members:
         return _of_folders([source], config)
     if folders := sorted(file.parent for file in source.glob(f"member_*/{MODEL_CONFIG}")):
         return _of_folders(folders, config)
+    if (source / ADAPTERS).is_file() or any(source.glob(f"member_*/{ADAPTERS}")):
+        raise UserError(
+            f"{source} holds adapters without their base, which are not read here; export without"
+            " --adapters, or give the sweep's own folder."
+        )
     raise UserError(
         f"{source} is no sweep's folder ({CONFIG}, {TRIALS}) and no model's ({MODEL_CONFIG}); give"
         " the --out of a sweep, or the --to of an export."

@@ -10,7 +10,7 @@ from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_json
 from jaxtune.core.shapes import Array, Float
-from jaxtune.core.words import plural
+from jaxtune.core.words import as_typed, plural
 from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
 from jaxtune.export.members import DevSet, Member, Sweep, read_sweep
@@ -63,7 +63,7 @@ def write_representations(out: Path, model: str | None) -> None:
     write_json(out / REPRESENTATIONS, found)
     say(
         f"{plural(done, 'trial')} in {plural(len(arms), 'arm')} compared; the report shows how"
-        f" differently they represent texts (jaxtune report {out})."
+        f" differently they represent texts (jaxtune report {as_typed(out)})."
     )
 
 

@@ -88,6 +88,8 @@ def check(config: PretrainConfig) -> None:
     check_between(config, 0, math.inf, ("learning_rates", "max_grad_norm", "init_std"))
     check_between(config, 0, 1, ("mask_rate", "adam_b2"))
     check_between(config, -1, 1, ("dropout",))
+    if config.seed >= 2**32:  # jax would take the rest of a division by it
+        raise UserError(f"seed is {config.seed}; the largest is {2**32 - 1}.")
     if not len(config.layers) == len(config.steps) == len(config.learning_rates):
         raise UserError(
             "layers, steps and learning_rates differ in length; give one of each per stage."

@@ -18,7 +18,7 @@ from jaxtune.config.looks import times_at
 from jaxtune.core.entities import Sentences
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
-from jaxtune.core.words import plural
+from jaxtune.core.words import as_typed, plural
 from jaxtune.report.planned import Planned, planned
 from jaxtune.stats.representations import Distances
 from jaxtune.stats.wording import have
@@ -172,7 +172,7 @@ def _check_no_shards(outs: Sequence[Path], found: Sequence[list[Row]]) -> None:
             if config is not None and config == same and not trials & others:
                 raise UserError(
                     f"{other} and {outs[place]} hold parts of one sweep; join them first, with"
-                    f" `jaxtune merge {other} {outs[place]} ... --to DIR`."
+                    f" `jaxtune merge {as_typed(other)} {as_typed(outs[place])} ... --to DIR`."
                 )
 
 

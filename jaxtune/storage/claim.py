@@ -11,7 +11,7 @@ from jaxtune.core.words import listed
 from jaxtune.storage.manifest import read_manifest
 from jaxtune.storage.out_folder import HOLDER, LOCK
 from jaxtune.storage.paths import CONFIG, MANIFEST, TRIALS
-from jaxtune.storage.same_config import comparable, config_changes
+from jaxtune.storage.same_config import config_changes
 
 
 def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:
@@ -39,9 +39,7 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
     paths_too = read_manifest(out / MANIFEST) is None  # nothing else tells the files apart
     theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
     _check_looks(out, theirs, ours)
-    is_as_given = given is not None and (
-        comparable(theirs, paths_too) == comparable(given.as_yaml(), paths_too)
-    )
+    is_as_given = given is not None and not config_changes(theirs, given.as_yaml(), paths_too)
     if given is not None and is_as_given and "max_length" not in given.grid:
         return
     changed = config_changes(theirs, ours, paths_too)

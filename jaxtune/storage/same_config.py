@@ -23,9 +23,18 @@ def config_changes(before: str, now: str, paths_too: bool, seeds_too: bool = Fal
         paths_too: whether the places of model and data count.
         seeds_too: whether the seeds count.
     """
+    # With `keep_trials` more seeds would change who goes on.
+    seeds_too = seeds_too or any(map(_keeps_trials, (before, now)))
     one, other = (comparable(text, paths_too, seeds_too).splitlines() for text in (before, now))
     lines = difflib.unified_diff(one, other, n=0, lineterm="")
     return [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+
+
+def _keeps_trials(text: str) -> bool:
+    try:
+        return bool(yaml.safe_load(text).get("keep_trials"))
+    except (yaml.YAMLError, AttributeError):  # no config
+        return False
 
 
 def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
@@ -43,8 +52,7 @@ def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
             for name, value in defaults.items()
             if name not in values
         }
-        # With `keep_trials` more seeds would change who goes on.
-        apart = () if seeds_too or values.get("keep_trials") else SEED_FIELDS
+        apart = () if seeds_too else SEED_FIELDS
         kept = {name: value for name, value in values.items() if name not in apart}
         grid = dict(kept.get("grid") or {})
         for name in INPUT_FIELDS:

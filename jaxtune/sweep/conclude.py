@@ -9,6 +9,7 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
+from jaxtune.core.words import as_typed
 from jaxtune.data.reading import readings_in
 from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import summarise
@@ -47,7 +48,7 @@ def conclude(
         if len(arms) > MANY_ARMS:
             say(f"Comparing {len(arms)} arms ...")
         say("\n".join(_verdict(rows, config).sentences))
-    say(f"\nResults: {called}   Curves: tensorboard --logdir {called / TENSORBOARD}")
+    say(f"\nResults: {called}   Curves: tensorboard --logdir {as_typed(called / TENSORBOARD)}")
 
 
 def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:

@@ -7,7 +7,7 @@ from jaxtune.config.parse import Settings
 from jaxtune.config.text_values import shard_of
 from jaxtune.config.trials import Trial, trials_of
 from jaxtune.core.console import say
-from jaxtune.core.words import plural
+from jaxtune.core.words import as_typed, plural
 
 
 def own_trials(settings: Settings, trials: Sequence[Trial]) -> Sequence[Trial]:
@@ -25,7 +25,9 @@ def say_which(shard: str, trials: Sequence[Trial], own: Sequence[Trial], out: Pa
 
 def say_next(shard: str, done: int, num_trials: int, out: Path) -> None:
     """That there is no verdict on a part, and what gives one."""
-    every = out.parent / f"shard-*-of-{shard_of(shard).count}"
+    # Quoted for a shell, but for the star.
+    parent = "" if out.parent == Path() else f"{as_typed(out.parent)}/"
+    every = f"{parent}shard-*-of-{shard_of(shard).count}"
     say(
         f"{out} holds {done} of {plural(num_trials, 'trial')}: there is no verdict on a part."
         f" `jaxtune merge {every} --to DIR` joins the shards when all have ended."

@@ -29,9 +29,10 @@ def read_splits(
     tokenizer = load_tokenizer(folder, config.token_classification)
     _check_padding(folder, encoder, tokenizer)
     max_length = min(config.max_length, encoder.max_length)
+    types = encoder.type_vocab_size if config.use_token_types else 0
     parts = {name: asked.examples for name, asked in dataset.further.items()}
     train, dev, *others = (
-        tokenize(tokenizer, part, max_length, encoder.vocab_size, config.use_token_types)
+        tokenize(tokenizer, part, max_length, encoder.vocab_size, types)
         for part in (dataset.train, dataset.dev, *parts.values())
     )
     _check_words(folder, dataset.train, train)

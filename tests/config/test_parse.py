@@ -93,7 +93,7 @@ def test_yaml(run, text, expected):
 
 @pytest.mark.parametrize(
     ("text", "columns"),
-    [("[a, b]", ("a", "b")), ("a", ("a",)), ("[true, 1]", ("True", "1")), ("--out", ("--out",))],
+    [("[a, b]", ("a", "b")), ("a", ("a",)), ("[true, 1]", ("true", "1")), ("--out", ("--out",))],
 )
 def test_text_columns(run, text, columns):
     custom = "task: custom\ntrain_file: a.csv\ndev_file: b.csv\ntext_columns: "
@@ -281,3 +281,27 @@ def test_wrong_settings_of_a_call(wrong, says):
     with pytest.raises(UserError) as error:
         from_settings({"model": "m", "task": "rte", **wrong})
     assert str(error.value).startswith(says)
+
+
+def test_texts_of_a_config_file_are_what_is_written_there(tmp_path):
+    """YAML reads `no` as false, `01` as 1 and 1_0 as 10."""
+    custom = ["--model", "m", "--task", "custom", "--train_file", "a.csv", "--dev_file", "b.csv"]
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "classes: [no, yes, 01, 1.0, 0x1F, 2026-11-30]\npositive_class: yes\nlabel_column: 7\n"
+        "grid:\n  class_weights: [1.50, null]\n"
+    )
+    parsed = parse([*custom, "--config", str(file)])
+    assert parsed.base.classes == ("no", "yes", "01", "1.0", "0x1F", "2026-11-30")
+    assert parsed.base.positive_class == "yes"
+    assert parsed.base.label_column == "7"
+    assert parsed.grid["class_weights"] == ("1.50", None)
+    # What takes no text is as YAML has it.
+    file.write_text("bias_correction: no\nlearning_rate: 1_0\n")
+    assert parse([*custom, "--config", str(file)]).base.bias_correction is False
+
+
+@pytest.mark.parametrize("name", ["adam_eps", "learning_rate", "max_grad_norm"])
+def test_numbers_that_a_device_takes_for_0_are_refused(name):
+    with pytest.raises(UserError, match=f"{name} is 1e-39; give a finite number above 1.2e-38"):
+        parse(["--model", "m", "--task", "rte", f"--{name}", "1e-39"])

@@ -171,6 +171,14 @@ def test_a_plan_of_many_batches_is_the_plans_of_each():
             np.testing.assert_array_equal(part[step], part_alone[0])
 
 
+def test_a_batch_of_more_sequences_than_int16_has_numbers():
+    """Place 65,535 would be segment 0, which is padding."""
+    table, batches = make_table([1] * 66_000), np.arange(66_000, dtype=np.int32)[None]
+    plan = make_plan(table, batches, Shape(WIDTH, (5500,), packed=True))
+    assert plan.segments.dtype == np.int32
+    assert np.unique(plan.segments[plan.source > 0]).tolist() == [*range(1, 66_001)]
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_missing_sequences_have_no_weight_and_no_slot(packed):
     table, batches = make_table([WIDTH]), np.array([[-1, 0, -1], [-1, -1, -1]], np.int32)

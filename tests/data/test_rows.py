@@ -19,7 +19,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import decode
 from jaxtune.data.csv_rows import Dialect, csv_rows
 from jaxtune.data.json_rows import json_rows
-from jaxtune.data.rows import glue_rows
+from jaxtune.data.rows import Wanted, glue_rows
 
 # Anything that UTF-8 can hold; classic GLUE files cannot hold their own separators.
 ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -37,7 +37,8 @@ def read(reader: Callable, suffix: str, text: str) -> list[tuple[int, str, str]]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"rows{suffix}"
         file.write_bytes(text.encode())
-        rows = [(place.split(), row) for place, row in reader(file, COLUMNS)]
+        wanted = COLUMNS if reader is glue_rows else Wanted(("text",), ("label",))
+        rows = [(place.split(), row) for place, row in reader(file, wanted)]
         assert {word for (word, _), _ in rows} <= {"line"}
         return [(int(line), row["text"], row["label"]) for (_, line), row in rows]
 

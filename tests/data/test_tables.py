@@ -12,6 +12,7 @@ import pytest
 
 from jaxtune.core.errors import UserError
 from jaxtune.data.custom import read_custom
+from jaxtune.data.rows import Wanted
 from jaxtune.data.tables import read_table
 
 TEXTS = ["a dog", 'says "hi", twice', "caf\u00e9\u2028 \U0001f436"]
@@ -54,7 +55,7 @@ def test_every_form_gives_the_same(tmp_path: Path, name: str) -> None:
     assert data.further["test"].ids == ("0", "1", "2")
     assert data.further["test"].labelled
     bare = write(tmp_path, f"bare_{name}" if name != "saved" else "bare", rows)
-    assert len(read_table(bare, ["text"])) == 3
+    assert len(read_table(bare, Wanted(("text",)))) == 3
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "data.json", "rows.parquet", "saved"])
@@ -111,16 +112,16 @@ def test_folders_that_are_no_saved_dataset(tmp_path: Path) -> None:
     datasets.DatasetDict({"train": one, "test": one}).save_to_disk(tmp_path / "both")
     says = r"both holds several splits \('test', 'train'\): give the folder of one, such as .*test"
     with pytest.raises(UserError, match=says):
-        read_table(tmp_path / "both", ["text"])
+        read_table(tmp_path / "both", Wanted(("text",)))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty is no folder that datasets has saved \(state\.js"):
-        read_table(tmp_path / "empty", ["text"])
+        read_table(tmp_path / "empty", Wanted(("text",)))
     one.save_to_disk(tmp_path / "cut")
     (file,) = (tmp_path / "cut").glob("*.arrow")
     file.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(UserError, match="cut is no readable saved dataset"):
-        read_table(tmp_path / "cut", ["text"])
+        read_table(tmp_path / "cut", Wanted(("text",)))
     state = tmp_path / "cut" / "state.json"
     state.write_text(json.dumps({"_data_files": [{"filename": "../both/test/data.arrow"}]}))
     with pytest.raises(UserError, match=r"state\.json does not name files of"):
-        read_table(tmp_path / "cut", ["text"])
+        read_table(tmp_path / "cut", Wanted(("text",)))

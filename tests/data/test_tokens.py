@@ -133,9 +133,31 @@ def test_token_types_tell_sentences_apart_except_in_roberta(folder_of, name, kin
     tokenizer = load_tokenizer(folder_of(name))
     table = tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE)
     assert set(table.token_types) == set(range(kinds))
-    without = tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE, use_token_types=False)
+    without = tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE, token_types=0)
     assert not without.token_types.any()
     np.testing.assert_array_equal(without.ids, table.ids)
+    # A model with one type reads the first row of its table everywhere: no index leads out of it.
+    assert not tokenize(tokenizer, PAIRS, 128, VOCAB_SIZE, token_types=1).token_types.any()
+
+
+def test_token_types_that_a_model_does_not_tell_apart_are_refused(folder_of):
+    tokenizer = load_tokenizer(folder_of("bert-uncased"))
+    encode = tokenizer.__call__
+
+    class Third:
+        """A tokenizer that gives a third type."""
+
+        def __getattr__(self, name):
+            return getattr(tokenizer, name)
+
+        def __call__(self, *texts, **more):
+            found = encode(*texts, **more)
+            found["token_type_ids"] = [[2] * len(ids) for ids in found["input_ids"]]
+            return found
+
+    with pytest.raises(UserError, match="gives the token type 2, but the model has 2 types"):
+        tokenize(Third(), PAIRS, 128, VOCAB_SIZE)
+    assert tokenize(Third(), PAIRS, 128, VOCAB_SIZE, token_types=3).token_types.max() == 2
 
 
 def test_sentences_of_any_size_are_cut_to_fit(folder_of):

@@ -101,7 +101,7 @@ def test_missing_trials_are_said_and_run_by_the_undivided_command(
 
 
 def test_a_shard_has_no_verdict_and_resumes(shards, copies, tiny, tmp_path, capsys):
-    out = tmp_path / "out"
+    out = tmp_path / "my out"
     out.mkdir()
     rewrite_rows(copies[1], read_rows(copies[1])[1:])
     shutil.copytree(copies[1], out / "shard-2-of-2")
@@ -109,7 +109,9 @@ def test_a_shard_has_no_verdict_and_resumes(shards, copies, tiny, tmp_path, caps
     text = capsys.readouterr().out
     assert f"Shard 2/2: 4 of 6 trials (trials 2 to 5), into {out}/shard-2-of-2." in text
     assert "holds 4 of 6 trials: there is no verdict on a part." in text
-    assert f"`jaxtune merge {out}/shard-*-of-2 --to DIR`" in text
+    # As a shell reads it: the folder in quotes, the star outside of them.
+    assert f"`jaxtune merge '{out}'/shard-*-of-2 --to DIR`" in text
+    assert f"tensorboard --logdir '{out}/shard-2-of-2/tb'" in text
     assert "stable" not in text
     assert_same_trials(shards[1], out / "shard-2-of-2")
 

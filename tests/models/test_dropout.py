@@ -11,7 +11,7 @@ import pytest
 import scipy.stats
 
 from jaxtune.core.shapes import Key
-from jaxtune.models.dropout import dropout, random_bits
+from jaxtune.models.dropout import dropout, random_bits, threshold
 
 SEED = jax.random.key(7)
 # Keys as the program makes them: seeds of trials, steps of one trial, layers and sites of one step.
@@ -40,6 +40,13 @@ def test_rate_is_within_binomial_error(rate: float) -> None:
     kept = masks(FAMILIES_OF_KEYS["steps"](8), (512, 512), rate)
     error = np.sqrt(rate * (1 - rate) / kept[0].size)
     assert np.abs(kept.mean((1, 2)) - (1 - rate)).max() < BIG * error
+
+
+def test_a_rate_next_to_1_keeps_next_to_nothing() -> None:
+    """No uint32 is below its threshold more often than always."""
+    assert int(threshold(0.9999999999)) == 2**32 - 1
+    dropped = dropout(SEED, jnp.ones(1000), 0.9999999999)
+    assert not dropped.any()
 
 
 def test_kept_counts_scatter_as_binomial_ones() -> None:

@@ -128,6 +128,9 @@ def test_refusals(out, files, tmp_path, capsys):
     texts = files["test"]
     there = tmp_path / "there.csv"
     there.write_text("mine")
+    adapters = tmp_path / "adapters"
+    (adapters / "member_0").mkdir(parents=True)
+    (adapters / "member_0" / "adapter_config.json").write_text("{}")
     for words, says in [
         ([out], "One of --file, --glue and --representations is wanted"),
         (
@@ -136,6 +139,7 @@ def test_refusals(out, files, tmp_path, capsys):
         ),
         ([out, out, "--file", texts], "2 folders are given"),
         ([tmp_path, "--file", texts], "is no sweep's folder"),
+        ([adapters, "--file", texts], "holds adapters without their base, which are not read here"),
         ([out, "--file", texts, "--out", there], f"{there} exists; give another --out"),
         ([out, "--file", tmp_path / "no.csv", "--trial", "0"], "cannot read"),
         ([out, "--file", texts, "--trial", "9"], "holds no finished trial 9"),

@@ -246,6 +246,7 @@ def test_a_folder_with_a_model_is_not_overwritten(trained, capsys):
         (["--batch_size", "0"], "batch_size is 0"),
         (["--mask_rate", "7"], "mask_rate is 7.0; give a number above 0 and below 1."),
         (["--dropout", "-0.1"], "dropout is -0.1"),
+        (["--seed", str(2**32)], "seed is 4294967296; the largest is 4294967295."),
         (["--learning_rates", "1", "nan", "1"], "learning_rates is nan"),
         (["--data", "missing.txt"], "--tokenizer is not given"),
     ],

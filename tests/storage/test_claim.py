@@ -58,3 +58,20 @@ def test_a_sweep_that_was_looked_at_once_gets_no_more_looks(tmp_path):
     (tmp_path / "config.yaml").write_text(settings(*TWO, "--num_seeds", "8").as_yaml())
     with pytest.raises(UserError, match="looked at once, whatever"):
         check_claim(tmp_path, settings(*TWO, "--num_seeds", "8", "--until_decided"))
+
+
+@pytest.mark.parametrize("kept_before", [True, False])
+def test_settings_that_are_alike_are_not_named_where_one_sweep_alone_keeps_trials(
+    kept_before, tmp_path
+):
+    """Seeds count there, and they are the same."""
+    keeping = settings("--keep_trials", "2", "--early_stop", "0.5")
+    begun, now = (keeping, settings()) if kept_before else (settings(), keeping)
+    (tmp_path / "config.yaml").write_text(begun.as_yaml())
+    with pytest.raises(UserError, match="keep_trials: 2") as error:
+        check_claim(tmp_path, now)
+    assert "seeds" not in str(error.value).partition("(")[2].partition(")")[0]
+    (tmp_path / "config.yaml").write_text(keeping.as_yaml())
+    more = settings("--keep_trials", "2", "--early_stop", "0.5", "--num_seeds", "40")
+    with pytest.raises(UserError, match=r"-num_seeds: 32; \+num_seeds: 40"):
+        check_claim(tmp_path, more)

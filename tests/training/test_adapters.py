@@ -22,8 +22,10 @@ def trained(result):
     return {path: np.asarray(leaf) for path, leaf in paths(result.params["final"]).items()}
 
 
-def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny):
-    plan = plan_for(tiny, *LORA, "--num_seeds", "8", "--save_params", "final")
+@pytest.mark.parametrize("init", ["kaiming", "pissa"])
+def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny, init):
+    flags = ("--lora_rank", "3", "--lora_init", init)  # 16 / 3, whose root is no float
+    plan = plan_for(tiny, *flags, "--num_seeds", "8", "--save_params", "final")
     alone, _ = run(plan, num_devices=1, group_size=1, seeds=[5])
     spread, _ = run(plan, num_devices=4, group_size=4)
     assert_same(alone[5, "all"], spread[5, "all"])

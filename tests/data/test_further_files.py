@@ -1,0 +1,102 @@
+"""Files to answer, with labels or without: none of their rows and labels is lost in silence, and
+what is said names the flags that are meant.
+"""
+
+import json
+import re
+
+import pytest
+
+from jaxtune.core.errors import UserError
+from jaxtune.data.custom import read_further
+from jaxtune.data.examples import Layout
+from jaxtune.data.rows import Wanted
+from jaxtune.data.sentences import read_further_tagged
+from jaxtune.data.tables import read_table
+
+LAYOUT = Layout(("text",), "label", ("a", "b"))
+SWALLOWED = 'id;text;note\n1;"the dog;x\n2;the singer;y\n3;the wolf";z\n4;the end;y\n'
+
+
+def written(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("labelled", [0, 1])
+def test_labels_of_some_rows_are_refused(tmp_path, labelled):
+    rows = [{"text": "the dog"}, {"text": "the singer"}]
+    rows[labelled]["label"] = "a"
+    file = written(tmp_path / "test.jsonl", *rows)
+    missing = f"test.jsonl, line {2 - labelled} has no column 'label', which others have"
+    with pytest.raises(UserError, match=re.escape(missing)):
+        read_further(file, LAYOUT)
+    # To a reader of texts alone they are nothing.
+    assert not read_further(file, LAYOUT, labelled=False).labelled
+    everywhere = written(file, *({"text": "the dog", "label": "a"} for _ in range(2)))
+    assert read_further(everywhere, LAYOUT).labelled
+
+
+@pytest.mark.parametrize("tagged", [0, 1])
+def test_tags_of_some_sentences_are_refused(tmp_path, tagged):
+    rows = [{"tokens": ["the", "dog"]}, {"tokens": ["a"]}]
+    rows[tagged]["tags"] = ["a"] * len(rows[tagged]["tokens"])
+    file = written(tmp_path / "test.jsonl", *rows)
+    with pytest.raises(UserError, match=f"line {2 - tagged} has no column 'tags', which others"):
+        read_further_tagged(file, Layout(("tokens",), "tags", ("a", "b")), None)
+
+
+@pytest.mark.parametrize("labelled", [None, False])
+def test_a_quote_that_swallows_rows_without_labels_is_refused(tmp_path, labelled):
+    """By their number of cells, for there is no label to go by."""
+    (tmp_path / "texts.csv").write_text(SWALLOWED.replace(";", ","))
+    with pytest.raises(UserError, match="line 2 opens a quote that closes in line 4"):
+        read_further(tmp_path / "texts.csv", LAYOUT, labelled=labelled)
+
+
+def test_a_quote_that_swallows_rows_of_a_test_file_with_labels_is_refused(tmp_path):
+    text = 'text,label\n"foo he said,a\nbar,b\nqux,a\nbaz",a\nend,b\n'
+    (tmp_path / "test.csv").write_text(text)
+    with pytest.raises(UserError, match="line 2 opens a quote that closes in line 5"):
+        read_further(tmp_path / "test.csv", LAYOUT)
+
+
+def test_a_text_of_several_lines_is_one(tmp_path):
+    (tmp_path / "texts.csv").write_text('id,text,note\n1,"the dog,\nand, so, on\nbye",x\n2,a,y\n')
+    found = read_further(tmp_path / "texts.csv", LAYOUT, labelled=False)
+    assert found.examples.first == ["the dog,\nand, so, on\nbye", "a"]
+    (tmp_path / "alone.csv").write_text('text\n"a\nb"\na\nb\n')
+    found = read_further(tmp_path / "alone.csv", LAYOUT, labelled=False)
+    assert found.examples.first == ["a\nb", "a", "b"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_the_flags_that_are_named_are_those_that_help(tmp_path, suffix):
+    import pandas as pd
+
+    frame = pd.DataFrame({"words": ["a", "b"], "answer": ["x", "y"]})
+    file = tmp_path / f"texts{suffix}"
+    if suffix == ".csv":
+        frame.to_csv(file, index=False)
+    elif suffix == ".jsonl":
+        frame.to_json(file, orient="records", lines=True)
+    else:
+        frame.to_parquet(file)
+    for wanted, named in (
+        (Wanted(("text",)), False),
+        (Wanted(("text",), ("label",)), True),
+        (Wanted(("text",), ("label",), optional=True), True),
+    ):
+        with pytest.raises(UserError, match="no column 'text' but 'words'") as error:
+            read_table(file, wanted)
+        assert "name others with --text_columns" in str(error.value)
+        assert ("--label_column" in str(error.value)) == named
+
+
+@pytest.mark.parametrize(("mark", "named"), [(";", "';'"), ("\t", "tab"), ("|", "'|'")])
+def test_cells_that_all_are_in_quotes_say_what_is_between_them(tmp_path, mark, named):
+    rows = (("id", "text"), ("1", "the dog"))
+    text = "".join(mark.join(f'"{cell}"' for cell in row) + "\n" for row in rows)
+    (tmp_path / "texts.csv").write_text(text)
+    with pytest.raises(UserError, match=f"say --delimiter {re.escape(named)}"):
+        read_further(tmp_path / "texts.csv", LAYOUT, labelled=False)
