@@ -9,7 +9,7 @@ from jaxtune.stats.compare import holm
 from jaxtune.stats.effects import mean_difference, share_difference
 from jaxtune.stats.hypothesis_tests import Outcome, location_test
 from jaxtune.stats.intervals import Estimate, Share
-from jaxtune.stats.stratified_tests import stratified_failures
+from jaxtune.stats.stratified_tests import excess, stratified_failures
 from jaxtune.stats.wording import show_p
 from jaxtune.study.figures.bias_correction import choose_rate
 from jaxtune.study.finding import show
@@ -27,6 +27,7 @@ class Gap(NamedTuple):
     one: Share
     other: Share
     difference: Estimate  # of all trials together, for reading: the test goes by strata
+    excess: float  # failures of one beyond those that fall to it where both fail alike in strata
     test: Outcome
     p: float | None  # after Holm
 
@@ -35,20 +36,28 @@ class Gap(NamedTuple):
         """Whether the first were shown to fail less; None where that is not decided."""
         if self.p is None or self.p >= ALPHA:
             return None
-        return self.one.value < self.other.value
+        return self.excess < 0
+
+    @property
+    def turned(self) -> str:
+        """That strata of unlike many trials turn the rates of all together round."""
+        less = self.fails_less
+        if less is None or (self.one.value < self.other.value) == less:
+            return ""
+        return f"; within the strata the first fails {'less' if less else 'more'}"
 
     @property
     def counts(self) -> str:
         """Such as `9 of 90 against 40 of 90 failed (p = 0.01)`."""
         return (
             f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed"
-            f" ({show_p(self.p)})"
+            f" ({show_p(self.p)}){self.turned}"
         )
 
     @property
     def words(self) -> str:
         """Such as `9 of 90 against 40 of 90 failed, -34 points (95 % interval ...; p ...)`."""
-        return gap_words(self.one, self.other, self.difference, self.test, self.p)
+        return gap_words(self.one, self.other, self.difference, self.test, self.p) + self.turned
 
 
 class BestGap(NamedTuple):
@@ -96,7 +105,7 @@ def against(
         flags = [(a["failed"].to_numpy(bool), b["failed"].to_numpy(bool)) for a, b in parts]
         shares = (share_of(joined([a for a, _ in parts])), share_of(joined([b for _, b in parts])))
         test = stratified_failures(flags)
-        found[name] = Gap(*shares, share_difference(*shares), test, None)
+        found[name] = Gap(*shares, share_difference(*shares), excess(flags), test, None)
     corrected = holm([gap.test.p for gap in found.values()])
     return {n: gap._replace(p=c.p) for (n, gap), c in zip(found.items(), corrected, strict=True)}
 

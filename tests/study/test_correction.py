@@ -134,6 +134,21 @@ def test_arms_are_compared_within_their_strata_and_with_holm(trials):
     assert against({"x": nothing}, ["family"]) == {}
 
 
+def test_strata_of_unlike_many_trials_do_not_turn_an_answer_round():
+    """Run most where all fail, the arm fails more over all, and less in either stratum."""
+
+    def rows(arm, failed, n, stratum):
+        return [{"arm": arm, "bin": stratum, "failed": i < failed} for i in range(n)]
+
+    one = pd.DataFrame(rows("x", 0, 20, 1) + rows("x", 62, 100, 2))
+    other = pd.DataFrame(rows(NONE, 18, 100, 1) + rows(NONE, 23, 24, 2))
+    gap = against({"x": (one, other)}, ["bin"])["x"]
+    assert gap.one.value > gap.other.value
+    assert gap.fails_less is True
+    assert gap.counts.endswith("; within the strata the first fails less")
+    assert gap.words.endswith("; within the strata the first fails less")
+
+
 def test_the_study_finds_what_was_put_in(found):
     _, finding = found
     holds = {claim.asks: claim.holds for claim in finding.claims}
