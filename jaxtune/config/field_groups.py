@@ -52,6 +52,11 @@ SEED_FIELDS = (
     *("num_seeds", "until_decided", "max_seeds", "seeds"),
     *("init_seeds", "order_seeds", "dropout_seeds"),
 )
+# Fields that win over another where both are given; a later source that names the other ends them.
+OVERRIDDEN = {
+    "num_epochs": ("max_steps",),
+    "num_seeds": ("seeds", "init_seeds", "order_seeds", "dropout_seeds"),
+}
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = (
     *("out", "dry_run", "overwrite", "compile_cache", "checkpoint_every", "device"),

@@ -8,18 +8,18 @@ config file in order, then flags or arguments. A wrong word of a command line is
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from types import GenericAlias
 from typing import Any
 
 import yaml
 
-from jaxtune.config.field_groups import COMMAND_FIELDS, INPUT_FIELDS, NOT_SWEPT
+from jaxtune.config.field_groups import COMMAND_FIELDS, INPUT_FIELDS, NOT_SWEPT, OVERRIDDEN
 from jaxtune.config.recipe_files import recipe_file, recipe_table
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.validate import check
-from jaxtune.config.validate_adapters import check_used
+from jaxtune.config.validate_unused import check_used
 from jaxtune.config.yaml_files import Entry, as_written, converted, entries, read_file
 from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.fields import hints_of, suggestion
@@ -94,12 +94,11 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     grid: dict[str, tuple[Any, ...]] = {}
     for source in [*(read_file(file, [*FIELDS, "grid"]) for file in files), [*given.values()]]:
         more = {entry.name: converted(entry, FIELDS) for entry in source if entry.name != "grid"}
-        values |= more
-        # Later wins: a plain value ends what an earlier source swept.
-        grid = {name: swept for name, swept in grid.items() if name not in more}
-        for entry in source:
-            if entry.name == "grid":
-                grid |= _swept(entry)
+        swept = {name: s for e in source if e.name == "grid" for name, s in _swept(e).items()}
+        # Later wins: a value ends what an earlier source swept.
+        ended = {*more} | _overriding({*more, *swept})
+        values = {name: value for name, value in values.items() if name not in ended} | more
+        grid = {name: s for name, s in grid.items() if name not in ended} | swept
     if values.get("model") == "miniature":  # it was made for that task alone
         values.setdefault("task", "miniature")
     base = SweepConfig(**values)
@@ -116,6 +115,12 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
             " --grid.bias_correction true false, or leave it out."
         )
     return Settings(base, grid, arms)
+
+
+def _overriding(named: Set[str]) -> Set[str]:
+    """Fields of earlier sources that would win over what this one names."""
+    found = {other for name in named & OVERRIDDEN.keys() for other in OVERRIDDEN[name]}
+    return found if not found & named else set()
 
 
 def _listed(value: Any) -> list[Any]:

@@ -187,7 +187,7 @@ class SweepConfig:
     max_grad_norm: float | None = 1.0
     """Clip gradients to this L2 norm; null is off."""
     clip_per_tensor: bool = False
-    """Clip every tensor by itself, as the original BERT optimiser did."""
+    """Clip every tensor by itself, as BertAdam did, the PyTorch port of BERT's optimiser."""
     dropout: float | None = None
     """All dropout rates; null keeps the checkpoint's own."""
     class_weights: str | None = None

@@ -2,9 +2,7 @@
 or contradict each other.
 """
 
-import dataclasses
 import math
-from collections.abc import Sequence
 
 from jaxtune.config.field_groups import freezes, head_first
 from jaxtune.config.settings import ADAPTED, SweepConfig
@@ -71,26 +69,6 @@ def _check_head_first(config: SweepConfig) -> None:
             f"early_stop is {config.early_stop} and head_ratio {config.head_ratio}, so that trials"
             " would be judged while the head alone is trained; give a larger early_stop."
         )
-
-
-def check_used(arms: Sequence[SweepConfig]) -> None:
-    """Raises UserError for a setting of adapters where no arm has any, or of a head that is trained
-    first where no arm trains it so.
-    """
-    fields = [field for field in dataclasses.asdict(arms[0]) if field.startswith("lora_")]
-    if not any(arm.lora_rank for arm in arms):
-        _check_plain(arms, (*fields, "use_rslora"), "adapters alone have; give lora_rank too")
-    if not any(map(head_first, arms)):
-        what = "train head_then_all alone has; give that too"
-        _check_plain(arms, ("head_ratio", "head_learning_rate"), what)
-
-
-def _check_plain(arms: Sequence[SweepConfig], names: Sequence[str], owner: str) -> None:
-    for name in names:
-        for value in (getattr(arm, name) for arm in arms):
-            if value != getattr(SweepConfig, name):
-                shown = " ".join(value) if isinstance(value, tuple) else value
-                raise UserError(f"{name} is {shown}, which {owner}, or leave it out.")
 
 
 def _check_targets(config: SweepConfig) -> None:

@@ -305,3 +305,55 @@ def test_texts_of_a_config_file_are_what_is_written_there(tmp_path):
 def test_numbers_that_a_device_takes_for_0_are_refused(name):
     with pytest.raises(UserError, match=f"{name} is 1e-39; give a finite number above 1.2e-38"):
         parse(["--model", "m", "--task", "rte", f"--{name}", "1e-39"])
+
+
+def test_a_later_source_is_not_overridden_by_an_earlier_one(tmp_path):
+    """`max_steps` wins over `num_epochs`, `seeds` over `num_seeds`, where one source has both."""
+    common = ["--model", "m", "--task", "rte"]
+
+    def epochs_and_steps(*argv):
+        base = parse([*common, *argv]).base
+        return base.num_epochs, base.max_steps
+
+    assert epochs_and_steps("--recipe", "longer") == (3, 400)
+    assert epochs_and_steps("--recipe", "longer", "mosbach") == (20, None)
+    assert epochs_and_steps("--recipe", "mosbach", "longer") == (20, 400)
+    assert epochs_and_steps("--recipe", "longer", "--num_epochs", "7") == (7, None)
+    assert epochs_and_steps("--recipe", "longer", "--num_epochs", "7", "--max_steps", "9") == (7, 9)
+    assert epochs_and_steps("--max_steps", "9", "--num_epochs", "7") == (7, 9)
+    swept = parse([*common, "--recipe", "longer", "--grid.num_epochs", "3", "20"])
+    assert [(arm.num_epochs, arm.max_steps) for arm in swept.arms] == [(3, None), (20, None)]
+    file = tmp_path / "seeds.yaml"
+    file.write_text("seeds: 0-31\n")
+    assert parse([*common, "--config", str(file)]).base.seeds == "0-31"
+    later = parse([*common, "--config", str(file), "--num_seeds", "4"]).base
+    assert (later.seeds, later.num_seeds) == (None, 4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--grid.subset_seed", "0", "1"), "subset_seed is 1, which a subset alone has"),
+        (
+            ("--grid.dev_fraction_seed", "0", "1"),
+            "dev_fraction_seed is 1, which held-out examples alone have; give dev_fraction too",
+        ),
+        (
+            ("--grid.clip_per_tensor", "false", "true", "--max_grad_norm", "null"),
+            "clip_per_tensor is true, which clipping alone has; give max_grad_norm too",
+        ),
+        (
+            ("--grid.num_epochs", "3", "20", "--max_steps", "50"),
+            "num_epochs is swept and max_steps",
+        ),
+    ],
+)
+def test_arms_that_would_be_one_recipe_are_refused(flags, says):
+    with pytest.raises(UserError, match=says):
+        parse(["--model", "m", "--task", "rte", *flags])
+
+
+def test_a_grid_over_what_some_arms_use_is_accepted():
+    """Per tensor and over all tensors, and no clipping at all: every cell of a product is there."""
+    grid = ["--grid.clip_per_tensor", "false", "true", "--grid.max_grad_norm", "null", "1"]
+    assert len(parse(["--model", "m", "--task", "rte", *grid]).arms) == 4
