@@ -9,7 +9,7 @@ from jaxtune.stats.wording import MISSING, show_p
 NOTE = (
     "Nothing here decides the verdict. Fails less: the chance that the first arm's failure rate is"
     " the lower one, of Beta posteriors after uniform priors."
-    " Wins: the chance that a trial of the first scores better than one of the second, ties"
+    " Scores better: the chance that a trial of the first does so than one of the second, ties"
     " half.{clear}"
     " Order: of the squared distance between the two arms' quantiles, the share where the first is"
     " the worse one: 0 is dominance of the first, 1 of the second. The upper end of its interval"
@@ -31,7 +31,7 @@ def order_table(found: Findings) -> Table | None:
     if not pairs:
         return None
     margin = pairs[0].equivalence.margin if pairs[0].equivalence else None
-    columns = ["Pair", "Fails less", "Wins", "Order"]
+    columns = ["Pair", "Fails less", "Scores better", "Order"]
     if margin is not None:
         columns += ["Clearly", f"Equal within {margin:g}"]
     order = pairs[0].order

@@ -51,14 +51,15 @@ DEV_SENTENCES = (
 )
 PAIR_COLUMNS = (
     *("Pair", "Failure rate, difference", "p", "Std, ratio", "p"),
-    *("Mean, difference", "p", "Wins"),
+    *("Mean, difference", "p", "Scores better"),
 )
 PAIRS_NOTE = (
     "p after Holm's correction, over the {num_tests} tests of failure rate and spread, and over the"
     " {num_pairs} of the mean, which decides nothing; below it p alone: {tests}."
     " An interval is at the level that its p alone was held to, {levels}."
     " Differences are of the first arm less the second, ratios of the first over the second."
-    " Wins: the chance that a trial of the first scores better than one of the second, ties half."
+    " Scores better: the chance that a trial of the first does so than one of the second, ties"
+    " half."
     " Failed trials are in everything."
 )
 FINDABLE_NOTE = (

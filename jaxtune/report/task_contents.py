@@ -21,14 +21,16 @@ RECIPES_NOTE = (
     "Mean score and failed trials of every recipe on every task. Ranks are means over tasks, 1 is"
     " the best: by the failure rate and by the mean. IQM: interquartile mean of all trials on a"
     " scale where 0 is the task's best constant prediction and 1 no error, with a 95 % interval by"
-    " bootstrap within tasks (Agarwal et al. 2021)."
+    " bootstrap within tasks (Agarwal et al. 2021), of recipes that were run on all tasks with"
+    " eight trials or more."
 )
 PAIRS_NOTE = (
     "Over the tasks that both were run on; trials are compared within their task alone. p after"
     " Holm's correction over failures and spreads, and over means; below it p alone: exact"
     " stratified test of failures (Cochran, Mantel and Haenszel), stratified permutation tests of"
-    " spread and mean. Std, ratio: geometric mean over tasks. Mean, gap: in stds of a task's"
-    " trials, mean over tasks; positive where the first is better."
+    " spread and mean. Std, ratio: geometric mean over tasks of eight trials an arm and more, of"
+    " which alone the spread is tested. Mean, gap: in stds of a task's trials, mean over tasks;"
+    " positive where the first is better."
 )
 PROFILES_NOTE = (
     "Share of a recipe's trials above each level, every task alike, with 95 % bands by bootstrap"
@@ -140,13 +142,13 @@ def pairs_table(found: ManyFindings) -> Table | None:
 
 def _pair_row(pair: OverTasks) -> tuple[str, ...]:
     failed = [f"{k} of {n}" for k, n in zip(pair.failed, pair.trials, strict=True)]
-    ratio = float(np.exp(pair.log_std_ratio))
+    ratio = 0.0 if pair.log_std_ratio is None else float(np.exp(pair.log_std_ratio))
     return (
         f"{pair.one}\nagainst {pair.other}",
         str(len(pair.tasks)),
         " and ".join(failed) if pair.judged else MISSING,
         corrected_p(pair.corrected_failures, pair.failures),
-        f"{ratio:.2g}" if 0.01 < ratio < 100 else MISSING,  # else an arm does not vary
+        f"{ratio:.2g}" if 0.01 < ratio < 100 else MISSING,  # not tested, or an arm does not vary
         corrected_p(pair.corrected_spread, pair.spread),
         f"{pair.location_gap:+.2f}",
         corrected_p(pair.corrected_location, pair.location),

@@ -13,17 +13,22 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from jaxtune.stats.intervals import BATCH_NUMBERS, NUM_RESAMPLES, Reduced, Scores, all_alike
+from jaxtune.stats.intervals import (
+    BATCH_NUMBERS,
+    FEWEST_TRIALS,
+    NUM_RESAMPLES,
+    Reduced,
+    Scores,
+    all_alike,
+)
 
 # Far below a step of any score, and keeps the ratio of two stds finite where one is 0.
 _TINY = 1e-9
-# Of 4 against 4 trials the medians take so much of the spread that recipes which fail in 3 of 10
-# trials were called different in 15 of 100 cases; from 5 on it is 1 to 8 (test_coverage).
-FEWEST_FOR_SPREAD = 5
 # With more tables scipy takes seconds for Boschloo's test, which is then close to Fisher's.
 _MOST_TABLES = 250_000
 
 
+TOO_FEW = f"the spread of fewer than {FEWEST_TRIALS} trials is not tested"
 # Of two samples along an axis.
 Statistic = Callable[..., Reduced]
 
@@ -70,8 +75,10 @@ def spread_test(
     """
     name = "permutation test of the log ratio of stds"
     missing = _without_spread(one, other)
-    if not missing and min(one.size, other.size) < FEWEST_FOR_SPREAD:
-        missing = f"the spread of fewer than {FEWEST_FOR_SPREAD} trials is not tested"
+    # Of few the medians take much of the spread: of 4 against 4 trials, of which 3 in 10 fail,
+    # equal recipes were called different in 15 of 100 cases, of 6 against 6 in 7.
+    if not missing and min(one.size, other.size) < FEWEST_TRIALS:
+        missing = TOO_FEW
     if missing:
         return Outcome(name, reason=missing)
     samples = one - np.median(one), other - np.median(other)

@@ -9,7 +9,7 @@ from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.dev_error import dev_standard_error
-from jaxtune.stats.hypothesis_tests import FEWEST_FOR_SPREAD
+from jaxtune.stats.hypothesis_tests import TOO_FEW
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
 from jaxtune.stats.wording import (
     MOST_NAMES,
@@ -281,11 +281,8 @@ def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int)
                 f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
                 f" correction over {counted(num_tests, pair.times)}, whatever the scores."
             )
-        if 1 < min(len(named[pair.one]), len(named[pair.other])) < FEWEST_FOR_SPREAD:
-            yield (
-                f"The spread of fewer than {FEWEST_FOR_SPREAD} trials is not tested: such a test"
-                " would call equal recipes different too often."
-            )
+        if pair.tests.spread.reason == TOO_FEW:
+            yield f"T{TOO_FEW[1:]}: equal recipes would be called different too often."
 
 
 def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:

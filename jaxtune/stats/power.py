@@ -14,7 +14,7 @@ from jaxtyping import Bool
 from scipy import stats
 
 from jaxtune.stats.arms import Arm, matched_scores
-from jaxtune.stats.intervals import all_alike
+from jaxtune.stats.intervals import FEWEST_TRIALS, all_alike
 
 SIZES = (16, 32, 64, 128)
 ENOUGH = 0.8  # chance of finding it
@@ -66,7 +66,8 @@ def smallest_failures(base: float, n: int, alpha: float) -> float | None:
 
 def _smallest_ratio(samples: Sequence[np.ndarray], n: int, alpha: float) -> float | None:
     """By the normal law of a log std, whose variance follows from the scores' kurtosis."""
-    varied = [x for x in samples if not all_alike(x)]
+    # Of few the kurtosis is a number of their own: that of two scores is always 1.
+    varied = [x for x in samples if len(x) >= FEWEST_TRIALS and not all_alike(x)]
     if not varied:
         return None
     kurtosis = float(np.mean([stats.kurtosis(x, fisher=False) for x in varied]))

@@ -10,14 +10,14 @@ from scipy import stats
 
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.hypothesis_tests import (
-    FEWEST_FOR_SPREAD,
+    TOO_FEW,
     Outcome,
     dealt,
     log_std_ratio,
     mean_difference,
     two_sided,
 )
-from jaxtune.stats.intervals import NUM_RESAMPLES, Scores, all_alike
+from jaxtune.stats.intervals import FEWEST_TRIALS, NUM_RESAMPLES, Scores, all_alike
 
 EXACT, ZELEN = "exact stratified test", "Zelen's test of one odds ratio"
 Flags = Bool[np.ndarray, "_trial"]
@@ -64,11 +64,10 @@ def stratified_spread(
     different in 26 of 100 cases.
     """
     name = "stratified permutation test of the log ratio of stds"
-    large = [pair for pair in strata if min(map(len, pair)) >= FEWEST_FOR_SPREAD]
+    large = [pair for pair in strata if min(map(len, pair)) >= FEWEST_TRIALS]
     used = [pair for pair in large if not all_alike(np.concatenate(pair))]
     if not used:
-        few = f"the spread of fewer than {FEWEST_FOR_SPREAD} trials is not tested"
-        return Outcome(name, reason="neither value varies" if large else few)
+        return Outcome(name, reason="neither value varies" if large else TOO_FEW)
     rng = np.random.default_rng(seed)
     seen, drawn = 0.0, np.zeros(num_resamples)
     for one, other in used:

@@ -19,7 +19,8 @@ from jaxtune.stats.compare import (
     enough_resamples,
     holm,
 )
-from jaxtune.stats.hypothesis_tests import FEWEST_FOR_SPREAD, Outcome, log_std_ratio
+from jaxtune.stats.hypothesis_tests import Outcome, log_std_ratio
+from jaxtune.stats.intervals import FEWEST_TRIALS
 from jaxtune.stats.stratified_tests import (
     EXACT,
     excess,
@@ -48,10 +49,15 @@ class OverTasks(NamedTuple):
     corrected_location: Corrected  # over locations of all pairs
     excess: float  # failures of one beyond those that fall to it where both fail alike
     # Mean over tasks of the log ratio of stds, of which a std of 0 counts as tiny; tasks of fewer
-    # trials than FEWEST_FOR_SPREAD are left out.
-    log_std_ratio: float
+    # trials than FEWEST_TRIALS are left out, and None is where no task is left.
+    log_std_ratio: float | None
     location_gap: float  # mean over tasks, in stds of a task's trials; positive where one is better
     times: float = 1.0  # see `compare_all`
+
+    @property
+    def one_is_steadier(self) -> bool:
+        """Whether its scores vary less, over the tasks that the test of spread is over."""
+        return self.log_std_ratio is not None and self.log_std_ratio < 0
 
     @property
     def judged(self) -> bool:
@@ -150,14 +156,14 @@ def _pair(
     )
 
 
-def _log_ratio(pairs: Sequence[tuple[Arm, Arm]]) -> float:
+def _log_ratio(pairs: Sequence[tuple[Arm, Arm]]) -> float | None:
     """Mean over the tasks that the test of spread is over."""
     ratios = [
         float(log_std_ratio(one.final, other.final, axis=-1))
         for one, other in pairs
-        if min(len(one), len(other)) >= FEWEST_FOR_SPREAD
+        if min(len(one), len(other)) >= FEWEST_TRIALS
     ]
-    return float(np.mean(ratios)) if ratios else 0.0
+    return float(np.mean(ratios)) if ratios else None
 
 
 def _gap(one: Arm, other: Arm) -> float:
@@ -179,7 +185,7 @@ def find_win(pair: OverTasks, tasks: Tasks) -> TasksWin | None:
         return TasksWin(winner, loser, True, p, pair, against)
     p = pair.corrected_spread.p
     if p is not None and p <= ALPHA:
-        one_is_steadier = pair.log_std_ratio < 0
+        one_is_steadier = pair.one_is_steadier
         winner, loser = _sorted(pair, one_is_steadier)
         fails_more = (pair.excess if one_is_steadier else -pair.excess) > 0
         place = 0 if one_is_steadier else 1

@@ -147,7 +147,7 @@ def _grounds(win: TasksWin, named: bool) -> str:
     whose = f" of [{win.loser}]" if named else ""
     if win.by_failures:
         return f"{failed[0]} trials failed against {failed[1]}{whose}"
-    ratio = float(np.exp(abs(pair.log_std_ratio)))
+    ratio = float(np.exp(abs(pair.log_std_ratio or 0.0)))
     rest = f"no difference in failures was shown ({failed[0]} against {failed[1]})"
     if not pair.judged:
         rest = "without a floor it is not known which trials failed"
@@ -171,11 +171,11 @@ def _not_shown(pairs: Sequence[OverTasks], nearest: OverTasks) -> tuple[str, str
         "failure rate": nearest.corrected_failures.p,
         "spread": nearest.corrected_spread.p,
     }
-    known = [f"in {what} ({show_p(p)})" for what, p in tested.items() if p is not None]
-    often = enumerate_words(known) if known else "in nothing that could be tested"
+    known = [f"{what} {show_p(p)}" for what, p in tested.items() if p is not None]
+    found = f"has for {enumerate_words(known)}" if known else "could not be tested"
     return (
         f"{first}, which does not make them equal.",
-        f"The nearest pair, [{nearest.one}] and [{nearest.other}], differs {often}, after Holm over"
+        f"The nearest pair, [{nearest.one}] and [{nearest.other}], {found}, after Holm over"
         f" {counted(num_tests(pairs), nearest.times)}.",
         "Run more seeds of each task, or read the tasks one by one.",
     )
@@ -205,7 +205,7 @@ def _no_win_by_spread(pairs: Sequence[OverTasks]) -> Iterator[str]:
         p = pair.corrected_spread.p
         if p is None or p > ALPHA or not pair.judged:
             continue
-        one_is_steadier = pair.log_std_ratio < 0
+        one_is_steadier = pair.one_is_steadier
         low, high = (0, 1) if one_is_steadier else (1, 0)
         if (pair.excess if one_is_steadier else -pair.excess) > 0:
             yield (

@@ -67,3 +67,13 @@ def test_trials_that_say_nothing_of_the_scatter_leave_gaps(scores):
     for way in findable(one, other, 0.025, paired=len(scores) > 1):
         assert way.mean is None or np.isfinite(way.mean)
         assert way.std_ratio is None or np.isfinite(way.std_ratio)
+
+
+def test_of_few_trials_no_ratio_of_stds_is_promised():
+    """The kurtosis of two scores is 1, whatever they are, and the ratio would come out near 1."""
+    for n in (2, 3, 7):
+        arms = [made_up_arm(RNG.normal(0.8, 0.02, n), name) for name in "ab"]
+        ways = findable(*arms, 0.025, paired=False)
+        assert {way.std_ratio for way in ways} == {None}
+    arms = [made_up_arm(RNG.normal(0.8, 0.02, 8), name) for name in "ab"]
+    assert all(way.std_ratio > 1.1 for way in findable(*arms, 0.025, paired=False))

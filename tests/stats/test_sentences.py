@@ -96,11 +96,12 @@ def test_a_cautious_interval_is_said_to_be_one():
 def test_a_spread_that_was_shown_is_not_called_out_of_reach():
     """Holm holds the larger p against the whole level."""
     arms = [
-        made_up_arm([0.5] * 5, "b", trivial=0.5),
-        made_up_arm([0.70, 0.72, 0.74, 0.8, 0.9], "a", trivial=0.5),
+        made_up_arm([0.5] * 8, "b", trivial=0.5),
+        made_up_arm(0.7 + 0.01 * np.arange(8) ** 2, "a", trivial=0.5),
     ]
-    found = judge(arms)
+    found = judge(arms, times=200.0)  # 2 / 12,870 times 2 tests times 200 is above 0.05
     (pair,) = found.comparisons
+    assert pair.tests.spread.least * 2 * pair.times > 0.05
     assert pair.spread.p <= 0.05
     assert "whatever the scores" not in found.text
 

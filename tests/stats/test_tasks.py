@@ -199,3 +199,14 @@ def test_the_interval_of_the_iqm_holds_the_true_one():
         iqm = aggregate(arms).iqm
         held.append(iqm.low <= 0.3 <= iqm.high)
     assert np.mean(held) > 0.87
+
+
+def test_of_few_trials_a_task_no_ratio_of_stds_is_given():
+    """It is not tested, and 1 would be no number of theirs."""
+    few = {
+        task: {name: arm(name, [0.9, 0.91, 0.9 + k / 10], task) for name, k in (("a", 1), ("b", 4))}
+        for task in ("rte", "mrpc")
+    }
+    (pair,) = over_tasks(few)
+    assert (pair.log_std_ratio, pair.spread.p) == (None, None)
+    assert "has for failure rate p = 1, after Holm" in judge_tasks(few).how_sure

@@ -132,7 +132,7 @@ def test_no_difference_is_not_called_equal():
 
 def test_few_seeds_are_said_to_be_few():
     found = judge([arm("a", [0.71, 0.73, 0.7, 0.76]), arm("b", [0.72, 0.73, 0.72, 0.725])], 277)
-    assert "The spread of fewer than 5 trials is not tested" in found.text
+    assert "The spread of fewer than 8 trials is not tested" in found.text
     assert "an interval needs at least 8 trials" in found.how_sure
     assert (
         "The seed std of [a] and [b] is within the standard error of a dev set of 277" in found.text
