@@ -76,7 +76,8 @@ def run_sweep(**settings: Any) -> "Results | None":
         try:
             out = run(parsed, _as_flags(settings))
         except InterruptedRunError as stop:
-            stop.args = (f"{stop}: the same call goes on from here.",)
+            again = "without overwrite " if parsed.base.overwrite else ""
+            stop.args = (f"{stop}: the same call {again}goes on from here.",)
             raise
         return None if parsed.base.dry_run or not writes() else load_results(out)
 
@@ -158,6 +159,7 @@ def _as_flags(settings: dict[str, Any]) -> list[str]:
     grid = {f"grid.{name}": values for name, values in (settings.pop("grid", None) or {}).items()}
     flags = []
     for name, value in (settings | grid).items():
+        value = value.tolist() if hasattr(value, "tolist") else value  # numpy's and jax's
         several = hasattr(value, "__iter__") and not isinstance(value, str)
         values = list(value) if several else [value]
         words = ["null" if one is None else str(one) for one in values]

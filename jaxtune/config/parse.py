@@ -145,7 +145,7 @@ def _arguments(given: Mapping[str, Any], accepted: Iterable[str], what: str) -> 
 
 def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
     """The values to sweep, by field, each once and in the order given."""
-    named, what = grid.value or {}, "field that can be swept"
+    named, what = {} if grid.value is None else grid.value, "field that can be swept"
     if not isinstance(named, Mapping):
         raise UserError(f"{grid.where}grid is no mapping of field names to values.")
     if grid.node is None:

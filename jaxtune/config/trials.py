@@ -1,7 +1,9 @@
 """Settings to trials, and trials to groups that run as one program."""
 
 import dataclasses
+import hashlib
 import itertools
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 from jaxtune.config.field_groups import (
     AVERAGES,
     COMMAND_FIELDS,
+    FURTHER_FIELDS,
     INPUT_FIELDS,
     LINKS,
     LOSS_FIELDS,
@@ -125,6 +128,23 @@ class Trial:
         apart = ("model", "task", "metric", "positive_class")
         named_apart = (*SEED_FIELDS, *COMMAND_FIELDS, *apart)
         return {name: value for name, value in values.items() if name not in named_apart}
+
+
+def identities(trials: Sequence[Trial]) -> np.ndarray:
+    """What tells each trial from one of other seeds or settings: uint8 `[trial, 32]`.
+
+    Where model and data lie does not count, and what is asked after the last step: these may change
+    while a sweep is stopped.
+    """
+    found = [np.frombuffer(_identity(trial), np.uint8) for trial in trials]
+    return np.stack(found) if found else np.zeros((0, 32), np.uint8)
+
+
+def _identity(trial: Trial) -> bytes:
+    apart = {*INPUT_FIELDS, *FURTHER_FIELDS}
+    settings = {name: value for name, value in trial.settings.items() if name not in apart}
+    text = json.dumps([dataclasses.asdict(trial.seeds), settings], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).digest()
 
 
 def lora_scale(config: SweepConfig) -> float:

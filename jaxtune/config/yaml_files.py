@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.fields import choices, convert, kind, suggestion
+from jaxtune.core.fields import choices, convert, is_list, kind, suggestion
 from jaxtune.core.files import read_text
 
 
@@ -29,8 +29,9 @@ class Entry(NamedTuple):
 def converted(entry: Entry, hints: Mapping[str, Any]) -> Any:
     """The entry's value as its field holds it; raises UserError for any other."""
     hint = hints[entry.name]
+    several = isinstance(entry.value, list) and not is_list(hint)  # which is refused as it stands
     try:
-        return convert(hint, as_written(entry, hint).value)
+        return convert(hint, entry.value if several else as_written(entry, hint).value)
     except ValueError as error:
         bad = error.args[0]  # of a list, the one that does not fit
         raise UserError(f"{entry.where}{entry.name} is {bad!r}; give {kind(hint)}.") from None

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 
 from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.quiet import quiet
-from jaxtune.core.signals import InterruptedRunError
+from jaxtune.core.signals import InterruptedRunError, sigint_remembered
 
 DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
-    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EIO),
+    # Of folders on other machines, and of one that has been taken away.
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOENT, errno.EMFILE, errno.ENFILE),
 }
 
 
@@ -30,7 +32,8 @@ def run(
     """
     quiet()
     try:
-        command(sys.argv[1:] if argv is None else list(argv))
+        with sigint_remembered():
+            command(sys.argv[1:] if argv is None else list(argv))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -38,7 +41,7 @@ def run(
         print(f"error: {error}", file=sys.stderr)
         return 1
     except InterruptedRunError as stop:
-        print(f"{stop}: the same command goes on from here.", file=sys.stderr)
+        print(f"{stop}: {stop.goes_on}.", file=sys.stderr)
         return stop.status
     except KeyboardInterrupt:
         print("stopped by SIGINT: give the same command again.", file=sys.stderr)

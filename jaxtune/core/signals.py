@@ -1,8 +1,10 @@
 """SIGTERM and SIGINT: the first asks a run to stop where it can go on, the second ends it."""
 
+import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Generator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -18,6 +20,34 @@ class InterruptedRunError(KeyboardInterrupt):
     def __init__(self, received: int):
         super().__init__(f"stopped by {signal.Signals(received).name}")
         self.status = 128 + received
+        self.goes_on = "the same command goes on from here"
+
+
+# Signals that have raised KeyboardInterrupt, which not every caller of Python lets through: JAX
+# swallows what is raised in its hooks of the garbage collector.
+_raised: list[int] = []
+
+
+@contextlib.contextmanager
+def sigint_remembered() -> Generator[None]:
+    """SIGINT raises KeyboardInterrupt, as it does by itself, and an Interruption that begins later
+    knows that it came.
+    """
+    _raised.clear()
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _raise)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _raise(number: int, _: FrameType | None) -> None:
+    _raised.append(number)
+    raise KeyboardInterrupt
 
 
 class Interruption:
@@ -27,7 +57,7 @@ class Interruption:
     """
 
     def __init__(self, watch: bool = True) -> None:
-        self.received: int | None = None
+        self.received: int | None = _raised[-1] if _raised and watch else None
         watch = watch and threading.current_thread() is threading.main_thread()
         handlers = {number: signal.getsignal(number) for number in SIGNALS if watch}
         # None is a handler that was not set from Python and could not be given back.

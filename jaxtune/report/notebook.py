@@ -159,9 +159,7 @@ def _config(source: Source) -> dict[str, Any]:
     try:
         return yaml.safe_load(source.config) or {}
     except yaml.YAMLError as error:
-        raise UserError(
-            f"{source.out / CONFIG} is damaged; give the sweep's command again, which writes it."
-        ) from error
+        raise UserError(f"{source.out / CONFIG} is damaged; restore it from a copy.") from error
 
 
 def _suggestion(name: str, accepted: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ def planned(config: str) -> Planned | None:
         grid = [len(dict.fromkeys(map(str, swept))) for swept in values.get("grid", {}).values()]
         arms = math.prod(grid)
         return Planned(tuple(arms * n for n in _num_seeds(values)), arms)
-    except (yaml.YAMLError, UserError, AttributeError, KeyError, TypeError):
+    except (yaml.YAMLError, UserError, AttributeError, KeyError, TypeError, ValueError):
         return None
 
 

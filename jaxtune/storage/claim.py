@@ -7,6 +7,7 @@ import yaml
 from jaxtune.config.looks import looks_at
 from jaxtune.config.parse import Settings
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import read_text
 from jaxtune.core.words import listed
 from jaxtune.storage.manifest import read_manifest
 from jaxtune.storage.out_folder import HOLDER, LOCK
@@ -25,7 +26,7 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
     path = out / CONFIG
     if settings.base.overwrite:
         held = {file.name for file in out.iterdir()} if out.exists() else set()
-        if held - {LOCK, HOLDER} and MANIFEST not in held:
+        if held - {LOCK, HOLDER} and not held & {MANIFEST, TRIALS}:
             raise UserError(
                 f"{out} is no sweep's folder ({MANIFEST} is missing); give another --out."
             )
@@ -37,7 +38,7 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
             )
         return
     paths_too = read_manifest(out / MANIFEST) is None  # nothing else tells the files apart
-    theirs, ours = path.read_text(encoding="utf-8"), settings.as_yaml()
+    theirs, ours = _read_config(path), settings.as_yaml()
     _check_looks(out, theirs, ours)
     is_as_given = given is not None and not config_changes(theirs, given.as_yaml(), paths_too)
     if given is not None and is_as_given and "max_length" not in given.grid:
@@ -55,6 +56,20 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
             f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"
             " or --overwrite true."
         )
+
+
+def _read_config(path: Path) -> str:
+    """Raises UserError for a damaged one."""
+    try:
+        text = read_text(path)
+        if isinstance(yaml.safe_load(text), dict):
+            return text
+    except (UserError, yaml.YAMLError):
+        pass
+    raise UserError(
+        f"{path} is damaged, so that it is not known whether this is the same sweep; restore it"
+        " from a copy, or give another --out, or --overwrite true."
+    )
 
 
 def _check_looks(out: Path, theirs: str, ours: str) -> None:

@@ -44,10 +44,13 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         return None
     try:
         manifest = read_json(path)
-        return manifest if isinstance(manifest["sha256"], dict) else None
-    except (UserError, KeyError, TypeError):
-        say(f"Warning: {path} cannot be read and is written anew.")
-        return None
+        kinds = {"sha256": dict, "inputs": dict, "continued": list}
+        if all(isinstance(manifest.get(name, kind()), kind) for name, kind in kinds.items()):
+            return manifest if "sha256" in manifest else None
+    except (UserError, AttributeError):
+        pass
+    say(f"Warning: {path} is damaged, and is left aside.")
+    return None
 
 
 def differences(first: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:

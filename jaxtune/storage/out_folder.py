@@ -46,12 +46,14 @@ from jaxtune.storage.paths import (
     TRIALS,
 )
 from jaxtune.storage.results import read_classes, read_labels, read_sentences
-from jaxtune.storage.trial_rows import Row, check_rows, rewrite_rows
+from jaxtune.storage.trial_rows import Row, check_rows, cut_line, rewrite_rows
 
+# In the order in which they are overwritten: what trials would go on from first, and last what
+# tells that the folder is a sweep's, so that the same command can be given again wherever it ends.
 OUTPUTS = (
-    *(CONFIG, MANIFEST, CLASSES, SUMMARY, TRIALS, REPRESENTATIONS, *REPORT),
-    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, CHECKPOINTS, FIRST_LEG),
-    *(TRACKED, *TRACKERS),
+    *(CHECKPOINTS, FIRST_LEG, CLASSES, SUMMARY, REPRESENTATIONS, *REPORT),
+    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, TRACKED, *TRACKERS),
+    *(TRIALS, CONFIG, MANIFEST),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
 
@@ -139,6 +141,8 @@ def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[in
     where a finished trial is none of this sweep's: its seeds have changed.
     """
     rows, damages = check_rows(out)
+    if (cut := cut_line(out)) is not None:
+        say(f"{out}: {TRIALS}:{cut} was cut off; that trial runs again.")
     for damage in damages:
         say(f"{out}: {damage}; that trial runs again.")
     if damages and repair:
@@ -193,6 +197,12 @@ def check_labels(
         )
 
 
+def drop_begun(out: Path) -> None:
+    """Takes away what unfinished trials would go on from."""
+    for name in (CHECKPOINTS, FIRST_LEG):
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
 def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
     """Config and manifest; a continued sweep keeps its first manifest and adds this run to it.
 
@@ -206,6 +216,8 @@ def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
             shutil.rmtree(out / name, ignore_errors=True)
             if (out / name).is_file():
                 (out / name).unlink()
+    if not (out / CONFIG).exists():  # nothing tells whose they are
+        drop_begun(out)
     # What orbax was writing when a process was killed; the lock says nobody is writing now.
     for leftover in (out / PARAMS).glob("*/*.orbax-checkpoint-tmp*"):
         shutil.rmtree(leftover, ignore_errors=True)

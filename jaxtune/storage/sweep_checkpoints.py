@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxtune.config.trials import Trial, identities
 from jaxtune.storage.checkpoints import RunCheckpoints, sealed_steps
 
 
@@ -17,10 +18,44 @@ class SweepCheckpoints:
     of nine in three of three. The large group's folder stays until all its trials are finished.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None], every: int | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        say: Callable[[str], None],
+        every: int | None = None,
+        trials: Sequence[Trial] = (),
+    ):
         self.folder = folder.absolute()
         self.every = every
         self._say = say
+        self._own = dict(zip([t.number for t in trials], identities(trials), strict=True))
+
+    def leave_out_others(self) -> bool:
+        """Takes away, and says so, what is of other seeds or settings: a trial is to go on from its
+        own steps alone. Rows of finished trials are compared with the sweep, and with none finished
+        the checkpoints are all that is there. Returns whether there was any.
+        """
+        found = False
+        for folder in sorted(self.folder.glob("*-*")):
+            if sealed_steps(folder) and not self._is_own(folder):
+                self._say(
+                    f"Warning: the checkpoint in {folder} is of other seeds or settings; those"
+                    " trials begin anew."
+                )
+                shutil.rmtree(folder, ignore_errors=True)
+                found = True
+        return found
+
+    def _is_own(self, folder: Path) -> bool:
+        saved = _arrays(folder)
+        if "identities" not in saved:
+            return False
+        numbers = saved["trials"].tolist()
+        return all(
+            np.array_equal(self._own[number], identity)
+            for number, identity in zip(numbers, saved["identities"], strict=True)
+            if number in self._own
+        )
 
     def next_group(self, trials: Sequence[int], size: int) -> list[int]:
         """The numbers of the trials to run next, at most `size`: those that a checkpoint holds
@@ -64,7 +99,13 @@ class SweepCheckpoints:
 
 def _numbers(folder: Path) -> set[int]:
     """The trials of a group's checkpoints; none where no step can be read."""
+    return {*_arrays(folder).get("trials", np.array([], int)).tolist()}
+
+
+def _arrays(folder: Path) -> dict[str, np.ndarray]:
+    """What tells the trials of a group's checkpoints; nothing where no step can be read."""
     for step in sealed_steps(folder):
         with contextlib.suppress(Exception), (folder / f"{step}.npz").open("rb") as file:
-            return set(np.load(file, allow_pickle=False)["trials"].tolist())
-    return set()
+            saved = np.load(file, allow_pickle=False)
+            return {name: saved[name] for name in ("trials", "identities") if name in saved}
+    return {}

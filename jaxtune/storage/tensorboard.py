@@ -100,6 +100,13 @@ class TrialRuns:
             writer.close()
 
 
+def drop_other_runs(folder: Path, rows: Sequence[Row]) -> None:
+    """Takes away the runs of trials that were begun, and are none of these."""
+    kept = {folder / Run(row["arm"], row["seed"], {}).path for row in rows}
+    for run in {*folder.glob("*/seed_*")} - kept:
+        shutil.rmtree(run, ignore_errors=True)
+
+
 def write_arm_curves(folder: Path, rows: Sequence[Row], history: pd.DataFrame) -> None:
     """A run per arm: mean, min and max of loss and dev metric over its trials, and how many are no
     better than the best constant prediction at that step.

@@ -104,12 +104,22 @@ def _lines(out: Path) -> list[bytes]:
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
+def cut_line(out: Path) -> int | None:
+    """The number of a last line without an end, which a kill or a full disk leaves."""
+    path = out / TRIALS
+    data = path.read_bytes() if path.exists() else b""
+    return data.count(b"\n") + 1 if data and not data.endswith(b"\n") else None
+
+
 def _parsed(line: bytes) -> Row | None:
     try:
         row = json.loads(line)
     except ValueError:
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("trial"), int) else None
+    if not isinstance(row, dict) or not isinstance(row.get("trial"), int):
+        return None
+    scores = (row.get("final"), row.get("trivial"))
+    return row if all(s is None or isinstance(s, int | float) for s in scores) else None
 
 
 def _line(row: Row) -> str:

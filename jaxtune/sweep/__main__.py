@@ -9,6 +9,7 @@ from jaxtune.config.parse import parse
 from jaxtune.core.cli import run
 from jaxtune.core.help import called
 from jaxtune.core.quiet import silent_libraries
+from jaxtune.core.signals import InterruptedRunError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +41,12 @@ def sweep(argv: list[str]) -> None:
     from jaxtune.core.processes import writes
     from jaxtune.sweep.run import run_sweep
 
-    run_sweep(settings, argv)
+    try:
+        run_sweep(settings, argv)
+    except InterruptedRunError as stop:
+        if settings.base.overwrite:
+            stop.goes_on = "the same command without --overwrite goes on from here"
+        raise
     if settings.base.task == "miniature" and not settings.base.dry_run and writes():
         print(
             f"Next, your own recipe: {called('sweep')} --model FOLDER_OR_HUB_ID --task rte"

@@ -75,7 +75,9 @@ def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[s
             throughput = read_json(path)["throughput"]
     summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
     readings: list[dict[str, Any]] = []
-    with contextlib.suppress(UserError, AttributeError, TypeError):  # damage there costs no score
-        readings = readings_in(read_json(out / MANIFEST))
+    with contextlib.suppress(UserError, AttributeError, TypeError, KeyError):
+        readings = read_json(path)["data"]  # which stays where the manifest is damaged
+    with contextlib.suppress(UserError, AttributeError, TypeError):
+        readings = readings_in(read_json(out / MANIFEST)) or readings
     write_json(path, {"arms": summaries, "data": readings, "throughput": throughput})
     return summaries

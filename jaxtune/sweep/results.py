@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.config.trials import Trial
+from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.processes import writes
@@ -14,7 +15,7 @@ from jaxtune.core.records import Recorder
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.kept_params import save_params
-from jaxtune.storage.paths import HISTORY, PARAMS, TENSORBOARD
+from jaxtune.storage.paths import HISTORY, MANIFEST, PARAMS, TENSORBOARD
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.meter import Meter
@@ -85,6 +86,7 @@ class SweepResults:
         self.meter.trials += len(results)
         if not writes():
             return
+        _check_still_there(self.out)
         write_records(self.out, results, history)
         rows = [trial_row(result, plan, size) for result in results]
         append_rows(self.out, rows)
@@ -93,6 +95,15 @@ class SweepResults:
                 self.progress.stopped(result.trial.number, plan.num_steps)
         scores = [row["final"] for row in rows]
         self.progress.finished(scores, sum(row["failed"] for row in rows))
+
+
+def _check_still_there(out: Path) -> None:
+    """Raises UserError where OUT has been taken away: what is written now would be a part of it."""
+    if not (out / MANIFEST).exists():
+        raise UserError(
+            f"{out} has been removed or moved while the sweep was writing to it ({MANIFEST} is"
+            " missing); put it back, or give another --out."
+        )
 
 
 def write_records(out: Path, results: Sequence[TrialResult], history: History) -> None:

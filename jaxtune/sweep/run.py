@@ -28,6 +28,7 @@ from jaxtune.storage.out_folder import (
     begin,
     check_inputs,
     check_labels,
+    drop_begun,
     finished_trials,
     locked,
     out_folder,
@@ -108,6 +109,8 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                 _say_starts(plans)
             throughput = train(out, plans, settings, len(own), elsewhere_groups).totals()
         if writes():
+            if not plans:  # what a process that was killed at its end has left
+                drop_begun(out)
             _conclude(out, settings, throughput, trials)
     return out
 

@@ -12,8 +12,10 @@ from jaxtune.core.console import say
 from jaxtune.core.processes import worst, writes
 from jaxtune.core.signals import Interruption
 from jaxtune.core.words import plural
-from jaxtune.storage.paths import CHECKPOINTS
+from jaxtune.storage.paths import CHECKPOINTS, TENSORBOARD
 from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
+from jaxtune.storage.tensorboard import drop_other_runs
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.conclude import is_decided
 from jaxtune.sweep.groups import LocalGroups
 from jaxtune.sweep.keep_trials import run_best
@@ -54,24 +56,40 @@ def train(
         elsewhere: what trains them, if not this process.
     """
     meter, arms = Meter(), len(settings.arms)
-    if not settings.base.until_decided:
-        pending = [plan.pending for plan in plans]
-        _train_trials(out, plans, pending, settings, num_trials, meter, elsewhere)
-        return meter
+    # Several processes could not agree on when to stop: there finished groups are what stays.
+    with Interruption(watch=jax.process_count() == 1) as asked:
+        if not settings.base.until_decided:
+            pending = [plan.pending for plan in plans]
+            _train_trials(out, plans, pending, settings, num_trials, meter, elsewhere, asked)
+            return meter
+        _train_until_decided(out, plans, settings, arms, meter, elsewhere, asked)
+    return meter
+
+
+def _train_until_decided(
+    out: Path,
+    plans: Sequence[ProgramPlan],
+    settings: Settings,
+    arms: int,
+    meter: Meter,
+    elsewhere: GroupsOf | None,
+    asked: Interruption,
+) -> None:
+    """Look by look."""
     looks = trials_at_looks(settings.base, arms)
     for before, trials, more in zip((0, *looks), looks, (*looks[1:], None), strict=False):
         pending = [[t for t in plan.pending if before <= t.number < trials] for plan in plans]
         if any(pending):
-            _train_trials(out, plans, pending, settings, trials, meter, elsewhere)
+            _train_trials(out, plans, pending, settings, trials, meter, elsewhere, asked)
         if more is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:
-            break
+            return
+        asked.stop_here()  # a signal may have come as the last group ended
         if writes():
             seeds = plural(trials // arms, "seed")
             say(
                 f"After {seeds} per arm none was shown to be more stable than all others: going on"
                 f" to {more // arms}."
             )
-    return meter
 
 
 def _train_trials(
@@ -82,6 +100,7 @@ def _train_trials(
     num_trials: int,
     meter: Meter,
     elsewhere: GroupsOf | None,
+    asked: Interruption,
 ) -> None:
     """All groups of all programs; each leaves its results before the next begins.
 
@@ -91,12 +110,13 @@ def _train_trials(
     """
     steps = sum(plan.num_steps * len(own) for plan, own in zip(plans, pending, strict=True))
     num_done = num_trials - sum(map(len, pending))
-    # Several processes could not agree on when to save or to stop: there finished groups are what
-    # stays.
+    # Several processes could not agree on when to save.
     alone = jax.process_count() == 1
-    checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every)
-    asked = Interruption(watch=alone)
-    with SweepProgress(num_trials, num_done, steps) as progress, asked:
+    trials = [trial for own in pending for trial in own]
+    checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every, trials)
+    if writes() and checkpoints.leave_out_others():
+        drop_other_runs(out / TENSORBOARD, read_rows(out))
+    with SweepProgress(num_trials, num_done, steps) as progress:
         results = SweepResults(out, tuple(settings.grid), progress, meter)
         if elsewhere:
             groups = elsewhere(plans, results, asked)

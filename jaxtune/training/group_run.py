@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxtune.config.trials import Trial
+from jaxtune.config.trials import Trial, identities
 from jaxtune.core.freed_memory import FreedMemory
 from jaxtune.core.records import Checkpoints, Recorder, StepRecords
 from jaxtune.core.schedules import stop_step
@@ -205,6 +205,7 @@ class GroupRun:
             "trials": np.array(self.numbers),
             "lanes": np.array(self.program.group_size),  # of the saved stack, idle ones too
             "until": np.array(self.until),
+            "identities": identities(self.trials),
         }
         checkpoints.save(position.step, (position.state, position.kept), arrays)
 
@@ -224,6 +225,10 @@ class GroupRun:
             return None
         saved = restored.arrays["trials"].tolist()
         if int(restored.arrays["until"]) != self.until or not {*self.numbers} <= {*saved}:
+            return None
+        own = restored.arrays.get("identities")  # of an older version: none
+        places = [saved.index(number) for number in self.numbers]
+        if own is None or not np.array_equal(own[places], identities(self.trials)):
             return None
         lanes = [saved.index(trial.number) for trial in self.lanes]
         state, kept = self.program.place_state(

@@ -62,6 +62,8 @@ def parse_values(values: dict[str, Any], grid: dict[str, list[Any]]) -> Settings
 
 @given(st.fixed_dictionaries({}, optional=VALUES), GRIDS)
 def test_any_settings_survive_flags_and_the_written_file(values, grid):
+    if values.get("train_examples") is None:  # a subset alone has a seed
+        values = {name: value for name, value in values.items() if name != "subset_seed"}
     base = SweepConfig(model="m", task="rte", **values)
     parsed = parse_values(values, grid)
     assert parsed.base == base

@@ -19,9 +19,9 @@ def test_results_without_a_config_are_nobodys(tmp_path):
         check_claim(tmp_path, settings())
 
 
-def test_a_config_that_is_no_yaml_is_another_config(tmp_path):
+def test_a_config_that_is_no_yaml_is_damaged(tmp_path):
     (tmp_path / "config.yaml").write_text("model: [\n")
-    with pytest.raises(UserError, match="another config"):
+    with pytest.raises(UserError, match=r"config.yaml is damaged, so that it is not known"):
         check_claim(tmp_path, settings())
 
 

@@ -62,7 +62,7 @@ def test_a_manifest_that_cannot_be_read_is_written_anew(tmp_path, capsys):
     (tmp_path / "manifest.json").write_text('{"sha256": ')
     run = {"sha256": {"a": "1"}, "packages": {}}
     begin(tmp_path, settings(), run)
-    assert "cannot be read" in capsys.readouterr().out
+    assert "manifest.json is damaged, and is left aside" in capsys.readouterr().out
     assert json.loads((tmp_path / "manifest.json").read_text()) == run
 
 

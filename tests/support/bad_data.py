@@ -323,7 +323,7 @@ CUSTOM = [
             ".jsonl",
             "missing column",
             JSONL + '{"text": "a"}',
-            ", line 3 has no column 'label' but 'text': name a column that every object has",
+            ", line 3 has no column 'label' but 'text': name others with --text_columns and",
         ),
         (
             ".jsonl",

@@ -112,7 +112,15 @@ FLAGS = [
     *(
         (f"--{name} {value}", f"{name} is {float(value)}; give a finite number above 0")
         for name in POSITIVE
-        for value in ("0", "-1", "nan", "inf", "-inf", "1e-60", "1e39")
+        for value in ("0", "-1", "nan", "inf", "-inf", "1e39")
+    ),
+    *(
+        (
+            f"--{name} {value}",
+            f"{name} is {value}; give a finite number above 1.2e-38, the smallest",
+        )
+        for name in POSITIVE
+        for value in ("1e-60", "1e-39")
     ),
     *(
         (f"--{name} {value}", f"{name} is {float(value)}; give a rate from 0 up to")

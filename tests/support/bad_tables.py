@@ -27,7 +27,7 @@ JSON = [
         (
             "missing column",
             JSON_LIST.replace('"label": 1', '"y": 1'),
-            ", object 2 has no column 'label' but 'text', 'y': name a column that every object has",
+            ", object 2 has no column 'label' but 'text', 'y': name others with --text_columns and",
         ),
         (
             "null",

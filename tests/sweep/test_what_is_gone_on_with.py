@@ -1,0 +1,220 @@
+"""What a sweep goes on with is its own: checkpoints of other seeds and settings, folders that were
+taken away or cut while they were overwritten, and damaged notes are told apart, or refused.
+"""
+
+import json
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from same_results import assert_same_trials
+
+import jaxtune
+from jaxtune.core import signals
+from jaxtune.core.errors import UserError
+from jaxtune.core.signals import InterruptedRunError, Interruption, sigint_remembered
+from jaxtune.storage import out_folder
+from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.sweep.__main__ import main
+
+
+class CutError(Exception):
+    """The process ends here."""
+
+
+def command(tiny, out, *flags):
+    return [
+        *("--model", tiny, "--task", "miniature", "--out", str(out), "--max_steps", "8"),
+        *("--train_examples", "48", "--eval_every", "4", "--checkpoint_every", "2", *flags),
+    ]
+
+
+def cut_off(words, monkeypatch):
+    """Ends the command after its first checkpoint."""
+    save = RunCheckpoints.save
+
+    def save_and_cut(self, step, *args):
+        save(self, step, *args)
+        self.close()
+        raise CutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunCheckpoints, "save", save_and_cut)
+        with pytest.raises(CutError):
+            main(words)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory):
+    """Seeds 10 and 11, undisturbed."""
+    out = tmp_path_factory.mktemp("finished") / "out"
+    assert main(command(tiny, out, "--seeds", "10,11")) == 0
+    return out
+
+
+def test_a_checkpoint_of_other_seeds_is_not_gone_on_with(
+    tiny, finished, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    cut_off(command(tiny, out, "--seeds", "0,1"), monkeypatch)
+    capsys.readouterr()
+    assert main(command(tiny, out, "--seeds", "10,11")) == 0
+    assert "is of other seeds or settings; those trials begin anew" in capsys.readouterr().out
+    assert_same_trials(finished, out)
+    assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "params"])
+def test_an_overwriting_that_was_cut_off_is_begun_again(
+    tiny, finished, tmp_path, monkeypatch, capsys, name
+):
+    """Wherever it ends, the same command works, and nothing of before is gone on with."""
+    out = tmp_path / "out"
+    before = ("--learning_rate", "1e-3", "--seeds", "10,11,12")
+    cut_off(command(tiny, out, *before), monkeypatch)
+    overwriting = command(tiny, out, "--seeds", "10,11", "--overwrite")
+
+    def cut(path, **_):
+        raise CutError
+
+    with monkeypatch.context() as patched:
+        if name == "params":
+            patched.setattr(out_folder.shutil, "rmtree", cut)
+        else:
+            patched.setattr(out_folder, "write_text", lambda *_: cut(None))
+        with pytest.raises(CutError):
+            main(overwriting)
+    if name == "config.yaml":  # without it, too: nothing of the old steps is left
+        assert main(command(tiny, out, "--seeds", "10,11")) == 0
+        assert_same_trials(finished, out)
+    assert main(overwriting) == 0
+    assert_same_trials(finished, out)
+
+
+def test_an_overwriting_that_is_stopped_says_how_it_goes_on(tiny, tmp_path, monkeypatch, capsys):
+    def stop(*_):
+        raise InterruptedRunError(signal.SIGTERM)
+
+    monkeypatch.setattr("jaxtune.sweep.run.train", stop)
+    for flags, says in (
+        ((), ": the same command goes on from here."),
+        (("--overwrite",), ": the same command without --overwrite goes on from here."),
+    ):
+        assert main(command(tiny, tmp_path / "out", *flags)) == 143
+        assert capsys.readouterr().err.endswith(f"stopped by SIGTERM{says}\n")
+
+
+def test_a_folder_that_is_taken_away_ends_the_sweep(tiny, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    from jaxtune.training.group_run import GroupRun
+
+    results = GroupRun._results
+
+    def take_away(self, position):
+        out.rename(tmp_path / "elsewhere")
+        return results(self, position)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GroupRun, "_results", take_away)
+        assert main(command(tiny, out, "--num_seeds", "2")) == 1
+    assert "has been removed or moved while the sweep was writing to it" in capsys.readouterr().err
+    # Whatever is left of it, the advice works.
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    (out / "trials.jsonl").write_text("")
+    assert main(command(tiny, out, "--num_seeds", "2")) == 1
+    assert "give another --out, or --overwrite true" in capsys.readouterr().err
+    assert main(command(tiny, out, "--num_seeds", "2", "--overwrite")) == 0
+
+
+def test_checkpoints_of_a_process_that_was_killed_at_its_end_go(tiny, finished, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "checkpoints" / "00000-00001").mkdir(parents=True)
+    assert main(command(tiny, out, "--seeds", "10,11")) == 0
+    assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"", b"model: [", b"\x00" * 50])
+def test_a_damaged_config_is_said_to_be_damaged(tiny, finished, tmp_path, capsys, damage):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "config.yaml").write_bytes(damage)
+    capsys.readouterr()
+    assert main(command(tiny, out, "--seeds", "10,11")) == 1
+    error = capsys.readouterr().err
+    assert "config.yaml is damaged, so that it is not known whether this is the same" in error
+    assert error.count("\n") == 1
+    assert main(command(tiny, out, "--seeds", "10,11", "--overwrite")) == 0
+    assert_same_trials(finished, out)
+
+
+def test_a_config_with_a_number_that_is_none_costs_no_score(finished, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    text = (out / "config.yaml").read_text()
+    (out / "config.yaml").write_text(
+        text.replace("num_seeds: 32", "num_seeds: x").replace("seeds: 10,11", "seeds: null")
+    )
+    assert len(jaxtune.load_results(out).trials) == 2
+
+
+@pytest.mark.parametrize("manifest", ["{", "[]", '{"sha256": {}, "inputs": []}', '{"sha256": 1}'])
+def test_a_damaged_manifest_costs_no_note_of_what_was_read(
+    tiny, finished, tmp_path, capsys, manifest
+):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "manifest.json").write_text(manifest)
+    before = json.loads((out / "summary.json").read_text())
+    assert before["data"]
+    assert main(command(tiny, out, "--seeds", "10,11")) == 0
+    assert "manifest.json is damaged" in capsys.readouterr().out
+    assert json.loads((out / "summary.json").read_text()) == before
+    assert len(jaxtune.load_results(out).trials) == 2
+
+
+def test_a_row_that_was_cut_off_is_named(tiny, finished, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    rows = (out / "trials.jsonl").read_bytes()
+    (out / "trials.jsonl").write_bytes(rows[:-20])
+    assert main(command(tiny, out, "--seeds", "10,11")) == 0
+    assert "trials.jsonl:2 was cut off; that trial runs again" in capsys.readouterr().out
+    assert_same_trials(finished, out)
+
+
+def test_a_score_that_is_a_text_is_damage(finished, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    rows = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
+    rows[0]["final"] = "good"
+    (out / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=r"trials.jsonl:1 is damaged"):
+        jaxtune.load_results(out).trials  # noqa: B018
+
+
+def test_an_interruption_that_a_library_swallowed_is_known_to_the_next():
+    """JAX lets nothing out of its hooks of the garbage collector."""
+    with sigint_remembered():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(InterruptedRunError) as stop, Interruption() as asked:
+            asked.stop_here()
+        assert stop.value.status == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with sigint_remembered():
+        assert not Interruption()
+    assert signals._raised == []
+
+
+def test_numbers_of_numpy_and_jax_are_settings(tiny, tmp_path):
+    import jax.numpy as jnp
+
+    for rate in (np.array(2e-5), np.float32(2e-5), jnp.float32(2e-5)):
+        flags = jaxtune._as_flags({"learning_rate": rate, "grid": {"adam_b2": np.array([0.9])}})
+        assert float(flags[1]) == pytest.approx(2e-5)
+        assert flags[2:] == ["--grid.adam_b2", "0.9"]
+    with pytest.raises(UserError, match="grid is no mapping"):
+        jaxtune.run_sweep(model=tiny, task="miniature", grid=[1], out=tmp_path / "x")
