@@ -119,8 +119,8 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
 
 def _overriding(named: Set[str]) -> Set[str]:
     """Fields of earlier sources that would win over what this one names."""
-    found = {other for name in named & OVERRIDDEN.keys() for other in OVERRIDDEN[name]}
-    return found if not found & named else set()
+    by_name = {name: {*OVERRIDDEN[name]} for name in named & OVERRIDDEN.keys()}
+    return {other for others in by_name.values() if not others & named for other in others}
 
 
 def _listed(value: Any) -> list[Any]:

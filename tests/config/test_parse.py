@@ -328,6 +328,10 @@ def test_a_later_source_is_not_overridden_by_an_earlier_one(tmp_path):
     assert parse([*common, "--config", str(file)]).base.seeds == "0-31"
     later = parse([*common, "--config", str(file), "--num_seeds", "4"]).base
     assert (later.seeds, later.num_seeds) == (None, 4)
+    # Each by itself: seeds given beside num_seeds do not keep max_steps.
+    both = ["--recipe", "longer", "--num_epochs", "7", "--num_seeds", "4", "--seeds", "5"]
+    base = parse([*common, *both]).base
+    assert (base.max_steps, base.seeds) == (None, "5")
 
 
 @pytest.mark.parametrize(
