@@ -13,8 +13,8 @@ from jaxtune.core.signals import InterruptedRunError, sigint_remembered
 DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
     *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EIO),
-    # Of folders on other machines, and of one that has been taken away.
-    *(errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOENT, errno.EMFILE, errno.ENFILE),
+    # Of folders on other machines. What is merely not there may be a fault of ours, and is shown.
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN),
 }
 
 

@@ -68,7 +68,7 @@ BUDGET = 5  # seeds whose best is announced
 CLEARLY = (
     2.5  # standard errors: equal arms differ so in 1 to 6 of 100 (tests/stats/test_describe.py)
 )
-FEWEST_FOR_BEST = 3  # seeds: with two it would be 10 of 100
+FEWEST_FOR_BEST = 3  # seeds: the std of two says next to nothing
 EXTREME = "what other seeds reach is the expected best"
 
 

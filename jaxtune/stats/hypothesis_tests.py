@@ -76,7 +76,7 @@ def spread_test(
     name = "permutation test of the log ratio of stds"
     missing = _without_spread(one, other)
     # Of few the medians take much of the spread: of 4 against 4 trials, of which 3 in 10 fail,
-    # equal recipes were called different in 15 of 100 cases, of 6 against 6 in 7.
+    # equal recipes would be called different in 16 of 100 cases (tests/support/few_trials.py).
     if not missing and min(one.size, other.size) < FEWEST_TRIALS:
         missing = TOO_FEW
     if missing:

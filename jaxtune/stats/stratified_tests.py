@@ -60,8 +60,8 @@ def stratified_spread(
 ) -> Outcome:
     """Permutation test of the mean log ratio of stds, trials permuted within their stratum.
 
-    Strata of few trials are left out: of 2 against 2 in each of them equal recipes were called
-    different in 26 of 100 cases.
+    Strata of few trials are left out: of 2 against 2 in each of four equal recipes would be called
+    different in 28 of 100 cases (tests/support/few_trials.py).
     """
     name = "stratified permutation test of the log ratio of stds"
     large = [pair for pair in strata if min(map(len, pair)) >= FEWEST_TRIALS]

@@ -39,8 +39,8 @@ class SweepCheckpoints:
         for folder in sorted(self.folder.glob("*-*")):
             if sealed_steps(folder) and not self._is_own(folder):
                 self._say(
-                    f"Warning: the checkpoint in {folder} is of other seeds or settings; those"
-                    " trials begin anew."
+                    f"Warning: the checkpoint in {folder} is of other seeds or settings, or of an"
+                    " earlier version; those trials begin anew."
                 )
                 shutil.rmtree(folder, ignore_errors=True)
                 found = True

@@ -64,11 +64,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     out = out_folder(settings)
     given, settings = settings, _with_length_in_use(out, settings)
     trials = make_trials(settings)
-    if settings.base.keep_trials is not None and jax.process_count() > 1:
-        raise UserError(
-            "keep_trials is given, but several processes cannot agree on a choice; leave it out, or"
-            " run one process."
-        )
+    _check_one_process(settings.base)
     own = own_trials(settings, trials)
     elsewhere = {trial.number for trial in trials} - {trial.number for trial in own}
     if settings.base.dry_run:
@@ -113,6 +109,14 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
                 drop_begun(out)
             _conclude(out, settings, throughput, trials)
     return out
+
+
+def _check_one_process(config: SweepConfig) -> None:
+    if config.keep_trials is not None and jax.process_count() > 1:
+        raise UserError(
+            "keep_trials is given, but several processes cannot agree on a choice; leave it out, or"
+            " run one process."
+        )
 
 
 def _say_starts(plans: Sequence[ProgramPlan]) -> None:

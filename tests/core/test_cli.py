@@ -1,5 +1,6 @@
 """How words of a command line are read, the same by all commands; what the terminal shows."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from jaxtune.__main__ import COMMANDS, main
 from jaxtune.config.parse import parse
 from jaxtune.core import help as help_page
+from jaxtune.core.cli import run
 from jaxtune.core.errors import UsageError
 from jaxtune.core.flags import parse_flags
 from jaxtune.core.quiet import SWITCHES
@@ -267,3 +269,20 @@ def test_a_reader_that_has_gone_is_no_traceback():
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 141
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ESTALE, errno.ETIMEDOUT, errno.EISDIR])
+def test_a_disk_that_fails_is_one_sentence(number, capsys):
+    def command(_):
+        raise OSError(number, os.strerror(number), "out/trials.jsonl")
+
+    assert run(command, [], "make room") == 1
+    error = capsys.readouterr().err
+    assert (
+        error == f"error: out/trials.jsonl cannot be written ({os.strerror(number)}); make room.\n"
+    )
+
+
+def test_a_file_that_is_not_there_is_a_fault_of_ours():
+    with pytest.raises(FileNotFoundError):
+        run(lambda _: open("no such file"), [], "make room")  # noqa: SIM115
