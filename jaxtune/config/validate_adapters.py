@@ -62,13 +62,6 @@ def _check_head_first(config: SweepConfig) -> None:
             f"head_learning_rate is {rate}; give a finite number above 0, or null for"
             " learning_rate."
         )
-    if not head_first(config) or config.early_stop is None:
-        return
-    if config.early_stop <= config.head_ratio:
-        raise UserError(
-            f"early_stop is {config.early_stop} and head_ratio {config.head_ratio}, so that trials"
-            " would be judged while the head alone is trained; give a larger early_stop."
-        )
 
 
 def _check_targets(config: SweepConfig) -> None:

@@ -55,5 +55,8 @@ class Checkpoints(Protocol):
         axis is as long as it was saved.
         """
 
+    def discard(self) -> None:
+        """Removes what is saved: it is of another run."""
+
     def close(self) -> None:
         """Returns when everything is saved."""

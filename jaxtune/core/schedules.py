@@ -241,6 +241,11 @@ def stop_step(share: float | None, num_steps: int) -> int | None:
     return min(max(1, round(share * num_steps)), num_steps - 1)
 
 
+# Logged gradient norms before the stop step without which it is not seen whether they vanish: the
+# first three, and one of later.
+FEWEST_RECORDS = 4
+
+
 def show_rate(value: float) -> str:
     """A learning rate as people write it, such as 1.5e-3, 2e-5 or 0."""
     if value == 0:

@@ -62,17 +62,17 @@ HOW_TRIAL = """\
 
 Parameters {step}; seeds: {seeds}."""
 HOW_ENSEMBLE = """\
-Every trial of its arm that did not fail ({members} of {size}). Nothing else was chosen, but \
-failure is judged on the dev set, so the scores above, the members' too, are somewhat too good. \
-The ensemble's answer is the mean of the members' logits{geometric}. {step}
+Every trial of its arm that did not fail or end early ({members} of {size}). Nothing else was \
+chosen, but that is judged on the dev set, so the scores above, the members' too, are somewhat too \
+good. The ensemble's answer is the mean of the members' logits{geometric}. {step}
 
 {table}"""
 HOW_SOUP = """\
 This is the **{chosen}** soup: the mean of the weights of the trials below. Uniform takes every \
-trial of its arm that did not fail ({members} of {size}); greedy goes through them from the best \
-to the worst on the dev set and keeps each that does not worsen the dev score of the mean \
-(Wortsman et al. 2022). The better one on the dev set is exported, the uniform one where they are \
-equal. **These choices were made on the data that the scores are of, so the scores are too \
+trial of its arm that did not fail or end early ({members} of {size}); greedy goes through them \
+from the best to the worst on the dev set and keeps each that does not worsen the dev score of the \
+mean (Wortsman et al. 2022). The better one on the dev set is exported, the uniform one where they \
+are equal. **These choices were made on the data that the scores are of, so the scores are too \
 good**: expect less on new data.
 
 {start} {step}

@@ -87,24 +87,28 @@ def members_named(sweep: Sweep, trial: str, arm: str | None) -> list[Member]:
 
 
 def best_of(sweep: Sweep, arm: str | None) -> Member:
-    """The best of the trials that did not fail; raises UserError where all did."""
+    """The best of the usable trials; raises UserError where there is none."""
     return max(usable(sweep, in_arm(sweep, arm), 1), key=sweep.merit)
 
 
 def usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Member]:
-    """The members that did not fail; raises UserError where they are too few."""
+    """The members that ran whole and did not fail; raises UserError where they are too few."""
     found = [member for member in members if member.usable]
     if len(found) >= at_least:
         return found
+    whole = [member for member in members if member.is_whole]
+    early = len(whole) < len(members)
     if not found:
         raise UserError(
-            f"{every(len(members), 'trial')} to choose from in {sweep.out} failed; give one's"
-            f" number, such as --trial {members[0].number}, to take it all the same."
+            f"{every(len(members), 'trial')} to choose from in {sweep.out} failed"
+            f"{' or ended early' if early else ''}; give one's"
+            f" number, such as --trial {(whole or members)[0].number}, to take it all the same."
         )
     number = found[0].number
     raise UserError(
-        f"Of {plural(len(members), 'trial')} only number {number} did not fail, and there is"
-        f" nothing to average it with; give --trial {number}."
+        f"Of {plural(len(members), 'trial')} only number {number} did not fail"
+        f"{' or end early' if early else ''}, and there is nothing to average it with; give"
+        f" --trial {number}."
     )
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -37,6 +37,7 @@ from jaxtune.training.trial_inputs import stack_hypers
 
 Params = dict[str, np.ndarray]
 Step = Literal["final", "best"]
+STEPS: tuple[Step, ...] = get_args(Step)
 # Largest difference of logits, relative to the largest logit, that another device's rounding
 # explains.
 ROUNDING = {"float32": 1e-3, "bfloat16": 5e-2}
@@ -56,9 +57,14 @@ class Member(NamedTuple):
         return self.trial.number
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it ran to its end, or its patience's: others leave no parameters."""
+        return self.row.get("stopped_by") in (None, "patience")
+
+    @property
     def usable(self) -> bool:
-        """Whether it has not failed."""
-        return not self.row["failed"]
+        """Whether it is whole and has not failed."""
+        return self.is_whole and not self.row["failed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +104,16 @@ class Sweep:
             f"run the sweep again with python -m jaxtune.sweep --config"
             f" {as_typed(self.out / CONFIG)} --save_params {self.step} --out OTHER"
         )
+        if not member.is_whole:
+            raise UserError(
+                f"Trial {member.number} was stopped early, at step {member.row['stopped_at']}"
+                f" ({member.row['stopped_by']}), and left no parameters; give another trial."
+            )
         if not member.folder.is_dir():
+            other = next((kind for kind in STEPS if member.folder.with_name(kind).is_dir()), None)
             raise UserError(
                 f"{self.out / PARAMS} holds no {self.step} parameters of trial {member.number};"
-                f" {again}."
+                f" {f'give --step {other}, which it has' if other else again}."
             )
         try:
             return load_params(member.folder)
@@ -191,8 +203,10 @@ class DevSet:
     """Scores parameters with the compiled program that scored the trials while they trained."""
 
     def __init__(self, trial: Trial):
-        # Parameters come whole, with their adapters merged.
-        trial = dataclasses.replace(trial, config=merged_config(trial.config))
+        # Parameters come whole, with their adapters merged, and maybe from a device that this
+        # machine has not: both forms of attention have the same numbers.
+        config = dataclasses.replace(merged_config(trial.config), attention="products")
+        trial = dataclasses.replace(trial, config=config)
         (plan,) = make_plans([trial])
         self.config = trial.config
         self.task = plan.task

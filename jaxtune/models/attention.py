@@ -182,10 +182,17 @@ def _call(
         *gradient,
         cpu=call(1, interpret=True),
         cuda=call(1, compiler_params=triton.CompilerParams(num_warps=8, num_stages=1)),
-        # A TPU reads blocks whose last axis is a multiple of 128, or whole.
-        tpu=call(min(num_heads, max(1, 128 // size))),
+        tpu=call(_heads_at_once(num_heads, size)),
     )
     return out.reshape(count, slots, -1)
+
+
+def _heads_at_once(num_heads: int, size: int) -> int:
+    """Heads of one program on a TPU, which reads blocks whose last axis is a multiple of 128, or
+    whole. They divide the heads: a program less, and the last heads were never written.
+    """
+    fitting = (n for n in range(1, num_heads) if num_heads % n == 0 and n * size % 128 == 0)
+    return next(fitting, num_heads)
 
 
 def _forward(num_heads, at_once, rate, segments, words, rows, out):

@@ -83,7 +83,9 @@ class RunCheckpoints:
         try:
             check_room(self.folder, tree)
             replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
-            self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(tree)))
+            leaves = jax.tree.leaves(tree)
+            if not self._manager.save(step, args=ocp.args.StandardSave(leaves)):
+                raise ValueError(f"there is a later one than of step {step}")
         except Exception as error:  # orbax and its writers raise many kinds
             self._complain(error)
         else:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.failure import constant_loss
+from jaxtune.core.schedules import FEWEST_RECORDS
 from jaxtune.training.group_run import StopRule
 from jaxtune.training.prepared import Prepared
 from jaxtune.training.step import gradient_norm_names
@@ -28,7 +29,7 @@ RECENT = 1 / 3
 UNLEARNT = 0.95
 # The lowest layer's gradients are gone when they are this much smaller than in the first steps.
 VANISHED = 0.1
-FIRST_RECORDS = 3
+FIRST_RECORDS = FEWEST_RECORDS - 1
 LOWEST = "layer_00/layer"
 
 
@@ -50,7 +51,8 @@ def has_learnt_nothing(
     lowest_norms: Float[np.ndarray, " record"],
     constant: float,
 ) -> bool:
-    """Whether a trial looks like the failed ones, from its training alone.
+    """Whether a trial looks like the failed ones, from its training alone; with fewer records than
+    FEWEST_RECORDS only one whose loss is not finite does.
 
     Args:
         losses: of every step so far.
@@ -60,6 +62,8 @@ def has_learnt_nothing(
     loss = np.mean(_recent(losses))
     if not np.isfinite(loss):
         return True
+    if len(lowest_norms) < FEWEST_RECORDS:
+        return False
     early, now = np.median(lowest_norms[:FIRST_RECORDS]), np.median(_recent(lowest_norms))
     return bool(loss >= UNLEARNT * constant and now < VANISHED * early)
 

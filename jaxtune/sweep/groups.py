@@ -179,6 +179,8 @@ class LocalGroups:
             results, tokens = of_all(ended, program.plan, group, recorders)
         plan, size = program.plan, program.size
         self._results.meter.tokens += tokens
+        if ended.run is not None:  # whose trials and tokens count whole, whoever trained them
+            self._results.meter.seconds += ended.run.seconds_before
 
         def model_of(place: int, kind: str) -> SequenceClassifier:
             own = results[place].params.get(kind)

@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from jaxtune.config.field_groups import mitigations_of
+from jaxtune.config.field_groups import head_first, mitigations_of
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
+from jaxtune.core.schedules import head_steps, stop_step
 from jaxtune.core.words import plural
 from jaxtune.data.token_table import TokenTable
 from jaxtune.models.encoder_config import EncoderConfig
@@ -68,6 +69,30 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
         raise UserError(
             f"reinit_layers is {config.reinit_layers}, but the model has"
             f" {plural(encoder.num_layers, 'block')}; give at most that."
+        )
+
+
+def check_phases(config: SweepConfig, num_steps: int) -> None:
+    """Raises UserError where a part of the training that is asked for would have no step, or trials
+    would be judged in the part before.
+    """
+    of_head = int(head_steps(config.head_ratio, num_steps)) if head_first(config) else 0
+    stop = stop_step(config.early_stop, num_steps)
+    if of_head >= num_steps:
+        raise UserError(
+            f"head_ratio is {config.head_ratio}, which leaves none of {plural(num_steps, 'step')}"
+            " for the whole model; give a smaller share."
+        )
+    if config.early_stop is not None and stop is None:
+        raise UserError(
+            f"early_stop is {config.early_stop}, but a trial takes {plural(num_steps, 'step')}, and"
+            " there is nothing to stop; leave it out."
+        )
+    if stop is not None and stop <= of_head:
+        raise UserError(
+            f"early_stop is {config.early_stop} and head_ratio {config.head_ratio}, so that trials"
+            f" would be judged after {plural(stop, 'step')} of {num_steps}, while the head alone is"
+            " trained; give a larger early_stop."
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxtune.config.trials import Trial, identities
 from jaxtune.core.freed_memory import FreedMemory
-from jaxtune.core.records import Checkpoints, Recorder, StepRecords
+from jaxtune.core.records import Checkpoints, Recorder, Restored, StepRecords
 from jaxtune.core.schedules import stop_step
 from jaxtune.core.signals import Interruption
 from jaxtune.data.packing import Shape, steps_per_epoch, trial_batches
@@ -94,6 +94,7 @@ class GroupRun:
         self.rates = learning_rates(self.trials, num_steps)
         self.norm_names = gradient_norm_names(task.model)
         self.records = GroupRecords(program.static.log_every)
+        self.seconds_before = 0.0  # of earlier processes, on the way to the checkpoint
         self.pace = Pace(program.static.steps_per_dispatch)
 
     def num_tokens(self) -> int:
@@ -120,6 +121,7 @@ class GroupRun:
         """
         self.until = until or self.num_steps
         position, stop = self._begin(checkpoints), self.stop_step
+        self.seconds_before = self.records.seconds
         if stop and position.step < stop:
             position = self._advance(position, stop, checkpoints, interruption)
             if rule:
@@ -223,13 +225,11 @@ class GroupRun:
         restored = checkpoints.restore_latest((shapes, kept))
         if restored is None:
             return None
+        if not self._is_own(restored):
+            # Of later steps than this run's first ones it would keep these from being saved.
+            checkpoints.discard()
+            return None
         saved = restored.arrays["trials"].tolist()
-        if int(restored.arrays["until"]) != self.until or not {*self.numbers} <= {*saved}:
-            return None
-        own = restored.arrays.get("identities")  # of an older version: none
-        places = [saved.index(number) for number in self.numbers]
-        if own is None or not np.array_equal(own[places], identities(self.trials)):
-            return None
         lanes = [saved.index(trial.number) for trial in self.lanes]
         state, kept = self.program.place_state(
             *jax.tree.map(lambda leaf: leaf[lanes], restored.tree)
@@ -237,6 +237,15 @@ class GroupRun:
         records = GroupRecords.from_arrays(self.program.static.log_every, restored.arrays)
         self.records = records.take(lanes[: len(self.trials)])
         return Position(restored.step, state, kept)
+
+    def _is_own(self, restored: Restored) -> bool:
+        """Whether a checkpoint holds these very trials, on the way to the same step."""
+        saved = restored.arrays["trials"].tolist()
+        if int(restored.arrays["until"]) != self.until or not {*self.numbers} <= {*saved}:
+            return False
+        own = restored.arrays.get("identities")  # of an older version: none
+        places = [saved.index(number) for number in self.numbers]
+        return own is not None and np.array_equal(own[places], identities(self.trials))
 
     def start_state(self) -> TrialState:
         """The state before the first step."""

@@ -126,8 +126,9 @@ def clip_each_tensor(max_norm: ArrayLike) -> optax.GradientTransformation:
 
 
 def _shrink(norm: Float[Array, "..."], max_norm: ArrayLike) -> Float[Array, "..."]:
-    # 1e-6 as in torch's clip_grad_norm_, which the paper's code calls.
-    return jnp.minimum(1.0, max_norm / (norm + 1e-6))
+    # 1e-6 as in torch's clip_grad_norm_, which the paper's code calls. No bound is no clipping also
+    # where the sum of squares overflows, and inf / inf would be nan.
+    return jnp.where(jnp.isinf(max_norm), 1.0, jnp.minimum(1.0, max_norm / (norm + 1e-6)))
 
 
 def _scale_tree(tree: optax.Updates, factor: Float[Array, ""]) -> optax.Updates:

@@ -27,7 +27,7 @@ from jaxtune.models.names import paths
 from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding
-from jaxtune.training.check_settings import check_average, check_depth
+from jaxtune.training.check_settings import check_average, check_depth, check_phases
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.prepare import prepare
@@ -250,6 +250,7 @@ def make_plans(
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
             check_average(trial.config, num_steps_of(config, len(task.train)))
+            check_phases(trial.config, num_steps_of(config, len(task.train)))
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
         rows = np.stack([_rows(config, order, task) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished, elsewhere)

@@ -1,7 +1,9 @@
 """What is said of a plan before it runs: what was read, and by what trials stop and are chosen."""
 
+import math
 from typing import Any
 
+from jaxtune.core.schedules import FEWEST_RECORDS
 from jaxtune.core.words import plural
 from jaxtune.training.outcome import saved_kinds
 from jaxtune.training.plan import ProgramPlan
@@ -38,5 +40,11 @@ def choosing(plan: ProgramPlan) -> list[str]:
             f"Warning: {' and '.join(decided)} is decided on the dev set that the scores are of, so"
             " that these come out too good; --dev_fraction 0.1 holds out a share of the training"
             " examples to decide by."
+        )
+    if plan.stop_step is not None and math.ceil(plan.stop_step / config.log_every) < FEWEST_RECORDS:
+        lines.append(
+            "Warning: no trial is stopped for having learnt nothing: that takes gradient norms of"
+            f" {FEWEST_RECORDS} logged steps, and of the {plural(plan.stop_step, 'step')} after"
+            f" which early_stop looks, log_every {config.log_every} leaves fewer."
         )
     return lines

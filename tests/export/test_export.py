@@ -94,6 +94,20 @@ def in_card(folder, line):
     return float(found[1])
 
 
+def test_a_sweep_of_the_attention_kernel_is_exported_where_there_is_none(swept, tmp_path, capsys):
+    """As one of a GPU is on a CPU; a missing final is said with the best that is there."""
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    config = out / "config.yaml"
+    config.write_text(config.read_text() + "attention: kernel\n")
+    number = usable(out).trial.iloc[0]
+    assert export(out, number, tmp_path / "hf") == 0
+    shutil.rmtree(out / "params" / f"{number:05d}" / "final")
+    capsys.readouterr()
+    assert export(out, number, tmp_path / "other") == 1
+    assert "give --step best, which it has" in capsys.readouterr().err
+
+
 def test_best_is_the_best_that_did_not_fail(swept, tmp_path, capsys):
     assert export(swept, "best", tmp_path / "hf") == 0
     rows = usable(swept)

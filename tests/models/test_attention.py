@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import pallas as pl
 
 from jaxtune.models.attention import attend
 
@@ -47,6 +48,23 @@ def test_the_kernel_in_bfloat16_is_as_near_to_float32_as_the_products() -> None:
     for found, reference, value in zip(ours, plain, exact, strict=True):
         far = np.linalg.norm(found - value)
         assert 0 < far < 1.2 * np.linalg.norm(reference - value)
+
+
+@pytest.mark.parametrize(("heads", "size"), [(3, 64), (6, 32), (10, 32), (4, 64), (12, 16)])
+def test_every_head_is_computed_by_the_program_of_a_tpu(monkeypatch, heads, size) -> None:
+    """It has several heads, which must divide them: what no program writes is nan here."""
+    expected = both("products", "float32", heads, size, 0.0)
+    call = pl.pallas_call
+
+    def interpreted(*args, **options):
+        return call(*args, **{**options, "compiler_params": None, "interpret": True})
+
+    monkeypatch.setattr(pl, "pallas_call", interpreted)
+    monkeypatch.setattr(
+        jax.lax, "platform_dependent", lambda *args, tpu, **others: tpu(*args), raising=True
+    )
+    for ours, reference in zip(both("kernel", "float32", heads, size, 0.0), expected, strict=True):
+        np.testing.assert_allclose(ours, reference, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["products", "kernel"])

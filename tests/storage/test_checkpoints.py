@@ -70,6 +70,17 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def test_a_step_that_is_not_saved_is_said(saved, said):
+    """Orbax writes no step before its newest, and raises nothing."""
+    checkpoints = RunCheckpoints(saved, said.append)
+    checkpoints.save(5, tree(5))
+    checkpoints.close()
+    assert said == [
+        "No checkpoint could be written (there is a later one than of step 5); going on without."
+    ]
+    assert_is(restore(saved, said), 30)
+
+
 @pytest.mark.parametrize("damage", [flip, cut, lambda path: path.unlink()])
 def test_any_damaged_file_means_the_one_before(saved, said, damage, tmp_path):
     names = [path.relative_to(saved) for path in files_of(saved, 30)]

@@ -7,15 +7,22 @@ import shutil
 
 import numpy as np
 import pytest
+from exporting import export
 from same_results import curves
+from small_groups import plans_for
 
 import jaxtune
+from jaxtune.core.errors import UserError
 from jaxtune.core.records import StepRecords
+from jaxtune.export.choose import usable
+from jaxtune.export.members import read_sweep
 from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.early_stop import has_learnt_nothing, outranked
 from jaxtune.sweep.progress import SweepProgress
+from jaxtune.training.plan_words import choosing
 
 STEPS, STOP = 20, 10
 
@@ -33,6 +40,25 @@ def test_a_trial_that_has_learnt_nothing(loss, norm, stops):
     losses = np.concatenate([np.full(20, 0.7), np.full(10, loss)])
     norms = np.concatenate([np.full(3, 3e-2), np.full(27, norm)])
     assert has_learnt_nothing(losses, norms, constant=np.log(2)) == stops
+
+
+@pytest.mark.parametrize("records", [1, 2, 3])
+def test_with_fewer_records_than_show_it_nobody_has_learnt_nothing(records):
+    """With one the first and the last are the same; a loss that is not finite is seen all the
+    same.
+    """
+    norms = np.array([1.0, 1e-6, 1e-6])[:records]
+    assert not has_learnt_nothing(np.full(30, 0.7), norms, constant=np.log(2))
+    assert has_learnt_nothing(np.full(30, np.nan), norms, constant=np.log(2))
+
+
+@pytest.mark.parametrize(("log_every", "warns"), [("3", False), ("4", True)])
+def test_a_sweep_says_where_nobody_is_stopped_for_having_learnt_nothing(tiny, log_every, warns):
+    (plan,) = plans_for(tiny, "--max_steps", "20", "--early_stop", "0.5", "--log_every", log_every)
+    said = [line for line in choosing(plan) if "no trial is stopped" in line]
+    assert bool(said) == warns
+    if warns:
+        assert "of the 10 steps after which early_stop looks, log_every 4 leaves fewer" in said[0]
 
 
 def test_all_but_the_best_are_outranked():
@@ -127,6 +153,24 @@ def test_the_best_of_each_arm_end_as_in_a_sweep_without_early_stopping(kept, who
         if tag == "dev/accuracy"
     }
     assert sorted(tags.values()) == [STOP] * 8 + [STEPS] * 4
+
+
+def test_an_export_takes_none_that_was_stopped(kept, tmp_path, capsys):
+    """They left no parameters, and to run the sweep again would leave none either."""
+    sweep = read_sweep(kept, "final")
+    members = [member._replace(row=member.row | {"failed": False}) for member in sweep.members]
+    over = [member for member in members if member.row["stopped_at"] is not None]
+    assert len(over) == 8
+    assert usable(sweep, members, 2) == [each for each in members if each not in over]
+    with pytest.raises(UserError, match=f"Of 9 trials only number {members[0].number}"):
+        usable(sweep, [members[0], *over], 2)
+    with pytest.raises(UserError, match="failed or ended early"):
+        usable(sweep, over, 1)
+    number = over[0].number
+    assert export(kept, number, tmp_path / "hf") == 1
+    assert f"Trial {number} was stopped early, at step {STOP} (keep_trials), and left no" in (
+        capsys.readouterr().err
+    )
 
 
 def assert_as_at_the_stop(results, whole, number):
@@ -230,6 +274,30 @@ def test_cut_off_between_the_legs(tiny, kept, tmp_path, monkeypatch, call, share
     assert_same(kept, out)
 
 
+def test_a_checkpoint_of_the_first_leg_is_not_in_the_way_of_the_whole_run(
+    tiny, whole, tmp_path, monkeypatch, capsys
+):
+    """A process that ends before it is dropped leaves later steps than the whole run's first ones,
+    of the same trials where all are kept.
+    """
+
+    def cut(*_):
+        raise CutError
+
+    words = command(tiny, tmp_path / "out", "--early_stop", "0.5", "--keep_trials", "6")
+    words += ["--checkpoint_every", "1"]
+    monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
+    with monkeypatch.context() as patched:
+        patched.setattr(SweepCheckpoints, "drop", cut)
+        with pytest.raises(CutError):
+            main(words)
+    assert main(words) == 0
+    assert "No checkpoint could be written" not in capsys.readouterr().out
+    before = whole.trials.set_index("trial")["final"]
+    after = jaxtune.load_results(tmp_path / "out").trials.set_index("trial")["final"]
+    assert after.equals(before)
+
+
 def test_a_damaged_trial_is_chosen_or_stopped_as_before(tiny, kept, tmp_path, monkeypatch):
     """The file of one that was kept, and of one of each arm that was not."""
     out = tmp_path / "out"
@@ -321,6 +389,7 @@ def test_cut_off_before_and_after_trials_have_stopped(tiny, early, tmp_path, mon
         (["--early_stop", "1.5"], "early_stop is 1.5; give a share"),
         (["--keep_trials", "3"], "keep_trials is given without early_stop"),
         (["--early_stop", "0.5", "--keep_trials", "0"], "keep_trials is 0"),
+        (["--early_stop", "0.5", "--max_steps", "1"], "a trial takes 1 step, and there is nothing"),
     ],
 )
 def test_refused(tiny, tmp_path, capsys, flags, sentence):

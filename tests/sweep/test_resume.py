@@ -59,6 +59,11 @@ def test_cut_off_after_a_checkpoint(tiny, undisturbed, tmp_path, monkeypatch, at
     out = tmp_path / "out"
     cut_and_go_on(command(tiny, out, "--checkpoint_every", "1"), out, monkeypatch, at)
     assert_same(undisturbed, out)
+    # Trials that went on count whole in the throughput, and so does what they took before.
+    results = jaxtune.load_results(out)
+    speed = results.summary["throughput"]
+    took = results.trials["seconds"].sum() * speed["trials"] / len(results.trials)
+    assert speed["seconds"] > 0.99 * took
 
 
 @pytest.mark.storm

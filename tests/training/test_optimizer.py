@@ -176,6 +176,13 @@ def test_global_clipping_is_torchs_and_optaxs(bound: float) -> None:
         np.testing.assert_allclose(one, two, rtol=2e-6)
 
 
+@pytest.mark.parametrize("clip", [clip_by_global_norm, clip_each_tensor])
+def test_without_a_bound_nothing_is_clipped_where_squares_overflow(clip) -> None:
+    tree = {"kernel": jnp.full(4, 2e19), "bias": jnp.ones(2)}
+    clipped, _ = clip(jnp.inf).update(tree, optax.EmptyState())
+    jax.tree.map(np.testing.assert_array_equal, clipped, tree)
+
+
 @pytest.mark.parametrize("family", hf.FAMILIES)
 def test_per_tensor_clipping_counts_stacked_layers_apart(family: str) -> None:
     """Every tensor by transformers' names is clipped by its own norm: scanned layers singly,
