@@ -162,9 +162,16 @@ def _as_flags(settings: dict[str, Any]) -> list[str]:
         value = value.tolist() if hasattr(value, "tolist") else value  # numpy's and jax's
         several = hasattr(value, "__iter__") and not isinstance(value, str)
         values = list(value) if several else [value]
-        words = ["null" if one is None else str(one) for one in values]
-        flags += [f"--{name}", *(w.lower() if w in ("True", "False") else w for w in words)]
+        flags += [f"--{name}", *map(_word, values)]
     return flags
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "null"
+    word = str(value)
+    # A text is as it is, for a class may be called True; numpy's and jax's booleans are no bool.
+    return word.lower() if word in ("True", "False") and not isinstance(value, str) else word
 
 
 def __getattr__(name: str) -> Any:

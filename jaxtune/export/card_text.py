@@ -51,8 +51,8 @@ what is made from them; look them up before you pass this on.
 
 HOW_BEST = """\
 The best of {among}, by {metric} on the dev set. **It was chosen on the data that it is reported \
-on, so its score is too good**: expect less on new data, and compare it with what the best of so \
-many trials is expected to score (below), never with the mean of another recipe."""
+on, so its score is too good**: expect less on new data, and compare it with what the best of \
+{so_many} is expected to score (below{arms}), never with the mean of another recipe."""
 HOW_NAMED = "Named by its number, by whoever exported it."
 HOW_FAILED = f"""\
 {HOW_NAMED} **This trial failed**: it is {MEANING}."""

@@ -115,9 +115,11 @@ def usable(sweep: Sweep, members: Sequence[Member], at_least: int) -> list[Membe
 def _chosen_best(sweep: Sweep, best: Member, arm: str | None) -> str:
     """How the best trial came to be it, in Markdown."""
     among = plural(len(in_arm(sweep, arm)), "trial")
+    so_many, arms = "so many trials", ""
     if arm is None and len(sweep.arms) > 1:
         among += f" in {len(sweep.arms)} arms"
-    return HOW_BEST.format(among=among, metric=best.row["metric"])
+        so_many, arms = "its arm's trials", "; the best of several arms scores more"
+    return HOW_BEST.format(among=among, metric=best.row["metric"], so_many=so_many, arms=arms)
 
 
 def _single(sweep: Sweep, member: Member, how: str, writer: Writer, folder: Path) -> str:

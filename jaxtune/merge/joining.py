@@ -22,6 +22,7 @@ from jaxtune.storage.paths import (
     MANIFEST,
     PARAMS,
     PREDICTIONS,
+    SENTENCES,
     TENSORBOARD,
 )
 from jaxtune.storage.results import further_sets
@@ -100,9 +101,9 @@ def _copy(found: Mapping[int, Finished], folder: Path) -> None:
 
 
 def _copy_shared(out: Path, folder: Path) -> None:
-    """What all trials share: config, classes, labels, and the ids of further sets."""
+    """What all trials share: config, classes, labels, sentences, and the ids of further sets."""
     further = [Path(PREDICTIONS, name) for name in further_sets(out)]
-    shared = [Path(CONFIG), Path(CLASSES), Path(LABELS)]
+    shared = [Path(CONFIG), Path(CLASSES), Path(LABELS), Path(SENTENCES)]
     for own in further:
         shared += [own / IDS, own / Path(LABELS).name]
     for file in shared:

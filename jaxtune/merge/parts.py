@@ -9,13 +9,20 @@ import numpy as np
 from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.config.parse import Settings, from_settings
 from jaxtune.config.trials import make_trials
+from jaxtune.core.entities import same_lengths
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text
 from jaxtune.core.words import listed
 from jaxtune.storage.inputs import changes, recorded_inputs
 from jaxtune.storage.out_folder import check_trial
 from jaxtune.storage.paths import CONFIG, MANIFEST
-from jaxtune.storage.results import further_sets, read_classes, read_ids, read_labels
+from jaxtune.storage.results import (
+    further_sets,
+    read_classes,
+    read_ids,
+    read_labels,
+    read_sentences,
+)
 from jaxtune.storage.same_config import config_changes
 from jaxtune.storage.trial_rows import OWN, SAVED, Row, check_rows
 
@@ -124,6 +131,7 @@ def _differences(one: Path, other: Path) -> list[tuple[str, bool]]:
     return [
         ("classes", read_classes(one) != read_classes(other)),
         ("dev labels", not np.array_equal(read_labels(one), read_labels(other))),
+        ("sentences", not same_lengths(read_sentences(one), read_sentences(other))),
         (f"further sets ({listed(sets[1])})", sets[0] != sets[1]),
         *((f"examples of {name}", differ) for name, differ in ids),
     ]

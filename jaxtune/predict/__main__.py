@@ -1,5 +1,6 @@
 """`jaxtune predict`: what trained models answer to new texts, or to GLUE's test split."""
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ def predict(config: PredictConfig) -> None:
             "One of --file, --glue and --representations is wanted: texts to answer, the zip file"
             " of a submission to GLUE, or a comparison of a sweep's trials."
         )
+    _check_used(config)
     if config.glue is not None:
         from jaxtune.predict.glue_submission import write_submission
 
@@ -53,6 +55,17 @@ def predict(config: PredictConfig) -> None:
 
     devices.set_up()
     answer_file(members_of(config), config.file, target)
+
+
+def _check_used(config: PredictConfig) -> None:
+    """Raises UserError for a flag that would change nothing."""
+    mode = "representations" if config.representations else "glue"
+    used = {"representations": ("model",), "glue": ("trial", "arm")}[mode]
+    if config.file is not None:
+        return
+    for field in dataclasses.fields(config)[1:]:
+        if field.name not in (mode, *used) and getattr(config, field.name) != field.default:
+            raise UserError(f"--{field.name} is given, which --{mode} does not use; leave it out.")
 
 
 def check_target(file: Path, flag: str) -> None:

@@ -16,6 +16,7 @@ from jaxtune.report.figures import plot_expected_best, plot_gradient_norms, plot
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.sources import Source, read_sources
 from jaxtune.report.statements import Comparison, Verdict
+from jaxtune.stats.arms import by_arm
 from jaxtune.stats.describe import summarise
 from jaxtune.storage.paths import CONFIG
 from jaxtune.storage.results import (
@@ -57,11 +58,15 @@ class Results:
 
     @cached_property
     def arms(self) -> pd.DataFrame:
-        """A row per arm: n, mean, std (ddof 1), order statistics, failures with 95 % interval."""
-        rows = [row for source in self._sources for row in source.rows]
-        names = dict.fromkeys(row["arm"] for row in rows)
-        summaries = {arm: summarise([row for row in rows if row["arm"] == arm]) for arm in names}
-        return pd.DataFrame.from_dict(summaries, orient="index").rename_axis("arm")
+        """A row per arm: n, mean, std (ddof 1), order statistics, failures with 95 % interval.
+
+        With a first column `folder` where several tasks have arms of one name: scores of tasks have
+        no mean.
+        """
+        tables = {source.name: _summaries(source) for source in self._sources}
+        if pd.concat(tables.values()).index.is_unique:
+            return pd.concat(tables.values())
+        return pd.concat(tables, names=["folder"]).reset_index("folder")
 
     @cached_property
     def predictions(self) -> dict[Any, Any]:
@@ -109,15 +114,17 @@ class Results:
         status = tuple(source.status for source in self._sources if source.status)
         return Verdict(status, self.findings.verdict)
 
-    def compare(self, one: str, other: str) -> Comparison:
+    def compare(self, one: Any, other: Any) -> Comparison:
         """Two arms by name: differences with intervals, p-values, and a sentence.
 
         Raises UserError for a name that no arm has, and where trials were kept for their score.
         """
         arms = {found.arm.name: found.arm for found in self.findings.arms}
         for name in (one, other):
-            if name not in arms:
-                raise UserError(f"There is no arm {name!r}; {_suggestion(name, arms)}")
+            if not isinstance(name, str) or name not in arms:
+                raise UserError(f"There is no arm {name!r}; {_suggestion(str(name), arms)}")
+        if len(arms) == 1:
+            raise UserError(f"{one!r} is the only arm, and there is nothing to compare it with.")
         if one == other:
             raise UserError(f"{one!r} is given twice; give two arms of {', '.join(arms)}.")
         verdict = self.findings.verdict
@@ -153,6 +160,11 @@ class Results:
     def _by_folder(self, read: Callable[[Source], Any]) -> Any:
         found = {source.name: read(source) for source in self._sources}
         return next(iter(found.values())) if len(found) == 1 else found
+
+
+def _summaries(source: Source) -> pd.DataFrame:
+    found = {arm: summarise(rows) for arm, rows in by_arm(source.rows).items()}
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("arm")
 
 
 def _config(source: Source) -> dict[str, Any]:

@@ -94,12 +94,27 @@ def in_card(folder, line):
     return float(found[1])
 
 
+def test_the_best_of_several_arms_is_set_beside_its_arms_best_and_says_so(swept, tmp_path):
+    assert export(swept, "best", tmp_path / "all") == 0
+    assert export(swept, "best", tmp_path / "one", "--arm", LEARNS) == 0
+    cards = [(tmp_path / each / "README.md").read_text() for each in ("all", "one")]
+    assert "The best of 10 trials in 2 arms" in cards[0]
+    assert (
+        "its arm's trials is expected to score (below; the best of several arms scores more)"
+        in (cards[0])
+    )
+    assert "The best of 5 trials, by" in cards[1]
+    assert "the best of so many trials is expected to score (below)" in cards[1]
+
+
 def test_a_sweep_of_the_attention_kernel_is_exported_where_there_is_none(swept, tmp_path, capsys):
     """As one of a GPU is on a CPU; a missing final is said with the best that is there."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     config = out / "config.yaml"
-    config.write_text(config.read_text() + "attention: kernel\n")
+    text = config.read_text()
+    assert "attention: products\n" in text
+    config.write_text(text.replace("attention: products\n", "attention: kernel\n"))
     number = usable(out).trial.iloc[0]
     assert export(out, number, tmp_path / "hf") == 0
     shutil.rmtree(out / "params" / f"{number:05d}" / "final")

@@ -138,6 +138,11 @@ def test_refusals(out, files, tmp_path, capsys):
             "One of --file, --glue and --representations is wanted",
         ),
         ([out, out, "--file", texts], "2 folders are given"),
+        (
+            [out, "--representations", "--arm", "learning_rate=0.001"],
+            "--arm is given, which --representations does not use; leave it out.",
+        ),
+        ([out, "--glue", "x.zip", "--step", "best"], "--step is given, which --glue does not use"),
         ([tmp_path, "--file", texts], "is no sweep's folder"),
         ([adapters, "--file", texts], "holds adapters without their base, which are not read here"),
         ([out, "--file", texts, "--out", there], f"{there} exists; give another --out"),

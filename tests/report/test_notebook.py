@@ -4,6 +4,7 @@ import ast
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.core import console
 from jaxtune.core.signals import SIGNALS, Interruption
+from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.check_settings import with_length_in_use
 
@@ -90,6 +92,18 @@ def test_tables(results):
     assert results.arms.loc[FALSE, "std"] == pytest.approx(scores.std())
 
 
+def test_arms_of_several_tasks_are_kept_apart(results, tmp_path):
+    """Their scores have no mean together."""
+    other = tmp_path / "other"
+    shutil.copytree(results.outs[0], other)
+    rewrite_rows(other, [respelled(row, {"task": "rte"}) for row in read_rows(other)])
+    arms = jaxtune.load_results(results.outs[0], other).arms
+    assert arms.columns[0] == "folder"
+    assert [*zip(arms.folder, arms.index, arms.n, strict=True)] == [
+        (folder, arm, 8) for folder in ("out", "other") for arm in (FALSE, TRUE)
+    ]
+
+
 def test_the_verdict_prints_and_shows_itself(results):
     numbers = results.findings.verdict
     text = repr(results.verdict)
@@ -139,6 +153,9 @@ def test_a_comparison_is_of_the_first_against_the_second(results):
         ("bias_correction=tru", FALSE, "did you mean 'bias_correction=true'"),
         (TRUE, "bias", "There is no arm 'bias'"),
         (TRUE, TRUE, "is given twice"),
+        (None, TRUE, "There is no arm None; did you mean"),
+        (TRUE, False, "There is no arm False; did you mean 'bias_correction=false'"),
+        (["x"], TRUE, "There is no arm"),
     ],
 )
 def test_a_wrong_arm_is_named_with_the_nearest(results, one, other, sentence):

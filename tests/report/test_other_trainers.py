@@ -88,6 +88,32 @@ def test_a_diverged_run_of_the_trainer_has_failed(tmp_path, capsys):
     assert "1 of 9 in [wd=0]) count as failed" in said(capsys, tmp_path, "--floor", "0.5")
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_a_diverged_run_is_no_score_where_there_is_no_floor(tmp_path, capsys, number):
+    """Its arm had a mean of nan, against which any other was better."""
+    write_states(tmp_path)
+    (tmp_path / "wd=0" / "seed_0" / "all_results.json").write_text(f'{{"eval_accuracy": {number}}}')
+    error = said(capsys, tmp_path, status=1)
+    assert "has no finite score" in error
+    assert error.count("\n") == 1
+
+
+def test_runs_behind_links_are_read_once(tmp_path, capsys):
+    """Runs may lie on another disk; `latest` is one that is read anyway, and a loop is none."""
+    write_states(tmp_path / "runs")
+    kept = tmp_path / "disk" / "run"
+    (tmp_path / "runs" / "wd=0" / "seed_8").rename(tmp_path / "seed_8")
+    kept.parent.mkdir()
+    (tmp_path / "seed_8").rename(kept)
+    (tmp_path / "runs" / "wd=0" / "seed_8").symlink_to(kept)
+    (tmp_path / "runs" / "wd=0" / "latest").symlink_to(tmp_path / "runs" / "wd=0" / "seed_3")
+    (tmp_path / "runs" / "wd=0.1" / "up").symlink_to(tmp_path)
+    said(capsys, tmp_path / "runs", "--floor", "0.5")
+    trials = pd.read_csv(tmp_path / "runs" / "trials.csv")
+    assert trials.seed.tolist() == [*range(9), *range(9)]
+    assert trials.final.tolist() == [*SCORES["wd=0"], *SCORES["wd=0.1"]]
+
+
 def test_event_folders(tmp_path, capsys):
     """Of tensorboardX and of PyTorch, one of them cut off in its last record; arm and seed in one
     name.

@@ -25,6 +25,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.failure import trivial_floor
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.reading import sentences
+from jaxtune.merge.__main__ import main as merge
 from jaxtune.predict.__main__ import main as predict
 from jaxtune.report.__main__ import main as report
 from jaxtune.storage.out_folder import check_labels
@@ -55,6 +56,23 @@ def out(tiny, files, tmp_path_factory):
     flags += ["--more_dev_files", f"more={files['more']}"]
     assert main(command(tiny, files["train"], files["dev"], out, *flags)) == 0
     return out
+
+
+def test_shards_are_joined_with_their_sentences(tiny, files, tmp_path, capsys):
+    """Without them the joined sweep could not go on, and its dev set's luck was not known."""
+    for shard in ("1/2", "2/2"):
+        flags = ["--shard", shard]
+        assert main(command(tiny, files["train"], files["dev"], tmp_path / "out", *flags)) == 0
+    shards = sorted((tmp_path / "out").iterdir())
+    assert merge([*map(str, shards), "--to", str(tmp_path / "to")]) == 0
+    results = jaxtune.load_results(tmp_path / "to")
+    np.testing.assert_array_equal(results.sentences, right(40, 2)[1])
+    lengths = np.load(shards[1] / "predictions" / "sentences.npy")
+    lengths[:2] += 1, -1
+    np.save(shards[1] / "predictions" / "sentences.npy", lengths)
+    capsys.readouterr()
+    assert merge([*map(str, shards), "--to", str(tmp_path / "other")]) == 1
+    assert "has other sentences than" in capsys.readouterr().err
 
 
 def test_rows_are_scored_against_what_stands_beside_them(out):

@@ -215,6 +215,12 @@ def test_an_interruption_that_a_library_swallowed_is_known_to_the_next(usual_sig
         assert not Interruption()
 
 
+def test_texts_are_recorded_as_they_are():
+    """A class may be called True, and a child process would be given another one."""
+    flags = jaxtune._as_flags({"classes": ["None", "True"], "packing": np.bool_(False)})
+    assert flags == ["--classes", "None", "True", "--packing", "false"]
+
+
 def test_numbers_of_numpy_and_jax_are_settings(tiny, tmp_path):
     import jax.numpy as jnp
 

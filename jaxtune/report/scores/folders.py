@@ -2,6 +2,7 @@
 where the runs lie, and what their folders' names say of arm and seed.
 """
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
         if name not in log.last:
             without.append(str(run.path.relative_to(folder)))
             continue
-        score = log.last[name]
+        score = log.last[name] if math.isfinite(log.last[name]) else None  # of a run that diverged
         runs.append(
             Run(
                 str(run.path),
@@ -95,8 +96,7 @@ def _curves(log: Logged, name: str) -> dict[str, Curve]:
 
 
 def _run_folders(top: Path) -> Iterator[RunFolder]:
-    for place, folders, _ in os.walk(top):
-        path = Path(place)
+    for path, folders in _walked(top):
         state, own = trainer.files_of(path), events.files_of(path)
         nested = [f for inner in sorted(path.glob(f"{TRAINERS_EVENTS}/*")) for f in _events(inner)]
         if state or own:
@@ -106,6 +106,21 @@ def _run_folders(top: Path) -> Iterator[RunFolder]:
         elif nested:
             folders[:] = []
             yield RunFolder(path, *_arm_and_seed(top, path), [], nested)
+
+
+def _walked(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder once, and those in it, from which what is not to be walked is taken. Links are
+    followed, for runs may lie on another disk, but not back to what is walked anyway (`latest`).
+    """
+    whole, seen = top.resolve(), set[Path]()
+    for place, folders, _ in os.walk(top, followlinks=True):
+        path, real = Path(place), Path(place).resolve()
+        back = real.is_relative_to(whole) or whole.is_relative_to(real)
+        if real in seen or (path != top and path.is_symlink() and back):
+            folders[:] = []
+            continue
+        seen.add(real)
+        yield path, folders
 
 
 def _events(folder: Path) -> list[Path]:
