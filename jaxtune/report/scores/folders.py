@@ -53,7 +53,9 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
         if name not in log.last:
             without.append(str(run.path.relative_to(folder)))
             continue
-        score = log.last[name] if math.isfinite(log.last[name]) else None  # of a run that diverged
+        score = log.last[name]
+        if score is not None and not math.isfinite(score):  # of a run that has diverged
+            score = None
         runs.append(
             Run(
                 str(run.path),
