@@ -12,7 +12,8 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import replace_file
-from jaxtune.models.pretrained import locate
+from jaxtune.core.words import plural
+from jaxtune.models.pretrained import locate, read_config
 from jaxtune.storage.paths import HISTORY
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.settings import StudyConfig
@@ -122,7 +123,7 @@ class Study:
         out = self.config.out / SWEEPS / "-".join(parts)
         if out in self.finished:
             return out
-        values = self._shared_fields(model) | fields
+        values = self._shared_fields(task, model) | fields
         values |= {"model": model, "task": task, "out": str(out), "dry_run": self.config.dry_run}
         argv = [flag for field, value in values.items() for flag in _flags(f"--{field}", [value])]
         for field, swept in (grid or {}).items():
@@ -132,12 +133,12 @@ class Study:
         self.finished.add(out)
         return out
 
-    def _shared_fields(self, model: str) -> dict[str, Any]:
+    def _shared_fields(self, task: str, model: str) -> dict[str, Any]:
         config = self.config
-        values = dict(MINIATURE_SETTINGS) if self.task == MINIATURE else {}
+        values = dict(MINIATURE_SETTINGS) if task == MINIATURE else {}
         values |= family_settings(model)
         values |= {
-            "data_dir": config.data_dir if self.task != MINIATURE else None,
+            "data_dir": config.data_dir if task != MINIATURE else None,
             "random_weights": config.random_weights,
             "precision": config.precision,
             "train_examples": config.train_examples,
@@ -187,6 +188,20 @@ def check_models(models: Sequence[str]) -> None:
                 " rename a folder."
             )
         family_settings(model)
+
+
+def by_depth(models: Sequence[str]) -> list[str]:
+    """Shallow to deep, in whatever order they are given; UserError where two are as deep."""
+    by_layers: dict[int, str] = {}
+    for model in models:
+        layers = read_config(locate(model))[0].num_layers
+        other = by_layers.setdefault(layers, model)
+        if other != model:
+            raise UserError(
+                f"{other} and {model} of depth_models both have {plural(layers, 'layer')}; give"
+                " models of different depths."
+            )
+    return [by_layers[layers] for layers in sorted(by_layers)]
 
 
 def clear(folder: Path, *suffixes: str) -> None:

@@ -1,5 +1,6 @@
 """The models of the study `correction`, of equal pre-training, and its plan in numbers."""
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -116,9 +117,10 @@ def equal_ones(models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
     """Models that have learnt what others have, and those that are left out."""
     deepest = max(model.wanted.layers for model in models)
     losses = [model.loss for model in models if model.wanted.layers == deepest]
-    most = statistics.median(losses) + MOST_ABOVE
+    # A pre-training that diverged has a loss that is no number: it is left out, and moves nothing.
+    most = statistics.median(filter(math.isfinite, losses)) + MOST_ABOVE
     kept = [model for model in models if model.loss <= most]
-    return kept, [model for model in models if model.loss > most]
+    return kept, [model for model in models if not model.loss <= most]
 
 
 def _num_trials(study: Study, wanted: Wanted) -> int:

@@ -39,15 +39,24 @@ class Chosen(NamedTuple):
     rule: str
 
 
+def not_diverged(rows: pd.DataFrame) -> pd.DataFrame:
+    """Trials whose losses, norms and parameters are numbers to the end."""
+    return rows[~rows["diverged"].astype(bool)]
+
+
 def choose(trials: pd.DataFrame, count: int, sweep: Path | str) -> Chosen:
     """The failed and the successful trials with the lowest numbers, at most `count` of each.
 
-    By rule and never by eye: raises NothingToShowError where the trials hold no failed, or no
-    successful one; `sweep` is for the sentence.
+    By rule and never by eye; diverged ones are left out, for there is nothing of them to measure.
+    Raises NothingToShowError where the others hold no failed, or no successful one; `sweep` is for
+    the sentence.
     """
-    lost = trials["failed"].astype(bool)
     arms = " and ".join(f"[{arm}]" for arm in trials["arm"].unique())
     of = f"{arms} in the sweep {Path(sweep).name}"
+    if num_diverged := int(trials["diverged"].sum()):
+        of += f" (without {num_diverged} that diverged)"
+    trials = not_diverged(trials)
+    lost = trials["failed"].astype(bool)
     numbers = {
         kind: tuple(sorted(trials.loc[flags, "trial"].tolist())[:count])
         for kind, flags in (("failed", lost), ("successful", ~lost))

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from jaxtune.core.console import console, duration, say
 from jaxtune.core.files import write_text
-from jaxtune.study.context import PlannedOnlyError, Study, check_models, clear
+from jaxtune.study.context import PlannedOnlyError, Study, by_depth, check_models, clear
 from jaxtune.study.drawing.draw import draw
 from jaxtune.study.finding import HOLDS, Finding, write_finding
 from jaxtune.study.measures import NothingToShowError
@@ -49,6 +49,7 @@ def _check(config: StudyConfig, asked: Sequence[str]) -> None:
         check_models([config.model, *config.more_models])
     if "depth" in asked:
         check_models(config.depth_models)
+        by_depth(config.depth_models)
 
 
 def _run(study: Study, figure: str, argv: Sequence[str]) -> Finding:

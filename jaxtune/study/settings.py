@@ -3,6 +3,7 @@ configs/study/paper.yaml.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,11 +124,11 @@ class StudyConfig:
 
     # depth
     depth_layers: tuple[int, ...] = (4, 12, 24)
-    """Depths to pre-train, shallow to deep; each grows by stacking through those before it."""
+    """Depths to pre-train, each a larger multiple of the one before: it grows by stacking."""
     depth_steps: tuple[int, ...] = (2500, 500, 700)
     """Pre-training steps of the stages, one per depth and the same for each model."""
     depth_models: tuple[str, ...] = ()
-    """Models to compare in place of three miniatures pre-trained here, shallow to deep."""
+    """Models of different depths to compare in place of three miniatures pre-trained here."""
 
     # correction (and depth_layers and depth_steps, of which it takes the two deepest)
     pretrainings: int = 3
@@ -222,12 +223,27 @@ def check(config: StudyConfig) -> None:
     rates = ("learning_rate", "stable_learning_rate", "learning_rates", "ablation_learning_rates")
     check_between(config, 0, math.inf, (*rates, "post_norm_rates", "pre_norm_rates"))
     check_between(config, 0, 1, ("mask_rate", "mixout", "second_b2", "long_warmup", "b2_values"))
-    if len(config.depth_layers) < 2:
-        raise UserError(f"depth_layers is {config.depth_layers}; give two depths or more.")
+    _check_depths(config)
     if not config.surface_low < config.surface_high:
         raise UserError(
             f"surface_low is {config.surface_low} and surface_high {config.surface_high}; give the"
             " smaller number first."
+        )
+
+
+def _check_depths(config: StudyConfig) -> None:
+    """There has to be a shallower model to compare a deeper one with."""
+    layers = config.depth_layers
+    grows = all(deep > low and deep % low == 0 for low, deep in itertools.pairwise(layers))
+    if len(layers) < 2 or not grows:
+        raise UserError(
+            f"depth_layers is {layers}; give two depths or more, each a larger multiple of the one"
+            " before."
+        )
+    if len({*config.depth_models}) == 1:
+        raise UserError(
+            f"depth_models is {config.depth_models}; give two different ones or more, or leave it"
+            " out to compare miniatures that are pre-trained here."
         )
 
 

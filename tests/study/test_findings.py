@@ -4,34 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
-from studies import add_sweep, made_up_study, vanishing
+from studies import add_sweep, made_up_study, pictures, vanishing
 
-from jaxtune.study.drawing.draw import draw
 from jaxtune.study.figures import (
     ablation,
     baselines,
     bias_correction,
-    depth,
     generalization,
     gradient_norms,
     small_data,
     training_curves,
 )
 from jaxtune.study.finding import agreement
-from jaxtune.study.measures import NothingToShowError, choose
+from jaxtune.study.measures import NothingToShowError, choose, share_of
 
 OFF, ON = {"bias_correction": False}, {"bias_correction": True}
 BAD, GOOD = [0.6] * 7 + [0.9], [0.80, 0.82, 0.84, 0.86, 0.88, 0.90, 0.92, 0.94]
 STEADY = [0.950, 0.952, 0.954, 0.956, 0.958, 0.960, 0.962, 0.964]
-
-
-def pictures(folder):
-    names = [file.name for file in draw(folder)]
-    assert all((folder / name).stat().st_size > 2000 for name in names)
-    for name in names:
-        if name.endswith(".svg"):  # powers of ten that were not set as such
-            assert "mathdefault" not in (folder / name).read_text()
-    return sorted({name.rsplit(".", 1)[0] for name in names})
 
 
 @pytest.fixture
@@ -144,11 +133,17 @@ def test_no_other_trial_is_picked(study, module, scores):
         module.run(study)
 
 
-def test_a_diverged_trial_is_a_failed_one(study):
+def test_a_diverged_trial_counts_as_failed_and_is_not_shown(study):
     sweep = add_sweep(study, "main", [(OFF, [0.9, None, 0.6, 0.8])])
-    chosen = choose(study.rows(sweep), 1, sweep)
-    assert (chosen.failed, chosen.successful) == ((1,), (0,))
-    assert study.rows(sweep)["final"].tolist() == [0.9, 0.6, 0.6, 0.8]
+    rows = study.rows(sweep)
+    chosen = choose(rows, 1, sweep)
+    assert (chosen.failed, chosen.successful) == ((2,), (0,))
+    assert "main-miniature (without 1 that diverged): failed 2, successful 0" in chosen.rule
+    assert rows["final"].tolist() == [0.9, 0.6, 0.6, 0.8]
+    assert share_of(rows).count == 2
+    words = r"None of the 2 trials of .* \(without 1 that diverged\) is a failed one"
+    with pytest.raises(NothingToShowError, match=words):
+        choose(rows[rows["trial"] != 2], 1, sweep)
 
 
 def ablation_arms(loss):
@@ -283,27 +278,3 @@ def test_bias_correction(study, main):
 )
 def test_agreement(parts, expected):
     assert agreement(parts) == expected
-
-
-def depths(tmp_path, *failed):
-    """Models of three depths, of whose eight trials without correction so many fail."""
-    names = ("shallow", "middle", "deep")
-    study = made_up_study(tmp_path, depth_models=names)
-    for name, count in zip(names, failed, strict=True):
-        scores = [0.6] * count + GOOD[count:]
-        add_sweep(study, f"depth-{name}", [(OFF, scores), (ON, GOOD)], model=name)
-    return study
-
-
-def test_depth_makes_it_fail(tmp_path):
-    study = depths(tmp_path, 0, 2, 7)
-    finding = depth.run(study)
-    assert finding.agrees == "yes"
-    assert "deep: 7 of 8 failed" in finding.here
-    assert finding.claims[1].found.startswith("7 of 8 against 0 of 8 failed, +88 points")
-    assert pictures(study.folder("depth")) == ["figure"]
-
-
-@pytest.mark.parametrize(("failed", "agrees"), [((7, 2, 0), "no"), ((2, 2, 3), "in part")])
-def test_depth_does_not(tmp_path, failed, agrees):
-    assert depth.run(depths(tmp_path, *failed)).agrees == agrees

@@ -268,7 +268,12 @@ def test_a_bad_config_is_one_sentence(tmp_path, text, said, capsys):
         (("--num_seeds", "-3"), "num_seeds is -3; give a number of at least 1."),
         (("--mask_rate", "7"), "mask_rate is 7.0; give a number above 0 and below 1."),
         (("--learning_rates", "1e-4", "0"), "learning_rates is 0.0; give a number above 0"),
-        (("--depth_layers", "4"), "depth_layers is (4,); give two depths or more."),
+        (("--depth_layers", "4"), "depth_layers is (4,); give two depths or more, each a larger"),
+        (("--depth_layers", "12", "4"), "depth_layers is (12, 4); give two depths or more, each"),
+        (("--depth_layers", "4", "4"), "depth_layers is (4, 4); give two depths or more, each"),
+        (("--depth_layers", "4", "6"), "depth_layers is (4, 6); give two depths or more, each"),
+        (("--depth_models", "X"), "depth_models is ('X',); give two different ones or more, or"),
+        (("--depth_models", "X", "X"), "depth_models is ('X', 'X'); give two different ones or"),
         (("--surface_low", "2"), "surface_low is 2.0 and surface_high 1.5; give the smaller"),
     ],
 )

@@ -11,6 +11,7 @@ from jaxtune.core.records import StepRecords
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.study.context import SWEEPS, Study
+from jaxtune.study.drawing.draw import draw
 from jaxtune.study.settings import StudyConfig
 
 KINDS = ("query", "key", "value", "attention_output", "intermediate", "output", "layer")
@@ -65,6 +66,16 @@ def vanishing(row, steps):
         bottom = [name.startswith("layer_00") for name in NORMS]
         norms[:, bottom] *= 10 ** (-3 * down)[:, None]
     return loss, norms, {20: 0.6, NUM_STEPS: row["final"]}
+
+
+def pictures(folder):
+    """Draws a study's files; the names of its pictures, without their endings."""
+    names = [file.name for file in draw(folder)]
+    assert all((folder / name).stat().st_size > 2000 for name in names)
+    for name in names:
+        if name.endswith(".svg"):  # powers of ten that were not set as such
+            assert "mathdefault" not in (folder / name).read_text()
+    return sorted({name.rsplit(".", 1)[0] for name in names})
 
 
 def _write_files(out, row, curves):

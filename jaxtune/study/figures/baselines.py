@@ -9,7 +9,15 @@ from jaxtune.stats.hypothesis_tests import brown_forsythe
 from jaxtune.stats.wording import show_p
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Claim, Finding, plain
-from jaxtune.study.measures import ALPHA, arm_numbers, arm_words, by_correction, joined, score_table
+from jaxtune.study.measures import (
+    ALPHA,
+    arm_numbers,
+    arm_of,
+    arm_words,
+    by_correction,
+    joined,
+    score_table,
+)
 
 TITLE = "Figure 1 and table 1: three recipes over seeds"
 PAPER = (
@@ -73,12 +81,13 @@ def _sweeps(study: Study, task: str) -> list[Any]:
 def _judge(task: str, rows: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], list[Claim]]:
     """Which parts of the paper's claim hold on one task, for the recommended recipe (mosbach)."""
     finals = {name: own["final"].to_numpy(float) for name, own in rows.items()}
-    stds = {name: float(np.std(final, ddof=1)) for name, final in finals.items()}
+    stds = {name: arm_of(own).std for name, own in rows.items()}
     means = {name: float(final.mean()) for name, final in finals.items()}
     second = min((name for name in rows if name != "mosbach"), key=stds.__getitem__)
     test = brown_forsythe(finals["mosbach"], finals[second])
     failed = int(rows["mosbach"]["failed"].sum())
-    smallest = stds["mosbach"] < stds[second]
+    # One seed has no std, and may have the smallest.
+    smallest = None if np.isnan([*stds.values()]).any() else stds["mosbach"] < stds[second]
     shown = test.p is not None and test.p < ALPHA
     holds = {
         "smallest_std": smallest,
@@ -102,4 +111,7 @@ def _judge(task: str, rows: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], li
 
 
 def _of_each(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+    return ", ".join(
+        f"{name} {'-' if np.isnan(value) else format(value, '.3f')}"
+        for name, value in values.items()
+    )

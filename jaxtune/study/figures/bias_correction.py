@@ -193,14 +193,19 @@ def _about_b2(own: pd.DataFrame) -> tuple[list[Claim], dict[str, Estimate]]:
 
 
 def _smaller(one: Estimate, other: Estimate) -> bool | None:
-    """Whether one difference is below another, their intervals apart."""
-    assert one.low is not None
-    assert one.high is not None
-    assert other.low is not None
-    assert other.high is not None
-    if one.high < other.low:
+    """Whether one change is smaller than another, up or down, their intervals apart."""
+    (low, high), (other_low, other_high) = map(_size, (one, other))
+    if high < other_low:
         return True
-    return False if one.low > other.high else None
+    return False if low > other_high else None
+
+
+def _size(change: Estimate) -> tuple[float, float]:
+    """The interval of a change without its sign."""
+    assert change.low is not None
+    assert change.high is not None
+    near, far = sorted((abs(change.low), abs(change.high)))
+    return (0.0 if change.low <= 0 <= change.high else near), far
 
 
 def _about_rates(grid: pd.DataFrame) -> Part:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jaxtune.core.errors import UserError
 from jaxtune.models.pretrained import locate
-from jaxtune.study.context import BOTH_ARMS, MINIATURE, Study, write_table
+from jaxtune.study.context import BOTH_ARMS, MINIATURE, Study, by_depth, write_table
 from jaxtune.study.finding import Claim, Finding, plain, show_share
 from jaxtune.study.measures import (
     arm_numbers,
@@ -26,7 +26,7 @@ PAPER = (
 
 def run(study: Study) -> Finding:
     """Both arms of the default recipe on every depth."""
-    given = study.config.depth_models
+    given = by_depth(study.config.depth_models)
     if not given and study.task != MINIATURE:
         raise UserError(
             "depth pre-trains miniatures only for the task miniature; name the models to compare"

@@ -29,7 +29,7 @@ from jaxtune.study.layer_replacement import (
     hide_words,
     perplexity,
 )
-from jaxtune.study.measures import choose, joined
+from jaxtune.study.measures import by_correction, choose, joined, not_diverged
 from jaxtune.study.settings import check_text
 
 TITLE = "Figure 2: forgetting, and what failed trials learn instead"
@@ -62,7 +62,8 @@ class Measured(NamedTuple):
     @property
     def mended(self) -> int:
         """The fewest top layers to put back for a perplexity near the pre-trained one for good."""
-        high = np.flatnonzero(self.perplexity > MENDED * self.perplexity[-1])
+        # So that one that is no number is no low one.
+        high = np.flatnonzero(~(self.perplexity <= MENDED * self.perplexity[-1]))
         return int(high[-1]) + 1 if high.size else 0
 
     def numbers(self) -> dict[str, Any]:
@@ -92,8 +93,9 @@ def run(study: Study) -> Finding:
     asked = _ask(study)
     sweep = study.main()
     rows = study.rows(sweep)
-    arm = rows[~rows["bias_correction"] & ~rows["diverged"]]
+    arm, _ = by_correction(rows)
     chosen = choose(arm, config.shown_trials, sweep)
+    arm = not_diverged(arm)
     corrected = rows[rows["bias_correction"] & ~rows["failed"]]["trial"].tolist()
     corrected = corrected[: config.shown_trials]
     kinds = dict.fromkeys(chosen.failed, FAILED) | dict.fromkeys(chosen.successful, SUCCESSFUL)
@@ -106,7 +108,7 @@ def run(study: Study) -> Finding:
     write_table(folder / "curves.parquet", _curves(study, sweep, arm, failed))
     floor = None if kept.task.num_labels == 1 else constant_loss(kept.task.train.labels)
     notes = [
-        f"Shown: {chosen.rule}; without diverged trials, which have no parameters to ask. Beside"
+        f"Shown: {chosen.rule}; diverged trials have no parameters to ask. Beside"
         " them, and outside the rule, the lowest successful ones with correction:"
         f" {', '.join(map(str, corrected)) or 'there is none'}.",
         asked.about,

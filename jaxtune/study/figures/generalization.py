@@ -9,7 +9,7 @@ from jaxtune.stats.intervals import Estimate, Reduced, bootstrap, mean_interval
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.figures.ablation import ablation_sweep
 from jaxtune.study.finding import Claim, Finding, above, plain, show
-from jaxtune.study.measures import NothingToShowError, score_table
+from jaxtune.study.measures import NothingToShowError, not_diverged, score_table
 
 TITLE = "Figure 8: dev metric over training, and against the final training loss"
 PAPER = (
@@ -23,7 +23,8 @@ PAPER = (
 def run(study: Study) -> Finding:
     """The recommended recipe's trials over training, and the ablation's at their end."""
     stable_sweep, ablation = study.stable(), ablation_sweep(study)
-    stable, trials = study.rows(stable_sweep), study.rows(ablation)
+    stable, of_all = study.rows(stable_sweep), study.rows(ablation)
+    trials = not_diverged(of_all)
     successful = stable.loc[~stable["failed"], "trial"].tolist()
     if not successful:
         raise NothingToShowError(
@@ -58,13 +59,14 @@ def run(study: Study) -> Finding:
                 "change": change,
                 "spearman": correlation,
                 "low_loss_minus_rest": gain,
-                "lowest_loss": np.nanmin(loss),
+                "lowest_loss": min(loss, default=None),
             }
         ),
         notes=[
             f"Curves: the lowest trial numbers of the sweep {stable_sweep.name} that did not fail,"
             f" {shown}.",
-            "Final training loss: mean over the last epoch, dropout on.",
+            "Final training loss: mean over the last epoch, dropout on. A diverged trial has none:"
+            f" (b) is about the {len(trials)} of {len(of_all)} trials that did not diverge.",
             "A number is lower, or falls, where its interval lies below 0.",
         ],
     )

@@ -10,7 +10,14 @@ from jaxtune.stats.hypothesis_tests import mann_whitney
 from jaxtune.stats.wording import show_p
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.finding import Claim, Finding, plain
-from jaxtune.study.measures import ALPHA, NothingToShowError, by_correction, choose, joined
+from jaxtune.study.measures import (
+    ALPHA,
+    NothingToShowError,
+    by_correction,
+    choose,
+    joined,
+    not_diverged,
+)
 
 TITLE = "Figures 4 and 10 to 12: gradient norms of failed and successful trials"
 PAPER = (
@@ -39,7 +46,7 @@ def run(study: Study) -> Finding:
                 raise
             claims.append(Claim(f"{name}: gradients of failed trials vanish", str(nothing), None))
             continue
-        norms = _norms(study, sweep, rows)
+        norms = _norms(study, sweep, not_diverged(rows))
         shown = norms[norms["trial"].isin([*chosen.failed, *chosen.successful])]
         tables.append(shown.assign(model=name))
         numbers[name], own, words = _judge(name, norms)
@@ -51,7 +58,8 @@ def run(study: Study) -> Finding:
     write_table(study.folder("gradient_norms") / "norms.parquet", joined(tables))
     notes += [
         f"Late: the median over the second half of the steps. Early: over the first {EARLY} logged"
-        " ones. Medians over all trials without bias correction.",
+        " ones. Medians over all trials without bias correction that did not diverge: the norms of"
+        " the others are no numbers.",
         f"L2 norms before clipping, every {config.log_every} steps; an ALBERT has one shared"
         " block.",
     ]
@@ -92,7 +100,9 @@ def _judge(model: str, norms: pd.DataFrame) -> tuple[dict[str, Any], list[Claim]
         name: float(np.median((_late(part) / _early(part))[flags])) for name, part in parts.items()
     }
     lower = None if test.p is None or test.p >= ALPHA else ratio > 1
-    loses_more = kept["first layer"] < kept["classifier"]
+    # A gradient that was 0 from the start has no share that is left.
+    known = np.isfinite([*kept.values()]).all()
+    loses_more = kept["first layer"] < kept["classifier"] if known else None
     claims = [
         Claim(
             f"{model}: late in training the first layer's gradient is lower in failed trials",

@@ -77,7 +77,6 @@ def run(study: Study) -> Finding:
     config = study.config
     sweep = study.main()
     rows = study.rows(sweep)
-    rows = rows[~rows["diverged"].astype(bool)]
     chosen = choose(rows, config.shown_trials, sweep)
     pair = choose_pair(rows, chosen)
     kept = KeptTrials(sweep, dict.fromkeys((*chosen.failed, *chosen.successful, *pair)))
@@ -102,7 +101,7 @@ def run(study: Study) -> Finding:
     if table.loc[failed, "init_seed"] == table.loc[successful, "init_seed"]:
         start = "which is where both began"
     notes = [
-        f"Lines: {chosen.rule}; without diverged trials.",
+        f"Lines: {chosen.rule}; diverged trials have no place on them.",
         f"Plane: the lowest failed trial ({failed}, [{arms[0]}]) and the lowest successful one"
         f" with the same initialisation seed, or without one the lowest ({successful},"
         f" [{arms[1]}]). Its pre-trained point is the pre-trained encoder with the {fresh} that the"

@@ -53,7 +53,7 @@ def run(study: Study) -> Finding:
             ),
         ],
         numbers=plain({"last_of_first_loss": left}),
-        notes=[f"Shown: {chosen.rule}."],
+        notes=[f"Shown: {chosen.rule}. A diverged trial has no last loss to compare."],
     )
 
 
