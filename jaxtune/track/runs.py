@@ -25,7 +25,7 @@ class TrackedRun(NamedTuple):
     key: str  # tells it from all other runs, of other sweeps too
     name: str
     arm: str
-    config: dict[str, Any]  # every setting, and the seeds
+    config: dict[str, Any]  # every setting, the seeds, and which sweep it is of
     points: list[tuple[int, dict[str, float]]]  # values by tag, steps ascending
     summary: dict[str, Any]  # what came out
 
@@ -40,6 +40,11 @@ class Tracker(Protocol):
         ...
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing can be there, whatever is noted: its store is not there (any more)."""
+        ...
+
+    @property
     def seen_with(self) -> str:
         """Where the runs lie, and what shows them."""
         ...
@@ -47,11 +52,11 @@ class Tracker(Protocol):
     def send(self, run: TrackedRun) -> None:
         """Returns when the run is there."""
 
-    def attach(self, report: Path, key: str) -> None:
+    def attach(self, report: Path, key: str, sweep: str) -> None:
         """The report of the sweep, in a run of its own."""
 
 
-def tracked_run(out: Path, row: Row, key: str) -> TrackedRun:
+def tracked_run(out: Path, row: Row, key: str, sweep: str) -> TrackedRun:
     """A finished trial; raises UserError where its history cannot be read."""
     settings = {name: value for name, value in row.items() if not is_result(name)}
     about = {name: row[name] for name in (*SEEDS, "metric")}
@@ -59,7 +64,7 @@ def tracked_run(out: Path, row: Row, key: str) -> TrackedRun:
         key,
         run_path(row["arm"], row["seed"]),
         row["arm"],
-        about | settings,
+        about | settings | {"sweep": sweep},
         _points(read_history(out, [row["trial"]]), row["log_every"]),
         {name: row[name] for name in SCORES if row.get(name) is not None},
     )

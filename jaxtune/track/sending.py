@@ -5,7 +5,6 @@ Nothing is lost where a tracker fails: OUT has it all, and the same command send
 
 import contextlib
 import importlib
-import re
 import secrets
 import tempfile
 from collections.abc import Generator
@@ -21,6 +20,7 @@ from jaxtune.core.words import plural
 from jaxtune.report.writing import write_page
 from jaxtune.storage.paths import TRACKED, TRIALS
 from jaxtune.storage.trial_rows import Row, finished_rows
+from jaxtune.track.project import PROJECT, place_at, project_of, without_secrets
 from jaxtune.track.runs import Tracker, tracked_run
 
 
@@ -43,14 +43,22 @@ class Sent:
                     " it away, and all trials are sent again."
                 )
         self._noted = noted or {"sweep": secrets.token_hex(4), "places": {}}
+        # Places were noted without their project once: it was the sweep's own.
+        own = project_of(file.parent)
+        self._noted["places"] = {
+            place if PROJECT in place else place_at(place, own): there
+            for place, there in self._noted["places"].items()
+        }
 
     @property
     def sweep(self) -> str:
         """A name that no other sweep has."""
         return self._noted["sweep"]
 
-    def of(self, place: str) -> dict[str, Any]:
-        """What lies at a place."""
+    def of(self, place: str, empty: bool) -> dict[str, Any]:
+        """What lies at a place; of what was noted nothing, where that has been taken away."""
+        if empty and self._noted["places"].pop(place, None):
+            self.save()  # before the place is filled again
         return self._noted["places"].setdefault(place, {"trials": [], "report_of": None})
 
     def save(self) -> None:
@@ -72,9 +80,10 @@ def send(out: Path, name: str) -> None:
 def _alone(out: Path) -> Generator[None]:
     """Two processes would both send what neither has noted yet. A sweep that still fills OUT has a
     lock of its own.
+
+    The file stays: who has opened one that is then taken away locks it, and the next one another.
     """
-    file = out / f".{TRACKED}.lock"
-    lock = filelock.FileLock(file)
+    lock = filelock.FileLock(out / f".{TRACKED}.lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
@@ -82,18 +91,18 @@ def _alone(out: Path) -> Generator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
         lock.release()
 
 
 def _send(out: Path, name: str, rows: list[Row]) -> None:
     sent = Sent(out / TRACKED)
     tracker = _guarded(name, lambda: _open(out, name))
-    there = sent.of(tracker.place)
+    there = sent.of(tracker.place, _guarded(name, lambda: tracker.empty))
+    sweep = f"{out.resolve()} ({sent.sweep})"
     left = [row for row in rows if row["trial"] not in there["trials"]]
     with ProgressLine("runs", len(left)) as line:
         for number, row in enumerate(left, 1):
-            run = tracked_run(out, row, f"{sent.sweep}-{row['trial']:05d}")
+            run = tracked_run(out, row, f"{sent.sweep}-{row['trial']:05d}", sweep)
             _guarded(name, lambda run=run: tracker.send(run))
             there["trials"].append(row["trial"])
             sent.save()
@@ -102,7 +111,7 @@ def _send(out: Path, name: str, rows: list[Row]) -> None:
     if there["report_of"] != rows_digest:
         with tempfile.TemporaryDirectory() as folder:
             page = write_page(out, Path(folder))
-            _guarded(name, lambda: tracker.attach(page, f"{sent.sweep}-report"))
+            _guarded(name, lambda: tracker.attach(page, f"{sent.sweep}-report", sweep))
         there["report_of"] = rows_digest
         sent.save()
     before = len(rows) - len(left)
@@ -123,11 +132,6 @@ def _guarded(name: str, act: Any) -> Any:
     except Exception as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{name} did not take them ({_without_secrets(why)}); OUT has all trials, and `jaxtune"
+            f"{name} did not take them ({without_secrets(why)}); OUT has all trials, and `jaxtune"
             f" track OUT --to {name}` sends what is not there."
         ) from error
-
-
-def _without_secrets(text: str) -> str:
-    """Addresses without who logs in there and without what is asked, where tokens stand."""
-    return re.sub(r"(https?://)(?:[^/@\s]*@)?([^?\s]*)(?:\?\S*)?", r"\1\2", text)

@@ -2,21 +2,27 @@
 MLFLOW_TRACKING_URI is set.
 """
 
+import contextlib
+import functools
 import os
+import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from jaxtune.stats.arms import readable
-from jaxtune.track.project import project_of
+from jaxtune.track.project import place_at, project_of
 from jaxtune.track.runs import TrackedRun
 
 KEY = "jaxtune.run"  # the tag that tells a run from all others
 DATABASE, FILES = "mlflow.db", "mlruns"
 # MLflow's limits for one call.
 MOST_METRICS, MOST_PARAMS = 1000, 100
+# Of the first question alone: half a minute. MLflow's own takes minutes of silence, which suits a
+# server that is there and busy.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
 
 
 class MlflowTracker:
@@ -35,19 +41,29 @@ class MlflowTracker:
         self._database = (out / DATABASE).absolute()
         self._uri = self._given or f"sqlite:///{self._database}"
         self._client: Any = mlflow.MlflowClient(tracking_uri=self._uri)
-        self._name = os.environ.get("MLFLOW_EXPERIMENT_NAME", project_of(out))
-        files = None if self._given else (out / FILES).absolute().as_uri()
-        found = self._client.get_experiment_by_name(self._name)
-        self._experiment: str = (
-            self._client.create_experiment(self._name, artifact_location=files)
-            if found is None
-            else found.experiment_id
-        )
+        self._name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or project_of(out)
+        self._files = None if self._given else (out / FILES).absolute().as_uri()
+        with _set(PATIENCE):
+            self._found: Any = self._client.get_experiment_by_name(self._name)
+
+    @functools.cached_property
+    def _experiment(self) -> str:
+        """Its id; it is made when the first run comes."""
+        if self._found is None:
+            return self._client.create_experiment(self._name, artifact_location=self._files)
+        if self._files:
+            _follow(self._database, self._found, self._files)
+        return self._found.experiment_id
 
     @property
     def place(self) -> str:
-        """The server."""
-        return place_of(self._given)
+        """The server and the experiment."""
+        return place_at(place_of(self._given), self._name)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the experiment is not there."""
+        return self._found is None
 
     @property
     def seen_with(self) -> str:
@@ -59,7 +75,8 @@ class MlflowTracker:
     def send(self, run: TrackedRun) -> None:
         """Settings as params, curves and scores as metrics, what is a text as a tag."""
         texts = {name: v for name, v in run.summary.items() if isinstance(v, str)}
-        own = self._new_run(run.key, run.name, {"arm": run.arm, **texts})
+        tags = {"arm": run.arm, "sweep": run.config["sweep"], **texts}
+        own = self._new_run(run.key, run.name, tags)
         settings = [self._entities.Param(k, readable(v)) for k, v in run.config.items()]
         for part in _parts(settings, MOST_PARAMS):
             self._client.log_batch(own, params=part)
@@ -75,9 +92,9 @@ class MlflowTracker:
             self._client.log_batch(own, metrics=part)
         self._client.set_terminated(own, "FINISHED")
 
-    def attach(self, report: Path, key: str) -> None:
+    def attach(self, report: Path, key: str, sweep: str) -> None:
         """As an artifact of a run `report`."""
-        own = self._new_run(key, "report", {})
+        own = self._new_run(key, "report", {"sweep": sweep})
         self._client.log_artifact(own, str(report))
         self._client.set_terminated(own, "FINISHED")
 
@@ -96,6 +113,36 @@ def place_of(uri: str | None) -> str:
         return "mlflow"
     parts = urlsplit(uri)
     return f"mlflow {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@contextlib.contextmanager
+def _set(variables: dict[str, str]) -> Generator[None]:
+    """Variables of the environment, for a while; who has set one keeps it."""
+    own = variables.keys() - os.environ.keys()
+    os.environ.update({name: variables[name] for name in own})
+    try:
+        yield
+    finally:
+        for name in own:
+            del os.environ[name]
+
+
+def _follow(database: Path, experiment: Any, files: str) -> None:
+    """Has OUT/mlflow.db look for files where OUT is now: MLflow notes from the root on where they
+    are, and has no call that alters it.
+    """
+    before, own = experiment.artifact_location, experiment.experiment_id
+    # Others are of who made this experiment elsewhere.
+    if before == files or not (before.startswith("file:") and before.endswith(f"/{FILES}")):
+        return
+    with contextlib.closing(sqlite3.connect(database)) as opened, opened:
+        opened.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (files, own)
+        )
+        opened.execute(
+            "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?) WHERE experiment_id = ?",
+            (f"{before}/", f"{files}/", own),
+        )
 
 
 def _parts(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:

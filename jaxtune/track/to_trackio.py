@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
-from jaxtune.track.project import project_of
+from jaxtune.track.project import place_at, project_of, without_secrets
 from jaxtune.track.runs import TrackedRun
 
 REMOTE = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
@@ -29,18 +29,24 @@ class TrackioTracker:
 
         self._trackio: Any = trackio
         self._folder: Path = trackio.utils.TRACKIO_DIR
+        self._where = without_secrets(self._remote or str(self._folder))
         self._project = project_of(out)
 
     @property
     def place(self) -> str:
-        """The space or server without the token of its address, or the folder."""
-        return f"trackio {(self._remote or str(self._folder)).partition('?')[0]}"
+        """The space or server without who logs in there, or the folder; and the project."""
+        return place_at(f"trackio {self._where}", self._project)
+
+    @property
+    def empty(self) -> bool:
+        """Whether trackio's own folder has no such project."""
+        storage = self._trackio.sqlite_storage.SQLiteStorage
+        return self._remote is None and not storage.get_project_db_path(self._project).exists()
 
     @property
     def seen_with(self) -> str:
         """The folder, and what shows it."""
-        where = self.place.removeprefix("trackio ")
-        return f"trackio, in {where}: trackio show --project {self._project} shows them."
+        return f"trackio, in {self._where}: trackio show --project {self._project} shows them."
 
     def send(self, run: TrackedRun) -> None:
         """Curves by step; what came out stands with the last step."""
@@ -53,9 +59,9 @@ class TrackioTracker:
             for step, values in points.items():
                 opened.log(values, step=step)
 
-    def attach(self, report: Path, key: str) -> None:
+    def attach(self, report: Path, key: str, sweep: str) -> None:
         """As an artifact of a run `report`; a later one is its next version."""
-        with self._opened("report", "report", {"sweep": key}) as opened:
+        with self._opened("report", "report", {"sweep": sweep}) as opened:
             opened.log_artifact(str(report), name="report", type="report")
             opened.log({"report": 1})  # a run without a value is not shown
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
-from jaxtune.track.project import project_of
+from jaxtune.track.project import place_at, project_of, without_secrets
 from jaxtune.track.runs import TrackedRun
 
 MODES = ("offline", "online")
+RUNS = "wandb/offline-run-*"
 
 
 class WandbTracker:
@@ -22,25 +23,37 @@ class WandbTracker:
         os.environ.setdefault("WANDB_SILENT", "true")
         if self.mode == "offline":
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        os.environ.setdefault("WANDB_INIT_TIMEOUT", "30")  # a server that does not answer
         import wandb  # pyrefly: ignore[missing-import]
 
         self._wandb: Any = wandb
-        self._folder = Path(os.environ.get("WANDB_DIR", out)).absolute()
+        self._own_folder = out.absolute()
+        self._folder = Path(os.environ.get("WANDB_DIR") or out).absolute()
         self._folder.mkdir(parents=True, exist_ok=True)  # else W&B takes a temporary one
-        self._project = os.environ.get("WANDB_PROJECT", project_of(out))
+        self._project = os.environ.get("WANDB_PROJECT") or project_of(out)
 
     @property
     def place(self) -> str:
-        """The mode."""
-        return f"wandb {self.mode}"
+        """The mode, the project, and what else is set; OUT/wandb lies wherever OUT does."""
+        place = place_at(f"wandb {self.mode}", self._project)
+        entity, server = (os.environ.get(name) for name in ("WANDB_ENTITY", "WANDB_BASE_URL"))
+        if entity:
+            place += f" of {entity}"
+        if self.mode == "online":
+            return f"{place} at {without_secrets(server)}" if server else place
+        return place if self._folder == self._own_folder else f"{place} in {self._folder}"
+
+    @property
+    def empty(self) -> bool:
+        """Whether no offline run is left, in the folder's `wandb` or `.wandb`."""
+        return self.mode == "offline" and not any(self._folder.glob(f"*{RUNS}"))
 
     @property
     def seen_with(self) -> str:
         """The folder and how to upload it, or the project."""
         if self.mode == "online":
             return f"W&B, project {self._project}."
-        runs = self._folder / "wandb" / "offline-run-*"
-        return f"W&B, offline: wandb sync {runs} uploads them."
+        return f"W&B, offline: wandb sync {self._folder / RUNS} uploads them."
 
     def _open(self, key: str, name: str, group: str, kind: str, config: dict[str, Any]) -> Any:
         return self._wandb.init(
@@ -67,9 +80,9 @@ class WandbTracker:
         opened.summary.update(run.summary)
         opened.finish()
 
-    def attach(self, report: Path, key: str) -> None:
+    def attach(self, report: Path, key: str, sweep: str) -> None:
         """As a panel of a run `report`, which is a file within the run's folder."""
-        opened = self._open(key, "report", "report", "report", {})
+        opened = self._open(key, "report", "report", "report", {"sweep": sweep})
         page = report.read_text(encoding="utf-8")
         opened.log({"report": self._wandb.Html(page, inject=False)})
         opened.finish()

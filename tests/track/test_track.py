@@ -4,7 +4,6 @@ read back.
 
 import importlib.util
 import json
-import shutil
 
 import pytest
 from small_sweep import EVERYTHING, command
@@ -16,13 +15,6 @@ from jaxtune.sweep.__main__ import main as sweep
 from jaxtune.sweep.tracking import track as track_after_sweep
 from jaxtune.track import sending
 from jaxtune.track.__main__ import main as track
-from jaxtune.track.to_mlflow import place_of
-
-VARIABLES = (
-    *("WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT", "MLFLOW_TRACKING_URI"),
-    *("MLFLOW_EXPERIMENT_NAME", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"),
-)
-
 
 # Read by every Python that a test starts: it notes who is called outside the machine.
 WATCHED = """
@@ -48,26 +40,10 @@ def calls(tmp_path, monkeypatch):
     return file
 
 
-@pytest.fixture
-def out(swept, tmp_path, monkeypatch):
-    """A finished sweep of six trials, and nobody's settings of trackers."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    shutil.copytree(swept, tmp_path / "sweep")
-    return tmp_path / "sweep"
-
-
 def needs(*modules):
     """The library's extra."""
     for module in modules:
         pytest.importorskip(module)
-
-
-def keep_rows(out, count):
-    """As if only so many trials had finished; the whole text is given back."""
-    text = (out / "trials.jsonl").read_text()
-    (out / "trials.jsonl").write_text("".join(text.splitlines(keepends=True)[:count]))
-    return text
 
 
 def check_curves(out, row, found):
@@ -112,6 +88,8 @@ def test_wandb_offline(out, calls, capsys):
         curves = {tag: {s: float(v[tag]) for s, v in steps if tag in v} for tag in tags}
         check_curves(out, row, curves)
     assert len({run["id"] for run in runs.values()}) == 6
+    (sweep_name,) = {run["config"]["sweep"] for run in found}  # the report's, too
+    assert sweep_name.startswith(f"{out} (")
     (page,) = (out / "wandb").glob("offline-run-*-report/files/media/html/*.html")
     assert "bias_correction=true" in page.read_text()
 
@@ -119,9 +97,9 @@ def test_wandb_offline(out, calls, capsys):
 class Noted:
     """A tracker that keeps what it is given, and breaks at a run."""
 
-    seen_with = "a list."
+    seen_with, empty = "a list.", False
 
-    def __init__(self, place="here", breaks_at=None):
+    def __init__(self, place="here, project a", breaks_at=None):
         self.place, self.breaks_at = place, breaks_at
         self.runs, self.reports = [], []
 
@@ -130,11 +108,11 @@ class Noted:
             raise ConnectionError("no http://me:secret@host:1/a?token=secret there\nand more")
         self.runs.append(run)
 
-    def attach(self, report, key):
+    def attach(self, report, key, sweep):
         self.reports.append((key, report.read_text()))
 
 
-def test_what_is_there_is_not_sent_again(out, monkeypatch, capsys):
+def test_what_is_there_is_not_sent_again(out, keep_rows, monkeypatch, capsys):
     """After a failure the rest, after more seeds those; all of it to another place."""
 
     def send(tracker, status=0):
@@ -143,8 +121,14 @@ def test_what_is_there_is_not_sent_again(out, monkeypatch, capsys):
         said = capsys.readouterr()
         return said.err if status else said.out.splitlines()[-1]
 
-    whole = keep_rows(out, 4)
-    first, rest, later, same, elsewhere = Noted(breaks_at=3), Noted(), Noted(), Noted(), Noted("x")
+    whole = keep_rows(4)
+    first, rest, later, same, elsewhere = (
+        Noted(breaks_at=3),
+        Noted(),
+        Noted(),
+        Noted(),
+        Noted("x, project a"),
+    )
     assert send(first, status=1) == (
         "error: wandb did not take them (no http://host:1/a there); OUT has all trials, and"
         " `jaxtune track OUT --to wandb` sends what is not there.\n"
@@ -174,6 +158,8 @@ def test_mlflow_in_a_local_database(out, calls, tiny, capsys):
     experiment = client.get_experiment_by_name("sweep")
     found = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     assert len(found) == 7
+    (sweep_name,) = {run.data.tags["sweep"] for run in found.values()}
+    assert sweep_name.startswith(f"{out} (")
     for row in read_rows(out):
         run = found[run_path(row["arm"], row["seed"])]
         assert run.info.status == "FINISHED"
@@ -209,6 +195,7 @@ def test_trackio_in_its_own_folder(out, calls, tmp_path, monkeypatch, capsys):
         name = run_path(row["arm"], row["seed"])
         config = storage.SQLiteStorage.get_run_config("sweep", name)
         assert config["_Group"] == row["arm"]
+        assert config["sweep"].startswith(f"{out} (")
         assert config["bias_correction"] == row["bias_correction"]
         logs = storage.SQLiteStorage.get_logs("sweep", name)
         tags = {tag for values in logs for tag in values}
@@ -266,14 +253,14 @@ def test_two_processes_do_not_send_the_same_trials(out, monkeypatch, capsys):
     sent = []
 
     class Tracker:
-        place, seen_with = "here", "here"
+        place, seen_with, empty = "here, project a", "here", False
 
         def send(self, run):
             # A second process comes while the first one sends.
             assert track([str(out), "--to", "mlflow"]) == 1
             sent.append(run)
 
-        def attach(self, page, name):
+        def attach(self, page, key, sweep):
             pass
 
     monkeypatch.setattr(sending, "_open", lambda out, name: Tracker())
@@ -281,12 +268,6 @@ def test_two_processes_do_not_send_the_same_trials(out, monkeypatch, capsys):
     assert len(sent) == 6
     said = capsys.readouterr().err
     assert said.count(f"Another process sends the trials of {out}; wait for it.") == 6
-    assert not list(out.glob(".*"))
-
-
-def test_a_password_of_a_server_is_not_noted():
-    assert place_of("https://me:secret@host:5000/x?y=1") == "mlflow https://host:5000/x"
-    assert place_of(None) == "mlflow"
 
 
 def test_overwritten_results_take_what_was_noted_of_them_away(out, tiny):
