@@ -10,7 +10,7 @@ from jaxtune.core.words import plural
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.describe import BUDGET, best_of
-from jaxtune.stats.intervals import share
+from jaxtune.stats.intervals import all_alike, share
 from jaxtune.stats.power import Findable
 from jaxtune.stats.wording import enumerate_words, names, number, settings_of
 
@@ -24,9 +24,11 @@ def use(leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], stea
     """Which recipe to take, and how many seeds of it."""
     if len(leaders) > 1:
         which = "either" if len(leaders) == 2 else "any of"
+        alike = len({float(arm.failed.mean()) for arm in leaders}) == 1
+        by = "their scores" if alike else "their failures, then by their scores"
         return (
-            f"Use {which} {names([arm.name for arm in leaders], 'or')}: choose by their scores, or"
-            " run more seeds of these alone."
+            f"Use {which} {names([arm.name for arm in leaders], 'or')}: choose by {by}, or run more"
+            " seeds of these alone."
         )
     (leader,) = leaders
     others = losers or [arm for arm in arms if arm is not leader]
@@ -140,6 +142,13 @@ def more_seeds(arms: Sequence[Arm], pair: Comparison, ways: Sequence[Findable]) 
     larger = [way for way in ways if way.seeds > trials]
     if not larger:
         return "Settle for what these intervals allow: more seeds would only narrow them."
+    if all(way.failures is None and way.std_ratio is None for way in larger):
+        if not any(arm.judged for arm in arms) and all(all_alike(arm.final) for arm in arms):
+            return (
+                "No score differs from another, which more seeds would hardly change; a floor"
+                " (--floor) would tell whether these trials have failed."
+            )
+        return "Run more seeds, or settle for what the intervals allow."
     shown = [larger[0], larger[-1]] if len(larger) > 1 else larger
     return (
         "Run more seeds, or settle for what the intervals allow: 8 times in 10,"

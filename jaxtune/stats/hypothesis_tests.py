@@ -4,6 +4,7 @@ A test is two-sided. What cannot be tested has p None, with the reason.
 """
 
 import functools
+import itertools
 import math
 import warnings
 from collections.abc import Callable
@@ -22,8 +23,9 @@ from jaxtune.stats.intervals import (
     all_alike,
 )
 
-# Far below a step of any score, and keeps the ratio of two stds finite where one is 0.
+# Of the larger number beside it: keeps the ratio of two stds finite where one is 0, at any scale.
 _TINY = 1e-9
+_LEAST = np.finfo(np.float64).tiny  # where both are 0
 # With more tables scipy takes seconds for Boschloo's test, which is then close to Fisher's.
 _MOST_TABLES = 250_000
 
@@ -90,12 +92,24 @@ def _deal(
 ) -> Outcome:
     """Permutation test of two samples, over all ways of dealing trials to them if these are few."""
     sizes = [sample.size for sample in samples]
-    if math.comb(sum(sizes), sizes[0]) <= num_resamples:
-        return _permute(name, samples, statistic, "independent", seed, num_resamples)
-    drawn = dealt(*samples, statistic, num_resamples, np.random.default_rng(seed))
-    p, at_most = two_sided(float(statistic(*samples, axis=-1)), drawn)
+    whole = math.comb(sum(sizes), sizes[0]) <= num_resamples
+    if whole:
+        drawn = _all_ways(*samples, statistic)
+    else:
+        drawn = dealt(*samples, statistic, num_resamples, np.random.default_rng(seed))
+    p, at_most = two_sided(float(statistic(*samples, axis=-1)), drawn, whole=whole)
     least = max(_least_unpaired(*sizes), 2 / (num_resamples + 1))
     return Outcome(name, p, least, at_most=at_most)
+
+
+def _all_ways(one: Scores, other: Scores, statistic: Statistic) -> Float[np.ndarray, " way"]:
+    """The statistic for every way of dealing the trials."""
+    pooled = np.concatenate([one, other])
+    ways = np.array([*itertools.combinations(range(pooled.size), one.size)])
+    is_other = np.ones((len(ways), pooled.size), bool)
+    np.put_along_axis(is_other, ways, False, axis=1)
+    rest = np.broadcast_to(pooled, is_other.shape)[is_other].reshape(len(ways), -1)
+    return np.asarray(statistic(pooled[ways], rest, axis=1))
 
 
 def dealt(
@@ -119,10 +133,21 @@ def dealt(
     return np.concatenate(found)
 
 
-def two_sided(seen: float, drawn: Float[np.ndarray, " resample"]) -> tuple[float, bool]:
-    """p of a permutation test, and whether no resample was as extreme: then it is a bound."""
-    near = 1e-9 * max(abs(seen), 1.0)  # equal up to rounding counts as as extreme
+def two_sided(
+    seen: float, drawn: Float[np.ndarray, " resample"], scale: float = 1.0, whole: bool = False
+) -> tuple[float, bool]:
+    """p of a permutation test, and whether no resample was as extreme: then it is a bound.
+
+    Args:
+        scale: of the statistic; scores are counts over a number of examples, and permutations whose
+            statistics are equal up to rounding, many of them, count as as extreme. scipy's own
+            permutation test has no such margin, and finds differences that are not there.
+        whole: these are all permutations, what was seen among them.
+    """
+    near = 1e-9 * max(abs(seen), scale)
     fewest = int(min(np.sum(drawn >= seen - near), np.sum(drawn <= seen + near)))
+    if whole:
+        return min(2 * fewest / drawn.size, 1.0), False
     return min(2 * (fewest + 1) / (drawn.size + 1), 1.0), fewest == 0
 
 
@@ -154,8 +179,9 @@ def _without_spread(one: np.ndarray, other: np.ndarray) -> str:
 
 def log_std_ratio(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     """Over an axis; a sample of equal scores counts with a tiny std."""
-    stds = (np.maximum(np.std(x, axis=axis, ddof=1), _TINY) for x in (one, other))
-    return np.subtract(*map(np.log, stds))
+    first, second = (np.std(x, axis=axis, ddof=1) for x in (one, other))
+    least = np.maximum(_TINY * np.maximum(first, second), _LEAST)
+    return np.log(np.maximum(first, least)) - np.log(np.maximum(second, least))
 
 
 def location_test(
@@ -188,7 +214,8 @@ def _welch_t(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     errors = (np.var(x, axis=axis, ddof=1) / x.shape[axis] for x in (one, other))
     difference = np.mean(one, axis=axis) - np.mean(other, axis=axis)
     # Samples that do not vary: their difference counts as many errors, or none.
-    return difference / np.maximum(np.sqrt(np.add(*errors)), _TINY)
+    least = np.maximum(_TINY * np.abs(difference), _LEAST)
+    return difference / np.maximum(np.sqrt(np.add(*errors)), least)
 
 
 def mann_whitney(one: Scores, other: Scores, seed: int = 0) -> Outcome:
@@ -211,37 +238,36 @@ def paired_location(
     name = "paired permutation test"
     if one.size < 2:
         return Outcome(name, reason="one pair cannot be permuted")
-    return _permute(name, (one, other), mean_difference, "samples", seed, num_resamples)
+    gaps, rng = one - other, np.random.default_rng(seed)
+    whole = 2**gaps.size <= num_resamples
+    drawn = _all_swaps(gaps) if whole else _swapped(gaps, num_resamples, rng)
+    scale = float(np.abs(gaps).max())
+    p, at_most = two_sided(float(gaps.mean()), drawn, scale, whole)
+    least = max(2.0 ** (1 - gaps.size), 2 / (num_resamples + 1))
+    return Outcome(name, p, least, at_most=at_most)
+
+
+def _all_swaps(gaps: Scores) -> Float[np.ndarray, " way"]:
+    """The mean for every way of swapping the two arms' scores of some seeds."""
+    signs = np.array([*itertools.product((1.0, -1.0), repeat=gaps.size)])
+    return signs @ gaps / gaps.size
+
+
+def _swapped(
+    gaps: Scores, num_resamples: int, rng: np.random.Generator
+) -> Float[np.ndarray, " resample"]:
+    """The mean where seeds are swapped at random."""
+    batch = max(1, BATCH_NUMBERS // gaps.size)
+    found = []
+    for start in range(0, num_resamples, batch):
+        signs = rng.integers(0, 2, (min(batch, num_resamples - start), gaps.size)) * 2.0 - 1.0
+        found.append(signs @ gaps / gaps.size)
+    return np.concatenate(found)
 
 
 def mean_difference(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
     """Over an axis."""
     return np.mean(one, axis=axis) - np.mean(other, axis=axis)
-
-
-def _permute(
-    name: str,
-    samples: tuple[np.ndarray, np.ndarray],
-    statistic: Statistic,
-    kind: str,
-    seed: int,
-    num_resamples: int,
-) -> Outcome:
-    found = stats.permutation_test(
-        samples,
-        statistic,
-        permutation_type=kind,
-        n_resamples=num_resamples,
-        batch=max(1, BATCH_NUMBERS // (2 * max(map(len, samples)))),
-        rng=np.random.default_rng(seed),
-    )
-    sizes = [sample.size for sample in samples]
-    least = 2.0 ** (1 - sizes[0]) if kind == "samples" else _least_unpaired(*sizes)
-    # scipy goes through all permutations where they are no more than the resamples asked for.
-    drawn = found.null_distribution.size == num_resamples and least * num_resamples < 2
-    smallest = 2 / (num_resamples + 1)
-    p = float(found.pvalue)
-    return Outcome(name, p, max(least, smallest), at_most=drawn and p <= smallest * (1 + 1e-9))
 
 
 def _least_unpaired(one: int, other: int) -> float:

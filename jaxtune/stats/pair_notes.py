@@ -81,7 +81,8 @@ def equal_notes(pairs: Sequence[Comparison], all_pairs: Sequence[Comparison]) ->
     for pair in [pair for pair in pairs if not pair.equal][:1]:
         found = pair.equivalence
         assert found is not None
-        why = found.reason or show_p(found.p)
+        alone = f" before Holm over {len(tested)}" if len(tested) > 1 else ""
+        why = found.reason or show_p(found.p) + alone
         yield (
             f"That [{pair.one}] and [{pair.other}] score equal within {margin}, failed trials left"
             f" aside, was not shown ({why})."
@@ -94,8 +95,14 @@ def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     p = pair.spread.p
     if p is None or p > ALPHA or min(len(one), len(other)) < 2:
         return
-    if low.failed.mean() > high.failed.mean() and not low.mostly_failed:
-        stds = " against ".join(numbers(low.std, high.std))
+    stds = " against ".join(numbers(low.std, high.std))
+    decided = pair.failures.p is not None and pair.failures.p <= ALPHA
+    if low.mostly_failed and not decided:
+        yield (
+            f"The std of [{low.name}] is the smaller one ({stds}), but {count(low.failed)} failed,"
+            " and scores that lie together there are no stability."
+        )
+    elif low.failed.mean() > high.failed.mean() and not low.mostly_failed:
         yield (
             f"The std of [{low.name}] is the smaller one ({stds}),"
             f" but {count(low.failed)} failed against {int(high.failed.sum())} of {len(high)}:"

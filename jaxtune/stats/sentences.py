@@ -13,7 +13,7 @@ from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison, num_tests
 from jaxtune.stats.describe import higher_best
 from jaxtune.stats.hypothesis_tests import Outcome
-from jaxtune.stats.intervals import share
+from jaxtune.stats.intervals import Estimate, share
 from jaxtune.stats.wording import (
     count,
     counted,
@@ -27,7 +27,7 @@ from jaxtune.stats.wording import (
     show_estimate,
     show_p,
     show_wilson,
-    value_range,
+    value_ranges,
 )
 
 # Of 100 (tests/stats/test_false_verdicts.py): six to nine tenths of the variance from one seed.
@@ -132,13 +132,16 @@ def _lead(
     leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], led: Sequence[Win]
 ) -> str:
     lead, grounds = names([arm.name for arm in leaders]), _grounds(leaders, losers, led)
+    open_arms = [arm.name for arm in arms if arm not in leaders and arm not in losers]
     if len(leaders) > 1:
         each = min(sum(win.winner == arm.name for win in led) for arm in leaders)
+        some = "" if each == len(losers) else f"{each} or more of "
+        beaten = few_names([arm.name for arm in losers])
+        against = f" and against {few_names(open_arms)}" if open_arms else ""
         return (
-            f"{lead} are each more stable than {each} of the other arms ({grounds}); between them"
-            " no difference was shown, which does not make them equal"
+            f"{lead} are each more stable than {some}{beaten} ({grounds}); between them{against} no"
+            " difference was shown, which does not make them equal"
         )
-    open_arms = [arm.name for arm in arms if arm not in leaders and arm not in losers]
     first = led[0]
     if open_arms:
         beaten = few_names([arm.name for arm in losers])
@@ -174,8 +177,9 @@ def _grounds(leaders: Sequence[Arm], losers: Sequence[Arm], led: Sequence[Win]) 
         return failed
     if not leaders[0].judged:
         failed = "without a floor failures are not known"
-    ours = value_range([arm.std for arm in leaders])
-    theirs = value_range([arm.std for arm in losers if arm.name in by_spread])
+    ours, theirs = value_ranges(
+        [arm.std for arm in leaders], [arm.std for arm in losers if arm.name in by_spread]
+    )
     if len(by_spread) < len(losers):
         return f"{failed}; std {ours} against {theirs} of {few_names(sorted(by_spread))}"
     return f"std {ours} against {theirs}; {failed}"
@@ -211,13 +215,18 @@ def _how_sure(led: Sequence[Win], tests_in_all: int) -> str:
         f" {counted(tests_in_all, pair.times)})"
     )
     if win.by_failures:
-        higher = show_estimate(in_points(pair.effects.failures), "{:.0f}", " points")
+        failures = in_points(pair.effects.failures)
+        higher = show_estimate(failures, "{:.0f}", " points") + _cautious(failures, 0.0)
         return f"{chance}; the failure rate of [{win.loser}] is higher by {higher}."
     if pair.effects.std_ratio.value is None:
         return f"{chance}; the scores of [{win.winner}] are all equal, those of [{win.loser}] vary."
     ratio = pair.effects.std_ratio
-    larger = show_estimate(ratio, "{:.2g}")
-    cautious = ""
-    if ratio.low is not None and ratio.low <= 1:
-        cautious = ", which is a cautious one and does not exclude 1 as the test does"
-    return f"{chance}; the std of [{win.loser}] is larger by a factor of {larger}{cautious}."
+    larger = show_estimate(ratio, "{:.2g}") + _cautious(ratio, 1.0)
+    return f"{chance}; the std of [{win.loser}] is larger by a factor of {larger}."
+
+
+def _cautious(found: Estimate, none: float) -> str:
+    """What to say of an interval that holds the value of no difference, which a test excludes."""
+    if found.low is None or found.low > none:
+        return ""
+    return f", which is a cautious one and does not exclude {none:g} as the test does"

@@ -19,7 +19,7 @@ from jaxtune.stats.wording import (
     show_chance,
     show_level,
     show_p,
-    value_range,
+    value_ranges,
 )
 
 
@@ -97,7 +97,7 @@ def _but_equal(pair: Comparison) -> str:
 
 def _scores_better(ahead: Ahead) -> str:
     better = "higher" if ahead.arm.higher_is_better else "better"
-    own, theirs = (value_range([pair.means[i] for pair in ahead.pairs]) for i in (0, 1))
+    own, theirs = value_ranges(*([pair.means[i] for pair in ahead.pairs] for i in (0, 1)))
     behind = few_names([arm.name for arm in ahead.behind])
     return (
         f"but [{ahead.arm.name}] scores {better} than {behind} (mean {own} against {theirs},"

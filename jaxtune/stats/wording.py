@@ -13,6 +13,7 @@ MISSING = "-"
 LEVEL = "0.05"  # of the tests
 MOST_NAMES, MOST_IN_HEADLINE = 4, 2
 MOST_DECIMALS = 8
+TINY = 1e-6  # scores that are all smaller are shown as 1.2e-10
 
 
 def count(flags: np.ndarray) -> str:
@@ -39,8 +40,23 @@ def failed_range(arms: Sequence[Arm]) -> str:
 
 def value_range(values: Sequence[float]) -> str:
     """Such as `0.010`, or `0.050 to 0.062` of several."""
-    ends = (min(values), max(values))
-    low, high = _rounded(ends, _decimals(ends))
+    return value_ranges(values)[0]
+
+
+def value_ranges(*groups: Sequence[float]) -> list[str]:
+    """Of values that are compared: with as many decimals as it takes for different ones to look
+    different.
+    """
+    ends = [(min(values), max(values)) for values in groups]
+    decimals = _decimals([end for pair in ends for end in pair])
+    different = len({tuple(round(end, MOST_DECIMALS) for end in pair) for pair in ends})
+    while len({_range(pair, decimals) for pair in ends}) < different:
+        decimals += 1
+    return [_range(pair, decimals) for pair in ends]
+
+
+def _range(ends: tuple[float, float], decimals: int) -> str:
+    low, high = _rounded(ends, decimals)
     return low if low == high else f"{low} to {high}"
 
 
@@ -66,6 +82,8 @@ def _decimals(values: Sequence[float]) -> int:
 
 
 def _rounded(values: Sequence[float], decimals: int) -> list[str]:
+    if 0 < max(map(abs, values)) < TINY:
+        return [f"{value:.3g}" for value in values]
     return [f"{value:.{decimals}f}" for value in values]
 
 

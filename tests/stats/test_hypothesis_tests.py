@@ -1,6 +1,8 @@
 """Two-sample tests and effects against enumeration, scipy and hand-made answers."""
 
 import itertools
+from fractions import Fraction
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from jaxtune.stats.hypothesis_tests import (
     brown_forsythe,
     failure_test,
     location_test,
+    log_std_ratio,
     mann_whitney,
     paired_location,
     spread_test,
@@ -120,6 +123,60 @@ def test_paired_test_of_six_wins_in_six():
     one = np.arange(6.0)
     found = paired_location(one + np.linspace(0.1, 0.6, 6), one)
     assert found.p == found.least == pytest.approx(2 / 2**6)
+
+
+LATTICE = [  # counts of right answers to 277 questions, seeds in one order
+    (
+        [183, 181, 183, 180, 180, 183, 180, 180, 181, 182],
+        [183, 181, 184, 182, 181, 183, 184, 184, 181, 184],
+    ),
+    ([181, 183, 183, 180, 184, 181, 182, 184], [180, 181, 183, 181, 183, 180, 180, 181]),
+    ([180, 180, 183, 180], [182, 183, 178, 183]),
+]
+
+
+@pytest.mark.parametrize("counts", LATTICE)
+def test_ties_count_as_as_extreme(counts):
+    """Scores are counts over the examples, so that swaps often give the same mean up to rounding.
+    The p of the counts themselves is exact; scipy's test of the scores gave p = 0 for the first.
+    """
+    one, other = (np.array(x) for x in counts)
+    gaps = one - other
+    sums = [np.dot(signs, gaps) for signs in product((1, -1), repeat=len(gaps))]
+    exact = np.mean(np.abs(sums) >= abs(gaps.sum()))
+    assert paired_location(one / 277, other / 277).p == pytest.approx(exact)
+    # Drawn, and no more than a few standard errors away.
+    drawn = paired_location(one / 277, other / 277, num_resamples=len(sums) - 1).p
+    assert drawn == pytest.approx(exact, abs=4 * np.sqrt(exact / len(sums)) + 2 / len(sums))
+
+
+def test_all_ways_of_dealing_ties_are_counted():
+    one, other = np.array([180, 180, 183, 180, 180]), np.array([182, 183, 178, 183, 183])
+    pooled = np.concatenate([one, other])
+
+    def welch(chosen):
+        rest = [i for i in range(10) if i not in chosen]
+        a, b = ([Fraction(int(pooled[i])) for i in part] for part in (chosen, rest))
+        gap = sum(a) - sum(b)
+        errors = sum(5 * sum(x * x for x in part) - sum(part) ** 2 for part in (a, b))
+        return gap * abs(gap) / errors  # t times its size, up to a factor: a fraction, so exact
+
+    seen = welch(range(5))
+    law = [welch(chosen) for chosen in combinations(range(10), 5)]
+    exact = 2 * min(np.mean([t >= seen for t in law]), np.mean([t <= seen for t in law]))
+    assert unpaired_location(one / 277, other / 277).p == pytest.approx(exact)
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
+def test_a_p_does_not_depend_on_the_scale_of_the_scores(scale):
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(1, 0.05, 32) * scale, rng.normal(1, 0.4, 32) * scale
+    assert spread_test(one, other).p < 0.01
+    assert paired_location(one + 0.5 * scale, other).p < 0.01
+    assert unpaired_location(one + 0.5 * scale, other).p < 0.01
+    still = np.full(8, scale)
+    assert unpaired_location(still, 2 * still).p == pytest.approx(2 / 10_000)
+    assert np.isfinite(log_std_ratio(still, one, axis=-1))
 
 
 def test_a_p_can_be_no_smaller_than_the_resamples_allow():

@@ -1,10 +1,14 @@
 """The wording of a verdict: numbers in the headline, one thing and many things."""
 
 import numpy as np
+import pytest
 from made_up import made_up_arm
 
+import jaxtune
+from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.sentences import _cautious
 from jaxtune.stats.verdict import judge
-from jaxtune.stats.wording import every, number, numbers, short_p, value_range
+from jaxtune.stats.wording import every, number, numbers, short_p, value_range, value_ranges
 
 
 def spread(std, n=20):
@@ -24,7 +28,7 @@ def test_a_leader_by_spread_has_its_std_beside_those_of_the_others():
     still_open = judge([*arms, made_up_arm(spread(0.012), "near")])
     assert still_open.leaders == ("0.01", "near")
     assert still_open.more_stable.startswith(
-        "[0.01] and [near] are each more stable than 2 of the other arms (std 0.010 to 0.012"
+        "[0.01] and [near] are each more stable than [0.06] and [0.05] (std 0.010 to 0.012"
         " against 0.050 to 0.060; 0 of 20 failed against 0 of 20); between them"
     )
 
@@ -129,3 +133,67 @@ def test_of_errors_a_note_says_what_is_better():
     arms = [made_up_arm(spread(0.1), name, **error) for name in "ab"]
     assert judge(arms).notes[0] == "The scores are errors (mse): lower is better."
     assert not any("lower is better" in note for note in judge([made_up_arm([0.9])]).notes)
+
+
+def failing(failed, n=16, name=None, seed=0):
+    """So many of `n` at the floor, the others about 0.8."""
+    rng = np.random.default_rng(seed + failed)
+    scores = [0.6] * failed + list(rng.normal(0.8, 0.01, n - failed))
+    return made_up_arm(scores, name or f"f{failed}")
+
+
+def test_values_of_two_groups_look_different():
+    assert value_ranges([0.80041], [0.80012]) == ["0.8004", "0.8001"]
+    assert value_ranges([0.01], [0.05, 0.06]) == ["0.010", "0.050 to 0.060"]
+    assert numbers(1.2e-10, 3e-11) == ["1.2e-10", "3e-11"]
+
+
+@pytest.mark.parametrize("none", [0.0, 1.0])
+def test_an_interval_that_holds_no_difference_is_called_cautious(none):
+    """The test decides, and its interval may be wider."""
+    said = _cautious(Estimate(none + 2, none - 0.1, none + 4), none)
+    assert said == f", which is a cautious one and does not exclude {none:g} as the test does"
+    assert _cautious(Estimate(none + 2, none + 0.1, none + 4), none) == ""
+    assert _cautious(Estimate(none + 2, None, None), none) == ""
+
+
+def test_leaders_name_whom_they_beat_and_what_stays_open():
+    found = judge([failing(n) for n in (0, 4, 5, 13)])
+    assert found.leaders[0] == "f0"
+    if len(found.leaders) > 1:
+        assert "are each more stable than [f13]" in found.more_stable
+        assert "choose by their failures, then by their scores" in found.next_step
+    arms = [failing(0, name="a"), failing(0, name="b", seed=3), failing(13), failing(1, n=4)]
+    two = judge(arms)
+    assert two.more_stable == (
+        "[a] and [b] are each more stable than [f13] (0 of 16 failed against 13 of 16); between"
+        " them and against [f1] no difference was shown, which does not make them equal."
+    )
+    assert "choose by their scores, or" in two.next_step
+
+
+def test_a_smaller_std_of_failed_trials_is_explained():
+    rng = np.random.default_rng(1)
+    alike = made_up_arm([0.6] * 9 + list(0.61 + 0.001 * rng.random(7)), "alike")
+    apart = made_up_arm([0.6] * 9 + list(rng.uniform(0.61, 0.95, 7)), "apart")
+    found = judge([alike, apart])
+    assert not found.leaders
+    (note,) = [note for note in found.notes if note.startswith("The std of [alike]")]
+    assert note.endswith(
+        "but 9 of 16 trials failed, and scores that lie together there are no stability."
+    )
+
+
+def test_of_scores_that_are_all_equal_more_seeds_tell_nothing():
+    found = jaxtune.compare({"a": [0.7] * 8, "b": [0.7] * 8}).numbers
+    assert found.next_step == (
+        "No score differs from another, which more seeds would hardly change; a floor (--floor)"
+        " would tell whether these trials have failed."
+    )
+
+
+def test_a_p_before_holm_says_so():
+    rng = np.random.default_rng(0)
+    arms = [made_up_arm(rng.normal(0.8, 0.02, 16), name) for name in "abcd"]
+    notes = [n for n in judge(arms, margin=0.016).notes if "score equal within 0.016" in n]
+    assert any("was not shown (p = " in n and n.endswith(" before Holm over 6).") for n in notes)

@@ -223,7 +223,7 @@ def test_one_of_three_arms_leads():
     same = judge([bad[0], good, arm("twin", normal(0.8, 0.02, 24), learning_rate=4)])
     assert same.leaders == ("lr=3", "twin")
     assert same.more_stable == (
-        "[lr=3] and [twin] are each more stable than 1 of the other arms (0 of 24 failed against 20"
+        "[lr=3] and [twin] are each more stable than [lr=1] (0 of 24 failed against 20"
         " of 24); between them no difference was shown, which does not make them equal."
     )
     assert same.next_step.startswith("Use either [lr=3] or [twin]: choose by")
@@ -237,7 +237,7 @@ def test_ten_arms_have_a_short_headline_with_their_failures():
     found = judge(arms)
     assert found.leaders == ("lr=0", "lr=1", "lr=7")
     assert found.more_stable == (
-        "[lr=0], [lr=1] and [lr=7] are each more stable than 7 of the other arms (0 to 3 of 16"
+        "[lr=0], [lr=1] and [lr=7] are each more stable than 7 other arms (0 to 3 of 16"
         " failed against 14 to 16 of 16); between them no difference was shown, which does not make"
         " them equal."
     )
