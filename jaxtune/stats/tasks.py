@@ -20,7 +20,7 @@ from jaxtune.stats.compare import (
     holm,
 )
 from jaxtune.stats.hypothesis_tests import Outcome, log_std_ratio
-from jaxtune.stats.intervals import FEWEST_TRIALS
+from jaxtune.stats.intervals import FEWEST_TRIALS, all_alike
 from jaxtune.stats.stratified_tests import (
     EXACT,
     excess,
@@ -48,8 +48,9 @@ class OverTasks(NamedTuple):
     corrected_spread: Corrected
     corrected_location: Corrected  # over locations of all pairs
     excess: float  # failures of one beyond those that fall to it where both fail alike
+    fewer_in: tuple[int, int]  # tasks on which either one fails less often
     # Mean over tasks of the log ratio of stds, of which a std of 0 counts as tiny; tasks of fewer
-    # trials than FEWEST_TRIALS are left out, and None is where no task is left.
+    # trials than FEWEST_TRIALS are left out, and those where neither varies; None if none is left.
     log_std_ratio: float | None
     location_gap: float  # mean over tasks, in stds of a task's trials; positive where one is better
     times: float = 1.0  # see `compare_all`
@@ -58,6 +59,11 @@ class OverTasks(NamedTuple):
     def one_is_steadier(self) -> bool:
         """Whether its scores vary less, over the tasks that the test of spread is over."""
         return self.log_std_ratio is not None and self.log_std_ratio < 0
+
+    @property
+    def by_mean(self) -> tuple[str, str]:
+        """The two, the one with the better mean first."""
+        return (self.one, self.other) if self.location_gap > 0 else (self.other, self.one)
 
     @property
     def judged(self) -> bool:
@@ -150,7 +156,11 @@ def _pair(
         corrected_failures=untested,
         corrected_spread=untested,
         corrected_location=untested,
-        excess=excess(failed),
+        excess=round(excess(failed), 9),  # 1/3 more on one task and less on another make 0
+        fewer_in=(
+            sum(bool(a.mean() < b.mean()) for a, b in failed),
+            sum(bool(a.mean() > b.mean()) for a, b in failed),
+        ),
         log_std_ratio=_log_ratio(pairs),
         location_gap=float(np.mean([_gap(a, b) for a, b in pairs])),
     )
@@ -162,6 +172,7 @@ def _log_ratio(pairs: Sequence[tuple[Arm, Arm]]) -> float | None:
         float(log_std_ratio(one.final, other.final, axis=-1))
         for one, other in pairs
         if min(len(one), len(other)) >= FEWEST_TRIALS
+        and not (all_alike(one.final) and all_alike(other.final))
     ]
     return float(np.mean(ratios)) if ratios else None
 

@@ -1,23 +1,26 @@
 """The verdict over several tasks, and its sentences; the tasks that disagree are named."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxtune.core.words import plural
-from jaxtune.stats.compare import ALPHA
-from jaxtune.stats.notes import about_looks
+from jaxtune.stats.advice import unless_all_failed
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.intervals import all_alike
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, num_tests, over_tasks
+from jaxtune.stats.tasks_notes import notes_over_tasks, turned_round
 from jaxtune.stats.wording import (
     counted,
     enumerate_words,
     few_names,
     names,
-    number,
     show_chance,
     show_p,
 )
+
+MOST_TIMES = 100  # of a ratio of stds that is given as a number
 
 
 class TasksVerdict(NamedTuple):
@@ -51,7 +54,10 @@ def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict
             "No two recipes were run on two tasks or more, and there is nothing to compare over"
             " tasks.",
             "Arms are one recipe where they have the same name.",
-            "Give the same recipes on every task, or report on each task by itself.",
+            unless_all_failed(
+                [arm for arms in tasks.values() for arm in arms.values()],
+                "Give the same recipes on every task, or report on each task by itself.",
+            ),
             (),
             (),
             (),
@@ -67,12 +73,8 @@ def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict
         shown, said = [], _no_leader(wins)
     else:
         nearest = min(pairs, key=_least_p)
-        shown, said = [nearest], _not_shown(pairs, nearest)
-    notes = (
-        *(*_against(led, tasks), *_no_win_by_spread(shown), *_means(shown, tasks)),
-        *_unjudged(pairs),
-        *(about_looks(times), _limits(len(tasks))),
-    )
+        shown, said = [nearest], _not_shown(pairs, nearest, tasks)
+    notes = tuple(notes_over_tasks(led, shown, pairs, tasks))
     return TasksVerdict(*said, notes, leaders if led else (), wins, pairs)
 
 
@@ -100,20 +102,12 @@ def _shown(
     leaders: Sequence[str], led: Sequence[TasksWin], pairs: Sequence[OverTasks], tasks: Tasks
 ) -> tuple[str, str, str]:
     # The grounds and the chance are those of the least certain pair.
-    lead, surest = names(leaders), max(led, key=lambda win: win.p)
-    losers = list(dict.fromkeys(win.loser for win in led))
-    every = dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other))
-    left = [name for name in every if name not in leaders and name not in losers]
-    verb = "is" if len(leaders) == 1 else "are each"
-    whom = few_names(losers) if len(leaders) == 1 else f"{_each(leaders, led)} of the others"
-    over = _number_of_tasks(led)
-    first = (
-        f"{lead} {verb} more stable than {whom} over {over}: {_grounds(surest, named=len(led) > 1)}"
-    )
-    if left and len(leaders) == 1:
-        first += f"; against {few_names(left)} that was not shown"
+    surest = max(led, key=lambda win: win.p)
+    first = f"{_lead(leaders, led)}: {_grounds(surest, leaders, led, tasks)}"
+    if unknown := _unknown(leaders, led, pairs):
+        first += f"; {unknown} that was not shown"
     if surest.against:
-        first += f"; on {_some(surest.against)} it is the other way round"
+        first += f"; on {enumerate_words(surest.against)} it is the other way round"
     tests = num_tests(pairs)
     test = surest.pair.failures if surest.by_failures else surest.pair.spread
     what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
@@ -124,8 +118,26 @@ def _shown(
     )
     use = f"Use {names(leaders, 'or')} on tasks like these"
     if surest.against:
-        use += f", and look at {_some(surest.against)} by itself"
+        use += f", and look at {enumerate_words(surest.against)} by itself"
     return f"{first}.", second, f"{use}."
+
+
+def _lead(leaders: Sequence[str], led: Sequence[TasksWin]) -> str:
+    """Such as `[a] and [b] are each more stable than [c] over 3 tasks`."""
+    losers = list(dict.fromkeys(win.loser for win in led))
+    each = len(led) // len(leaders)  # all beat as many
+    verb = "is" if len(leaders) == 1 else "are each"
+    whom = few_names(losers) if each == len(losers) else f"{each} of {names(losers)}"
+    return f"{names(leaders)} {verb} more stable than {whom} over {_number_of_tasks(led)}"
+
+
+def _unknown(leaders: Sequence[str], led: Sequence[TasksWin], pairs: Sequence[OverTasks]) -> str:
+    """Between or against whom nothing was shown; of several leaders between them too."""
+    known = {*leaders, *(win.loser for win in led)}
+    every = dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other))
+    left = [name for name in every if name not in known]
+    between = [f"between {names(leaders)}"] if len(leaders) > 1 else []
+    return ", and ".join(between + ([f"against {few_names(left)}"] if left else []))
 
 
 def _number_of_tasks(led: Sequence[TasksWin]) -> str:
@@ -135,38 +147,64 @@ def _number_of_tasks(led: Sequence[TasksWin]) -> str:
     return most if len(numbers) == 1 else f"{numbers[0]} to {most}"
 
 
-def _each(leaders: Sequence[str], led: Sequence[TasksWin]) -> int:
-    return min(sum(win.winner == name for win in led) for name in leaders)
-
-
-def _grounds(win: TasksWin, named: bool) -> str:
-    """`named` where there are several pairs, of which this is the least certain."""
+def _grounds(win: TasksWin, leaders: Sequence[str], led: Sequence[TasksWin], tasks: Tasks) -> str:
+    """Both recipes of the pair are named where the reader could take them for others."""
     pair = win.pair
     order = (0, 1) if pair.one == win.winner else (1, 0)
-    failed = [f"{pair.failed[i]} of {pair.trials[i]}" for i in order]
-    whose = f" of [{win.loser}]" if named else ""
+    less, more = (f"{pair.failed[i]} of {pair.trials[i]}" for i in order)
+    turned = turned_round(pair, win.winner)
+    loser = f" of [{win.loser}]" if len(led) > 1 else ""
     if win.by_failures:
-        return f"{failed[0]} trials failed against {failed[1]}{whose}"
-    ratio = float(np.exp(abs(pair.log_std_ratio or 0.0)))
-    rest = f"no difference in failures was shown ({failed[0]} against {failed[1]})"
+        winner = f" of [{win.winner}]" if len(leaders) > 1 else ""
+        return f"{less} trials{winner} failed against {more}{loser}{turned}"
+    rest = f"no difference in failures was shown ({less} against {more}{turned})"
     if not pair.judged:
         rest = "without a floor it is not known which trials failed"
-    than = f" than those{whose}" if whose else ""
-    return f"its scores vary less{than} ({ratio:.2g} times on average over tasks), while {rest}"
+    whose = f"the scores of [{win.winner}]" if len(leaders) > 1 else "its scores"
+    return f"{whose} {_steadier(win, f'those{loser}' if loser else '', tasks)}, while {rest}"
 
 
-def _some(tasks: Sequence[str]) -> str:
-    return enumerate_words(tasks)
+def _steadier(win: TasksWin, than: str, tasks: Tasks) -> str:
+    """By how much; without a number where one of them does not vary, which makes no ratio."""
+    even = {
+        task: (_is_even(tasks[task][win.winner]), _is_even(tasks[task][win.loser]))
+        for task in win.pair.tasks
+    }
+    if all(own for own, _ in even.values()):
+        return "are all equal on every task" + (f", unlike {than}" if than else "")
+    less = f"vary less{f' than {than}' if than else ''}"
+    flat = [task for task, (own, other) in even.items() if own and not other]
+    if flat:
+        return f"{less}, and on {enumerate_words(flat)} not at all"
+    if any(other and not own for own, other in even.values()):
+        return less
+    ratio = float(np.exp(abs(win.pair.log_std_ratio or 0.0)))
+    if ratio >= MOST_TIMES:
+        return f"hardly vary{f' beside {than}' if than else ''}"
+    return f"{less} ({ratio:.2g} times on average over tasks)"
 
 
-def _not_shown(pairs: Sequence[OverTasks], nearest: OverTasks) -> tuple[str, str, str]:
+def _is_even(arm: Arm) -> bool:
+    return len(arm) > 1 and all_alike(arm.final)
+
+
+def _not_shown(
+    pairs: Sequence[OverTasks], nearest: OverTasks, tasks: Tasks
+) -> tuple[str, str, str]:
     every = list(dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other)))
+    arms = [arm for own in tasks.values() for arm in own.values()]
     over = plural(len(nearest.tasks), "task")
     first = (
         f"Over {over} neither {names(every, 'nor')} was shown to be more stable than the other"
         if len(every) == 2
         else f"Over {over} none of {len(every)} recipes was shown to be more stable than another"
     )
+    first += ", which does not make them equal."
+    if all(arm.failed.all() for arm in arms):
+        first = (
+            "Nothing here is stable in any useful sense: on every task every trial of"
+            f" {names(every)} failed."
+        )
     tested = {
         "failure rate": nearest.corrected_failures.p,
         "spread": nearest.corrected_spread.p,
@@ -174,78 +212,13 @@ def _not_shown(pairs: Sequence[OverTasks], nearest: OverTasks) -> tuple[str, str
     known = [f"{what} {show_p(p)}" for what, p in tested.items() if p is not None]
     found = f"has for {enumerate_words(known)}" if known else "could not be tested"
     return (
-        f"{first}, which does not make them equal.",
+        first,
         f"The nearest pair, [{nearest.one}] and [{nearest.other}], {found}, after Holm over"
         f" {counted(num_tests(pairs), nearest.times)}.",
-        "Run more seeds of each task, or read the tasks one by one.",
+        unless_all_failed(arms, "Run more seeds of each task, or read the tasks one by one."),
     )
 
 
 def _least_p(pair: OverTasks) -> float:
     p_values = pair.corrected_failures.p, pair.corrected_spread.p
     return min((p for p in p_values if p is not None), default=1.0)
-
-
-def _against(led: Sequence[TasksWin], tasks: Tasks) -> Iterator[str]:
-    """With the numbers, of every pair that was shown."""
-    for win in led:
-        for task in win.against:
-            winner, loser = (tasks[task][name] for name in (win.winner, win.loser))
-            yield (
-                f"On {task} it is the other way round: of [{win.winner}]"
-                f" {int(winner.failed.sum())} of {len(winner)} trials failed"
-                f" (std {number(winner.std)}), of [{win.loser}]"
-                f" {int(loser.failed.sum())} of {len(loser)} (std {number(loser.std)})."
-            )
-
-
-def _no_win_by_spread(pairs: Sequence[OverTasks]) -> Iterator[str]:
-    """A std that is smaller without being a sign of stability."""
-    for pair in pairs:
-        p = pair.corrected_spread.p
-        if p is None or p > ALPHA or not pair.judged:
-            continue
-        one_is_steadier = pair.one_is_steadier
-        low, high = (0, 1) if one_is_steadier else (1, 0)
-        if (pair.excess if one_is_steadier else -pair.excess) > 0:
-            yield (
-                f"The std of [{(pair.one, pair.other)[low]}] is the smaller one over tasks"
-                f" ({show_p(p, pair.spread.at_most)}), but {pair.failed[low]} of its"
-                f" {pair.trials[low]} trials failed against {pair.failed[high]} of"
-                f" {pair.trials[high]}: failures are alike, which is no stability."
-            )
-
-
-def _means(pairs: Sequence[OverTasks], tasks: Tasks) -> Iterator[str]:
-    for pair in pairs:
-        p = pair.corrected_location.p
-        if p is None:
-            continue
-        better, worse = (pair.one, pair.other) if pair.location_gap > 0 else (pair.other, pair.one)
-        shown = show_p(p, pair.location.at_most)
-        if p > ALPHA:
-            yield f"No difference in the mean was shown over tasks ({shown})."
-            continue
-        lower = [
-            task
-            for task in pair.tasks
-            if tasks[task][better].merit.mean() < tasks[task][worse].merit.mean()
-        ]
-        but = f", though not on {_some(lower)}" if lower else ""
-        yield f"[{better}] scores better than [{worse}] over tasks ({shown}){but}."
-
-
-def _unjudged(pairs: Sequence[OverTasks]) -> Iterator[str]:
-    if not all(pair.judged for pair in pairs):
-        yield (
-            "Without a floor for every task it is not known which trials failed; give a column"
-            " floor."
-        )
-
-
-def _limits(number: int) -> str:
-    return (
-        f"This is about these {number} tasks: they are few, and not drawn at random, so that"
-        " another task may well come out otherwise. The verdict of each task by itself is corrected"
-        " over its own tests and not over tasks."
-    )

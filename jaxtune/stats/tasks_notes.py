@@ -1,0 +1,146 @@
+"""What to bear in mind with a verdict over several tasks."""
+
+from collections.abc import Iterator, Sequence
+
+from jaxtune.stats.compare import ALPHA
+from jaxtune.stats.notes import about_looks
+from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin
+from jaxtune.stats.wording import enumerate_words, few_names, number, show_p
+
+
+def notes_over_tasks(
+    led: Sequence[TasksWin], shown: Sequence[OverTasks], pairs: Sequence[OverTasks], tasks: Tasks
+) -> Iterator[str]:
+    """Notes about the leaders' wins, the pairs that the verdict speaks of, and all pairs."""
+    yield from _against(led, tasks)
+    yield from _no_win_by_spread(shown)
+    yield from _means(shown, pairs, tasks)
+    yield from _unjudged(pairs)
+    yield about_looks(pairs[0].times)
+    yield _limits(len(tasks))
+
+
+def turned_round(pair: OverTasks, fewer: str) -> str:
+    """Where `fewer` fails less often task by task and no less often in the sum over tasks."""
+    place = (pair.one, pair.other).index(fewer)
+    excess = pair.excess if place == 0 else -pair.excess
+    rates = [k / n for k, n in zip(pair.failed, pair.trials, strict=True)]
+    if excess >= 0 or rates[place] < rates[1 - place]:
+        return ""
+    return (
+        f" in all, which tasks of different sizes turn round: on {pair.fewer_in[place]} of"
+        f" {len(pair.tasks)} [{fewer}] fails less often"
+    )
+
+
+def _against(led: Sequence[TasksWin], tasks: Tasks) -> Iterator[str]:
+    """With the numbers, of every pair that was shown."""
+    for win in led:
+        for task in win.against:
+            winner, loser = (tasks[task][name] for name in (win.winner, win.loser))
+            yield (
+                f"On {task} it is the other way round: of [{win.winner}]"
+                f" {int(winner.failed.sum())} of {len(winner)} trials failed"
+                f" (std {number(winner.std)}), of [{win.loser}]"
+                f" {int(loser.failed.sum())} of {len(loser)} (std {number(loser.std)})."
+            )
+
+
+def _no_win_by_spread(pairs: Sequence[OverTasks]) -> Iterator[str]:
+    """A std that is smaller without being a sign of stability."""
+    for pair in pairs:
+        p = pair.corrected_spread.p
+        if p is None or p > ALPHA or not pair.judged:
+            continue
+        one_is_steadier = pair.one_is_steadier
+        low, high = (0, 1) if one_is_steadier else (1, 0)
+        if (pair.excess if one_is_steadier else -pair.excess) > 0:
+            turned = turned_round(pair, (pair.one, pair.other)[high])
+            yield (
+                f"The std of [{(pair.one, pair.other)[low]}] is the smaller one over tasks"
+                f" ({show_p(p, pair.spread.at_most)}), but {pair.failed[low]} of its"
+                f" {pair.trials[low]} trials failed against {pair.failed[high]} of"
+                f" {pair.trials[high]}{turned}{';' if turned else ':'} failures are alike,"
+                " which is no stability."
+            )
+
+
+def _means(shown: Sequence[OverTasks], pairs: Sequence[OverTasks], tasks: Tasks) -> Iterator[str]:
+    """Who was shown to score better, and the means of the pairs that the verdict speaks of."""
+    tested = [pair for pair in pairs if pair.corrected_location.p is not None]
+    ahead = _ahead(tested)
+    if ahead:
+        yield _scores_better(ahead, tasks)
+    elif tested:
+        nearest = min(tested, key=lambda pair: pair.location.p or 0.0)  # Holm makes ties at 1
+        whose = f" for [{nearest.one}] and [{nearest.other}], the nearest pair"
+        yield (
+            "No difference in the mean was shown over tasks"
+            f" ({show_p(_p(nearest), nearest.location.at_most)}{whose if pairs[1:] else ''})."
+        )
+        return
+    for pair in shown:
+        if pair not in tested or pair in ahead:
+            continue
+        if _p(pair) <= ALPHA:
+            yield _scores_better([pair], tasks)
+        else:
+            yield (
+                f"No difference in the mean of [{pair.one}] and [{pair.other}] was shown over"
+                f" tasks ({show_p(_p(pair), pair.location.at_most)})."
+            )
+
+
+def _ahead(pairs: Sequence[OverTasks]) -> list[OverTasks]:
+    """Those in which the recipe that scores better than most others was shown to."""
+    won: dict[str, list[OverTasks]] = {}
+    for pair in pairs:
+        if _p(pair) <= ALPHA:
+            won.setdefault(pair.by_mean[0], []).append(pair)
+    behind = {pair.by_mean[1] for each in won.values() for pair in each}
+    # Recipes that share other tasks with each other can all have a better one.
+    best = [each for name, each in won.items() if name not in behind] or list(won.values())
+    gaps = [(len(each), sum(abs(pair.location_gap) for pair in each)) for each in best]
+    return best[gaps.index(max(gaps))] if best else []
+
+
+def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
+    """Of one recipe, with the largest p."""
+    better, behind = pairs[0].by_mean[0], [pair.by_mean[1] for pair in pairs]
+    surest = max(pairs, key=_p)
+    lower = dict.fromkeys(
+        task
+        for pair, worse in zip(pairs, behind, strict=True)
+        for task in pair.tasks
+        if tasks[task][better].merit.mean() < tasks[task][worse].merit.mean()
+    )
+    but = f", though not on {enumerate_words(list(lower))}" if lower else ""
+    if lower and len(pairs) > 1:
+        but = f", though on {enumerate_words(list(lower))} not than each of them"
+    return (
+        f"[{better}] scores better than {few_names(behind)} over tasks"
+        f" ({show_p(_p(surest), surest.location.at_most)}){but}."
+    )
+
+
+def _p(pair: OverTasks) -> float:
+    """Of the means, after Holm; of pairs whose means were tested."""
+    p = pair.corrected_location.p
+    assert p is not None
+    return p
+
+
+def _unjudged(pairs: Sequence[OverTasks]) -> Iterator[str]:
+    if not all(pair.judged for pair in pairs):
+        yield (
+            "Without a floor for every task it is not known which trials failed; give a column"
+            " floor."
+        )
+
+
+def _limits(number: int) -> str:
+    return (
+        f"This is about these {number} tasks: they are few, and not drawn at random, so that"
+        " another task may well come out otherwise. The verdict of each task by itself is corrected"
+        " over its own tests and not over tasks."
+    )
