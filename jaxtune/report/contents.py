@@ -11,11 +11,11 @@ from jaxtune.report.agreement_tables import (
     representations_table,
     variance_table,
 )
-from jaxtune.report.drawing import Key, arm_style, to_svg
+from jaxtune.report.drawing import Key, Style, arm_style, to_svg
 from jaxtune.report.example_tables import luck_table, new_examples_table
 from jaxtune.report.figures import (
-    KIND_KEYS,
     MOST_ARMS,
+    MOST_BANDS,
     MOST_GRADIENT_ARMS,
     SIZE,
     SMALL,
@@ -23,6 +23,7 @@ from jaxtune.report.figures import (
     expected_best,
     final_scores,
     floor_keys,
+    kind_keys,
     layer_norms,
     learning_rates,
     norm_limits,
@@ -34,7 +35,7 @@ from jaxtune.report.findings import ArmFindings, Findings, ranked
 from jaxtune.report.further_table import further_table
 from jaxtune.report.grid_tables import cells_table, main_effects_table
 from jaxtune.report.order_tables import order_table
-from jaxtune.report.points import loss_limits, padded
+from jaxtune.report.points import Limits, loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
 from jaxtune.report.sources import DEV, LOSS
 from jaxtune.report.tables import (
@@ -93,11 +94,12 @@ def _arms(found: Findings) -> Iterator[Section]:
 def _scores(found: Findings) -> Iterator[Section]:
     shown = found.arms[:MOST_ARMS]
     scored = found.metric, found.trivial
+    band = ", with one standard deviation of it" if len(shown) <= MOST_BANDS else ""
     yield Section(
         "Final scores",
         note="Every trial, with a box over all of them (middle half and median; whiskers to the"
-        " extremes); and what the best of so many seeds is expected to score, with one standard"
-        " deviation of it. That best is chosen on the dev set it is scored on."
+        f" extremes); and what the best of so many seeds is expected to score{band}. That best is"
+        " chosen on the dev set it is scored on."
         f"{_left_out(found, MOST_ARMS)}",
         panels=[
             Panel(
@@ -137,33 +139,25 @@ def _curves(found: Findings) -> Iterator[Section]:
     known = [trial for trial in trials if trial.curves]
     if not known:
         return
-    losses = loss_limits(known)
     dev = [trial.curves[DEV].values for trial in known if DEV in trial.curves]
     floor = [] if found.trivial is None else [found.trivial]
     scores = padded([*np.concatenate([*dev, floor])])
-    panels = []
-    for index, arm in enumerate(shown):
-        if not any(trial.curves for trial in arm.trials):
-            continue
-        name = arm.arm.name
-        panels += [
-            Panel(
-                f"{name}: training loss",
-                to_svg(f"loss{index}", trial_curves, arm.trials, LOSS, "loss", losses),
-            ),
-            Panel(
-                f"{name}: {found.metric} on the dev set",
-                to_svg(
-                    f"dev{index}",
-                    trial_curves,
-                    arm.trials,
-                    DEV,
-                    found.metric,
-                    scores,
-                    found.trivial,
-                ),
-            ),
-        ]
+    # Title, label, limits and floor of each kind of curve.
+    kinds: dict[str, tuple[str, str, Limits, float | None]] = {
+        LOSS: ("training loss", "loss", loss_limits(known), None),
+        DEV: (f"{found.metric} on the dev set", found.metric, scores, found.trivial),
+    }
+    panels = [
+        Panel(
+            f"{arm.arm.name}: {title}",
+            to_svg(f"{kind}{index}", trial_curves, arm.trials, kind, label, limits, level),
+        )
+        for index, arm in enumerate(shown)
+        for kind, (title, label, limits, level) in kinds.items()
+        if any(kind in trial.curves for trial in arm.trials)
+    ]
+    if not panels:
+        return
     missing = len(trials) - len(known)
     without = f" The history of {missing} of {len(trials)} trials is not there." if missing else ""
     yield Section(
@@ -171,7 +165,7 @@ def _curves(found: Findings) -> Iterator[Section]:
         "A line per trial. Losses are means over blocks of steps; a line that leaves the panel or"
         " ends has diverged."
         f"{without}{_left_out(found, MOST_ARMS)}",
-        keys=[*KIND_KEYS, *floor_keys(found)],
+        keys=[*kind_keys(found), *(floor_keys(found) if dev else ())],
         panels=panels,
     )
 
@@ -189,7 +183,7 @@ def _gradients(found: Findings) -> Iterator[Section]:
         " kind, at the logged steps. In the study the lower layers' gradients vanish in failed"
         " trials and recover in successful ones."
         f"{_left_out(found, MOST_GRADIENT_ARMS, 'trials of both kinds')}",
-        keys=KIND_KEYS,
+        keys=kind_keys(found),
         panels=[
             Panel(
                 f"{each.arm}: {each.layer}",
@@ -202,31 +196,44 @@ def _gradients(found: Findings) -> Iterator[Section]:
 
 
 def _rates(found: Findings) -> Iterator[Section]:
-    """Arms with the same curve share a line."""
+    """Arms with the same curve share a line, in the style that the first has everywhere."""
     alike: dict[bytes, list[ArmFindings]] = {}
-    for arm in found.arms:
+    styles: dict[bytes, Style] = {}
+    for index, arm in enumerate(found.arms):
         if arm.peak is not None and arm.num_steps is not None:
-            rates = effective_rates(arm.trials[0].row, arm.num_steps)
-            alike.setdefault(rates.tobytes(), []).append(arm)
+            curve = effective_rates(arm.trials[0].row, arm.num_steps).tobytes()
+            alike.setdefault(curve, []).append(arm)
+            styles.setdefault(curve, arm_style(index))
     lines = list(alike.items())[:MOST_ARMS]
     if not lines:
         return
     rates = [np.frombuffer(curve) for curve, _ in lines]
     peaks = [arms[0].peak.step for _, arms in lines if arms[0].peak is not None]
+    looks = [styles[curve] for curve, _ in lines]
     yield Section(
         "Effective learning rate",
         "Without bias correction, Adam's t-th update is 1 / c(t) times as large,"
         " c(t) = sqrt(1 - b2^t) / (1 - b1^t): the same as corrected Adam with the learning rate"
         " drawn here (eps left aside). Arms that differ in the correction differ in this, too;"
         " which of the two matters shows only when each arm has its own best learning rate."
-        f"{_about_links(found)}{_head_only(found)}{_head_first(found)}",
+        f"{_about_links(found)}{_head_only(found)}{_head_first(found)}"
+        f"{_no_rates(found, sum(len(arms) for _, arms in lines))}",
         keys=[
-            Key(_rate_label(arms), "line", arm_style(index))
-            for index, (_, arms) in enumerate(lines)
+            Key(_rate_label(arms), "line", look)
+            for look, (_, arms) in zip(looks, lines, strict=True)
         ],
         panels=[
-            Panel("Over the steps", to_svg("rates", learning_rates, rates, peaks)),
+            Panel("Over the steps", to_svg("rates", learning_rates, rates, peaks, looks)),
         ],
+    )
+
+
+def _no_rates(found: Findings, drawn: int) -> str:
+    if drawn == len(found.arms):
+        return ""
+    return (
+        f" Curves are drawn for {drawn} of {len(found.arms)} arms: in the order of the table at"
+        f" most {MOST_ARMS} different ones, of arms whose settings are known."
     )
 
 

@@ -110,8 +110,9 @@ class Picture(Figure):
 
 
 def arm_style(index: int) -> Style:
-    """Twelve arms differ in colour and dashes together; then they repeat."""
-    return Style(ARM_COLOURS[index % len(ARM_COLOURS)], ARM_DASHES[index % len(ARM_DASHES)])
+    """24 arms differ in colour and dashes together; then they repeat."""
+    dashes = (index + index // 12) % len(ARM_DASHES)
+    return Style(ARM_COLOURS[index % len(ARM_COLOURS)], ARM_DASHES[dashes])
 
 
 def kind_style(failed: bool) -> Style:

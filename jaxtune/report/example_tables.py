@@ -1,7 +1,8 @@
 """Tables on what of spreads and differences is the luck of the dev examples."""
 
+from jaxtune.report.decimals import form_of, score_form, signed
 from jaxtune.report.findings import Findings
-from jaxtune.report.tables import MOST_PAIRS, Table, cell, least_p
+from jaxtune.report.tables import MOST_PAIRS, Table, cell, least_p, left_out, shown
 
 LUCK_NOTE = (
     "Trials that are equally good still differ on {num_dev} examples, for their mistakes fall on"
@@ -38,21 +39,25 @@ def luck_table(found: Findings) -> Table | None:
 
 def new_examples_table(found: Findings) -> Table | None:
     """Per pair the difference of the means over seeds and over examples; None without them."""
-    rows = []
-    for pair in sorted(found.verdict.comparisons, key=least_p)[:MOST_PAIRS]:
-        both = pair.new_examples
-        if both is not None:
-            rows.append(
-                (
-                    f"{pair.one}\nagainst {pair.other}",
-                    cell(pair.effects.mean, "{:+.3f}"),
-                    cell(both.difference, "{:+.3f}"),
-                    f"{both.from_seeds:.4f}",
-                    f"{both.from_examples:.4f}",
-                )
-            )
-    if not rows:
+    known = [
+        (pair, pair.new_examples)
+        for pair in sorted(found.verdict.comparisons, key=least_p)
+        if pair.new_examples is not None
+    ]
+    if not known:
         return None
+    form = signed(score_form(found))
+    errors = form_of((e for _, both in known for e in (both.from_seeds, both.from_examples)), 4)
+    rows = tuple(
+        (
+            f"{pair.one}\nagainst {pair.other}",
+            cell(pair.effects.mean, form),
+            cell(both.difference, form),
+            shown(both.from_seeds, errors),
+            shown(both.from_examples, errors),
+        )
+        for pair, both in known[:MOST_PAIRS]
+    )
     columns = (
         "Pair",
         "Mean, on these examples",
@@ -60,4 +65,6 @@ def new_examples_table(found: Findings) -> Table | None:
         "Error from seeds",
         "From examples",
     )
-    return Table("Differences on new examples", columns, tuple(rows), NEW_EXAMPLES_NOTE)
+    return Table(
+        "Differences on new examples", columns, rows, NEW_EXAMPLES_NOTE + left_out(len(known))
+    )

@@ -25,6 +25,7 @@ from jaxtune.report.drawing import (
     SUCCEEDED,
     Key,
     Picture,
+    Style,
     arm_style,
     box,
     count_axis,
@@ -59,6 +60,7 @@ ONE_LINE, TWO_LINES = 1.1, 1.5  # height of an arm by its label
 # Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of
 # final scores.
 MOST_ARMS = 8
+MOST_BANDS = 3  # more of them would cover each other
 MOST_GRADIENT_ARMS = 4
 
 KIND_KEYS = (
@@ -107,7 +109,7 @@ def plot_gradient_norms(found: Findings) -> Figure:
             axes.set_title("\n".join([*textwrap.wrap(each.arm, 40), each.layer]), loc="left")
             axes.label_outer()
         row[0].set_ylabel("L2 norm of the gradient")
-    return legend_below(figure, [handle(key) for key in KIND_KEYS])
+    return legend_below(figure, [handle(key) for key in kind_keys(found)])
 
 
 def floor_keys(found: Findings) -> tuple[Key, ...]:
@@ -121,6 +123,11 @@ def score_keys(found: Findings) -> tuple[Key, ...]:
     if not found.arms[0].arm.judged:
         kinds = (Key("trial", "dot", SUCCEEDED),)
     return (*kinds, MEAN_KEY, *floor_keys(found))
+
+
+def kind_keys(found: Findings) -> tuple[Key, ...]:
+    """Of the trials' curves; without a floor nothing is said to have succeeded."""
+    return KIND_KEYS if found.arms[0].arm.judged else (Key("trials", "line", SUCCEEDED),)
 
 
 def arm_keys(arms: Sequence[ArmFindings]) -> list[Key]:
@@ -183,7 +190,7 @@ def expected_best(arms: Sequence[ArmFindings], metric: str, trivial: float | Non
     floor_line(axes, trivial)
     for index, arm in enumerate(arms):
         best, style = arm.best, arm_style(index)
-        if len(arms) <= 3:
+        if len(arms) <= MOST_BANDS:
             ribbon(axes, best.num_trials, best.low, best.high, style, 0.13)
         marker = "o" if len(arm.arm) == 1 else ""
         line(axes, best.num_trials, best.mean, style, linewidth=2, marker=marker)
@@ -268,12 +275,13 @@ def draw_norms(axes: Axes, norms: Norms, limits: Limits) -> None:
     count_axis(axes, "step")
 
 
-def learning_rates(rates: Sequence[Float[np.ndarray, " step"]], peaks: Sequence[int]) -> Figure:
+def learning_rates(
+    rates: Sequence[Float[np.ndarray, " step"]], peaks: Sequence[int], styles: Sequence[Style]
+) -> Figure:
     """Effective learning rates over the steps, those of their peaks marked."""
     figure = Picture(*SIZE)
     axes = figure.add_subplot()
-    for index, (each, peak) in enumerate(zip(rates, peaks, strict=True)):
-        style = arm_style(index)
+    for each, peak, style in zip(rates, peaks, styles, strict=True):
         line(axes, *thinned(np.arange(each.size), each, 4 * MOST_PER_CURVE), style, linewidth=2)
         axes.plot(peak, each[peak], "o", markersize=7, color=style.colour, mec="white")
     axes.set_ylabel("effective learning rate")

@@ -170,7 +170,7 @@ def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) ->
         two_sizes = len({sizes.get(first.name), sizes.get(arm.name)} - {None}) > 1
         if two_sizes or arm.trivial != first.trivial:
             floors = (
-                f"{floor:.3f}" if floor is not None else "not given"
+                f"{floor:g}" if floor is not None else "not given"
                 for floor in (first.trivial, arm.trivial)
             )
             raise UserError(

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -48,23 +49,35 @@ def _markdown(text: str) -> str:
     first, *below = text.split("\n")
     text = f"{first} ({'; '.join(below)})" if below else first
     text = escape(printable(text), quote=False)
-    for sign in ("\\", "`", "*", "|", "]("):
+    for sign in ("\\", "`", "*", "~", "|", "]("):
         text = text.replace(sign, f"\\{sign}")
-    return text
+    # Within a word, as in `learning_rate`, it is no markup.
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
 
 
 def arms_csv(found: Findings) -> str:
     """A row per arm: everything its description holds, unrounded, then its settings."""
-    return _csv(_arm_numbers(arm) | arm.arm.settings for arm in found.arms)
+    return _csv(_arm_rows(found.arms))
 
 
 def task_arms_csv(tasks: Mapping[str, Findings]) -> str:
     """The same with the task in front, of every arm on every task."""
+    of_task = [task for task, found in tasks.items() for _ in found.arms]
+    rows = _arm_rows([arm for found in tasks.values() for arm in found.arms])
     return _csv(
-        {"task": task} | _arm_numbers(arm) | arm.arm.settings | {"task": task}
-        for task, found in tasks.items()
-        for arm in found.arms
+        {"task": task} | row | {"task": task} for task, row in zip(of_task, rows, strict=True)
     )
+
+
+def _arm_rows(arms: Sequence[ArmFindings]) -> list[dict[str, Any]]:
+    numbers = [_arm_numbers(arm) for arm in arms]
+    taken = set().union(*numbers)
+    return [own | _beside(taken, arm.arm.settings) for own, arm in zip(numbers, arms, strict=True)]
+
+
+def _beside(taken: Collection[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, under another name those that are called as a column of the report's own."""
+    return {f"setting_{name}" if name in taken else name: v for name, v in settings.items()}
 
 
 def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
@@ -118,7 +131,7 @@ def trials_csv(sources: Sequence[Source]) -> str:
     """A row per trial, as in trials.jsonl; with the folder where there are several."""
     several = len(sources) > 1
     return _csv(
-        ({"folder": source.name} if several else {}) | row
+        {"folder": source.name} | _beside({"folder"}, row) if several else row
         for source in sources
         for row in source.rows
     )

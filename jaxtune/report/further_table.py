@@ -1,5 +1,6 @@
 """What arms score on further sets: other dev files, a test file with labels, parts of a dev set."""
 
+from jaxtune.report.decimals import form_of
 from jaxtune.report.findings import Findings
 from jaxtune.report.tables import Table, shown
 from jaxtune.stats.describe import further_scores
@@ -19,11 +20,16 @@ def further_table(found: Findings) -> Table | None:
     names = tuple(dict.fromkeys(name for own in scores.values() for name in own))
     if not names:
         return None
-    rows = tuple((arm, *(_cell(own.get(name)) for name in names)) for arm, own in scores.items())
+    form = form_of(
+        value for own in scores.values() for score in own.values() for value in score.values()
+    )
+    rows = tuple(
+        (arm, *(_cell(own.get(name), form) for name in names)) for arm, own in scores.items()
+    )
     return Table("On further sets", ("Arm", *names), rows, NOTE)
 
 
-def _cell(score: dict[str, float | None] | None) -> str:
+def _cell(score: dict[str, float | None] | None, form: str) -> str:
     if score is None or score["mean"] is None:
         return MISSING
-    return f"{shown(score['mean'])}\nstd {shown(score['std'])}"
+    return f"{shown(score['mean'], form)}\nstd {shown(score['std'], form)}"

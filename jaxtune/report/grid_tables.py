@@ -2,10 +2,11 @@
 cells themselves.
 """
 
+from jaxtune.report.decimals import score_form, signed
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p
+from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p, least, left_out, shown
 from jaxtune.stats.arms import differences, readable
-from jaxtune.stats.main_effects import num_tests
+from jaxtune.stats.main_effects import MainEffect, num_tests
 from jaxtune.stats.wording import MISSING
 
 MAIN_EFFECTS_NOTE = (
@@ -24,6 +25,7 @@ def main_effects_table(found: Findings) -> Table | None:
     effects = found.verdict.main_effects
     if not effects:
         return None
+    form = signed(score_form(found))
     rows = [
         (
             f"{effect.setting}\n{effect.one} against {effect.other}",
@@ -33,20 +35,22 @@ def main_effects_table(found: Findings) -> Table | None:
             else MISSING,
             corrected_p(effect.corrected_failures, effect.failures),
             corrected_p(effect.corrected_spread, effect.spread),
-            f"{effect.mean:+.3f}",
+            shown(effect.mean, form),
             corrected_p(effect.corrected_location, effect.location),
             corrected_p(effect.corrected_depends, effect.depends),
         )
-        for effect in sorted(effects, key=lambda effect: effect.corrected_failures.p or 1.0)
+        for effect in sorted(effects, key=_least_p)
     ]
     columns = (
         *("Setting", "Settings of the rest", "Failed", "p", "p of the spread"),
         *("Mean, difference", "p", "Depends on the rest, p"),
     )
-    note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects))
-    if len(rows) > MOST_PAIRS:
-        note += f" Of {len(rows)} the {MOST_PAIRS} with the smallest p are shown."
+    note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects)) + left_out(len(rows))
     return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)
+
+
+def _least_p(effect: MainEffect) -> float:
+    return least(effect.corrected_failures, effect.corrected_spread, effect.corrected_location)
 
 
 def cells_table(found: Findings) -> Table | None:
@@ -62,11 +66,14 @@ def cells_table(found: Findings) -> Table | None:
         if place in cells:
             return None  # from two sweeps
         cells[place] = arm
+    form = score_form(found)
     rows, columns = (sorted({place[i] for place in cells}, key=_in_order) for i in (0, 1))
     return Table(
         "Cells of the grid",
         (swept[0], *(f"{swept[1]}={value}" for value in columns)),
-        tuple((row, *(_cell(cells.get((row, column))) for column in columns)) for row in rows),
+        tuple(
+            (row, *(_cell(cells.get((row, column)), form) for column in columns)) for row in rows
+        ),
         CELLS_NOTE,
     )
 
@@ -79,9 +86,9 @@ def _in_order(value: str) -> tuple[bool, float, str]:
         return True, 0.0, value
 
 
-def _cell(found: ArmFindings | None) -> str:
+def _cell(found: ArmFindings | None, form: str) -> str:
     if found is None:
         return MISSING
     arm = found.arm
     failed = f"\n{int(arm.failed.sum())} of {len(arm)} failed" if arm.judged else ""
-    return f"{arm.final.mean():.3f}{failed}"
+    return f"{shown(arm.final.mean(), form)}{failed}"

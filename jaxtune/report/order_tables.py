@@ -1,7 +1,7 @@
 """The table on whose scores lie higher, who fails less, and who is equal within a margin."""
 
 from jaxtune.report.findings import Findings
-from jaxtune.report.tables import MOST_PAIRS, Table, cell, least_p, shown
+from jaxtune.report.tables import MOST_PAIRS, Table, cell, least_p, left_out, shown
 from jaxtune.stats.compare import Comparison
 from jaxtune.stats.order import ALMOST
 from jaxtune.stats.wording import MISSING, show_p
@@ -27,7 +27,7 @@ EQUAL = (
 
 def order_table(found: Findings) -> Table | None:
     """A row per pair; None where there is one arm."""
-    pairs = sorted(found.verdict.comparisons, key=least_p)[:MOST_PAIRS]
+    pairs = sorted(found.verdict.comparisons, key=least_p)
     if not pairs:
         return None
     margin = pairs[0].equivalence.margin if pairs[0].equivalence else None
@@ -42,7 +42,8 @@ def order_table(found: Findings) -> Table | None:
         level=f"{100 * float(level):.4g} %" if level else "",
         almost=ALMOST,
     )
-    rows = tuple(_row(pair, margin is not None) for pair in pairs)
+    note += left_out(len(pairs))
+    rows = tuple(_row(pair, margin is not None) for pair in pairs[:MOST_PAIRS])
     return Table("Order of the scores", tuple(columns), rows, note)
 
 

@@ -17,7 +17,7 @@ from jaxtune.core.words import plural
 from jaxtune.report.contents import Key, Panel, Section
 from jaxtune.report.findings import Findings
 from jaxtune.report.sources import Source, printable
-from jaxtune.report.tables import Table
+from jaxtune.report.tables import Table, score
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -105,7 +105,7 @@ def facts(found: Findings) -> str:
     when = "" if any(source.reading for source in found.sources) else " after the last step"
     floor = "No floor is given."
     if found.trivial is not None:
-        floor = f"The best constant prediction scores {found.trivial:.3f}."
+        floor = f"The best constant prediction scores {score(found.trivial, found)}."
     return f"{trials} in {arms}, scored by {found.metric}{of}{way} on {dev}{when}. {floor}"
 
 

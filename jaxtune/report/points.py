@@ -95,9 +95,13 @@ def swarm(
 
 
 def padded(values: Iterable[float]) -> Limits:
-    """Limits with a little room around all finite values."""
+    """Limits with a little room around all finite values, if there are any."""
     array = np.array([value for value in values if np.isfinite(value)])
-    room = 0.04 * (np.ptp(array) or 1.0)
+    if not array.size:
+        return 0.0, 1.0
+    spread, size = np.ptp(array), np.abs(array).max()
+    # Next to very large scores, room of another size than theirs is none at all.
+    room = 0.04 * (spread if spread > 1e-9 * size else size or 1.0)
     return float(array.min() - room), float(array.max() + room)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jaxtune.core.failure import MEANING
 from jaxtune.core.schedules import Peak, show_rate
+from jaxtune.report.decimals import score_form, signed
 from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Comparison, Corrected
 from jaxtune.stats.describe import BUDGET
@@ -21,6 +22,7 @@ from jaxtune.stats.wording import (
     short_p,
     show_level,
     show_wilson,
+    value_range,
 )
 
 MOST_PAIRS = 20
@@ -39,7 +41,7 @@ ARMS_NOTE = (
 )
 PEAK_NOTE = " Peak learning rate: the effective one (see below), beside the one that was set."
 FAILED_NOTE = " Failed: {meaning}{marked}; below it Wilson's 95 % interval of the rate."
-FLOOR_NOTE = " The best constant prediction scores {trivial:.3f}."
+FLOOR_NOTE = " The best constant prediction scores {trivial}."
 DEV_NOTE = (
     "One standard error of a dev set of {num_dev} examples is {error}: differences of that size may"
     " be the luck of these examples."
@@ -83,8 +85,13 @@ def cell(found: Estimate, form: str = "{:.3f}", unit: str = "") -> str:
 
 
 def shown(value: float | int | None, form: str = "{:.3f}") -> str:
-    """A number that may be missing."""
-    return MISSING if value is None else form.format(value)
+    """A number that may be missing, and is never -0."""
+    return in_parts(Estimate(None if value is None else float(value)), form)[0]
+
+
+def score(value: float | None, found: Findings) -> str:
+    """With as many decimals as all scores of the report."""
+    return shown(value, score_form(found))
 
 
 def times(top: Peak) -> str:
@@ -104,7 +111,8 @@ def arms_table(found: Findings) -> Table:
     note += PEAK_NOTE if any(arm.peak for arm in found.arms) else ""
     note += _dev_note(found)
     spreads = [e for arm in found.arms for e in (arm.description.all.mean, arm.description.all.std)]
-    rows = [_arm_row(arm, arm.arm.name in found.verdict.leaders) for arm in found.arms]
+    leaders, form = found.verdict.leaders, score_form(found)
+    rows = [_arm_row(arm, arm.arm.name in leaders, form) for arm in found.arms]
     # Without a floor no failures are known, and of another trainer's runs no learning rates.
     shown = [i for i in range(len(ARM_COLUMNS)) if any(row[i] != MISSING for row in rows)]
     return Table(
@@ -123,36 +131,35 @@ def _failed_note(found: Findings) -> str:
     marked = any(row.get("marked_failed") is not None for row in rows)
     if found.trivial is None:
         return " Failed: marked as failed, or without a score; below it Wilson's 95 % interval."
-    floor = FLOOR_NOTE.format(trivial=found.trivial)
+    floor = FLOOR_NOTE.format(trivial=score(found.trivial, found))
     return floor + FAILED_NOTE.format(meaning=MEANING, marked=", or marked so" if marked else "")
 
 
 def _dev_note(found: Findings) -> str:
     """The dev set's own error, a range over the arms, or why it is not known."""
     errors = [arm.description.dev_error for arm in found.arms]
-    known = [f"{value:.3f}" for value in sorted(e.value for e in errors if e.value is not None)]
+    known = [error.value for error in errors if error.value is not None]
     if not known:
         reasons = dict.fromkeys(error.reason for error in errors)
         return f" The dev set's own standard error is not known: {'; '.join(reasons)}."
-    error = known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
     of_words = found.arms[0].trials[0].sentences is not None
-    note = DEV_NOTE.format(num_dev=found.num_dev, error=error)
+    note = DEV_NOTE.format(num_dev=found.num_dev, error=value_range(known))
     return f" {note}{DEV_SENTENCES if of_words else ''}"
 
 
-def _arm_row(arm: ArmFindings, leads: bool) -> tuple[str, ...]:
+def _arm_row(arm: ArmFindings, leads: bool, form: str) -> tuple[str, ...]:
     scores, failed, rest = arm.description.all, arm.description.failed, arm.description.not_failed
     tries = min(BUDGET, len(arm.arm))
-    best = f"{arm.best.mean[tries - 1]:.3f}"
+    best = shown(arm.best.mean[tries - 1], form)
     return (
         arm.description.name + ("\nmore stable" if leads else ""),
         f"{failed.count} of {failed.n}\n{show_wilson(failed)}" if arm.arm.judged else MISSING,
-        cell(scores.mean),
-        cell(scores.std),
-        cell(scores.median),
-        shown(scores.min.value),
-        shown(scores.max.value),
-        f"{shown(rest.mean.value)}\nstd {shown(rest.std.value)}"
+        cell(scores.mean, form),
+        cell(scores.std, form),
+        cell(scores.median, form),
+        shown(scores.min.value, form),
+        shown(scores.max.value, form),
+        f"{shown(rest.mean.value, form)}\nstd {shown(rest.std.value, form)}"
         if rest.n and arm.arm.judged
         else MISSING,
         best if tries == BUDGET else f"{best}\nof {tries}",
@@ -182,16 +189,27 @@ def pairs_table(found: Findings) -> Table | None:
         tests="; ".join(kinds),
         levels=_levels(pairs),
     )
-    note += _why_missing(untested + sizes)
-    if len(pairs) > MOST_PAIRS:
-        note += f" Of {len(pairs)} pairs the {MOST_PAIRS} with the smallest p are shown."
-    return Table("Pairs of arms", PAIR_COLUMNS, tuple(map(_pair_row, pairs[:MOST_PAIRS])), note)
+    note += _why_missing(untested + sizes) + left_out(len(pairs))
+    form = signed(score_form(found))
+    rows = tuple(_pair_row(pair, form) for pair in pairs[:MOST_PAIRS])
+    return Table("Pairs of arms", PAIR_COLUMNS, rows, note)
+
+
+def left_out(number: int) -> str:
+    """Which of so many pairs a table shows."""
+    if number <= MOST_PAIRS:
+        return ""
+    return f" Of {number} pairs the {MOST_PAIRS} with the smallest p are shown."
 
 
 def least_p(pair: Comparison) -> float:
     """How clear a pair's clearest difference is."""
-    tests = pair.failures.p, pair.spread.p, pair.location.p
-    return min((p for p in tests if p is not None), default=1.0)
+    return least(pair.failures, pair.spread, pair.location)
+
+
+def least(*tests: Corrected) -> float:
+    """The smallest p of those that were made."""
+    return min((test.p for test in tests if test.p is not None), default=1.0)
 
 
 def _levels(pairs: Iterable[Comparison]) -> str:
@@ -201,14 +219,14 @@ def _levels(pairs: Iterable[Comparison]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _pair_row(pair: Comparison) -> tuple[str, ...]:
+def _pair_row(pair: Comparison, form: str) -> tuple[str, ...]:
     return (
         f"{pair.one}\nagainst {pair.other}",
         cell(in_points(pair.effects.failures), "{:+.0f}", " points"),
         corrected_p(pair.failures, pair.tests.failures),
         cell(pair.effects.std_ratio, "{:.2f}"),
         corrected_p(pair.spread, pair.tests.spread),
-        cell(pair.effects.mean, "{:+.3f}"),
+        cell(pair.effects.mean, form),
         corrected_p(pair.location, pair.tests.location),
         cell(pair.effects.improvement, "{:.0%}"),
     )

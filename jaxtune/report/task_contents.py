@@ -7,11 +7,21 @@ from matplotlib.figure import Figure
 
 from jaxtune.core.words import plural
 from jaxtune.report.contents import Panel, Section
+from jaxtune.report.decimals import score_form
 from jaxtune.report.drawing import Key, Picture, arm_style, line, ribbon, to_svg
-from jaxtune.report.figures import MOST_ARMS, SIZE, final_scores, score_keys
+from jaxtune.report.figures import MOST_ARMS, MOST_BANDS, SIZE, final_scores, score_keys
 from jaxtune.report.findings import ranked
 from jaxtune.report.provenance import provenance_table
-from jaxtune.report.tables import MOST_PAIRS, Table, arms_table, cell, corrected_p, shown
+from jaxtune.report.tables import (
+    MOST_PAIRS,
+    Table,
+    arms_table,
+    cell,
+    corrected_p,
+    least,
+    left_out,
+    shown,
+)
 from jaxtune.report.tasks import ManyFindings
 from jaxtune.stats.profiles import Profile
 from jaxtune.stats.tasks import OverTasks
@@ -33,8 +43,8 @@ PAIRS_NOTE = (
     " positive where the first is better."
 )
 PROFILES_NOTE = (
-    "Share of a recipe's trials above each level, every task alike, with 95 % bands by bootstrap"
-    " within tasks. A line that lies above another everywhere is better at every level."
+    "Share of a recipe's trials above each level, every task alike{bands}. A line that lies above"
+    " another everywhere is better at every level.{left_out}"
 )
 
 
@@ -56,13 +66,20 @@ def _over_tasks(found: ManyFindings) -> Iterator[Section]:
     pairs = pairs_table(found)
     if pairs is not None:
         yield Section("Differences over tasks", tables=[pairs])
-    profiles = {n: a.profile for n, a in found.aggregates.items() if a is not None}
-    chosen = dict(list(profiles.items())[:MOST_ARMS])
+    profiles = [(n, a.profile) for n in _in_order(found) if (a := found.aggregates[n])]
+    chosen = dict(profiles[:MOST_ARMS])
     if chosen:
         keys = [Key(name, "line", arm_style(i)) for i, name in enumerate(chosen)]
         picture = to_svg("profiles", draw_profiles, chosen)
         panel = Panel("Share of trials above each level", picture, keys)
-        yield Section("Performance profiles", note=PROFILES_NOTE, panels=[panel])
+        note = _profiles_note(len(chosen), len(found.aggregates))
+        yield Section("Performance profiles", note=note, panels=[panel])
+
+
+def _profiles_note(drawn: int, number: int) -> str:
+    bands = ", with 95 % bands by bootstrap within tasks" if drawn <= MOST_BANDS else ""
+    rest = f" Curves are drawn for {drawn} of {number} recipes, the first with an IQM."
+    return PROFILES_NOTE.format(bands=bands, left_out=rest if drawn < number else "")
 
 
 def _of_task(found: ManyFindings, task: str, index: int) -> Section:
@@ -85,7 +102,7 @@ def draw_profiles(profiles: dict[str, Profile]) -> Figure:
     axes = figure.add_subplot()
     for index, profile in enumerate(profiles.values()):
         style = arm_style(index)
-        if len(profiles) <= 3:
+        if len(profiles) <= MOST_BANDS:
             ribbon(axes, profile.levels, profile.low, profile.high, style, 0.13)
         line(axes, profile.levels, profile.share, style, linewidth=2)
     last = max(float(np.max(p.levels[p.share > 0], initial=0.0)) for p in profiles.values())
@@ -98,17 +115,19 @@ def draw_profiles(profiles: dict[str, Profile]) -> Figure:
 def recipes_table(found: ManyFindings) -> Table:
     """A row per recipe, a column per task."""
     columns = ("Recipe", *found.tasks, "Rank by failures", "Rank by mean", "IQM")
-    rows = [_recipe_row(found, name) for name in found.aggregates]
-    order = sorted(range(len(rows)), key=lambda i: _place(found, list(found.aggregates)[i]))
+    rows = tuple(_recipe_row(found, name) for name in _in_order(found))
     title = f"Recipes over {plural(len(found.tasks), 'task')}"
-    return Table(title, columns, tuple(rows[i] for i in order), RECIPES_NOTE)
+    return Table(title, columns, rows, RECIPES_NOTE)
 
 
-def _place(found: ManyFindings, name: str) -> tuple[bool, float, float]:
-    rank = found.rankings.get(name)
-    if rank is None:
-        return True, 0.0, 0.0
-    return name not in found.verdict.leaders, rank.by_failures or 0.0, rank.by_mean
+def _in_order(found: ManyFindings) -> list[str]:
+    """The more stable recipes first, then by their ranks."""
+
+    def place(name: str) -> tuple[bool, float, float]:
+        rank, follows = found.rankings.get(name), name not in found.verdict.leaders
+        return (follows, rank.by_failures or 0.0, rank.by_mean) if rank else (follows, 0.0, 0.0)
+
+    return sorted(found.aggregates, key=place)
 
 
 def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
@@ -119,7 +138,7 @@ def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
             cells.append(MISSING)
             continue
         failed = f"\n{int(arm.failed.sum())} of {len(arm)} failed" if arm.judged else ""
-        cells.append(f"{arm.final.mean():.3f}{failed}")
+        cells.append(f"{shown(arm.final.mean(), score_form(one))}{failed}")
     rank, total = found.rankings.get(name), found.aggregates[name]
     return (
         name + ("\nmore stable" if name in found.verdict.leaders else ""),
@@ -132,12 +151,16 @@ def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
 
 def pairs_table(found: ManyFindings) -> Table | None:
     """A row per pair of recipes that share tasks."""
-    pairs = sorted(found.verdict.pairs, key=lambda pair: pair.corrected_failures.p or 1.0)
+    pairs = sorted(found.verdict.pairs, key=_least_p)
     if not pairs:
         return None
     columns = (*("Pair", "Tasks", "Failed", "p", "Std, ratio", "p", "Mean, gap", "p"),)
     rows = tuple(map(_pair_row, pairs[:MOST_PAIRS]))
-    return Table("Pairs of recipes", columns, rows, PAIRS_NOTE)
+    return Table("Pairs of recipes", columns, rows, PAIRS_NOTE + left_out(len(pairs)))
+
+
+def _least_p(pair: OverTasks) -> float:
+    return least(pair.corrected_failures, pair.corrected_spread, pair.corrected_location)
 
 
 def _pair_row(pair: OverTasks) -> tuple[str, ...]:
@@ -150,6 +173,6 @@ def _pair_row(pair: OverTasks) -> tuple[str, ...]:
         corrected_p(pair.corrected_failures, pair.failures),
         f"{ratio:.2g}" if 0.01 < ratio < 100 else MISSING,  # not tested, or an arm does not vary
         corrected_p(pair.corrected_spread, pair.spread),
-        f"{pair.location_gap:+.2f}",
+        shown(pair.location_gap, "{:+.2f}"),
         corrected_p(pair.corrected_location, pair.location),
     )

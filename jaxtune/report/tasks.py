@@ -8,6 +8,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed, plural
 from jaxtune.report.findings import Findings, find
 from jaxtune.report.sources import Source, TrialRecord, task_of, times_of_looks
+from jaxtune.report.tables import score
 from jaxtune.stats.profiles import Aggregate, aggregate
 from jaxtune.stats.tasks import Ranking, rankings
 from jaxtune.stats.tasks_words import TasksVerdict, judge_tasks
@@ -94,7 +95,7 @@ def facts(found: ManyFindings) -> str:
     """What the numbers are based on, in a line."""
     trials = sum(len(arm.arm) for one in found.tasks.values() for arm in one.arms)
     scored = [
-        f"{task} by {one.metric} (floor {one.trivial:.3f})"
+        f"{task} by {one.metric} (floor {score(one.trivial, one)})"
         if one.trivial is not None
         else f"{task} by {one.metric}"
         for task, one in found.tasks.items()

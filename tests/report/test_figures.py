@@ -27,6 +27,7 @@ from jaxtune.report.points import (
     band_limits,
     block_means,
     loss_limits,
+    padded,
     swarm,
     thinned,
 )
@@ -105,6 +106,18 @@ def test_equal_scores_are_kept_apart():
     assert np.array_equal(offsets, swarm(scores, (0.5, 1.0)))
 
 
+@pytest.mark.parametrize("score", [0.7, 0.0, 2e-4, -3.0, 1e17])
+def test_equal_scores_have_room_around_them(score):
+    low, high = padded([score, score, np.nan])
+    assert low < score < high
+    assert swarm(np.array([score]), (low, high)).tolist() == [0.0]
+    # Of the scores' own size, and more than rounding.
+    assert high - low <= max(abs(score), 1.0 if score == 0 else 0.0)
+    low, high = padded([score, score * (1 + 1e-15)])
+    assert low < score < high
+    assert padded([np.nan]) == padded([]) == (0.0, 1.0)
+
+
 def test_bands_are_quartiles_of_the_numbers_there_are():
     norms = [[1.0, 2, np.nan], [2.0, 4, 1], [3.0, 8, 0], [4.0, 16, np.inf]]
     found = band(records(norms), "layer 1 of 1")
@@ -175,13 +188,16 @@ def test_effective_rates_are_drawn_with_the_study_s_peak():
     off = records([[1.0]] * 3, [0.7, 0.8, 0.9], name="off", bias_correction=False)
     on = records([[1.0]] * 3, [0.7, 0.8, 0.9], name="on", bias_correction=True)
     twin = records([[1.0]] * 3, [0.7, 0.8, 0.9], name="twin", bias_correction=True)
-    found = find([source(off), source(on), source(twin)])
+    found = find([source(on), source(twin), source(off)])
     (section,) = (s for s in sections(found) if s.title == "Effective learning rate")
     assert [key.label for key in section.keys] == [
-        "[off]: peak 9.3e-5 at step 46, 4.6 times what was set",
         "[on] and [twin]: peak 2e-5 at step 46, as set",
+        "[off]: peak 9.3e-5 at step 46, 4.6 times what was set",
     ]
     svg = section.panels[0].svg
+    # In the style that the first of them has among all arms: no colour means two arms on a page.
+    assert [key.style for key in section.keys] == [arm_style(0), arm_style(2)]
+    assert [arm_style(i).colour.lower() in svg.lower() for i in range(3)] == [True, False, True]
     # The lines begin at a rate of 0, and the white-edged dots are the peaks; y grows downwards.
     zero = float(re.findall(rf'd="M[\d.]+ ([\d.]+)[^>]*{COLOUR}', svg, re.I)[0])
     dots = [use for use in parsed(svg).iter("use") if "#ffffff" in use.get("style")]
@@ -224,8 +240,8 @@ def test_of_a_head_that_is_trained_first_the_peak_is_marked_that_comes_after():
 
 
 def test_arms_differ_in_colour_and_dashes():
-    styles = [arm_style(index) for index in range(12)]
-    assert len(set(styles)) == 12
+    styles = [arm_style(index) for index in range(24)]
+    assert len(set(styles)) == 24
 
 
 @pytest.mark.parametrize("height", [60.0, 150.0, 280.0])

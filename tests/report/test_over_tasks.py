@@ -100,7 +100,7 @@ def test_models_are_compared_across_where_that_is_asked_for(tmp_path, capsys):
         (out / "trials.jsonl").write_text(rows)
     words = [str(tmp_path / "bert"), str(tmp_path / "roberta"), "--to", str(tmp_path / "to")]
     assert main(words) == 0
-    assert "of the other arms" in capsys.readouterr().out
+    assert "more stable than [bert: off] and [roberta: off]" in capsys.readouterr().out
     assert main([*words, "--across_models"]) == 0
     assert "[on] is more stable than [off] over 2 tasks" in capsys.readouterr().out
     assert "rte, roberta by itself" in (tmp_path / "to" / "report.md").read_text()

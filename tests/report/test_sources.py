@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jaxtune.report.formats import csv_cell
+from jaxtune.report.formats import csv_cell, markdown
+from jaxtune.report.page import Head
 from jaxtune.report.planned import Planned, planned
 from jaxtune.report.sources import folder_names, printable
 
@@ -60,3 +61,15 @@ def test_control_characters_are_spelled_out():
 )
 def test_cells_that_a_spreadsheet_would_calculate_are_quoted(value, cell):
     assert csv_cell(value) == cell
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("learning_rate=0.1", "learning_rate=0.1"),  # no markup within a word
+        ("_a_ __b__ c_", r"\_a\_ \_\_b\_\_ c\_"),
+        ("~~a~~ *b* `c`", r"\~\~a\~\~ \*b\* \`c\`"),
+    ],
+)
+def test_names_are_no_markup(name, written):
+    assert markdown(Head(name, "", (), ("",), ()), []).startswith(f"# {written}\n")
