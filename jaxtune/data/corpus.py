@@ -9,7 +9,7 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import decode
 from jaxtune.data.token_table import TokenTable
-from jaxtune.data.tokens import largest_id, load_tokenizer, tokenize_chunks, tokenizer_files
+from jaxtune.data.tokens import largest_id, load_tokenizer, tokenize_chunks
 
 SUFFIXES = (".txt", ".txt.xz", ".raw")
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000
@@ -25,7 +25,6 @@ class Corpus(NamedTuple):
     mask_token: int
     vocab_size: int
     pad_token: int
-    tokenizer_files: list[Path]
 
 
 def miniature_corpus(folder: Path, seed: int, max_length: int, pad_token_id: int = 0) -> Corpus:
@@ -79,7 +78,6 @@ def _corpus(train: TokenTable, held_out: TokenTable, tokenizer: Any, folder: Pat
         # Not len(tokenizer): the numbering may have holes.
         vocab_size=largest_id(tokenizer) + 1,
         pad_token=tokenizer.pad_token_id,
-        tokenizer_files=tokenizer_files(folder),
     )
 
 
@@ -98,15 +96,24 @@ def maskable_words(tokenizer: Any) -> np.ndarray:
 
 def read_texts(path: Path) -> list[str]:
     """The non-empty lines of a .txt, .raw or .txt.xz file, or of all such files of a folder."""
-    files = [path]
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES) and p.is_file())
-    lines = [line for file in files for line in map(str.strip, _read(file).split("\n")) if line]
+    lines = [
+        line
+        for file in text_files(path)
+        for line in map(str.strip, _read(file).split("\n"))
+        if line
+    ]
     if not lines:
         raise UserError(
             f"{path} holds no text; give a file or folder with {', '.join(SUFFIXES)} files."
         )
     return lines
+
+
+def text_files(path: Path) -> list[Path]:
+    """The file, or the text files of a folder."""
+    if not path.is_dir():
+        return [path]
+    return sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES) and p.is_file())
 
 
 def _read(file: Path) -> str:

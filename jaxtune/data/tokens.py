@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import check_no_pointer
+from jaxtune.core.files import check_no_pointer, read_json
 from jaxtune.core.words import plural
 from jaxtune.data.examples import Examples
 from jaxtune.data.token_table import TokenTable, starts_of
@@ -18,9 +19,11 @@ from jaxtune.data.token_table import TokenTable, starts_of
 SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *SENTENCE_PIECES)
 MERGES = "merges.txt"
-# What transformers 5 makes of the words of tokenizer.json alone, without the file's normaliser, so
-# that "\ufb01sh" is no longer "fish"; the file itself is read in their place.
-_MADE_ANEW = ("DebertaV2Tokenizer",)
+# Of tokenizer.json: transformers 5 has classes that take its words alone and cut texts in a way of
+# their own, so that "\ufb01sh" is no longer "fish", or a cased text becomes a lower-cased one.
+_HOW_IT_CUTS = ("normalizer", "pre_tokenizer")
+# What tokenizer_config.json may set in place of it, as the class has it then.
+_SET_APART = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space")
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
     "cls_token": ("[CLS]", "<s>"),
@@ -42,7 +45,7 @@ def load_tokenizer(folder: Path, of_words: bool = False) -> Any:
     _check_files(folder)
     with _foreign_code(f"{folder} has no tokenizer that transformers can load"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        if type(tokenizer).__name__ in _MADE_ANEW and (folder / "tokenizer.json").is_file():
+        if _cuts_otherwise(folder, tokenizer):
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         _name_special_tokens(tokenizer)
         if of_words:
@@ -52,6 +55,26 @@ def load_tokenizer(folder: Path, of_words: bool = False) -> Any:
             f"The tokenizer in {folder} has no padding token; add one (pad_token) to it."
         )
     return tokenizer
+
+
+def _cuts_otherwise(folder: Path, tokenizer: Any) -> bool:
+    """Whether texts are cut in another way than the folder's tokenizer.json says."""
+    from tokenizers import Tokenizer
+
+    file = folder / "tokenizer.json"
+    if not file.is_file() or not getattr(tokenizer, "is_fast", False):
+        return False
+    whole, own = (
+        json.loads(each.to_str())
+        for each in (Tokenizer.from_file(str(file)), tokenizer.backend_tokenizer)
+    )
+    if whole["model"]["type"] != own["model"]["type"]:
+        return True
+    settings = folder / "tokenizer_config.json"
+    given = read_json(settings) if settings.is_file() else {}
+    if isinstance(given, dict) and any(given.get(name) is not None for name in _SET_APART):
+        return False
+    return any(whole[part] != own[part] for part in _HOW_IT_CUTS)
 
 
 def _put_spaces_before(tokenizer: Any) -> None:
@@ -128,6 +151,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
         "tokenizer_config.json",
         "special_tokens_map.json",
         "added_tokens.json",
+        "bpe.codes",
     )
     return [folder / name for name in names if (folder / name).exists()]
 
@@ -221,6 +245,11 @@ def largest_id(tokenizer: Any) -> int:
 def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenTable:
     """Unlabelled texts, cut into pieces of at most `max_length` tokens; nothing is dropped."""
     _check_room(tokenizer, max_length, 1)
+    if not getattr(tokenizer, "is_fast", False):  # the rest of a long text would be lost
+        raise UserError(
+            f"The tokenizer in {tokenizer.name_or_path} cannot cut a long text into pieces; give a"
+            " folder with a tokenizer.json."
+        )
     encoded = _encode(
         tokenizer,
         texts,

@@ -21,6 +21,20 @@ from jaxtune.training.step import StepPlan, gather_batch
 HELD_OUT_BATCH = 64
 
 
+class Guessed(NamedTuple):
+    """Sums over masked words."""
+
+    loss: Scalar  # nats
+    right: Scalar
+    words: Scalar
+
+
+def mean(sums: Guessed) -> tuple[Scalar, Scalar]:
+    """Loss of a word, and the share right; of no word 0."""
+    count = jnp.maximum(1.0, sums.words)
+    return sums.loss / count, sums.right / count
+
+
 def masked_lm_loss(
     model: MaskedLM,
     corpus: Corpus,
@@ -29,8 +43,8 @@ def masked_lm_loss(
     key: Key,
     mask_rate: float,
     training: bool = True,
-) -> tuple[Scalar, Scalar]:
-    """Mean cross-entropy (nats) over masked words, and the share right (Devlin et al., 3.1)."""
+) -> Guessed:
+    """Cross-entropy (nats) of the masked words (Devlin et al., 3.1)."""
     mask_key, kind_key, word_key, dropout_key = jax.random.split(key, 4)
     rows = gather_batch(tokens, plan, plan.source.shape[0]).rows
     targets = rows.token_ids.reshape(-1)
@@ -52,9 +66,8 @@ def masked_lm_loss(
     logits = model(rows._replace(token_ids=shown), slots, dropout_key if training else None)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets[slots])
     correct = logits.argmax(-1) == targets[slots]
-    count = jnp.maximum(1, present.sum()).astype(jnp.float32)
-    hits = (correct & present).sum()
-    return jnp.where(present, losses, 0.0).sum() / count, hits.astype(jnp.float32) / count
+    counts = (part.sum().astype(jnp.float32) for part in (correct & present, present))
+    return Guessed(jnp.where(present, losses, 0.0).sum(), *counts)
 
 
 def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM:
@@ -105,8 +118,8 @@ class MaskedLMProgram:
             step_plan = StepPlan._make(part[i] for part in plan)
             key = jax.random.fold_in(self.key, start + i)
             loss, gradients = jax.value_and_grad(
-                lambda model: masked_lm_loss(
-                    model, self.corpus, tokens, step_plan, key, self.mask_rate
+                lambda model: mean(
+                    masked_lm_loss(model, self.corpus, tokens, step_plan, key, self.mask_rate)
                 )[0]
             )(state.model)
             updates, optimizer = self.optimizer.update(gradients, state.optimizer, state.model)
@@ -131,5 +144,6 @@ class MaskedLMProgram:
                 model, self.corpus, tokens, StepPlan._make(step_plan), key, self.mask_rate, False
             )
 
-        losses, accuracies = jax.lax.map(one, (plan, jnp.arange(len(batches))))
-        return losses.mean(), accuracies.mean()
+        # A word counts alike in whatever batch it is: the last one may be short.
+        found = jax.lax.map(one, (plan, jnp.arange(len(batches))))
+        return mean(jax.tree.map(jnp.sum, found))

@@ -6,7 +6,7 @@ A shallow encoder learns first; its blocks are then repeated (ABCD -> ABCDABCD..
 
 import dataclasses
 import json
-import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import optax
 from jaxtune.config.trials import Hyper
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
-from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus
+from jaxtune.core.files import digest, write_json
+from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus, text_files
 from jaxtune.data.packing import (
     Shape,
     choose_shape,
@@ -25,6 +26,8 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
+from jaxtune.data.tokenizer_folder import write_tokenizer
+from jaxtune.data.tokens import load_tokenizer, tokenizer_files
 from jaxtune.models.encoder_config import EncoderConfig, RelativeConfig
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.families.family import BERT_KEYS
@@ -51,6 +54,7 @@ def pretrain(config: PretrainConfig) -> None:
     check(config)
     claim = _claim(config)
     corpus = _corpus(config)  # before anything is written: text or tokenizer may be refused
+    _check_tokenizer(config, _encoder_config(config, corpus, config.layers[-1]))
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / PRETRAINING).write_text(claim, encoding="utf-8")
     say(
@@ -69,26 +73,42 @@ def pretrain(config: PretrainConfig) -> None:
             model = _run_stage(config, corpus, shape, stage, done, model, checkpoints)
         done += steps
     assert model is not None
-    _write(config, corpus, model)
+    _write(config, model)
     checkpoints.discard()
 
 
 def _claim(config: PretrainConfig) -> str:
-    """The settings as `out` is to note them; refuses a folder that holds a model or was begun with
-    other settings.
+    """The settings as `out` is to note them, and what is read; refuses a folder that holds a model
+    or was begun with others: checkpoints are of these very words.
     """
     if (config.out / "config.json").exists():
         raise UserError(f"{config.out} holds a model already; give another --out or remove it.")
     apart = ("out", "tokenizer", "held_out")
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in apart}
+    settings |= {"sha256": read} if (read := _read_files(config)) else {}
     text = json.dumps(settings, indent=2) + "\n"
     path = config.out / PRETRAINING
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise UserError(
-            f"{config.out} was begun with other settings ({path.name}); give those again, or"
-            " another --out."
+            f"{config.out} was begun with other settings, text or tokenizer ({path.name}); give"
+            " those again, or another --out."
         )
     return text
+
+
+def _read_files(config: PretrainConfig) -> dict[str, dict[str, str]]:
+    """Checksums of text and tokenizer, by what they are and their names; none of the miniature."""
+    if config.tokenizer is None:
+        return {}
+    files = {
+        "data": text_files(Path(config.data)),
+        "held_out": text_files(config.held_out) if config.held_out else [],
+        "tokenizer": tokenizer_files(config.tokenizer),
+    }
+    return {
+        what: {file.name: digest(file) for file in own if file.is_file()}
+        for what, own in files.items()
+    }
 
 
 def _run_stage(
@@ -144,7 +164,8 @@ def _optimizer(config: PretrainConfig, stage: int) -> optax.GradientTransformati
         adam_eps=1e-6,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
-        warmup_ratio=config.warmup_steps / num_steps,
+        # A stage that is over before its warm-up would never reach its learning rate.
+        warmup_ratio=min(config.warmup_steps / num_steps, 0.5),
     )
     last = stage == len(config.steps) - 1
     return make_optimizer(hyper, num_steps, "linear" if last else "constant")
@@ -210,12 +231,45 @@ def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> 
     return dataclasses.replace(encoder, max_positions=rows)
 
 
-def _write(config: PretrainConfig, corpus: Corpus, model: MaskedLM) -> None:
+def _write(config: PretrainConfig, model: MaskedLM) -> None:
     """The Hugging Face folder, with the settings that made it beside it."""
     classes = [f"{FAMILIES[config.family].transformers}ForMaskedLM"]
     raw = {"architectures": classes} | config_json(model.encoder.config)
     write_folder(config.out, model, raw)
-    for file in corpus.tokenizer_files:
-        if file.parent != config.out:
-            shutil.copy(file, config.out / file.name)
+    _write_tokenizer(config, model.encoder.config, config.out)
     say(f"wrote {config.out}")
+
+
+def _write_tokenizer(config: PretrainConfig, encoder: EncoderConfig, folder: Path) -> None:
+    """The one that cut the text; the miniature's lies there already."""
+    if config.tokenizer is not None:
+        types = ["token_type_ids"] if encoder.type_vocab_size > 1 else []
+        names = ["input_ids", *types, "attention_mask"]
+        write_tokenizer(folder, config.tokenizer, config.max_length, names)
+
+
+def _check_tokenizer(config: PretrainConfig, encoder: EncoderConfig) -> None:
+    """Raises UserError where from a folder of this family the tokenizer would be read otherwise:
+    its class follows from the family, too, and would cut other words than were trained on.
+    """
+    from transformers import AutoTokenizer
+
+    if config.tokenizer is None:
+        return
+    own = _cuts(load_tokenizer(config.tokenizer))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        write_json(folder / "config.json", config_json(encoder))
+        _write_tokenizer(config, encoder, folder)
+        read = [load_tokenizer(folder), AutoTokenizer.from_pretrained(folder)]
+    if any(_cuts(tokenizer) != own for tokenizer in read):
+        raise UserError(
+            f"transformers would read the tokenizer in {config.tokenizer} in another way from the"
+            f" folder of a {FAMILIES[config.family].title}; give a tokenizer of that family."
+        )
+
+
+def _cuts(tokenizer: Any) -> list[Any]:
+    """How a tokenizer cuts texts."""
+    whole = json.loads(tokenizer.backend_tokenizer.to_str())
+    return [whole[part] for part in ("normalizer", "pre_tokenizer", "model", "post_processor")]

@@ -62,7 +62,7 @@ class PretrainConfig:
     batch_size: int = 64
     """Sequences per step."""
     warmup_steps: int = 100
-    """Of each stage."""
+    """Of each stage, and at most half of it."""
     mask_rate: float = 0.15
     """Share of the words to predict: 80 % masked, 10 % replaced, 10 % kept."""
     adam_b2: float = 0.99

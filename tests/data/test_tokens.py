@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import shutil
+import types
 from pathlib import Path
 from typing import Any
 
@@ -379,3 +380,63 @@ def test_long_paragraphs_are_cut_into_pieces_that_lose_nothing(folder_of, name):
 def test_pieces_need_room_for_a_word(folder_of):
     with pytest.raises(UserError, match="max_length is 2; this tokenizer needs at least 3"):
         tokenize_chunks(load_tokenizer(folder_of("miniature")), ["dog"], 2)
+
+
+def edited(folder, to, model_type, edit, **settings):
+    """A folder of another family with a changed tokenizer.json."""
+    to.mkdir()
+    whole = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    edit(whole)
+    (to / "tokenizer.json").write_text(json.dumps(whole), encoding="utf-8")
+    (to / "config.json").write_text(json.dumps({"model_type": model_type}))
+    if settings:
+        (to / "tokenizer_config.json").write_text(json.dumps(settings))
+    return to
+
+
+def cased(whole):
+    whole["normalizer"]["lowercase"] = False
+
+
+def digits(whole):
+    parts = [whole["pre_tokenizer"], {"type": "Digits", "individual_digits": True}]
+    whole["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": parts}
+
+
+WORDS = {"tokenizer_class": "RobertaTokenizerFast", "add_prefix_space": True}
+WORDS |= {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "edit", "settings"),
+    [
+        ("bert", cased, {}),
+        ("bert", digits, {}),
+        ("roberta", lambda whole: None, WORDS),  # as CamemBERT v2: wordpieces in a RoBERTa's folder
+    ],
+)
+def test_texts_are_cut_as_the_file_says(folder_of, tmp_path, model_type, edit, settings):
+    """transformers 5 takes the words of tokenizer.json alone, and cuts in the way of its class."""
+    from tokenizers import Tokenizer
+
+    folder = edited(folder_of("bert-uncased"), tmp_path / "to", model_type, edit, **settings)
+    text = "Hello World, it is 44"
+    whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert load_tokenizer(folder)(text)["input_ids"] == whole.encode(text).ids
+
+
+def test_what_is_set_apart_from_the_file_counts(folder_of, tmp_path):
+    folder = edited(
+        folder_of("bert-uncased"), tmp_path / "to", "bert", lambda whole: None, do_lower_case=False
+    )
+    (ids,) = load_tokenizer(folder)(["Hello"])["input_ids"]
+    assert ids != load_tokenizer(folder_of("bert-uncased"))(["Hello"])["input_ids"][0]
+
+
+def test_a_tokenizer_that_would_lose_text_is_refused(folder_of):
+    tokenizer = load_tokenizer(folder_of("miniature"))
+    slow = types.SimpleNamespace(
+        name_or_path="slow", num_special_tokens_to_add=tokenizer.num_special_tokens_to_add
+    )
+    with pytest.raises(UserError, match="cannot cut a long text into pieces"):
+        tokenize_chunks(slow, ["dog " * 40], 16)

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import yaml
 from exporting import export, torch_logits, write_jsonl
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import jaxtune
 from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature import language
+from jaxtune.export.folder import classifier_config
 from jaxtune.report.__main__ import main as report
 from jaxtune.storage.kept_params import load_params, save_params
 from jaxtune.sweep.__main__ import main as sweep
@@ -92,6 +93,14 @@ def in_card(folder, line):
     found = re.search(rf"^\| {line}[^|]* \| ([\d.]+) \|", (folder / "README.md").read_text(), re.M)
     assert found, line
     return float(found[1])
+
+
+def test_what_a_base_says_of_its_own_head_is_not_handed_on():
+    """With num_labels beside id2label transformers 5 builds a head of another size."""
+    base = {"model_type": "bert", "num_labels": 5, "return_dict": False, "hidden_size": 8}
+    found = classifier_config(base, ("no", "maybe", "yes"))
+    assert len(AutoConfig.for_model(**found).id2label) == 3
+    assert {"num_labels", "return_dict"}.isdisjoint(found)
 
 
 def test_the_best_of_several_arms_is_set_beside_its_arms_best_and_says_so(swept, tmp_path):

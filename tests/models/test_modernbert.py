@@ -44,6 +44,23 @@ def test_both_spellings_are_one(tmp_path: Path) -> None:
     assert theirs.sliding_window == 2
 
 
+def test_a_window_on_either_side_counts_as_in_transformers(tmp_path: Path) -> None:
+    folder = hf.make_folder("modernbert")
+    changed = configured(folder, tmp_path / "to", local_attention=4, sliding_window=1)
+    theirs = hf.transformers.AutoConfig.from_pretrained(changed)
+    assert read_config(changed)[0].window == theirs.local_attention == 2
+
+
+def test_other_names_of_distilbert_count_as_in_transformers(tmp_path: Path) -> None:
+    hf.make_model("distilbert").save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    other = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    file.write_text(json.dumps(json.loads(file.read_text()) | other))
+    theirs = hf.transformers.AutoConfig.from_pretrained(tmp_path)
+    ours = read_config(tmp_path)[0]
+    assert (ours.num_layers, ours.num_heads) == (theirs.n_layers, theirs.n_heads) == (1, 2)
+
+
 BAD = [
     ({"layer_types": [KINDS[1]] * 4}, "layer_types ['sliding_attention', 'sliding_attention', "),
     ({"layer_types": [*KINDS, KINDS[1], KINDS[1], KINDS[0]]}, "one name for each of the"),

@@ -3,6 +3,7 @@ as a whole one, and torch reads the folder.
 """
 
 import dataclasses
+import re
 import shutil
 from typing import get_args, get_type_hints
 
@@ -15,12 +16,13 @@ from jaxtune.data import corpus as corpus_module
 from jaxtune.data.corpus import miniature_corpus, read_corpus
 from jaxtune.data.miniature.language import write_tokenizer
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
+from jaxtune.data.tokens import load_tokenizer
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.families import ALBERT, FAMILIES
 from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config
 from jaxtune.pretrain import run as pretrain
 from jaxtune.pretrain.__main__ import main
-from jaxtune.pretrain.masked_lm import masked_lm_loss, stacked
+from jaxtune.pretrain.masked_lm import masked_lm_loss, mean, stacked
 from jaxtune.pretrain.settings import PretrainConfig
 from jaxtune.training.step import StepPlan
 
@@ -86,7 +88,8 @@ def test_a_fresh_model_is_about_uniform(corpus):
     model = stacked(None, encoder_config(2, corpus.vocab_size), jax.random.key(0))
     plan = plan_of(corpus.train, 256)
     tokens = corpus.train.as_tokens()
-    loss, accuracy = masked_lm_loss(model, corpus, tokens, plan, jax.random.key(1), 0.15, False)
+    found = masked_lm_loss(model, corpus, tokens, plan, jax.random.key(1), 0.15, False)
+    loss, accuracy = mean(found)
     assert float(loss) == pytest.approx(np.log(121), abs=0.1)
     assert float(accuracy) < 0.1
 
@@ -194,7 +197,7 @@ def test_learning_lowers_the_held_out_loss(trained, corpus):
     model = load_masked_lm(trained, config)
     plan = plan_of(corpus.held_out, 512)
     tokens = corpus.held_out.as_tokens()
-    loss, _ = masked_lm_loss(model, corpus, tokens, plan, jax.random.key(1), 0.15, False)
+    loss, _ = mean(masked_lm_loss(model, corpus, tokens, plan, jax.random.key(1), 0.15, False))
     assert float(loss) < 4.6  # ln 121 is 4.8
 
 
@@ -294,6 +297,68 @@ def test_text_files_with_a_real_tokenizer(real_data, tmp_path):
 def test_held_out_text_is_not_trained_on(tmp_path, corpus):
     sentences = [f"the dog sleeps {i % 7}" for i in range(300)]
     (tmp_path / "text.txt").write_text("\n".join(sentences))
-    folder = corpus.tokenizer_files[0].parent
-    read = read_corpus(tmp_path / "text.txt", None, folder, 16)
+    write_tokenizer(tmp_path)
+    read = read_corpus(tmp_path / "text.txt", None, tmp_path, 16)
     assert (len(read.train), len(read.held_out)) == (297, 3)
+
+
+SMALL = ["--layers", "1", "--steps", "3", "--learning_rates", "1e-3", "--max_length", "16"]
+SMALL += ["--hidden_size", "16", "--num_heads", "2", "--batch_size", "8", "--warmup_steps", "1"]
+
+
+def test_every_masked_word_counts_alike_whatever_its_batch(tmp_path, capsys):
+    """A short last batch, of one short text, hardly changes the held-out loss."""
+    write_tokenizer(tmp_path / "tokenizer")
+    (tmp_path / "text.txt").write_text("the dog sleeps and the wolf runs\n" * 40)
+    losses = []
+    for number, more in enumerate(("", "dog\n")):
+        held_out = tmp_path / f"held{number}.txt"
+        held_out.write_text("the wolf runs and the dog sleeps\n" * 64 + more)
+        given = ["--data", tmp_path / "text.txt", "--tokenizer", tmp_path / "tokenizer"]
+        given += ["--held_out", held_out, "--out", tmp_path / f"out{number}"]
+        assert main([*map(str, given), *SMALL]) == 0
+        losses.append(float(re.findall(r"held-out loss ([0-9.]+)", capsys.readouterr().out)[-1]))
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
+def test_another_tokenizer_or_text_is_not_gone_on_with(tmp_path, capsys):
+    write_tokenizer(tmp_path / "tokenizer")
+    text, tokenizer = tmp_path / "text.txt", tmp_path / "tokenizer" / "tokenizer.json"
+    text.write_text("the dog sleeps and the wolf runs\n" * 40)
+    given = ["--data", text, "--tokenizer", tokenizer.parent, "--out", tmp_path / "out"]
+    assert main([*map(str, given), *SMALL]) == 0
+    (tmp_path / "out" / "config.json").unlink()  # as if it had been cut off
+    for file in (text, tokenizer):
+        before = file.read_text()
+        file.write_text(before.replace("wolf", "WOLF", 1))
+        capsys.readouterr()
+        assert main([*map(str, given), *SMALL]) == 1
+        assert "was begun with other settings, text or tokenizer" in capsys.readouterr().err
+        file.write_text(before)
+    assert main([*map(str, given), *SMALL]) == 0
+
+
+def test_the_folder_reads_text_as_the_training_did(tmp_path):
+    """Of a cased WordPiece made by oneself transformers would make a BERT's, which lower-cases."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import AutoTokenizer
+
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    lines = ["The Cat sat", "the cat sat on The mat", "We eat An apple a day in Paris"] * 20
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    made.train_from_iterator(
+        lines, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special)
+    )
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    (tmp_path / "tokenizer").mkdir()
+    made.save(str(tmp_path / "tokenizer" / "tokenizer.json"))
+    (tmp_path / "text.txt").write_text("\n".join(lines))
+    given = ["--data", tmp_path / "text.txt", "--tokenizer", tmp_path / "tokenizer"]
+    assert main([*map(str, given), "--out", str(tmp_path / "out"), *SMALL]) == 0
+    for read in (load_tokenizer, AutoTokenizer.from_pretrained):
+        assert read(tmp_path / "out")("The Cat in Paris")["input_ids"] == (
+            made.encode("The Cat in Paris").ids
+        )

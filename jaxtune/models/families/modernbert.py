@@ -34,6 +34,8 @@ def _spelled(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
         spelled[_EVERY] = _global_every(path, types, raw.get("num_hidden_layers"))
     if (given := raw.get("rope_parameters")) is not None:
         spelled |= _bases(path, given)
+    if (window := raw.get("sliding_window")) is not None:  # on either side
+        spelled["local_attention"] = 2 * window
     width, heads = raw.get("hidden_size"), raw.get("num_attention_heads")
     if raw.get("head_dim") is not None and raw["head_dim"] * (heads or 0) != width:
         raise UserError(
