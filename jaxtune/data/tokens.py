@@ -21,9 +21,13 @@ VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", *SENTENCE_PIECE
 MERGES = "merges.txt"
 # Of tokenizer.json: transformers 5 has classes that take its words alone and cut texts in a way of
 # their own, so that "\ufb01sh" is no longer "fish", or a cased text becomes a lower-cased one.
-_HOW_IT_CUTS = ("normalizer", "pre_tokenizer")
-# What tokenizer_config.json may set in place of it, as the class has it then.
-_SET_APART = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space")
+# What tokenizer_config.json may set in place of it: which part of which kind is the class's then.
+_SET_APART = {
+    "do_lower_case": ("BertNormalizer", "lowercase"),
+    "strip_accents": ("BertNormalizer", "strip_accents"),
+    "tokenize_chinese_chars": ("BertNormalizer", "handle_chinese_chars"),
+    "add_prefix_space": ("ByteLevel", "add_prefix_space"),
+}
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
     "cls_token": ("[CLS]", "<s>"),
@@ -64,17 +68,31 @@ def _cuts_otherwise(folder: Path, tokenizer: Any) -> bool:
     file = folder / "tokenizer.json"
     if not file.is_file() or not getattr(tokenizer, "is_fast", False):
         return False
-    whole, own = (
-        json.loads(each.to_str())
-        for each in (Tokenizer.from_file(str(file)), tokenizer.backend_tokenizer)
-    )
-    if whole["model"]["type"] != own["model"]["type"]:
+    whole, own = Tokenizer.from_file(str(file)), tokenizer.backend_tokenizer
+    if type(whole.model) is not type(own.model):
         return True
     settings = folder / "tokenizer_config.json"
     given = read_json(settings) if settings.is_file() else {}
-    if isinstance(given, dict) and any(given.get(name) is not None for name in _SET_APART):
-        return False
-    return any(whole[part] != own[part] for part in _HOW_IT_CUTS)
+    given = given if isinstance(given, dict) else {}
+    apart = [part for name, part in _SET_APART.items() if given.get(name) is not None]
+    return any(
+        _without(getattr(whole, part), apart) != _without(getattr(own, part), apart)
+        for part in ("normalizer", "pre_tokenizer")
+    )
+
+
+def _without(part: Any, apart: list[tuple[str, str]]) -> Any:
+    """A normaliser or pre-tokenizer in JSON, without what is set elsewhere."""
+
+    def reduced(found: Any) -> Any:
+        if isinstance(found, list):
+            return [reduced(each) for each in found]
+        if not isinstance(found, dict):
+            return found
+        kind = found.get("type")
+        return {k: reduced(v) for k, v in found.items() if (kind, k) not in apart}
+
+    return None if part is None else reduced(json.loads(part.__getstate__()))
 
 
 def _put_spaces_before(tokenizer: Any) -> None:
@@ -151,7 +169,6 @@ def tokenizer_files(folder: Path) -> list[Path]:
         "tokenizer_config.json",
         "special_tokens_map.json",
         "added_tokens.json",
-        "bpe.codes",
     )
     return [folder / name for name in names if (folder / name).exists()]
 

@@ -205,7 +205,9 @@ class DevSet:
     def __init__(self, trial: Trial):
         # Parameters come whole, with their adapters merged, and maybe from a device that this
         # machine has not: both forms of attention have the same numbers.
-        config = dataclasses.replace(merged_config(trial.config), attention="products")
+        config = dataclasses.replace(
+            merged_config(trial.config), attention="products", early_stop=None, keep_trials=None
+        )
         trial = dataclasses.replace(trial, config=config)
         (plan,) = make_plans([trial])
         self.config = trial.config

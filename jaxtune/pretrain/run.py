@@ -88,12 +88,22 @@ def _claim(config: PretrainConfig) -> str:
     settings |= {"sha256": read} if (read := _read_files(config)) else {}
     text = json.dumps(settings, indent=2) + "\n"
     path = config.out / PRETRAINING
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and not _is_same(path.read_text(encoding="utf-8"), text):
         raise UserError(
             f"{config.out} was begun with other settings, text or tokenizer ({path.name}); give"
             " those again, or another --out."
         )
     return text
+
+
+def _is_same(noted: str, text: str) -> bool:
+    """Whether a folder was begun with this; version 0.1 did not note what was read."""
+    try:
+        before = json.loads(noted)
+    except ValueError:
+        return False
+    now = json.loads(text)
+    return before == {k: v for k, v in now.items() if k != "sha256" or k in before}
 
 
 def _read_files(config: PretrainConfig) -> dict[str, dict[str, str]]:

@@ -143,7 +143,8 @@ def more_seeds(arms: Sequence[Arm], pair: Comparison, ways: Sequence[Findable]) 
     if not larger:
         return "Settle for what these intervals allow: more seeds would only narrow them."
     if all(way.failures is None and way.std_ratio is None for way in larger):
-        if not any(arm.judged for arm in arms) and all(all_alike(arm.final) for arm in arms):
+        whole = np.concatenate([arm.final for arm in arms])
+        if all_alike(whole) and not any(arm.judged for arm in arms):
             return (
                 "No score differs from another, which more seeds would hardly change; a floor"
                 " (--floor) would tell whether these trials have failed."

@@ -144,6 +144,8 @@ def two_sided(
             permutation test has no such margin, and finds differences that are not there.
         whole: these are all permutations, what was seen among them.
     """
+    if not math.isfinite(seen):
+        return 1.0, False
     near = 1e-9 * max(abs(seen), scale)
     fewest = int(min(np.sum(drawn >= seen - near), np.sum(drawn <= seen + near)))
     if whole:

@@ -116,7 +116,7 @@ def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
     )
     but = f", though not on {enumerate_words(list(lower))}" if lower else ""
     if lower and len(pairs) > 1:
-        but = f", though on {enumerate_words(list(lower))} not than each of them"
+        but = f", though not than every one of them on {enumerate_words(list(lower))}"
     return (
         f"[{better}] scores better than {few_names(behind)} over tasks"
         f" ({show_p(_p(surest), surest.location.at_most)}){but}."

@@ -50,7 +50,7 @@ def value_ranges(*groups: Sequence[float]) -> list[str]:
     ends = [(min(values), max(values)) for values in groups]
     decimals = _decimals([end for pair in ends for end in pair])
     different = len({tuple(round(end, MOST_DECIMALS) for end in pair) for pair in ends})
-    while len({_range(pair, decimals) for pair in ends}) < different:
+    while decimals < MOST_DECIMALS and len({_range(pair, decimals) for pair in ends}) < different:
         decimals += 1
     return [_range(pair, decimals) for pair in ends]
 
@@ -66,7 +66,7 @@ def numbers(*values: float) -> list[str]:
     """
     decimals = _decimals(values)
     different = len({round(value, MOST_DECIMALS) for value in values})
-    while len({*_rounded(values, decimals)}) < different:
+    while decimals < MOST_DECIMALS and len({*_rounded(values, decimals)}) < different:
         decimals += 1
     return _rounded(values, decimals)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxtune.config.settings import SweepConfig
+from jaxtune.core.errors import UserError
 from jaxtune.core.words import plural
 from jaxtune.data.miniature.task import TRAIN_EXAMPLES
 from jaxtune.data.packing import steps_per_epoch
@@ -118,7 +119,10 @@ def equal_ones(models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
     deepest = max(model.wanted.layers for model in models)
     losses = [model.loss for model in models if model.wanted.layers == deepest]
     # A pre-training that diverged has a loss that is no number: it is left out, and moves nothing.
-    most = statistics.median(filter(math.isfinite, losses)) + MOST_ABOVE
+    finite = list(filter(math.isfinite, losses))
+    if not finite:
+        raise UserError("Every pre-training diverged; remove OUT/models and give smaller steps.")
+    most = statistics.median(finite) + MOST_ABOVE
     kept = [model for model in models if model.loss <= most]
     return kept, [model for model in models if not model.loss <= most]
 

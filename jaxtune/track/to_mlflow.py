@@ -50,7 +50,12 @@ class MlflowTracker:
     def _experiment(self) -> str:
         """Its id; it is made when the first run comes."""
         if self._found is None:
-            return self._client.create_experiment(self._name, artifact_location=self._files)
+            try:
+                return self._client.create_experiment(self._name, artifact_location=self._files)
+            except Exception:  # another shard of the sweep may have made it meanwhile
+                self._found = self._client.get_experiment_by_name(self._name)
+                if self._found is None:
+                    raise
         if self._files:
             _follow(self._database, self._found, self._files)
         return self._found.experiment_id

@@ -236,6 +236,8 @@ class GroupRun:
         )
         records = GroupRecords.from_arrays(self.program.static.log_every, restored.arrays)
         self.records = records.take(lanes[: len(self.trials)])
+        # Of a larger group: each of those that go on has taken its share.
+        self.records.seconds *= len(self.trials) / len(saved)
         return Position(restored.step, state, kept)
 
     def _is_own(self, restored: Restored) -> bool:

@@ -412,6 +412,8 @@ WORDS |= {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk
     [
         ("bert", cased, {}),
         ("bert", digits, {}),
+        # What is set apart excuses that part alone.
+        ("bert", digits, {"tokenize_chinese_chars": True, "do_lower_case": True}),
         ("roberta", lambda whole: None, WORDS),  # as CamemBERT v2: wordpieces in a RoBERTa's folder
     ],
 )
@@ -423,6 +425,15 @@ def test_texts_are_cut_as_the_file_says(folder_of, tmp_path, model_type, edit, s
     text = "Hello World, it is 44"
     whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert load_tokenizer(folder)(text)["input_ids"] == whole.encode(text).ids
+
+
+def test_debertas_normaliser_is_the_files_whatever_is_set_apart(folder_of, tmp_path):
+    """As in the published v3, whose tokenizer_config.json has do_lower_case."""
+    folder = folder_of("deberta-v2")
+    to = edited(folder, tmp_path / "to", "deberta-v2", lambda whole: None, do_lower_case=False)
+    whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    text = "the \ufb01sh"
+    assert load_tokenizer(to)(text)["input_ids"] == whole.encode(text).ids
 
 
 def test_what_is_set_apart_from_the_file_counts(folder_of, tmp_path):

@@ -3,6 +3,7 @@ as a whole one, and torch reads the folder.
 """
 
 import dataclasses
+import json
 import re
 import shutil
 from typing import get_args, get_type_hints
@@ -335,6 +336,13 @@ def test_another_tokenizer_or_text_is_not_gone_on_with(tmp_path, capsys):
         assert main([*map(str, given), *SMALL]) == 1
         assert "was begun with other settings, text or tokenizer" in capsys.readouterr().err
         file.write_text(before)
+    assert main([*map(str, given), *SMALL]) == 0
+    # A folder of version 0.1 has no checksums, and is gone on with.
+    (tmp_path / "out" / "config.json").unlink()
+    noted = tmp_path / "out" / "pretraining.json"
+    before = json.loads(noted.read_text())
+    del before["sha256"]
+    noted.write_text(json.dumps(before))
     assert main([*map(str, given), *SMALL]) == 0
 
 

@@ -148,6 +148,12 @@ def test_values_of_two_groups_look_different():
     assert numbers(1.2e-10, 3e-11) == ["1.2e-10", "3e-11"]
 
 
+def test_tiny_numbers_that_look_alike_are_shown_all_the_same():
+    """More decimals would never tell them apart: they are shown by their first digits."""
+    assert numbers(9.4499e-7, 9.4501e-7) == ["9.45e-07", "9.45e-07"]
+    assert value_ranges([9.4499e-7], [9.4501e-7]) == ["9.45e-07", "9.45e-07"]
+
+
 @pytest.mark.parametrize("none", [0.0, 1.0])
 def test_an_interval_that_holds_no_difference_is_called_cautious(none):
     """The test decides, and its interval may be wider."""
@@ -186,6 +192,8 @@ def test_a_smaller_std_of_failed_trials_is_explained():
 
 def test_of_scores_that_are_all_equal_more_seeds_tell_nothing():
     found = jaxtune.compare({"a": [0.7] * 8, "b": [0.7] * 8}).numbers
+    other = jaxtune.compare({"a": [0.5] * 8, "b": [0.7] * 8}).numbers
+    assert "No score differs" not in other.next_step
     assert found.next_step == (
         "No score differs from another, which more seeds would hardly change; a floor (--floor)"
         " would tell whether these trials have failed."

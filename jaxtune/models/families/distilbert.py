@@ -28,7 +28,8 @@ _OTHER_NAMES = {
 
 def _spelled(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
     del path
-    return dict(raw) | {own: raw[name] for name, own in _OTHER_NAMES.items() if name in raw}
+    other = {own: raw.get(name) for name, own in _OTHER_NAMES.items()}
+    return dict(raw) | {own: value for own, value in other.items() if value is not None}
 
 
 DISTILBERT = Family(
