@@ -157,7 +157,7 @@ REFUSED = [
     (["--train", "head_then_all", "--head_learning_rate", "0"], "head_learning_rate is 0.0"),
     (["--train", "head_then_all", "--head_ratio", "0.9999"], "leaves none of"),
     (["--train", "head_then_all", "--early_stop", "0.5"], "give a larger early_stop"),
-    (["--train", "head_then_all", "--early_stop", "0.51"], "after 5 steps of 10"),
+    (["--train", "head_then_all", "--early_stop", "0.51"], "after 3 steps of 6"),
     (["--head_ratio", "0.2"], "head_ratio is 0.2, which train head_then_all alone has"),
     (["--lora_rank", "33", "--lora_init", "pissa"], "of which a layer of the model has 32"),
     (["--lora_init", "pissa"], "lora_init is pissa, which adapters alone have"),
