@@ -204,7 +204,8 @@ class DevSet:
 
     def __init__(self, trial: Trial):
         # Parameters come whole, with their adapters merged, and maybe from a device that this
-        # machine has not: both forms of attention have the same numbers.
+        # machine has not: both forms of attention have the same numbers. Nothing is trained here,
+        # and settings of stopping, which later versions may refuse, play no part.
         config = dataclasses.replace(
             merged_config(trial.config), attention="products", early_stop=None, keep_trials=None
         )

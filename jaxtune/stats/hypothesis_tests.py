@@ -141,7 +141,8 @@ def two_sided(
     Args:
         scale: of the statistic; scores are counts over a number of examples, and permutations whose
             statistics are equal up to rounding, many of them, count as as extreme. scipy's own
-            permutation test has no such margin, and finds differences that are not there.
+            permutation test has no such margin, and finds differences that are not there
+            (tests/support/ties_and_ratios.py).
         whole: these are all permutations, what was seen among them.
     """
     if not math.isfinite(seen):

@@ -69,7 +69,8 @@ def _smallest_ratio(arms: Sequence[Arm], n: int, alpha: float) -> float | None:
     """By the normal law of a log std, whose variance follows from the scores' kurtosis.
 
     None where some trials failed and others did not, or a few scores lie far from the rest: the law
-    does not hold for such scores, and would promise what is found in 6 to 48 of 100 cases.
+    does not hold for such scores, and would promise what is found in as few as 14 of 100 cases
+    (tests/support/ties_and_ratios.py).
     """
     if any(0 < arm.failed.sum() < len(arm) for arm in arms):
         return None
