@@ -23,7 +23,8 @@ import transformers
 from jaxtune.config.settings import SweepConfig
 from jaxtune.data.dataset import read_dataset
 from jaxtune.data.packing import trial_batches
-from jaxtune.data.tokens import load_tokenizer, tokenize
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 # Called once a row is warm; several that run side by side wait for each other here.

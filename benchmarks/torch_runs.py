@@ -24,7 +24,7 @@ import transformers
 from jaxtune.config.settings import SweepConfig
 from jaxtune.data.dataset import read_dataset, subset
 from jaxtune.data.examples import Examples
-from jaxtune.data.tokens import load_tokenizer
+from jaxtune.data.tokenizer_folder import load_tokenizer
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 BATCH, EPOCHS, LOG_EVERY, MAX_LENGTH = 16, 3, 5, 128

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import decode
 from jaxtune.data.token_table import TokenTable
-from jaxtune.data.tokens import largest_id, load_tokenizer, tokenize_chunks
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import largest_id, tokenize_chunks
 
 SUFFIXES = (".txt", ".txt.xz", ".raw")
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.01, 1000

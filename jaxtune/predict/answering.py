@@ -14,7 +14,8 @@ from jaxtune.core.words import plural
 from jaxtune.data.examples import FurtherSet
 from jaxtune.data.packing import Plan, make_plan
 from jaxtune.data.token_table import TokenTable
-from jaxtune.data.tokens import load_tokenizer, tokenize, were_cut
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize, were_cut
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.predict.members import Members
 from jaxtune.training.evaluation_plan import in_order

@@ -12,7 +12,7 @@ from jaxtune.data.custom import read_further
 from jaxtune.data.examples import FurtherSet, Layout
 from jaxtune.data.glue import GLUE_TASKS, read_glue_further
 from jaxtune.data.sentences import read_further_tagged
-from jaxtune.data.tokens import load_tokenizer
+from jaxtune.data.tokenizer_folder import load_tokenizer
 from jaxtune.export.choose import members_named
 from jaxtune.export.members import Member, read_sweep, skeleton, with_params
 from jaxtune.models.encoder import EncoderConfig

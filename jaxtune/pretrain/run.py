@@ -26,8 +26,7 @@ from jaxtune.data.packing import (
     rows_needed,
     trial_batches,
 )
-from jaxtune.data.tokenizer_folder import write_tokenizer
-from jaxtune.data.tokens import load_tokenizer, tokenizer_files
+from jaxtune.data.tokenizer_folder import load_tokenizer, tokenizer_files, write_tokenizer
 from jaxtune.models.encoder_config import EncoderConfig, RelativeConfig
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.families.family import BERT_KEYS

@@ -60,7 +60,7 @@ def _files(config: SweepConfig, settings: Settings) -> Iterator[tuple[str, Path]
     # Imported late: a report does without JAX.
     from jaxtune.data.glue import GLUE_TASKS
     from jaxtune.data.glue_files import find_files
-    from jaxtune.data.tokens import tokenizer_files
+    from jaxtune.data.tokenizer_folder import tokenizer_files
     from jaxtune.models.folder import weight_files
     from jaxtune.models.pretrained import locate
 

@@ -15,7 +15,8 @@ from jaxtune.data.examples import Dataset, Examples
 from jaxtune.data.fit import fit_sentences
 from jaxtune.data.reading import count_words, reading_of
 from jaxtune.data.token_table import TokenTable
-from jaxtune.data.tokens import load_tokenizer, tokenize, were_cut
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize, were_cut
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.folder import CONFIG
 

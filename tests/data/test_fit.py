@@ -8,7 +8,8 @@ import pytest
 from jaxtune.data.examples import Examples
 from jaxtune.data.fit import fit_sentences, unknown_share
 from jaxtune.data.miniature.language import write_tokenizer
-from jaxtune.data.tokens import load_tokenizer, tokenize
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize
 
 
 def sentences_of(folder, train: str, dev: str) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ from jaxtune.data.corpus import read_texts
 from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset, Examples
 from jaxtune.data.glue import read_glue_folder
-from jaxtune.data.tokens import load_tokenizer, tokenize
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize
 from jaxtune.models.families import BERT
 from jaxtune.models.folder import WEIGHTS, weight_files
 from jaxtune.models.heads import SequenceClassifier

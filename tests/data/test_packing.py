@@ -27,7 +27,8 @@ from jaxtune.data.packing import (
     trial_batches,
 )
 from jaxtune.data.token_table import TokenTable
-from jaxtune.data.tokens import load_tokenizer, tokenize
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize
 
 WIDTH = 12
 SHAPE = Shape(WIDTH, (9,), packed=True)

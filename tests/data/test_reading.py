@@ -8,7 +8,8 @@ import pytest
 from jaxtune.data.examples import Dataset, Examples, Layout, Task
 from jaxtune.data.miniature.language import write_tokenizer
 from jaxtune.data.reading import reading_of, readings_in, sentences
-from jaxtune.data.tokens import load_tokenizer, tokenize, were_cut
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize, were_cut
 
 ALL = np.arange(5)
 NONE = {"train": 0, "dev": 0}

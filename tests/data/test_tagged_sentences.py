@@ -19,7 +19,8 @@ from jaxtune.data.miniature import language
 from jaxtune.data.reading import count_words, reading_of, sentences
 from jaxtune.data.scoring import scored_by, scoring_words
 from jaxtune.data.sentences import read_further_tagged, read_tagged
-from jaxtune.data.tokens import load_tokenizer, tokenize, were_cut
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize, were_cut
 
 WORDS, OF_WORDS = words_and_tags(30, 1)
 

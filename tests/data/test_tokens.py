@@ -3,67 +3,25 @@ error.
 """
 
 import dataclasses
-import json
 import re
-import shutil
 import types
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
-from vocabularies import write_sentence_pieces
+from tokenizer_folders import ALL, LABELS, PAIRS, SINGLES, VOCAB_SIZE, examples_of
 
 from jaxtune.core.errors import UserError
 from jaxtune.data.examples import Examples
 from jaxtune.data.glue import read_glue_folder
-from jaxtune.data.miniature.language import corpus, write_tokenizer
-from jaxtune.data.token_table import TokenTable, compact
-from jaxtune.data.tokens import load_tokenizer, tokenize, tokenize_chunks, tokenizer_files
-
-REAL = ("bert-uncased", "roberta", "albert-v2")
-MADE = ("xlm-roberta", "camembert", "deberta-v2")  # here, from the sentences below
-ALL = ("miniature", *REAL, *MADE)
-VOCAB_SIZE = 60_000
-FIRST = [
-    "the dog sleeps",
-    "two wolves that the chef feeds sing again",
-    "a",
-    "It's na\u00efve \u2014 don't you think? 3.14%",
-]
-SECOND = ["a busy baker cooks", "dogs", "these mice near the captain swim quietly today", "No."]
-LABELS = np.array([1, 0, 0, 1], np.int32)
-PAIRS, SINGLES = Examples(FIRST, SECOND, LABELS), Examples(FIRST, None, LABELS)
+from jaxtune.data.miniature.language import corpus
+from jaxtune.data.token_table import compact
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize, tokenize_chunks
 
 
 class PanicException(BaseException):
     """What Rust code raises, by name."""
-
-
-@pytest.fixture
-def folder_of(tmp_path: Path, request: pytest.FixtureRequest):
-    """The folder of a tokenizer by name; the real ones need the real data."""
-
-    def folder(name: str) -> Path:
-        if name in MADE:
-            (tmp_path / name).mkdir()
-            texts = [*FIRST, *SECOND, *corpus(40, seed=1)]
-            write_sentence_pieces(tmp_path / name, name, texts, 50)
-            (tmp_path / name / "config.json").write_text(json.dumps({"model_type": name}))
-            return tmp_path / name
-        if name != "miniature":
-            return request.getfixturevalue("real_data") / "tokenizers" / name
-        write_tokenizer(tmp_path / name)
-        return tmp_path / name
-
-    return folder
-
-
-def examples_of(table: TokenTable, values: np.ndarray) -> list[list[int]]:
-    """A flat array of the table, cut into its examples."""
-    starts, ends = table.starts, table.starts + table.lengths
-    return [values[start:end].tolist() for start, end in zip(starts, ends, strict=True)]
 
 
 def encode(tokenizer: Any, examples: Examples, **how: Any) -> tuple[list, list]:
@@ -193,76 +151,6 @@ def test_the_last_embedding_row_may_be_used(folder_of):
         tokenize(tokenizer, PAIRS, 128, most)
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_sentence_pieces_are_those_of_the_file(folder_of, name):
-    """As the tokenizers library cuts by tokenizer.json, a text's own padding too; of DeBERTa, whose
-    class in transformers 5 has another one, with the file's normaliser ("\ufb01" is "fi").
-    """
-    folder = folder_of(name)
-    tokenizer, plain = load_tokenizer(folder), Tokenizer.from_file(str(folder / "tokenizer.json"))
-    padding, unknown = ("[PAD]", "[UNK]") if name == "deberta-v2" else ("<pad>", "<unk>")
-    pad_id = plain.token_to_id(padding)
-    assert tokenizer.pad_token_id == pad_id
-    assert tokenizer.unk_token_id == plain.token_to_id(unknown)
-    pair = Examples(
-        [f"the dog {padding} na\u00efve"],
-        ["3.14% \ufb01" if name == "deberta-v2" else "3.14%"],
-        LABELS[:1],
-    )
-    table = tokenize(tokenizer, pair, 128, VOCAB_SIZE)
-    assert examples_of(table, table.ids) == [plain.encode(pair.first[0], pair.second[0]).ids]
-    assert np.count_nonzero(table.ids[1:] == pad_id) == 1
-    assert len(np.unique(table.ids)) > 8
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_a_bare_tokenizer_json_loads(tmp_path, folder_of, name):
-    full = tmp_path / "full"
-    shutil.copytree(folder_of(name), full)
-    model_type = name.split("-")[0]
-    (full / "config.json").write_text(json.dumps({"model_type": model_type}))
-    shutil.copy(full / "tokenizer.json", tmp_path)
-    bare, whole = load_tokenizer(tmp_path), load_tokenizer(full)
-    for role in ("pad", "cls", "sep", "mask", "unk"):
-        assert getattr(bare, f"{role}_token_id") == getattr(whole, f"{role}_token_id")
-    assert len(bare) == len(whole)
-    tables = [tokenize(one, PAIRS, 128, VOCAB_SIZE) for one in (bare, whole)]
-    np.testing.assert_array_equal(tables[0].ids, tables[1].ids)
-    np.testing.assert_array_equal(tables[0].token_types, tables[1].token_types)
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({}, "has no tokenizer; put one of tokenizer.json"),
-        ({"config.json": '{"model_type": "bert"}'}, "has no tokenizer; put one of tokenizer.json"),
-        ({"tokenizer.json": "{"}, "has no tokenizer that transformers can load"),
-        ({"tokenizer.json": "{}"}, "has no tokenizer that transformers can load"),
-        ({"tokenizer.json": "\0"}, "has no tokenizer that transformers can load"),
-    ],
-)
-def test_folders_without_a_usable_tokenizer_are_refused(tmp_path, files, message):
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    with pytest.raises(UserError, match=message) as caught:
-        load_tokenizer(tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_folder_is_refused_without_asking_the_hub(tmp_path):
-    with pytest.raises(UserError, match="nowhere has no tokenizer"):
-        load_tokenizer(tmp_path / "nowhere")
-
-
-def test_a_tokenizer_without_padding_is_refused(tmp_path):
-    write_tokenizer(tmp_path)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        text = (tmp_path / name).read_text().replace("[PAD]", "[NIL]")
-        (tmp_path / name).write_text(text.replace('"pad_token"', '"some_token"'))
-    with pytest.raises(UserError, match="no padding token"):
-        load_tokenizer(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("error", "expected"),
     [(Exception, UserError), (PanicException, UserError), (KeyboardInterrupt, KeyboardInterrupt)],
@@ -280,14 +168,6 @@ def test_what_a_tokenizer_raises_is_a_user_error_and_ctrl_c_is_not(folder_of, er
     message = r"^The tokenizer in folder cannot cut the sentences \(no such word\)\.$"
     with pytest.raises(expected, match=message if expected is UserError else "no such"):
         tokenize(Failing(), PAIRS, 128, VOCAB_SIZE)
-
-
-def test_tokenizer_files_are_those_of_the_tokenizer(tmp_path):
-    write_tokenizer(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "special_tokens_map.json").write_text("{}")
-    names = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
-    assert {file.name for file in tokenizer_files(tmp_path)} == names
 
 
 def test_take_keeps_examples_in_the_order_given(folder_of):
@@ -380,68 +260,6 @@ def test_long_paragraphs_are_cut_into_pieces_that_lose_nothing(folder_of, name):
 def test_pieces_need_room_for_a_word(folder_of):
     with pytest.raises(UserError, match="max_length is 2; this tokenizer needs at least 3"):
         tokenize_chunks(load_tokenizer(folder_of("miniature")), ["dog"], 2)
-
-
-def edited(folder, to, model_type, edit, **settings):
-    """A folder of another family with a changed tokenizer.json."""
-    to.mkdir()
-    whole = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    edit(whole)
-    (to / "tokenizer.json").write_text(json.dumps(whole), encoding="utf-8")
-    (to / "config.json").write_text(json.dumps({"model_type": model_type}))
-    if settings:
-        (to / "tokenizer_config.json").write_text(json.dumps(settings))
-    return to
-
-
-def cased(whole):
-    whole["normalizer"]["lowercase"] = False
-
-
-def digits(whole):
-    parts = [whole["pre_tokenizer"], {"type": "Digits", "individual_digits": True}]
-    whole["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": parts}
-
-
-WORDS = {"tokenizer_class": "RobertaTokenizerFast", "add_prefix_space": True}
-WORDS |= {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
-
-
-@pytest.mark.parametrize(
-    ("model_type", "edit", "settings"),
-    [
-        ("bert", cased, {}),
-        ("bert", digits, {}),
-        # What is set apart excuses that part alone.
-        ("bert", digits, {"tokenize_chinese_chars": True, "do_lower_case": True}),
-        ("roberta", lambda whole: None, WORDS),  # as CamemBERT v2: wordpieces in a RoBERTa's folder
-    ],
-)
-def test_texts_are_cut_as_the_file_says(folder_of, tmp_path, model_type, edit, settings):
-    """transformers 5 takes the words of tokenizer.json alone, and cuts in the way of its class."""
-    from tokenizers import Tokenizer
-
-    folder = edited(folder_of("bert-uncased"), tmp_path / "to", model_type, edit, **settings)
-    text = "Hello World, it is 44"
-    whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    assert load_tokenizer(folder)(text)["input_ids"] == whole.encode(text).ids
-
-
-def test_debertas_normaliser_is_the_files_whatever_is_set_apart(folder_of, tmp_path):
-    """As in the published v3, whose tokenizer_config.json has do_lower_case."""
-    folder = folder_of("deberta-v2")
-    to = edited(folder, tmp_path / "to", "deberta-v2", lambda whole: None, do_lower_case=False)
-    whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    text = "the \ufb01sh"
-    assert load_tokenizer(to)(text)["input_ids"] == whole.encode(text).ids
-
-
-def test_what_is_set_apart_from_the_file_counts(folder_of, tmp_path):
-    folder = edited(
-        folder_of("bert-uncased"), tmp_path / "to", "bert", lambda whole: None, do_lower_case=False
-    )
-    (ids,) = load_tokenizer(folder)(["Hello"])["input_ids"]
-    assert ids != load_tokenizer(folder_of("bert-uncased"))(["Hello"])["input_ids"][0]
 
 
 def test_a_tokenizer_that_would_lose_text_is_refused(folder_of):

@@ -6,8 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from jaxtune.data.miniature import language
-from jaxtune.data.tokenizer_folder import write_tokenizer
-from jaxtune.data.tokens import load_tokenizer
+from jaxtune.data.tokenizer_folder import load_tokenizer, write_tokenizer
 
 # Of their tokenizer_config.json transformers 4.57 loads neither the class TokenizersBackend nor
 # extra_special_tokens in a list, which are what transformers 5 writes.

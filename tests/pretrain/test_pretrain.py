@@ -17,7 +17,7 @@ from jaxtune.data import corpus as corpus_module
 from jaxtune.data.corpus import miniature_corpus, read_corpus
 from jaxtune.data.miniature.language import write_tokenizer
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
-from jaxtune.data.tokens import load_tokenizer
+from jaxtune.data.tokenizer_folder import load_tokenizer
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.families import ALBERT, FAMILIES
 from jaxtune.models.pretrained import load_classifier, load_masked_lm, read_config

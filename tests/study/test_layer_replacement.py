@@ -12,7 +12,8 @@ from tiny import write_tiny_model
 
 from jaxtune.core.errors import UserError
 from jaxtune.data.corpus import maskable_words, miniature_held_out
-from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize_chunks
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, read_config

@@ -12,7 +12,8 @@ import pandas as pd
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import constant_loss
 from jaxtune.data.corpus import mask_token_of, maskable_words, miniature_held_out, read_texts
-from jaxtune.data.tokens import load_tokenizer, tokenize_chunks
+from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.data.tokens import tokenize_chunks
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.stats.intervals import Estimate, Reduced, bootstrap
