@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxtune.config.field_groups import MITIGATIONS, NOT_SWEPT, TRACED_FIELDS
+
 ROOT = Path(__file__).parents[1]
 SETTINGS = ROOT / "jaxtune" / "config" / "settings.py"
 MARK = "<!-- the settings -->"
@@ -90,13 +92,23 @@ def settings_tables(fields: list[Setting]) -> str:
     parts: list[str] = []
     for group in dict.fromkeys(field.group for field in fields):
         rows = [
-            f"| `{f.name}`{{ #{f.name} }} | {f.help}<br>Default: `{f.default}`; {f.type}. |"
+            f"| `{f.name}`{{ #{f.name} }} | {f.help}<br>Default: `{f.default}`; {f.type};"
+            f" {swept(f.name)}. |"
             for f in fields
             if f.group == group
         ]
         head = "| setting | what it does |\n|---|---|"
         parts.append("\n".join([f"## {group}", "", head, *rows]))
     return "\n\n".join(parts)
+
+
+def swept(name: str) -> str:
+    """What a grid over a setting compiles."""
+    if name in NOT_SWEPT:
+        return "not swept"
+    if name in (*MITIGATIONS, "lora_rank"):
+        return "one program, another for the default"
+    return "one program" if name in TRACED_FIELDS else "a program each"
 
 
 def notebook_page(notebook: dict[str, Any]) -> str:

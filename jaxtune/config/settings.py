@@ -38,9 +38,10 @@ class SweepConfig:
     """Fine-tunes many seeds of a BERT-like encoder in one compiled program and reports how stable
     the recipe is.
 
-    Any field may also be swept: `--grid.learning_rate 1e-5 2e-5 --grid.bias_correction true false`
-    runs every combination, each with every seed. `--recipe NAME` and `--config FILE.yaml` set
-    fields from files. With none of these, --model or --task the packaged quickstart runs, offline.
+    Most fields may also be swept: `--grid.learning_rate 1e-5 2e-5 --grid.bias_correction true
+    false` runs every combination, each with every seed. `--recipe NAME` and `--config FILE.yaml`
+    set fields from files. With none of these, --model or --task the packaged quickstart runs,
+    offline.
     """
 
     model: str | None = None
@@ -77,8 +78,8 @@ class SweepConfig:
     it has labels.
     """
     predict_test: bool = False
-    """Every trial answers the task's test split after its last step; `jaxtune predict OUT --glue`
-    makes a submission of that.
+    """Every trial answers the task's test split after its last step; `jaxtune predict OUT --glue
+    glue.zip` makes a submission of that.
     """
     text_columns: tuple[str, ...] = ("text",)
     """One or two text columns of task custom."""

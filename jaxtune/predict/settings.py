@@ -15,8 +15,8 @@ class PredictConfig:
     source: tuple[Path, ...] = dataclasses.field(metadata={"positional": "FOLDER_OR_OUT"})
     """A model's folder or a sweep's OUT; with --glue one OUT per task."""
     file: Path | None = None
-    """Texts: a .csv, .tsv, .jsonl or .json file with the columns that the sweep read, or, of token
-    classification, words as the sweep read them.
+    """Texts: a .csv, .tsv, .jsonl, .json or .parquet file with the columns that the sweep
+    read, or, of token classification, words as the sweep read them.
     """
     trial: str = "ensemble"
     """Of a sweep: `best` (by the dev metric), a trial's number, or `ensemble` (those that did not

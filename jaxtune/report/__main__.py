@@ -20,7 +20,7 @@ class ReportConfig:
 
     outs: tuple[Path, ...] = dataclasses.field(default=(), metadata={"positional": "OUT"})
     """Folders that sweeps have left; or tables of runs with the columns arm, seed and score
-    (.csv, .tsv, .jsonl, .parquet), and folders ARM/SEED of the Hugging Face Trainer or with
+    (.csv, .tsv, .jsonl, .json, .parquet), and folders ARM/SEED of the Hugging Face Trainer or with
     TensorBoard's event files, all of which are read as one table."""
     margin: float | None = None
     """The difference of scores that is as good as none, such as 0.01: arms may be shown to be equal

@@ -43,8 +43,8 @@ class StudyConfig:
     """
 
     figure: Figure = dataclasses.field(metadata={"positional": "FIGURE"})
-    """Which experiment; `all` runs every one of the paper (not correction, which takes hours) and
-    writes OUT/study.html.
+    """Which experiment; `all` runs every one of the paper (not correction, which takes hours).
+    OUT/study.html has what has been run so far.
     """
     out: Path
     """Folder for the sweeps, numbers and pictures."""

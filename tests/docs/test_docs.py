@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from jaxtune.config.settings import SweepConfig
+from jaxtune.config.trials import program_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -110,6 +111,23 @@ def test_settings_page_has_every_field(site):
     page = site.settings_tables(fields)
     assert all(f"| `{field.name}`" in page for field in fields)
     assert site.MARK in (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "programs", "says"),
+    [
+        ("learning_rate", (1e-5, 2e-5, 3e-5), 1, "one program"),
+        ("mixout", (0.0, 0.5, 0.9), 2, "one program, another for the default"),
+        ("lora_rank", (0, 4, 8), 2, "one program, another for the default"),
+        ("dropout", (0.0, 0.1, 0.2), 3, "a program each"),
+        ("schedule", ("linear", "cosine"), 2, "a program each"),
+    ],
+)
+def test_settings_page_says_what_a_grid_compiles(site, name, values, programs, says):
+    configs = [dataclasses.replace(SweepConfig(), **{name: value}) for value in values]
+    assert len({program_config(config) for config in configs}) == programs
+    assert site.swept(name) == says
+    assert site.swept("patience") == "not swept"
 
 
 def test_defaults_are_spelled_as_flags_are(site):
