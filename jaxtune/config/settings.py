@@ -206,8 +206,8 @@ class SweepConfig:
     compute it; without, what the correction does to eps is left of it.
     """
     second_moment_init: float = 0.0
-    """What the second moment starts from, in squares of the first gradient; 0 is Adam, 1 is GI-Adam
-    (Kalra and Barkeshli 2024).
+    """What the second moment starts from, in squares of the first gradient; 0 is Adam, 1 with
+    bias_correction is GI-Adam (Kalra and Barkeshli 2024).
     """
     untuned_warmup: bool = False
     """Multiply the learning rate by min(1, t (1 - b2) / 2), a warm-up over 2 / (1 - b2) steps (Ma

@@ -34,7 +34,7 @@ def distances(states: Float[np.ndarray, "trial example hidden"]) -> Distances:
     seeds that differ in these represent texts alike. States are centred, and for Procrustes scaled
     to a Frobenius norm of 1, so that it is 2 - 2 |A'B|_* (the nuclear norm).
 
-    Source: Kornblith et al. 2019, equation 3; Ding et al. 2021, section 2; over fine-tuning seeds
+    Source: Kornblith et al. 2019 (linear CKA); Ding et al. 2021, section 2; over fine-tuning seeds
     Du and Nguyen 2023.
     """
     factors = [_factor(each.astype(np.float64)) for each in states]

@@ -1,4 +1,4 @@
-"""Every experiment of the paper, one command each: `python -m jaxtune.study FIGURE --out DIR`; and
+"""Every figure of the paper, one command each: `python -m jaxtune.study FIGURE --out DIR`; and
 `correction`, which asks what the paper leaves open.
 
 A study runs its sweeps (or finds them finished), writes its numbers and what they say into

@@ -46,8 +46,9 @@ def scale_by_moments_from(
 
     Args:
         second_moment_init: c in v_0 = c g_1^2, with g_1 the first gradient, after clipping. 1 is
-            GI-Adam (Kalra and Barkeshli, 2024); other starts that are not 0 are in Abuduweili and
-            Liu (2024), who take the squares of many gradients. m_0 is 0.
+            GI-Adam's (Kalra and Barkeshli, 2024), whose code has the correction on top; other
+            starts that are not 0 are in Abuduweili and Liu (2024): the squares of many gradients,
+            or random numbers. m_0 is 0.
         correct_eps: eps sqrt(1-b2^t) in place of eps. Kingma and Ba (2015) correct v before they
             add eps, in their algorithm 1, and so do torch and optax: m / (sqrt(v / (1-b2^t)) + eps)
             is sqrt(1-b2^t) m / (sqrt(v) + eps sqrt(1-b2^t)).

@@ -55,7 +55,8 @@ from jaxtune.study.settings import CORRECTION, StudyConfig
 TITLE = "What exactly does the correction do?"
 PAPER = (
     "Bias correction makes fine-tuning stable (Mosbach and others, 2021); it is an implicit"
-    " schedule and helps little once the rate is tuned (Laing and Orvieto, 2025, of pre-training)."
+    " schedule, and no gain at the best hyper-parameters (Laing and Orvieto, 2025, of training"
+    " vision and language models)."
 )
 # Updates whose largest effective step may tell failures; the last are all.
 FIRST_UPDATES = (20, 60, AT_THE_END)
