@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from jaxtune.config.settings import SweepConfig
 
+LEAST_GROWTH = 1.5  # of the seeds from the last look but one to the last
+
 
 def looks(config: SweepConfig) -> tuple[int, ...]:
-    """`num_seeds` alone; with `until_decided` twice as many each time, `max_seeds` at the last."""
+    """`num_seeds` alone; with `until_decided` those of `looks_at`."""
     return looks_at(config.num_seeds, config.max_seeds if config.until_decided else None)
 
 
@@ -17,10 +19,15 @@ def trials_at_looks(config: SweepConfig, num_arms: int) -> tuple[int, ...]:
 
 
 def looks_at(first: int, most: int | None) -> tuple[int, ...]:
-    """The same of the two numbers of seeds; None is no second look."""
+    """Twice as many seeds each time, `most` at the last; None is no second look."""
     found = [first]
     while most is not None and found[-1] < most:
         found.append(min(2 * found[-1], most))
+    # A last look that adds few seeds would have a small share of the level (`times_at`), for which
+    # those few find nothing more, while the one before it would have what all looks were to keep
+    # for the end: of 30, 60, 120 and 128 the p of the last would count 16 times.
+    if len(found) > 2 and found[-1] < LEAST_GROWTH * found[-2]:
+        del found[-2]
     return tuple(found)
 
 

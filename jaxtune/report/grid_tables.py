@@ -2,7 +2,7 @@
 cells themselves.
 """
 
-from jaxtune.report.decimals import score_form, signed
+from jaxtune.report.decimals import score_form
 from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p, least, left_out, shown
 from jaxtune.stats.arms import differences, readable
@@ -12,10 +12,11 @@ from jaxtune.stats.wording import MISSING
 MAIN_EFFECTS_NOTE = (
     "One value of a setting against another over all settings of the rest of the grid: the trials"
     " of each, and p after Holm's correction over the {num_tests} tests of failures and spread of"
-    " this table, below it p alone. The mean's difference and whether it depends decide nothing and"
-    " have corrections of their own; depends: p of Zelen's test that the odds of failing differ"
-    " alike in all settings of the rest. Where that p is small there is an interaction, and the"
-    " cells say more than the setting."
+    " this table, below it p alone. Mean, gap: in stds of the trials of both values in one setting"
+    " of the rest, mean over these settings; positive where the first is better. The mean and"
+    " whether it depends decide nothing and have corrections of their own; depends: p of Zelen's"
+    " test that the odds of failing differ alike in all settings of the rest. Where that p is small"
+    " there is an interaction, and the cells say more than the setting."
 )
 CELLS_NOTE = "Mean score and failed trials of every cell of the grid."
 
@@ -25,7 +26,6 @@ def main_effects_table(found: Findings) -> Table | None:
     effects = found.verdict.main_effects
     if not effects:
         return None
-    form = signed(score_form(found))
     rows = [
         (
             f"{effect.setting}\n{effect.one} against {effect.other}",
@@ -35,7 +35,7 @@ def main_effects_table(found: Findings) -> Table | None:
             else MISSING,
             corrected_p(effect.corrected_failures, effect.failures),
             corrected_p(effect.corrected_spread, effect.spread),
-            shown(effect.mean, form),
+            shown(effect.location_gap, "{:+.2f}"),
             corrected_p(effect.corrected_location, effect.location),
             corrected_p(effect.corrected_depends, effect.depends),
         )
@@ -43,7 +43,7 @@ def main_effects_table(found: Findings) -> Table | None:
     ]
     columns = (
         *("Setting", "Settings of the rest", "Failed", "p", "p of the spread"),
-        *("Mean, difference", "p", "Depends on the rest, p"),
+        *("Mean, gap", "p", "Depends on the rest, p"),
     )
     note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects)) + left_out(len(rows))
     return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)

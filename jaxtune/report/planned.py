@@ -9,6 +9,7 @@ import yaml
 from jaxtune.config.looks import looks_at
 from jaxtune.config.text_values import seed_list
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import plural
 
 
 class Planned(NamedTuple):
@@ -16,6 +17,21 @@ class Planned(NamedTuple):
 
     trials: tuple[int, ...]  # at each look at the verdict; of most sweeps there is one
     arms: int
+
+    def until_look(self, trials: int) -> str:
+        """What to bear in mind before the look with so many trials; empty where it is the only one.
+
+        Every p counts for its look, which reckons with the looks that were planned alone: one after
+        every 4 seeds of an arm would find a difference between equal recipes more than twice as
+        often.
+        """
+        if len(self.trials) == 1:
+            return ""
+        seeds = plural(trials // self.arms, "seed")
+        return (
+            " These trials are at no planned look at the verdict, which is therefore less sure than"
+            f" its p say; the next look is with {seeds} per arm."
+        )
 
 
 def planned(config: str) -> Planned | None:

@@ -89,6 +89,7 @@ class Source:
     reading: tuple[str, ...] = ()
     # The trials of each arm that were compared, and the distances between their states.
     representations: tuple[tuple[tuple[int, ...], Distances], ...] = ()
+    whole: "Source | None" = None  # of which these are the trials of one task; None of a whole one
 
     @property
     def labels(self) -> Shaped[np.ndarray, "example ..."] | None:
@@ -121,6 +122,7 @@ class Source:
         return (
             f"{self.name}: {done} of {asked} trials {have(done)} finished{arms}. The"
             " sweep still runs or was cut off, and what is said here may change."
+            f"{self.planned.until_look(asked)}"
         )
 
 
@@ -302,6 +304,10 @@ def _representations(out: Path) -> tuple[tuple[tuple[int, ...], Distances], ...]
 
 
 def times_of_looks(sources: Sequence[Source]) -> float:
-    """How many times every p counts: the product over sweeps, for each stops by itself."""
-    stopped = [(s.planned.trials, len(s.trials)) for s in sources if s.planned]
+    """How many times every p counts: the product over sweeps, for each stops by itself.
+
+    Looks are counted in trials of a whole sweep, and so are those of which a part is judged here.
+    """
+    whole = [source.whole or source for source in sources]
+    stopped = [(s.planned.trials, len(s.trials)) for s in whole if s.planned]
     return math.prod((times_at(*each) for each in stopped), start=1.0)

@@ -19,6 +19,7 @@ from jaxtune.stats.wording import (
     in_parts,
     in_points,
     names,
+    points_apart,
     short_p,
     show_level,
     show_wilson,
@@ -248,7 +249,7 @@ def findable_table(found: Findings) -> Table | None:
     rows = tuple(
         (
             str(way.seeds),
-            MISSING if way.failures is None else f"{100 * way.failures:.0f} points higher",
+            MISSING if way.failures is None else points_apart(way.failures),
             MISSING if way.std_ratio is None else f"{way.std_ratio:.2g} times as large",
             MISSING if way.mean is None else f"{way.mean:.2g}",
         )

@@ -29,18 +29,19 @@ from jaxtune.stats.wording import MISSING
 
 RECIPES_NOTE = (
     "Mean score and failed trials of every recipe on every task. Ranks are means over tasks, 1 is"
-    " the best: by the failure rate and by the mean. IQM: interquartile mean of all trials on a"
-    " scale where 0 is the task's best constant prediction and 1 no error, with a 95 % interval by"
-    " bootstrap within tasks (Agarwal et al. 2021), of recipes that were run on all tasks with"
-    " eight trials or more."
+    " the best: by the failure rate and by the mean. IQM: interquartile mean of all trials, every"
+    " task with the same weight, on a scale where 0 is the task's best constant prediction and 1 no"
+    " error, with a 95 % interval by bootstrap within tasks (Agarwal et al. 2021), of recipes that"
+    " were run on all tasks with eight trials or more."
 )
 PAIRS_NOTE = (
     "Over the tasks that both were run on; trials are compared within their task alone. p after"
     " Holm's correction over failures and spreads, and over means; below it p alone: exact"
-    " stratified test of failures (Cochran, Mantel and Haenszel), stratified permutation tests of"
-    " spread and mean. Std, ratio: geometric mean over tasks of eight trials an arm and more, of"
-    " which alone the spread is tested. Mean, gap: in stds of a task's trials, mean over tasks;"
-    " positive where the first is better."
+    " stratified test of failures (Cochran, Mantel and Haenszel), stratified permutation test of"
+    " the spread, stratified Welch's t test of the mean and its permutation test. Std, ratio:"
+    " geometric mean over tasks of eight trials an arm and more, of which alone the spread is"
+    " tested, with the weights of the test (the more, the less chance moves a task's ratio). Mean,"
+    " gap: in stds of a task's trials, mean over tasks; positive where the first is better."
 )
 PROFILES_NOTE = (
     "Share of a recipe's trials above each level, every task alike{bands}. A line that lies above"

@@ -38,7 +38,8 @@ def by_task(sources: Sequence[Source], across_models: bool = False) -> dict[str,
                 for trial in source.trials
                 if task_of(trial.row, across_models) == task
             )
-            found.setdefault(task, []).append(dataclasses.replace(source, trials=own))
+            part = dataclasses.replace(source, trials=own, whole=source)
+            found.setdefault(task, []).append(part)
     return found
 
 

@@ -6,17 +6,26 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jaxtune.core.metrics import merit
-from jaxtune.core.words import plural
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.describe import BUDGET, best_of
 from jaxtune.stats.intervals import all_alike, share
 from jaxtune.stats.power import Findable
-from jaxtune.stats.wording import enumerate_words, names, number, settings_of
+from jaxtune.stats.wording import enumerate_words, names, number, points_apart, settings_of
 
 # The recommended recipe's (Mosbach et al. 2021, section 6).
 USUAL_RATE, LONG = 2e-5, 20
 LEAST_RATE = 1e-6  # with less nothing is learnt in any usual number of steps
+# Seeds that are added to those of one look, and a verdict on all of them, are what the note about
+# looks calls invalid; other seeds in a sweep of their own have a verdict of their own.
+MORE = (
+    "Run more seeds in a comparison of their own (in a sweep: another --out, with other --seeds or"
+    " with --until_decided)"
+)
+NEXT_LOOK = (
+    "Go on to the sweep's next look; after its last one run other seeds in a comparison of their"
+    " own (another --out)"
+)
 SCATTERED = 0.1  # share of trials near the floor from which on a recipe's seeds scatter
 
 
@@ -27,8 +36,8 @@ def use(leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], stea
         alike = len({float(arm.failed.mean()) for arm in leaders}) == 1
         by = "their scores" if alike else "their failures, then by their scores"
         return (
-            f"Use {which} {names([arm.name for arm in leaders], 'or')}: choose by {by}, or run more"
-            " seeds of these alone."
+            f"Use {which} {names([arm.name for arm in leaders], 'or')}: choose by {by}, or compare"
+            " these alone over seeds that have not run."
         )
     (leader,) = leaders
     others = losers or [arm for arm in arms if arm is not leader]
@@ -142,17 +151,19 @@ def more_seeds(arms: Sequence[Arm], pair: Comparison, ways: Sequence[Findable]) 
     larger = [way for way in ways if way.seeds > trials]
     if not larger:
         return "Settle for what these intervals allow: more seeds would only narrow them."
-    if all(way.failures is None and way.std_ratio is None for way in larger):
+    finding = [way for way in larger if way.failures is not None or way.std_ratio is not None]
+    more = MORE if pair.times == 1 else NEXT_LOOK
+    if not finding:
         whole = np.concatenate([arm.final for arm in arms])
         if all_alike(whole) and not any(arm.judged for arm in arms):
             return (
                 "No score differs from another, which more seeds would hardly change; a floor"
                 " (--floor) would tell whether these trials have failed."
             )
-        return "Run more seeds, or settle for what the intervals allow."
-    shown = [larger[0], larger[-1]] if len(larger) > 1 else larger
+        return f"{more}, or settle for what the intervals allow."
+    shown = [finding[0], finding[-1]] if len(finding) > 1 else finding
     return (
-        "Run more seeds, or settle for what the intervals allow: 8 times in 10,"
+        f"{more}, or settle for what the intervals allow: 8 times in 10,"
         f" {' and '.join(map(_finds, shown))}."
     )
 
@@ -161,8 +172,7 @@ def _finds(way: Findable) -> str:
     """Such as `32 seeds per arm find a failure rate 24 points higher or a std 2 times as large`."""
     found = []
     if way.failures is not None:
-        points = plural(round(100 * way.failures), "point")
-        found.append(f"a failure rate {points} higher")
+        found.append(f"a failure rate {points_apart(way.failures)}")
     if way.std_ratio is not None:
         found.append(f"a std {way.std_ratio:.2g} times as large")
-    return f"{way.seeds} seeds per arm find {' or '.join(found) or 'no difference'}"
+    return f"{way.seeds} seeds per arm find {' or '.join(found)}"

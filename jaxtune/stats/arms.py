@@ -22,7 +22,7 @@ RESULTS = {
     *("final", "best", "best_step", "train_loss", "failed", "diverged", "constant_prediction"),
     *("higher_is_better", "positive_label", "held_out_best", "marked_failed", "seed_is_known"),
     *("dev_examples", "group"),
-    *("num_steps", "stopped_at", "stopped_by", "seconds", "group_size"),
+    *("num_steps", "stopped_at", "stopped_by", "seconds", "group_size", "per_device"),
 }
 # Settings that change how a trial is run or watched, and not what it computes.
 RUNNING = {

@@ -92,6 +92,11 @@ class Comparison(NamedTuple):
         merits = [merit(mean, self.higher_is_better) for mean in self.means]
         return self if merits[0] >= merits[1] else self.turned()
 
+    @property
+    def lead(self) -> float:
+        """How far apart the means lie that its test is of."""
+        return abs(self.means[0] - self.means[1])
+
     def turned(self) -> "Comparison":
         """Seen from the other arm."""
         settings = {name: pair[::-1] for name, pair in self.settings.items()}

@@ -23,8 +23,8 @@ def _over_grid(effect: MainEffect, tests: int) -> str:
     less, more = effect.failed
     if effect.fewer_failures == effect.other:
         less, more = more, less
-    p = effect.corrected_failures.p
-    assert p is not None
+    own, p = effect.failures.p, effect.corrected_failures.p
+    assert own is not None  # how often equal values differ so; p is a bound for all tests
     turned = ""
     if less.value >= more.value:
         fewer_in = effect.fewer_in[effect.fewer_failures == effect.other]
@@ -37,7 +37,7 @@ def _over_grid(effect: MainEffect, tests: int) -> str:
         f" {effect.setting}={effect.fewer_failures} fails less often than"
         f" {effect.setting}={effect.more_failures}: {less.count} of {less.n} trials"
         f" against {more.count} of {more.n}{turned}. Equal values would differ this much in"
-        f" {show_chance(p)} such sweeps ({effect.failures.test}, {show_p(p)} after Holm over"
+        f" {show_chance(own)} such sweeps ({effect.failures.test}, {show_p(p)} after Holm over"
         f" {counted(tests, effect.times)})."
     )
 

@@ -21,6 +21,7 @@ CONFIDENCE = 0.95
 # that of the mean of 5 holds the true one in 82 of 100 sweeps where it says 95.
 FEWEST_TRIALS = 8
 NUM_RESAMPLES = 9999
+FEWER_RESAMPLES = 1999  # of what every arm of a report has several times
 # Numbers held at a time: keeps the resamples of many hundreds of trials out of the way of
 # everything else.
 BATCH_NUMBERS = 4_000_000
@@ -165,15 +166,27 @@ def quantile_interval(scores: Scores, at: float) -> Estimate:
     return Estimate(value, float(ends.low), float(ends.high), "order statistics")
 
 
-def trimmed_mean_interval(scores: Scores) -> Estimate:
-    """The mean of the middle half, with Tukey and McLaughlin's interval."""
+def trimmed_mean_interval(scores: Scores, seed: int = 0) -> Estimate:
+    """The mean of the middle half, with an expanded percentile interval of a bootstrap.
+
+    Between the percentiles at which Student's t with n - 1 degrees of freedom, times the root of
+    n / (n - 1), stands under the normal law: of few trials the plain ones lie too close. Where the
+    ends of the middle half lie between failed and other trials the resamples know it; Tukey and
+    McLaughlin's interval does not, and held the true one in 64 to 83 of 100 cases where it said 95.
+
+    Source: Hesterberg 2015, The American Statistician 69, 371-386.
+    """
     value, reason = float(stats.trim_mean(scores, 0.25)), cannot_have_interval(scores)
     if reason:
         return Estimate(value, reason=reason)
-    low, high = stats.mstats.trimmed_mean_ci(scores, (0.25, 0.25), alpha=1 - CONFIDENCE)
-    if low == high:  # the middle half and its neighbours are equal, which does not make it certain
+    n, rng = scores.size, np.random.default_rng(seed)
+    drawn = stats.trim_mean(rng.choice(scores, (FEWER_RESAMPLES, n)), 0.25, axis=1)
+    reach = math.sqrt(n / (n - 1)) * float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1))
+    tail = float(stats.norm.sf(reach))
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    if low == high:  # nearly all of the scores are equal, which does not make it certain
         return Estimate(value, reason="too few different scores")
-    return Estimate(value, float(low), float(high), "trimmed t")
+    return Estimate(value, float(low), float(high), "expanded percentile")
 
 
 def bootstrap(

@@ -48,12 +48,16 @@ class MainEffect(NamedTuple):
     corrected_failures: Corrected  # after Holm over the main effects of the report
     corrected_spread: Corrected
     # What decides nothing has corrections of its own.
-    mean: float  # difference of the mean scores, averaged over the strata
     location: Outcome
     corrected_location: Corrected
     depends: Outcome  # on the other settings: whether failures differ alike in all of them
     corrected_depends: Corrected
     times: float = 1.0  # see `compare_all`
+
+    @property
+    def location_gap(self) -> float | None:
+        """As of `OverTasks`, of strata."""
+        return self.location.effect
 
     @property
     def judged(self) -> bool:
@@ -159,7 +163,6 @@ def _effect(
         spread=stratified_spread([(a.final, b.final) for a, b in strata], seed, num_resamples),
         corrected_failures=UNTESTED,
         corrected_spread=UNTESTED,
-        mean=float(np.mean([a.final.mean() - b.final.mean() for a, b in strata])),
         location=stratified_location(strata, seed, num_resamples),
         corrected_location=UNTESTED,
         depends=stratified_homogeneity(failed, seed)

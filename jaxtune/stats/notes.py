@@ -10,6 +10,7 @@ from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.dev_error import dev_standard_error
 from jaxtune.stats.hypothesis_tests import TOO_FEW
+from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
 from jaxtune.stats.wording import (
     MOST_NAMES,
@@ -24,26 +25,14 @@ EXPECTED_BEST = (
     " data."
 )
 UNPAIRED = "The arms ran too few seeds in common for a comparison of the means seed by seed."
-# Of 100, with looks at 8, 12, ... 64 seeds (tests/stats/test_false_verdicts.py).
-LOOKS = "12 to 13"
-LOOKED_AGAIN = (
-    "All of this holds for a number of seeds fixed beforehand: whoever adds seeds and looks again"
-    f" until a difference shows finds one between equal recipes in {LOOKS} of 100 cases, not in 5."
-)
-# An arm is called more stable at the first look that shows it, which is often a lucky one.
-LOOKS_COUNTED = (
-    "Seeds were added while no arm was shown to be more stable than all others, with looks at"
-    " numbers of seeds that were fixed beforehand. Every p counts {times:.3g} times for that, so"
-    " that the verdict is as sure as at one look; but a difference at which one stops is on average"
-    " shown larger than it is."
-)
 # How many trials of an arm are meant -> the sentence about them.
 Marks = tuple[tuple[Callable[[Arm], int], str], ...]
 STOPPED: Marks = (
     (
         lambda arm: arm.stopped.sum() if arm.selected else 0,
-        "Trials that were stopped early because others had scored better ({counts}) count with the"
-        " score they had then, which is not what they would have ended with.",
+        "Trials that were stopped early because others had scored better, or as they had learnt"
+        " nothing ({counts}), count with the score they had then, which is not what they would have"
+        " ended with.",
     ),
     (
         lambda arm: 0 if arm.selected else (arm.stopped & ~arm.out_of_patience).sum(),
@@ -104,11 +93,6 @@ def notes(
     if pairs:
         found.append(about_looks(pairs[0].times))
     return (*found, _limits(arms))
-
-
-def about_looks(times: float) -> str:
-    """That more seeds were not to be looked at, or that this was reckoned with."""
-    return LOOKED_AGAIN if times == 1 else LOOKS_COUNTED.format(times=times)
 
 
 def _limits(arms: Sequence[Arm]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison
 from jaxtune.stats.order import ALMOST
+from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import count, enumerate_words, numbers, show_chance, show_level, show_p
 
 MOST_EQUAL = 6  # pairs that a sentence names
@@ -42,7 +43,8 @@ def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
         eps = share.high if order.better > 0 else 1 - share.low
         yield (
             f"[{better.name}] scores better than [{worse.name}] at nearly every quantile (ASO's"
-            f" eps-min is {eps:.2g}, below {ALMOST}), so its lead does not hang on a few trials."
+            f" eps-min is {eps:.2g}, below {ALMOST}), so its lead does not hang on a few trials"
+            f"{hangs_on(better, pair.lead)}."
         )
 
 
@@ -121,7 +123,7 @@ def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> It
         if leaders:  # else the first sentence says it
             yield (
                 f"[{high.name}] scores {better} than [{low.name}] (mean {' against '.join(means)},"
-                f" {shown}){trade}."
+                f" {shown}){trade}{hangs_on(high, pair.lead)}."
             )
         return
     lower = f", though the more stable arm has the {worse} one" if low.name in leaders else ""

@@ -3,7 +3,6 @@
 Those of a verdict that shows nothing are in `undecided`.
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from jaxtune.stats.compare import ALPHA, Comparison, num_tests
 from jaxtune.stats.describe import higher_best
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.intervals import Estimate, share
+from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import (
     count,
     counted,
@@ -73,18 +73,28 @@ def selected(arms: Sequence[Arm]) -> Sentences:
     """Trials that were chosen by their score say nothing about the recipe's spread."""
     chosen = [arm for arm in arms if arm.selected]
     stopped = sum(int(arm.stopped.sum()) for arm in chosen)
-    tops = {arm.name: arm.merit[~arm.stopped].max(initial=-math.inf) for arm in arms}
-    best = max(arms, key=lambda arm: tops[arm.name])
-    top = tops[best.name] if best.higher_is_better else -tops[best.name]
+    whose, others = names([arm.name for arm in chosen]), plural(stopped, "other")
+    did = f"kept the best trials of {whose} and stopped {others}"
+    if all(arm.stopped.all() for arm in chosen):
+        did = f"stopped every trial of {whose}"
     return (
-        "There is no verdict about stability: early stopping kept the best trials of"
-        f" {names([arm.name for arm in chosen])} and stopped {plural(stopped, 'other')}.",
-        f"The best of those that went on scores {number(top)} ([{best.name}]).",
+        f"There is no verdict about stability: early stopping {did}.",
+        _best_that_went_on([arm for arm in arms if not arm.stopped.all()]),
         unless_all_failed(
             arms,
             "Export the best trial, or, to compare recipes, run the sweep without keep_trials.",
         ),
     )
+
+
+def _best_that_went_on(arms: Sequence[Arm]) -> str:
+    """Of arms with such trials, which are none where each had learnt nothing."""
+    if not arms:
+        return "No trial went on: each had learnt nothing when it was stopped."
+    tops = {arm.name: arm.merit[~arm.stopped].max() for arm in arms}
+    best = max(arms, key=lambda arm: tops[arm.name])
+    top = tops[best.name] if best.higher_is_better else -tops[best.name]
+    return f"The best of those that went on scores {number(top)} ([{best.name}])."
 
 
 def crossed(arms: Sequence[Arm]) -> Sentences:
@@ -193,9 +203,11 @@ def _lower(leaders: Sequence[Arm], arms: Sequence[Arm], pairs: Sequence[Comparis
         p = pair.location.p
         if pair.other == leader.name and p is not None and p <= ALPHA:
             means = " against ".join(numbers(*pair.means)[::-1])
-            return f"it scores {worse} than [{pair.one}] (mean {means})"
+            (ahead,) = (arm for arm in arms if arm.name == pair.one)
+            unless = hangs_on(ahead, pair.lead)
+            return f"it scores {worse} than [{pair.one}] (mean {means}){unless}"
     for other in arms:
-        higher = higher_best(other, leader) if other is not leader else None
+        higher = higher_best(other, leader, len(arms) - 1) if other is not leader else None
         if higher:
             return (
                 f"the best of {higher.budget} seeds of [{other.name}] is expected to score {better}"
@@ -209,8 +221,11 @@ def _how_sure(led: Sequence[Win], tests_in_all: int) -> str:
     win = max(led, key=lambda win: win.p)
     pair = win.pair if win.pair.one == win.loser else win.pair.turned()
     what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
+    assert win.test.p is not None
+    # How often two recipes differ so is the test's own p. That after Holm is no frequency but a
+    # bound, for all tests and looks together, and too large by their number for this pair.
     chance = (
-        f"Two equal recipes would {what} in {show_chance(win.p, win.test.at_most)} such sweeps"
+        f"Two equal recipes would {what} in {show_chance(win.test.p, win.test.at_most)} such sweeps"
         f" ({win.test.test}, {show_p(win.p, win.test.at_most)} after Holm over"
         f" {counted(tests_in_all, pair.times)})"
     )

@@ -19,8 +19,7 @@ from jaxtune.stats.compare import (
     enough_resamples,
     holm,
 )
-from jaxtune.stats.hypothesis_tests import Outcome, log_std_ratio
-from jaxtune.stats.intervals import FEWEST_TRIALS, all_alike
+from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.stratified_tests import (
     EXACT,
     excess,
@@ -49,11 +48,19 @@ class OverTasks(NamedTuple):
     corrected_location: Corrected  # over locations of all pairs
     excess: float  # failures of one beyond those that fall to it where both fail alike
     fewer_in: tuple[int, int]  # tasks on which either one fails less often
-    # Mean over tasks of the log ratio of stds, of which a std of 0 counts as tiny; tasks of fewer
-    # trials than FEWEST_TRIALS are left out, and those where neither varies; None if none is left.
-    log_std_ratio: float | None
-    location_gap: float  # mean over tasks, in stds of a task's trials; positive where one is better
     times: float = 1.0  # see `compare_all`
+
+    @property
+    def log_std_ratio(self) -> float | None:
+        """Mean over the tasks that the test of spread is over, as it weights them."""
+        return self.spread.effect
+
+    @property
+    def location_gap(self) -> float | None:
+        """Mean gap over the tasks that the test of the mean is over, in stds of a task's trials;
+        positive where `one` is better.
+        """
+        return self.location.effect
 
     @property
     def one_is_steadier(self) -> bool:
@@ -63,7 +70,7 @@ class OverTasks(NamedTuple):
     @property
     def by_mean(self) -> tuple[str, str]:
         """The two, the one with the better mean first."""
-        return (self.one, self.other) if self.location_gap > 0 else (self.other, self.one)
+        return (self.one, self.other) if (self.location_gap or 0.0) > 0 else (self.other, self.one)
 
     @property
     def judged(self) -> bool:
@@ -161,27 +168,7 @@ def _pair(
             sum(bool(a.mean() < b.mean()) for a, b in failed),
             sum(bool(a.mean() > b.mean()) for a, b in failed),
         ),
-        log_std_ratio=_log_ratio(pairs),
-        location_gap=float(np.mean([_gap(a, b) for a, b in pairs])),
     )
-
-
-def _log_ratio(pairs: Sequence[tuple[Arm, Arm]]) -> float | None:
-    """Mean over the tasks that the test of spread is over."""
-    ratios = [
-        float(log_std_ratio(one.final, other.final, axis=-1))
-        for one, other in pairs
-        if min(len(one), len(other)) >= FEWEST_TRIALS
-        and not (all_alike(one.final) and all_alike(other.final))
-    ]
-    return float(np.mean(ratios)) if ratios else None
-
-
-def _gap(one: Arm, other: Arm) -> float:
-    """Difference of the mean merits in stds of both arms' trials together; 0 where none varies."""
-    together = np.concatenate([one.merit, other.merit])
-    scale = float(together.std())
-    return float(one.merit.mean() - other.merit.mean()) / scale if scale else 0.0
 
 
 def find_win(pair: OverTasks, tasks: Tasks) -> TasksWin | None:

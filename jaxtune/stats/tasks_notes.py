@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from jaxtune.stats.compare import ALPHA
-from jaxtune.stats.notes import about_looks
+from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin
 from jaxtune.stats.wording import enumerate_words, few_names, number, show_p
 
@@ -100,7 +100,7 @@ def _ahead(pairs: Sequence[OverTasks]) -> list[OverTasks]:
     behind = {pair.by_mean[1] for each in won.values() for pair in each}
     # Recipes that share other tasks with each other can all have a better one.
     best = [each for name, each in won.items() if name not in behind] or list(won.values())
-    gaps = [(len(each), sum(abs(pair.location_gap) for pair in each)) for each in best]
+    gaps = [(len(each), sum(abs(pair.location_gap or 0.0) for pair in each)) for each in best]
     return best[gaps.index(max(gaps))] if best else []
 
 

@@ -110,10 +110,11 @@ def _shown(
         first += f"; on {enumerate_words(surest.against)} it is the other way round"
     tests = num_tests(pairs)
     test = surest.pair.failures if surest.by_failures else surest.pair.spread
+    assert test.p is not None  # how often equal recipes differ so; after Holm p is a bound
     what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
     second = (
         f"Two recipes that are equal on every task would {what} in"
-        f" {show_chance(surest.p, test.at_most)} such comparisons ({test.test},"
+        f" {show_chance(test.p, test.at_most)} such comparisons ({test.test},"
         f" {show_p(surest.p, test.at_most)} after Holm over {counted(tests, surest.pair.times)})."
     )
     use = f"Use {names(leaders, 'or')} on tasks like these"
@@ -215,7 +216,11 @@ def _not_shown(
         first,
         f"The nearest pair, [{nearest.one}] and [{nearest.other}], {found}, after Holm over"
         f" {counted(num_tests(pairs), nearest.times)}.",
-        unless_all_failed(arms, "Run more seeds of each task, or read the tasks one by one."),
+        unless_all_failed(
+            arms,
+            "Run more seeds of each task in sweeps of their own (another --out), or read the tasks"
+            " one by one.",
+        ),
     )
 
 

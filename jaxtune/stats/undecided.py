@@ -9,6 +9,7 @@ from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import ALPHA, Comparison, num_tests
 from jaxtune.stats.power import Findable
 from jaxtune.stats.sentences import Sentences
+from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import (
     counted,
     enumerate_words,
@@ -31,6 +32,7 @@ class Ahead(NamedTuple):
     pairs: tuple[Comparison, ...]  # seen from the first
     p: float  # after Holm, the largest of its pairs
     at_most: bool
+    unless: str  # how often it would have to fail for that to be wrong; empty if that is excluded
 
 
 def not_shown(
@@ -41,7 +43,7 @@ def not_shown(
 ) -> Sentences:
     """No arm was shown to be more stable than another; `ways` is empty where every trial failed."""
     ahead, third = _ahead(arms, pairs), more_seeds(arms, nearest, ways)
-    if ahead:
+    if ahead and not ahead.unless:
         third = f"{use_for_score(ahead.arm, ahead.behind)} {third}"
     return (
         headline(arms, pairs),
@@ -64,7 +66,8 @@ def _ahead(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> Ahead | None:
     assert least_sure.location.p is not None
     at_most = least_sure.tests.location.at_most
     behind = tuple(named[pair.other] for pair in won[best])
-    return Ahead(named[best], behind, tuple(won[best]), least_sure.location.p, at_most)
+    unless = hangs_on(named[best], min(pair.lead for pair in won[best]))
+    return Ahead(named[best], behind, tuple(won[best]), least_sure.location.p, at_most, unless)
 
 
 def headline(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
@@ -101,7 +104,7 @@ def _scores_better(ahead: Ahead) -> str:
     behind = few_names([arm.name for arm in ahead.behind])
     return (
         f"but [{ahead.arm.name}] scores {better} than {behind} (mean {own} against {theirs},"
-        f" {show_p(ahead.p, ahead.at_most)})"
+        f" {show_p(ahead.p, ahead.at_most)}){ahead.unless}"
     )
 
 
@@ -109,13 +112,17 @@ def _fell_short(pair: Comparison, tests_in_all: int) -> str:
     """How common such differences are between equal recipes, and what remains possible."""
     several = tests_in_all > len(pair.tests.decisive)
     which = f" as the nearest pair, [{pair.one}] and [{pair.other}]," if several else ""
-    tests = {"failure rate": pair.failures.p, "spread": pair.spread.p}
-    tested = {what: p for what, p in tests.items() if p is not None}
+    # How often two recipes differ so is a test's own p; that after Holm is a bound for all tests.
+    tests = {
+        "failure rate": (pair.tests.failures.p, pair.failures.p),
+        "spread": (pair.tests.spread.p, pair.spread.p),
+    }
+    tested = {what: (own, p) for what, (own, p) in tests.items() if own is not None}
     if not tested:
         return f"Nothing about stability could be tested: {pair.tests.spread.reason}."
-    first, *rest = [f"in {what} in {show_chance(p)}" for what, p in tested.items()]
+    first, *rest = [f"in {what} in {show_chance(own)}" for what, (own, _) in tested.items()]
     often = f"{first} such sweeps" + "".join(f", and {more}" for more in rest)
-    values = ", ".join(map(show_p, tested.values()))
+    values = ", ".join(show_p(p) for _, p in tested.values())
     return (
         f"Two equal recipes would differ as much{which} {often} ({values} after Holm"
         f" over {counted(tests_in_all, pair.times)}){_possible(pair)}."

@@ -192,6 +192,11 @@ def in_points(share: Estimate) -> Estimate:
     return mapped(share, lambda value: 100 * value)
 
 
+def points_apart(rates: float) -> str:
+    """How one rate lies from another, such as `24 points higher`."""
+    return f"{plural(round(100 * abs(rates)), 'point')} {'lower' if rates < 0 else 'higher'}"
+
+
 def settings_of(arm: Arm, others: Sequence[Arm]) -> str:
     """What sets an arm apart from others, such as `bias_correction=true`."""
     values = {name: pair[0] for other in others for name, pair in differences(arm, other).items()}

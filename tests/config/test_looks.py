@@ -16,6 +16,11 @@ TWO = ("--grid.bias_correction", "true", "false")
         (16, 128, (16, 32, 64, 128)),
         (16, 100, (16, 32, 64, 100)),
         (5, 6, (5, 6)),
+        # The look before the last would leave it few seeds and little of the level.
+        (30, 128, (30, 60, 128)),
+        (12, 50, (12, 24, 50)),
+        (16, 65, (16, 32, 65)),
+        (16, 96, (16, 32, 64, 96)),
         (32, 32, (32,)),
     ],
 )

@@ -134,13 +134,17 @@ def test_main_effects_that_decided_are_shown():
     )
     effects = [effect._replace(setting="open")] * 23
     effects += [
-        effect._replace(setting="spread", corrected_spread=of_p(0.01), mean=-1e-9),
+        effect._replace(
+            setting="spread",
+            corrected_spread=of_p(0.01),
+            location=effect.location._replace(effect=-1e-9),
+        ),
         effect._replace(setting="failures", corrected_failures=of_p(0.0)),
     ]
     verdict = found.verdict._replace(main_effects=tuple(effects))
     table = main_effects_table(found._replace(verdict=verdict))
     assert [row[0].split("\n")[0] for row in table.rows[:3]] == ["failures", "spread", "open"]
-    assert table.rows[1][5] == "+0.000"
+    assert table.rows[1][5] == "+0.00"
     assert table.note.endswith(NOTE)
 
 

@@ -1,5 +1,7 @@
 """A report over several tasks: from sweeps, from a table, and what stands on its page."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,9 @@ from made_up import write_made_up_sweep
 from pages import Page
 
 from jaxtune.report.__main__ import main
+from jaxtune.report.planned import planned
+from jaxtune.report.sources import Source, TrialRecord, times_of_looks
+from jaxtune.report.tasks import by_task
 
 FLOORS = {"rte": ("accuracy", 0.527), "mrpc": ("f1", 0.812), "cola": ("matthews", 0.0)}
 COUNTS = {"rte": (9, 1), "mrpc": (8, 0), "cola": (1, 2)}
@@ -104,6 +109,26 @@ def test_models_are_compared_across_where_that_is_asked_for(tmp_path, capsys):
     assert main([*words, "--across_models"]) == 0
     assert "[on] is more stable than [off] over 2 tasks" in capsys.readouterr().out
     assert "rte, roberta by itself" in (tmp_path / "to" / "report.md").read_text()
+
+
+def test_a_part_of_a_sweep_has_the_look_of_the_whole():
+    """All 128 seeds of four arms are there: the second look, which has 28 / 128 of the level. The
+    256 trials of a model are fewer than the first look has, whose p counts 1.28 times.
+    """
+    config = (
+        "grid: {model: [m0, m1], bias_correction: [true, false]}\n"
+        "until_decided: true\nnum_seeds: 100\nmax_seeds: 128\n"
+    )
+    trials = tuple(
+        TrialRecord({"arm": f"a{i % 4}", "task": "rte", "model": f"m{i % 2}"}, {}, None)
+        for i in range(512)
+    )
+    source = Source(Path(), "sweep", trials, planned(config), config, {}, None, None)
+    times = source.planned.trials[-1] / (source.planned.trials[-1] - source.planned.trials[-2])
+    parts = by_task([source], across_models=True)
+    assert [len(part.trials) for (part,) in parts.values()] == [256, 256]
+    assert times_of_looks([source]) == pytest.approx(times)
+    assert [times_of_looks(own) for own in parts.values()] == pytest.approx([times, times])
 
 
 def test_crossed_seeds_on_a_task_are_refused(tmp_path, capsys):

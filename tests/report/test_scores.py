@@ -159,6 +159,11 @@ def test_columns_that_an_arm_agrees_in_are_its_settings(tmp_path, capsys):
     assert "correction=true fails less often than correction=false: 1 of 24 trials" in said
     assert "<h3>Main effects</h3>" in (tmp_path / "grid_report" / "report.html").read_text()
     report = (tmp_path / "grid_report" / "report.md").read_text()
+    (row,) = [
+        line for line in report.splitlines() if line.startswith("| correction (false against")
+    ]
+    # What was tested, in stds of a cell's trials, and not a difference of raw scores.
+    assert float(row.split("|")[6]) == pytest.approx(-1.46, abs=0.3)
     cells = report.split("### Cells of the grid")[1].split("\n\n")[1].splitlines()
     assert cells[0] == "| correction | learning_rate=1 | learning_rate=2 |"
     assert cells[2].startswith("| false | 0.")

@@ -1,5 +1,6 @@
 """What a report reads: the plan, the names of folders, cells of CSV files."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from jaxtune.report.formats import csv_cell, markdown
 from jaxtune.report.page import Head
 from jaxtune.report.planned import Planned, planned
-from jaxtune.report.sources import folder_names, printable
+from jaxtune.report.sources import Source, TrialRecord, folder_names, printable
 
 
 @pytest.mark.parametrize(
@@ -20,12 +21,26 @@ from jaxtune.report.sources import folder_names, printable
         ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2", ((15,), 1)),
         ("num_seeds: 8\ninit_seeds: 0-4\norder_seeds: 0-2\ndropout_seeds: 1,2", ((30,), 1)),
         ("num_seeds: 8\ninit_seeds: null\nseeds: null", ((8,), 1)),
-        ("num_seeds: 8\nuntil_decided: true\nmax_seeds: 20", ((8, 16, 20), 1)),
+        ("num_seeds: 8\nuntil_decided: true\nmax_seeds: 20", ((8, 20), 1)),
         ("num_seeds: 8\nuntil_decided: false\nmax_seeds: 20", ((8,), 1)),
     ],
 )
 def test_the_plan_is_read_from_the_config(config, expected):
     assert planned(config) == Planned(*expected)
+
+
+def test_between_two_looks_it_is_said_where_the_next_one_is():
+    """Every p counts for a look, and these trials are at none."""
+    looked = planned("num_seeds: 8\nuntil_decided: true\nmax_seeds: 20\ngrid: {a: [1, 2]}")
+    assert looked.until_look(40).endswith("; the next look is with 20 seeds per arm.")
+    assert "at no planned look" in looked.until_look(16)
+    trials = tuple(TrialRecord({"arm": f"{i % 2}"}, {}, None) for i in range(20))
+    source = Source(Path("x"), "x", trials, looked, "", {}, None, None)
+    assert source.status.startswith("x: 20 of 40 trials have finished. ")
+    assert source.status.endswith(looked.until_look(40))
+    at_look = dataclasses.replace(source, trials=trials[:16])
+    assert at_look.status == ""
+    assert planned("num_seeds: 8\ngrid: {a: [1, 2]}").until_look(16) == ""
 
 
 @pytest.mark.parametrize(

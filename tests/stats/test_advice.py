@@ -125,7 +125,8 @@ def test_a_better_mean_is_said_where_stability_stays_open():
         " them equal; but [high] scores higher than [low] (mean 0.800 against 0.750, p ≤ 0.0002)."
     )
     assert found.next_step.startswith(
-        "If the score alone counts, use mixout=0.5. Run more seeds, or settle for"
+        "If the score alone counts, use mixout=0.5. Run more seeds in a comparison of their own (in"
+        " a sweep: another --out, with other --seeds or with --until_decided), or settle for"
     )
     assert not any("scores higher" in note for note in found.notes)
     many = judge([low, high, made_up_arm(GOOD - 0.04, "third", mixout=0.9)])

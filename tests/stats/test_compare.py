@@ -53,7 +53,7 @@ def test_seeds_that_both_ran_are_paired():
     assert pair.effects.mean.value == pytest.approx(np.mean(GOOD[2:8] - GOOD[:6]))
     few = pair_of(made_up_arm(GOOD, "a"), made_up_arm(GOOD, "b", seeds=range(14, 30)))
     assert (few.num_shared, few.paired) == (2, False)
-    assert few.tests.location.test == "permutation test of Welch's t"
+    assert few.tests.location.test == "Welch's t test and its permutation test"
 
 
 def test_all_pairs_share_one_correction_and_location_has_its_own():

@@ -30,7 +30,7 @@ def test_an_arm_that_more_often_scores_better_has_no_better_mean():
     even = made_up_arm(scores((0.75, 16)), "b", trivial=0.1, seeds=range(100, 116))
     found = judge([mostly_better, even])
     (pair,) = found.comparisons
-    assert pair.tests.location.test == "permutation test of Welch's t"
+    assert pair.tests.location.test == "Welch's t test and its permutation test"
     assert pair.tests.location.p > 0.1
     assert pair.effects.mean.low < 0 < pair.effects.mean.high
     assert "scores higher" not in found.text
@@ -81,6 +81,32 @@ def test_cells_of_different_sizes_do_not_turn_a_main_effect_round():
         " 124 in all, which cells of different sizes turn round: in 2 of 2 it fails less often."
     ) in sentence
     assert "correction=true" in keep(effects)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_mean_of_a_main_effect_has_the_sign_of_its_test(sign):
+    """Better by 0.01 in two quiet cells and worse by 0.06 in a noisy one: the mean over cells of
+    the raw scores, -0.013, is not what the test is of. An error is better where it is lower.
+    """
+    noise = np.linspace(-1, 1, 32) * sign
+    cells = [(0.005, 0.80, 0.79), (0.005, 0.80, 0.79), (0.15, 0.60, 0.66)]
+    arms = [
+        made_up_arm(
+            sign * (mean + std * noise),
+            f"{rate} {name}",
+            trivial=2.0,
+            higher_is_better=sign > 0,
+            metric="accuracy" if sign > 0 else "mse",
+            rate=rate,
+            correction=name,
+        )
+        for rate, (std, *means) in enumerate(cells)
+        for name, mean in zip((True, False), means, strict=True)
+    ]
+    (correction,) = [e for e in main_effects(arms) if e.setting == "correction"]
+    assert (correction.one, correction.other) == ("true", "false")
+    assert correction.location_gap > 0.2
+    assert correction.corrected_location.p < 0.01
 
 
 def test_recipes_that_win_in_a_circle_have_no_leader():

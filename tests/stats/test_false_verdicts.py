@@ -13,7 +13,7 @@ from drawn_scores import bimodal, normal
 from false_verdicts import FIXED, of_crossed_seeds, of_grids, of_repeated_looks, stops_at
 from made_up import made_up_arm
 
-from jaxtune.stats.notes import LOOKS
+from jaxtune.stats.looks_notes import LOOKS
 from jaxtune.stats.power import power_of_failures
 from jaxtune.stats.sentences import SHARED
 from jaxtune.stats.verdict import judge

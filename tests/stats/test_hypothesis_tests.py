@@ -164,7 +164,9 @@ def test_all_ways_of_dealing_ties_are_counted():
     seen = welch(range(5))
     law = [welch(chosen) for chosen in combinations(range(10), 5)]
     exact = 2 * min(np.mean([t >= seen for t in law]), np.mean([t <= seen for t in law]))
-    assert unpaired_location(one / 277, other / 277).p == pytest.approx(exact)
+    welch = scipy.stats.ttest_ind(one, other, equal_var=False).pvalue
+    found = unpaired_location(one / 277, other / 277).p
+    assert found == pytest.approx(max(exact, welch))
 
 
 @pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
@@ -207,15 +209,31 @@ def test_of_means_that_do_not_vary_the_difference_is_seen():
     assert unpaired_location(np.ones(1), np.zeros(9)).reason == "one trial has no std"
 
 
-def test_of_two_samples_the_mean_test_is_scipys_permutation_of_welchs_t():
+@pytest.mark.parametrize(("sizes", "stds"), [((5, 6), (1, 3)), ((3, 3), (1, 1)), ((3, 9), (3, 1))])
+def test_of_two_samples_the_mean_test_is_the_larger_p_of_scipys_welch_and_its_permutation(
+    sizes, stds
+):
     rng = np.random.default_rng(3)
-    one, other = rng.normal(0, 1, 5), rng.normal(1, 3, 6)
-    expected = scipy.stats.permutation_test(
+    one, other = rng.normal(0, stds[0], sizes[0]), rng.normal(2, stds[1], sizes[1])
+    dealing = scipy.stats.permutation_test(
         (one, other),
         lambda x, y, axis: scipy.stats.ttest_ind(x, y, axis=axis, equal_var=False).statistic,
         n_resamples=np.inf,
     )
-    assert unpaired_location(one, other).p == pytest.approx(expected.pvalue)
+    welch = scipy.stats.ttest_ind(one, other, equal_var=False)
+    assert unpaired_location(one, other).p == pytest.approx(max(dealing.pvalue, welch.pvalue))
+
+
+def test_a_p_of_students_law_is_no_bound():
+    """Of 8 trials that vary much against 64 that do not: no deal is as extreme, Welch's p is larger
+    (known answer 0.0126 of scipy), and it is what it is.
+    """
+    one, other = 0.75 + 0.04 * np.linspace(-1, 1, 8), 0.7 + 0.001 * np.linspace(-1, 1, 64)
+    welch = scipy.stats.ttest_ind(one, other, equal_var=False).pvalue
+    found = unpaired_location(one, other)
+    assert found.p == pytest.approx(welch)
+    assert found.p > 2 / 10_000
+    assert not found.at_most
 
 
 def test_many_seeds_of_the_generator_agree_on_a_p():

@@ -68,7 +68,7 @@ def test_spreads_of_all_strata_count():
 
 @pytest.mark.parametrize("trials", [2, 4, 7])
 def test_spreads_of_few_trials_in_each_stratum_are_not_tested(trials):
-    """Of 2 against 2 equal recipes would be called different in 28 of 100 grids."""
+    """Of 2 against 2 equal recipes would be called different in 23 of 100 grids."""
     strata = [(RNG.normal(0, 1, trials), RNG.normal(0, 9, trials)) for _ in range(8)]
     assert "fewer than 8 trials" in stratified_spread(strata).reason
     large = (RNG.normal(0, 1, 16), RNG.normal(0, 9, 16))

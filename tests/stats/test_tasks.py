@@ -6,8 +6,9 @@ from drawn_scores import bimodal
 from made_up import made_up_arm
 from scipy import stats
 
-from jaxtune.stats.profiles import LEVELS, aggregate, normalised
-from jaxtune.stats.stratified_tests import stratified_location
+from jaxtune.stats.hypothesis_tests import unpaired_location
+from jaxtune.stats.profiles import LEVELS, aggregate, interquartile_mean, normalised
+from jaxtune.stats.stratified_tests import stratified_location, stratified_spread
 from jaxtune.stats.tasks import over_tasks, rankings
 from jaxtune.stats.tasks_words import judge_tasks
 
@@ -114,14 +115,99 @@ def test_failures_that_are_alike_are_no_small_spread():
     assert not [note for note in found.notes if "no stability" in note]
 
 
-def test_of_one_task_the_location_test_is_the_permutation_test_of_the_mean():
+@pytest.mark.parametrize("sizes", [(9, 12), (8, 32), (32, 8)])
+def test_of_one_task_the_location_test_is_that_of_two_arms(sizes):
     rng = np.random.default_rng(2)
-    a, b = rng.normal(0.70, 0.02, 9), rng.normal(0.72, 0.02, 12)
+    a, b = rng.normal(0.70, 0.03, sizes[0]), rng.normal(0.71, 0.01, sizes[1])
     found = stratified_location([(arm("a", a, "rte"), arm("b", b, "rte"))])
-    expected = stats.permutation_test(
-        (a, b), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), n_resamples=20_000, rng=0
-    )
-    assert found.p == pytest.approx(expected.pvalue, abs=0.01)
+    assert found.p == pytest.approx(unpaired_location(a, b).p, abs=0.01)
+    assert found.effect == pytest.approx((a.mean() - b.mean()) / np.concatenate([a, b]).std())
+
+
+def test_means_over_tasks_are_tested_by_welchs_t_with_satterthwaites_degrees():
+    """Step by step: gaps and errors of two tasks in stds of a task's trials, and how certain their
+    sum is. Dealing alone would give the smaller p, for the arm of few trials varies most.
+    """
+    rng = np.random.default_rng(8)
+    pairs = [(rng.normal(0.71, 0.06, 8), rng.normal(0.7, 0.01, 32)) for _ in range(2)]
+    gap = variance = parts = 0.0
+    for pair in pairs:
+        scale = np.concatenate(pair).std()
+        gap += (pair[0].mean() - pair[1].mean()) / scale
+        for sample in pair:
+            error = sample.var(ddof=1) / sample.size / scale**2
+            variance += error
+            parts += error**2 / (sample.size - 1)
+    expected = 2 * stats.t.sf(abs(gap) / variance**0.5, variance**2 / parts)
+    arms = [(arm("a", a, "rte"), arm("b", b, "rte")) for a, b in pairs]
+    found = stratified_location(arms, num_resamples=999)
+    assert found.p == pytest.approx(expected)
+    assert found.effect == pytest.approx(gap / 2)
+    single = [(arm("a", a[:1], "rte"), arm("b", b, "rte")) for a, b in pairs]
+    assert stratified_location(single).reason == "one trial has no std"
+    assert stratified_location([*arms, *single], num_resamples=999) == found
+
+
+def test_equal_means_over_tasks_are_rarely_called_different():
+    """8 trials of a std of 0.06 against 32 of 0.01 on each of three tasks: by the sum of the gaps,
+    not over its standard error, 31 of 100 were; 0.05 and three and a half standard errors.
+    """
+    rng, found = np.random.default_rng(11), []
+    for seed in range(100):
+        pairs = [
+            (made_up_arm(rng.normal(0.7, 0.06, 8)), made_up_arm(rng.normal(0.7, 0.01, 32)))
+            for _ in range(3)
+        ]
+        found.append(stratified_location(pairs, seed, 99).p <= 0.05)
+    assert np.mean(found) <= 0.126
+
+
+def of_three_tasks_and(*more):
+    """The first varies less on three tasks; `more` are pairs of scores on further ones."""
+    rng = np.random.default_rng(0)
+    return [(rng.normal(0.7, 0.01, 16), rng.normal(0.7, 0.05, 16)) for _ in range(3)] + list(more)
+
+
+EQUAL = np.full(16, 0.812)
+ONE_APART = np.array([0.809] + [0.812] * 15)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (ONE_APART, EQUAL),
+        (EQUAL, ONE_APART),
+        (np.random.default_rng(1).normal(0.8, 0.02, 16), EQUAL),
+    ],
+)
+def test_a_task_on_which_an_arm_does_not_vary_does_not_drown_the_rest(more):
+    """Its log ratio has no size: it stood at 20 where the others are 1.6, and p was 1, or 0.0002
+    for the other recipe.
+    """
+    found = stratified_spread(of_three_tasks_and(more))
+    assert found.p < 0.02
+    assert found.effect < 0
+    # A single trial that lies apart, in whichever arm, says nothing.
+    alone = stratified_spread([(ONE_APART, EQUAL)])
+    assert (alone.p, alone.effect) == (1, 0)
+
+
+def test_a_task_counts_by_what_chance_makes_of_its_ratio():
+    """Two tasks: of one 8 trials and of the other 64. The mean log ratio has the weights by which
+    the test adds them up, one over the std of dealt ratios; the larger task counts for more.
+    """
+    rng = np.random.default_rng(4)
+    few = rng.normal(0.7, 0.02, 8), rng.normal(0.7, 0.01, 8)
+    many = rng.normal(0.7, 0.01, 64), rng.normal(0.7, 0.012, 64)
+    ratios = [np.log(np.std(a, ddof=1) / np.std(b, ddof=1)) for a, b in (few, many)]
+    dealt_ratios = []
+    for pair in (few, many):
+        pooled = np.concatenate([x - np.median(x) for x in pair])
+        rows = rng.permuted(np.tile(pooled, (4000, 1)), axis=1)
+        halves = np.split(rows, 2, axis=1)
+        dealt_ratios.append(np.std(np.log(halves[0].std(axis=1) / halves[1].std(axis=1))))
+    expected = np.average(ratios, weights=1 / np.array(dealt_ratios))
+    assert stratified_spread([few, many]).effect == pytest.approx(expected, abs=0.01)
 
 
 def test_ranks_are_means_over_tasks():
@@ -185,6 +271,29 @@ def test_iqm_and_profile_are_of_all_tasks():
     assert aggregate([arms[0], likely]) is None
     few = arm("a", np.linspace(0.6, 1, 7), "rte")
     assert aggregate([arms[0], few]) is None
+
+
+def test_the_iqm_is_of_recipes_and_not_of_how_many_trials_a_task_has():
+    """Both score 0.9 on one task and 0.6 on the other; of 64 + 8 and 8 + 64 trials the unweighted
+    means of the middle half were 0.80 and 0.21 on the common scale.
+    """
+    found = []
+    for sizes in ((64, 8), (8, 64)):
+        scores = [np.full(size, mean) for size, mean in zip(sizes, (0.9, 0.6), strict=True)]
+        found.append(aggregate([made_up_arm(own, trivial=0.5) for own in scores]).iqm.value)
+    assert found == pytest.approx(
+        [0.5, 0.5]
+    )  # 0.8 and 0.2 after scaling, a quarter of the weight each
+
+
+def test_a_trial_across_a_cut_counts_with_what_is_left_of_it():
+    """Of 1, 2 and 3 with weights of a half and two quarters: half of the first and the second."""
+    weights = np.array([0.25, 0.5, 0.25])
+    assert interquartile_mean(np.array([3.0, 1.0, 2.0]), weights) == pytest.approx(1.5)
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(5, 24))
+    expected = stats.trim_mean(rows, 0.25, axis=1)
+    assert interquartile_mean(rows, np.full(24, 1 / 24)) == pytest.approx(expected)
 
 
 @pytest.mark.storm

@@ -35,7 +35,10 @@ def test_sums_that_tasks_of_different_sizes_turn_round_are_explained():
     found = judge_tasks(
         on_tasks(
             {"a": {"failed": 28, "n": 40}, "b": {"failed": 16, "n": 16}},
-            {"a": {"failed": 0, "n": 12}, "b": {"failed": 20, "n": 60}},
+            {
+                "a": {"failed": 0, "n": 12, "mean": 0.9, "std": 0.15},
+                "b": {"failed": 20, "n": 60},
+            },
         )
     )
     assert found.more_stable == (
@@ -92,7 +95,11 @@ def test_where_every_trial_failed_more_seeds_are_no_advice():
 
 
 def test_the_means_that_differ_are_named_and_the_pair_whose_do_not():
-    every = {"a": {"std": 0.01}, "b": {"std": 0.011}, "c": {"mean": 0.9, "std": 0.01}}
+    every = {
+        "a": {"std": 0.01},
+        "b": {"mean": 0.801, "std": 0.011},
+        "c": {"mean": 0.9, "std": 0.01},
+    }
     found = judge_tasks(on_tasks(every, every))
     assert found.leaders == ()
     better, alike = mean_notes(found)

@@ -125,8 +125,8 @@ def test_no_difference_is_not_called_equal():
     alike = judge([arm("a", [*[0.5] * 13, 0.61, 0.62, 0.63]), arm("b", [0.5] * 8 + [0.9] * 8)])
     assert alike.leaders == ()
     assert "(95 % and 97.5 % intervals)" in alike.how_sure
-    assert "32 seeds per arm find a failure rate 24 points higher or a std" in found.next_step
-    assert "128 seeds per arm find a failure rate 7 points higher or a std" in found.next_step
+    assert "32 seeds per arm find a failure rate 30 points higher or a std" in found.next_step
+    assert "128 seeds per arm find a failure rate 12 points higher or a std" in found.next_step
     assert "No difference in the mean was shown" in found.text
 
 
@@ -261,7 +261,7 @@ def test_a_setting_is_judged_over_the_whole_grid():
     assert said.startswith(
         "Over all 5 settings of the rest of the grid bias_correction=true fails less often than"
         " bias_correction=false: 5 of 80 trials against 28 of 80. Equal values would differ this"
-        " much in about 2 of 10,000 such sweeps (exact stratified test, p = 0.00018 after Holm"
+        " much in fewer than 1 of 10,000 such sweeps (exact stratified test, p = 0.00018 after Holm"
     )
     assert said in found.text
     assert not any(win.by_failures for win in found.wins)
@@ -390,8 +390,24 @@ def test_no_verdict_about_stability_over_selected_trials():
     found = judge([chosen, arm("all", normal(0.8, 0.1, 8), keep_trials=2)])
     assert found.leaders == ()
     assert "kept the best trials of [few] and stopped 6 others" in found.more_stable
-    assert "because others had scored better (6 of 8 in [few]) count" in found.notes[0]
+    assert "had learnt nothing (6 of 8 in [few]), count with the score they had" in found.notes[0]
     assert "run the sweep without keep_trials" in found.next_step
+
+
+@pytest.mark.parametrize(("trivial", "next_step"), [(0.4, "Export the"), (0.55, "Change the")])
+def test_where_no_trial_went_on_there_is_no_best_score(trivial, next_step):
+    """Each had learnt nothing by the stop step, whatever number were to be kept."""
+    settings = {"keep_trials": 2, "early_stop": 0.3, "trivial": trivial}
+    arms = [
+        with_stopped(name, [score] * 6, 6, **settings) for name, score in (("a", 0.5), ("b", 0.52))
+    ]
+    found = judge(arms)
+    assert found.more_stable.endswith("early stopping stopped every trial of [a] and [b].")
+    assert found.how_sure.startswith("No trial went on: each had learnt nothing")
+    assert found.next_step.startswith(next_step)
+    # One arm of them went on.
+    arms[1] = with_stopped("b", [0.5] * 5 + [0.8], 5, **settings)
+    assert judge(arms).how_sure == "The best of those that went on scores 0.800 ([b])."
 
 
 def test_trials_that_were_stopped_for_learning_nothing_are_named():
@@ -478,8 +494,26 @@ def test_looks_count_every_p():
     # An interval at the level of four looks is wider.
     assert looked.effects.failures.high > pair.effects.failures.high
     (note,) = [n for n in one_of_four.notes if "Every p counts 4 times" in n]
+    assert "the verdict at such a look is as sure as at a single one" in note
+    assert "the arms' own 95 % intervals hold in as few as 83 to 90 of 100 cases" in note
     assert note not in once.notes
+    assert one_of_four.next_step.startswith(
+        "Go on to the sweep's next look; after its last one run"
+    )
     assert any("fixed beforehand: whoever adds seeds" in n for n in once.notes)
+
+
+def test_a_chance_is_that_of_the_pair_and_no_corrected_p():
+    """4 of 16 against none: Boschloo's p is 0.050, and 0.80 after two tests at the first of four
+    looks, which is no number of sweeps.
+    """
+    fine = np.linspace(0.78, 0.82, 16)
+    often, now, never = (arm(f"{k}", [0.5] * k + [*fine[k:]]) for k in (9, 4, 0))
+    still_open = judge([now, never], times=8.0).how_sure
+    assert "in failure rate in about 5 of 100 such sweeps, and in spread in about" in still_open
+    assert "(p = 0.8, p = 0.8 after Holm over 2 tests, times 8 for this look)" in still_open
+    shown = judge([often, never], times=8.0).how_sure
+    assert "about 3 of 10,000 such sweeps (Boschloo's exact test, p = 0.0042 after Holm" in shown
 
 
 def test_a_lead_over_some_decides_nothing():

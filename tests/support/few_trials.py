@@ -9,7 +9,9 @@ from drawn_scores import bimodal
 from made_up import made_up_arm
 
 from jaxtune.stats import profiles
-from jaxtune.stats.hypothesis_tests import _deal, dealt, log_std_ratio, two_sided
+from jaxtune.stats.hypothesis_tests import _deal, log_std_ratio
+from jaxtune.stats.permutations import two_sided
+from jaxtune.stats.stratified_tests import _bounded_ratios
 
 REPEATS, RESAMPLES = 400, 499
 
@@ -28,9 +30,9 @@ def in_cells(rng, draw, n, cells):
     """p over the cells of a grid, as `stratified_spread` makes it of more trials."""
     seen, drawn = 0.0, np.zeros(RESAMPLES)
     for _ in range(cells):
-        samples = centred(draw(rng, n)), centred(draw(rng, n))
-        seen += float(log_std_ratio(*samples, axis=-1))
-        drawn += dealt(*samples, log_std_ratio, RESAMPLES, rng)
+        own, own_drawn = _bounded_ratios(draw(rng, n), draw(rng, n), RESAMPLES, rng)
+        scale = own_drawn.std() or 1.0
+        seen, drawn = seen + own / scale, drawn + own_drawn / scale
     return two_sided(seen, drawn)[0]
 
 
