@@ -7,14 +7,13 @@
 Nothing heavy is imported before a function is called.
 """
 
-import signal
-import subprocess
 import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from jaxtune.core.child import command_line, environment
+from jaxtune.core.distributed import others_told
 from jaxtune.core.errors import UserError
+from jaxtune.core.own_process import run_in_own_process
 from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
 
@@ -57,13 +56,16 @@ def run_sweep(**settings: Any) -> "Results | None":
     """
     from jaxtune.config.parse import from_settings
 
-    parsed = from_settings(settings)
+    with others_told():
+        parsed = from_settings(settings)
+    # Compilers for devices that are not here, and the driver of a cluster, want JAX alone and
+    # without devices, and this process may use it otherwise.
     if parsed.base.device:
-        return _in_own_process(_as_flags(settings))
-    if parsed.base.cluster:  # its driver wants JAX without devices, and this process may use them
+        return run_in_own_process("jaxtune.sweep", _as_flags(settings))
+    if parsed.base.cluster:
         from jaxtune.storage.out_folder import out_folder
 
-        _in_own_process(_as_flags(settings))
+        run_in_own_process("jaxtune.sweep", _as_flags(settings))
         return load_results(out_folder(parsed))
     # transformers imports tqdm, which in a notebook asks for widgets; the sweep's bar needs none.
     warnings.filterwarnings("ignore", "IProgress not found")
@@ -127,31 +129,6 @@ def compare(
 
     given = Given(floor, metric, lower_is_better, dev_examples=dev_examples)
     return verdict_of(scores, given, margin)
-
-
-def _in_own_process(flags: list[str]) -> None:
-    """The command with these flags: compilers for devices that are not here, and the driver of a
-    cluster, want JAX alone, and this process may use it otherwise.
-    """
-    with subprocess.Popen(
-        command_line("jaxtune.sweep", flags),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        try:
-            for said in process.stdout:
-                if not said.startswith("error: "):
-                    print(said, end="", flush=True)
-        except KeyboardInterrupt:  # a notebook's stop button reaches this process alone
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise InterruptedRunError(signal.SIGINT) from None
-    if process.returncode:
-        raise UserError(said.removeprefix("error: ").strip())
 
 
 def _as_flags(settings: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jaxtune.core import freed_memory
 from jaxtune.core.accelerators import GPU_SHARE
 from jaxtune.core.console import say
+from jaxtune.core.distributed import join_processes
 
 SHARE_VARIABLE = "XLA_PYTHON_CLIENT_MEM_FRACTION"
 # With one of these the user has decided about a GPU's memory.
@@ -85,19 +86,6 @@ def _keep_compiled_programs() -> None:
     compilation_cache.reset_cache()
 
 
-def join_processes() -> None:
-    """Joins the other processes of a run, where the environment names their coordinator.
-
-    JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID; each process gets the
-    same command, and the trials are spread over the devices of all. One process that ends takes the
-    others with it. Does nothing where they have joined.
-    """
-    address = os.environ.get("JAX_COORDINATOR_ADDRESS")
-    if address is not None and not jax.distributed.is_initialized():
-        count, index = os.environ["JAX_NUM_PROCESSES"], os.environ["JAX_PROCESS_ID"]
-        jax.distributed.initialize(address, int(count), int(index))
-
-
 def cache_folder() -> Path:
     """Where compiled programs are kept: XDG_CACHE_HOME/jaxtune, or ~/.cache/jaxtune."""
     base = os.environ.get("XDG_CACHE_HOME")
@@ -131,4 +119,10 @@ def peak_memory() -> int:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether XLA gave up for want of device memory, at compile or run time."""
-    return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    exhausted = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    return exhausted and not is_out_of_shared_memory(error)
+
+
+def is_out_of_shared_memory(error: Exception) -> bool:
+    """Whether a kernel wants more of a chip's own memory than it has: fewer trials do not help."""
+    return "Shared memory size limit exceeded" in str(error)

@@ -6,12 +6,17 @@ something, in the same order.
 """
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from jaxtune.core.errors import UserError
+
+Found = TypeVar("Found")
 
 
 def writes() -> bool:
@@ -31,6 +36,38 @@ def worst(values: Sequence[Any]) -> list[float]:
     # Not as numbers: JAX would make 32 bits of them.
     given = [np.frombuffer(part) for part in _gathered(np.array(values, np.float64).tobytes())]
     return np.max(given, axis=0).tolist()
+
+
+def everyones(value: Any) -> list[Any]:
+    """What every process gives, in their order; anything that JSON has."""
+    if jax.process_count() == 1:
+        return [value]
+    return [json.loads(part) for part in _gathered(json.dumps(value).encode())]
+
+
+def in_all(step: Callable[[], Found]) -> Found:
+    """What a step gives in which no process waits for another; where one fails, all do.
+
+    Raises here what the step has raised here; in the other processes a UserError with the number
+    of that process and its words.
+    """
+    if jax.process_count() == 1:
+        return step()
+    try:
+        found = step()
+    except Exception as error:  # whatever it is: the others would wait for ever
+        tell(error)
+        raise
+    for process, why in enumerate(everyones(None)):
+        if why is not None:
+            raise UserError(f"process {process}: {why}")
+    return found
+
+
+def tell(error: Exception) -> None:
+    """Says to the others, which are in `in_all`, why this process does not go on."""
+    plain = isinstance(error, UserError)
+    everyones(str(error) if plain else f"{type(error).__name__}: {error}")
 
 
 def all_arrays(arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:

@@ -6,6 +6,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 
+class AtOnce(NamedTuple):
+    """Beside how many trials a finished one has run, itself among them."""
+
+    group: int  # on all devices of back then
+    per_device: int | None  # None where a row of an older version does not say it
+
+
 class StepRecords(NamedTuple):
     """Consecutive steps of some trials; learning rates are without the bias correction's factor."""
 

@@ -63,6 +63,13 @@ def join(outs: Sequence[Path], to: Path) -> None:
 
 
 def _check_target(to: Path) -> None:
+    """Raises UserError, before any work, for a folder that cannot give way to another."""
+    if to.resolve() == Path.cwd():
+        raise UserError(f"{to} is the working directory; give another --to.")
+    if os.path.ismount(to.resolve()):
+        raise UserError(
+            f"{to} is a mount point, which cannot be replaced; give a folder in it as --to."
+        )
     if to.exists() and not (to.is_dir() and not any(to.iterdir())):
         raise UserError(f"{to} exists and is not empty; give another --to.")
 
@@ -70,8 +77,9 @@ def _check_target(to: Path) -> None:
 @contextlib.contextmanager
 def _made_whole(to: Path) -> Generator[Path]:
     """A folder beside `to` that takes its place at the end; after an error nothing is left."""
-    to.absolute().parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.absolute().parent))
+    to = to.resolve()  # a link stays one, and the folder that it leads to is made
+    to.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
     try:
         folder.chmod(0o777 & ~_umask())  # mkdtemp's are for their owner alone
         yield folder

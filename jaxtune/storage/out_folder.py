@@ -19,6 +19,7 @@ from jaxtune.core.console import say
 from jaxtune.core.entities import same_lengths
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json, write_text
+from jaxtune.core.records import AtOnce
 from jaxtune.storage.inputs import (
     Inputs,
     absolute,
@@ -134,8 +135,8 @@ def check_inputs(out: Path, inputs: Inputs, whole: bool) -> None:
         say(f"{name} is {now}, and was {then} when {out} was begun: the same files (sha256).")
 
 
-def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[int, int]:
-    """Trials that OUT holds whole: number -> the group size it ran in.
+def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[int, AtOnce]:
+    """Trials that OUT holds whole: number -> beside how many it ran.
 
     With `repair`, rows of damaged trials are taken out, so that they run again. Raises UserError
     where a finished trial is none of this sweep's: its seeds have changed.
@@ -150,7 +151,7 @@ def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[in
     ours = {trial.number: trial for trial in trials}
     for row in rows:
         check_trial(out, row, ours.get(row["trial"]))
-    return {row["trial"]: row["group_size"] for row in rows}
+    return {row["trial"]: AtOnce(row["group_size"], row.get("per_device")) for row in rows}
 
 
 def check_trial(out: Path, row: Row, trial: Trial | None) -> None:

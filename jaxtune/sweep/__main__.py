@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from jaxtune.config.parse import parse
 from jaxtune.core.cli import run
+from jaxtune.core.distributed import others_told
 from jaxtune.core.help import called
 from jaxtune.core.quiet import silent_libraries
 from jaxtune.core.signals import InterruptedRunError
@@ -24,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def sweep(argv: list[str]) -> None:
     """Runs, or goes on with, the sweep of a command line."""
-    settings = parse(argv)
+    with others_told():
+        settings = parse(argv)
     ahead = bool(settings.base.device)
     if ahead or settings.base.cluster:
         # Nothing is to run on, or wait for, an accelerator that may be here.

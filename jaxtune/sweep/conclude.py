@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxtune.config.looks import looks, times_at
 from jaxtune.config.settings import SweepConfig
-from jaxtune.core.console import say
+from jaxtune.core.console import say, say_whole
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
 from jaxtune.core.words import as_typed
@@ -52,7 +52,8 @@ def conclude(
         if len(arms) > MANY_ARMS:
             say(f"Comparing {len(arms)} arms ...")
         say("\n".join(_verdict(rows, config).sentences))
-    say(f"\nResults: {called}   Curves: tensorboard --logdir {as_typed(called / TENSORBOARD)}")
+    say_whole(f"\nResults: {called}")
+    say_whole(f"Curves: tensorboard --logdir {as_typed(called / TENSORBOARD)}")
 
 
 def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:

@@ -20,6 +20,7 @@ from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.results import Keep, SweepResults
 from jaxtune.sweep.together import Ended, of_all, own_part
 from jaxtune.training.group_run import GroupRun
+from jaxtune.training.kernel_rows import in_words
 from jaxtune.training.on_device import OnDevice, put_on_devices
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import GroupProgram
@@ -65,7 +66,7 @@ class RunningProgram:
         """
         ended, short = None, False
         try:
-            with self._meter.timing():
+            with self._meter.timing(), in_words():
                 ended = run()
         except jax.errors.JaxRuntimeError as error:
             if not is_out_of_memory(error):

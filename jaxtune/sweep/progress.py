@@ -7,7 +7,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from jaxtune.core.console import ProgressLine, console, duration, say
+from jaxtune.core.console import Name, ProgressLine, console, duration, say
+from jaxtune.core.processes import writes
 from jaxtune.core.records import StepRecords
 from jaxtune.core.words import plural
 
@@ -16,7 +17,8 @@ class SweepProgress(ProgressLine):
     """A recorder that shows a sweep: steps, seeds, failures, mean score, speed and time left."""
 
     def __init__(self, num_trials: int, num_done: int, total_steps: int):
-        super().__init__("trial-steps", total_steps)
+        opening = "compiling and taking the first steps" if writes() else ""
+        super().__init__("trial-steps", total_steps, opening)
         self.num_trials = num_trials
         self.num_done = num_done
         # Steps of this very run, without those of before it was cut off; the time and these steps
@@ -90,13 +92,13 @@ class SweepProgress(ProgressLine):
 def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """The table at the end of a sweep, a row per arm."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("arm", no_wrap=True)
+    table.add_column("arm")
     for name in ("n", "mean", "std", "min", "max", "failed", "95 % interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for arm, summary in summaries.items():
         scores = ("mean", "std", "min", "max")
         table.add_row(
-            arm.replace(" ", "\n"),
+            Name(arm),
             str(summary["n"]),
             *("-" if summary[name] is None else f"{summary[name]:.3f}" for name in scores),
             f"{summary['failed']}/{summary['n']}",

@@ -147,6 +147,7 @@ def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[s
         "num_steps": num_steps,
         "seconds": round(result.seconds, 3),
         "group_size": group_size,
+        "per_device": plan.per_device,  # trials of the group on each device
         "stopped_at": result.num_steps if result.num_steps < num_steps else None,
         "stopped_by": result.stopped_by,
         "held_out_best": result.held_out_best,

@@ -70,9 +70,9 @@ def of_arrays(
     told of all.
     """
     task, config = plan.task, plan.config
-    records = GroupRecords.from_arrays(config.log_every, arrays)
+    epoch = steps_per_epoch(len(task.train), config.batch_size)
+    records = GroupRecords.from_arrays(config.log_every, arrays, config.eval_every or epoch)
     numbers = [trial.number for trial in trials]
     rates = learning_rates(trials, plan.num_steps)
     records.replay(recorders, numbers, rates, gradient_norm_names(task.model))
-    epoch = steps_per_epoch(len(task.train), config.batch_size)
     return conclude(trials, records, task, epoch, {})

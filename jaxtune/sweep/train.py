@@ -10,6 +10,7 @@ from jaxtune.config.parse import Settings
 from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
 from jaxtune.core.processes import worst, writes
+from jaxtune.core.records import AtOnce
 from jaxtune.core.signals import Interruption
 from jaxtune.core.words import plural
 from jaxtune.storage.paths import CHECKPOINTS, TENSORBOARD
@@ -26,7 +27,7 @@ from jaxtune.sweep.runs_groups import RunsGroups
 from jaxtune.training.plan import ProgramPlan
 
 
-def is_done(out: Path, settings: Settings, finished: Mapping[int, int]) -> bool:
+def is_done(out: Path, settings: Settings, finished: Mapping[int, AtOnce]) -> bool:
     """Whether OUT holds all trials, or the verdict that seeds were to be added for."""
     if not settings.base.until_decided:
         return False  # then no trial is pending

@@ -202,6 +202,32 @@ def test_nothing_is_left_where_the_merge_fails(copies, capsys, monkeypatch, tmp_
             refused(capsys, copies, "No space left on device); the shards are as they were")
 
 
+def test_a_folder_that_cannot_be_replaced_is_refused_before_any_work(
+    copies, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("jaxtune.merge.joining.read_part", lambda _: pytest.fail("it works"))
+    for place in (tmp_path / "here", tmp_path / "mount"):
+        place.mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for to in (".", tmp_path / "here"):
+        assert "is the working directory; give another" in said(
+            capsys, *copies, "--to", to, status=1
+        )
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path / "mount")
+    error = said(capsys, *copies, "--to", tmp_path / "mount", status=1)
+    assert "is a mount point, which cannot be replaced; give a folder in it as --to." in error
+
+
+def test_a_link_to_an_empty_folder_stays_one(copies, capsys, tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("real")
+    assert f"Results: {link}" in said(capsys, *copies, "--to", link)
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "trials.jsonl").exists()
+    assert not [*tmp_path.glob(".*")]
+
+
 def full_disk(*args, **kwargs):
     raise OSError(28, "No space left on device", "somewhere")
 

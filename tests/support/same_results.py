@@ -33,7 +33,7 @@ def assert_same(one, other):
 def assert_same_trials(one, other):
     """Two sweeps' folders hold the same, whatever groups the trials ran in."""
     first, second = (jaxtune.load_results(out) for out in (one, other))
-    apart = ["seconds", "group_size"]
+    apart = ["seconds", "group_size", "per_device"]
     assert first.trials.drop(columns=apart).equals(second.trials.drop(columns=apart))
     for number, logits in first.predictions.items():
         np.testing.assert_array_equal(logits, second.predictions[number])

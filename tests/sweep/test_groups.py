@@ -84,6 +84,17 @@ def test_another_runtime_error_is_not_taken_for_memory(tiny, tmp_path, monkeypat
         main(command(tiny, tmp_path / "out", *flags))
 
 
+def test_a_kernel_that_no_group_has_room_for_halves_none(tiny, tmp_path, monkeypatch, capsys):
+    short = "RESOURCE_EXHAUSTED: Shared memory size limit exceeded: requested 2, available: 1"
+    refused = failing(monkeypatch, "train", 1, short)
+    flags = ["--num_seeds", "6", "--trials_per_device", "2"]
+    assert main(command(tiny, tmp_path / "out", *flags)) == 1
+    assert refused == [8]
+    said = capsys.readouterr()
+    assert "attention is 'kernel', which holds rows of fewer slots on this device;" in said.err
+    assert "memory" not in said.err + said.out
+
+
 def test_only_the_program_that_runs_has_its_data_on_the_devices(tiny):
     plans = plans_for(tiny, "--grid.batch_size", "4", "8", "--num_seeds", "1")
     gc.collect()

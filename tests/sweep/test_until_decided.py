@@ -89,3 +89,16 @@ def test_what_decides(tmp_path):
         append_rows(tmp_path / name, rows_of(scores))
         assert is_decided(tmp_path / name, config, 16) is expected, name
     assert not is_decided(tmp_path / "clear", parse([]).base, 16)
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(1, False), (2, False), (3, True)])
+def test_few_failures_are_no_reason_to_stop(tmp_path, seeds, expected):
+    """Recipes that fail in half of their trials fail in 4 of 4 in 6 of 100 sweeps."""
+    config = parse(
+        ["--grid.bias_correction", "false", "true", "--until_decided", "--num_seeds", str(seeds)]
+    ).base
+    scores = {"off": [0.5] * seeds, "on": [0.5] * seeds}
+    write_made_up_sweep(tmp_path, scores)
+    (tmp_path / "trials.jsonl").unlink()
+    append_rows(tmp_path, rows_of(scores))
+    assert is_decided(tmp_path, config, 2 * seeds) is expected

@@ -19,9 +19,9 @@ from bad_models import WEIGHTS, Planted, flipped, pickled, remote_code
 
 from jaxtune.config.parse import parse
 from jaxtune.core.errors import LONGEST_MESSAGE, UserError
+from jaxtune.storage.out_folder import out_folder
 from jaxtune.storage.tensorboard import run_name
 from jaxtune.sweep.__main__ import main
-from jaxtune.sweep.run import out_folder
 from jaxtune.training.prepare import prepare
 
 SMALL = ["--num_seeds", "1", "--max_steps", "2", "--train_examples", "32"]

@@ -1,6 +1,5 @@
 """The driver's side: hands trials out, takes results in, and is the only one that writes."""
 
-import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from jaxtune.sweep.cluster.hand_out import MOST_LOSSES, HandOut
 from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, check_group
 from jaxtune.sweep.cluster.same_plan import fingerprint
 from jaxtune.sweep.cluster.sent_files import SentFiles
+from jaxtune.sweep.cluster.usual_time import UsualTime
 from jaxtune.sweep.cluster.who_ran import note_workers
 from jaxtune.sweep.cluster.workers import Ended, Handle, Workers
 from jaxtune.sweep.results import Keep, SweepResults
@@ -58,7 +58,7 @@ class ClusterGroups:
         self._left = 0  # trials that have not left their results
         self._first_leg = False
         self._keep: Keep | None = None
-        self._seconds: list[float] = []  # of groups that have ended
+        self._usual = UsualTime(plans)
         self._sizes: Counter[str] = Counter()  # sentences that were said
 
     def run(
@@ -140,9 +140,8 @@ class ClusterGroups:
         assert worker.program is not None
         plan, held = self._plans[worker.program], worker.held
         trials = [self._trials[number] for number in held]
-        until = plan.stop_step if self._first_leg else None
         try:
-            check_group(answer, plan, trials, until or plan.num_steps)
+            check_group(answer, plan, trials, self._steps(worker.program))
         except DamagedAnswerError as error:
             self._lose(worker, f"its answer was refused: {error}")
             return
@@ -153,7 +152,8 @@ class ClusterGroups:
             say(f"{worker.node.name}: out of memory: going on with groups of {size} there.")
         worker.size = facts["size"]
         self._hand_out.give_back(worker.program, held[len(done) :])
-        self._seconds.append(time.monotonic() - worker.asked_at)
+        steps = answer.arrays["loss"].shape[1]
+        self._usual.note(worker.program, steps, time.monotonic() - worker.asked_at)
         fetches = bool(saved_kinds(plan.config.save_params)) and not self._keep
         worker.held = [trial.number for trial in done]
         if not fetches:  # it goes on while its results are written
@@ -162,19 +162,28 @@ class ClusterGroups:
         try:
             self._record(worker, plan, done, answer)
         except DamagedAnswerError as error:
-            self._lose(worker, f"its parameters could not be had: {error}")
+            lives = self._workers.lives(worker.node)  # else its trials have no part in it
+            self._lose(worker, f"its parameters could not be had: {error}", lives)
             return
         if fetches:
             worker.held = []
         self._workers.succeeded(worker)
         self._left -= len(done)
-        worker.ran += [trial.number for trial in done]
+        self._workers.has_run(worker, [trial.number for trial in done])
         note_workers(self._results.out, self._workers.ran())
+
+    def _steps(self, program: int) -> int:
+        """That a group of this program takes now, if none of its trials is stopped."""
+        plan = self._plans[program]
+        return (plan.stop_step if self._first_leg else None) or plan.num_steps
 
     def _record(
         self, worker: Handle, plan: ProgramPlan, trials: Sequence[Trial], answer: Answer
     ) -> None:
         meter, size = self._results.meter, answer.facts["size"]
+        # A row says how many trials ran at once on a device of the worker's; the plan, of this one.
+        devices = min(len(worker.facts.get("devices", ())) or 1, len(plan.trials))
+        plan = plan.stacking(max(size // devices, 1))
         with self._results.recorded(plan, trials) as (history, recorders):
             found = of_arrays(answer.arrays, plan, trials, recorders)
 
@@ -225,11 +234,13 @@ class ClusterGroups:
     def _watch(self) -> None:
         """Shows who is at work and who is slow; gives up who has been silent for very long."""
         workers, now = self._workers, time.monotonic()
-        usual = statistics.median(self._seconds) if self._seconds else None
         slow = []
-        for worker in [each for each in workers.all if each.held and usual]:
-            assert usual is not None
+        for worker in [each for each in workers.all if each.held]:
+            assert worker.program is not None
             silent = now - worker.asked_at
+            usual = self._usual.of(worker.program, self._steps(worker.program))
+            if usual is None:
+                continue
             if silent > max(SILENT * usual, LEAST_SILENCE):
                 self._lose(worker, f"it has been silent for {duration(silent)}")
             elif silent > SLOW * max(usual, 1.0):

@@ -11,13 +11,19 @@ RAN = "cluster"
 
 
 def note_workers(out: Path, ran: Sequence[dict[str, Any]]) -> None:
-    """Notes what the workers of this run have done, in place of what was noted of them before.
+    """Notes what the workers of this run have done, in place of what was noted of them before; a
+    trial that has run again is the last one's.
 
     Args:
         ran: for each worker its `node`, `process`, `devices` and `trials`; node and process tell
             workers apart, of earlier runs too.
     """
     manifest = read_json(out / MANIFEST)
-    kept = {(each["node"], each["process"]): each for each in manifest.get(RAN, [])}
-    kept |= {(each["node"], each["process"]): each for each in ran}
-    write_json(out / MANIFEST, manifest | {RAN: [*kept.values()]})
+    found = {(each["node"], each["process"]): each for each in ran}
+    again = {number for each in ran for number in each["trials"]}
+    kept = {}
+    for each in manifest.get(RAN, []):
+        trials = [number for number in each["trials"] if number not in again]
+        if trials:
+            kept[each["node"], each["process"]] = each | {"trials": trials}
+    write_json(out / MANIFEST, manifest | {RAN: [*(kept | found).values()]})

@@ -10,11 +10,9 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jaxtune.core.distributed import ADDRESS, COUNT, INDEX
 from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import quiet
-
-# A worker is no process of a jax.distributed run, whatever its node's environment says.
-DISTRIBUTED = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 
 
 class Worker:
@@ -25,7 +23,8 @@ class Worker:
     """
 
     def __init__(self, cpus: int | None, compile_cache: bool):
-        for name in DISTRIBUTED:
+        # It is no process of a jax.distributed run, whatever its node's environment says.
+        for name in (ADDRESS, COUNT, INDEX):
             os.environ.pop(name, None)
         if cpus is not None:
             os.environ["JAX_PLATFORMS"] = "cpu"

@@ -4,15 +4,15 @@ import dataclasses
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
-from jaxtune.core.version import __version__
 from jaxtune.sweep.cluster.connection import Head, Node, living_nodes, remote
 from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, unpack
 from jaxtune.sweep.cluster.same_plan import versions
+from jaxtune.sweep.cluster.why_lost import last_line, no_gpu, not_installed, short_reason
 from jaxtune.sweep.cluster.worker import Worker
 
 LOOK_SECONDS = 2.0  # between looks at which nodes there are
@@ -34,7 +34,7 @@ class Handle:
     held: list[int] = dataclasses.field(default_factory=list)  # trials that it trains
     doing: str | None = None  # the method under way
     asked_at: float = 0.0
-    ran: list[int] = dataclasses.field(default_factory=list)
+    ran: set[int] = dataclasses.field(default_factory=set)
     why: str = ""  # it was lost
     blamed: bool = False  # whether its trials may be why
 
@@ -95,15 +95,17 @@ class Workers:
         self._begin(nodes)
         if self.all:
             self._seen_at, self._waits = time.monotonic(), False
-        elif self._left_out.keys() >= self._nodes.keys() and self._left_out:
+        elif self._none_was_good():
             raise UserError(f"No node can run the trials: {'; '.join(self._left_out.values())}.")
         elif not self._waits:
             self._waits = True
             say("No node is left; waiting for one to come.")
         elif time.monotonic() - self._seen_at > WAIT_SECONDS:
+            out = "; ".join(self._left_out.values())
             raise UserError(
-                f"No node has been left for {WAIT_SECONDS / 60:.0f} minutes; start one, and give"
-                " the same command again."
+                f"No node has been left for {WAIT_SECONDS / 60:.0f} minutes"
+                f"{f' (left out: {out})' if out else ''}; start one, and give the same command"
+                " again."
             )
 
     def until_one_is_ready(self) -> None:
@@ -154,10 +156,10 @@ class Workers:
             call = getattr(worker.actor, method).remote(*arguments)
             found = ray.get(call, timeout=FETCH_SECONDS)
         except ray.exceptions.RayError as error:
-            raise DamagedAnswerError(_short(error)) from error
+            raise DamagedAnswerError(short_reason(error)) from error
         answer = unpack(found)
         if why := answer.facts.get("fault") or answer.facts.get("problem"):
-            raise DamagedAnswerError(_last_line(why))
+            raise DamagedAnswerError(last_line(why))
         return answer
 
     def drop(self, worker: Handle, why: str, blamed: bool = True) -> None:
@@ -184,6 +186,16 @@ class Workers:
         """Workers that have ended with trials in hand since this was last asked."""
         found, self._gone = self._gone, []
         return found
+
+    def lives(self, node: Node) -> bool:
+        """Whether a node of a lost worker is there still, so that what it did may be why."""
+        return self._head.answers() and any(each.id == node.id for each in living_nodes())
+
+    def has_run(self, worker: Handle, numbers: Sequence[int]) -> None:
+        """Trials have left their results; a first leg of theirs that another ran counts no more."""
+        for each in self._ever:
+            each.ran.difference_update(numbers)
+        worker.ran.update(numbers)
 
     def succeeded(self, worker: Handle) -> None:
         """A worker has finished a group: its node is a good one."""
@@ -247,20 +259,29 @@ class Workers:
             return Ended(worker, method, None, str(error))
         except ray.exceptions.RayError as error:
             if missing := re.search(r"No module named '(\w+)", str(error)):
-                self.leave_out(worker.node, _not_installed(missing[1]))
-            lives = self._head.answers() and any(n.id == worker.node.id for n in living_nodes())
-            return Ended(worker, method, None, _short(error), blamed=lives)
+                self.leave_out(worker.node, not_installed(missing[1]))
+            lives = self.lives(worker.node)
+            return Ended(worker, method, None, short_reason(error), blamed=lives)
         if fault := answer.facts.get("fault"):
-            return Ended(worker, method, None, _last_line(fault))
+            return Ended(worker, method, None, last_line(fault))
         if problem := answer.facts.get("problem"):
             self.leave_out(worker.node, str(problem).rstrip("."))
         elif method == "about":
             self._know(worker, answer.facts)
         return Ended(worker, method, answer)
 
+    def _none_was_good(self) -> bool:
+        """Whether nodes were left out, all that are there, and none has had a worker that answered
+        and is worth waiting for.
+        """
+        good = any(each.facts and each.node.id not in self._left_out for each in self._ever)
+        return not good and bool(self._left_out) and self._left_out.keys() >= self._nodes.keys()
+
     def _know(self, worker: Handle, facts: dict[str, Any]) -> None:
-        """Takes a new worker in, or leaves its node out where its versions are others."""
-        theirs = facts.get("versions") or {}
+        """Takes a new worker in, or leaves its node out: its versions are others, or its JAX does
+        not see the GPU that it was given.
+        """
+        theirs, devices = facts.get("versions") or {}, facts.get("devices") or []
         others = [
             f"{name} {theirs.get(name)}, here {own}"
             for name, own in self._own.items()
@@ -268,30 +289,6 @@ class Workers:
         ]
         if others:
             self.leave_out(worker.node, f"it has {'; '.join(others)}; install the same there")
+        elif self.platform == "cuda" and all(str(device).startswith("cpu:") for device in devices):
+            self.leave_out(worker.node, no_gpu(devices))
         worker.facts = facts
-
-
-def _not_installed(name: str) -> str:
-    """Why a node without a module is of no use."""
-    if name == "jaxtune":
-        return f"jaxtune {__version__} is not installed there; it is sent with --runtime_env true"
-    return f"{name} is not installed there; install what jaxtune needs"
-
-
-def _short(error: BaseException) -> str:
-    """Why a worker was lost, without Ray's advice."""
-    kind = type(error).__name__
-    if kind == "OutOfMemoryError":  # of the host, found by Ray's monitor
-        return "its node ran out of memory"
-    if found := re.search(r"actor is dead because (its [a-z ]+)\.", str(error)):
-        killed = "its process was killed or has crashed; the kernel kills where memory runs out"
-        return killed if "worker process" in found[1] else found[1]
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if lines and "creation task" in lines[0]:  # the lines are a traceback
-        return f"it does not begin: {lines[-1][:150]}"
-    first = lines[0].partition(". ")[0].rstrip(".") if lines else ""
-    return f"{kind}: {first[:150]}" if first else kind
-
-
-def _last_line(trace: str) -> str:
-    return trace.strip().splitlines()[-1][:300]

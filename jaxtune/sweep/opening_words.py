@@ -1,0 +1,39 @@
+"""What a sweep says of itself before it trains."""
+
+from collections.abc import Sequence
+
+from jaxtune.config.looks import looks
+from jaxtune.config.parse import Settings
+from jaxtune.config.settings import SweepConfig
+from jaxtune.core.console import say
+from jaxtune.core.words import listed
+from jaxtune.data.reading import sentences
+from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.plan_words import choosing, reading
+
+
+def say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
+    """Examples, classes, texts that were cut, and a max_length without room in the model."""
+    if plans:
+        say("\n".join(sentences(list(map(reading, plans)))))
+    asked = max(given.base.max_length, *given.grid.get("max_length", ()), 0)
+    for plan in plans[:1]:
+        most = plan.task.model.encoder.config.max_length
+        if asked > most and asked != SweepConfig.max_length:  # the default was not asked for
+            say(f"max_length {asked} is more than the model's {most} positions: {most} is used.")
+
+
+def say_looks(config: SweepConfig) -> None:
+    if config.until_decided:
+        *sooner, last = looks(config)
+        say(
+            f"The verdict is looked at after {listed(map(str, sooner))} and {last} seeds per arm,"
+            " and decides how many are run; plans and times are those of the last."
+        )
+
+
+def say_starts(plans: Sequence[ProgramPlan]) -> None:
+    """How each program's trials begin and are chosen; what several share is said once."""
+    starts = [(*choosing(plan), *plan.about_the_start) for plan in plans]
+    for sentence in dict.fromkeys(s for each in starts for s in each):
+        say(sentence)
