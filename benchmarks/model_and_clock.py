@@ -127,7 +127,7 @@ def schedule_between(plan: ProgramPlan, run: GroupRun, start: int, steps: int) -
     ]
     rungs = np.searchsorted(plan.static.ladder, np.max(needed, axis=0))
     shares = np.bincount(rungs, minlength=len(plan.static.ladder)) / steps
-    return Schedule(steps, plan.static.log_every, tuple(shares.tolist()))
+    return Schedule(steps, tuple(shares.tolist()))
 
 
 def table(lines: Sequence[Line], size: int, step: float) -> str:

@@ -108,20 +108,23 @@ def choose_shape(
     hidden_size: int,
     packed: bool = True,
     any_width: bool = True,
+    narrow: bool = False,
 ) -> Shape:
     """The row width that costs least on sampled batches, and the row counts to compile.
 
     The cost of a slot grows with its row through attention, by about width / (2 hidden) of the rest
     (a rule of thumb for CPUs). Runs that meet larger batches than the sampled ones get more rungs
     (`extended`). Without `any_width` it is a power of two: an accelerator's matrix units work in
-    tiles of 64 or 128, and its attention kernel holds whole rows of such a size.
+    tiles of 64 or 128, and its attention kernel holds whole rows of such a size on the chip, where
+    a row twice as wide takes four times the room: with `narrow` none is wider than the longest
+    sequence needs.
     """
     longest = -(-int(lengths.max()) // 8) * 8
     widths = range(longest, 4 * longest + 1, max(8, longest // 32 * 8))
     if not any_width:
         # A product sums over at least 16.
         longest = max(16, 2 ** math.ceil(math.log2(longest)))
-        widths = [longest, 2 * longest]
+        widths = [longest] if narrow else [longest, 2 * longest]
     if not packed:
         return Shape(longest, (batch_size,), packed=False)
     rng = np.random.default_rng(0)

@@ -187,6 +187,16 @@ def _call(
     return out.reshape(count, slots, -1)
 
 
+def shared_memory(slots: int, size: int, dtype: str) -> int:
+    """Bytes on the chip of an NVIDIA card that the backward pass takes for a row of a head `size`
+    wide, as jax 0.10.2 compiles it; of short rows at most that (tests/training/test_ahead.py).
+    """
+    width, kept = (4, 3) if dtype == "float32" else (2, 2)
+    block = slots * size * width  # queries, keys, values or a gradient of them
+    # Weights of a row beside the blocks that its products read, or four blocks before them.
+    return max(slots * slots * width + kept * block, 4 * block) + 1024
+
+
 def _heads_at_once(num_heads: int, size: int) -> int:
     """Heads of one program on a TPU, which reads blocks whose last axis is a multiple of 128, or
     whole. They divide the heads: a program less, and the last heads were never written.

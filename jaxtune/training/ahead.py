@@ -22,6 +22,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import silent_libraries
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_run import GroupRun
+from jaxtune.training.kernel_rows import in_words
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
@@ -177,7 +178,7 @@ def _group(plan: ProgramPlan, devices: Sequence[Any]) -> tuple[AheadProgram, Gro
 
 
 def _compiled(plan: ProgramPlan, function: jax.stages.Wrapped, arguments: Any) -> Described | None:
-    with silent_libraries():
+    with silent_libraries(), in_words():
         try:
             compiled = function.lower(*arguments).compile()
         except jax.errors.JaxRuntimeError as error:

@@ -16,12 +16,14 @@ from jaxtune.data.packing import rows_needed, trial_batches
 from jaxtune.training.ahead import (
     Described,
     bytes_beside,
+    bytes_beside_evaluation,
     compile_evaluate,
     compile_train,
     described_devices,
     lanes_of,
 )
 from jaxtune.training.hlo import recomputed
+from jaxtune.training.kernel_rows import check_kernel_rows
 from jaxtune.training.plan import MOST_STACKED_RUNGS, ProgramPlan
 from jaxtune.training.roofline import Cost, Schedule, cost, wall_seconds
 from jaxtune.training.sizes import MEMORY_SHARE, fits_in, try_sizes
@@ -53,6 +55,11 @@ class Outlook(NamedTuple):
     best: Size | None  # the fastest that fits, by the model; None where none fits
     evaluation_seconds: float  # of one trial, by the model
 
+    @property
+    def fitting(self) -> list[Size]:
+        """The sizes that fit, the smallest first."""
+        return [size for size in self.sizes if size.fits]
+
     def hours(self, size: Size) -> float:
         """For every trial that is left to run, compiling aside; by the model."""
         evaluation = self.evaluation_seconds * size.trials
@@ -75,9 +82,11 @@ class Outlook(NamedTuple):
 def outlook(plan: ProgramPlan, device: Accelerator, tell: Tell) -> Outlook:
     """Compiles a program for a few group sizes and takes the fastest that fits, by the model.
 
-    Raises UserError where the device's compiler is not installed.
+    Raises UserError where the device's compiler is not installed, or its attention kernel does not
+    hold the rows.
     """
     devices = described_devices(device)[:1]
+    check_kernel_rows(plan.task, devices[0])
 
     def attempt(trials: int) -> Size:
         tell(trials)
@@ -91,15 +100,29 @@ def outlook(plan: ProgramPlan, device: Accelerator, tell: Tell) -> Outlook:
         sizes = try_sizes(attempt, len(plan.pending), MEMORY_SHARE * device.jax_memory)
     else:
         sizes = [attempt(min(asked, len(plan.pending)))]
-    fitting = [size for size in sizes if size.fits]
-    if not fitting:
-        return Outlook(device, plan, tuple(sizes), None, 0.0)
-    largest = fitting[-1].trials
-    evaluation = compile_evaluate(plan.stacking(largest), devices)
-    # Without room for it, which no encoder was seen to lack, it is as slow as can be.
-    seconds = cost(evaluation.text, device).seconds / largest if evaluation else math.inf
+    seconds = 0.0
+    # Of the largest size whose evaluation fits, too, as on a device that is here; smaller ones, of
+    # which it holds less, then do.
+    for place in reversed([place for place, size in enumerate(sizes) if size.fits]):
+        stacked = plan.stacking(sizes[place].trials)
+        evaluation = compile_evaluate(stacked, devices)
+        sizes[place] = _with_evaluation(sizes[place], stacked, device, evaluation)
+        if evaluation and sizes[place].fits:
+            seconds = cost(evaluation.text, device).seconds / sizes[place].trials
+            break
     made = Outlook(device, plan, tuple(sizes), None, seconds)
-    return made._replace(best=min(fitting, key=made.hours))
+    return made._replace(best=min(made.fitting, key=made.hours, default=None))
+
+
+def _with_evaluation(
+    size: Size, plan: ProgramPlan, device: Accelerator, evaluation: Described | None
+) -> Size:
+    """A size by whichever holds more, training or evaluating."""
+    if evaluation is None:
+        return size._replace(program_bytes=0, fits=False)
+    held = evaluation.bytes_held + bytes_beside_evaluation(plan, size.trials)
+    held = max(size.all_bytes, held)
+    return size._replace(all_bytes=held, fits=fits_in(held, size.recomputed, device.jax_memory))
 
 
 def _size(plan: ProgramPlan, device: Accelerator, trials: int, compiled: Described | None) -> Size:
@@ -161,7 +184,7 @@ def schedule_of(plan: ProgramPlan, trials: int) -> Schedule:
     # The largest batch of the lanes decides which row count all of them take.
     rungs = np.searchsorted(static.ladder, np.max(needed, axis=0))
     shares = np.bincount(rungs, minlength=len(static.ladder)) / len(rungs)
-    return Schedule(static.steps_per_dispatch, static.log_every, tuple(shares.tolist()))
+    return Schedule(static.steps_per_dispatch, tuple(shares.tolist()))
 
 
 def outlooks(

@@ -23,6 +23,8 @@ class GroupRecords:
     """
 
     log_every: int
+    eval_every: int = 1  # steps
+    until: int | None = None  # where a trial ends that nothing stops; None is after all steps here
     losses: list[np.ndarray] = dataclasses.field(default_factory=list)  # [trial, step] each
     norms: list[np.ndarray] = dataclasses.field(default_factory=list)  # [trial, logged, norm] each
     evaluated: list[int] = dataclasses.field(default_factory=list)  # updates before each evaluation
@@ -94,21 +96,34 @@ class GroupRecords:
 
     def best(self, score: str, chosen_by: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Each trial's score at its best evaluation by that or another score, of equals the first,
-        and the updates before it; else nan, 0.
+        and the updates before it; else nan, 0. Only evaluations that count are looked at.
         """
         where, scored = self._best_evaluation(chosen_by or score)
         best = np.where(scored, self._table(score)[where, np.arange(len(where))], np.nan)
         return best, np.where(scored, np.array(self.evaluated)[where], 0)
 
     def waited(self, chosen_by: str) -> np.ndarray:
-        """Evaluations of each trial since its best one; all of them where none has a score."""
+        """Evaluations of each trial that count since its best one; all where none has a score."""
         where, scored = self._best_evaluation(chosen_by)
-        return np.where(scored, len(self.evaluated) - 1 - where, len(self.evaluated))
+        so_far = np.cumsum(self._counts(), axis=0)
+        return so_far[-1] - np.where(scored, so_far[where, np.arange(len(where))], 0)
 
     def _best_evaluation(self, score: str) -> tuple[np.ndarray, np.ndarray]:
         """The place of each trial's best evaluation, and whether it has any."""
         merits = merit(self._table(score), metric_of(score).higher_is_better)
+        # What does not count is no better than no score, which nan is, too.
+        merits = np.where(self._counts(), merits, -np.inf)
         return merits.argmax(axis=0), merits.max(axis=0) > -np.inf
+
+    def _counts(self) -> np.ndarray:
+        """Which evaluations are a trial's own [evaluation, trial]: each after `eval_every` steps,
+        and that where it ends. Another is for the choice of who is stopped early: who is not is to
+        end as in a sweep that stops nobody.
+        """
+        steps = np.array(self.evaluated)[:, None]
+        end = self.num_steps if self.until is None else self.until
+        ends = [self.stopped.get(place, end) for place in range(len(self.scores[0]))]
+        return (steps % self.eval_every == 0) | (steps == ends)
 
     def _table(self, score: str) -> np.ndarray:
         """[evaluation, trial]"""
@@ -177,7 +192,9 @@ class GroupRecords:
         return arrays | {f"{ANSWERS}{name}": logits for name, logits in self.answers.items()}
 
     @classmethod
-    def from_arrays(cls, log_every: int, arrays: dict[str, np.ndarray]) -> "GroupRecords":
+    def from_arrays(
+        cls, log_every: int, arrays: dict[str, np.ndarray], eval_every: int = 1
+    ) -> "GroupRecords":
         """What `as_arrays` gave."""
         names = arrays["metrics"].tolist()
         scores = [
@@ -186,6 +203,7 @@ class GroupRecords:
         ]
         return cls(
             log_every=log_every,
+            eval_every=eval_every,
             losses=[arrays["loss"]],
             norms=[arrays["norms"]],
             evaluated=arrays["evaluated"].tolist(),

@@ -93,7 +93,7 @@ class GroupRun:
         # Once and early: device work asked for later would wait behind the dispatch under way.
         self.rates = learning_rates(self.trials, num_steps)
         self.norm_names = gradient_norm_names(task.model)
-        self.records = GroupRecords(program.static.log_every)
+        self.records = GroupRecords(program.static.log_every, self.eval_every)
         self.seconds_before = 0.0  # of earlier processes, on the way to the checkpoint
         self.pace = Pace(program.static.steps_per_dispatch)
 
@@ -115,13 +115,14 @@ class GroupRun:
 
         Goes on from the newest checkpoint of this very group. Where `interruption` says so it
         leaves one and raises InterruptedRunError. With `early_stop`, the dev set is scored at the
-        stop step, and those that `rule` finds there end with what they have reached; with
+        stop step, and those that `rule` finds there end with what they have reached, while for the
+        others that evaluation counts only where it was due; with
         `patience`, those without a better score for so many evaluations. Their lanes go on, for the
         program has a fixed number, but nobody reads them; where all have stopped the group ends.
         """
         self.until = until or self.num_steps
         position, stop = self._begin(checkpoints), self.stop_step
-        self.seconds_before = self.records.seconds
+        self.seconds_before, self.records.until = self.records.seconds, self.until
         if stop and position.step < stop:
             position = self._advance(position, stop, checkpoints, interruption)
             if rule:
@@ -234,7 +235,8 @@ class GroupRun:
         state, kept = self.program.place_state(
             *jax.tree.map(lambda leaf: leaf[lanes], restored.tree)
         )
-        records = GroupRecords.from_arrays(self.program.static.log_every, restored.arrays)
+        log_every = self.program.static.log_every
+        records = GroupRecords.from_arrays(log_every, restored.arrays, self.eval_every)
         self.records = records.take(lanes[: len(self.trials)])
         # Of a larger group: each of those that go on has taken its share.
         self.records.seconds *= len(self.trials) / len(saved)

@@ -115,6 +115,8 @@ class Module:
         if row.opcode in ("dot", "convolution"):
             flop = _dot_flop(rows, row) if row.opcode == "dot" else _convolution_flop(rows, row)
             return {_precision(rows, row): flop}
+        if row.opcode == "custom-call" and row.where.endswith("/pallas_call"):
+            return _attention_flop(rows, row)
         called = [name for name in row.called("calls") if name in self.computations]
         return self.products(called[0]) if called else {}
 
@@ -220,6 +222,19 @@ def _dot_flop(rows: Computation, row: Instruction) -> float:
     axes = (row.attribute("lhs_contracting_dims") or "").split(",")
     contracted = math.prod(left[int(axis)] for axis in axes if axis)
     return 2.0 * math.prod(shapes(row.type)[0].dims) * contracted
+
+
+def _attention_flop(rows: Computation, row: Instruction) -> dict[str, float]:
+    """Of the kernel of jaxtune.models.attention, which is the only one: its text is machine code.
+
+    It multiplies within rows [.., slot, 3, hidden], forwards two times, and backwards, where it
+    takes a gradient too, five times.
+    """
+    projected = shapes(rows[row.operands[2]].type)[0]
+    *stacked, slots, _, hidden = projected.dims
+    products = 5 if len(row.operands) > 3 else 2
+    flop = products * 2.0 * math.prod(stacked) * slots**2 * hidden
+    return {"float32" if projected.kind == "f32" else "bfloat16": flop}
 
 
 def _convolution_flop(rows: Computation, row: Instruction) -> float:

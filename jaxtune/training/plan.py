@@ -13,6 +13,7 @@ import numpy as np
 from jaxtune.config.field_groups import head_first, mitigations_of
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, averages, links_of, loss_fields, program_config, waves
+from jaxtune.core.records import AtOnce
 from jaxtune.core.schedules import stop_step
 from jaxtune.data.packing import (
     Shape,
@@ -28,6 +29,7 @@ from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding
 from jaxtune.training.check_settings import check_average, check_depth, check_phases
+from jaxtune.training.kernel_rows import check_kernel_rows
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.prepare import prepare
@@ -54,7 +56,7 @@ class ProgramPlan:
     task: Prepared
     rows: np.ndarray  # that each batch of each order takes [order, step]
     trials: tuple[Trial, ...]
-    finished: Mapping[int, int]  # number of a trial that OUT holds -> the group size it ran in
+    finished: Mapping[int, AtOnce]  # number of a trial that OUT holds -> beside how many it ran
     elsewhere: Container[int] = ()  # numbers of trials that are not to run here
     chosen: int | None = None  # trials that a device runs at once; None while that is to be sought
     tried: tuple[Tried, ...] = ()  # where it was sought, what was found
@@ -130,11 +132,22 @@ class ProgramPlan:
         """For every trial that is left to run, where a step and an evaluation of all trials of a
         group take so long; a last wave may have idle lanes.
         """
-        config = self.config
-        every = config.eval_every or steps_per_epoch(len(self.task.train), config.batch_size)
-        evaluations = math.ceil(self.num_steps / every) * evaluation_seconds
         num_waves = math.ceil(len(self.pending) / group_size)
-        return num_waves * (self.num_steps * step_seconds + evaluations) / 3600
+        evaluating = self.evaluations * evaluation_seconds
+        return num_waves * (self.num_steps * step_seconds + evaluating) / 3600
+
+    @property
+    def evaluations(self) -> float:
+        """Of a trial that runs to its end: of the dev set, at the stop step too, and of the further
+        sets, which it answers once, by their slots.
+        """
+        config, task = self.config, self.task
+        every = config.eval_every or steps_per_epoch(len(task.train), config.batch_size)
+        of_dev = math.ceil(self.num_steps / every)
+        if self.stop_step is not None and self.stop_step % every:
+            of_dev += 1
+        slots = sum(asked.plan.source.size for asked in task.further.values())
+        return of_dev + slots / task.eval_plan.source.size
 
     def compile(self, group_size: int) -> GroupProgram:
         """The program for so many trials on this process's devices (XLA compiles at the first
@@ -225,15 +238,15 @@ class ProgramPlan:
 
 def make_plans(
     trials: Iterable[Trial],
-    finished: Mapping[int, int] = MappingProxyType({}),
+    finished: Mapping[int, AtOnce] = MappingProxyType({}),
     platform: str | None = None,
     elsewhere: Container[int] = (),
 ) -> list[ProgramPlan]:
     """Groups trials by program and row shape, in order of their first trial.
 
     Args:
-        finished: the trials that OUT holds (number -> group size); a program that has none left to
-            run is left out.
+        finished: the trials that OUT holds, by number; a program that has none left to run is left
+            out.
         platform: cpu, cuda (or gpu) or tpu, where the trials are to run; None is where they would
             run here.
         elsewhere: numbers of trials that other shards run. They shape a program all the same, so
@@ -247,6 +260,8 @@ def make_plans(
         if all(t.number in finished or t.number in elsewhere for t in members):
             continue
         task = prepare(config, platform, (trial.config for trial in members))
+        if platform is None:  # else whoever has the device looks at it
+            check_kernel_rows(task, jax.devices()[0])
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
             check_average(trial.config, num_steps_of(config, len(task.train)))
@@ -279,11 +294,13 @@ def _settled(plan: ProgramPlan, platform: str | None) -> int | None:
     """
     if not stacks_trials(plan.config, platform):
         return 1
-    num_devices = len(plan.devices)
+    num_devices, asked = len(plan.devices), plan.config.trials_per_device
     before = [plan.finished[t.number] for t in plan.trials if t.number in plan.finished]
-    if before and before[-1] % num_devices == 0:
-        return before[-1] // num_devices
-    asked = plan.config.trials_per_device
+    if before and before[-1].per_device is not None:
+        return before[-1].per_device
+    if before and before[-1].group % num_devices == 0:  # as if it had been on these devices
+        share = before[-1].group // num_devices
+        return min(share, asked or share)
     return asked and min(asked, math.ceil(len(plan.trials) / num_devices))
 
 

@@ -75,9 +75,10 @@ def prepare(
         config,
         max((each.lora_rank for each in trials), default=config.lora_rank),
     )
-    width, on_cpu = encoder.hidden_size, platform == "cpu"
+    about_rows = (config.packing, platform == "cpu", config.attention == "kernel")
+    width = encoder.hidden_size
     evaluated = evaluated_of(tables.dev, tables.held_out)
-    eval_shape, eval_plan = plan_evaluation(evaluated, width, config.packing, on_cpu)
+    eval_shape, eval_plan = plan_evaluation(evaluated, width, *about_rows)
     lengths = tables.train.lengths
     task = tables.dataset.task
     return Prepared(
@@ -89,7 +90,7 @@ def prepare(
         train=tables.train,
         dev=tables.dev,
         held_out=tables.held_out,
-        shape=choose_shape(lengths, config.batch_size, width, config.packing, on_cpu),
+        shape=choose_shape(lengths, config.batch_size, width, *about_rows),
         eval_shape=eval_shape,
         eval_plan=eval_plan,
         model=model,
@@ -98,7 +99,7 @@ def prepare(
         notes=start.notes,
         full_embedding=np.asarray(jax.device_get(start.model.encoder.word.embedding[...])),
         kept_words=tables.kept_words,
-        further=_asked(config, tables, width, on_cpu),
+        further=_asked(tables, width, about_rows),
         further_words=tables.further_words,
         dev_parts=tables.dataset.dev_parts,
     )
@@ -142,11 +143,11 @@ def _load(config: SweepConfig, folder: Path, encoder: EncoderConfig, num_labels:
     return load_classifier(folder, encoder, num_labels)
 
 
-def _asked(config: SweepConfig, tables: _Tables, width: int, on_cpu: bool) -> dict[str, Asked]:
+def _asked(tables: _Tables, width: int, about_rows: tuple[bool, bool, bool]) -> dict[str, Asked]:
     """The further sets, by name."""
     asked = {}
     for name, table in tables.further.items():
-        _, plan = plan_evaluation(table, width, config.packing, on_cpu)
+        _, plan = plan_evaluation(table, width, *about_rows)
         given = tables.dataset.further[name]
         # Of everything that has a row of logits.
         ids = given.ids if table.begins is None else tuple(table.word_names(given.ids))

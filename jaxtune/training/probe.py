@@ -9,6 +9,7 @@ import jax
 from jaxtune.core.devices import bytes_held
 from jaxtune.training.ahead import lanes_of
 from jaxtune.training.group_run import GroupRun
+from jaxtune.training.kernel_rows import in_words
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.sizes import Probe
@@ -18,6 +19,7 @@ PROBE_STEPS = 8
 PATIENCE = 10.0
 
 
+@in_words()
 def probe(plan: ProgramPlan) -> Probe:
     """Compiles the program and tries its first steps, of a large model one; nothing is kept."""
     size = plan.per_device * len(plan.own_devices)

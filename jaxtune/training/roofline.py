@@ -37,7 +37,6 @@ class Schedule(NamedTuple):
     """What the text of a program does not say of its steps."""
 
     steps: int = 1  # of a call: times the loop without a known count runs
-    log_every: int = 1  # steps between gradient norms
     rungs: Sequence[float] = (1.0,)  # share of the steps that take each row count
 
 
@@ -108,16 +107,17 @@ def kernels(text: str, schedule: Schedule = ONE_CALL) -> Iterator[Kernel]:
 
 
 def _branches(module: Module, row: Instruction, schedule: Schedule) -> Iterator[tuple[str, float]]:
-    """The branches of a condition, and how often each is taken."""
+    """The branches of a condition, and how often each is taken: those of row counts by the trials'
+    orders, those of another condition, of which nothing is known, alike.
+    """
     by_value = (*row.called("false_computation"), *row.called("true_computation"))
     branches = row.called("branch_computations") or [*by_value]
-    if any(_has_products(module, branch) for branch in branches):  # row counts
-        even = [1 / len(branches)] * len(branches)  # of another condition nothing is known
-        shares = schedule.rungs if len(schedule.rungs) == len(branches) else even
-        yield from zip(branches, shares, strict=True)
-    else:  # gradient norms, which are the last of two: on logging steps only
-        yield branches[0], 1 - 1 / schedule.log_every
-        yield branches[-1], 1 / schedule.log_every
+    of_rows = any(_has_products(module, branch) for branch in branches)
+    if of_rows and len(schedule.rungs) == len(branches):
+        shares = schedule.rungs
+    else:
+        shares = [1 / len(branches)] * len(branches)
+    yield from zip(branches, shares, strict=True)
 
 
 def _has_products(module: Module, computation: str) -> bool:
@@ -138,8 +138,9 @@ def wall_seconds(
     """Seconds of a trial's step that no program can go below, by the device's rates.
 
     Six FLOP for each weight of the blocks and real token, four where it is frozen and has no
-    gradient, as if attention, elementwise work and empty slots were free, and then one pass of the
-    optimiser over all that is trained.
+    gradient of its own, two where the head alone is trained, so that no gradient passes the blocks;
+    as if attention, elementwise work and empty slots were free, and then one pass of the optimiser
+    over all that is trained.
 
     Args:
         model: its trained part.
@@ -152,7 +153,8 @@ def wall_seconds(
 
     uses = config.num_layers if config.shared_block else 1
     flop = 6 * size(model.encoder.layers)
-    flop += 0 if frozen is None else 4 * size(frozen.encoder.layers)
+    per_frozen = 4 if size(model.encoder) else 2  # forward, and backward to what is trained below
+    flop += 0 if frozen is None else per_frozen * size(frozen.encoder.layers)
     trained = size(model)
     products = flop * uses * tokens / device.matrix_rate(config.dtype)
     return products + BYTES_PER_PARAMETER * trained / device.memory_rate

@@ -259,6 +259,13 @@ def test_the_shape_ignores_the_state_of_global_random_numbers():
     assert choose_shape(lengths, 8, hidden_size=64) == first
 
 
+def test_rows_are_narrow_where_a_kernel_holds_them_whole():
+    lengths = np.full(64, 40)  # three in 128 slots, one in 64
+    about = {"batch_size": 16, "hidden_size": 1024, "any_width": False}
+    assert choose_shape(lengths, **about).slots == 128
+    assert choose_shape(lengths, **about, narrow=True).slots == 64
+
+
 # Slots of the rows in use, as a share of padding every sequence to 128: measured 0.576, 0.468,
 # 0.102.
 @pytest.mark.parametrize(("task", "most"), [("rte", 0.6), ("mrpc", 0.5), ("cola", 0.11)])

@@ -114,6 +114,49 @@ def scatters() -> dict[str, int]:
     return found
 
 
+def kernel_rows(name: str) -> dict[str, list[int]]:
+    """Whether the backward pass of the kernel compiles for the longest row that it is said to hold
+    on a card, and for one twice as long, by type.
+    """
+    import jax
+    import jax.numpy as jnp
+    from jax.sharding import SingleDeviceSharding
+
+    from jaxtune.core.accelerators import accelerator
+    from jaxtune.core.devices import is_out_of_shared_memory
+    from jaxtune.models.attention import attend, shared_memory
+    from jaxtune.training.ahead import described_devices
+
+    (device,) = described_devices(accelerator(name))[:1]
+    heads, size = 2, 64
+
+    def compiles(slots: int, dtype: str) -> bool:
+        def total(rows, segments):
+            out = attend(rows, segments, heads, jax.random.key(0), 0.1, "kernel")
+            return out.astype(jnp.float32).sum()
+
+        given = (((2 * slots, 3 * heads * size), dtype), ((2, slots), "int16"))
+        on = SingleDeviceSharding(device)
+        shapes = [jax.ShapeDtypeStruct(*each, sharding=on) for each in given]
+        try:
+            jax.jit(jax.grad(total)).lower(*shapes).compile()
+        except jax.errors.JaxRuntimeError as error:
+            if not is_out_of_shared_memory(error):
+                raise
+            return False
+        return True
+
+    found = {}
+    for dtype in ("bfloat16", "float32"):
+        fits = [
+            n
+            for n in (64, 128, 256, 512)
+            if shared_memory(n, size, dtype) <= device.shared_memory_per_block_optin
+        ]
+        found[dtype] = [fits[-1], compiles(fits[-1], dtype), compiles(2 * fits[-1], dtype)]
+    return found
+
+
 def compiled_apart(device: str, *words: str) -> dict[str, float]:
     """What this file prints as a program: the compilers want JAX in a process of its own.
 
@@ -159,6 +202,12 @@ def test_no_gradient_on_a_gpu_depends_on_the_order_of_its_threads():
 
 
 @pytest.mark.storm
+def test_the_kernel_holds_the_rows_that_it_is_said_to():
+    found = compiled_apart("l4", "kernel_rows")
+    assert found == {"bfloat16": [128, True, False], "float32": [64, True, False]}
+
+
+@pytest.mark.storm
 def test_trials_on_four_chips_exchange_nothing():
     assert compiled_apart("v5e", "exchanges") == {"chips": 4, "collectives": 0}
 
@@ -185,6 +234,8 @@ if __name__ == "__main__":
         print(json.dumps(exchanges()))
     elif sys.argv[1:] == ["scatters"]:
         print(json.dumps(scatters()))
+    elif sys.argv[1:] == ["kernel_rows"]:
+        print(json.dumps(kernel_rows("l4")))
     elif sys.argv[1:]:
         print(json.dumps(figures_of(*sys.argv[1:])))
     else:

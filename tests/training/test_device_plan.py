@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from small_groups import plan_for, plans_for
+from small_groups import custom_files, plan_for, plans_for
 
 from jaxtune.core.accelerators import accelerator
 from jaxtune.training import ahead, device_plan
@@ -77,6 +77,23 @@ def test_hours_are_waves_of_steps_and_evaluations(tiny):
     assert made.seeds_per_hour(size(4, seconds=2.0)) == pytest.approx(10 * 3600 / 54)
 
 
+def test_hours_know_of_the_stop_step_and_of_further_sets(tiny, tmp_path):
+    further = tmp_path / "other.csv"
+    base = ("--num_seeds", "1", "--eval_every", "2")
+    plain = plan_for(tiny, *base)
+    assert plain.evaluations == 3
+    assert plan_for(tiny, *base, "--early_stop", "0.5").evaluations == 4  # after 3 of 6 steps
+    assert plan_for(tiny, *base, "--early_stop", "0.6").evaluations == 3  # after 4
+    dev = plain.task.dev
+    rows = [f"the dog sleeps,{place % 2}" for place in range(2 * len(dev))]
+    further.write_text("\n".join(["text,label", *rows]) + "\n")
+    files = ["--task", "custom", *custom_files(tmp_path), "--test_file", str(further)]
+    asked = plan_for(tiny, *base, *files)
+    (plan,) = (each.plan for each in asked.task.further.values())
+    assert asked.evaluations == 3 + plan.source.size / asked.task.eval_plan.source.size
+    assert asked.evaluations > 3
+
+
 def test_what_lies_beside_the_train_program(tiny):
     plain = plan_for(tiny, "--num_seeds", "2")
     model = sum(leaf.size * 4 for leaf in leaves(plain.task.model))
@@ -97,7 +114,7 @@ def test_row_counts_by_the_orders_of_the_trials(tiny):
     schedule = schedule_of(plan, 1)
     assert len(schedule.rungs) == len(plan.shape.ladder) > 1
     assert sum(schedule.rungs) == pytest.approx(1)
-    assert (schedule.steps, schedule.log_every) == (min(64, plan.num_steps), 10)
+    assert schedule.steps == min(64, plan.num_steps)
 
 
 def test_the_fastest_that_fits_is_taken(tiny, monkeypatch):
@@ -124,6 +141,24 @@ def test_the_fastest_that_fits_is_taken(tiny, monkeypatch):
     assert 0 < seen.wall_share < 1
     (asked,) = plans_for(tiny, "--num_seeds", "8", "--trials_per_device", "4")
     assert [each.trials for each in outlook(asked, accelerator("l4"), told.append).sizes] == [4]
+
+
+def test_a_size_fits_whose_evaluation_does(tiny, monkeypatch):
+    """Eight trials train in less than the card has, and evaluate in more."""
+    plan, card = plans_for(tiny, "--num_seeds", "8")[0], accelerator("h100")
+    monkeypatch.setattr(device_plan, "described_devices", lambda _: [None])
+    monkeypatch.setattr(device_plan, "compile_train", lambda plan, _: Described(2**20, ""))
+    a_trial = card.memory // 8
+    monkeypatch.setattr(
+        device_plan, "compile_evaluate", lambda plan, _: Described(a_trial * plan.per_device, "")
+    )
+    monkeypatch.setattr(device_plan, "cost", lambda *_: Cost(1.0, 8.0, 0.0, 0.0))
+    seen = outlook(plan, card, lambda _: None)
+    assert [(each.trials, each.fits) for each in seen.sizes] == [(1, True), (4, True), (8, False)]
+    assert seen.sizes[-1].all_bytes > 8 * a_trial
+    assert seen.best is not None
+    assert seen.best.trials == 4
+    assert seen.evaluation_seconds == 1 / 4
 
 
 def test_a_group_of_shapes_puts_nothing_on_a_device(tiny):

@@ -121,6 +121,28 @@ def test_a_stopped_trial_keeps_what_it_had_and_is_replayed_that_far():
     assert heard[5] == [*losses[1][:6], (6, 1.5)]
 
 
+def test_an_evaluation_that_was_not_due_counts_only_for_who_ends_there():
+    """At step 3, where trials may be stopped early: for the second, which is; not for the first."""
+    records = GroupRecords(1, eval_every=2, until=6)
+    records.losses, records.norms = [np.zeros((2, 6))], [np.zeros((2, 6, 2))]
+    for step, value in ((2, 0.5), (3, 0.9), (4, 0.6), (6, 0.4)):
+        records.add_evaluation(step, [{"f1": value}] * 2, np.zeros((2, 1, 2)), np.ones(2, bool))
+        if step == 3:
+            assert records.waited("f1").tolist() == [0, 0]
+            assert records.best("f1")[1].tolist() == [2, 2]
+            records.stopped = {1: 3}
+    back = GroupRecords.from_arrays(1, records.as_arrays(), eval_every=2)
+    for each in (records, back):
+        best, steps = each.best("f1")
+        assert (best.tolist(), steps.tolist()) == ([0.6, 0.9], [4, 3])
+        assert each.waited("f1")[0] == 1
+    # Of a first leg that step is the end.
+    first = GroupRecords(1, eval_every=2, until=3)
+    first.add_evaluation(2, [{"f1": 0.5}], np.zeros((1, 1, 2)), np.ones(1, bool))
+    first.add_evaluation(3, [{"f1": 0.9}], np.zeros((1, 1, 2)), np.ones(1, bool))
+    assert first.best("f1")[1].tolist() == [3]
+
+
 def test_evaluations_since_the_best_and_what_another_score_chose():
     """Of equals the first is the best; a trial without a score has waited for all of them."""
     records = GroupRecords(1)

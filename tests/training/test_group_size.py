@@ -4,6 +4,7 @@ import jax
 import pytest
 from small_groups import plans_for
 
+from jaxtune.core.records import AtOnce
 from jaxtune.training import ahead, group_size
 from jaxtune.training.ahead import Described
 from jaxtune.training.group_size import how_sized, sized
@@ -105,9 +106,21 @@ def test_what_is_settled_is_not_sought(tiny, card):
     told = card(100, lambda n: n, {})
     assert sized(plan_on_card(tiny, "--trials_per_device", "3")).group_size == 12
     begun = plan_on_card(tiny)
-    (resumed,) = make_plans(begun.trials, finished={0: 20})
+    # Of an older version: the row tells of the group alone.
+    (resumed,) = make_plans(begun.trials, finished={0: AtOnce(20, None)})
     assert sized(resumed).group_size == 20
     assert told == {"compiled": [], "timed": []}
+
+
+@pytest.mark.parametrize("before", [AtOnce(16, 4), AtOnce(8, None)])
+def test_on_another_number_of_devices_a_sweep_keeps_its_number_on_each(tiny, monkeypatch, before):
+    """Four devices ran four each, and now there is one; or nobody knows, but no more were asked."""
+    begun = plan_on_card(tiny, "--trials_per_device", "4")
+    one = jax.devices()[:1]
+    monkeypatch.setattr(jax, "devices", lambda: one)
+    (resumed,) = make_plans(begun.trials, finished={0: before})
+    assert resumed.per_device == 4
+    assert resumed.group_size == 4
 
 
 def test_a_device_that_does_not_say_what_it_has_runs_one_at_a_time(tiny, card):

@@ -9,6 +9,7 @@ import pytest
 from jaxtune.training.hlo import Module, collectives, num_bytes, recomputed, shapes
 
 PROGRAM = Path(__file__).with_name("made_up.hlo").read_text(encoding="utf-8")
+KERNEL = Path(__file__).with_name("kernel.hlo").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,16 @@ def test_what_xla_computes_again_and_what_devices_exchange():
     exchanged = "  %r = f32[8]{0} all-reduce(%a), to_apply=%sum\n"
     exchanged += "  %g = (f32[8]{0}, f32[8]{0}) all-gather-start(%a)\n"
     assert collectives(PROGRAM + exchanged) == 2
+
+
+def test_the_products_of_the_attention_kernel():
+    """Three trials of two rows of 32 slots: scores and sums of values, and their gradients."""
+    module = Module(KERNEL)
+    product = 2 * 3 * 2 * 32 * 32 * 128
+    found = [module.products_of(*row(module, name)) for name in ("on", "back", "other")]
+    assert found == [{"bfloat16": 2 * product}, {"bfloat16": 5 * product}, {}]
+    exact = Module(KERNEL.replace("bf16", "f32"))
+    assert exact.products_of(*row(exact, "on")) == {"float32": 2 * product}
 
 
 def test_the_products_of_a_program_that_xla_compiled():

@@ -18,3 +18,16 @@ def test_a_group_ends_when_all_have_stopped(tiny):
     for result in results:
         assert (result.num_steps, result.best_step, result.stopped_by) == (3, 1, "patience")
         assert result.params.keys() == {"best"}
+
+
+def test_the_evaluation_of_an_early_stop_ends_no_trial_sooner(tiny):
+    """Without one they are scored after 2, 4 and 6 steps, and with one after 3, too."""
+    flags = ("--num_seeds", "2", "--learning_rate", "1e-12", "--eval_every", "2")
+    plan = plan_for(tiny, *flags, "--patience", "2", "--early_stop", "0.5", "--save_params", "best")
+    program = plan.compile(2)
+    tables = put_on_devices(program, plan.task)
+    group = GroupRun(program, plan.task, tables, plan.trials, plan.shape, [])
+    results = group.run()
+    assert group.records.evaluated == [2, 3, 4, 6]
+    for result in results:
+        assert (result.num_steps, result.best_step, result.stopped_by) == (STEPS, 2, None)
