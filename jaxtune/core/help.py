@@ -71,7 +71,7 @@ def help_text(command: str, settings: type) -> str:
     for field in dataclasses.fields(settings):
         if docs[field.name].heading != heading:
             heading = docs[field.name].heading
-            page += ["", heading]
+            page += ["", textwrap.fill(heading, _width())]
         name = labels.get(field.name) or _flag(field.name, hints[field.name], field.default)
         page.append(beside(name, docs[field.name].text + _default(field.default)))
     return "\n".join(page)

@@ -11,29 +11,27 @@ from jaxtune.report.agreement_tables import (
     representations_table,
     variance_table,
 )
-from jaxtune.report.drawing import Key, Style, arm_style, to_svg
+from jaxtune.report.drawing import Style, arm_style, to_svg
 from jaxtune.report.example_tables import luck_table, new_examples_table
 from jaxtune.report.figures import (
     MOST_ARMS,
     MOST_BANDS,
     MOST_GRADIENT_ARMS,
-    SIZE,
     SMALL,
     arm_keys,
     expected_best,
-    final_scores,
-    floor_keys,
     kind_keys,
     layer_norms,
     learning_rates,
     norm_limits,
     norm_rows,
-    score_keys,
     trial_curves,
 )
+from jaxtune.report.final_scores import SIZE, final_scores, floor_in_view, score_keys
 from jaxtune.report.findings import ArmFindings, Findings, ranked
 from jaxtune.report.further_table import further_table
 from jaxtune.report.grid_tables import cells_table, main_effects_table
+from jaxtune.report.legends import FLOOR_KEY, Key
 from jaxtune.report.order_tables import order_table
 from jaxtune.report.points import Limits, loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
@@ -93,7 +91,7 @@ def _arms(found: Findings) -> Iterator[Section]:
 
 def _scores(found: Findings) -> Iterator[Section]:
     shown = found.arms[:MOST_ARMS]
-    scored = found.metric, found.trivial
+    scored = found.metric, floor_in_view(found)
     band = ", with one standard deviation of it" if len(shown) <= MOST_BANDS else ""
     yield Section(
         "Final scores",
@@ -165,7 +163,7 @@ def _curves(found: Findings) -> Iterator[Section]:
         "A line per trial. Losses are means over blocks of steps; a line that leaves the panel or"
         " ends has diverged."
         f"{without}{_left_out(found, MOST_ARMS)}",
-        keys=[*kind_keys(found), *(floor_keys(found) if dev else ())],
+        keys=[*kind_keys(found), *([FLOOR_KEY] if floor and dev else [])],
         panels=panels,
     )
 

@@ -1,5 +1,4 @@
-"""How every picture of jaxtune looks: colours, lines, marks, axes and legends; and how it is
-written.
+"""How every picture of jaxtune looks: colours, lines, marks and axes; and how it is written.
 
 A report's pages hold SVG cut down to what HTML needs; notebooks and studies show pictures that
 stand alone, with shapes for text.
@@ -14,12 +13,9 @@ from typing import Any, NamedTuple, ParamSpec
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Bool, Float
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from PIL import Image
 
@@ -35,26 +31,16 @@ class Style(NamedTuple):
     marker: str = ""
 
 
-class Key(NamedTuple):
-    """An entry of a legend."""
-
-    label: str
-    mark: str  # line, dot, cross, diamond, box
-    style: Style
-
-
 # Okabe and Ito's, dark enough for lines on white and told apart with every kind of colour vision;
 # shapes and dashes repeat what blue and vermillion say.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8a6d00", "#56B4E9")
 SUCCEEDED, FAILED = Style(COLOURS[0], (), "o"), Style(COLOURS[1], (4, 1.5), "x")
 INK, FAINT, RULE, BOX = "#1a1a1a", "#5f6670", "#dfe3e8", "#e9edf2"
 FLOOR = Style(INK, (3, 2))
-# Tol's muted colours that are dark enough for lines on white.
-ARM_COLOURS = ("#332288", "#CC6677", "#117733", "#882255", "#44AA99", "#999933")
+# Tol's muted colours; teal and olive are darker, for lines on white (3.5:1 and more). Whatever the
+# colour vision, no two of them are closer than his closest.
+ARM_COLOURS = ("#332288", "#CC6677", "#117733", "#882255", "#2b93b0", "#8f8a0e")
 ARM_DASHES = ((), (6, 2), (2, 1.5), (7, 2, 1.5, 2))
-
-FLOOR_KEY = Key("best constant prediction", "line", FLOOR)
-MEAN_KEY = Key("mean", "diamond", Style(INK))
 
 STYLE = {
     "axes.axisbelow": True,
@@ -84,7 +70,6 @@ STYLE = {
 PAGE = STYLE | {"font.size": 13, "svg.fonttype": "none"}
 PNG_DPI = 110
 P = ParamSpec("P")
-MARKERS = {"dot": "o", "cross": "x", "diamond": "D"}
 
 
 class Picture(Figure):
@@ -222,36 +207,6 @@ def log_rate_axis(axes: Axes, label: str) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_rate(value)))
-
-
-def handle(key: Key) -> Artist:
-    """What a legend shows for a key."""
-    colour, dashes, _ = key.style
-    if key.mark == "box":
-        return Patch(facecolor=(colour, 0.4), edgecolor=FAINT, label=key.label)
-    if key.mark == "line":
-        return Line2D([], [], color=colour, dashes=dashes or (None, None), label=key.label)
-    mark = Line2D([], [], linestyle="", marker=MARKERS[key.mark], color=colour, label=key.label)
-    if key.mark == "diamond":
-        mark.set(markerfacecolor="white", markeredgecolor=colour)
-    return mark
-
-
-def legend_below(figure: Figure, handles: Sequence[Artist | Container]) -> Figure:
-    """The figure, made higher for a legend below its axes, of as many columns as fit."""
-    lengths = [len(str(handle.get_label())) for handle in handles]
-    columns = len(lengths)
-    while columns > 1 and _legend_width(lengths, columns) > figure.get_figwidth():
-        columns -= 1
-    figure.set_figheight(figure.get_figheight() + 0.1 + 0.2 * -(-len(handles) // columns))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-    return figure
-
-
-def _legend_width(lengths: Sequence[int], columns: int) -> float:
-    """In inches, about: a letter takes 0.055 of them, a mark with the space around it 0.53."""
-    widest = [max(part) for part in np.array_split(lengths, columns)]
-    return 0.055 * float(sum(widest)) + 0.53 * columns - 0.2
 
 
 def to_svg(name: str, make: Callable[P, Figure], *args: P.args, **kwargs: P.kwargs) -> str:

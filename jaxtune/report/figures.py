@@ -4,7 +4,6 @@
 All but these draw in the look that is in force.
 """
 
-import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,31 +14,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.words import plural
+from jaxtune.core.folding import fold
 from jaxtune.report.drawing import (
-    BOX,
     FAILED,
-    FLOOR_KEY,
-    MEAN_KEY,
     STYLE,
     SUCCEEDED,
-    Key,
     Picture,
     Style,
     arm_style,
-    box,
     count_axis,
     floor_line,
-    handle,
     kind_style,
-    legend_below,
     line,
     log_axis,
     rate_axis,
     ribbon,
-    trial_marks,
 )
+from jaxtune.report.final_scores import SIZE, final_scores, floor_in_view, floor_keys, score_keys
 from jaxtune.report.findings import ArmFindings, Findings, ranked
+from jaxtune.report.legends import Key, handle, legend_below
 from jaxtune.report.points import (
     MOST_PER_CURVE,
     MOST_POINTS,
@@ -48,20 +41,18 @@ from jaxtune.report.points import (
     band,
     band_limits,
     drawn,
-    padded,
     thinned,
 )
 from jaxtune.report.sources import DEV, LOSS, TrialRecord
 
 # Inches; in a page 72 pixels each.
-SIZE, SMALL = (6.1, 3.9), (4.7, 3.5)
-LABEL = 60  # characters that fit above an arm
-ONE_LINE, TWO_LINES = 1.1, 1.5  # height of an arm by its label
+SMALL = 4.7, 3.5
 # Whose curves are drawn, in the order of the sweep; every arm is in the tables and in the plot of
 # final scores.
 MOST_ARMS = 8
 MOST_BANDS = 3  # more of them would cover each other
 MOST_GRADIENT_ARMS = 4
+TITLE = 34  # characters that fit above a panel of a notebook
 
 KIND_KEYS = (
     Key("successful trials", "line", SUCCEEDED),
@@ -72,7 +63,7 @@ KIND_KEYS = (
 @mpl.rc_context(STYLE)
 def plot_scores(found: Findings) -> Figure:
     """Final scores of every trial, arm by arm."""
-    figure = final_scores(ranked(found), found.metric, found.trivial, found.verdict.leaders)
+    figure = final_scores(ranked(found), found.metric, floor_in_view(found), found.verdict.leaders)
     return legend_below(figure, [handle(key) for key in score_keys(found)])
 
 
@@ -80,7 +71,7 @@ def plot_scores(found: Findings) -> Figure:
 def plot_expected_best(found: Findings) -> Figure:
     """What the best of so many seeds is expected to score, of the first `MOST_ARMS` arms."""
     arms = ranked(found)[:MOST_ARMS]
-    figure = expected_best(arms, found.metric, found.trivial)
+    figure = expected_best(arms, found.metric, floor_in_view(found))
     keys = [*arm_keys(arms), *floor_keys(found)]
     return legend_below(figure, [handle(key) for key in keys])
 
@@ -98,7 +89,8 @@ def plot_gradient_norms(found: Findings) -> Figure:
             " folder is whole."
         )
     columns = max(map(len, rows))
-    figure = Picture(3.3 * columns, 2.6 * len(rows))
+    lines = max(len(fold(row[0].arm, TITLE)) for row in rows)
+    figure = Picture(3.3 * columns, (2.4 + 0.2 * lines) * len(rows))
     panels = figure.subplots(len(rows), columns, sharex=True, sharey=True, squeeze=False)
     limits = norm_limits(rows)
     for row, norms in zip(panels, rows, strict=True):
@@ -106,23 +98,10 @@ def plot_gradient_norms(found: Findings) -> Figure:
             axes.set_visible(False)
         for axes, each in zip(row, norms, strict=False):
             draw_norms(axes, each, limits)
-            axes.set_title("\n".join([*textwrap.wrap(each.arm, 40), each.layer]), loc="left")
+            axes.set_title("\n".join([*fold(each.arm, TITLE), each.layer]), loc="left")
             axes.label_outer()
         row[0].set_ylabel("L2 norm of the gradient")
     return legend_below(figure, [handle(key) for key in kind_keys(found)])
-
-
-def floor_keys(found: Findings) -> tuple[Key, ...]:
-    """Of the floor's line, where there is one."""
-    return () if found.trivial is None else (FLOOR_KEY,)
-
-
-def score_keys(found: Findings) -> tuple[Key, ...]:
-    """Of every trial's score; without a floor nothing is said to have succeeded."""
-    kinds = Key("successful", "dot", SUCCEEDED), Key("failed", "cross", FAILED)
-    if not found.arms[0].arm.judged:
-        kinds = (Key("trial", "dot", SUCCEEDED),)
-    return (*kinds, MEAN_KEY, *floor_keys(found))
 
 
 def kind_keys(found: Findings) -> tuple[Key, ...]:
@@ -133,52 +112,6 @@ def kind_keys(found: Findings) -> tuple[Key, ...]:
 def arm_keys(arms: Sequence[ArmFindings]) -> list[Key]:
     """A line of its own style for each arm."""
     return [Key(arm.arm.name, "line", arm_style(index)) for index, arm in enumerate(arms)]
-
-
-def final_scores(
-    arms: Sequence[ArmFindings], metric: str, trivial: float | None, leaders: Sequence[str] = ()
-) -> Figure:
-    """Per arm a box over all trials (whiskers to the extremes) and, below it, every trial."""
-    labels = [_label(arm, arm.arm.name in leaders) for arm in arms]
-    floor = [] if trivial is None else [trivial]
-    limits = padded([*np.concatenate([arm.arm.final for arm in arms]), *floor])
-    # A few arms fill a panel of the usual height; more make it longer, so that no label, of two
-    # lines perhaps, covers the points of the arm above it.
-    least = TWO_LINES if any("\n" in label for label in labels) else ONE_LINE
-    row_height = max(least, min(1.6, 3.17 / len(arms)))
-    figure = Picture(SIZE[0], row_height * len(arms) + 0.72)
-    axes = figure.add_subplot()
-    floor_line(axes, trivial, vertical=True)
-    for row, arm in enumerate(arms):
-        scores, failed = arm.arm.final, arm.arm.failed
-        box(axes, -row + 0.08, scores, BOX, 0.2, upright=False)
-        trial_marks(axes, -row - 0.25, scores, failed, limits, 0.36, 5.0, upright=False)
-        # White, for the floor's line would run through the words.
-        words = axes.text(
-            0, -row + 0.24, labels[row], va="bottom", transform=axes.get_yaxis_transform()
-        )
-        words.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    axes.set(xlim=limits, ylim=(-len(arms) + 0.42, 0.56), yticks=[], xlabel=metric)
-    axes.spines["left"].set_visible(False)
-    axes.grid(True, axis="x")
-    return figure
-
-
-def _label(arm: ArmFindings, leads: bool) -> str:
-    failed = plural(len(arm.arm), "trial")
-    if arm.arm.judged:
-        failed = f"{int(arm.arm.failed.sum())} of {len(arm.arm)} failed"
-    return _in_two_lines(arm.arm.name, f"{failed}{', more stable' if leads else ''}")
-
-
-def _in_two_lines(name: str, count: str) -> str:
-    if len(name) + len(count) < LABEL:
-        return f"{name}: {count}"
-    rest = LABEL - len(count) - 6
-    lines = textwrap.wrap(name, LABEL)
-    second = lines[-1][-rest:] if len(lines) > 1 else ""
-    cut = "... " if len(lines) > 2 or second != lines[-1] else ""
-    return f"{lines[0]}\n{cut}{second}: {count}" if second else f"{lines[0]}\n{count}"
 
 
 def expected_best(arms: Sequence[ArmFindings], metric: str, trivial: float | None) -> Figure:

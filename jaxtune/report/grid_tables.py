@@ -42,8 +42,8 @@ def main_effects_table(found: Findings) -> Table | None:
         for effect in sorted(effects, key=_least_p)
     ]
     columns = (
-        *("Setting", "Settings of the rest", "Failed", "p", "p of the spread"),
-        *("Mean, gap", "p", "Depends on the rest, p"),
+        *("Setting", "Settings of the rest", "Failed", "p, failures", "p, spread"),
+        *("Mean, gap", "p, mean", "Depends on the rest, p"),
     )
     note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects)) + left_out(len(rows))
     return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)

@@ -20,6 +20,10 @@ from jaxtune.report.sources import Source, printable
 from jaxtune.report.tables import Table, score
 
 _TEMPLATE = Path(__file__).with_name("page.html")
+_FLAG = r"(?<![\w-])--[\w.]*\w"
+_SIGN = r"(?:[=/:_]|,(?!\d{3}\b))(?=\w)|\.(?=[^\W\d])"
+# A word that could be broken; a longer one would leave half a line empty.
+_SHORT_NAME = r"(?<!\S)(?=\S*<wbr>)(?:<wbr>|[^\s<>]){1,40}(?!\S)"
 
 
 class Head(NamedTuple):
@@ -123,10 +127,12 @@ def _anchor(section: Section) -> str:
 
 
 def _section(section: Section) -> str:
-    heading = f"<h2>{_text(section.title)}</h2>"
+    anchor, heading = f'id="{_anchor(section)}"', f"<h2>{_text(section.title)}</h2>"
+    start = f"<section {anchor}>{heading}"
     if section.folded:
-        heading = f"<details><summary>{heading}</summary>"
-    parts = [f'<section id="{_anchor(section)}">', heading, _paragraphs([section.lede], "lede")]
+        # A browser unfolds what a link leads into, and not what it leads to.
+        start = f"<section><details><summary>{heading}</summary><div {anchor}>"
+    parts = [start, _paragraphs([section.lede], "lede")]
     if section.points:
         parts.append(_points(section.points))
     if section.panels:
@@ -139,7 +145,7 @@ def _section(section: Section) -> str:
         heading = f"<h3>{_text(table.title)}</h3>" if len(section.tables) > 1 else ""
         parts += [heading, _table(table)]
     parts.append(_paragraphs([section.note], "note"))
-    end = "</details></section>" if section.folded else "</section>"
+    end = "</div></details></section>" if section.folded else "</section>"
     return "\n".join(part for part in [*parts, end] if part)
 
 
@@ -165,15 +171,35 @@ def _cell(cell: str) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Names such as `learning_rate=2e-05` may be broken after a sign, and never within a word."""
-    return re.sub(r"([=/:,_])(?=\w)", r"\1<wbr>", _text(text))
+    """Names such as `learning_rate=2e-05` may be broken after a sign, and never within a word;
+    `95 %`, `p = 0.01`, `10,000` and `--until_decided` nowhere.
+    """
+    text = re.sub(r"(?<=\d) %", "&nbsp;%", _text(text))
+    text = re.sub(r"\bp (=|≤|&lt;) (?=\d)", r"p&nbsp;\1&nbsp;", text)
+    text = re.sub(rf"{_FLAG}|{_SIGN}", _whole_or_broken, text)
+    return re.sub(_SHORT_NAME, r'<span class="name">\g<0></span>', text)
+
+
+def _whole_or_broken(found: re.Match[str]) -> str:
+    whole = found[0]
+    return f'<span class="flag">{whole}</span>' if whole.startswith("--") else f"{whole}<wbr>"
 
 
 def _panel(panel: Panel) -> str:
-    label = _text(panel.title)
-    drawing = panel.svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    # No image: of one nothing is read aloud but its name, which is the caption's, and not the words
+    # and numbers that are drawn.
+    drawing = panel.svg.replace("<svg ", '<svg role="group" ', 1)
     caption = _breakable(panel.title)
-    return f"<figure><figcaption>{caption}</figcaption>{_keys(panel.keys)}{drawing}</figure>"
+    start = '<figure class="tall">' if _is_tall(panel.svg) else "<figure>"
+    return f"{start}<figcaption>{caption}</figcaption>{_keys(panel.keys)}{drawing}</figure>"
+
+
+def _is_tall(svg: str) -> bool:
+    """Such as the scores of many arms: cut to the height of others it would be too small to read on
+    paper.
+    """
+    *_, width, height = re.findall(r"[\d.]+", svg[: svg.index(">")])
+    return float(height) > float(width)
 
 
 def _keys(keys: Sequence[Key]) -> str:

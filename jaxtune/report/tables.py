@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jaxtune.core.failure import MEANING
 from jaxtune.core.schedules import Peak, show_rate
+from jaxtune.core.words import plural
 from jaxtune.report.decimals import score_form, signed
 from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Comparison, Corrected
@@ -40,7 +41,10 @@ ARMS_NOTE = (
     " Best of {budget}: expected best score of as many seeds, or the best of all where there are no"
     " more."
 )
-PEAK_NOTE = " Peak learning rate: the effective one (see below), beside the one that was set."
+PEAK_NOTE = (
+    " Peak learning rate: the effective one, that of corrected Adam with the same updates; below it"
+    " how it lies to the one that was set."
+)
 FAILED_NOTE = " Failed: {meaning}{marked}; below it Wilson's 95 % interval of the rate."
 FLOOR_NOTE = " The best constant prediction scores {trivial}."
 DEV_NOTE = (
@@ -53,12 +57,12 @@ DEV_SENTENCES = (
     " anew."
 )
 PAIR_COLUMNS = (
-    *("Pair", "Failure rate, difference", "p", "Std, ratio", "p"),
-    *("Mean, difference", "p", "Scores better"),
+    *("Pair", "Failure rate, difference", "p, failures", "Std, ratio", "p, std"),
+    *("Mean, difference", "p, mean", "Scores better"),
 )
 PAIRS_NOTE = (
-    "p after Holm's correction, over the {num_tests} tests of failure rate and spread, and over the"
-    " {num_pairs} of the mean, which decides nothing; below it p alone: {tests}."
+    "p after Holm's correction{deciding} over {of_means} of the mean, which the verdict leaves"
+    " aside; below it p alone: {tests}."
     " An interval is at the level that its p alone was held to, {levels}."
     " Differences are of the first arm less the second, ratios of the first over the second."
     " Scores better: the chance that a trial of the first does so than one of the second, ties"
@@ -178,16 +182,17 @@ def pairs_table(found: Findings) -> Table | None:
     pairs = sorted(found.verdict.comparisons, key=least_p)
     if not pairs:
         return None
-    kinds = [
-        " or ".join(dict.fromkeys(outcome.test for outcome in kind))
+    made = [
+        [outcome.test for outcome in kind if outcome.p is not None]
         for kind in zip(*(pair.tests for pair in pairs), strict=True)
     ]
     untested = [outcome for pair in pairs for outcome in pair.tests if outcome.p is None]
     sizes = [effect for pair in pairs for effect in pair.effects]
+    deciding = plural(found.verdict.num_tests, "test")
     note = PAIRS_NOTE.format(
-        num_tests=found.verdict.num_tests,
-        num_pairs=len(pairs),
-        tests="; ".join(kinds),
+        deciding=f", over {deciding} of failure rate and spread, and" if any(made[:2]) else "",
+        of_means=plural(len(pairs), "test"),
+        tests="; ".join(" or ".join(dict.fromkeys(kind)) for kind in made if kind),
         levels=_levels(pairs),
     )
     note += _why_missing(untested + sizes) + left_out(len(pairs))

@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 from jaxtune.core.words import plural
 from jaxtune.report.contents import Panel, Section
 from jaxtune.report.decimals import score_form
-from jaxtune.report.drawing import Key, Picture, arm_style, line, ribbon, to_svg
-from jaxtune.report.figures import MOST_ARMS, MOST_BANDS, SIZE, final_scores, score_keys
+from jaxtune.report.drawing import Picture, arm_style, line, ribbon, to_svg
+from jaxtune.report.figures import MOST_ARMS, MOST_BANDS
+from jaxtune.report.final_scores import SIZE, final_scores, floor_in_view, score_keys
 from jaxtune.report.findings import ranked
+from jaxtune.report.legends import Key
 from jaxtune.report.provenance import provenance_table
 from jaxtune.report.tables import (
     MOST_PAIRS,
@@ -86,13 +88,12 @@ def _profiles_note(drawn: int, number: int) -> str:
 def _of_task(found: ManyFindings, task: str, index: int) -> Section:
     one = found.tasks[task]
     one = one._replace(arms=ranked(one))
-    drawn = to_svg(
-        f"scores{index}", final_scores, one.arms, one.metric, one.trivial, one.verdict.leaders
-    )
+    scored = one.metric, floor_in_view(one), one.verdict.leaders
+    drawn = to_svg(f"scores{index}", final_scores, one.arms, *scored)
     return Section(
         f"{task} by itself",
         points=one.verdict.sentences,
-        tables=[arms_table(one)],
+        tables=[arms_table(one)._replace(title=f"Arms on {task}")],
         panels=[Panel("All trials", drawn, score_keys(one))],
     )
 
@@ -155,7 +156,10 @@ def pairs_table(found: ManyFindings) -> Table | None:
     pairs = sorted(found.verdict.pairs, key=_least_p)
     if not pairs:
         return None
-    columns = (*("Pair", "Tasks", "Failed", "p", "Std, ratio", "p", "Mean, gap", "p"),)
+    columns = (
+        *("Pair", "Tasks", "Failed", "p, failures"),
+        *("Std, ratio", "p, std", "Mean, gap", "p, mean"),
+    )
     rows = tuple(map(_pair_row, pairs[:MOST_PAIRS]))
     return Table("Pairs of recipes", columns, rows, PAIRS_NOTE + left_out(len(pairs)))
 

@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from jaxtune.core.console import console, say
+from jaxtune.core.console import Name, console, say
 from jaxtune.report.findings import find
 from jaxtune.report.sources import Source
 from jaxtune.report.tables import Table, arms_table
@@ -48,14 +48,12 @@ def terminal_table(table: Table) -> RichTable:
         if index:
             made.add_column(title, justify="right", no_wrap=True)
         else:
-            made.add_column(title, overflow="fold")
+            made.add_column(title)
     for row in table.rows:
-        # Intervals of scores stay in the page; Text, not markup, for names may hold brackets.
+        # Intervals of scores stay in the page.
         cells = [
             cell.split("\n")[0] if table.columns[i] in ("Mean", "Std") else cell
             for i, cell in enumerate(row)
         ]
-        name, *below = cells[0].split("\n")
-        cells[0] = "\n".join([name.replace(" ", "\n"), *below])
-        made.add_row(*(Text(cells[index]) for index in shown))
+        made.add_row(*(Text(cells[index]) if index else Name(cells[0]) for index in shown))
     return made

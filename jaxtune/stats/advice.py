@@ -160,6 +160,9 @@ def more_seeds(arms: Sequence[Arm], pair: Comparison, ways: Sequence[Findable]) 
                 "No score differs from another, which more seeds would hardly change; a floor"
                 " (--floor) would tell whether these trials have failed."
             )
+        effects = (pair.effects.failures, pair.effects.std_ratio)
+        if all(effect.low is None for effect in effects):
+            return f"{more}."
         return f"{more}, or settle for what the intervals allow."
     shown = [finding[0], finding[-1]] if len(finding) > 1 else finding
     return (

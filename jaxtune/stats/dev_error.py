@@ -60,6 +60,8 @@ def bootstrapped(
         positive: the class that F1 is of.
         sentences: where the examples are words; whole sentences are drawn.
     """
+    if labels is None and not any(each is not None for each in logits):
+        return Estimate(None, reason="there are no predictions on the dev examples")
     if labels is None:
         return Estimate(None, reason="the dev labels (predictions/labels.npy) are not there")
     if arm.metric not in METRICS:  # another trainer's own

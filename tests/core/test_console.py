@@ -1,13 +1,16 @@
 """What a reader sees while a sweep runs and when it ends."""
 
 import io
+import re
 
 import numpy as np
 import pytest
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from jaxtune.core import console as progress
-from jaxtune.core.console import ProgressLine
+from jaxtune.core.console import Name, ProgressLine
 from jaxtune.core.records import StepRecords
 from jaxtune.sweep.progress import SweepProgress, show_arms
 
@@ -24,7 +27,9 @@ def test_plain_lines_come_seldom_and_at_the_end(capsys, monkeypatch):
         for done in range(1, 101):
             clock[0] += 0.5
             line.update(done, "so far")
-    printed = capsys.readouterr().out.splitlines()
+    out, err = capsys.readouterr()
+    assert out == "", "what is redirected is the results"
+    printed = err.splitlines()
     assert [text.split()[1] for text in printed] == [
         "20/100",
         "40/100",
@@ -52,7 +57,7 @@ def test_a_sweep_says_how_it_stands(capsys, monkeypatch):
                 shown.steps(group, start, records(2, 5))
             clock[0] += 9
             shown.finished([0.5, 0.75], failed=1)
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     last = lines[-1]
     for part in ("40/40", "4/4 seeds", "2 failed", "mean 0.625", "seeds/h"):
         assert part in last
@@ -72,7 +77,7 @@ def test_the_time_left_is_that_of_this_run(capsys, monkeypatch):
         for start in range(900, 950, 10):
             clock[0] += 10
             shown.steps([0, 1], start, records(2, 10))
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert [line.rpartition(" · ")[2] for line in lines[-4:]] == [
         "1:20 left",
         "1:10 left",
@@ -87,7 +92,7 @@ def test_a_group_that_is_run_again_is_not_counted_twice(capsys):
         shown.steps([0], 0, records(1, 8))
         shown.steps([0], 0, records(1, 4))
         shown.steps([0], 4, records(1, 6))
-    assert "10/10" in capsys.readouterr().out
+    assert "10/10" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("std", [None, 0.125])
@@ -110,3 +115,47 @@ def test_the_table_has_a_row_per_arm(capsys, std):
         assert part in text
     assert "f1 on the dev set" in text
     assert ("0.125" in text) == (std is not None)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_names_of_arms_fill_the_room_that_is_left(width):
+    """At spaces, and within a setting only where it has none."""
+    screen = io.StringIO()
+    shown = Console(file=screen, width=width)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("arm")
+    table.add_column("numbers", no_wrap=True)
+    recipe = "bias_correction=true num_epochs=3"
+    table.add_row(Name(f"{recipe}\nmore stable"), "9" * 50)
+    shown.print(table)
+    lines = [line.strip().split("  ")[0] for line in screen.getvalue().splitlines()]
+    names = [line for line in lines if re.match("[bnm]", line)]
+    folded = ["bias_correction=true", "num_epochs=3"] if width == 80 else [recipe]
+    assert names == [*folded, "more stable"]
+
+
+def test_notes_on_a_terminal_begin_below_their_first_word(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=screen, force_terminal=True, width=30))
+    progress.say("- a note that is longer than a line\n  two columns in, and longer than that")
+    assert screen.getvalue().splitlines() == [
+        "- a note that is longer than a",
+        "  line",
+        "  two columns in, and longer",
+        "  than that",
+    ]
+
+
+def test_a_command_to_copy_is_one_line(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=screen, force_terminal=True, width=30))
+    command = "Curves: tensorboard --logdir " + "a/folder/" * 9
+    progress.say_whole(command)
+    assert screen.getvalue() == f"{command}\n"
+
+
+def test_a_sweep_says_what_it_does_before_its_first_steps(capsys):
+    """Compiling takes minutes, in which no step is counted."""
+    with SweepProgress(num_trials=1, num_done=0, total_steps=20):
+        first = capsys.readouterr().err
+    assert first == "trial-steps 0/20  compiling and taking the first steps\n"

@@ -68,7 +68,7 @@ def test_joined_shards_are_the_undivided_sweep_to_the_bit(shards, swept, tmp_pat
     verdict = jaxtune.load_results(swept).verdict.numbers.sentences
     assert verdict
     assert all(sentence in text for sentence in verdict)
-    assert f"Results: {tmp_path / 'to'} " in text
+    assert f"Results: {tmp_path / 'to'}\n" in text
     assert_same_trials(swept, tmp_path / "to")
     assert check_rows(tmp_path / "to")[1] == []
     assert {file: digest(file) for file in before} == before

@@ -79,7 +79,7 @@ def word_source(words: Sequence[str], given: Given) -> Source:
         if any(run.arm == name.strip() for run in runs):
             raise UsageError(f"--scores gives {name.strip()!r} twice; give each arm once.")
         runs += _runs(name.strip(), values.strip(",").split(","), given)
-    return _source(Reading(runs), given, Path(), "--scores", {})
+    return _source(Reading(runs), given, Path(), "the given scores", {})
 
 
 def given_rows(scores: Any, given: Given) -> list[Row]:

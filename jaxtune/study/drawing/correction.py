@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxtune.core.schedules import show_rate
-from jaxtune.report.drawing import COLOURS, FAINT, Picture, legend_below, log_rate_axis
+from jaxtune.report.drawing import COLOURS, FAINT, Picture, log_rate_axis
+from jaxtune.report.legends import legend_below
 from jaxtune.stats.intervals import share
 from jaxtune.study.drawing.scores import by, rate_panels, score_panels
 

@@ -15,11 +15,11 @@ from jaxtune.report.drawing import (
     Picture,
     Style,
     floor_line,
-    legend_below,
     line,
     log_axis,
     ribbon,
 )
+from jaxtune.report.legends import legend_below
 from jaxtune.report.points import LOSS_POINTS, block_means
 from jaxtune.study.drawing.curves import trials_label
 from jaxtune.study.finding import MOST_LISTED

@@ -13,19 +13,15 @@ from jaxtune.core.schedules import show_rate
 from jaxtune.report.drawing import (
     COLOURS,
     FAILED,
-    FLOOR_KEY,
     INK,
-    MEAN_KEY,
     SUCCEEDED,
-    Key,
     Picture,
     Style,
     box,
     floor_line,
-    handle,
-    legend_below,
     trial_marks,
 )
+from jaxtune.report.legends import FLOOR_KEY, MEAN_KEY, Key, handle, legend_below
 from jaxtune.report.points import Limits, padded
 
 TRIAL_KEYS = (

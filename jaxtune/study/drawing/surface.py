@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Picture, Style, legend_below, line
+from jaxtune.report.drawing import FAILED, INK, SUCCEEDED, Picture, Style, line
+from jaxtune.report.legends import legend_below
 
 NUM_LEVELS = 13
 # Place, name and look.
