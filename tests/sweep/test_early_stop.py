@@ -81,7 +81,7 @@ def test_the_display_counts_what_is_run_twice(capsys):
         shown.stopped(1, 10)
         shown.run_again([0])
         steps([0], 0, 10)
-    assert "20/20" in capsys.readouterr().out
+    assert "20/20" in capsys.readouterr().err
 
 
 def command(tiny, out, *flags):

@@ -78,7 +78,8 @@ def test_a_small_disk_that_fills_up(tiny, tmp_path):
         command = [["-m", "jaxtune.sweep"], *flags, "--out", str(disk / "out")]
         done = run(*command)
         assert done.returncode == 1
-        (sentence,) = done.stderr.splitlines()
+        *progress, sentence = done.stderr.splitlines()
+        assert all(line.startswith("trial-steps ") for line in progress)
         assert "No space left on device" in sentence
         kept = len((disk / "out" / "trials.jsonl").read_text().splitlines())
         assert 0 < kept < 16
