@@ -90,6 +90,7 @@ def test_other_bytes_at_the_same_path_are_refused_by_name(home, capsys, name, se
         path.write_text(ROWS.replace("cat", "wolf"))
     else:
         changed(path)
+    capsys.readouterr()
     assert sweep("out", seeds) == 1
     assert capsys.readouterr().err == (
         f"error: out was begun with other files ({path} has changed); give another --out, or"
