@@ -13,7 +13,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.processes import everyones
 from jaxtune.storage.inputs import Input, Inputs, changes
 from jaxtune.storage.same_config import config_changes
-from jaxtune.sweep.cluster.same_plan import fingerprint, versions
+from jaxtune.sweep.same_plan import fingerprint, versions
 from jaxtune.training.plan import ProgramPlan
 
 # Beside what config.yaml holds: who differs in these waits for others at other places.

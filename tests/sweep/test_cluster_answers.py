@@ -20,9 +20,9 @@ from jaxtune.sweep.cluster.messages import (
     pack,
     unpack,
 )
-from jaxtune.sweep.cluster.same_plan import fingerprint
 from jaxtune.sweep.cluster.worker import Worker
 from jaxtune.sweep.meter import Meter
+from jaxtune.sweep.same_plan import fingerprint
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import make_plans

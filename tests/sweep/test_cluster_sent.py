@@ -17,10 +17,10 @@ from jaxtune.core.errors import UserError
 from jaxtune.storage.inputs import absolute, read_inputs
 from jaxtune.sweep.cluster import sent_files
 from jaxtune.sweep.cluster.messages import unpack
-from jaxtune.sweep.cluster.same_plan import fingerprint
 from jaxtune.sweep.cluster.sent_files import FOLDERS, laid_out, sent
 from jaxtune.sweep.cluster.worker import Worker
 from jaxtune.sweep.meter import Meter
+from jaxtune.sweep.same_plan import fingerprint
 from jaxtune.training.plan import make_plans
 
 pytest.importorskip("ray")

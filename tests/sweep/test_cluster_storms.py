@@ -222,9 +222,9 @@ def test_a_lying_worker_is_refused(tiny, plain, tmp_path):
         "        return message[:-9] + b'x' + message[-8:] if found[1] else message\n"
     )
     # With the right checksum of its source: a liar says what it likes.
-    own = package / "jaxtune" / "sweep" / "cluster" / "same_plan.py"
+    own = package / "jaxtune" / "sweep" / "same_plan.py"
     messages.write_text(text.replace(before, changed))
-    from jaxtune.sweep.cluster.same_plan import _source
+    from jaxtune.sweep.same_plan import _source
 
     kept = own.read_text()
     own.write_text(kept.replace("{_source()}", _source()))

@@ -18,12 +18,12 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.storage.inputs import Inputs, absolute
 from jaxtune.sweep.cluster.hand_out import MOST_LOSSES, HandOut
 from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, check_group
-from jaxtune.sweep.cluster.same_plan import fingerprint
 from jaxtune.sweep.cluster.sent_files import SentFiles
 from jaxtune.sweep.cluster.usual_time import UsualTime
 from jaxtune.sweep.cluster.who_ran import note_workers
 from jaxtune.sweep.cluster.workers import Ended, Handle, Workers
 from jaxtune.sweep.results import Keep, SweepResults
+from jaxtune.sweep.same_plan import fingerprint
 from jaxtune.sweep.together import of_arrays
 from jaxtune.training.outcome import TrialResult, saved_kinds
 from jaxtune.training.plan import ProgramPlan

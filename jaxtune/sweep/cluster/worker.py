@@ -63,8 +63,8 @@ class Worker:
         import jax
 
         from jaxtune.core import devices
-        from jaxtune.sweep.cluster.same_plan import versions
         from jaxtune.sweep.meter import Meter
+        from jaxtune.sweep.same_plan import versions
 
         devices.set_up(self._compile_cache)
         self._meter = Meter()
@@ -74,9 +74,9 @@ class Worker:
 
     def _open_program(self, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
         from jaxtune.config.parse import from_settings
-        from jaxtune.sweep.cluster.same_plan import check_inputs, fingerprint
         from jaxtune.sweep.cluster.sent_files import laid_out
         from jaxtune.sweep.groups import RunningProgram
+        from jaxtune.sweep.same_plan import check_inputs, fingerprint
         from jaxtune.training.group_size import how_sized, sized
 
         self._open.close()

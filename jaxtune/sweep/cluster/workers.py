@@ -11,9 +11,9 @@ from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.sweep.cluster.connection import Head, Node, living_nodes, remote
 from jaxtune.sweep.cluster.messages import Answer, DamagedAnswerError, unpack
-from jaxtune.sweep.cluster.same_plan import versions
 from jaxtune.sweep.cluster.why_lost import last_line, no_gpu, not_installed, short_reason
 from jaxtune.sweep.cluster.worker import Worker
+from jaxtune.sweep.same_plan import versions
 
 LOOK_SECONDS = 2.0  # between looks at which nodes there are
 MOST_LOSSES = 3  # workers in a row that a living node may lose

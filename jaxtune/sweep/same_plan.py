@@ -1,4 +1,4 @@
-"""Whether a worker has read what the driver has, and computes with the same code."""
+"""Whether another process or worker has read what this one has, and computes with the same code."""
 
 import dataclasses
 import hashlib
