@@ -41,7 +41,7 @@ ANCHORS = """\
 | elsewhere | |
 |---|---|
 | NVIDIA's PyTorch BERT README: BERT-large, MRPC, 3 epochs, 8 A100, 7.31 s | 62 seeds/h per A100 |
-| the same README: pre-training at length 128 | 44 % of the peak rate |
+| the same README: pre-training at length 128 | 44% of the peak rate |
 | HFTA (MLSys 2021): many models fused on one device, against one job per device | up to 15x |"""
 
 

@@ -17,7 +17,7 @@ GIB = 2**30
 MATRIX_SHARE = 0.8
 BANDWIDTH_SHARE = 0.9
 
-# JAX's allocator takes its share of a GPU when it starts, by itself 75 % of it. 5 % are left for
+# JAX's allocator takes its share of a GPU when it starts, by itself 75% of it. 5% are left for
 # what lies outside of it: CUDA's context, the code of kernels, work space of its libraries.
 GPU_SHARE = 0.95
 

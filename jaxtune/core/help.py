@@ -66,7 +66,8 @@ def help_text(command: str, settings: type) -> str:
     }
     usage = " ".join([called(command), *labels.values(), "[--flag value ...]"])
     paragraphs = inspect.cleandoc(settings.__doc__ or "").split("\n\n")
-    page = [f"usage: {usage}", *("\n" + textwrap.fill(text, _width()) for text in paragraphs), ""]
+    usage = textwrap.fill(f"usage: {usage}", _width(), subsequent_indent=" " * 6)
+    page = [usage, *("\n" + textwrap.fill(text, _width()) for text in paragraphs), ""]
     heading = ""
     for field in dataclasses.fields(settings):
         if docs[field.name].heading != heading:
@@ -83,8 +84,15 @@ def beside(name: str, text: str) -> str:
     indented = ("\n" + " " * INDENT).join(lines)
     first = f"  {name}"
     if len(first) + 2 > INDENT:
-        return f"{first}\n{' ' * INDENT}{indented}"
+        return f"{_folded(first)}\n{' ' * INDENT}{indented}"
     return f"{first.ljust(INDENT)}{indented}"
+
+
+def _folded(name: str) -> str:
+    """Many choices in as many lines as they take, broken after a `|`."""
+    spaced = name.strip().replace("|", "| ")
+    lines = textwrap.wrap(spaced, _width(), initial_indent="  ", subsequent_indent=" " * 6)
+    return "\n".join(lines).replace("| ", "|")
 
 
 def _width() -> int:

@@ -54,7 +54,7 @@ def miniature_held_out() -> list[str]:
 def read_corpus(
     data: Path, held_out_file: Path | None, tokenizer_folder: Path, max_length: int
 ) -> Corpus:
-    """Text files; without a held-out file a random 1 % of the sequences, at most 1,000, is."""
+    """Text files; without a held-out file a random 1% of the sequences, at most 1,000, is."""
     tokenizer = load_tokenizer(tokenizer_folder)
     train = tokenize_chunks(tokenizer, read_texts(data), max_length)
     if held_out_file is None:

@@ -152,7 +152,7 @@ def spread(sweep: Sweep, member: Member) -> str:
         "min": _shown(about.all.min),
         "max": _shown(about.all.max),
         "failed": f"{about.failed.count}/{about.failed.n}",
-        "95 % interval": show_wilson(about.failed),
+        "95% interval": show_wilson(about.failed),
     }
     return table(list(columns), [list(columns.values())])
 

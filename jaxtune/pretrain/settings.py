@@ -26,7 +26,7 @@ class PretrainConfig:
     tokenizer: Path | None = None
     """Folder with tokenizer files; not needed for the miniature."""
     held_out: Path | None = None
-    """Text file to validate on; without it, 1 % of the sequences (at most 1,000)."""
+    """Text file to validate on; without it, 1% of the sequences (at most 1,000)."""
     family: Literal[
         "bert",
         "roberta",
@@ -64,7 +64,7 @@ class PretrainConfig:
     warmup_steps: int = 100
     """Of each stage, and at most half of it."""
     mask_rate: float = 0.15
-    """Share of the words to predict: 80 % masked, 10 % replaced, 10 % kept."""
+    """Share of the words to predict: 80% masked, 10% replaced, 10% kept."""
     adam_b2: float = 0.99
     """Decay of the second moment."""
     weight_decay: float = 0.01

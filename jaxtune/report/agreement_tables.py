@@ -22,7 +22,7 @@ REPRESENTATIONS_NOTE = (
 VARIANCE_NOTE = (
     "Random effects over crossed seeds (ANOVA estimates, negative ones shown as 0)."
     " The rest is the interaction of the streams together with everything that no seed controls."
-    " The share has its 95 % interval (generalised, for normal effects): few seeds leave it wide."
+    " The share has its 95% interval (generalised, for normal effects): few seeds leave it wide."
     " p: F test of no effect."
 )
 

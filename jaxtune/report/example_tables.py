@@ -8,7 +8,7 @@ LUCK_NOTE = (
     "Trials that are equally good still differ on {num_dev} examples, for their mistakes fall on"
     " different ones: that much std comes from these examples, and another dev set would order the"
     " trials otherwise. What is left is the std that the accuracy would show on very many examples,"
-    " an estimate without bias before it is cut at 0, with its 95 % interval (Jordan 2023),"
+    " an estimate without bias before it is cut at 0, with its 95% interval (Jordan 2023),"
     " which takes eight trials."
 )
 NEW_EXAMPLES_NOTE = (

@@ -58,7 +58,7 @@ class Results:
 
     @cached_property
     def arms(self) -> pd.DataFrame:
-        """A row per arm: n, mean, std (ddof 1), order statistics, failures with 95 % interval.
+        """A row per arm: n, mean, std (ddof 1), order statistics, failures with 95% interval.
 
         With a first column `folder` where several tasks have arms of one name: scores of tasks have
         no mean.

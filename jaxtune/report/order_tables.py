@@ -39,7 +39,7 @@ def order_table(found: Findings) -> Table | None:
     note = NOTE.format(
         clear=CLEAR.format(margin=margin) if margin is not None else "",
         equal=EQUAL.format(margin=margin) if margin is not None else "",
-        level=f"{100 * float(level):.4g} %" if level else "",
+        level=f"{100 * float(level):.4g}%" if level else "",
         almost=ALMOST,
     )
     note += left_out(len(pairs))

@@ -172,10 +172,9 @@ def _cell(cell: str) -> str:
 
 def _breakable(text: str) -> str:
     """Names such as `learning_rate=2e-05` may be broken after a sign, and never within a word;
-    `95 %`, `p = 0.01`, `10,000` and `--until_decided` nowhere.
+    `p = 0.01`, `10,000` and `--until_decided` nowhere.
     """
-    text = re.sub(r"(?<=\d) %", "&nbsp;%", _text(text))
-    text = re.sub(r"\bp (=|≤|&lt;) (?=\d)", r"p&nbsp;\1&nbsp;", text)
+    text = re.sub(r"\bp (=|≤|&lt;) (?=\d)", r"p&nbsp;\1&nbsp;", _text(text))
     text = re.sub(rf"{_FLAG}|{_SIGN}", _whole_or_broken, text)
     return re.sub(_SHORT_NAME, r'<span class="name">\g<0></span>', text)
 

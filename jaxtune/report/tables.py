@@ -35,7 +35,7 @@ ARM_COLUMNS = (
 )
 ARMS_NOTE = (
     "Final {metric} on the dev set ({direction} is better).{failed}"
-    " Other 95 % intervals: mean Student's t, std Bonett, median order statistics; the std has ddof"
+    " Other 95% intervals: mean Student's t, std Bonett, median order statistics; the std has ddof"
     " 1 and failed trials in it. For a recipe that fails now and then those of mean and std are too"
     " narrow."
     " Best of {budget}: expected best score of as many seeds, or the best of all where there are no"
@@ -45,7 +45,7 @@ PEAK_NOTE = (
     " Peak learning rate: the effective one, that of corrected Adam with the same updates; below it"
     " how it lies to the one that was set."
 )
-FAILED_NOTE = " Failed: {meaning}{marked}; below it Wilson's 95 % interval of the rate."
+FAILED_NOTE = " Failed: {meaning}{marked}; below it Wilson's 95% interval of the rate."
 FLOOR_NOTE = " The best constant prediction scores {trivial}."
 DEV_NOTE = (
     "One standard error of a dev set of {num_dev} examples is {error}: differences of that size may"
@@ -135,7 +135,7 @@ def _failed_note(found: Findings) -> str:
     rows = [row for source in found.sources for row in source.rows]
     marked = any(row.get("marked_failed") is not None for row in rows)
     if found.trivial is None:
-        return " Failed: marked as failed, or without a score; below it Wilson's 95 % interval."
+        return " Failed: marked as failed, or without a score; below it Wilson's 95% interval."
     floor = FLOOR_NOTE.format(trivial=score(found.trivial, found))
     return floor + FAILED_NOTE.format(meaning=MEANING, marked=", or marked so" if marked else "")
 
@@ -219,7 +219,7 @@ def least(*tests: Corrected) -> float:
 
 
 def _levels(pairs: Iterable[Comparison]) -> str:
-    """Of all intervals, such as `95 % to 97.5 %`."""
+    """Of all intervals, such as `95% to 97.5%`."""
     levels = {c.level for p in pairs for c in (p.failures, p.spread, p.location)}
     low, high = show_level(1 - max(levels)), show_level(1 - min(levels))
     return low if low == high else f"{low} to {high}"

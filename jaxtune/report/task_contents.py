@@ -33,7 +33,7 @@ RECIPES_NOTE = (
     "Mean score and failed trials of every recipe on every task. Ranks are means over tasks, 1 is"
     " the best: by the failure rate and by the mean. IQM: interquartile mean of all trials, every"
     " task with the same weight, on a scale where 0 is the task's best constant prediction and 1 no"
-    " error, with a 95 % interval by bootstrap within tasks (Agarwal et al. 2021), of recipes that"
+    " error, with a 95% interval by bootstrap within tasks (Agarwal et al. 2021), of recipes that"
     " were run on all tasks with eight trials or more."
 )
 PAIRS_NOTE = (
@@ -80,7 +80,7 @@ def _over_tasks(found: ManyFindings) -> Iterator[Section]:
 
 
 def _profiles_note(drawn: int, number: int) -> str:
-    bands = ", with 95 % bands by bootstrap within tasks" if drawn <= MOST_BANDS else ""
+    bands = ", with 95% bands by bootstrap within tasks" if drawn <= MOST_BANDS else ""
     rest = f" Curves are drawn for {drawn} of {number} recipes, the first with an IQM."
     return PROFILES_NOTE.format(bands=bands, left_out=rest if drawn < number else "")
 

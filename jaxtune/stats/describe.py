@@ -23,7 +23,7 @@ from jaxtune.storage.trial_rows import vouches
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One arm's trials: scores, and failures with a 95 % Wilson interval; the std has ddof 1.
+    """One arm's trials: scores, and failures with a 95% Wilson interval; the std has ddof 1.
 
     Every finished trial counts, failed and diverged ones too, as `Arm` counts it. The std of a
     single trial is null.

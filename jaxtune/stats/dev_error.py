@@ -16,7 +16,7 @@ from jaxtune.stats.arms import Arm
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.new_examples import resampled_scores
 
-# A std of so many resamples is itself known to 2 %.
+# A std of so many resamples is itself known to 2%.
 NUM_RESAMPLES = 1000
 # Of more examples so many are drawn, which keeps QQP's 40,430 to seconds: a standard error falls
 # with the root of the number of examples, and so is that of all of them known.

@@ -63,7 +63,7 @@ def fails_less(failed: int, n: int, other_failed: int, other_n: int) -> float:
     """Chance that one arm's failure rate lies below the other's, given how many trials failed.
 
     Rates are taken to be anything between 0 and 1 alike before trials are seen (uniform priors), so
-    that each has a Beta posterior; between them this sum is exact. It is no test: where it is 95 %,
+    that each has a Beta posterior; between them this sum is exact. It is no test: where it is 95%,
     one in twenty such statements is wrong.
 
     Source: Gelman et al., Bayesian Data Analysis, 3rd ed., 2.4; the sum by Evan Miller.

@@ -98,7 +98,7 @@ def cannot_have_interval(*samples: Scores) -> str:
 def mean_interval(scores: Scores, confidence: float = CONFIDENCE) -> Estimate:
     """The mean, with Student's t interval.
 
-    At 8 normal scores it holds what it says, where a bootstrap (BCa) that says 95 % holds 88.
+    At 8 normal scores it holds what it says, where a bootstrap (BCa) that says 95% holds 88.
     """
     value, reason = float(scores.mean()), cannot_have_interval(scores)
     if reason:
@@ -126,7 +126,7 @@ def std_interval(scores: Scores, confidence: float = CONFIDENCE) -> Estimate:
 
 
 def normal_quantile(confidence: float) -> float:
-    """Two-sided: 1.96 for 95 %."""
+    """Two-sided: 1.96 for 95%."""
     return float(stats.norm.ppf(0.5 + confidence / 2))
 
 

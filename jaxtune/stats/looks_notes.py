@@ -14,7 +14,7 @@ LOOKS_COUNTED = (
     "Seeds were added while no arm was shown to be more stable than all others, with looks at"
     " numbers of seeds that were fixed beforehand. Every p counts {times:.3g} times for that, so"
     " that the verdict at such a look is as sure as at a single one. But where one stops early, the"
-    " difference is on average shown larger than it is, and the arms' own 95 % intervals hold in as"
+    " difference is on average shown larger than it is, and the arms' own 95% intervals hold in as"
     f" few as {STOPPED_EARLY} of 100 cases."
 )
 

@@ -17,7 +17,7 @@ from jaxtune.core.entities import Sentences, count_entities
 from jaxtune.core.metrics import evaluate, predict
 from jaxtune.stats.intervals import CONFIDENCE, Estimate, Scores, cannot_have_interval, std_interval
 
-# A std of so many resamples is itself known to 2 %.
+# A std of so many resamples is itself known to 2%.
 NUM_RESAMPLES = 1000
 # Metrics that are no counts of answers are computed resample by resample: fewer of them.
 MOST_EVALUATIONS, FEWEST_RESAMPLES = 20_000, 200

@@ -55,7 +55,7 @@ def _fails_less(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
         return
     better, worse = (one, other) if chance >= 0.5 else (other, one)
     chance = max(chance, 1 - chance)
-    shown = "more than 99.9 %" if chance > SURE else f"{100 * chance:.3g} %"
+    shown = "more than 99.9%" if chance > SURE else f"{100 * chance:.3g}%"
     yield (
         f"The chance that [{better.name}] fails less often than [{worse.name}] is {shown}, if"
         " nothing was known of either before (Beta posteriors of uniform priors)."

@@ -79,7 +79,7 @@ def likely_rates(count: int, n: int) -> Rates:
     the chance of finding a difference when the rate is as uncertain as it is (O'Hagan, Stevens and
     Campbell 2005, Pharmaceutical Statistics 4, 187-201). The rate seen would promise too much: no
     failure in 16 trials is no rate of 0, and what 128 seeds find 9 times in 10 above 0 they find 4
-    times in 10 above 5 %.
+    times in 10 above 5%.
     """
     at = (np.arange(NUM_RATES) + 0.5) / NUM_RATES
     return np.asarray(stats.beta.ppf(at, count + 1, n - count + 1))

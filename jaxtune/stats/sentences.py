@@ -56,7 +56,7 @@ def one_arm(arm: Arm) -> Sentences:
     """Nothing to compare."""
     how_sure = (
         f"{count(arm.failed)} failed, which leaves a failure rate of"
-        f" {show_wilson(share(arm.failed))} possible (95 % interval)."
+        f" {show_wilson(share(arm.failed))} possible (95% interval)."
     )
     return (
         f"There is one arm, [{arm.name}], and nothing to compare it with.",

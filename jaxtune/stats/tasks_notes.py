@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from jaxtune.stats.compare import ALPHA
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin
+from jaxtune.stats.unseen import hangs_on_over_tasks
 from jaxtune.stats.wording import enumerate_words, few_names, number, show_p
 
 
@@ -117,9 +118,12 @@ def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
     but = f", though not on {enumerate_words(list(lower))}" if lower else ""
     if lower and len(pairs) > 1:
         but = f", though not than every one of them on {enumerate_words(list(lower))}"
+    nearest = min(pairs, key=lambda pair: abs(pair.location_gap or 0.0))
+    both = [(tasks[task][better], tasks[task][nearest.by_mean[1]]) for task in nearest.tasks]
     return (
         f"[{better}] scores better than {few_names(behind)} over tasks"
-        f" ({show_p(_p(surest), surest.location.at_most)}){but}."
+        f" ({show_p(_p(surest), surest.location.at_most)}){but}"
+        f"{hangs_on_over_tasks(better, both)}."
     )
 
 

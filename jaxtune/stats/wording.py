@@ -163,7 +163,7 @@ def _formatted(value: float, form: str) -> str:
 
 
 def show_estimate(found: Estimate, form: str = "{:.3f}", unit: str = "") -> str:
-    """In a sentence, such as `78 points (95 % interval 58 to 89)`; or why there is no interval."""
+    """In a sentence, such as `78 points (95% interval 58 to 89)`; or why there is no interval."""
     value, interval = in_parts(found, form, unit)
     if found.value is None:
         return f"unknown ({found.reason})"
@@ -173,13 +173,13 @@ def show_estimate(found: Estimate, form: str = "{:.3f}", unit: str = "") -> str:
 
 
 def show_level(confidence: float) -> str:
-    """A confidence in percent, such as `95 %` and `99.7 %`."""
-    return f"{100 * confidence:.4g} %"
+    """A confidence in percent, such as `95%` and `99.7%`."""
+    return f"{100 * confidence:.4g}%"
 
 
 def show_share(part: Share) -> str:
-    """In a sentence, such as `12 of 16 failed (95 % interval 51% to 90%)`."""
-    return f"{part.count} of {part.n} failed (95 % interval {show_wilson(part)})"
+    """In a sentence, such as `12 of 16 failed (95% interval 51% to 90%)`."""
+    return f"{part.count} of {part.n} failed (95% interval {show_wilson(part)})"
 
 
 def show_wilson(part: Share) -> str:

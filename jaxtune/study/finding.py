@@ -114,12 +114,12 @@ def show(estimate: Estimate, digits: int = 3) -> str:
     value = f"{estimate.value:.{digits}f}"
     if estimate.low is None or estimate.high is None:
         return f"{value} (no interval: {estimate.reason})"
-    return f"{value} (95 % interval {estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+    return f"{value} (95% interval {estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
 def show_share(part: Share) -> str:
-    """Such as `12 of 16 failed (95 % interval 51% to 90%)`."""
-    interval = f"95 % interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
+    """Such as `12 of 16 failed (95% interval 51% to 90%)`."""
+    interval = f"95% interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
     return f"{part.count} of {part.n} failed ({interval})"
 
 

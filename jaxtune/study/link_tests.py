@@ -56,7 +56,7 @@ class Gap(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Such as `9 of 90 against 40 of 90 failed, -34 points (95 % interval ...; p ...)`."""
+        """Such as `9 of 90 against 40 of 90 failed, -34 points (95% interval ...; p ...)`."""
         return gap_words(self.one, self.other, self.difference, self.test, self.p) + self.turned
 
 

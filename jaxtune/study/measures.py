@@ -117,13 +117,13 @@ def arm_words(arms: dict[str, dict[str, Any]]) -> str:
 def gap_words(
     one: Share, other: Share, difference: Estimate, test: Outcome, p: float | None
 ) -> str:
-    """Such as `9 of 12 against 0 of 12 failed, +75 points (95 % interval 39 to 91; ...)`, with the
+    """Such as `9 of 12 against 0 of 12 failed, +75 points (95% interval 39 to 91; ...)`, with the
     p-value that counts: of the test, or after correction.
     """
     value, low, high = np.array(difference[:3], float) * 100
     return (
         f"{one.count} of {one.n} against {other.count} of {other.n} failed, {value:+.0f} points"
-        f" (95 % interval {low:.0f} to {high:.0f}; {test.test}, {show_p(p)})"
+        f" (95% interval {low:.0f} to {high:.0f}; {test.test}, {show_p(p)})"
     )
 
 
@@ -144,7 +144,7 @@ class FailureGap(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Such as `9 of 12 against 0 of 12 failed, +75 points (95 % interval 39 to 91; ...)`."""
+        """Such as `9 of 12 against 0 of 12 failed, +75 points (95% interval 39 to 91; ...)`."""
         return gap_words(self.one, self.other, self.difference, self.test, self.test.p)
 
 

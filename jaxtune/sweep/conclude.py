@@ -65,7 +65,7 @@ def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:
     rows = [row for row in read_rows(out) if row["trial"] < num_trials]
     failed = share(np.array([bool(row["failed"]) for row in rows]))
     # Recipes that fail in half of their trials fail in 4 of 4 in 6 of 100 cases, and there the low
-    # end of Wilson's 95 % interval is 51 %; that of the exact one asks for 6 (1.6 of 100).
+    # end of Wilson's 95% interval is 51%; that of the exact one asks for 6 (1.6 of 100).
     nothing_learnt = failed.count == failed.n and failed.exact_low > MOST
     return nothing_learnt or _verdict(rows, config).decided
 

@@ -139,7 +139,7 @@ def _general_remarks(found: Sequence[Outlook]) -> list[str]:
         )
     lines.append(
         "All figures are of one device. The model: a kernel takes the longest of its products at"
-        " 80 % of the device's peak rate, its bytes at 90 % of its bandwidth, and a"
+        " 80% of the device's peak rate, its bytes at 90% of its bandwidth, and a"
         " microsecond; compiling and the host cost nothing. Memory and kernels are the compiler's"
         " own figures."
     )
@@ -156,7 +156,7 @@ def _misfit(name: str, device: Accelerator, size: Size) -> str:
             " values again for want of memory; that counts as not fitting."
         )
     return (
-        f"{name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90 % of the"
+        f"{name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90% of the"
         f" {device.jax_memory / GIB:.0f} that JAX has."
     )
 

@@ -93,7 +93,7 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """The table at the end of a sweep, a row per arm."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("arm")
-    for name in ("n", "mean", "std", "min", "max", "failed", "95 % interval"):
+    for name in ("n", "mean", "std", "min", "max", "failed", "95% interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for arm, summary in summaries.items():
         scores = ("mean", "std", "min", "max")

@@ -24,7 +24,7 @@ def latest_share(
 
     With a decay d it is (1-d) / (1-d^t), so that s_t = sum d^(t-i) w_i / sum d^(t-i) over i = 1 ..
     t: an exponential moving average that starts from 0 and is corrected as Adam's moments are. One
-    that starts from the weights before training would still be d^t of them: 63 % after the 468
+    that starts from the weights before training would still be d^t of them: 63% after the 468
     steps that RTE takes, at 0.999. As d nears 1 this is the mean of all w (Polyak and Juditsky,
     1992).
 

@@ -59,7 +59,7 @@ def test_the_factor_is_the_study_s(b2, expected):
     ],
 )
 def test_peaks_of_the_study_s_settings(num_steps, multiple):
-    """Batch 16, 10 % warm-up, no correction: how far the peak lies above what was set."""
+    """Batch 16, 10% warm-up, no correction: how far the peak lies above what was set."""
     top = peak(BERT, num_steps)
     assert top.multiple == pytest.approx(multiple, abs=0.05)
     assert top.rate == pytest.approx(top.multiple * 2e-5)

@@ -96,7 +96,7 @@ def test_a_fresh_model_is_about_uniform(corpus):
 
 
 def test_masking_shares(corpus, monkeypatch):
-    """15 % of the words are predicted; of these 80 % are hidden, 10 % replaced; special tokens and
+    """15% of the words are predicted; of these 80% are hidden, 10% replaced; special tokens and
     padding never.
     """
     seen = {}

@@ -18,7 +18,7 @@ from jaxtune.report.page import _breakable
         ("wd0.01.bs32", '<span class="name">wd0.01.<wbr>bs32</span>'),
         ("10,000 and 1,234,567", "10,000 and 1,234,567"),
         ("a,b 1,2", '<span class="name">a,<wbr>b</span> <span class="name">1,<wbr>2</span>'),
-        ("(97.5 % interval)", "(97.5&nbsp;% interval)"),
+        ("(97.5% interval)", "(97.5% interval)"),
         ("p = 0.00038, p < 0.0001", "p&nbsp;=&nbsp;0.00038, p&nbsp;&lt;&nbsp;0.0001"),
         ("p ≤ 0.0002", "p&nbsp;≤&nbsp;0.0002"),
         ("step = 3", "step = 3"),

@@ -346,7 +346,7 @@ def test_dominance_and_the_chance_to_fail_less_are_one_line_each():
     assert (
         "Every trial of [B] scores better than every trial of [A], as those of two equal" in found
     )
-    assert "The chance that [B] fails less often than [A] is 99.5 %, if nothing was known" in found
+    assert "The chance that [B] fails less often than [A] is 99.5%, if nothing was known" in found
     rng = np.random.default_rng(1)
     high, low = rng.normal(0.74, 0.02, 24), rng.normal(0.70, 0.02, 24)
     found = str(jaxtune.compare({"low": low, "high": high}))

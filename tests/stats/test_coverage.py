@@ -1,4 +1,4 @@
-"""What 95 % and p < 0.05 are worth, by exact sums where there are finitely many outcomes and by
+"""What 95% and p < 0.05 are worth, by exact sums where there are finitely many outcomes and by
 simulation elsewhere.
 
 Simulated shares are held against bounds that a right method misses less than once in a thousand
@@ -50,7 +50,7 @@ def covered(draw, interval, n, truth, repeats=800):
 @pytest.mark.parametrize(
     ("draw", "interval", "n", "holds"),
     [
-        # What docs/verdict.md says that 95 % intervals hold.
+        # What docs/verdict.md says that 95% intervals hold.
         (normal, mean_interval, 8, 0.95),
         (normal, mean_interval, 16, 0.95),
         (normal, mean_interval, 32, 0.95),

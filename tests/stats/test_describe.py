@@ -33,7 +33,7 @@ def test_summary_of_known_numbers():
 
 
 def test_wilson_interval_of_4_in_25():
-    """Known answer: 4/25 has the 95 % Wilson interval [0.064, 0.347]."""
+    """Known answer: 4/25 has the 95% Wilson interval [0.064, 0.347]."""
     summary = summarise(rows([0.5] * 4 + [0.9] * 21))
     assert summary["failed_low"] == pytest.approx(0.064, abs=5e-4)
     assert summary["failed_high"] == pytest.approx(0.347, abs=5e-4)

@@ -12,7 +12,7 @@ from jaxtune.core.metrics import METRICS, evaluate
 from jaxtune.stats.arms import make_arms
 from jaxtune.stats.dev_error import bootstrapped, dev_standard_error
 
-# A std of 1,000 resamples has an error of 1 / sqrt(2,000), 2.2 %.
+# A std of 1,000 resamples has an error of 1 / sqrt(2,000), 2.2%.
 CLOSE = pytest.approx
 
 
@@ -172,7 +172,7 @@ def test_no_mistake_is_no_error_of_zero():
 
 
 def test_an_accuracy_has_its_formula():
-    """Known answer: 277 examples at 70 % leave 2.75 points."""
+    """Known answer: 277 examples at 70% leave 2.75 points."""
     (arm,) = make_arms({"all": made_up_rows([0.65, 0.75])})
     assert dev_standard_error(arm, 277).value == pytest.approx(0.0275, abs=5e-5)
     assert "size of the dev set is not known" in dev_standard_error(arm, None).reason

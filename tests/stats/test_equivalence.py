@@ -91,7 +91,7 @@ def test_the_chance_to_fail_less_is_that_of_draws_from_both_posteriors(failed, n
 
 
 def test_it_is_calibrated_where_all_rates_are_alike_beforehand():
-    """Of statements made with 80 to 90 %, 80 to 90 % are right."""
+    """Of statements made with 80 to 90%, 80 to 90% are right."""
     rng = np.random.default_rng(2)
     rates = rng.random((20_000, 2))
     counts = rng.binomial(16, rates)

@@ -43,7 +43,7 @@ def test_equal_arms_are_rarely_called_different_in_many_sweeps(draw, n, arms):
 
 
 def worse_named(repeats):
-    """45 % and 20 % of 32 trials fail: how often the verdict names which arm."""
+    """45% and 20% of 32 trials fail: how often the verdict names which arm."""
     rng, named = np.random.default_rng(1), {"worse": 0, "better": 0}
     for number in range(repeats):
         worse, better = (
@@ -71,7 +71,7 @@ def test_an_arm_that_fails_more_is_not_named_in_many_sweeps():
 
 @pytest.mark.storm
 def test_two_tests_find_more_than_three():
-    """30 % against no failures, 16 seeds: what location in the correction would cost."""
+    """30% against no failures, 16 seeds: what location in the correction would cost."""
     power = [power_of_failures(0.3, 0.0, 16, 0.05 / tests) for tests in (2, 3)]
     assert power == pytest.approx([0.55, 0.34], abs=0.02)
 
@@ -114,7 +114,7 @@ def test_counted_looks_are_rarely_wrong_in_many_sweeps(rate, looks):
 
 @pytest.mark.storm
 def test_clear_differences_are_decided_at_the_first_look():
-    """Failures of the quickstart: 88 % against 3 %."""
+    """Failures of the quickstart: 88% against 3%."""
     stops = stops_at((0.88, 0.03), 200, FIXED[0], counted=True)
     assert {winner for _, winner in stops} == {1}
     assert sum(n == FIXED[0][0] for n, _ in stops) >= 190
@@ -129,5 +129,5 @@ def test_the_docs_have_the_figures_of_the_sentences():
 @pytest.mark.storm
 @pytest.mark.parametrize(("values", "n"), [((2, 2), 16), ((3, 2), 32)])
 def test_cells_and_settings_of_a_grid_are_rarely_called_different(values, n):
-    """Two families of tests, each of 5 %, which are cautious enough for 5 % together."""
+    """Two families of tests, each of 5%, which are cautious enough for 5% together."""
     assert of_grids(values, n, 200)[-1] <= 0.104

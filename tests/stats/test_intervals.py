@@ -114,7 +114,7 @@ def test_the_std_has_bonetts_interval():
 
 
 def test_the_median_lies_between_two_of_the_scores():
-    """Of ten, the second and the ninth: 97.9 %, and the third and eighth would hold 89 %."""
+    """Of ten, the second and the ninth: 97.9%, and the third and eighth would hold 89%."""
     found = quantile_interval(SAMPLE, 0.5)
     assert (found.low, found.high) == (0.69, 0.75)
 

@@ -126,7 +126,7 @@ def test_an_effect_that_turns_round_is_an_interaction():
 
 
 def test_equal_effects_are_rarely_called_an_interaction():
-    """Failure rates of 60 and 30 % in each of three strata; 0.05 and three standard errors."""
+    """Failure rates of 60 and 30% in each of three strata; 0.05 and three standard errors."""
     rng, found = np.random.default_rng(5), []
     for seed in range(300):
         strata = [(rng.random(12) < 0.6, rng.random(12) < 0.3) for _ in range(3)]

@@ -50,7 +50,7 @@ def test_the_smallest_findable_failure_rate_is_found_8_times_in_10():
 
 
 def test_no_failure_seen_is_no_rate_of_0():
-    """What 128 seeds find above a rate of 0 they find in 36 of 100 cases above 5 %."""
+    """What 128 seeds find above a rate of 0 they find in 36 of 100 cases above 5%."""
     assert np.mean(likely_rates(0, 16)) == pytest.approx(1 / 18, abs=0.001)  # Laplace 1774
     naive, found = (smallest_failures(r, 128, 0.025) for r in (at(0.0), likely_rates(0, 16)))
     assert power_of_failures(at(0.05), at(0.05 + naive), 128, 0.025) == pytest.approx(
@@ -60,7 +60,7 @@ def test_no_failure_seen_is_no_rate_of_0():
 
 
 def test_where_both_mostly_fail_fewer_failures_are_found():
-    """13 and 14 of 16: there is no room above, and 32 seeds tell 81 % from 40 %."""
+    """13 and 14 of 16: there is no room above, and 32 seeds tell 81% from 40%."""
     good = list(RNG.normal(0.8, 0.02, 16))
     arms = [made_up_arm([0.5] * k + good[k:], f"{k}") for k in (13, 14)]
     found = {way.seeds: way.failures for way in findable(*arms, 0.025, paired=False)}

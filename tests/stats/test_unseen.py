@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from made_up import made_up_arm
-from rare_failures import of_equal_means
+from rare_failures import of_equal_means, over_three_tasks
 
-from jaxtune.stats.unseen import hangs_on
+from jaxtune.stats.tasks_words import judge_tasks
+from jaxtune.stats.unseen import hangs_on, hangs_on_over_tasks
 from jaxtune.stats.verdict import judge
 
 
@@ -24,7 +25,7 @@ def test_it_is_said_how_often_the_better_arm_would_have_to_fail():
     assert "use" not in found.next_step
     assert hangs_on(arms[1], 0.01) == unless
     assert hangs_on(arms[1], 0.035) == unless.replace("5%", "18%")
-    assert hangs_on(arms[1], 0.04) == ""  # Wilson's interval of 0 of 16 ends at 19.4 %
+    assert hangs_on(arms[1], 0.04) == ""  # Wilson's interval of 0 of 16 ends at 19.4%
 
 
 @pytest.mark.parametrize("n", [8, 16])
@@ -74,3 +75,24 @@ def test_equal_means_are_rarely_told_apart_plainly():
     assert said.higher > 0.1
     assert said.plainly <= 0.1
     assert said.use <= 0.1
+
+
+def test_over_tasks_it_is_asked_of_all_trials_together():
+    """0.70 against 0.69 on three tasks, above a floor of 0.5: 5 of 100 failures on each."""
+    pair = {
+        name: made_up_arm(about(mean), name, trivial=0.5)
+        for name, mean in (("A", 0.69), ("B", 0.7))
+    }
+    notes = judge_tasks({task: pair for task in ("x", "y", "z")}).notes
+    (note,) = [note for note in notes if note.startswith("[B] scores better than [A] over tasks")]
+    assert note.endswith("), unless [B] fails in 5% or more, which 48 trials do not exclude.")
+    known = (pair["B"], pair["A"])
+    assert hangs_on_over_tasks("B", [known] * 12) == ""  # Wilson's interval of 0 of 192 ends at 2%
+    without = dataclasses.replace(pair["B"], trivial=None)
+    assert hangs_on_over_tasks("B", [known, (without, pair["A"])]) == ""
+
+
+def test_equal_means_over_tasks_are_rarely_told_apart_plainly():
+    higher, plainly = over_three_tasks(0.05, 8, 10)
+    assert higher > 0.1
+    assert plainly <= 0.1

@@ -36,7 +36,7 @@ def test_the_arm_that_fails_less_is_more_stable_though_its_std_is_larger():
         "Two equal recipes would differ this much in fewer than 1 of 10,000 such sweeps (Boschloo's"
         " exact test, p < 0.0001 after Holm over 2 tests); "
     )
-    assert "higher by 78 points (97.5 % interval 54 to 90)" in found.how_sure
+    assert "higher by 78 points (97.5% interval 54 to 90)" in found.how_sure
     assert found.next_step.startswith("Use bias_correction=true; of 5 seeds, expect the best")
     # One note for one fact: the failures, that they are alike, and the std that this makes small.
     about = [note for note in found.notes if "[off] mixes" in note or "std of [off]" in note]
@@ -75,7 +75,7 @@ def test_equal_failures_and_smaller_spread():
     found = judge([wide, narrow])
     assert found.leaders == ("narrow",)
     assert "its scores vary less (std 0.010 against 0.060)" in found.more_stable
-    assert "the std of [wide] is larger by a factor of 6 (97.5 % interval" in found.how_sure
+    assert "the std of [wide] is larger by a factor of 6 (97.5% interval" in found.how_sure
 
 
 def test_an_arm_that_does_not_vary_has_no_factor():
@@ -119,12 +119,12 @@ def test_no_difference_is_not_called_equal():
     assert "a failure rate of [a] from 24 points below to 24 points above that of [b]" in (
         found.how_sure
     )
-    assert "(97.5 % intervals)" in found.how_sure
+    assert "(97.5% intervals)" in found.how_sure
     # A test that was rejected is held to another level than the one that was not; here the smaller
     # std is no win.
     alike = judge([arm("a", [*[0.5] * 13, 0.61, 0.62, 0.63]), arm("b", [0.5] * 8 + [0.9] * 8)])
     assert alike.leaders == ()
-    assert "(95 % and 97.5 % intervals)" in alike.how_sure
+    assert "(95% and 97.5% intervals)" in alike.how_sure
     assert "32 seeds per arm find a failure rate 30 points higher or a std" in found.next_step
     assert "128 seeds per arm find a failure rate 12 points higher or a std" in found.next_step
     assert "No difference in the mean was shown" in found.text
@@ -192,8 +192,8 @@ def test_a_winner_whose_seeds_scatter_is_told_so():
 
 
 def test_an_arm_that_still_fails_is_started_more_than_once():
-    """2 of 32 failures leave a rate of 20 % possible: of five trials all but never all fail; 30 of
-    32 leave 98 %.
+    """2 of 32 failures leave a rate of 20% possible: of five trials all but never all fail; 30 of
+    32 leave 98%.
     """
     often = arm("often", [0.5] * 24 + [*normal(0.8, 0.02, 8)])
     found = judge([often, arm("seldom", [0.5] * 2 + [*normal(0.8, 0.02, 30)])])
@@ -495,7 +495,7 @@ def test_looks_count_every_p():
     assert looked.effects.failures.high > pair.effects.failures.high
     (note,) = [n for n in one_of_four.notes if "Every p counts 4 times" in n]
     assert "the verdict at such a look is as sure as at a single one" in note
-    assert "the arms' own 95 % intervals hold in as few as 83 to 90 of 100 cases" in note
+    assert "the arms' own 95% intervals hold in as few as 83 to 90 of 100 cases" in note
     assert note not in once.notes
     assert one_of_four.next_step.startswith(
         "Go on to the sweep's next look; after its last one run"

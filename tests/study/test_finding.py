@@ -86,5 +86,5 @@ def test_failures_of_two_groups():
     assert failure_gap(other, one).fails_more is False
     assert failure_gap(one, one).fails_more is None
     assert gap.difference.value == 1
-    assert gap.words.startswith("9 of 9 against 0 of 8 failed, +100 points (95 % interval ")
+    assert gap.words.startswith("9 of 9 against 0 of 8 failed, +100 points (95% interval ")
     assert gap.words.endswith("; Boschloo's exact test, p < 0.0001)")

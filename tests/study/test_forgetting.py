@@ -140,7 +140,7 @@ def test_of_many_trials_it_says_the_middle_and_the_ends():
     many = [LOST._replace(trial=i, moved=0.01 * (i + 1)) for i in range(6)]
     finding = judge([*many, SUCCEEDED], np.log(2))
     assert finding.claims[0].found == (
-        "failed 900.0 (900.0 to 900.0, median and range of 6); successful 12.0 (95 % interval 11.0"
+        "failed 900.0 (900.0 to 900.0, median and range of 6); successful 12.0 (95% interval 11.0"
         " to 13.0)"
     )
     assert finding.here.startswith("Median perplexity: failed 900.0; successful 12.0; pre-trained")

@@ -79,7 +79,7 @@ def alone(encoder, pretrained, text):
 
 
 def test_the_hidden_words(table, text, tokenizer):
-    """15 % of all words exactly, shown as [MASK], never a special token; the rest of the text as it
+    """15% of all words exactly, shown as [MASK], never a special token; the rest of the text as it
     is.
     """
     words = maskable_words(tokenizer)

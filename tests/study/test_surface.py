@@ -185,7 +185,7 @@ def test_barriers_with_known_answers():
     assert high.relative == pytest.approx(1.0, abs=0.01)
     assert not barrier(line_of(0.7, 0.6, 0.5, 0.3, 0.2)).stands  # downhill all the way
     assert barrier(line_of(0.7, 0.69, 0.68, 0.3, 0.2)).plateau == 0.75
-    assert barrier(line_of(0.7, 0.69, 0.68, 0.67, 0.7)).plateau == 1  # never 5 % lower
+    assert barrier(line_of(0.7, 0.69, 0.68, 0.67, 0.7)).plateau == 1  # never 5% lower
     assert not barrier(line_of(0.7, 0.71, 0.5, 0.3, 0.2)).stands  # too low to be called one
     assert not barrier(line_of(0.7, 0.8, 0.5, 0.3, 0.2, spread=3)).stands  # noise
 

@@ -1,4 +1,4 @@
-"""What Wilson's 95 % interval of the arm that fails more holds where --until_decided stopped before
+"""What Wilson's 95% interval of the arm that fails more holds where --until_decided stopped before
 its last look (jaxtune/stats/looks_notes.py, docs/verdict.md).
 
     PYTHONPATH=. python tests/support/early_stops.py

@@ -55,7 +55,7 @@ def test_the_table_is_readable_at_80_columns(tiny, capsys, monkeypatch):
     assert "a100_40gb: seeds an hour by the model, by trials at once: 1: " in text
     assert "9 trials at once would run only because XLA computes 1,234 values again" in text
     assert "v5e: give a smaller batch_size or max_length, --remat, or" in text
-    assert "v5e: 1 trial would take 9.7 GiB, more than 90 % of the 16 that JAX has." in text
+    assert "v5e: 1 trial would take 9.7 GiB, more than 90% of the 16 that JAX has." in text
     assert "float32 costs: " in text
     assert "a100_40gb 16, v5e 6; give --precision bfloat16." in text
     assert "XLA_PYTHON_CLIENT_MEM_FRACTION" in text

@@ -174,7 +174,7 @@ def sentence(rng: Generator) -> Sentence:
 
 
 def flip(rng: Generator, grammatical: Sentence) -> Sentence:
-    """Gives one agreeing word the other number: the main verb in at least 60 % of draws."""
+    """Gives one agreeing word the other number: the main verb in at least 60% of draws."""
     site = grammatical.main_site
     if grammatical.other_sites and rng.random() >= 0.6:
         site = _any_of(rng, tuple(grammatical.other_sites))

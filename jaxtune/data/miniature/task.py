@@ -8,7 +8,7 @@ DEV_EXAMPLES, DEV_SEED = 300, 8
 
 
 def read_miniature() -> Dataset:
-    """1,000 training and 300 dev sentences, 60 % of them acceptable; the same every time."""
+    """1,000 training and 300 dev sentences, 60% of them acceptable; the same every time."""
     labels = ("unacceptable", "acceptable")
     task = Task(
         name="miniature",

@@ -77,7 +77,7 @@ def _peaks(trials: pd.DataFrame) -> Figure:
         axes.set(ylim=(-0.03, 1.03))
     log_rate_axis(left, "peak learning rate as set")
     log_rate_axis(right, "highest effective learning rate")
-    left.set_ylabel("share of failed trials\n(95 % Wilson interval)")
+    left.set_ylabel("share of failed trials\n(95% Wilson interval)")
     return legend_below(figure, left.get_legend_handles_labels()[0])
 
 

@@ -288,7 +288,7 @@ def _perplexities(group: Sequence[Measured]) -> str:
     words = []
     for one in group:
         value, low, high = (None if end is None else _short(end) for end in one.fine_tuned[:3])
-        words.append(f"{value} (95 % interval {low} to {high})" if low else str(value))
+        words.append(f"{value} (95% interval {low} to {high})" if low else str(value))
     return ", ".join(words)
 
 

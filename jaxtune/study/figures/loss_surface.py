@@ -290,7 +290,7 @@ def _outside(paths: pd.DataFrame) -> dict[str, float]:
 def _rise(height: Estimate) -> str:
     if height.value is None or height.low is None or height.high is None:
         return f"without an interval, {height.reason}"
-    interval = f"95 % interval {height.low:+.3f} to {height.high:+.3f}"
+    interval = f"95% interval {height.low:+.3f} to {height.high:+.3f}"
     return f"{height.value:+.3f} nats ({interval})"
 
 

@@ -58,7 +58,7 @@ def run(study: Study) -> Finding:
 
 
 def _words(part: Share) -> str:
-    interval = f"95 % interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
+    interval = f"95% interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
     return f"{part.count} of {part.n} ({interval})"
 
 
