@@ -87,14 +87,21 @@ def run_sweep(**settings: Any) -> "Results | None":
 def load_results(*outs: str | PathLike[str]) -> "Results":
     """What a sweep left in OUT, also one that still runs or was cut off; or several, side by side.
 
-    Raises UserError for a folder without a finished trial, or one whose files cannot be read.
+    Raises UserError for a folder without a finished trial, or one whose files cannot be read, and
+    for a copy or a part of another one that is given.
     """
+    if not outs:
+        raise UserError("No OUT is given; name one or more folders that sweeps have left.")
+    for out in outs:
+        if not isinstance(out, str | PathLike):
+            raise UserError(
+                f"load_results was given {out!r}, which is no path; give folders one by one:"
+                " load_results('a', 'b')."
+            )
     from pathlib import Path
 
     from jaxtune.report.notebook import Results
 
-    if not outs:
-        raise UserError("No OUT is given; name one or more folders that sweeps have left.")
     return Results([Path(out) for out in outs])
 
 

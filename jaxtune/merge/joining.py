@@ -12,7 +12,7 @@ from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_json
 from jaxtune.core.words import as_typed, listed, plural
-from jaxtune.merge.parts import PLACES, Finished, Part, joined, missing_trials, read_part
+from jaxtune.merge.parts import Finished, Part, joined, missing_trials, read_part
 from jaxtune.storage.manifest import differences
 from jaxtune.storage.paths import (
     CLASSES,
@@ -27,7 +27,7 @@ from jaxtune.storage.paths import (
 )
 from jaxtune.storage.results import further_sets
 from jaxtune.storage.tensorboard import run_path
-from jaxtune.storage.trial_rows import Row, files_of, respelled, rewrite_rows
+from jaxtune.storage.trial_rows import PLACES, Row, files_of, respelled, rewrite_rows
 from jaxtune.sweep.conclude import conclude
 
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.config.parse import Settings, from_settings
 from jaxtune.config.trials import make_trials
 from jaxtune.core.entities import same_lengths
@@ -24,14 +23,10 @@ from jaxtune.storage.results import (
     read_sentences,
 )
 from jaxtune.storage.same_config import config_changes
-from jaxtune.storage.trial_rows import OWN, SAVED, Row, check_rows
+from jaxtune.storage.trial_rows import Row, check_rows, result_of
 
-# Of a row: where its model and data lay, as its shard spelled that.
-PLACES = (*INPUT_FIELDS, "revision", "test_file", "more_dev_files")
 # Of a manifest: what is compared.
 FACTS = ("sha256", "packages", "jaxtune", "devices", "python")
-# In these a trial that ran twice may differ; parameters lie in files with the time in them.
-NOT_COMPARED = {*PLACES, "seconds", "group_size", OWN, SAVED}
 
 
 class Part(NamedTuple):
@@ -56,7 +51,7 @@ def read_part(out: Path) -> Part:
         raise UserError(
             f"{out} is no sweep's folder ({CONFIG} is missing); give the OUTs of a sweep's shards."
         )
-    rows, damages = check_rows(out)
+    rows, damages, _ = check_rows(out)
     if damages:
         raise UserError(
             f"{out}: {damages[0]}; give that shard's command again, and it repeats that trial."
@@ -87,7 +82,7 @@ def joined(parts: Sequence[Part]) -> dict[int, Finished]:
             number = row["trial"]
             check_trial(part.out, row, trials.get(number))
             twin = found.setdefault(number, Finished(part, row))
-            if _compared(twin.row) != _compared(row):
+            if result_of(twin.row) != result_of(row):
                 raise UserError(
                     f"Trial {number} is in {twin.part.out} and in {part.out} with other results;"
                     " leave one of them out."
@@ -135,7 +130,3 @@ def _differences(one: Path, other: Path) -> list[tuple[str, bool]]:
         (f"further sets ({listed(sets[1])})", sets[0] != sets[1]),
         *((f"examples of {name}", differ) for name, differ in ids),
     ]
-
-
-def _compared(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in NOT_COMPARED}

@@ -1,5 +1,6 @@
 """What sweeps left behind, for a notebook: tables, the verdict, comparisons and the figures."""
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -39,7 +40,9 @@ class Results:
 
     def __init__(self, outs: Sequence[Path]):
         self.outs = tuple(outs)
-        self._sources = read_sources(outs)
+        # Read later, wherever the process may be then.
+        sources = read_sources(outs)
+        self._sources = [dataclasses.replace(each, out=each.out.absolute()) for each in sources]
 
     def __repr__(self) -> str:
         outs = ", ".join(map(str, self.outs))

@@ -1,6 +1,5 @@
 """What the folders of a report hold so far: a sweep may still run, or may have been cut off."""
 
-import contextlib
 import dataclasses
 import math
 import re
@@ -10,15 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 from jaxtyping import Float, Int, Shaped
 
-from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.config.looks import times_at
 from jaxtune.core.entities import Sentences
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, read_text, shortest_ends
-from jaxtune.core.words import as_typed, plural
+from jaxtune.core.words import plural
+from jaxtune.report.apart import check_apart
 from jaxtune.report.planned import Planned, planned
 from jaxtune.stats.representations import Distances
 from jaxtune.stats.wording import have
@@ -131,7 +129,8 @@ def read_sources(
     report: Callable[[int, str], None] = lambda done, text: None,
     across_models: bool = False,
 ) -> list[Source]:
-    """Reads the folders of sweeps; UserError for one given twice or without a finished trial.
+    """Reads the folders of sweeps; UserError for one given twice, also as a copy or in parts, or
+    without a finished trial.
 
     Arms of the same name in several folders get the folder's name in front, and one model or data
     file one spelling.
@@ -145,8 +144,9 @@ def read_sources(
         if places.count(place) > 1:
             raise UserError(f"{place} is given twice; give each folder once.")
     found = [_rows(out) for out in outs]
-    _check_no_shards(outs, found)
     one_spelling([(rows, inputs_of(out)) for rows, out in zip(found, outs, strict=True)])
+    check_apart(outs, found)
+    found = [[{k: v for k, v in row.items() if not vouches(k)} for row in rows] for rows in found]
     names = folder_names(places)
     # On different tasks arms of one name are one recipe.
     arms = [{(task_of(row, across_models), row["arm"]) for row in rows} for rows in found]
@@ -164,28 +164,6 @@ def read_sources(
             report(done, f"reading {name}")
         sources.append(_source(out, name, tuple(trials)))
     return sources
-
-
-def _check_no_shards(outs: Sequence[Path], found: Sequence[list[Row]]) -> None:
-    """Raises UserError for parts of one sweep: compared with each other they would be arms."""
-    parts = [_part(out, rows) for out, rows in zip(outs, found, strict=True)]
-    for place, (config, trials) in enumerate(parts):
-        for other, (same, others) in zip(outs, parts[:place], strict=False):
-            if config is not None and config == same and not trials & others:
-                raise UserError(
-                    f"{other} and {outs[place]} hold parts of one sweep; join them first, with"
-                    f" `jaxtune merge {as_typed(other)} {as_typed(outs[place])} ... --to DIR`."
-                )
-
-
-def _part(out: Path, rows: Sequence[Row]) -> tuple[Any, set[int]]:
-    """The config, wherever model and data lay, and which of its trials are there."""
-    values = None
-    with contextlib.suppress(UserError, yaml.YAMLError):
-        values = yaml.safe_load(read_text(out / CONFIG))
-    if isinstance(values, dict):
-        values = {name: value for name, value in values.items() if name not in INPUT_FIELDS}
-    return values, {row["trial"] for row in rows}
 
 
 def task_of(row: Row, across_models: bool = False) -> str:
@@ -214,8 +192,7 @@ def _rows(out: Path) -> list[Row]:
         raise UserError(
             f"{out / TRIALS} holds rows without {', '.join(missing)}; give the --out of a sweep."
         )
-    kept = [{k: v for k, v in row.items() if not vouches(k)} for row in rows]
-    return [row | {"arm": printable(str(row["arm"]))} for row in kept]
+    return [row | {"arm": printable(str(row["arm"]))} for row in rows]
 
 
 def _sentences(out: Path) -> Sentences | None:

@@ -10,13 +10,14 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_text
 from jaxtune.core.words import listed
 from jaxtune.storage.manifest import read_manifest
-from jaxtune.storage.out_folder import HOLDER, LOCK
-from jaxtune.storage.paths import CONFIG, MANIFEST, TRIALS
+from jaxtune.storage.out_folder import HOLDER, LOCK, OUTPUTS
+from jaxtune.storage.paths import ANSWERS, CONFIG, MANIFEST, TRIALS
 from jaxtune.storage.same_config import config_changes
 
 
 def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:
-    """Refuses a folder with another sweep's results, or, to overwrite, one that holds no sweep.
+    """Refuses a folder with another sweep's results, or with files that a sweep would write over
+    though none has begun there.
 
     More seeds of the same config are the same sweep.
 
@@ -25,12 +26,9 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
     """
     path = out / CONFIG
     if settings.base.overwrite:
-        held = {file.name for file in out.iterdir()} if out.exists() else set()
-        if held - {LOCK, HOLDER} and not held & {MANIFEST, TRIALS}:
-            raise UserError(
-                f"{out} is no sweep's folder ({MANIFEST} is missing); give another --out."
-            )
+        _check_sweeps(out)
         return
+    _check_nobodys(out)
     if not path.exists():
         if (out / TRIALS).exists():
             raise UserError(
@@ -55,6 +53,33 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
         raise UserError(
             f"{out} holds the results of another config ({'; '.join(changed)}); give another --out,"
             " or --overwrite true."
+        )
+
+
+def _check_sweeps(out: Path) -> None:
+    """Raises UserError where there is anything, and nothing tells that it is a sweep's."""
+    held = {file.name for file in out.iterdir()} if out.exists() else set()
+    own = {LOCK, HOLDER, *(name for name in held if name.endswith(".part"))}  # of who was killed
+    if held - own and TRIALS not in held and read_manifest(out / MANIFEST) is None:
+        raise UserError(
+            f"{out} is no sweep's folder ({MANIFEST} is missing, or another program's); give"
+            " another --out."
+        )
+
+
+def _check_nobodys(out: Path) -> None:
+    """Raises UserError where no sweep has begun, and there are files of names that it writes.
+
+    One that was killed as it began has left its manifest alone; a config may be a user's own.
+    """
+    held = {name for name in OUTPUTS if (out / name).exists()}
+    if TRIALS in held or held >= {CONFIG, MANIFEST}:
+        return
+    begun = {CONFIG} if read_manifest(out / MANIFEST) is None else {CONFIG, MANIFEST}
+    answers = (file.name for file in out.glob(f"*{ANSWERS}"))
+    if found := sorted([*(held - begun), *answers]):
+        raise UserError(
+            f"{out} holds {listed(found)}, and no sweep has begun there; give another --out."
         )
 
 

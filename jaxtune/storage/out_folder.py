@@ -33,6 +33,7 @@ from jaxtune.storage.paths import (
     CHECKPOINTS,
     CLASSES,
     CONFIG,
+    DAMAGED,
     FIRST_LEG,
     HISTORY,
     MANIFEST,
@@ -46,14 +47,14 @@ from jaxtune.storage.paths import (
     TRACKERS,
     TRIALS,
 )
-from jaxtune.storage.results import read_classes, read_labels, read_sentences
-from jaxtune.storage.trial_rows import Row, check_rows, cut_line, rewrite_rows
+from jaxtune.storage.results import further_sets, read_classes, read_labels, read_sentences
+from jaxtune.storage.trial_rows import Row, check_rows, cut_line
 
 # In the order in which they are overwritten: what trials would go on from first, and last what
 # tells that the folder is a sweep's, so that the same command can be given again wherever it ends.
 OUTPUTS = (
     *(CHECKPOINTS, FIRST_LEG, CLASSES, SUMMARY, REPRESENTATIONS, *REPORT),
-    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, TRACKED, *TRACKERS),
+    *(HISTORY, PREDICTIONS, TENSORBOARD, PARAMS, TRACKED, *TRACKERS, DAMAGED),
     *(TRIALS, CONFIG, MANIFEST),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
@@ -135,19 +136,19 @@ def check_inputs(out: Path, inputs: Inputs, whole: bool) -> None:
         say(f"{name} is {now}, and was {then} when {out} was begun: the same files (sha256).")
 
 
-def finished_trials(out: Path, trials: Sequence[Trial], repair: bool) -> dict[int, AtOnce]:
+def finished_trials(out: Path, trials: Sequence[Trial]) -> dict[int, AtOnce]:
     """Trials that OUT holds whole: number -> beside how many it ran.
 
-    With `repair`, rows of damaged trials are taken out, so that they run again. Raises UserError
-    where a finished trial is none of this sweep's: its seeds have changed.
+    What is damaged is said, and stays: the command may yet be refused. Raises UserError where a
+    finished trial is none of this sweep's: its seeds have changed.
     """
-    rows, damages = check_rows(out)
+    rows, damages, surplus = check_rows(out)
     if (cut := cut_line(out)) is not None:
         say(f"{out}: {TRIALS}:{cut} was cut off; that trial runs again.")
     for damage in damages:
         say(f"{out}: {damage}; that trial runs again.")
-    if damages and repair:
-        rewrite_rows(out, rows)
+    for line in surplus:
+        say(f"{out}: {line}; the last line counts.")
     ours = {trial.number: trial for trial in trials}
     for row in rows:
         check_trial(out, row, ours.get(row["trial"]))
@@ -205,27 +206,36 @@ def drop_begun(out: Path) -> None:
 
 
 def begin(out: Path, settings: Settings, run: dict[str, Any]) -> None:
-    """Config and manifest; a continued sweep keeps its first manifest and adds this run to it.
+    """Manifest and config; a continued sweep keeps its first manifest and adds this run to it.
 
     Warns of other versions.
     """
     path = out / MANIFEST
     if settings.base.overwrite:
-        for file in out.glob(f"*{ANSWERS}"):
-            file.unlink()
-        for name in OUTPUTS:
-            shutil.rmtree(out / name, ignore_errors=True)
-            if (out / name).is_file():
-                (out / name).unlink()
+        _drop_outputs(out)
     if not (out / CONFIG).exists():  # nothing tells whose they are
         drop_begun(out)
+    (out / SUMMARY).unlink(missing_ok=True)  # of fewer trials than there will be
     # What orbax was writing when a process was killed; the lock says nobody is writing now.
     for leftover in (out / PARAMS).glob("*/*.orbax-checkpoint-tmp*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    first = read_manifest(path) or run
+    # Without its config it is of a sweep that was killed as it began, and nothing of that has run.
+    first = (read_manifest(path) if (out / CONFIG).exists() else None) or run
     if first is not run:
         for difference in differences(first, run):
             say(f"Warning: {out} was begun with {difference}.")
         first.setdefault("continued", []).append(run)
-    write_text(out / CONFIG, absolute(settings).as_yaml())
+    # In this order: a folder with a manifest is a sweep's, which may be overwritten. A config alone
+    # may be a user's own.
     write_json(path, first)
+    write_text(out / CONFIG, absolute(settings).as_yaml())
+
+
+def _drop_outputs(out: Path) -> None:
+    """Takes away what a sweep has left, and of answers those to the sets that it was asked."""
+    for name in further_sets(out):
+        (out / f"{name}{ANSWERS}").unlink(missing_ok=True)
+    for name in OUTPUTS:
+        shutil.rmtree(out / name, ignore_errors=True)
+        if (out / name).is_file():
+            (out / name).unlink()

@@ -1,7 +1,7 @@
 """trials.jsonl: one row per finished trial, with checksums of itself and of the trial's files.
 
 A row comes last: a trial that has one has everything else too. What changed since it was written is
-found when a sweep goes on, and run again.
+found when a sweep goes on, and run again; a line that is taken out is kept beside the others.
 """
 
 import hashlib
@@ -9,12 +9,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.files import digest, finite, folder_digest, replace_file
-from jaxtune.storage.paths import HISTORY, PARAMS, PREDICTIONS, TRIALS
+from jaxtune.storage.paths import DAMAGED, HISTORY, PARAMS, PREDICTIONS, TRIALS
 
 Row = dict[str, Any]
 # Column -> the trial's file that it vouches for.
@@ -24,6 +25,19 @@ OWN = "row_sha256"
 CHECKSUMS = (*FILES, SAVED, OWN)
 # Of a trial's answers to a further set, whose name stands between.
 _BEFORE, _AFTER = f"{PREDICTIONS}/", "_sha256"
+# Where a trial's model and data lay, as its sweep spelled that.
+PLACES = (*INPUT_FIELDS, "revision", "test_file", "more_dev_files")
+# In these a trial that ran twice may differ; parameters lie in files with the time in them.
+_OF_THE_RUN = {*PLACES, "seconds", "group_size", OWN, SAVED}
+_SEEDS = ("seed", "init_seed", "order_seed", "dropout_seed")
+
+
+class Checked(NamedTuple):
+    """What trials.jsonl holds."""
+
+    rows: list[Row]  # as they were written, files and all, in trial order, one of each trial
+    damages: list[str]  # a sentence for each other line
+    surplus: list[str]  # a sentence for each line whose trial a later one has, too
 
 
 def vouches(column: str) -> bool:
@@ -44,20 +58,37 @@ def append_rows(out: Path, rows: Sequence[Row]) -> None:
 
 
 def read_rows(out: Path) -> list[Row]:
-    """The rows in trial order, no half-written last line; UserError for a line that is no row.
+    """The rows in trial order, no half-written last line; a trial that stands there twice is taken
+    once. Raises UserError for a line that is no row, or not as it was written.
 
     `failed` is what `core.failure` says today, whatever the version that wrote the row.
     """
-    rows = []
+    rows: dict[int, Row] = {}
     for number, line in enumerate(_lines(out), 1):
-        row = _parsed(line)
+        row = _intact(line)
         if row is None:
             raise UserError(
                 f"{out / TRIALS}:{number} is damaged; give the sweep's command again, and it"
                 " repeats that trial."
             )
-        rows.append(_judged(row))
-    return sorted(rows, key=lambda row: row["trial"])
+        if result_of(rows.get(row["trial"], row)) != result_of(row):
+            raise UserError(
+                f"{out / TRIALS}:{number} has other results of trial {row['trial']} than a line"
+                " before; give the sweep's command again, and it keeps those whose files are there."
+            )
+        rows[row["trial"]] = row
+    return [_judged(rows[number]) for number in sorted(rows)]
+
+
+def intact_rows(out: Path) -> list[Row]:
+    """The rows that are as they were written, before what is damaged is taken out."""
+    rows = {row["trial"]: row for row in map(_intact, _lines(out)) if row is not None}
+    return [_judged(rows[number]) for number in sorted(rows)]
+
+
+def result_of(row: Row) -> Row:
+    """What of a row is the same wherever, and however often, its trial runs."""
+    return {name: value for name, value in row.items() if name not in _OF_THE_RUN}
 
 
 def finished_rows(out: Path) -> list[Row]:
@@ -68,18 +99,40 @@ def finished_rows(out: Path) -> list[Row]:
     return rows
 
 
-def check_rows(out: Path) -> tuple[list[Row], list[str]]:
-    """The rows that are as written, files and all, in trial order; a sentence for each other."""
+def check_rows(out: Path) -> Checked:
+    """The rows, each compared with its checksum and with the trial's files."""
     sound: dict[int, Row] = {}
-    damages = []
+    damages, surplus = [], []
     for number, line in enumerate(_lines(out), 1):
         row = _parsed(line)
         damage = f"{TRIALS}:{number} has changed" if row is None else _damage(out, row)
         if row is None or damage:
             damages.append(f"{damage} since it was written")
-        else:
-            sound[row["trial"]] = row
-    return [sound[number] for number in sorted(sound)], damages
+            continue
+        if row["trial"] in sound:
+            surplus.append(f"{TRIALS}:{number} holds trial {row['trial']} once more")
+        sound[row["trial"]] = row
+    return Checked([sound[number] for number in sorted(sound)], damages, surplus)
+
+
+def mend_rows(out: Path, num_finished: int) -> None:
+    """Takes out the lines that are no sound row, and one of two of a trial; none of them is lost.
+
+    Args:
+        num_finished: of how many trials `check_rows` has found sound rows: their files are not read
+            again where there is no other line.
+    """
+    lines = _lines(out)
+    if len(lines) == num_finished:
+        return
+    rows = check_rows(out).rows
+    kept = {_line(row).encode() for row in rows}
+    taken_out = [line for each in lines if (line := each + b"\n") not in kept]
+    with (out / DAMAGED).open("ab") as file:
+        file.writelines(taken_out)
+        file.flush()
+        os.fsync(file.fileno())
+    rewrite_rows(out, rows)
 
 
 def rewrite_rows(out: Path, rows: Sequence[Row]) -> None:
@@ -111,6 +164,13 @@ def cut_line(out: Path) -> int | None:
     return data.count(b"\n") + 1 if data and not data.endswith(b"\n") else None
 
 
+def _intact(line: bytes) -> Row | None:
+    """A row, where it is as it was written; one without a checksum is another writer's."""
+    row = _parsed(line)
+    changed = row is not None and OWN in row and row[OWN] != _row_digest(row)
+    return None if changed else row
+
+
 def _parsed(line: bytes) -> Row | None:
     try:
         row = json.loads(line)
@@ -118,8 +178,8 @@ def _parsed(line: bytes) -> Row | None:
         return None
     if not isinstance(row, dict) or not isinstance(row.get("trial"), int):
         return None
-    scores = (row.get("final"), row.get("trivial"))
-    return row if all(s is None or isinstance(s, int | float) for s in scores) else None
+    numbers = [row.get(name) for name in ("final", "trivial", *_SEEDS)]
+    return row if all(n is None or isinstance(n, int | float) for n in numbers) else None
 
 
 def _line(row: Row) -> str:
@@ -149,9 +209,10 @@ def _damage(out: Path, row: Row) -> str | None:
 
 def params_damage(out: Path, row: Row) -> str | None:
     """What is wrong with a trial's saved parameters, if anything is."""
-    if SAVED in row and row[SAVED] != folder_digest(_params(out, row)):
-        return f"{_params(out, row).relative_to(out)} has changed"
-    return None
+    folder = _params(out, row)
+    if SAVED not in row or row[SAVED] == folder_digest(folder):
+        return None
+    return f"{folder.relative_to(out)} has {'changed' if folder.is_dir() else 'gone'}"
 
 
 def files_of(out: Path, trial: int) -> dict[str, Path]:

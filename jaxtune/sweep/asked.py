@@ -54,7 +54,7 @@ def finished_of(asked: Asked, claim: Callable[[], None]) -> dict[int, AtOnce]:
         if not writes():
             return {}
         claim()
-        return {} if base.overwrite else finished_trials(asked.out, asked.trials, not base.dry_run)
+        return {} if base.overwrite else finished_trials(asked.out, asked.trials)
 
     # As a list: JSON's names are no numbers, and its tuples lists.
     found = everyones([*in_all(held).items()])[0]

@@ -20,7 +20,7 @@ from jaxtune.stats.verdict import Verdict, judge
 from jaxtune.storage.paths import MANIFEST, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import write_arm_curves
-from jaxtune.storage.trial_rows import Row, read_rows
+from jaxtune.storage.trial_rows import Row, intact_rows, read_rows
 from jaxtune.sweep.answers import write_answers
 from jaxtune.sweep.progress import show_arms
 
@@ -62,7 +62,8 @@ def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:
     """
     if not config.until_decided:
         return False
-    rows = [row for row in read_rows(out) if row["trial"] < num_trials]
+    # Asked before damaged rows are taken out, of trials whose rows are sound.
+    rows = [row for row in intact_rows(out) if row["trial"] < num_trials]
     failed = share(np.array([bool(row["failed"]) for row in rows]))
     # Recipes that fail in half of their trials fail in 4 of 4 in 6 of 100 cases, and there the low
     # end of Wilson's 95% interval is 51%; that of the exact one asks for 6 (1.6 of 100).

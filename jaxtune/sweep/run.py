@@ -15,7 +15,7 @@ from jaxtune.storage.curves import write_asked, write_labels
 from jaxtune.storage.inputs import Inputs
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import begin, check_labels, drop_begun, locked
-from jaxtune.storage.trial_rows import read_rows
+from jaxtune.storage.trial_rows import mend_rows, read_rows
 from jaxtune.sweep.asked import Asked, asked_for, finished_of
 from jaxtune.sweep.cluster.on_cluster import facts_of, for_workers, groups_on, workers_of
 from jaxtune.sweep.cluster.workers import Workers
@@ -73,6 +73,7 @@ def _train_left(
     platform = workers.platform if workers else None
     plans, inputs = in_all(lambda: _read(asked, finished if left else None, platform))
     if not plans:
+        in_all(lambda: _mend(asked, finished))
         return None
     check_same_reading(plans, inputs)
     plans = with_sizes(plans) if platform is None else for_workers(plans, platform)
@@ -81,6 +82,7 @@ def _train_left(
         workers.until_one_is_ready()
         elsewhere = groups_on(workers, settings, inputs)
     in_all(lambda: _begin(asked, argv, plans, inputs, workers))
+    in_all(lambda: _mend(asked, finished))
     return train(asked.out, plans, settings, len(asked.own), elsewhere).totals()
 
 
@@ -117,6 +119,12 @@ def _begin(
     say(task.scoring)
     say_looks(settings.base)
     say_starts(plans)
+
+
+def _mend(asked: Asked, finished: Mapping[int, AtOnce]) -> None:
+    """Takes damaged lines out of trials.jsonl, when nothing is refused any more."""
+    if writes():
+        mend_rows(asked.out, len(finished))
 
 
 def _write_asked(out: Path, task: Prepared) -> None:

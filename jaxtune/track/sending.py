@@ -19,13 +19,14 @@ from jaxtune.core.files import digest, read_json, write_json
 from jaxtune.core.words import plural
 from jaxtune.report.writing import write_page
 from jaxtune.storage.paths import TRACKED, TRIALS
-from jaxtune.storage.trial_rows import Row, finished_rows
+from jaxtune.storage.trial_rows import OWN, Row, finished_rows
 from jaxtune.track.project import PROJECT, place_at, project_of, without_secrets
 from jaxtune.track.runs import Tracker, tracked_run
 
 
 class Sent:
-    """OUT/tracked.json: the trials that lie at each place, and of which rows the report there is.
+    """OUT/tracked.json: the trials that lie at each place, with the checksums of their rows, and of
+    which rows the report there is.
 
     A trial is noted when it is there; one that was under way when a process was killed is sent
     again.
@@ -37,7 +38,7 @@ class Sent:
         if file.exists():
             with contextlib.suppress(UserError):
                 noted = read_json(file)
-            if not isinstance(noted, dict) or not {"sweep", "places"} <= noted.keys():
+            if not _is_whole(noted):
                 raise UserError(
                     f"{file} is damaged, and what has been sent is not known; restore it, or take"
                     " it away, and all trials are sent again."
@@ -46,7 +47,7 @@ class Sent:
         # Places were noted without their project once: it was the sweep's own.
         own = project_of(file.parent)
         self._noted["places"] = {
-            place if PROJECT in place else place_at(place, own): there
+            place if PROJECT in place else place_at(place, own): _with_checksums(there)
             for place, there in self._noted["places"].items()
         }
 
@@ -59,11 +60,37 @@ class Sent:
         """What lies at a place; of what was noted nothing, where that has been taken away."""
         if empty and self._noted["places"].pop(place, None):
             self.save()  # before the place is filled again
-        return self._noted["places"].setdefault(place, {"trials": [], "report_of": None})
+        return self._noted["places"].setdefault(place, {"trials": {}, "report_of": None})
 
     def save(self) -> None:
         """Writes it, whole or not at all."""
         write_json(self._file, self._noted)
+
+
+def _is_whole(noted: Any) -> bool:
+    if not isinstance(noted, dict) or not isinstance(noted.get("sweep"), str):
+        return False
+    places = noted.get("places")
+    return isinstance(places, dict) and all(
+        isinstance(there, dict)
+        and isinstance(there.get("trials"), dict | list)
+        and "report_of" in there
+        for there in places.values()
+    )
+
+
+def _with_checksums(there: dict[str, Any]) -> dict[str, Any]:
+    """Trials were noted without the checksums of their rows once: those count as sent."""
+    trials = there["trials"]
+    return there | {
+        "trials": trials if isinstance(trials, dict) else dict.fromkeys(map(str, trials))
+    }
+
+
+def _is_sent(row: Row, there: dict[str, Any]) -> bool:
+    """Whether a trial lies there, and has not been run again since."""
+    number = str(row["trial"])
+    return number in there["trials"] and there["trials"][number] in (None, row.get(OWN))
 
 
 def send(out: Path, name: str) -> None:
@@ -99,12 +126,12 @@ def _send(out: Path, name: str, rows: list[Row]) -> None:
     tracker = _guarded(name, lambda: _open(out, name))
     there = sent.of(tracker.place, _guarded(name, lambda: tracker.empty))
     sweep = f"{out.resolve()} ({sent.sweep})"
-    left = [row for row in rows if row["trial"] not in there["trials"]]
+    left = [row for row in rows if not _is_sent(row, there)]
     with ProgressLine("runs", len(left)) as line:
         for number, row in enumerate(left, 1):
             run = tracked_run(out, row, f"{sent.sweep}-{row['trial']:05d}", sweep)
             _guarded(name, lambda run=run: tracker.send(run))
-            there["trials"].append(row["trial"])
+            there["trials"][str(row["trial"])] = row.get(OWN)
             sent.save()
             line.update(number, f"to {name}")
     rows_digest = digest(out / TRIALS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from jaxtune.core.words import as_typed
 from jaxtune.stats.arms import readable
 from jaxtune.track.project import place_at, project_of
 from jaxtune.track.runs import TrackedRun
@@ -75,7 +76,8 @@ class MlflowTracker:
         """The experiment, and what shows it."""
         if self._given:
             return f"MLflow, experiment {self._name}."
-        return f"MLflow: mlflow ui --backend-store-uri sqlite:///{self._database} shows them."
+        database = f"sqlite:///{as_typed(self._database)}"
+        return f"MLflow: mlflow ui --backend-store-uri {database} shows them."
 
     def send(self, run: TrackedRun) -> None:
         """Settings as params, curves and scores as metrics, what is a text as a tag."""

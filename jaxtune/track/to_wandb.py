@@ -1,10 +1,12 @@
 """W&B: a run per trial, grouped by arm; offline in OUT/wandb unless WANDB_MODE is set."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import as_typed
 from jaxtune.track.project import place_at, project_of, without_secrets
 from jaxtune.track.runs import TrackedRun
 
@@ -53,14 +55,17 @@ class WandbTracker:
         """The folder and how to upload it, or the project."""
         if self.mode == "online":
             return f"W&B, project {self._project}."
-        return f"W&B, offline: wandb sync {self._folder / RUNS} uploads them."
+        # The star outside of the quotes that a folder may need: a shell is to fill it in.
+        return f"W&B, offline: wandb sync {as_typed(self._folder)}/{RUNS} uploads them."
 
     def _open(self, key: str, name: str, group: str, kind: str, config: dict[str, Any]) -> Any:
         return self._wandb.init(
             project=self._project,
             dir=str(self._folder),
             id=key,
-            resume="allow" if self.mode == "online" else None,
+            # The report of before stays beside. A trial that is sent again begins anew: one that is
+            # resumed takes no step that it has had.
+            resume="allow" if self.mode == "online" and kind == "report" else None,
             name=name,
             group=group,
             job_type=kind,
@@ -73,7 +78,10 @@ class WandbTracker:
         )
 
     def send(self, run: TrackedRun) -> None:
-        """Curves by step, and what came out as the run's summary."""
+        """Curves by step, and what came out as the run's summary; a run of before is replaced."""
+        if self.mode == "offline":
+            for folder in self._folder.glob(f"*{RUNS}-{run.key}"):
+                shutil.rmtree(folder)
         opened = self._open(run.key, run.name, run.arm, "trial", run.config)
         for step, values in run.points:
             opened.log(values, step=step)

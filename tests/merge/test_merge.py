@@ -125,6 +125,9 @@ def test_reports_on_shards(shards, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "hold parts of one sweep; join them first, with `jaxtune merge" in error
     assert not (tmp_path / "both").exists()
+    said(capsys, *shards, "--to", tmp_path / "x")
+    assert report([str(tmp_path / "x"), str(shards[1])]) == 1
+    assert f"{tmp_path / 'x'} and {shards[1]} hold the same trials" in capsys.readouterr().err
 
 
 def test_a_trial_in_two_shards_is_taken_once_if_it_is_the_same(copies, capsys, tmp_path):

@@ -195,14 +195,14 @@ def test_profiles_are_of_the_leader_first(tmp_path, monkeypatch):
     assert section.index("<span>C</span>") < section.index("</ul>")
     assert section.count("<span>") == 2
     assert "Curves are drawn for 2 of 3 recipes" in section
-    assert "95&nbsp;% bands" in section
+    assert "95% bands" in section
 
 
 def test_profiles_of_many_recipes_have_no_bands(tmp_path):
     section = profiles_of(tmp_path, "ABCD", steady="D")
     assert section.count("<span>") == 4
     assert "Curves are drawn" not in section
-    assert "95&nbsp;% bands" not in section
+    assert "95% bands" not in section
 
 
 def test_settings_do_not_overwrite_statistics(tmp_path):

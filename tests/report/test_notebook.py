@@ -176,6 +176,36 @@ def test_several_sweeps_stand_side_by_side(small, results, tmp_path):
         jaxtune.load_results()
 
 
+def test_what_is_no_path_is_said_in_a_sentence():
+    """In a process of its own: tests check types beforehand."""
+    code = (
+        "import jaxtune\n"
+        "for given in (['a'], 3, None):\n"
+        "    try:\n"
+        "        jaxtune.load_results(given)\n"
+        "    except jaxtune.UserError as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = "which is no path; give folders one by one: load_results('a', 'b')."
+    assert done.stdout.splitlines() == [
+        f"load_results was given {given}, {said}" for given in ("['a']", "3", "None")
+    ]
+
+
+def test_results_stay_where_they_are_when_the_notebook_goes_elsewhere(
+    results, tmp_path, monkeypatch
+):
+    """Tables are read when they are asked for."""
+    monkeypatch.chdir(results.outs[0].parent)
+    found = jaxtune.load_results("out")
+    monkeypatch.chdir(tmp_path)
+    assert found.summary == results.summary
+    assert found.history.equals(results.history)
+    assert found.labels.tolist() == results.labels.tolist()
+    assert repr(found) == "out: 16 trials in 2 arms"
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

@@ -12,6 +12,7 @@ from jaxtune.report.__main__ import main
 from jaxtune.report.planned import planned
 from jaxtune.report.sources import Source, TrialRecord, times_of_looks
 from jaxtune.report.tasks import by_task
+from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 
 FLOORS = {"rte": ("accuracy", 0.527), "mrpc": ("f1", 0.812), "cola": ("matthews", 0.0)}
 COUNTS = {"rte": (9, 1), "mrpc": (8, 0), "cola": (1, 2)}
@@ -101,8 +102,7 @@ def test_models_are_compared_across_where_that_is_asked_for(tmp_path, capsys):
     for model in ("bert", "roberta"):
         arms = {name: scores("rte", k, i) for i, (name, k) in enumerate((("off", 9), ("on", 1)))}
         out = write_made_up_sweep(tmp_path / model, arms, trivial=0.527)
-        rows = (out / "trials.jsonl").read_text().replace("made-up", model)
-        (out / "trials.jsonl").write_text(rows)
+        rewrite_rows(out, [respelled(row, {"model": model}) for row in read_rows(out)])
     words = [str(tmp_path / "bert"), str(tmp_path / "roberta"), "--to", str(tmp_path / "to")]
     assert main(words) == 0
     assert "more stable than [bert: off] and [roberta: off]" in capsys.readouterr().out

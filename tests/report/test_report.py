@@ -14,6 +14,7 @@ import jaxtune
 from jaxtune.report.__main__ import main
 from jaxtune.storage.out_folder import OUTPUTS
 from jaxtune.storage.paths import REPORT
+from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main as sweep
 
 
@@ -183,10 +184,10 @@ def test_scores_on_further_sets_stand_below_the_arms(tmp_path):
     out = write_made_up_sweep(
         tmp_path / "out", {"off": [0.7, 0.8], "on": [0.7, 0.9]}, **{"ood/accuracy": 0.25}
     )
-    rows = (out / "trials.jsonl").read_text().splitlines()
-    rows[0] = rows[0].replace('"ood/accuracy": 0.25', '"ood/accuracy": null')
-    rows[3] = rows[3].replace('"ood/accuracy": 0.25', '"ood/accuracy": 0.75')
-    (out / "trials.jsonl").write_text("\n".join(rows) + "\n")
+    rows = read_rows(out)
+    rows[0] = respelled(rows[0], {"ood/accuracy": None})
+    rows[3] = respelled(rows[3], {"ood/accuracy": 0.75})
+    rewrite_rows(out, rows)
     assert main([str(out)]) == 0
     said = (out / "report.md").read_text().split("On further sets")[1]
     assert "ood/accuracy" in said

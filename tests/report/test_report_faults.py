@@ -13,6 +13,7 @@ from pages import Page
 
 import jaxtune
 from jaxtune.report.__main__ import main
+from jaxtune.storage.trial_rows import CHECKSUMS, read_rows, respelled, rewrite_rows
 
 NASTY = '=<script>alert("x")</script>|`*a*](http://evil.example) & $x$'
 CONFIG = "num_seeds: 3\ngrid:\n  learning_rate: [1e-3, 1e4]\n"
@@ -30,14 +31,18 @@ def swept(tmp_path_factory):
 
 
 def copied(out, tmp_path, name="copy"):
-    return shutil.copytree(out, tmp_path / name)
+    """Another sweep, of the same scores."""
+    other = shutil.copytree(out, tmp_path / name)
+    rewritten(other, lambda row: row)
+    return other
 
 
 def rewritten(out, change):
-    """Every row of trials.jsonl, changed."""
+    """Every row of trials.jsonl, changed, and without what tells that it is."""
     path = out / "trials.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    path.write_text("".join(json.dumps(change(row)) + "\n" for row in rows))
+    rows = [change(json.loads(line)) for line in path.read_text().splitlines()]
+    plain = [{k: v for k, v in row.items() if k not in CHECKSUMS} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in plain))
 
 
 def test_names_from_data_are_only_text(swept, tmp_path):
@@ -210,3 +215,46 @@ def test_wrong_usage_is_status_2(swept, capsys):
     assert "OUT is not given" in capsys.readouterr().err
     assert main([str(swept), "--too", "there"]) == 2
     assert_one_sentence(capsys, "--too is no flag; did you mean --to?")
+
+
+def test_a_row_that_was_altered_is_not_reported(swept, tmp_path, capsys):
+    out = shutil.copytree(swept, tmp_path / "out")
+    text = (out / "trials.jsonl").read_text()
+    (out / "trials.jsonl").write_text(text.replace('"final": 0.7', '"final": 0.95'))
+    assert main([str(out)]) == 1
+    assert_one_sentence(capsys, "trials.jsonl:1 is damaged; give the sweep's command again")
+
+
+def only(out, trials, config=CONFIG):
+    """OUT as a part of its sweep."""
+    rewrite_rows(out, [row for row in read_rows(out) if row["trial"] in trials])
+    (out / "config.yaml").write_text(config)
+    return out
+
+
+@pytest.mark.parametrize(("seeds", "do"), [(3, ""), (6, "give all parts the same seeds, and ")])
+def test_parts_of_a_sweep_are_no_recipes(swept, tmp_path, capsys, seeds, do):
+    """Nor where one of them was extended: its seeds are others, and its trials are not."""
+    one = only(shutil.copytree(swept, tmp_path / "one"), {0, 1, 2})
+    config = CONFIG.replace("num_seeds: 3", f"num_seeds: {seeds}")
+    other = only(shutil.copytree(swept, tmp_path / "other"), {3, 4, 5}, config)
+    assert main([str(one), str(other), "--to", str(tmp_path / "to")]) == 1
+    assert_one_sentence(
+        capsys,
+        f"{one} and {other} hold parts of one sweep; {do}join them first, with `jaxtune merge {one}"
+        f" {other} ... --to DIR`.",
+    )
+
+
+def test_a_copy_is_no_other_recipe(swept, tmp_path, capsys):
+    """Nor what was joined of it and another part, with the places of model and data respelled."""
+    copy = shutil.copytree(swept, tmp_path / "copy")
+    assert main([str(swept), str(copy), "--to", str(tmp_path / "to")]) == 1
+    assert_one_sentence(capsys, f"{swept} and {copy} hold the same trials; give one of them.")
+    part = only(copy, {0, 1})
+    rewrite_rows(part, [respelled(row, {"test_file": "/elsewhere"}) for row in read_rows(part)])
+    with pytest.raises(jaxtune.UserError, match="hold the same trials"):
+        jaxtune.load_results(swept, part)
+    # Another rate with the same curves: no setting of a trial is left out.
+    rewrite_rows(part, [respelled(row, {"learning_rate": 1e-5}) for row in read_rows(part)])
+    assert len(jaxtune.load_results(swept, part).trials) == 8

@@ -1,5 +1,7 @@
 """Whether OUT holds the sweep that is asked for: what may differ, and what is refused."""
 
+import re
+
 import pytest
 
 from jaxtune.config.parse import parse
@@ -75,3 +77,39 @@ def test_settings_that_are_alike_are_not_named_where_one_sweep_alone_keeps_trial
     more = settings("--keep_trials", "2", "--early_stop", "0.5", "--num_seeds", "40")
     with pytest.raises(UserError, match=r"-num_seeds: 32; \+num_seeds: 40"):
         check_claim(tmp_path, more)
+
+
+@pytest.mark.parametrize("beside", [None, "config.yaml", "manifest.json"])
+def test_files_that_no_sweep_has_left_are_not_written_over(tmp_path, beside):
+    """Such as a project's folder, with a config of its own."""
+    (tmp_path / "notes.txt").touch()
+    if beside == "config.yaml":
+        (tmp_path / beside).write_text(settings().as_yaml())
+    elif beside:
+        (tmp_path / beside).write_text('{"name": "a page of the web"}')
+    if beside != "manifest.json":
+        check_claim(tmp_path, settings())
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("summary.json", "my_predictions.csv"):
+        (tmp_path / name).touch()
+    held = sorted(["checkpoints", "my_predictions.csv", "summary.json"])
+    held = sorted([*held, "manifest.json"]) if beside == "manifest.json" else held
+    said = f"{tmp_path} holds {', '.join(held)}, and no sweep has begun there; give another --out."
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+        check_claim(tmp_path, settings())
+    with pytest.raises(UserError, match="no sweep's folder"):
+        check_claim(tmp_path, settings("--overwrite", "true"))
+
+
+@pytest.mark.parametrize("left", ["manifest.json", "manifest.json.part", "config.yaml.part"])
+def test_a_sweep_that_was_killed_as_it_began_begins_again(tmp_path, left):
+    (tmp_path / left).write_text('{"sha256": {}}')
+    check_claim(tmp_path, settings())
+    check_claim(tmp_path, settings("--overwrite", "true"))
+
+
+def test_a_sweep_that_was_cut_off_before_its_first_trial_goes_on(tmp_path):
+    (tmp_path / "config.yaml").write_text(settings().as_yaml())
+    (tmp_path / "manifest.json").write_text('{"sha256": {}}')
+    (tmp_path / "checkpoints").mkdir()
+    check_claim(tmp_path, settings())

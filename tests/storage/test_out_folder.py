@@ -55,11 +55,12 @@ def test_the_default_folder_stays_under_runs():
 
 
 def test_an_empty_folder_holds_nothing(tmp_path):
-    assert finished_trials(tmp_path, make_trials(settings()), repair=True) == {}
+    assert finished_trials(tmp_path, make_trials(settings())) == {}
 
 
 def test_a_manifest_that_cannot_be_read_is_written_anew(tmp_path, capsys):
     (tmp_path / "manifest.json").write_text('{"sha256": ')
+    (tmp_path / "config.yaml").write_text(settings().as_yaml())
     run = {"sha256": {"a": "1"}, "packages": {}}
     begin(tmp_path, settings(), run)
     assert "manifest.json is damaged, and is left aside" in capsys.readouterr().out
@@ -75,3 +76,28 @@ def test_what_orbax_left_half_written_goes(tmp_path):
     begin(tmp_path, settings(), {"sha256": {}, "packages": {}})
     assert not left.exists()
     assert (kept / "data").exists()
+
+
+RUN = {"sha256": {}, "packages": {}}
+
+
+def test_a_manifest_without_its_config_is_of_no_run(tmp_path):
+    """A process was killed between the two, and nothing has run."""
+    (tmp_path / "manifest.json").write_text(json.dumps(RUN | {"command": ["of before"]}))
+    begin(tmp_path, settings(), dict(RUN))
+    assert json.loads((tmp_path / "manifest.json").read_text()) == RUN
+
+
+def test_overwriting_takes_the_answers_to_its_own_sets_alone(tmp_path):
+    (tmp_path / "predictions" / "ood").mkdir(parents=True)
+    for name in ("ood", "my"):
+        (tmp_path / f"{name}_predictions.csv").touch()
+    begin(tmp_path, settings("--overwrite", "true"), RUN)
+    assert not (tmp_path / "ood_predictions.csv").exists()
+    assert (tmp_path / "my_predictions.csv").exists()
+
+
+def test_the_summary_of_fewer_trials_goes_when_more_begin(tmp_path):
+    (tmp_path / "summary.json").write_text("{}")
+    begin(tmp_path, settings(), dict(RUN))
+    assert not (tmp_path / "summary.json").exists()

@@ -1,6 +1,7 @@
 """trials.jsonl: rows that vouch for themselves and for the trial's files."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ import pytest
 from jaxtune.core.errors import UserError
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.curves import History, write_predictions
-from jaxtune.storage.trial_rows import CHECKSUMS, append_rows, check_rows, read_rows, rewrite_rows
+from jaxtune.storage.trial_rows import (
+    CHECKSUMS,
+    append_rows,
+    check_rows,
+    intact_rows,
+    mend_rows,
+    read_rows,
+    respelled,
+    rewrite_rows,
+)
 
 
 def add(out, trial, final=0.5):
@@ -43,7 +53,7 @@ def test_rows_survive_a_cut_last_line(tmp_path):
 
 def test_no_file_is_no_rows(tmp_path):
     assert read_rows(tmp_path) == []
-    assert check_rows(tmp_path) == ([], [])
+    assert check_rows(tmp_path) == ([], [], [])
 
 
 def flip(path, at):
@@ -71,12 +81,21 @@ def test_a_damaged_file_costs_its_own_trial_only(tmp_path, name, damage):
     for trial in range(3):
         add(tmp_path, trial)
     damage(tmp_path / name)
-    rows, damages = check_rows(tmp_path)
+    rows, damages, _ = check_rows(tmp_path)
     assert [row["trial"] for row in rows] == [0, 2]
     (sentence,) = damages
     assert name in sentence
-    rewrite_rows(tmp_path, rows)
-    assert check_rows(tmp_path) == (rows, [])
+    assert ("has changed" in sentence) == (tmp_path / name).exists()
+    lines = (tmp_path / "trials.jsonl").read_text().splitlines(keepends=True)
+    mend_rows(tmp_path, len(rows))
+    assert check_rows(tmp_path) == (rows, [], [])
+    assert (tmp_path / "trials.jsonl.damaged").read_text() == lines[1]
+
+
+def test_missing_parameters_are_said_to_be_missing(tmp_path):
+    add(tmp_path, 0)
+    shutil.rmtree(tmp_path / "params" / "00000")
+    assert check_rows(tmp_path).damages == ["params/00000 has gone since it was written"]
 
 
 def test_every_flipped_bit_of_a_row_is_noticed(tmp_path):
@@ -87,7 +106,7 @@ def test_every_flipped_bit_of_a_row_is_noticed(tmp_path):
     second = whole.index(b"\n") + 1
     for at in range(second, len(whole) - 1):
         flip(path, at)
-        rows, damages = check_rows(tmp_path)
+        rows, damages, _ = check_rows(tmp_path)
         assert [row["trial"] for row in rows] == [0], at
         assert damages
         path.write_bytes(whole)
@@ -98,4 +117,46 @@ def test_a_reader_is_told_the_line(tmp_path):
     with (tmp_path / "trials.jsonl").open("a") as file:
         file.write("\x00\n" + json.dumps([1]) + "\n")
     with pytest.raises(UserError, match=r"trials.jsonl:2 is damaged"):
+        read_rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [('"final": 0.5', '"final": 0.9'), ('"seed": 0', '"seed": "x"')]
+)
+def test_a_reader_takes_no_row_that_has_changed(tmp_path, before, after):
+    """A score that was altered would stand in the report, and a text for a seed be a traceback."""
+    add(tmp_path, 0)
+    (row,) = read_rows(tmp_path)
+    rewrite_rows(tmp_path, [respelled(row, {"seed": 0})])
+    path = tmp_path / "trials.jsonl"
+    text = path.read_text()
+    path.write_text(text.replace(before, after))
+    assert path.read_text() != text
+    with pytest.raises(UserError, match=r"trials.jsonl:1 is damaged"):
+        read_rows(tmp_path)
+    assert intact_rows(tmp_path) == []
+
+
+def test_a_row_without_a_checksum_is_another_writers(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    path.write_text('{"trial": 0, "final": 0.7, "init_seed": 3}\n')
+    assert read_rows(tmp_path) == [{"trial": 0, "final": 0.7, "init_seed": 3}]
+    path.write_text('{"trial": 0, "final": 0.7, "init_seed": "x"}\n')
+    with pytest.raises(UserError, match=r"trials.jsonl:1 is damaged"):
+        read_rows(tmp_path)
+
+
+def test_a_trial_that_stands_there_twice_counts_once(tmp_path):
+    add(tmp_path, 0)
+    add(tmp_path, 1)
+    first, second = read_rows(tmp_path)
+    rewrite_rows(tmp_path, [first, second, respelled(first, {"seconds": 9.0})])
+    assert [row["trial"] for row in read_rows(tmp_path)] == [0, 1]
+    rows, damages, surplus = check_rows(tmp_path)
+    assert (len(rows), damages, surplus) == (2, [], ["trials.jsonl:3 holds trial 0 once more"])
+    mend_rows(tmp_path, len(rows))
+    assert check_rows(tmp_path) == (rows, [], [])
+    assert json.loads((tmp_path / "trials.jsonl.damaged").read_text()) == first
+    rewrite_rows(tmp_path, [first, respelled(first, {"final": 0.9})])
+    with pytest.raises(UserError, match=r"trials.jsonl:2 has other results of trial 0 than a line"):
         read_rows(tmp_path)

@@ -13,11 +13,14 @@ import pytest
 from same_results import assert_same_trials
 
 import jaxtune
+from jaxtune.config.parse import parse
 from jaxtune.core.errors import UserError
 from jaxtune.core.signals import InterruptedRunError, Interruption, sigint_remembered
 from jaxtune.storage import out_folder
 from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main
+from jaxtune.sweep.conclude import is_decided
 
 
 class CutError(Exception):
@@ -188,6 +191,76 @@ def test_a_damaged_manifest_costs_no_note_of_what_was_read(
     assert "manifest.json is damaged" in capsys.readouterr().out
     assert json.loads((out / "summary.json").read_text()) == before
     assert len(jaxtune.load_results(out).trials) == 2
+
+
+@pytest.mark.parametrize("refused", [("--seeds", "12,13"), ("--learning_rate", "1e-3"), ("data",)])
+def test_a_command_that_is_refused_takes_no_row_away(tiny, finished, tmp_path, capsys, refused):
+    """A row of a trial whose curves are damaged is all that tells what it scored."""
+    out, model = shutil.copytree(finished, tmp_path / "out"), tiny
+    (out / "history" / "00001.parquet").write_bytes(b"x")
+    rows = (out / "trials.jsonl").read_bytes()
+    if refused == ("data",):
+        model, refused = str(shutil.copytree(tiny, tmp_path / "tiny")), ()
+        (tmp_path / "tiny" / "vocab.txt").open("a").write("\n")
+    words = command(model, out, "--seeds", "10,11", *refused)
+    assert main(words) == 1
+    assert "give another --out" in capsys.readouterr().err
+    assert (out / "trials.jsonl").read_bytes() == rows
+    assert main([*command(tiny, out, "--seeds", "10,11"), "--dry_run", "true"]) == 0
+    assert (out / "trials.jsonl").read_bytes() == rows
+    assert main(command(tiny, out, "--seeds", "10,11")) == 0
+    assert_same_trials(finished, out)
+    assert (out / "trials.jsonl.damaged").read_bytes() == rows.splitlines(keepends=True)[1]
+
+
+def test_a_look_is_taken_before_damaged_rows_are_taken_out(finished, tmp_path):
+    """Else a damaged row would keep the command from mending it."""
+    out = shutil.copytree(finished, tmp_path / "out")
+    config = parse(["--until_decided", "--num_seeds", "2", "--max_seeds", "4"]).base
+    before = is_decided(out, config, 2)
+    with (out / "trials.jsonl").open("a") as file:
+        file.write("damaged\n")
+    assert is_decided(out, config, 2) == before
+
+
+def test_a_trial_that_stands_there_twice_is_taken_out_once(tiny, finished, tmp_path, capsys):
+    """Also where nothing is left to run."""
+    out = shutil.copytree(finished, tmp_path / "out")
+    rows = read_rows(out)
+    rewrite_rows(out, [*rows, respelled(rows[0], {"seconds": 9.0})])
+    assert len(jaxtune.load_results(out).trials) == 2
+    assert main(command(tiny, out, "--seeds", "10,11")) == 0
+    assert "trials.jsonl:3 holds trial 0 once more; the last line" in capsys.readouterr().out
+    assert len((out / "trials.jsonl").read_text().splitlines()) == 2
+    assert_same_trials(finished, out)
+
+
+def test_an_extension_that_is_cut_off_has_no_summary_of_before(
+    tiny, finished, tmp_path, monkeypatch
+):
+    out = shutil.copytree(finished, tmp_path / "out")
+    cut_off(command(tiny, out, "--seeds", "10,11,12"), monkeypatch)
+    assert jaxtune.load_results(out).summary == {}
+    assert main(command(tiny, out, "--seeds", "10,11,12")) == 0
+    summary = jaxtune.load_results(out).summary
+    assert summary["arms"]["all"]["n"] == 3
+    assert summary["data"]
+    assert summary["throughput"]["trials"] == 1
+
+
+def test_a_folder_of_other_things_stays_as_it_is(tiny, tmp_path, capsys):
+    """What it holds under names of a sweep would be written over, or taken away."""
+    out = tmp_path / "project"
+    (out / "checkpoints").mkdir(parents=True)
+    for name in ("checkpoints/mine", "summary.json"):
+        (out / name).write_text("of a month")
+    assert main(command(tiny, out, "--num_seeds", "2")) == 1
+    assert capsys.readouterr().err == (
+        f"error: {out} holds checkpoints, summary.json, and no sweep has begun there; give another"
+        " --out.\n"
+    )
+    left = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
+    assert left == ["checkpoints/mine", "summary.json"]
 
 
 def test_a_row_that_was_cut_off_is_named(tiny, finished, tmp_path, capsys):

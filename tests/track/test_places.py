@@ -138,20 +138,45 @@ def test_what_was_noted_of_a_place_that_is_gone_is_not_there(out, send):
 
 def test_notes_of_before_are_of_the_sweeps_own_project(tmp_path):
     """They named no project. Else the sweep would be sent twice."""
-    there = {"trials": [0, 1], "report_of": "x"}
-    places = dict.fromkeys(("mlflow", "wandb online", "mlflow http://host"), there)
+    noted = {"trials": [0, 1], "report_of": "x"}  # without checksums, too
+    there = {"trials": {"0": None, "1": None}, "report_of": "x"}
+    places = dict.fromkeys(("mlflow", "wandb online", "mlflow http://host"), noted)
     file = tmp_path / "sweep" / "tracked.json"
     file.parent.mkdir()
     file.write_text(json.dumps({"sweep": "abc", "places": places}))
     for place in places:
         assert Sent(file).of(f"{place}, project sweep", False) == there
-        assert Sent(file).of(f"{place}, project other", False)["trials"] == []
+        assert Sent(file).of(f"{place}, project other", False)["trials"] == {}
     sent = Sent(file)
     sent.save()
     file.parent.rename(tmp_path / "renamed")
     renamed = Sent(tmp_path / "renamed" / "tracked.json")
     assert renamed.of("mlflow, project sweep", False) == there
-    assert renamed.of("mlflow, project renamed", False)["trials"] == []
+    assert renamed.of("mlflow, project renamed", False)["trials"] == {}
+
+
+def test_what_was_noted_without_checksums_is_sent(out, send):
+    assert send(Noted()) == "Sent 6 trials to a list."
+    file = out / "tracked.json"
+    noted = json.loads(file.read_text())
+    for there in noted["places"].values():
+        there["trials"] = [int(number) for number in there["trials"]]
+    file.write_text(json.dumps(noted))
+    assert send(Noted()) == "Sent 0 trials (6 were there) to a list."
+
+
+def test_commands_can_be_pasted_where_a_folder_has_a_space(tmp_path, monkeypatch):
+    for name in ("wandb", "mlflow", "sqlalchemy"):
+        pytest.importorskip(name)
+    from jaxtune.track.to_mlflow import MlflowTracker
+
+    for name in ("WANDB_MODE", "WANDB_DIR", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    place = tmp_path / "a b"
+    place.mkdir()
+    wandb, mlflow = WandbTracker(place).seen_with, MlflowTracker(place).seen_with
+    assert f" wandb sync '{place}'/wandb/offline-run-* uploads" in wandb
+    assert f" --backend-store-uri sqlite:///'{place}/mlflow.db' shows" in mlflow
 
 
 def test_secrets_of_an_address_are_not_noted():

@@ -10,7 +10,7 @@ from small_sweep import EVERYTHING, command
 
 import jaxtune
 from jaxtune.storage.tensorboard import run_path
-from jaxtune.storage.trial_rows import read_rows
+from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main as sweep
 from jaxtune.sweep.tracking import track as track_after_sweep
 from jaxtune.track import sending
@@ -146,6 +146,53 @@ def test_what_is_there_is_not_sent_again(out, keep_rows, monkeypatch, capsys):
     assert rest.reports[0][1] != later.reports[0][1] == elsewhere.reports[0][1]
 
 
+def ran_again(out, trial):
+    """The row that the sweep's command leaves of a trial whose files were damaged."""
+    rows = read_rows(out)
+    rows[trial] = respelled(rows[trial], {"seconds": 99.0})
+    rewrite_rows(out, rows)
+
+
+def test_a_trial_that_was_run_again_is_sent_again(out, monkeypatch, capsys):
+    first, again, same = Noted(), Noted(), Noted()
+    for tracker, said in (
+        (first, "Sent 6 trials to a list."),
+        (again, "Sent 1 trial (5 were there) to a list."),
+        (same, "Sent 0 trials (6 were there) to a list."),
+    ):
+        monkeypatch.setattr(sending, "_open", lambda out, name, own=tracker: own)
+        assert track([str(out), "--to", "wandb"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == said
+        if tracker is first:
+            ran_again(out, 3)
+    (run,) = again.runs
+    assert run.key == first.runs[3].key
+    assert run.summary["seconds"] == 99.0
+    assert [len(each.reports) for each in (first, again, same)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_a_run_that_is_sent_again_takes_the_place_of_the_one_before(out, keep_rows, name):
+    needs(name, *(("sqlalchemy", "alembic") if name == "mlflow" else ()))
+    keep_rows(1)
+    assert track([str(out), "--to", name]) == 0
+    ran_again(out, 0)
+    assert track([str(out), "--to", name]) == 0
+    (row,) = read_rows(out)
+    if name == "wandb":
+        from wandb_files import run_of
+
+        found = [run_of(folder) for folder in (out / "wandb").glob("offline-run-*")]
+        assert [r["summary"]["seconds"] for r in found if r["kind"] == "trial"] == [99.0]
+        return
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{out / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("sweep").experiment_id
+    runs = [r for r in client.search_runs([experiment]) if r.data.tags.get("arm") == row["arm"]]
+    assert [run.data.metrics["seconds"] for run in runs] == [99.0]
+
+
 def test_mlflow_in_a_local_database(out, calls, tiny, capsys):
     """By the sweep's own command, which has nothing to train here."""
     needs("mlflow", "sqlalchemy", "alembic")
@@ -241,7 +288,9 @@ def test_what_cannot_be_sent_is_one_sentence(out, tmp_path, monkeypatch, capsys)
     assert track([str(out), "--to", "wandb"]) == 1
     expected = "error: WANDB_MODE is 'disabled'; give one of offline, online.\n"
     assert capsys.readouterr().err == expected
-    for damage in ("{", "[]", json.dumps({"sweep": "x"})):
+    damages = [{"sweep": "x"}, {"sweep": "x", "places": []}, {"sweep": 3, "places": {}}]
+    damages += [{"sweep": "x", "places": {"here": there}} for there in (3, {"trials": 3}, {})]
+    for damage in ("{", "[]", *map(json.dumps, damages)):
         (out / "tracked.json").write_text(damage)
         assert track([str(out), "--to", "wandb"]) == 1
         assert "tracked.json is damaged, and what has been sent is not known" in (
