@@ -97,7 +97,7 @@ class SweepConfig:
     """Every word of a text of task custom has a class, its tag: named entities, parts of speech.
     Files are in columns, as the CoNLL tasks write them (.conll, .txt, .tsv ...), or hold a list of
     words and one of tags (.jsonl, .parquet ...); of columns text_columns and label_column are
-    numbers, by default the first and the last.
+    numbers, or names in line 1, by default the first and the last.
     """
     classes: tuple[str, ...] = ()
     """Classes of task custom, in the order of the logits; without them the labels of the training

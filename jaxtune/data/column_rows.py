@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxtune.core.unseen import bare
 from jaxtune.core.words import quoted
 from jaxtune.data.examples import ID_COLUMNS
 from jaxtune.data.rows import Row, Wanted, check_optional, check_required
-from jaxtune.data.values import AsText, id_texts, text_of
+from jaxtune.data.values import HIDDEN, MASKED, NOT_MASKED, AsText, id_texts, text_of
 
 # Of a folder that `datasets` saved: the list of its files, and what names the parts of several.
 STATE, SPLITS = "state.json", "dataset_dict.json"
@@ -125,8 +126,11 @@ def _rows(
     classes = _class_names(table.schema.metadata or {}) if with_names else {}
     values = {}
     for name, spelled in zip(names, table.column_names, strict=True):
-        column = _read(Path(source), "table", table[spelled].to_pylist)
-        values[name] = [_named(value, classes.get(spelled)) for value in column]
+        values[name] = _read(Path(source), "table", table[spelled].to_pylist)
+        if noted := classes.get(spelled):
+            values[name] = [_named(value, noted) for value in values[name]]
+            if name in wanted.labels:
+                _check_named(source, name, values[name], noted, wanted.classes)
     columns = wanted.of(names)
     rows = []
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
@@ -141,24 +145,69 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """The names of classes by column, as `datasets` notes them; none where it noted nothing."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        # A list's are those of what it holds.
-        held = {name: feature.get("feature", feature) for name, feature in features.items()}
-        found = {name: feature.get("names") for name, feature in held.items()}
-        return {name: names for name, names in found.items() if _are_names(names)}
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
+    if not isinstance(features, dict):
+        return {}
+    held = {name: _held(feature) for name, feature in features.items()}
+    found: dict[str, Any] = {
+        name: each.get("names") for name, each in held.items() if isinstance(each, dict)
+    }
+    return {name: names for name, names in found.items() if _are_names(names)}
+
+
+def _held(feature: Any) -> Any:
+    """Of a list what it holds, which `datasets` writes under `feature` or as a list of one."""
+    while (inner := _inner(feature)) is not None:
+        feature = inner
+    return feature
+
+
+def _inner(feature: Any) -> Any:
+    if isinstance(feature, list):
+        return feature[0] if feature else None
+    return feature.get("feature") if isinstance(feature, dict) else None
 
 
 def _are_names(names: Any) -> bool:
     return isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
-def _named(value: Any, names: list[str] | None) -> Any:
-    """A class by its name, of a list every one; what is no number of one, such as -1 for a hidden
-    label, stays.
-    """
+def _named(value: Any, names: Sequence[str]) -> Any:
+    """A class by its name, of a list every one; what is no number of one stays."""
     if isinstance(value, list):
         return [_named(each, names) for each in value]
-    if names is None or not isinstance(value, int) or not 0 <= value < len(names):
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column with gaps has fractions
+    if not isinstance(value, int) or not 0 <= value < len(names):
         return value
     return names[value]
+
+
+def _check_named(
+    source: str, name: str, column: Sequence[Any], names: Sequence[str], classes: Sequence[str]
+) -> None:
+    """Raises UserError for a label that is none of the classes that the file notes, which would be
+    one more class and move the others. Labels that all are hidden stay, for what is said of them.
+    """
+    known = {*map(bare, names), *classes}
+    each = [
+        (row, value, isinstance(own, list))
+        for row, own in enumerate(column, 1)
+        for value in (own if isinstance(own, list) else [own])
+    ]
+    if all(value == HIDDEN for _, value, _ in each):
+        return
+    for row, value, in_list in each:
+        # What is neither text nor finite number is refused as it is in other columns.
+        is_value = isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+        if not is_value or bare(str(value)) in known:
+            continue
+        do = "write one of them, take the row out if it has no label, or name every class with"
+        do = f"{do} --classes"
+        if in_list and value == MASKED:
+            do = NOT_MASKED
+        raise UserError(
+            f"{source}, row {row} has {value!r} in column {name!r}, for which the file notes the"
+            f" classes {quoted(names)}, numbered from 0: {do}"
+        )

@@ -2,7 +2,7 @@
 blank line after each sentence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
 from jaxtune.data.rows import examples_text
+from jaxtune.data.word_columns import UNIVERSAL, Columns, Line, header_of, how_read, places_of
 
-UNIVERSAL = ".conllu"  # with comments, ten columns, and lines of words that are written as one
 SUFFIXES = (".conll", UNIVERSAL, ".txt", ".tsv", ".bio", ".iob", ".iob2")
 DOCUMENT = "-DOCSTART-"  # a line that begins a document, and is no word
 
@@ -23,67 +23,58 @@ class Sentence(NamedTuple):
     words: list[str]
     tags: list[str] | None  # None where they are not read
     name: str | None = None  # what tells it apart
+    has_numbers: bool = False  # whether a tag is a number, which names nothing
 
 
-class Columns(NamedTuple):
-    """Which columns hold word and tag, from 1 on."""
-
-    word: int
-    tag: int | None  # None is the last
-
-
-Line = tuple[int, list[str]]  # its number, from 1 on, and its cells
-
-
-def columns_of(path: Path, word: str, tag: str) -> Columns:
-    """By numbers such as `2`; a name is of other forms of files, and means the columns where word
-    and tag commonly stand.
-    """
-    first, last = (2, 4) if path.suffix.lower() == UNIVERSAL else (1, None)
-    return Columns(int(word) if word.isdecimal() else first, int(tag) if tag.isdecimal() else last)
-
-
-def conll_sentences(path: Path, columns: Columns, labelled: bool | None = True) -> list[Sentence]:
+def conll_sentences(
+    path: Path,
+    columns: Columns,
+    labelled: bool | None = True,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Sentence]:
     """Raises UserError for a line that is no word with its tag.
 
     Args:
         labelled: whether tags are read; None is where the lines have a column of them.
+        note: is told which columns were read, where a number has not said so.
     """
     groups = list(_groups(path))
     if not groups:
         raise UserError(f"{path} has no sentences: give a file with words")
-    number, cells = groups[0][0]
-    width = len(cells)
-    tag = width if columns.tag is None else columns.tag
-    _check_width(path, groups, width)
-    if labelled is None:
-        labelled = width > 1 and tag <= width
-    if labelled and columns.tag is None and width == 1:
-        raise UserError(
-            f"{path}, line {number} has 1 column: write a word and its tag in each line, with a"
-            " space or a tab between"
-        )
-    for name, column in (("text_columns", columns.word), ("label_column", tag)):
-        if not 0 < column <= width and (labelled or name == "text_columns"):
-            raise UserError(
-                f"{path}, line {number} has {plural(width, 'column')}, and {name} is {column}: give"
-                f" a number from 1 to {width}"
-            )
+    first = groups[0][0]
+    _check_width(path, groups, len(first[1]))
+    names = header_of(path, first, columns, labelled)
+    word, tag = places = places_of(path, first, columns, names, labelled)
+    if said := how_read(path, first, columns, names, places):
+        note(said)
     return [
         Sentence(
             f"the sentence from line {group[0][0]} on",
-            [_cell(path, line, columns.word - 1, "word") for line in group],
-            [_cell(path, line, tag - 1, "tag") for line in group] if labelled else None,
+            [_cell(path, line, word, "word") for line in group],
+            None if tag is None else [_cell(path, line, tag, "tag") for line in group],
         )
-        for group in groups
+        for group in (_without_header(path, groups) if names else groups)
     ]
 
 
-def _cell(path: Path, line: Line, at: int, what: str) -> str:
+def _without_header(path: Path, groups: Sequence[list[Line]]) -> list[list[Line]]:
+    (_, header), *others = groups[0]
+    left = [group for group in (others, *groups[1:]) if group]
+    if not left:
+        raise UserError(f"{path} has column names and no words: give a file with words")
+    for number, cells in (line for group in left for line in group):
+        if cells == header:
+            raise UserError(
+                f"{path}, line {number} has the columns' names once more: take the line out"
+            )
+    return left
+
+
+def _cell(path: Path, line: Line, place: int, what: str) -> str:
     number, cells = line
-    if not cells[at]:
+    if not cells[place - 1]:
         raise UserError(f"{path}, line {number} has an empty {what}: fill it in")
-    return cells[at]
+    return cells[place - 1]
 
 
 def _groups(path: Path) -> Iterator[list[Line]]:

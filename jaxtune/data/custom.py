@@ -53,7 +53,8 @@ def read_custom(
             f"text_columns names {plural(len(text_columns), 'column')}: name one or two"
         )
     files = Path(train_file), Path(dev_file)
-    layout = _layout(text_columns, label_column, several_labels, label_columns)
+    known = () if regression else tuple(classes)
+    layout = _layout(text_columns, label_column, several_labels, label_columns, known)
     rows = [_labelled_rows(file, layout, dialect) for file in files]
     metrics = CORRELATION
     if not regression:
@@ -61,7 +62,7 @@ def read_custom(
             [(f"{file}, {place}", row[layout.label]) for place, row in part]
             for file, part in zip(files, rows, strict=True)
         ]
-        names = tuple(map(bare, classes)) or layout.label_columns or _names(layout, *cells)
+        names = layout.labels or layout.label_columns or _names(layout, *cells)
         if several_labels and len(names) < 2:
             raise UserError(
                 f"{files[0]} has {f'the label {names[0]!r} alone' if names else 'no labels'}: give"
@@ -86,13 +87,15 @@ def _layout(
     label_column: str,
     several_labels: bool = False,
     label_columns: Sequence[str] = (),
+    classes: Sequence[str] = (),
 ) -> Layout:
     """How files of one's own write examples."""
     columns = tuple(map(bare, label_columns))
     # A name that no other column has, for the cell that the columns become.
     label = BETWEEN_LABELS.join(columns) or bare(label_column)
     text = tuple(map(bare, text_columns))
-    return Layout(text, label, None, several=several_labels, label_columns=columns)
+    names = tuple(map(bare, classes)) or None
+    return Layout(text, label, names, several=several_labels, label_columns=columns)
 
 
 def _names(
@@ -112,13 +115,14 @@ def read_further(
         labelled: whether labels are read; None is where the file has a column of them.
     """
     labels = () if labelled is False else layout.answered
-    wanted = Wanted(layout.text, labels, optional=labelled is None)
+    by_flags = layout.word is None  # the column of a word that is asked about has none
+    wanted = Wanted(layout.asked, labels, labelled is None, by_flags, layout.labels or ())
     rows = _with_bare_labels(path, _rows(path, layout, dialect, wanted), layout)
     return further_set(str(path), rows, layout, labelled)
 
 
 def _labelled_rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
-    wanted = Wanted(layout.text, layout.answered)
+    wanted = Wanted(layout.text, layout.answered, classes=layout.labels or ())
     return _with_bare_labels(path, _rows(path, layout, dialect, wanted), layout)
 
 

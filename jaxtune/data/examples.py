@@ -11,7 +11,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
 from jaxtune.data.label_sets import as_numbers
-from jaxtune.data.labels import number
+from jaxtune.data.labels import check_apart, number
 from jaxtune.data.rows import Row
 
 ACCURACY = ("accuracy",)
@@ -117,6 +117,7 @@ class FurtherSet:
     examples: Examples  # with labels of 0 where it has none
     ids: tuple[str, ...]  # as the file has them, or numbers from 0 on
     labelled: bool
+    notes: tuple[str, ...] = ()  # as of `Dataset`
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,8 @@ def _examples(source: str, rows: Sequence[Row], layout: Layout, labelled: bool) 
         labels.append(_label(where, row[layout.label], layout) if labelled else 0)
         if not (layout.has_known_flaws or all(map(bare, texts[-1]))):
             raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
+    if layout.labels is None and labelled:
+        check_apart(source, labels)
     second = [text[1] for text in texts] if len(layout.text) == 2 else None
     dtype = np.float32 if layout.labels is None else np.int32
     return Examples([text[0] for text in texts], second, np.array(labels, dtype))

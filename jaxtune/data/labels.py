@@ -22,6 +22,9 @@ MANY_CLASSES = 20
 # What labels may differ in and still be one to a reader.
 _NO_DIFFERENCE = re.compile(rf"""[\s{UNSEEN}"'`]+""")
 LARGEST = float(np.finfo(np.float32).max)
+# Of the range of all scores: what they may lose in float32 where some become equal. Of many scores
+# with long fractions some always do, and no metric shows it.
+ROUNDING = 1e-5
 
 
 class Label(NamedTuple):
@@ -38,6 +41,22 @@ def number(text: str) -> float | None:
     except ValueError:
         return None
     return value if abs(value) <= LARGEST else None
+
+
+def check_apart(source: str, scores: Sequence[float]) -> None:
+    """Raises UserError for distinct scores that float32, which a model is trained and judged in,
+    makes equal although they lie apart, as of large numbers that differ little.
+    """
+    exact = np.unique(np.array(scores, np.float64))
+    rounded = exact.astype(np.float32)
+    equal = np.flatnonzero(rounded[1:] == rounded[:-1])
+    if not len(equal) or np.abs(exact - rounded).max() <= ROUNDING * (exact[-1] - exact[0]):
+        return
+    one, other = (f"{score:.17g}" for score in exact[equal[0] :][:2])
+    raise UserError(
+        f"{source} has the scores {one} and {other}, which are one number in float32: take the same"
+        f" constant, such as {exact[0]:.17g}, from all scores"
+    )
 
 
 def classes_of(train: Sequence[Label], dev: Sequence[Label]) -> tuple[str, ...]:

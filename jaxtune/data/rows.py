@@ -21,6 +21,7 @@ class Wanted(NamedTuple):
     labels: tuple[str, ...] = ()
     optional: bool = False  # whether a file may lack the labels
     by_flags: bool = True  # named by the user, and not by GLUE
+    classes: tuple[str, ...] = ()  # where they are known
 
     @property
     def required(self) -> tuple[str, ...]:

@@ -3,9 +3,10 @@ parts of speech.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,14 @@ from jaxtune.core.entities import are_entities
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
-from jaxtune.data.conll import SUFFIXES, Sentence, columns_of, conll_sentences
+from jaxtune.data.conll import SUFFIXES, Sentence, conll_sentences
 from jaxtune.data.csv_rows import BY_SUFFIX
 from jaxtune.data.examples import ACCURACY, ID_COLUMNS, Dataset, Examples, FurtherSet, Layout, Task
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Wanted
 from jaxtune.data.tables import read_table
-from jaxtune.data.values import list_of
+from jaxtune.data.values import MASKED, NOT_MASKED, list_of
+from jaxtune.data.word_columns import Columns, check_no_header
 
 ENTITIES = ("entity_f1", *ACCURACY)
 
@@ -35,48 +37,67 @@ def read_tagged(
     """Reads both files, and any further ones.
 
     Args:
-        words: the column of the words; in a file in columns its number.
+        words: the column of the words; in a file in columns its number, or its name in line 1.
         tags: the same of their tags.
         classes: in the order of the logits; without them the distinct tags of the training file.
         further_files: by name; that called test may do without tags.
     """
-    files, layout = (train_file, dev_file), Layout((words,), tags, None)
-    parts = [_read(file, layout, True) for file in files]
-    names = tuple(map(bare, classes))
-    if not names:
-        names = classes_of(*(_labels(f, part) for f, part in zip(files, parts, strict=True)))
+    files, others = (train_file, dev_file), further_files or {}
+    layout, notes = Layout((words,), tags, tuple(map(bare, classes)) or None), []
+    # Where another file holds lists, names may be of that one alone.
+    by_name = all(map(_is_in_columns, (*files, *others.values())))
+    parts = [_read(file, layout, True, by_name, notes.append) for file in files]
+    names = layout.labels or _tags(files, parts)
     layout = replace(layout, labels=names)
     metrics = ENTITIES if are_entities(names) else ACCURACY
     task = Task("custom", layout.text, names, metrics, layout, token_classification=True)
     train, dev = (_split(file, part, layout) for file, part in zip(files, parts, strict=True))
     further = {
-        name: read_further_tagged(file, layout, None if name == "test" else True)
-        for name, file in (further_files or {}).items()
+        name: read_further_tagged(file, layout, None if name == "test" else True, by_name)
+        for name, file in others.items()
     }
-    return Dataset(task, train, dev, files, further=further)
+    notes += [note for each in further.values() for note in each.notes]
+    return Dataset(task, train, dev, files, tuple(notes), further)
 
 
-def read_further_tagged(path: Path, layout: Layout, labelled: bool | None = None) -> FurtherSet:
-    """Sentences to tag.
+def read_further_tagged(
+    path: Path, layout: Layout, labelled: bool | None = None, by_name: bool = False
+) -> FurtherSet:
+    """Sentences to tag; `notes` say which columns they were read from, where that was not asked for
+    by number.
 
     Args:
         labelled: whether tags are read; None is where the file has a column of them.
+        by_name: whether a file in columns must have the names of the layout.
     """
-    found = _read(path, layout, labelled)
+    notes: list[str] = []
+    found = _read(path, layout, labelled, by_name, notes.append)
     ids = tuple(str(n) if each.name is None else each.name for n, each in enumerate(found))
-    return FurtherSet(_examples(path, found, layout), ids, found[0].tags is not None)
+    has_tags = found[0].tags is not None
+    return FurtherSet(_examples(path, found, layout), ids, has_tags, tuple(notes))
 
 
-def _read(path: Path, layout: Layout, labelled: bool | None) -> list[Sentence]:
+def _is_in_columns(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def _read(
+    path: Path,
+    layout: Layout,
+    labelled: bool | None,
+    by_name: bool,
+    note: Callable[[str], None],
+) -> list[Sentence]:
     (words,), tags = layout.text, layout.label
-    if path.suffix.lower() in SUFFIXES and not path.is_dir():
-        return conll_sentences(path, columns_of(path, words, tags), labelled)
+    if _is_in_columns(path):
+        return conll_sentences(path, Columns(words, tags, by_name), labelled, note)
     if path.suffix.lower() == ".csv":
         raise UserError(
             f"{path} is a CSV file, whose cells hold no lists of words: give columns as the CoNLL"
             f" tasks write them ({', '.join(SUFFIXES)}), or lists in .jsonl, .json or .parquet"
         )
-    wanted = Wanted((words,), () if labelled is False else (tags,), optional=labelled is None)
+    labels = () if labelled is False else (tags,)
+    wanted = Wanted((words,), labels, labelled is None, classes=layout.labels or ())
     rows = read_table(path, wanted, BY_SUFFIX, list_of)
     if not rows:
         raise UserError(f"{path} has no sentences: give a file with words")
@@ -87,7 +108,7 @@ def _read(path: Path, layout: Layout, labelled: bool | None) -> list[Sentence]:
 def _sentence(
     path: Path, place: str, row: Mapping[str, str], words: str, tags: str | None
 ) -> Sentence:
-    where, own = f"{path}, {place}", json.loads(row[words])
+    where, own = f"{path}, {place}", _texts(json.loads(row[words]))
     if not own or not all(word.strip() for word in own):
         what = "an empty word" if own else "no words"
         raise UserError(f"{where} has {what} in column {words!r}: fill it in or remove it")
@@ -102,7 +123,27 @@ def _sentence(
             f"{where} has {plural(len(own), 'word')} in column {words!r} and"
             f" {plural(len(found), 'tag')} in {tags!r}: give one for each word"
         )
-    return Sentence(place, own, found, name)
+    has_numbers = not all(isinstance(tag, str) for tag in found)
+    return Sentence(place, own, _texts(found), name, has_numbers)
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
+
+
+def _tags(files: Sequence[Path], parts: Sequence[Sequence[Sentence]]) -> tuple[str, ...]:
+    """The distinct tags of the training file; UserError where they look like none."""
+    for file, part in zip(files, parts, strict=True):
+        numbered = next((each for each in part if each.has_numbers), None)
+        if numbered is not None:
+            raise UserError(
+                f"{file}, {numbered.where} has numbers as tags, and the file does not say what they"
+                " are called: name them, that of 0 first, with --classes O B-PER ..."
+            )
+    if _is_in_columns(files[0]):
+        tags = [tag for each in parts[0] for tag in each.tags or ()]
+        check_no_header(files[0], parts[0][0].words[0], tags)
+    return classes_of(*(_labels(f, part) for f, part in zip(files, parts, strict=True)))
 
 
 def _labels(path: Path, sentences: Sequence[Sentence]) -> list[Label]:
@@ -135,8 +176,7 @@ def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Exam
     for each in sentences:
         for tag in [""] * len(each.words) if each.tags is None else map(bare, each.tags):
             if each.tags is not None and tag not in known:
-                raise UserError(
-                    f"{path}, {each.where} has the tag {tag!r}: use one of {quoted(names)}"
-                )
+                do = NOT_MASKED if tag == str(MASKED) else f"use one of {quoted(names)}"
+                raise UserError(f"{path}, {each.where} has the tag {tag!r}: {do}")
             labels.append(known.get(tag, 0))
     return Examples([" ".join(own) for own in words], None, np.array(labels, np.int32), words)

@@ -22,6 +22,10 @@ _KINDS = {
 }
 
 
+# What stands instead of a class: for the labels of GLUE's test split, and for what has no tag.
+HIDDEN, MASKED = -1, -100
+NOT_MASKED = "such a number masks pieces of words, so give whole words with a tag each"
+
 # From where a value stands, the name of its column, and the value.
 AsText = Callable[[str, str, Any], str]
 
@@ -55,13 +59,15 @@ def labels_of(column: str) -> AsText:
 
 
 def list_of(where: str, name: str, value: Any) -> str:
-    """A list of texts or numbers as the JSON of a list of texts; UserError for anything else."""
+    """A list of texts or numbers as JSON, truth values as texts; UserError for anything else."""
     if not isinstance(value, list):
         kind = "a text" if isinstance(value, str) else _KINDS.get(type(value), repr(value))
         raise UserError(
             f"{where} has {kind} in column {name!r}: write a list, with an entry for each word"
         )
-    return json.dumps([text_of(where, name, each) for each in value])
+    texts = [text_of(where, name, each) for each in value]
+    numbers = [isinstance(each, int | float) and not isinstance(each, bool) for each in value]
+    return json.dumps([v if n else t for v, t, n in zip(value, texts, numbers, strict=True)])
 
 
 def _label_of(where: str, name: str, value: Any) -> str:

@@ -3,10 +3,11 @@
 import random
 import re
 
+import numpy as np
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.data.labels import Label, classes_of, in_order, number
+from jaxtune.data.labels import Label, check_apart, classes_of, in_order, number
 
 
 def labelled(*texts: object) -> list[Label]:
@@ -35,6 +36,30 @@ def test_numbers_by_value_and_words_by_spelling(labels, expected):
 )
 def test_numbers(text, value):
     assert number(text) == value
+
+
+@pytest.mark.parametrize("scores", [[1700000000, 1700000010, 1700000100], [2**24, 2**24 + 1]])
+def test_scores_that_float32_makes_equal_are_refused(scores):
+    one, other, *_ = scores
+    says = f"a.csv has the scores {one} and {other}, which are one number in float32: take the same"
+    with pytest.raises(UserError, match=f"{says} constant, such as {one}, from all scores"):
+        check_apart("a.csv", list(map(float, scores)))
+    apart = [float(score - one) for score in scores]
+    check_apart("a.csv", apart)
+    assert len(np.unique(np.float32(apart))) == len(scores)
+
+
+def test_scores_whose_last_digits_float32_leaves_out_are_read():
+    """Of many with long fractions, or of prices, some are equal, and next to nothing is lost."""
+    drawn = np.random.default_rng(0).random(20_000)
+    assert len(np.unique(drawn.astype(np.float32))) < len(drawn)
+    for scores in (
+        drawn.tolist(),
+        [5.0, 17_000_001.0, 17_000_002.0, 500_000_000.0],
+        [3.0, 3.0],
+        [],
+    ):
+        check_apart("a.csv", scores)
 
 
 @pytest.mark.parametrize("missing", ["", "nan", "NaN", "None", "null", "NA", "N/A", "<NA>"])

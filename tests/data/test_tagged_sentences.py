@@ -14,6 +14,7 @@ from tagged import TAGS, right, words_and_tags, write_columns, write_lists
 from transformers import AutoTokenizer
 
 from jaxtune.core.errors import UserError
+from jaxtune.data.conll import SUFFIXES
 from jaxtune.data.examples import Examples
 from jaxtune.data.miniature import language
 from jaxtune.data.reading import count_words, reading_of, sentences
@@ -41,6 +42,8 @@ def in_lines(line, between="\n"):
 def write(folder, form):
     """The sentences in some form of a file, and what of `read_tagged` goes with it."""
     names, path = {"words": "tokens", "tags": "tags"}, folder / form
+    if path.suffix in SUFFIXES:
+        names = {"words": "text", "tags": "label"}
     numbers = [[TAGS.index(tag) for tag in own] for own in OF_WORDS]
     if form in ("four.conll", "four.txt"):
         write_columns(path, WORDS, OF_WORDS)
@@ -49,6 +52,9 @@ def write(folder, form):
     elif form == "middle.conll":
         path.write_text(in_lines("{t} x {w} y", "\n \n\n"))
         names = {"words": "3", "tags": "1"}
+    elif form == "header.conll":
+        path.write_text("POS ner_tags word\n" + in_lines("x {t} {w}"))
+        names = {"words": "word", "tags": "ner_tags"}
     elif form == "universal.conllu":
         text = in_lines("{n}\t{w}\t_\t{t}\t_", "\n# text\n1-2\tof both\t_\t_\t_\n")
         path.write_text("# newdoc\n" + text)
@@ -69,8 +75,8 @@ def write(folder, form):
 
 
 FORMS = [
-    *("four.conll", "four.txt", "two.tsv", "middle.conll", "universal.conllu", "lists.jsonl"),
-    *("numbers.json", "lists.parquet", "named.parquet", "saved"),
+    *("four.conll", "four.txt", "two.tsv", "middle.conll", "header.conll"),
+    *("universal.conllu", "lists.jsonl", "numbers.json", "lists.parquet", "named.parquet", "saved"),
 ]
 
 

@@ -15,6 +15,11 @@ BAD_SENTENCES = [
     (".conll", "the O\ndog O\n", "has a single tag, 'O', in its 2 words: give a split with at"),
     (".conll", "the O\ndog nan\n", "the sentence from line 1 on has the label 'nan', which"),
     (".conll", "the B-X\ndog b-x\n", "which differ only in case"),
+    (
+        *(".conll", "tokens ner_tags\nthe O\ndog B\n"),
+        " begins with the word 'tokens' and the tag 'ner_tags', which no other word has and which"
+        " look like column names: say --text_columns tokens --label_column ner_tags if they are",
+    ),
     (".csv", "word,tag\nthe,O\n", "is a CSV file, whose cells hold no lists of words"),
     (".xml", "<s/>", "has an unknown suffix"),
     (".jsonl", '{"tokens": "the dog", "tags": ["O", "B"]}', "line 1 has a text in column 'tokens'"),
@@ -30,6 +35,10 @@ BAD_SENTENCES = [
     (
         *(".jsonl", '{"tokens": ["the", "dog"], "tags": ["O"]}'),
         "line 1 has 2 words in column 'tokens' and 1 tag in 'tags': give one for each word",
+    ),
+    (
+        *(".jsonl", '{"tokens": ["the", "dog"], "tags": [0, 1]}'),
+        "line 1 has numbers as tags, and the file does not say what they are called: name them",
     ),
     (".jsonl", '{"tokens": ["the"], "ner": ["O"]}', "line 1 has no column 'tags' but 'tokens'"),
 ]

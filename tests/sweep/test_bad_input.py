@@ -121,13 +121,14 @@ def test_texts_with_several_labels(refused, tiny, tmp_path, kind: str, content: 
     assert says in error
 
 
-TAGGED = ("--token_classification", "true", "--text_columns", "tokens", "--label_column", "tags")
+TAGGED = ("--token_classification", "true")
+OF_LISTS = ("--text_columns", "tokens", "--label_column", "tags")
 
 
 @pytest.mark.parametrize(("kind", "content", "says"), BAD_SENTENCES)
 def test_words_with_tags(refused, tiny, tmp_path, kind: str, content: str, says: str):
     flags = write(tmp_path / "data", kind, content, GOOD_SENTENCES.get(kind, ""))
-    error = refused("--model", tiny, *flags, *TAGGED)
+    error = refused("--model", tiny, *flags, *TAGGED, *(OF_LISTS if kind == ".jsonl" else ()))
     assert error.startswith(f"error: {tmp_path / 'data' / 'train'}{kind}")
     assert says in error
 
@@ -142,6 +143,8 @@ def test_words_with_tags(refused, tiny, tmp_path, kind: str, content: str, says:
         ),
         ("the O\ndog B\n", "--label_column 3", "line 1 has 2 columns, and label_column is 3: give"),
         ("the O\ndog B\n", "--label_column 0", "and label_column is 0: give a number from 1 to 2"),
+        ("the O\ndog B\n", "--label_column=-1", "label_column is -1: give a number from 1 to 2"),
+        ("the O\ndog B\n", "--label_column pos", "line 1 has no column 'pos' but 'the', 'O': name"),
         ("the O\ndog B\n", "--metric pearson", "which predicts one of 2 tags for every word; give"),
         ("the O\ndog B\n", "--batch_size 3", "batch_size 3 is larger than the 2 training examples"),
         ("the O\ndog B\n", "--class_weights 1,2,3", "but there are 2 classes ('B', 'O')"),
