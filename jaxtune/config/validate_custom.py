@@ -1,6 +1,7 @@
 """What contradicts what in the settings of a task of one's own."""
 
 import re
+from collections.abc import Sequence
 
 from jaxtune.config.field_groups import further_files
 from jaxtune.config.settings import DELIMITERS, SweepConfig
@@ -17,8 +18,9 @@ CUSTOM_FIELDS = (
 )
 TABLES = (".csv", ".tsv")
 # Of further dev files; the names that a sweep gives itself are taken.
-NAME = re.compile(r"[a-z0-9_]+", re.IGNORECASE)
-TAKEN = ("train", "dev", "test")
+NAME = re.compile(r"[a-z0-9_]{1,100}", re.IGNORECASE)  # with more around it, of files
+# Splits, and what begins the name of a column or a curve that is no score of a further set.
+TAKEN = ("train", "dev", "test", "held_out", "predictions", "grad_norm")
 
 
 def check_custom(config: SweepConfig) -> None:
@@ -51,7 +53,8 @@ def check_custom(config: SweepConfig) -> None:
             " different ones."
         )
     _check_classes(config)
-    _check_dialect(config)
+    files = (config.train_file, config.dev_file, *further_files(config).values())
+    check_dialect(config.delimiter, config.quoting, files)
 
 
 def _check_more_dev_files(config: SweepConfig) -> None:
@@ -60,7 +63,8 @@ def _check_more_dev_files(config: SweepConfig) -> None:
         name, equals, file = entry.partition("=")
         if not equals or not file or not NAME.fullmatch(name):
             raise UserError(
-                f"more_dev_files has {entry!r}; give NAME=FILE, the name of letters, digits and _."
+                f"more_dev_files has {entry!r}; give NAME=FILE, the name of at most 100 letters,"
+                " digits and _."
             )
         if name.lower() in (*TAKEN, *map(str.lower, names)):
             raise UserError(
@@ -135,17 +139,18 @@ def _check_classes(config: SweepConfig) -> None:
         )
 
 
-def _check_dialect(config: SweepConfig) -> None:
-    mark = DELIMITERS.get(config.delimiter or "", config.delimiter)
+def check_dialect(delimiter: str | None, quoting: bool | None, files: Sequence[str]) -> None:
+    """Raises UserError for a delimiter that is none, and for what none of the files has."""
+    mark = DELIMITERS.get(delimiter or "", delimiter)
     if mark is not None and (len(mark) != 1 or mark in '"\r\n'):
         raise UserError(
-            f"delimiter is {config.delimiter!r}; give one character, but no quote or line end, or"
-            " the word tab."
+            f"delimiter is {delimiter!r}; give one character, but no quote or line end, or the"
+            " word tab."
         )
-    files = (config.train_file or "", config.dev_file or "", *further_files(config).values())
-    if not any(file.lower().endswith(TABLES) for file in files):
-        for name in ("delimiter", "quoting"):
-            if getattr(config, name) is not None:
-                raise UserError(
-                    f"{name} is given, which only {' and '.join(TABLES)} files have; leave it out."
-                )
+    if any(file.lower().endswith(TABLES) for file in files):
+        return
+    for name, value in (("delimiter", delimiter), ("quoting", quoting)):
+        if value is not None:
+            raise UserError(
+                f"{name} is given, which only {' and '.join(TABLES)} files have; leave it out."
+            )

@@ -53,7 +53,8 @@ def labels_of(
     classes.
     """
     if classes is None:
-        return [f"{value:.6g}" for value in answer[:, 0]]
+        # The fewest digits that tell the float32 of a model from others: never more than nine.
+        return [f"{float(str(value)):.9g}" for value in answer[:, 0].astype(np.float32)]
     if several_labels:
         return [
             BETWEEN_LABELS.join(name for name, has in zip(classes, row, strict=True) if has)

@@ -13,6 +13,8 @@ from jaxtune.core.signals import InterruptedRunError, sigint_remembered
 DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
     *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EIO),
+    # Of names: one of a file where a folder is wanted, too long a one, links in a circle.
+    *(errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
     # Of folders on other machines. What is merely not there may be a fault of ours, and is shown.
     *(errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN),
 }

@@ -1,5 +1,6 @@
 """What counts as a failed trial, for everything that says so: one that ends no better than the
-best constant prediction, one that diverged, and one without a score.
+best constant prediction, one that diverged, and one without a score. And which trials take part
+where several answer as one.
 
 The floor is computed under the sweep's own metric on the dev labels at hand (DESIGN 4.10).
 """
@@ -38,6 +39,16 @@ def has_failed(row: Mapping[str, Any]) -> bool:
     known = row["trivial"] is not None
     floor = known and at_floor(row["final"], row["trivial"], row.get("higher_is_better", True))
     return floor or bool(row["diverged"]) or bool(row.get("marked_failed"))
+
+
+def ran_whole(row: Mapping[str, Any]) -> bool:
+    """Whether a trial ran to its end, or its patience's, and was not stopped early."""
+    return row.get("stopped_by") in (None, "patience")
+
+
+def is_usable(row: Mapping[str, Any]) -> bool:
+    """Whether a trial takes part in what trials give together: it ran whole and has not failed."""
+    return ran_whole(row) and not row["failed"]
 
 
 def failure_is_known(row: Mapping[str, Any]) -> bool:

@@ -1,9 +1,11 @@
 """Files read as they should be, and written whole or not at all; checksums identify them."""
 
 import codecs
+import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from jaxtune.core.errors import UserError
+
+PART = ".part"  # after the name of a file that is being written
 
 
 def read_text(file: Path) -> str:
@@ -69,9 +73,30 @@ def write_json(path: Path, value: Any) -> None:
 def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
     """What `write` puts into the file it is given, complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     write(part)
     os.replace(part, path)
+
+
+def check_place(path: Path, flag: str, ending: str = "") -> None:
+    """Raises UserError where nothing can be written, before there is anything to write.
+
+    Args:
+        flag: that another place is given by.
+        ending: what its name has at its end while it is written.
+    """
+    place = Path(f"{path.absolute()}{ending}")
+    there = next(folder for folder in (*place.parents, place) if os.path.lexists(folder))
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+        for name in place.relative_to(there).parts:
+            with contextlib.suppress(FileNotFoundError):  # which is as it should be
+                os.lstat(there / name)  # says of a name whether it is too long
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}); give another {flag}."
+        ) from error
 
 
 def digest(file: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Literal
 from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.core.cli import run
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import check_place
 from jaxtune.core.flags import parse_flags
 
 
@@ -79,7 +80,8 @@ def export(config: ExportConfig) -> None:
 
 
 def check_target(to: Path) -> None:
-    """Raises UserError for a folder that holds something, or a file."""
+    """Raises UserError for a folder that holds something, a file, or what cannot be written."""
+    check_place(to, "--to")
     if to.is_dir() and not any(to.iterdir()):
         return
     if to.exists():

@@ -24,6 +24,9 @@ from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import enumerate_words, every, in_parts, show_wilson
 
 MOST_LABELS = 12
+WORD = (
+    " The first text begins with the word that is asked about, a colon and a space, as in training."
+)
 # Texts, which may hold a path of the user's machine; the other settings are numbers, switches and
 # given words.
 _TEXTS = {
@@ -36,13 +39,16 @@ def example(dev: DevSet) -> str:
     """What the tokenizer is given."""
     if dev.of_words:
         return '[["A", "text"]], is_split_into_words=True'
-    return '["A text."], ["Another text."]' if dev.pairs else '["A text."]'
+    first = "word: A text." if dev.source.layout.word else "A text."
+    return f'["{first}"], ["Another text."]' if dev.pairs else f'["{first}"]'
 
 
 def answer(dev: DevSet) -> str:
-    """What the logits say."""
+    """What there is to say of the logits, or of the texts."""
     if dev.of_words:
         return TAGS
+    if dev.source.layout.word:
+        return WORD
     return SEVERAL_LABELS if dev.task.several_labels else ""
 
 

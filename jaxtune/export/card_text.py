@@ -104,14 +104,18 @@ from peft import PeftModel
 from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("FOLDER")
-base = {auto}.from_pretrained("{base}", num_labels={num_labels})
+base = {auto}.from_pretrained(
+    "{base}", num_labels={num_labels}, dtype="float32", ignore_mismatched_sizes=True
+)
 model = PeftModel.from_pretrained(base, "FOLDER").eval()
 inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt")
 logits = model(**inputs).logits
 ```
 
-The folder holds adapters and a head alone; the classes are, in the order of the logits: \
-{classes}. The tokenizer cuts at {max_length} tokens, as in training{rounded}.{answer}"""
+The folder holds adapters and a head alone: the base model's weights are read as float32, as in \
+training, and its own head, which may be of another size, is not used. The classes are, in the \
+order of the logits: {classes}. The tokenizer cuts at {max_length} tokens, as in \
+training{rounded}.{answer}"""
 USE_ADAPTERS_ENSEMBLE = """\
 Each folder of a member is one as its own card describes, all of them on one base model; the \
 answer is the mean of their logits. The tokenizer cuts at {max_length} tokens, as in \

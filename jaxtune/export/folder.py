@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxtune.core.errors import UserError
 from jaxtune.data.tokenizer_folder import write_tokenizer
+from jaxtune.export.as_read import write_note
 from jaxtune.export.members import DevSet, Params
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import WEIGHTS
@@ -38,6 +39,7 @@ def write_model(folder: Path, dev: DevSet, params: Params) -> None:
     # safetensors closes its file to others; an export is to be handed on.
     shutil.copymode(folder / "config.json", folder / WEIGHTS)
     write_own_tokenizer(folder, dev)
+    write_note(folder, dev.config)
 
 
 def write_own_tokenizer(folder: Path, dev: DevSet) -> None:

@@ -15,6 +15,7 @@ from jaxtune.config.parse import parse
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials, merged_config
 from jaxtune.core.errors import UserError
+from jaxtune.core.failure import is_usable, ran_whole
 from jaxtune.core.metrics import METRICS, merit
 from jaxtune.core.words import as_typed
 from jaxtune.data.dataset import read_dataset
@@ -58,13 +59,13 @@ class Member(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it ran to its end, or its patience's: others leave no parameters."""
-        return self.row.get("stopped_by") in (None, "patience")
+        """Whether it was not stopped early: others leave no parameters."""
+        return ran_whole(self.row)
 
     @property
     def usable(self) -> bool:
         """Whether it is whole and has not failed."""
-        return self.is_whole and not self.row["failed"]
+        return is_usable(self.row)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jaxtune.core.cli import run
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import PART, check_place
 from jaxtune.core.flags import parse_flags
 from jaxtune.predict.settings import PredictConfig
 
@@ -69,7 +70,8 @@ def _check_used(config: PredictConfig) -> None:
 
 
 def check_target(file: Path, flag: str) -> None:
-    """Raises UserError for a file that is there."""
+    """Raises UserError for a file that is there, or that cannot be written."""
+    check_place(file, flag, PART)
     if file.exists():
         raise UserError(f"{file} exists; give another {flag}, or take it away.")
 

@@ -37,6 +37,8 @@ def answer_file(members: Members, file: Path, target: Path) -> None:
     read, tokens = plural(len(table), "text"), plural(max_length, "token")
     lost = f"{cut:,} are cut at {tokens}" if cut else f"none is longer than {tokens}"
     say(f"Read {read} of {file}; {lost}.")
+    for note in asked.notes:
+        say(note)
     logits = _answers(members, table)
     several = len(logits) > 1
     header = answer_columns(members.classes, several)

@@ -4,21 +4,18 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import plural
-from jaxtune.data.csv_rows import Dialect
-from jaxtune.data.custom import read_further
-from jaxtune.data.examples import FurtherSet, Layout
-from jaxtune.data.glue import GLUE_TASKS, read_glue_further
-from jaxtune.data.sentences import read_further_tagged
+from jaxtune.data.examples import FurtherSet
 from jaxtune.data.tokenizer_folder import load_tokenizer
+from jaxtune.export.as_read import NOTE, as_read, read_note
 from jaxtune.export.choose import members_named
 from jaxtune.export.members import Member, read_sweep, skeleton, with_params
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import locate, of_tokens, read_config
 from jaxtune.models.trained import Trained, load_trained, read_trained
+from jaxtune.predict.reading import reader_of
 from jaxtune.predict.settings import PredictConfig
 from jaxtune.storage.paths import CONFIG, TRIALS
 from jaxtune.storage.results import read_classes
@@ -78,10 +75,12 @@ def _of_folders(folders: Sequence[Path], config: PredictConfig) -> Members:
         raise UserError(
             f"The members of {config.source[0]} differ in their config.json; export them again."
         )
+    noted = {read_note(folder) for folder in folders}
+    if len(noted) > 1:
+        raise UserError(
+            f"The members of {config.source[0]} differ in their {NOTE}; export them again."
+        )
     tokenizer = load_tokenizer(first.folder)
-    text = "tokens" if first.of_tokens else "text"
-    layout = Layout(config.text_columns or (text,), "label", None)
-    dialect = Dialect(config.delimiter, config.quoting)
 
     def loader(each: Trained) -> Callable[[], SequenceClassifier]:
         return lambda: load_trained(each)
@@ -96,7 +95,7 @@ def _of_folders(folders: Sequence[Path], config: PredictConfig) -> Members:
         tokenizer=first.folder,
         max_length=min(tokenizer.model_max_length, first.config.max_length),
         use_token_types="token_type_ids" in tokenizer.model_input_names,
-        read=_words_reader(layout, config) if first.of_tokens else _reader(layout, dialect),
+        read=reader_of(noted.pop(), first.of_tokens, config),
     )
 
 
@@ -136,43 +135,5 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
         tokenizer=folder,
         max_length=min(own.max_length, encoder.max_length),
         use_token_types=own.use_token_types,
-        read=_reader_of(own, config),
+        read=reader_of(as_read(own), own.token_classification, config),
     )
-
-
-def _reader_of(own: SweepConfig, config: PredictConfig) -> Callable[[Path], FurtherSet]:
-    """How the texts of a sweep are read: in the columns of its own files."""
-    dialect = Dialect(config.delimiter or own.delimiter, own.quoting)
-    if config.quoting is not None:
-        dialect = dialect._replace(quoting=config.quoting)
-    if own.task == "custom":
-        columns = config.text_columns or own.text_columns
-        if own.token_classification:
-            return _words_reader(Layout(columns, own.label_column, None), config)
-        return _reader(Layout(columns, own.label_column, None), dialect)
-    task = GLUE_TASKS.get(str(own.task))
-    columns = config.text_columns or (task.text_columns if task else ("sentence",))
-    table = _reader(Layout(columns, "label", None), dialect)
-
-    def read(path: Path) -> FurtherSet:
-        # As GLUE publishes them, unless columns are named.
-        published = task is not None and path.suffix.lower() == ".tsv" and not config.text_columns
-        return read_glue_further(path, task) if task is not None and published else table(path)
-
-    return read
-
-
-def _words_reader(layout: Layout, config: PredictConfig) -> Callable[[Path], FurtherSet]:
-    for flag in ("delimiter", "quoting"):
-        if getattr(config, flag) is not None:
-            raise UserError(f"{flag} is given, which files of words do not have; leave it out.")
-    if len(layout.text) != 1:
-        raise UserError(
-            f"text_columns names {plural(len(layout.text), 'column')}, and a text whose words get"
-            " tags is one column of words; name one."
-        )
-    return lambda path: read_further_tagged(path, layout, labelled=False)
-
-
-def _reader(layout: Layout, dialect: Dialect) -> Callable[[Path], FurtherSet]:
-    return lambda path: read_further(path, layout, dialect, labelled=False)

@@ -35,7 +35,8 @@ class PredictConfig:
     glue: Path | None = None
     """Zip file to write with what the benchmark takes, a file per task; it must not exist."""
     text_columns: tuple[str, ...] = ()
-    """One or two text columns (default: the sweep's, or `text`, for words `tokens`, for a folder).
+    """The text columns, as many as the sweep read (default: the sweep's, or, for a folder without a
+    note of them, `text`, for words `tokens`).
     """
     delimiter: str | None = None
     """What parts the columns of a .csv or .tsv file, as in a sweep (default: the sweep's)."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxtune.core.answers import answer_columns, answer_rows, as_csv
 from jaxtune.core.console import say
+from jaxtune.core.failure import is_usable
 from jaxtune.core.files import write_text
 from jaxtune.core.words import plural
 from jaxtune.stats.arms import by_arm
@@ -17,7 +18,7 @@ from jaxtune.storage.results import further_sets, read_classes, read_ids, read_p
 def write_answers(out: Path, rows: list[dict[str, Any]], called: Path) -> None:
     """A CSV file for each further set that OUT has answers to; where it lies is said.
 
-    The trials that failed are left out of an arm's answer.
+    The trials that failed or were stopped early are left out of an arm's answer.
 
     Args:
         called: what OUT is called when where it lies is said.
@@ -26,7 +27,7 @@ def write_answers(out: Path, rows: list[dict[str, Any]], called: Path) -> None:
         classes, ids = read_classes(out), read_ids(out, name)
         table, several, trials = [], False, 0
         for arm, own in by_arm(rows).items():
-            usable = [row["trial"] for row in own if not row["failed"]]
+            usable = [row["trial"] for row in own if is_usable(row)]
             # Where a trial diverged late its logits are no numbers, whatever it scored.
             logits = [each for each in read_predictions(out, usable, name).values() if _whole(each)]
             if logits:
@@ -36,8 +37,8 @@ def write_answers(out: Path, rows: list[dict[str, Any]], called: Path) -> None:
                 several, trials = several or len(logits) > 1, trials + len(logits)
         if not table:
             say(
-                f"Every trial failed: what they answer to the {name} examples together is not"
-                " written."
+                f"Every trial failed or ended early: what they answer to the {name} examples"
+                " together is not written."
             )
             continue
         header = ["arm", *answer_columns(classes, several)]
@@ -45,7 +46,7 @@ def write_answers(out: Path, rows: list[dict[str, Any]], called: Path) -> None:
         write_text(out / f"{name}{ANSWERS}", as_csv(header, padded))
         say(
             f"Answers to the {name} examples, by the {plural(trials, 'trial')} that did not fail"
-            f" together: {called / f'{name}{ANSWERS}'}"
+            f" or end early, together: {called / f'{name}{ANSWERS}'}"
         )
 
 

@@ -282,7 +282,13 @@ def test_a_reader_that_has_gone_is_no_traceback():
     assert process.wait() == 141
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ESTALE, errno.ETIMEDOUT, errno.EISDIR])
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(errno.ENOSPC, errno.ESTALE, errno.ETIMEDOUT, errno.EISDIR),
+        *(errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+    ],
+)
 def test_a_disk_that_fails_is_one_sentence(number, capsys):
     def command(_):
         raise OSError(number, os.strerror(number), "out/trials.jsonl")

@@ -3,20 +3,23 @@ so does predict, of words that training never met too.
 """
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from answering import command, further, write_files
 from exporting import export, torch_logits
 from hf import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tiny import write_tiny_model
+from transformers import AutoModelForSequenceClassification
 
 import jaxtune
 from jaxtune.predict.__main__ import main as predict
 from jaxtune.storage.kept_params import load_params
 from jaxtune.sweep.__main__ import main as sweep
 
-peft = pytest.importorskip("peft")
+pytest.importorskip("peft")
 ADAPTERS = ("--grid.lora_rank", "2", "4", "--lora_targets", "all", "--save_params", "final")
 ARM = "lora_rank=2"  # narrower than the program's
 
@@ -44,13 +47,13 @@ def texts_of(file):
 
 
 def peft_logits(base, folder, texts):
-    """What a user of the card's snippet gets."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2)
-    model = peft.PeftModel.from_pretrained(model, folder).eval()
-    inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt")
-    with torch.no_grad():
-        return model(**inputs).logits.numpy()
+    """What a user of the card's snippet gets, who has put in the folders and the texts."""
+    (code,) = re.findall("```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    code = code.replace(f'"{Path(base).name}"', repr(str(base)))
+    code = code.replace('"FOLDER"', repr(str(folder))).replace('["A text."]', "texts")
+    found = {"texts": texts}
+    exec(code, found)
+    return found["logits"].detach().numpy()
 
 
 def test_peft_and_transformers_give_the_saved_answers(out, tiny, files, tmp_path):
@@ -73,6 +76,30 @@ def test_peft_and_transformers_give_the_saved_answers(out, tiny, files, tmp_path
         ):
             np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
             assert np.ptp(expected[:, 0]) > 1e-3  # or any model would do
+
+
+@pytest.fixture(scope="module")
+def of_another_task(tmp_path_factory):
+    """Saved in bfloat16, with a head of three classes."""
+    folder = write_tiny_model(tmp_path_factory.mktemp("three") / "base")
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=3)
+    with torch.no_grad():
+        for parameter in model.parameters():  # so that half precision in products would show
+            parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(parameter.numel()))
+    model.to(torch.bfloat16).save_pretrained(folder)
+    assert "bfloat16" in (folder / "config.json").read_text()
+    return folder
+
+
+def test_the_card_loads_a_base_of_another_task_in_bfloat16(of_another_task, files, tmp_path):
+    plain = command(of_another_task, files, tmp_path / "out")
+    flags = ["--lora_rank", "2", "--save_params", "final", "--num_seeds", "1"]
+    assert sweep([*plain[: plain.index("--grid.bias_correction")], *flags]) == 0
+    assert export(tmp_path / "out", 0, tmp_path / "peft", "--adapters", "true") == 0
+    expected = np.load(tmp_path / "out" / "predictions" / "00000.npy")
+    logits = peft_logits(of_another_task, tmp_path / "peft", texts_of(files["dev"]))
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
+    assert np.ptp(expected[:, 0]) > 1e-3  # or any model would do
 
 
 @pytest.mark.storm

@@ -225,7 +225,12 @@ FLAGS = [
     (f"{CUSTOM} --more_dev_files =a.csv", "more_dev_files has '=a.csv'; give NAME=FILE"),
     (f"{CUSTOM} --more_dev_files a=", "more_dev_files has 'a='; give NAME=FILE"),
     (f"{CUSTOM} --more_dev_files a/b=c.csv", "more_dev_files has 'a/b=c.csv'; give NAME=FILE"),
+    (f"{CUSTOM} --more_dev_files {'a' * 101}=c.csv", "the name of at most 100 letters, digits and"),
     (f"{CUSTOM} --more_dev_files Test=c.csv", "has the name 'Test', which is taken"),
+    *(
+        (f"{CUSTOM} --more_dev_files {name}=c.csv", f"has the name '{name}', which is taken")
+        for name in ("dev", "train", "held_out", "predictions", "grad_norm")
+    ),
     (f"{CUSTOM} --more_dev_files a=b.csv A=c.csv", "has the name 'A', which is taken"),
     (f"{CUSTOM} --test_file {'x' * 256}", "test has a part of more than 255 bytes"),
     ("--task boolq", "Task boolq needs --data_dir: the folder with SuperGLUE's own"),

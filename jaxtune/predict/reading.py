@@ -1,0 +1,88 @@
+"""How texts of a file are read: as the sweep read its own, or in columns that flags name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxtune.config.validate_custom import check_dialect
+from jaxtune.core.errors import UserError
+from jaxtune.core.unseen import bare
+from jaxtune.core.words import plural
+from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
+from jaxtune.data.custom import read_further
+from jaxtune.data.examples import FurtherSet, Layout, Task
+from jaxtune.data.glue import GLUE_TASKS, read_glue_further
+from jaxtune.data.sentences import read_further_tagged
+from jaxtune.export.as_read import AsRead
+from jaxtune.predict.settings import PredictConfig
+
+NO_LABEL = ""  # the column of labels, which are not looked at
+
+
+def reader_of(
+    own: AsRead | None, of_words: bool, config: PredictConfig
+) -> Callable[[Path], FurtherSet]:
+    """Raises UserError for flags that do not fit.
+
+    Args:
+        own: how the sweep read texts; None is not known.
+        of_words: whether words have labels, and not texts.
+    """
+    _check_columns(own, of_words, config)
+    own = own or AsRead("custom", ("tokens" if of_words else "text",))
+    given = tuple(map(bare, config.text_columns))
+    if of_words:
+        _check_no_dialect(config)
+        words = Layout(given or own.text_columns, NO_LABEL, None)
+        return lambda path: read_further_tagged(path, words, labelled=False, by_name=bool(given))
+    check_dialect(config.delimiter, config.quoting, [str(config.file)])
+    quoting = own.quoting if config.quoting is None else config.quoting
+    dialect = Dialect(config.delimiter or own.delimiter, quoting)
+    task = GLUE_TASKS.get(own.task)
+
+    def read(path: Path) -> FurtherSet:
+        suffix = path.suffix.lower()
+        # As GLUE publishes them, unless it is said otherwise.
+        if task is not None and suffix == ".tsv" and not given and dialect == BY_SUFFIX:
+            return read_glue_further(path, task)
+        columns = given or _columns(own, task, suffix)
+        word = task.layout.word if task is not None else None
+        layout = Layout(columns, NO_LABEL, None, word=word)
+        return read_further(path, layout, dialect, labelled=False)
+
+    return read
+
+
+def _columns(own: AsRead, task: Task | None, suffix: str) -> tuple[str, ...]:
+    """A task's files of JSON lines are SuperGLUE's, which may call their columns otherwise."""
+    if task is not None and task.jsonl is not None and suffix == ".jsonl":
+        return task.jsonl.text
+    return own.text_columns
+
+
+def _check_columns(own: AsRead | None, of_words: bool, config: PredictConfig) -> None:
+    names = tuple(map(bare, config.text_columns))
+    count = plural(len(names), "column")
+    if not names:
+        return
+    if of_words and len(names) != 1:
+        raise UserError(
+            f"text_columns names {count}, and a text whose words get tags is one column of words;"
+            " name one."
+        )
+    if own is not None and len(names) != len(own.text_columns):
+        raise UserError(
+            f"text_columns names {count}, and the sweep read {len(own.text_columns)}"
+            f" ({', '.join(own.text_columns)}); name as many."
+        )
+    if len(names) > 2:
+        raise UserError(f"text_columns names {count}: name one or two.")
+    if len(set(names)) < len(names):
+        raise UserError(
+            f"text_columns names a column twice ({', '.join(names)}); give different ones."
+        )
+
+
+def _check_no_dialect(config: PredictConfig) -> None:
+    for flag in ("delimiter", "quoting"):
+        if getattr(config, flag) is not None:
+            raise UserError(f"{flag} is given, which files of words do not have; leave it out.")
