@@ -72,8 +72,12 @@ def without_type(path: Path, raw: dict[str, Any]) -> str:
     )
 
 
-def check_architecture(path: Path, raw: dict[str, Any], family: Family) -> None:
-    """Raises UserError for a config.json that makes no encoder, or one that jaxtune has not."""
+def check_architecture(path: Path | str, raw: dict[str, Any], family: Family) -> None:
+    """Raises UserError for a config.json that makes no encoder, or one that jaxtune has not.
+
+    Args:
+        path: the file, or other words for what has these values.
+    """
     keys = family.keys
     sizes = {keys[field]: most for field, most in _MOST.items() if field in keys}
     absent = {keys[field]: value for field, value in family.absent.items() if field in keys}
@@ -98,7 +102,7 @@ def check_architecture(path: Path, raw: dict[str, Any], family: Family) -> None:
     _check_plain(path, raw)
 
 
-def _check_values(path: Path, raw: dict[str, Any], family: Family) -> None:
+def _check_values(path: Path | str, raw: dict[str, Any], family: Family) -> None:
     """Raises UserError for a value, other than a size, that cannot be meant."""
     keys = family.keys
     padding = raw.get(keys["pad_token_id"])
@@ -113,7 +117,9 @@ def _check_values(path: Path, raw: dict[str, Any], family: Family) -> None:
     for name in (keys[field] for field in ("layer_norm_eps", "init_std") if field in keys):
         value = raw.get(name, 1)
         if not _is_number(value) or not 0 < value < 10:
-            raise UserError(f"{path} has {name} {value!r}; give a small number above 0.")
+            raise UserError(
+                f"{path} has {name} {value!r}; give a small number above 0 and below 10."
+            )
     for name in (keys[field] for field in keys if field.endswith("activation")):
         if (activation := raw.get(name, "gelu")) not in tuple(ACTIVATIONS):
             raise UserError(
@@ -122,7 +128,7 @@ def _check_values(path: Path, raw: dict[str, Any], family: Family) -> None:
     _check_choices(path, raw, family)
 
 
-def _check_choices(path: Path, raw: dict[str, Any], family: Family) -> None:
+def _check_choices(path: Path | str, raw: dict[str, Any], family: Family) -> None:
     """Raises UserError for what only some families can choose, where it cannot be meant."""
     keys = family.keys
     for name in (keys[field] for field in _COUNTS if field in keys):
@@ -146,7 +152,7 @@ def _check_choices(path: Path, raw: dict[str, Any], family: Family) -> None:
         raise UserError(f"{path} has {name} {pooling!r}; accepted are {', '.join(_POOLINGS)}.")
 
 
-def _check_plain(path: Path, raw: dict[str, Any]) -> None:
+def _check_plain(path: Path | str, raw: dict[str, Any]) -> None:
     """Raises UserError where something was done to the weights, which float32 ones may not show."""
     for name, what in _NOT_PLAIN.items():
         if raw.get(name):

@@ -101,7 +101,7 @@ def read_config(folder: Path) -> tuple[EncoderConfig, dict[str, Any]]:
         raise UserError(without_type(path, raw))
     if name not in tuple(FAMILIES):  # the tuple: what JSON holds may be no key
         raise UserError(f"{path} is of model type {name!r}; jaxtune has {', '.join(FAMILIES)}.")
-    family = FAMILIES[name]
+    family = FAMILIES[name].as_spelled(raw)
     spelled = raw if family.spelled is None else family.spelled(path, raw)
     check_architecture(path, spelled, family)
     values = {f: spelled.get(key, family.absent.get(f)) for f, key in family.keys.items()}

@@ -19,6 +19,7 @@ from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import digest, write_json
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus, text_files
+from jaxtune.data.miniature.language import write_tokenizer as write_miniature_tokenizer
 from jaxtune.data.packing import (
     Shape,
     choose_shape,
@@ -27,17 +28,11 @@ from jaxtune.data.packing import (
     trial_batches,
 )
 from jaxtune.data.tokenizer_folder import load_tokenizer, tokenizer_files, write_tokenizer
-from jaxtune.models.encoder_config import EncoderConfig, RelativeConfig
+from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.families import FAMILIES
-from jaxtune.models.families.family import BERT_KEYS
 from jaxtune.models.heads import MaskedLM
-from jaxtune.models.pretrained import (
-    config_json,
-    encoder_config,
-    num_parameters,
-    with_dropout,
-    write_folder,
-)
+from jaxtune.models.pretrained import config_json, num_parameters, write_folder
+from jaxtune.pretrain.architecture import check_encoder, encoder_of
 from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
 from jaxtune.pretrain.settings import PretrainConfig, check
 from jaxtune.storage.checkpoints import RunCheckpoints
@@ -52,8 +47,11 @@ def pretrain(config: PretrainConfig) -> None:
     """All stages, then the folder."""
     check(config)
     claim = _claim(config)
-    corpus = _corpus(config)  # before anything is written: text or tokenizer may be refused
-    _check_tokenizer(config, _encoder_config(config, corpus, config.layers[-1]))
+    # Before anything is written: text, tokenizer or sizes may be refused.
+    corpus = _corpus(config)
+    last = _encoder_config(config, corpus, config.layers[-1])
+    check_encoder(last)
+    _check_tokenizer(config, last)
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / PRETRAINING).write_text(claim, encoding="utf-8")
     say(
@@ -183,7 +181,8 @@ def _optimizer(config: PretrainConfig, stage: int) -> optax.GradientTransformati
 def _corpus(config: PretrainConfig) -> Corpus:
     padding = FAMILIES[config.family].only.get("pad_token_id")  # MPNet's code has no other
     if config.data == "miniature":
-        return miniature_corpus(config.out, config.seed, config.max_length, padding or 0)
+        with tempfile.TemporaryDirectory() as made:
+            return miniature_corpus(Path(made), config.seed, config.max_length, padding or 0)
     assert config.tokenizer is not None  # `check` has seen to it
     corpus = read_corpus(Path(config.data), config.held_out, config.tokenizer, config.max_length)
     if padding not in (None, corpus.pad_token):
@@ -204,57 +203,27 @@ def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
 
 
 def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> EncoderConfig:
-    family = FAMILIES[config.family]
-    # None stands for a value that follows from another one.
-    apart = {f: value for f, value in family.absent.items() if f not in BERT_KEYS}
-    own = {field: value for field, value in apart.items() if value is not None}
-    if "window" in own:  # with more tokens than that in most sequences, or no block were local
-        own["window"] = config.max_length // 2
-    # A gate is a product more: a third less of width makes as many weights.
-    inner = config.hidden_size // 3 * 8 if "gated" in family.facts else 4 * config.hidden_size
-    values: dict[str, Any] = {
-        "family": config.family,
-        "vocab_size": corpus.vocab_size,
-        "hidden_size": config.hidden_size,
-        "num_layers": num_layers,
-        "num_heads": config.num_heads,
-        "intermediate_size": inner,
-        "max_positions": config.max_length,
-        "type_vocab_size": family.types_in_pretraining,
-        "embedding_size": config.hidden_size,
-        "activation": "gelu",
-        "layer_norm_eps": 1e-12,
-        "hidden_dropout": config.dropout,
-        "attention_dropout": config.dropout,
-        "classifier_dropout": config.dropout,
-        "pad_token_id": corpus.pad_token,
-        "init_std": config.init_std,
-        "dtype": config.precision,
-    }
-    encoder = with_dropout(encoder_config(**values | own | dict(family.facts)), config.dropout)
-    if encoder.distance == "disentangled":
-        relative = RelativeConfig.for_length(config.max_length)
-        encoder = dataclasses.replace(encoder, relative=relative)
-    # Where positions are counted, those up to the padding id stay unused.
-    rows = config.max_length + encoder.position_offset
-    return dataclasses.replace(encoder, max_positions=rows)
+    return encoder_of(config, corpus.vocab_size, corpus.pad_token, num_layers)
 
 
 def _write(config: PretrainConfig, model: MaskedLM) -> None:
     """The Hugging Face folder, with the settings that made it beside it."""
     classes = [f"{FAMILIES[config.family].transformers}ForMaskedLM"]
     raw = {"architectures": classes} | config_json(model.encoder.config)
-    write_folder(config.out, model, raw)
+    # config.json last: a folder that has one is done.
     _write_tokenizer(config, model.encoder.config, config.out)
+    write_folder(config.out, model, raw)
     say(f"wrote {config.out}")
 
 
 def _write_tokenizer(config: PretrainConfig, encoder: EncoderConfig, folder: Path) -> None:
-    """The one that cut the text; the miniature's lies there already."""
-    if config.tokenizer is not None:
-        types = ["token_type_ids"] if encoder.type_vocab_size > 1 else []
-        names = ["input_ids", *types, "attention_mask"]
-        write_tokenizer(folder, config.tokenizer, config.max_length, names)
+    """The one that cut the text."""
+    if config.tokenizer is None:
+        write_miniature_tokenizer(folder, encoder.pad_token_id)
+        return
+    types = ["token_type_ids"] if encoder.type_vocab_size > 1 else []
+    names = ["input_ids", *types, "attention_mask"]
+    write_tokenizer(folder, config.tokenizer, config.max_length, names)
 
 
 def _check_tokenizer(config: PretrainConfig, encoder: EncoderConfig) -> None:

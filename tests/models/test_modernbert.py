@@ -59,6 +59,9 @@ def test_other_names_of_distilbert_count_as_in_transformers(tmp_path: Path) -> N
     theirs = hf.transformers.AutoConfig.from_pretrained(tmp_path)
     ours = read_config(tmp_path)[0]
     assert (ours.num_layers, ours.num_heads) == (theirs.n_layers, theirs.n_heads) == (1, 2)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_hidden_layers": [1]}))
+    with pytest.raises(UserError, match=r"has num_hidden_layers \[1\]; give a whole number"):
+        read_config(tmp_path)
 
 
 BAD = [
@@ -73,9 +76,26 @@ BAD = [
     ({"rope_parameters": rope(rope_type="yarn")}, "'yarn'"),
     ({"rope_parameters": rope(partial_rotary_factor=0.5)}, "'partial_rotary_factor': 0.5"),
     ({"rope_parameters": {"rope_theta": 1e4}}, "has rope_parameters {'rope_theta': 10000.0}; jax"),
-    ({"rope_parameters": rope(rope_theta="much")}, "has local_rope_theta 'much'; give a number"),
+    ({"rope_parameters": rope(rope_theta="much")}, "'much'}}; jaxtune has encoders with a rope_th"),
+    ({"rope_parameters": rope(rope_theta=0)}, "has rope_parameters {'full_attention': {'rope_type"),
+    (
+        {"rope_parameters": None, "local_rope_theta": "much"},
+        "has local_rope_theta 'much'; give a number of at least 1.",
+    ),
     ({"rope_scaling": {"type": "linear"}}, "has rope_scaling {'type': 'linear'}; jaxtune has"),
     ({"head_dim": 16}, "has head_dim 16; jaxtune has heads that share hidden_size evenly"),
+    (
+        {"head_dim": {}},
+        "has head_dim {}; jaxtune has heads that share hidden_size evenly, of 8 num",
+    ),
+    ({"head_dim": "8"}, "has head_dim '8'; jaxtune has"),
+    ({"head_dim": 8, "num_attention_heads": "4"}, "has num_attention_heads '4'; give a whole"),
+    ({"head_dim": 32, "num_attention_heads": 0}, "has num_attention_heads 0; give a whole number"),
+    ({"sliding_window": {}}, "has sliding_window {}; give a whole number, 1 to 500000."),
+    ({"sliding_window": "64"}, "has sliding_window '64'; give a whole number, 1 to 500000."),
+    ({"sliding_window": True}, "has sliding_window True; give a whole number, 1 to 500000."),
+    ({"sliding_window": 0}, "has sliding_window 0; give a whole number, 1 to 500000."),
+    ({"sliding_window": 500_001}, "has sliding_window 500001; give a whole number"),
     ({"hidden_size": 28, "num_attention_heads": 4}, "heads of 7 numbers, which do not make pairs"),
     ({"local_attention": 0}, "has local_attention 0; give a whole number, 1 to"),
     ({"local_attention": [64, 64]}, "has local_attention [64, 64]; give a whole number"),

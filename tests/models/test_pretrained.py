@@ -70,6 +70,21 @@ def test_checkpoints_without_a_classifier(family: str, head: str) -> None:
     assert fresh == (BOTH_HEADS[1:] if pooled else head_of(family))
 
 
+@pytest.mark.parametrize("family", EVERY)
+def test_a_classifier_of_another_task_gives_no_more_than_its_pooler(family: str) -> None:
+    """As recipes/stilts.yaml says: transformers keeps all but the map to labels in every family."""
+    folder, fewer = hf.make_folder(family), hf.NUM_LABELS - 1
+    start = load_classifier(folder, read_config(folder)[0], fewer)
+    assert start.fresh == (BOTH_HEADS[1:] if family in POOLED else BOTH_HEADS)
+    auto = hf.transformers.AutoModelForSequenceClassification
+    _, info = auto.from_pretrained(
+        folder, num_labels=fewer, ignore_mismatched_sizes=True, output_loading_info=True
+    )
+    classifier = ALL[family].classifier["head/classifier"]
+    assert not info["missing_keys"]
+    assert {name.rsplit(".", 1)[0] for name, *_ in info["mismatched_keys"]} == {classifier}
+
+
 def test_masked_lm_needs_its_head() -> None:
     with pytest.raises(UserError, match=r"cls\.predictions\.bias is missing"):
         hf.load_jax(hf.make_folder("bert"), MASKED_LM)

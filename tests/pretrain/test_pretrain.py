@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 import shutil
-from typing import get_args, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -172,16 +171,6 @@ def test_torch_reads_the_other_families(tmp_path, family):
     asked = hf.lm_labels(batch).numpy()
     assert asked[asked != hf.IGNORED].tolist() == words.tolist()
     assert hf.deviation(ours(rows, slots), theirs[asked != hf.IGNORED]) < 1e-5
-
-
-@pytest.mark.parametrize("family", get_args(get_type_hints(PretrainConfig)["family"]))
-def test_every_family_has_an_architecture_of_its_own(family, tmp_path):
-    """Without training: what follows from another value does, such as the width of the tables."""
-    config = PretrainConfig(out=tmp_path, **TINY | {"family": family})
-    built = pretrain._encoder_config(config, miniature_corpus(tmp_path, 0, 16), 2)
-    assert built.family == family
-    assert built.embedding_size == built.hidden_size == 16
-    assert built.projected == built.always_projected
 
 
 def test_an_albert_grows_by_using_its_block_more_often():

@@ -83,7 +83,7 @@ def test_over_tasks_it_is_asked_of_all_trials_together():
         name: made_up_arm(about(mean), name, trivial=0.5)
         for name, mean in (("A", 0.69), ("B", 0.7))
     }
-    notes = judge_tasks({task: pair for task in ("x", "y", "z")}).notes
+    notes = judge_tasks(dict.fromkeys(("x", "y", "z"), pair)).notes
     (note,) = [note for note in notes if note.startswith("[B] scores better than [A] over tasks")]
     assert note.endswith("), unless [B] fails in 5% or more, which 48 trials do not exclude.")
     known = (pair["B"], pair["A"])

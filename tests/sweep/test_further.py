@@ -203,6 +203,14 @@ def test_all_but_the_kept_trials_answer_too(tiny, files, tmp_path):
     for number in trials.trial:
         assert logits(out, "test", number).shape == (70, 2)
     assert trials["ood/accuracy"].notna().all()
+    whole = trials[trials.stopped_at.isna() & ~trials.failed]
+    assert len(whole), "the fixture must hold such"
+    table = read(out / "test_predictions.csv")
+    assert [*dict.fromkeys(row["arm"] for row in table)] == whole.arm.tolist()
+    expected = [special.softmax(logits(out, "test", n), axis=1) for n in whole.trial]
+    found = [[float(row[f"p({name})"]) for name in CLASSES] for row in table]
+    np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-6)
+    assert "agreement" not in table[0]  # of an arm one trial alone
 
 
 def test_a_trial_out_of_patience_answers_where_it_ended(tiny, files, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from jaxtune.core.schedules import scheduled_rate
+from jaxtune.models.families import FAMILIES
 from jaxtune.models.pretrained import to_tensors
 from jaxtune.training.optimizer import (
     Hyper,
@@ -127,15 +128,52 @@ def test_chain_is_optax_adam_where_eps_does_not_matter() -> None:
     assert_close(run(chain(eps=1e-30, **LOW)), expected)
 
 
+def torch_updates(gradients: np.ndarray, b2: float, corrected: bool) -> np.ndarray:
+    """torch's float32 moments of betas that are doubles, and the paper's factor."""
+    m, v, updates = torch.zeros(6), torch.zeros(6), []
+    for t, gradient in enumerate(map(torch.tensor, gradients), 1):
+        m.mul_(B1).add_(gradient, alpha=1 - B1)
+        v.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
+        factor = np.sqrt(1 - b2**t) / (1 - B1**t) if corrected else 1.0
+        updates.append((m / (v.sqrt() + EPS) * factor).numpy())
+    return np.stack(updates)
+
+
+@pytest.mark.parametrize(
+    ("b2", "apart", "corrected_apart"),
+    # At 0.99999 eps counts beside sqrt(v) in the first step, and does not cancel.
+    [(0.999, 7e-6, 1e-6), (0.9999, 8e-5, 1e-6), (0.99999, 7e-4, 3e-6)],
+)
+def test_a_b2_near_1_is_rounded_as_the_guarantees_say(
+    b2: float, apart: float, corrected_apart: float
+) -> None:
+    """1 - b2 of a float32, as a program takes it, is another one than torch's of a double; the
+    correction is of the same number and takes that out.
+    """
+    gradients = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    for corrected in (False, True):
+        ours = run(chain(corrected, *map(jnp.float32, (EPS, B1, b2))), gradients)
+        theirs = torch_updates(gradients, b2, corrected)
+        found = (np.abs(ours - theirs).max(1) / np.abs(theirs).max(1)).max()
+        assert found < corrected_apart if corrected else 0.8 * apart < found < 1.1 * apart
+
+
 @pytest.mark.parametrize("head", [hf.CLASSIFICATION, hf.MASKED_LM])
-@pytest.mark.parametrize("family", hf.FAMILIES)
-def test_decay_covers_matrices_and_embeddings_only(family: str, head: str) -> None:
-    """By transformers' names: everything but biases and LayerNorms, stacked layers included."""
-    model = hf.load_jax(hf.make_folder(family, head), head)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_decays_is_what_the_trainer_decays(family: str, head: str) -> None:
+    """By transformers' names, stacked layers included; a tied decoder is the word embeddings."""
+    folder = hf.make_folder(family, head)
+    model = hf.load_jax(folder, head)
     mask = jax.tree.map(lambda p, m: jnp.full(p.shape, m), model, decay_mask(model))
+    of_trainer = hf.transformers.Trainer.get_decay_parameter_names
+    theirs = {*of_trainer(None, hf.load_torch(folder, head))}
+    assert f"{FAMILIES[family].prefix}{DISTANCES}" in theirs or family != "deberta-v2"
     for name, values in to_tensors(mask).items():
-        decayed = not (name.endswith("bias") or "norm" in name.lower())
-        assert values.all() if decayed else not values.any(), name
+        assert values.all() if name in theirs else not values.any(), name
+    assert theirs - to_tensors(mask).keys() <= FAMILIES[family].tied.keys()
+
+
+DISTANCES = "encoder.rel_embeddings.weight"  # DeBERTa's states, which decay
 
 
 FUSED = {"Wqkv": 3, "Wi": 2}  # layers in one tensor

@@ -51,8 +51,8 @@ GRADIENTS = jax.jit(loss_and_gradients)
 def train_torch(
     model: Any, batches: list[hf.Batch], family: str, hyper: Hyper, adamw: Any
 ) -> list[float]:
-    """The paper's loop: clipped gradients, linear warm-up and decay, no weight decay on biases and
-    LayerNorms.
+    """The paper's loop: clipped gradients, linear warm-up and decay, no weight decay on LayerNorms
+    and, by their names, on biases.
     """
     moments = {name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in named(model)}
     losses = []
@@ -67,7 +67,7 @@ def train_torch(
         rate = hyper.learning_rate * min(rising, falling)
         with torch.no_grad():
             for name, parameter in named(model):
-                free = name.endswith("bias") or "norm" in name.lower()
+                free = "bias" in name or "norm" in name.lower()
                 decay = 0.0 if free else hyper.weight_decay
                 adamw(parameter, *moments[name], t + 1, rate, decay, hyper)
     return losses

@@ -8,7 +8,7 @@ To add one, say how it differs from BERT:
 | fields that several keys decide together | its file: `read`, `write` |
 | what no key decides, as fields of EncoderConfig | its file: `facts` |
 | keys of other mathematics, which are refused | its file: `only` |
-| keys of several spellings | its file: `spelled` |
+| keys of several spellings | its file: `spelled`, `other_keys` |
 | names of tensors, read and written | its file: `encoder` to `decoder`, `lacking` |
 | its classes in transformers, for export | its file: `transformers` |
 | arithmetic that EncoderConfig has no choice for | a choice there, and the part that reads it |

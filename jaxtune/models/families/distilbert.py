@@ -1,9 +1,5 @@
 """DistilBERT (Sanh et al., 2019): half of BERT's blocks, no token types, and no pooler."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from jaxtune.models.encoder_config import HeadConfig
 from jaxtune.models.families.family import BERT_EMBEDDINGS, Family, blocks
 
@@ -17,20 +13,6 @@ _BLOCK = {
     "output": "ffn.lin2",
     "output_norm": "output_layer_norm",
 }
-
-# Names of other families, which transformers reads, too, and which win over its own there.
-_OTHER_NAMES = {
-    "hidden_size": "dim",
-    "num_attention_heads": "n_heads",
-    "num_hidden_layers": "n_layers",
-}
-
-
-def _spelled(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
-    del path
-    other = {own: raw.get(name) for name, own in _OTHER_NAMES.items()}
-    return dict(raw) | {own: value for own, value in other.items() if value is not None}
-
 
 DISTILBERT = Family(
     model_type="distilbert",
@@ -77,5 +59,9 @@ DISTILBERT = Family(
     # A table of sines is not trained.
     only={"sinusoidal_pos_embds": False},
     types_in_pretraining=0,
-    spelled=_spelled,
+    other_keys={
+        "hidden_size": "hidden_size",
+        "num_layers": "num_hidden_layers",
+        "num_heads": "num_attention_heads",
+    },
 )

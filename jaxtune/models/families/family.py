@@ -74,6 +74,8 @@ class Family:
         default_factory=lambda: {"head/classifier": "classifier"}
     )
     keys: Names = dataclasses.field(default_factory=lambda: BERT_KEYS)
+    # Names of other families, which transformers reads, too, and which win over `keys` there.
+    other_keys: Names = dataclasses.field(default_factory=dict)
     absent: Mapping[str, Any] = dataclasses.field(default_factory=lambda: BERT_ABSENT)
     # Fields of EncoderConfig that no key of config.json decides.
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -91,6 +93,11 @@ class Family:
     # Other names of modules, where config.json has this value under this key.
     other_names: Names = dataclasses.field(default_factory=dict)
     other_names_where: tuple[str, Any] = ("", None)
+
+    def as_spelled(self, raw: Mapping[str, Any]) -> "Family":
+        """The family with the keys that a config.json has, by which messages name them."""
+        other = {f: key for f, key in self.other_keys.items() if raw.get(key) is not None}
+        return dataclasses.replace(self, keys=dict(self.keys) | other)
 
     @property
     def encoder_modules(self) -> dict[str, str]:

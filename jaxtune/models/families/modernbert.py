@@ -23,6 +23,7 @@ _BLOCK = {
 }
 _BASES = {"full_attention": "global_rope_theta", "sliding_attention": "local_rope_theta"}
 _EVERY = "global_attn_every_n_layers"
+_WIDEST = 500_000  # of a window, on either side
 
 
 def _spelled(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,15 +35,30 @@ def _spelled(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
         spelled[_EVERY] = _global_every(path, types, raw.get("num_hidden_layers"))
     if (given := raw.get("rope_parameters")) is not None:
         spelled |= _bases(path, given)
-    if (window := raw.get("sliding_window")) is not None:  # on either side
-        spelled["local_attention"] = 2 * window
-    width, heads = raw.get("hidden_size"), raw.get("num_attention_heads")
-    if raw.get("head_dim") is not None and raw["head_dim"] * (heads or 0) != width:
-        raise UserError(
-            f"{path} has head_dim {raw['head_dim']!r}; jaxtune has heads that share hidden_size"
-            " evenly."
-        )
+    if (window := raw.get("sliding_window")) is not None:
+        spelled["local_attention"] = _both_sides(path, window)
     return spelled
+
+
+def _both_sides(path: Path, window: Any) -> int:
+    """How many tokens a window of `sliding_window` on either side has."""
+    if type(window) is not int or not 1 <= window <= _WIDEST:
+        raise UserError(
+            f"{path} has sliding_window {window!r}; give a whole number, 1 to {_WIDEST}."
+        )
+    return 2 * window
+
+
+def _read(path: Path, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """No field: `head_dim` must say what follows from the sizes, which are checked by now."""
+    size = raw.get("head_dim")
+    follows = raw["hidden_size"] // raw["num_attention_heads"]
+    if size is not None and (type(size) is not int or size != follows):
+        raise UserError(
+            f"{path} has head_dim {size!r}; jaxtune has heads that share hidden_size evenly, of"
+            f" {follows} numbers each here."
+        )
+    return {}
 
 
 def _global_every(path: Path, types: Any, num_layers: Any) -> int:
@@ -69,12 +85,14 @@ def _bases(path: Path, given: Any) -> dict[str, Any]:
         plain &= isinstance(values, dict) and values.keys() <= {"rope_type", "rope_theta"}
         plain = plain and values.get("rope_type", "default") == "default"
         if plain and "rope_theta" in values:
-            bases[_BASES[kind]] = values["rope_theta"]
+            base = bases[_BASES[kind]] = values["rope_theta"]
+            plain = type(base) in (int, float) and 1 <= base < 1e12
     if plain:
         return bases
     raise UserError(
-        f"{path} has rope_parameters {given!r}; jaxtune has encoders with a rope_theta and"
-        " rope_type 'default' for full_attention and sliding_attention each, and nothing else."
+        f"{path} has rope_parameters {given!r}; jaxtune has encoders with a rope_theta of at least"
+        " 1 and rope_type 'default' for full_attention and sliding_attention each, and nothing"
+        " else."
     )
 
 
@@ -157,5 +175,6 @@ MODERNBERT = Family(
     },
     only={"rope_scaling": None},
     spelled=_spelled,
+    read=_read,
     types_in_pretraining=0,
 )
