@@ -45,7 +45,7 @@ def read_tagged(
     files, others = (train_file, dev_file), further_files or {}
     layout, notes = Layout((words,), tags, tuple(map(bare, classes)) or None), []
     # Where another file holds lists, names may be of that one alone.
-    by_name = all(map(_is_in_columns, (*files, *others.values())))
+    by_name = all(map(is_in_columns, (*files, *others.values())))
     parts = [_read(file, layout, True, by_name, notes.append) for file in files]
     names = layout.labels or _tags(files, parts)
     layout = replace(layout, labels=names)
@@ -77,7 +77,8 @@ def read_further_tagged(
     return FurtherSet(_examples(path, found, layout), ids, has_tags, tuple(notes))
 
 
-def _is_in_columns(path: Path) -> bool:
+def is_in_columns(path: Path) -> bool:
+    """Whether a file has a word a line, as the CoNLL tasks write them."""
     return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
@@ -89,7 +90,7 @@ def _read(
     note: Callable[[str], None],
 ) -> list[Sentence]:
     (words,), tags = layout.text, layout.label
-    if _is_in_columns(path):
+    if is_in_columns(path):
         return conll_sentences(path, Columns(words, tags, by_name), labelled, note)
     if path.suffix.lower() == ".csv":
         raise UserError(
@@ -140,7 +141,7 @@ def _tags(files: Sequence[Path], parts: Sequence[Sequence[Sentence]]) -> tuple[s
                 f"{file}, {numbered.where} has numbers as tags, and the file does not say what they"
                 " are called: name them, that of 0 first, with --classes O B-PER ..."
             )
-    if _is_in_columns(files[0]):
+    if is_in_columns(files[0]):
         tags = [tag for each in parts[0] for tag in each.tags or ()]
         check_no_header(files[0], parts[0][0].words[0], tags)
     return classes_of(*(_labels(f, part) for f, part in zip(files, parts, strict=True)))

@@ -12,11 +12,21 @@ from jaxtune.core.words import plural
 from jaxtune.data.rows import check_required
 
 UNIVERSAL = ".conllu"  # with comments, ten columns, and lines of words that are written as one
+# Its columns, which no line names.
+FIELDS = (
+    *("id", "form", "lemma", "upos", "xpos"),
+    *("feats", "head", "deprel", "deps", "misc"),
+)
 # What columns are called that nobody has named.
 DEFAULTS = {*SweepConfig().text_columns, SweepConfig().label_column}
 UNNAMED = {"", *DEFAULTS}
 # What a column of words is commonly called.
 NAMES_OF_WORDS = {"word", "words", "token", "tokens", "text", "form"}
+# And one of tags.
+NAMES_OF_TAGS = {
+    *("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "entity", "entities"),
+    *("pos", "pos_tag", "pos_tags", "upos", "xpos", "bio", "iob"),
+}
 
 
 Line = tuple[int, list[str]]  # its number, from 1 on, and its cells
@@ -57,6 +67,10 @@ def header_of(path: Path, line: Line, columns: Columns, labelled: bool | None) -
         labelled: whether tags are read; None is where the lines have a column of them.
     """
     number, cells = line
+    if _is_universal(path):
+        for name in columns.named if columns.must_be_there else ():
+            check_required(str(path), name.lower(), FIELDS, _advice(path, FIELDS, labelled))
+        return ()
     names, given = tuple(map(bare, cells)), columns.named
     if not given:  # one of these names alone may well be a word
         return names if {*columns.asked} <= UNNAMED and {*names} >= DEFAULTS else ()
@@ -91,7 +105,9 @@ def places_of(
     """
     width = len(line[1])
     word, tag = (
-        _place(asked, names, common)
+        _place(asked.lower(), FIELDS, common)
+        if _is_universal(path)
+        else _place(asked, names, common)
         for asked, common in zip(columns.asked, _common(path, width), strict=True)
     )
     if labelled is None:
@@ -136,7 +152,11 @@ def _number(column: str) -> int | None:
 
 def _common(path: Path, width: int) -> tuple[int, int]:
     """Where word and tag commonly stand."""
-    return (2, 4) if path.suffix.lower() == UNIVERSAL else (1, width)
+    return (2, 4) if _is_universal(path) else (1, width)
+
+
+def _is_universal(path: Path) -> bool:
+    return path.suffix.lower() == UNIVERSAL
 
 
 def how_read(
@@ -161,13 +181,15 @@ def how_read(
 
 def check_no_header(path: Path, word: str, tags: Sequence[str]) -> None:
     """Raises UserError where the first word and its tag look like the names of their columns: no
-    other word has the tag, and the word is called so, or all other tags spell entities.
+    other word has the tag, and both are called so, or all other tags spell entities and this one is
+    in small letters.
 
     Args:
         tags: of all words, the first one's first.
     """
     first, others = tags[0], {*tags[1:]}
-    is_name = word.casefold() in NAMES_OF_WORDS or are_entities([*others])
+    are_names = word.casefold() in NAMES_OF_WORDS and first.casefold() in NAMES_OF_TAGS
+    is_name = are_names or (are_entities([*others]) and not first.isupper())
     if first in others or not is_name or are_entities([first, *others]):
         return
     raise UserError(

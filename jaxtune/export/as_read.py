@@ -8,6 +8,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
 from jaxtune.core.unseen import bare
 from jaxtune.data.glue import GLUE_TASKS
+from jaxtune.data.sentences import is_in_columns
 
 # By itself and not in config.json, which transformers copies to whatever is trained from there.
 NOTE = "jaxtune.json"
@@ -20,6 +21,7 @@ class AsRead(NamedTuple):
     text_columns: tuple[str, ...]
     delimiter: str | None = None
     quoting: bool | None = None
+    in_columns: bool = False  # of words with tags: a word a line, columns known by their numbers
 
 
 def as_read(config: SweepConfig) -> AsRead:
@@ -30,7 +32,8 @@ def as_read(config: SweepConfig) -> AsRead:
     if task != "custom":
         return AsRead(task, ("sentence",))
     columns = tuple(map(bare, config.text_columns))
-    return AsRead(task, columns, config.delimiter, config.quoting)
+    in_columns = config.token_classification and is_in_columns(Path(config.train_file or ""))
+    return AsRead(task, columns, config.delimiter, config.quoting, in_columns)
 
 
 def write_note(folder: Path, config: SweepConfig) -> None:
@@ -46,7 +49,13 @@ def read_note(folder: Path) -> AsRead | None:
     if not file.is_file():
         return None
     found = read_json(file)
-    kinds = {"task": str, "text_columns": list, "delimiter": str | None, "quoting": bool | None}
+    kinds = {
+        "task": str,
+        "text_columns": list,
+        "delimiter": str | None,
+        "quoting": bool | None,
+        "in_columns": bool,
+    }
     whole = isinstance(found, dict) and found.get("text_columns")
     if not whole or not all(isinstance(found.get(name), kind) for name, kind in kinds.items()):
         raise UserError(f"{file} does not say how texts are read; export the folder again.")

@@ -1,8 +1,10 @@
 """How texts of a file are read: as the sweep read its own, or in columns that flags name."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.validate_custom import check_dialect
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
@@ -11,11 +13,12 @@ from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
 from jaxtune.data.custom import read_further
 from jaxtune.data.examples import FurtherSet, Layout, Task
 from jaxtune.data.glue import GLUE_TASKS, read_glue_further
-from jaxtune.data.sentences import read_further_tagged
+from jaxtune.data.sentences import is_in_columns, read_further_tagged
 from jaxtune.export.as_read import AsRead
 from jaxtune.predict.settings import PredictConfig
 
 NO_LABEL = ""  # the column of labels, which are not looked at
+WORDS = "tokens"  # what a list of words is commonly called
 
 
 def reader_of(
@@ -28,12 +31,16 @@ def reader_of(
         of_words: whether words have labels, and not texts.
     """
     _check_columns(own, of_words, config)
-    own = own or AsRead("custom", ("tokens" if of_words else "text",))
+    own = own or AsRead("custom", (WORDS if of_words else "text",))
     given = tuple(map(bare, config.text_columns))
     if of_words:
         _check_no_dialect(config)
-        words = Layout(given or own.text_columns, NO_LABEL, None)
-        return lambda path: read_further_tagged(path, words, labelled=False, by_name=bool(given))
+        return lambda path: read_further_tagged(
+            path,
+            Layout(given or (_words_column(own, path),), NO_LABEL, None),
+            labelled=False,
+            by_name=bool(given),
+        )
     check_dialect(config.delimiter, config.quoting, [str(config.file)])
     quoting = own.quoting if config.quoting is None else config.quoting
     dialect = Dialect(config.delimiter or own.delimiter, quoting)
@@ -44,7 +51,7 @@ def reader_of(
         # As GLUE publishes them, unless it is said otherwise.
         if task is not None and suffix == ".tsv" and not given and dialect == BY_SUFFIX:
             return read_glue_further(path, task)
-        columns = given or _columns(own, task, suffix)
+        columns = given or _columns(own, task, path)
         word = task.layout.word if task is not None else None
         layout = Layout(columns, NO_LABEL, None, word=word)
         return read_further(path, layout, dialect, labelled=False)
@@ -52,11 +59,31 @@ def reader_of(
     return read
 
 
-def _columns(own: AsRead, task: Task | None, suffix: str) -> tuple[str, ...]:
-    """A task's files of JSON lines are SuperGLUE's, which may call their columns otherwise."""
-    if task is not None and task.jsonl is not None and suffix == ".jsonl":
-        return task.jsonl.text
-    return own.text_columns
+def _columns(own: AsRead, task: Task | None, path: Path) -> tuple[str, ...]:
+    """A task's files of JSON lines are SuperGLUE's, which may call their columns otherwise, or have
+    the hub's names, too.
+    """
+    if task is None or task.jsonl is None or path.suffix.lower() != ".jsonl":
+        return own.text_columns
+    has_own = {*own.text_columns} <= _first_names(path)
+    return own.text_columns if has_own else task.jsonl.text
+
+
+def _first_names(path: Path) -> set[str]:
+    """Of the first object of JSON lines; none where there is no such, which is said on reading."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError):
+        return set()
+    return {*map(bare, first)} if isinstance(first, dict) else set()
+
+
+def _words_column(own: AsRead, path: Path) -> str:
+    """A sweep on files in columns has not said what a list of words is called."""
+    (column,) = own.text_columns
+    is_said = column not in SweepConfig().text_columns and not column.isdecimal()
+    return column if is_said or not own.in_columns or is_in_columns(path) else WORDS
 
 
 def _check_columns(own: AsRead | None, of_words: bool, config: PredictConfig) -> None:

@@ -33,7 +33,10 @@ def check_apart(outs: Sequence[Path], found: Sequence[Sequence[Row]]) -> None:
     held = [_held(out, rows) for out, rows in zip(outs, found, strict=True)]
     for one, other in combinations(held, 2):
         shared = one.trials.keys() & other.trials.keys()
-        if not shared and one.unseeded is not None and one.unseeded == other.unseeded:
+        known = one.unseeded is not None and other.unseeded is not None
+        if known and one.unseeded != other.unseeded:
+            continue  # sweeps that share an arm are two sweeps
+        if known and not shared:
             first = "" if one.config == other.config else "give all parts the same seeds, and "
             raise UserError(
                 f"{one.out} and {other.out} hold parts of one sweep; {first}join them first, with"

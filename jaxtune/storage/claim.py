@@ -6,12 +6,13 @@ import yaml
 
 from jaxtune.config.looks import looks_at
 from jaxtune.config.parse import Settings
+from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_text
 from jaxtune.core.words import listed
 from jaxtune.storage.manifest import read_manifest
 from jaxtune.storage.out_folder import HOLDER, LOCK, OUTPUTS
-from jaxtune.storage.paths import ANSWERS, CONFIG, MANIFEST, TRIALS
+from jaxtune.storage.paths import ANSWERS, CONFIG, MANIFEST, TRACKERS, TRIALS
 from jaxtune.storage.same_config import config_changes
 
 
@@ -28,7 +29,7 @@ def check_claim(out: Path, settings: Settings, given: Settings | None = None) ->
     if settings.base.overwrite:
         _check_sweeps(out)
         return
-    _check_nobodys(out)
+    _check_nobodys(out, settings.base)
     if not path.exists():
         if (out / TRIALS).exists():
             raise UserError(
@@ -67,17 +68,19 @@ def _check_sweeps(out: Path) -> None:
         )
 
 
-def _check_nobodys(out: Path) -> None:
-    """Raises UserError where no sweep has begun, and there are files of names that it writes.
+def _check_nobodys(out: Path, base: SweepConfig) -> None:
+    """Raises UserError where no sweep has begun, and there are files of names that this one writes.
 
     One that was killed as it began has left its manifest alone; a config may be a user's own.
     """
-    held = {name for name in OUTPUTS if (out / name).exists()}
+    trackers = () if base.track else TRACKERS  # other programs write there, too
+    held = {name for name in OUTPUTS if name not in trackers and (out / name).exists()}
     if TRIALS in held or held >= {CONFIG, MANIFEST}:
         return
     begun = {CONFIG} if read_manifest(out / MANIFEST) is None else {CONFIG, MANIFEST}
-    answers = (file.name for file in out.glob(f"*{ANSWERS}"))
-    if found := sorted([*(held - begun), *answers]):
+    sets = ("test", *(each.partition("=")[0] for each in base.more_dev_files))
+    answers = {f"{name}{ANSWERS}" for name in sets if (out / f"{name}{ANSWERS}").exists()}
+    if found := sorted((held - begun) | answers):
         raise UserError(
             f"{out} holds {listed(found)}, and no sweep has begun there; give another --out."
         )

@@ -89,12 +89,27 @@ def test_a_first_tag_that_is_named_is_one(tmp_path):
     assert len(read(tmp_path, "Go VB\na DT\ndog NN\n").train.labels) == 3
 
 
-def test_universal_columns_have_no_names(tmp_path):
+def test_universal_columns_have_the_names_of_their_format(tmp_path):
     text = "1\tthe\t_\tDET\tDT\n2\tdog\t_\tNOUN\tNN\n"
     assert read(tmp_path, text, suffix=".conllu").task.label_names == ("DET", "NOUN")
-    assert read(tmp_path, text, tag="5", suffix=".conllu").task.label_names == ("DT", "NN")
-    with pytest.raises(UserError, match=r"no column 'XPOS' but .*, such as 2 and 4"):
-        read(tmp_path, text, tag="XPOS", suffix=".conllu")
+    for tag in ("5", "xpos", "XPOS"):
+        found = read(tmp_path, text, "form", tag, suffix=".conllu")
+        assert found.task.label_names == ("DT", "NN")
+        assert found.train.words == [["the", "dog"]]
+    with pytest.raises(UserError, match=r"no column 'ner' but 'id', .*, such as 2 and 4"):
+        read(tmp_path, text, "form", "ner", suffix=".conllu")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Word NN\nruns VB\nfast RB\n\nhe PRP\n",
+        "Paris LOC\nis O\nnice O\n\nPeter B-PER\n",
+    ],
+)
+def test_a_first_word_that_only_resembles_a_name_is_a_word(tmp_path, text):
+    first = text.split()[0]
+    assert read(tmp_path, text).train.words[0][0] == first
 
 
 def test_names_may_be_of_a_file_of_lists(tmp_path):

@@ -121,6 +121,15 @@ def test_superglues_own_test_file_is_answered_as_the_sweep_recorded(outs, data, 
     np.testing.assert_allclose(shares(of_folder), expected, atol=2e-6)
 
 
+def test_json_lines_may_have_the_hubs_columns(outs, data, tmp_path):
+    own = data / "RTE" / "test.jsonl"
+    hub = {"premise": "sentence1", "hypothesis": "sentence2"}
+    rows = [json.loads(line) for line in own.read_text().splitlines()]
+    write_lines(tmp_path / "hub.jsonl", [{hub[k]: row[k] for k in hub} for row in rows])
+    expected = answers(tmp_path / "own.csv", outs / "rte", own)
+    assert answers(tmp_path / "hub.csv", outs / "rte", tmp_path / "hub.jsonl") == expected
+
+
 def test_the_word_is_read_in_every_form(outs, data, tmp_path, capsys):
     rows, _ = pairs(12, 12, "sentence1", "sentence2")
     file = tmp_path / "texts.csv"
@@ -235,6 +244,11 @@ def test_a_tagger_reads_the_column_of_its_sweep(tiny, tmp_path, capsys):
     assert [row["word"] for row in expected] == words
     logits = np.load(tmp_path / "out" / "predictions" / "00000.npy").astype(np.float64)
     np.testing.assert_allclose(shares(expected), special.softmax(logits, axis=1), atol=2e-6)
+    # A list of words is called as it commonly is, whatever the number of the sweep's column.
+    lists = [{"tokens": own} for own in tagged.words_and_tags(32, 2)[0]]
+    write_lines(tmp_path / "lists.jsonl", lists)
+    of_lists = answers(tmp_path / "lists.csv", tmp_path / "hf", tmp_path / "lists.jsonl")
+    np.testing.assert_array_equal(shares(of_lists), shares(expected))
     named = tmp_path / "named.conll"
     named.write_text("number form\n" + "".join(f"{n} {word}\n" for n, word in enumerate(words)))
     where = [tmp_path / "hf", "--file", named, "--out", tmp_path / "named.csv", "--text_columns"]

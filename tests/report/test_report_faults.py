@@ -255,6 +255,10 @@ def test_a_copy_is_no_other_recipe(swept, tmp_path, capsys):
     rewrite_rows(part, [respelled(row, {"test_file": "/elsewhere"}) for row in read_rows(part)])
     with pytest.raises(jaxtune.UserError, match="hold the same trials"):
         jaxtune.load_results(swept, part)
+    # Of another grid that shares an arm: its other arm is what is to be compared.
+    (part / "config.yaml").write_text(CONFIG.replace("1e4", "1e2"))
+    assert len(jaxtune.load_results(swept, part).trials) == 8
+    (part / "config.yaml").write_text(CONFIG)
     # Another rate with the same curves: no setting of a trial is left out.
     rewrite_rows(part, [respelled(row, {"learning_rate": 1e-5}) for row in read_rows(part)])
     assert len(jaxtune.load_results(swept, part).trials) == 8

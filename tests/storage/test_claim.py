@@ -92,13 +92,28 @@ def test_files_that_no_sweep_has_left_are_not_written_over(tmp_path, beside):
     (tmp_path / "checkpoints").mkdir()
     for name in ("summary.json", "my_predictions.csv"):
         (tmp_path / name).touch()
-    held = sorted(["checkpoints", "my_predictions.csv", "summary.json"])
+    held = sorted(["checkpoints", "summary.json"])
     held = sorted([*held, "manifest.json"]) if beside == "manifest.json" else held
     said = f"{tmp_path} holds {', '.join(held)}, and no sweep has begun there; give another --out."
     with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
         check_claim(tmp_path, settings())
     with pytest.raises(UserError, match="no sweep's folder"):
         check_claim(tmp_path, settings("--overwrite", "true"))
+
+
+def test_what_this_sweep_does_not_write_is_in_nobodys_way(tmp_path):
+    """Answers that `jaxtune predict` left beside the texts, and other programs' trackers."""
+    (tmp_path / "texts_predictions.csv").touch()
+    (tmp_path / "wandb").mkdir()
+    check_claim(tmp_path, settings())
+    with pytest.raises(UserError, match="holds wandb, and no sweep has begun there"):
+        check_claim(tmp_path, settings("--track", "wandb"))
+    answering = settings("--task", "custom", "--train_file", "a.csv", "--dev_file", "b.csv")
+    check_claim(tmp_path, answering)
+    more = ("--more_dev_files", "texts=c.csv")
+    own = ["--task", "custom", "--train_file", "a.csv", "--dev_file", "b.csv", *more]
+    with pytest.raises(UserError, match=r"holds texts_predictions\.csv, and no sweep has begun"):
+        check_claim(tmp_path, parse(["--model", "bert", *own]))
 
 
 @pytest.mark.parametrize("left", ["manifest.json", "manifest.json.part", "config.yaml.part"])
