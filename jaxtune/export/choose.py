@@ -1,5 +1,6 @@
 """What an export is made of: one trial, the members of an ensemble, or the better of two soups."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,8 +26,9 @@ from jaxtune.export.card import (
 from jaxtune.export.card_facts import step_words
 from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
 from jaxtune.export.folder import write_model
-from jaxtune.export.members import DevSet, Member, Params, Sweep, in_arm, only_arm, trial_named
-from jaxtune.stats.wording import every
+from jaxtune.export.members import DevSet, Member, Params, Sweep
+from jaxtune.stats.arms import by_arm, check_comparable, make_arms
+from jaxtune.stats.wording import every, names
 
 CARD = "README.md"
 
@@ -206,3 +208,43 @@ def _soup(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: Path)
         f" {scores['uniform'][metric]:.4f}, greedy {scores['greedy'][metric]:.4f} (of"
         f" {plural(len(trials['greedy']), 'trial')}). The {chosen} one is exported."
     )
+
+
+def only_arm(sweep: Sweep, arm: str | None, what: str) -> Sequence[Member]:
+    """The members of the arm that is meant; raises UserError where that is not clear."""
+    if arm is None and len(sweep.arms) > 1:
+        raise UserError(
+            f"{sweep.out} holds {len(sweep.arms)} arms, and {what} is made of one; give --arm with"
+            f" the name of {names(sweep.arms, 'or')}."
+        )
+    return in_arm(sweep, arm)
+
+
+def in_arm(sweep: Sweep, arm: str | None) -> Sequence[Member]:
+    """The members of an arm, of all arms without a name; raises UserError for an unknown name."""
+    if arm is None:
+        check_comparable(make_arms(by_arm([member.row for member in sweep.members])))
+        return sweep.members
+    if arm not in sweep.arms:
+        raise UserError(f"{sweep.out} has no arm [{arm}]; it has {names(sweep.arms)}.")
+    return sweep.arm_of(arm)
+
+
+def trial_named(sweep: Sweep, members: Sequence[Member], number: str) -> Member:
+    """The member with this number; raises UserError for any other text."""
+    by_number = {str(member.number): member for member in members}
+    if number in by_number:
+        return by_number[number]
+    if re.fullmatch(r"\d+", number):
+        raise UserError(
+            f"{sweep.out} holds no finished trial {number} here; it has {_listed(members)}."
+        )
+    raise UserError(
+        f"--trial is {number!r}; give best, ensemble, soup, or the number of a trial"
+        f" ({_listed(members)})."
+    )
+
+
+def _listed(members: Sequence[Member]) -> str:
+    numbers = [str(member.number) for member in members]
+    return ", ".join(numbers if len(numbers) <= 12 else [*numbers[:10], "...", numbers[-1]])

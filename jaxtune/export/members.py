@@ -1,7 +1,6 @@
 """A sweep's finished trials with the parameters it kept, and the dev set that scored them."""
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -25,8 +24,6 @@ from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.stats.arms import by_arm, check_comparable, make_arms
-from jaxtune.stats.wording import names
 from jaxtune.storage.inputs import check_found, with_inputs, without_further
 from jaxtune.storage.kept_params import load_params
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
@@ -164,26 +161,6 @@ def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Mem
     return Member(trial, row, out / PARAMS / name / step, out / PREDICTIONS / f"{name}.npy")
 
 
-def only_arm(sweep: Sweep, arm: str | None, what: str) -> Sequence[Member]:
-    """The members of the arm that is meant; raises UserError where that is not clear."""
-    if arm is None and len(sweep.arms) > 1:
-        raise UserError(
-            f"{sweep.out} holds {len(sweep.arms)} arms, and {what} is made of one; give --arm with"
-            f" the name of {names(sweep.arms, 'or')}."
-        )
-    return in_arm(sweep, arm)
-
-
-def in_arm(sweep: Sweep, arm: str | None) -> Sequence[Member]:
-    """The members of an arm, of all arms without a name; raises UserError for an unknown name."""
-    if arm is None:
-        check_comparable(make_arms(by_arm([member.row for member in sweep.members])))
-        return sweep.members
-    if arm not in sweep.arms:
-        raise UserError(f"{sweep.out} has no arm [{arm}]; it has {names(sweep.arms)}.")
-    return sweep.arm_of(arm)
-
-
 def skeleton(encoder: EncoderConfig, num_labels: int) -> Any:
     """The shapes of a classifier with all words."""
     return jax.eval_shape(lambda: SequenceClassifier(encoder, num_labels, key=jax.random.key(0)))
@@ -292,23 +269,3 @@ def _task_of(config: SweepConfig) -> Task:
     """What classes and texts the task has; only a custom one's files have to be read for it."""
     assert config.task is not None
     return GLUE_TASKS[config.task] if config.task in GLUE_TASKS else read_dataset(config).task
-
-
-def trial_named(sweep: Sweep, members: Sequence[Member], number: str) -> Member:
-    """The member with this number; raises UserError for any other text."""
-    by_number = {str(member.number): member for member in members}
-    if number in by_number:
-        return by_number[number]
-    if re.fullmatch(r"\d+", number):
-        raise UserError(
-            f"{sweep.out} holds no finished trial {number} here; it has {_listed(members)}."
-        )
-    raise UserError(
-        f"--trial is {number!r}; give best, ensemble, soup, or the number of a trial"
-        f" ({_listed(members)})."
-    )
-
-
-def _listed(members: Sequence[Member]) -> str:
-    numbers = [str(member.number) for member in members]
-    return ", ".join(numbers if len(numbers) <= 12 else [*numbers[:10], "...", numbers[-1]])

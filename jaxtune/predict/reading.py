@@ -81,7 +81,7 @@ def _first_names(path: Path) -> set[str]:
 
 def _words_column(own: AsRead, path: Path) -> str:
     """A sweep on files in columns has not said what a list of words is called."""
-    (column,) = own.text_columns
+    column = own.text_columns[0]
     is_said = column not in SweepConfig().text_columns and not column.isdecimal()
     return column if is_said or not own.in_columns or is_in_columns(path) else WORDS
 

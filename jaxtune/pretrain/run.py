@@ -18,6 +18,7 @@ from jaxtune.config.trials import Hyper
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import digest, write_json
+from jaxtune.core.words import listed
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus, text_files
 from jaxtune.data.miniature.language import write_tokenizer as write_miniature_tokenizer
 from jaxtune.data.packing import (
@@ -30,12 +31,14 @@ from jaxtune.data.packing import (
 from jaxtune.data.tokenizer_folder import load_tokenizer, tokenizer_files, write_tokenizer
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.families import FAMILIES
+from jaxtune.models.folder import WEIGHTS
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import config_json, num_parameters, write_folder
 from jaxtune.pretrain.architecture import check_encoder, encoder_of
 from jaxtune.pretrain.masked_lm import MaskedLMProgram, stacked
 from jaxtune.pretrain.settings import PretrainConfig, check
 from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.paths import CHECKPOINTS
 from jaxtune.training.optimizer import make_optimizer
 
 STEPS_PER_DISPATCH = 25
@@ -59,7 +62,7 @@ def pretrain(config: PretrainConfig) -> None:
         f" {len(corpus.held_out):,} held out"
     )
     shape = _shape(config, corpus)
-    running = config.out / "checkpoints"
+    running = config.out / CHECKPOINTS
     checkpoints = RunCheckpoints(running, say)
     reached, model = checkpoints.latest(), None
     done = 0
@@ -85,6 +88,12 @@ def _claim(config: PretrainConfig) -> str:
     settings |= {"sha256": read} if (read := _read_files(config)) else {}
     text = json.dumps(settings, indent=2) + "\n"
     path = config.out / PRETRAINING
+    held = [name for name in (CHECKPOINTS, WEIGHTS) if (config.out / name).exists()]
+    if held and not path.exists():
+        raise UserError(
+            f"{config.out} holds {listed(held)}, and no pre-training has begun there; give another"
+            " --out."
+        )
     if path.exists() and not _is_same(path.read_text(encoding="utf-8"), text):
         raise UserError(
             f"{config.out} was begun with other settings, text or tokenizer ({path.name}); give"

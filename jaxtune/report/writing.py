@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jaxtune.core.console import ProgressLine, say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
+from jaxtune.core.words import listed
 from jaxtune.report.contents import Section, sections
 from jaxtune.report.findings import find
 from jaxtune.report.formats import arms_csv, markdown, task_arms_csv, trials_csv
@@ -34,6 +35,7 @@ def write_report(
 ) -> None:
     """Leaves the four files in `to`, or beside the first of `outs`; UserError without any trial."""
     folder = to or _folder(outs[0])
+    _check_target(folder, outs)
     with ProgressLine("report", 3) as line:
         line.update(0, "reading")
         sources = _sources(outs, scores, given, across_models, lambda _, text: line.update(0, text))
@@ -110,6 +112,23 @@ def _over_tasks(
 def _folder(out: Path) -> Path:
     """A sweep's own, or one beside a table."""
     return out.with_name(f"{out.stem}_report") if out.is_file() else out
+
+
+def _check_target(folder: Path, outs: Sequence[Path]) -> None:
+    """Raises UserError where a file of the report would be written over what is to be read, or over
+    files of such names in a folder that has no report and is no sweep's.
+    """
+    held = [name for name in REPORT if (folder / name).exists()]
+    read = {out.resolve() for out in outs}
+    if given := [name for name in held if (folder / name).resolve() in read]:
+        raise UserError(
+            f"{folder / given[0]} is to be read, and a report has a file of that name; give"
+            " another --to."
+        )
+    if held and REPORT[0] not in held and not (folder / TRIALS).exists():
+        raise UserError(
+            f"{folder} holds {listed(held)}, and no {REPORT[0]} beside; give another --to."
+        )
 
 
 def _sources(

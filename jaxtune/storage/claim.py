@@ -78,7 +78,8 @@ def _check_nobodys(out: Path, base: SweepConfig) -> None:
     if TRIALS in held or held >= {CONFIG, MANIFEST}:
         return
     begun = {CONFIG} if read_manifest(out / MANIFEST) is None else {CONFIG, MANIFEST}
-    sets = ("test", *(each.partition("=")[0] for each in base.more_dev_files))
+    sets = ["test"] if base.test_file or base.predict_test else []
+    sets += [each.partition("=")[0] for each in base.more_dev_files]
     answers = {f"{name}{ANSWERS}" for name in sets if (out / f"{name}{ANSWERS}").exists()}
     if found := sorted((held - begun) | answers):
         raise UserError(

@@ -16,6 +16,7 @@ from jaxtune.core.words import plural
 from jaxtune.models.pretrained import locate, read_config
 from jaxtune.storage.paths import HISTORY
 from jaxtune.storage.trial_rows import read_rows
+from jaxtune.study.finding import FINDING
 from jaxtune.study.settings import StudyConfig
 
 SWEEPS, MODELS = "sweeps", "models"
@@ -205,7 +206,11 @@ def by_depth(models: Sequence[str]) -> list[str]:
 
 
 def clear(folder: Path, *suffixes: str) -> None:
-    """Takes away what an earlier run left: no old picture stands beside a new finding."""
+    """Takes away what an earlier run left: no old picture stands beside a new finding. A folder
+    without a finding has none of a study's.
+    """
+    if not (folder / FINDING).exists():
+        return
     for file in folder.iterdir():
         if file.suffix in suffixes:
             file.unlink()

@@ -210,31 +210,6 @@ def test_help_names_every_field_and_how_it_was_called(command, capsys, monkeypat
         )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_no_wider_than_the_terminal(command, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr(sys, "argv", ["/site/jaxtune/__main__.py", command])
-    with pytest.raises(SystemExit):
-        main([command, "--help"])
-    page = capsys.readouterr().out.splitlines()
-    assert page[0].startswith(f"usage: python -m jaxtune {command} ")
-    assert max(map(len, page)) <= 60
-
-
-@pytest.mark.parametrize(
-    ("script", "name"),
-    [
-        ("/site/jaxtune/sweep/__main__.py", "python -m jaxtune.sweep"),
-        ("/site/jaxtune/__main__.py", "python -m jaxtune sweep"),
-        ("/bin/jaxtune", "jaxtune sweep"),
-        ("/site/pytest/__main__.py", "jaxtune sweep"),
-    ],
-)
-def test_help_names_the_call(script, name, monkeypatch):
-    monkeypatch.setattr(sys, "argv", [script])
-    assert help_page.called("sweep") == name
-
-
 def test_libraries_log_nothing():
     """Without the call they do: that there is no PyTorch, and what they say on the way."""
     code = (

@@ -85,3 +85,16 @@ def test_what_could_not_be_read_is_not_begun(flags, says, tmp_path, capsys, monk
     assert main(["--data", "miniature", "--out", str(out), *flags.split()]) == 1
     assert says in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "model.safetensors"])
+def test_a_folder_of_somebody_elses_stays_as_it_is(name, tmp_path, capsys):
+    """What a pre-training keeps while it runs is taken away at its end."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine").touch()
+    assert main(["--data", "miniature", "--out", str(tmp_path)]) == 1
+    assert (
+        f"error: {tmp_path} holds {name}, and no pre-training has begun there; give another --out."
+        in capsys.readouterr().err
+    )
+    assert [*tmp_path.rglob("*")] == [tmp_path / name, tmp_path / name / "mine"]

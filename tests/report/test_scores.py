@@ -459,3 +459,19 @@ def test_a_cell_that_only_python_could_read(cell, sentence, tmp_path, capsys):
     file.write_text(f'{{"arm": "A", {cell}}}\n{{"arm": "A", "seed": 2, "score": 0.7}}\n')
     assert main([str(file)]) == 1
     assert f"{file}, line 1 {sentence}" in capsys.readouterr().err
+
+
+def test_a_report_is_not_written_over_what_it_reads(tmp_path, capsys):
+    """Nor over files of such names that no report has left; over an older report it is."""
+    file = written(table(), tmp_path / "trials.csv")
+    before = file.read_bytes()
+    assert main([str(file), "--to", str(tmp_path)]) == 1
+    says = f"error: {file} is to be read, and a report has a file of that name; give another --to."
+    assert says in capsys.readouterr().err
+    other = written(table(), tmp_path / "scores.csv")
+    assert main([str(other), "--to", str(tmp_path)]) == 1
+    says = f"error: {tmp_path} holds trials.csv, and no report.html beside; give another --to."
+    assert says in capsys.readouterr().err
+    assert file.read_bytes() == before
+    for _ in range(2):
+        assert main([str(other), "--to", str(tmp_path / "to")]) == 0

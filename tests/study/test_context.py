@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from studies import made_up_study
 
+from jaxtune.study.context import clear
 from jaxtune.study.figures import baselines, small_data
 from jaxtune.sweep import run
 
@@ -36,3 +37,13 @@ def test_each_task_has_its_own_settings(tmp_path, tasks, planned):
         assert (rte.data_dir, rte.max_grad_norm) == ("GLUE", 1.0)
         if name != "mixout":  # in place of dropout
             assert (miniature.dropout, rte.dropout) == (0.1, None)
+
+
+def test_pictures_of_a_folder_without_a_finding_are_somebody_elses(tmp_path):
+    picture = tmp_path / "mine.png"
+    picture.touch()
+    clear(tmp_path, ".png")
+    assert picture.exists()
+    (tmp_path / "finding.json").write_text("{}")
+    clear(tmp_path, ".png")
+    assert not picture.exists()
