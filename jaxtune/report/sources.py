@@ -33,7 +33,8 @@ from jaxtune.storage.paths import (
     SUMMARY,
     TRIALS,
 )
-from jaxtune.storage.trial_rows import Row, finished_rows, vouches
+from jaxtune.storage.results import read_whole
+from jaxtune.storage.trial_rows import Row, checksums, finished_rows, vouches
 
 LOSS, DEV = "loss", "dev"
 # A row without these is no trial's.
@@ -146,7 +147,6 @@ def read_sources(
     found = [_rows(out) for out in outs]
     one_spelling([(rows, inputs_of(out)) for rows, out in zip(found, outs, strict=True)])
     check_apart(outs, found)
-    found = [[{k: v for k, v in row.items() if not vouches(k)} for row in rows] for rows in found]
     names = folder_names(places)
     # On different tasks arms of one name are one recipe.
     arms = [{(task_of(row, across_models), row["arm"]) for row in rows} for rows in found]
@@ -156,10 +156,10 @@ def read_sources(
                 row["arm"] = name if row["arm"] == "all" else f"{name}: {row['arm']}"
     sources, done = [], 0
     for out, name, rows in zip(outs, names, found, strict=True):
-        trials = []
+        trials, noted = [], checksums(out)
         labels, sentences = _unless_damaged(np.load, out / LABELS), _sentences(out)
         for row in rows:
-            trials.append(_read_trial(out, row, labels, sentences))
+            trials.append(_read_trial(out, row, noted, labels, sentences))
             done += 1
             report(done, f"reading {name}")
         sources.append(_source(out, name, tuple(trials)))
@@ -205,13 +205,21 @@ def _sentences(out: Path) -> Sentences | None:
 
 
 def _read_trial(
-    out: Path, row: Row, labels: np.ndarray | None, sentences: Sentences | None
+    out: Path,
+    row: Row,
+    noted: Mapping[Path, str],
+    labels: np.ndarray | None,
+    sentences: Sentences | None,
 ) -> TrialRecord:
     name = f"{row['trial']:05d}"
+
+    def read(reader: Callable[[Path], Any], file: Path) -> Any:
+        return _unless_damaged(lambda path: read_whole(reader, path, noted.get(path)), file)
+
     return TrialRecord(
-        row,
-        _curves(out / HISTORY / f"{name}.parquet", row["metric"]),
-        _unless_damaged(np.load, out / PREDICTIONS / f"{name}.npy"),
+        {column: value for column, value in row.items() if not vouches(column)},
+        _curves(read(pd.read_parquet, out / HISTORY / f"{name}.parquet"), row["metric"]),
+        read(np.load, out / PREDICTIONS / f"{name}.npy"),
         # Tags say nothing where it is not known which words make a sentence.
         labels if sentences or not row.get("token_classification") else None,
         sentences,
@@ -226,8 +234,7 @@ def _unless_damaged(read: Callable[[Path], Any], file: Path) -> Any:
         return None
 
 
-def _curves(file: Path, metric: str) -> dict[str, Curve]:
-    history = _unless_damaged(pd.read_parquet, file)
+def _curves(history: pd.DataFrame | None, metric: str) -> dict[str, Curve]:
     if history is None:
         return {}
     wanted = {LOSS: LOSS, f"dev/{metric}": DEV} | _some_layers(list(history["name"].cat.categories))

@@ -4,7 +4,7 @@ A trial has its files before it has its row, so a file that is not there is dama
 raises UserError, which names it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import read_json
+from jaxtune.core.files import digest, read_json
 from jaxtune.storage.paths import (
     CLASSES,
     HISTORY,
@@ -23,11 +23,20 @@ from jaxtune.storage.paths import (
     SENTENCES,
     SUMMARY,
 )
+from jaxtune.storage.trial_rows import checksums
 
 
-def read_history(out: Path, trials: Iterable[int]) -> pd.DataFrame:
-    """Long form `trial step name value` of these trials."""
-    curves = [read_whole(pd.read_parquet, out / HISTORY / f"{n:05d}.parquet") for n in trials]
+def read_history(
+    out: Path, trials: Iterable[int], noted: Mapping[Path, str] | None = None
+) -> pd.DataFrame:
+    """Long form `trial step name value` of these trials.
+
+    Args:
+        noted: what `checksums` gives, where it is at hand.
+    """
+    noted = checksums(out) if noted is None else noted
+    files = [out / HISTORY / f"{n:05d}.parquet" for n in trials]
+    curves = [read_whole(pd.read_parquet, file, noted.get(file)) for file in files]
     return pd.concat(curves, ignore_index=True).astype({"name": "category"})
 
 
@@ -37,7 +46,9 @@ def read_predictions(
     """Logits of the final step by trial, float32, in the file's order: of the dev set, or of the
     further set of this name.
     """
-    return {n: read_whole(np.load, out / PREDICTIONS / of / f"{n:05d}.npy") for n in trials}
+    noted = checksums(out)
+    files = {n: out / PREDICTIONS / of / f"{n:05d}.npy" for n in trials}
+    return {n: read_whole(np.load, file, noted.get(file)) for n, file in files.items()}
 
 
 def further_sets(out: Path) -> list[str]:
@@ -88,9 +99,15 @@ def read_summary(out: Path) -> dict[str, Any]:
     return read_json(file) if file.exists() else {}
 
 
-def read_whole(read: Callable[[Path], Any], file: Path) -> Any:
-    """What a trial's file holds; raises UserError where it is missing or damaged."""
+def read_whole(read: Callable[[Path], Any], file: Path, sha256: str | None = None) -> Any:
+    """What a trial's file holds; raises UserError where it is missing, damaged or another one.
+
+    Args:
+        sha256: of the file as it was written, where that is known.
+    """
     try:
+        if sha256 is not None and digest(file) != sha256:
+            raise ValueError("another file")
         return read(file)
     except (OSError, ValueError, EOFError) as error:  # pyarrow's errors are ValueErrors
         raise UserError(

@@ -86,6 +86,17 @@ def intact_rows(out: Path) -> list[Row]:
     return [_judged(rows[number]) for number in sorted(rows)]
 
 
+def checksums(out: Path) -> dict[Path, str]:
+    """What the rows say of their trials' histories and answers: file -> sha256."""
+    return {file: sha for row in intact_rows(out) for file, sha in checksums_of(out, row).items()}
+
+
+def checksums_of(out: Path, row: Row) -> dict[Path, str]:
+    """The same of one row."""
+    columns = _columns_of_files(row)
+    return {out / _file(row["trial"], column): row[column] for column in columns}
+
+
 def result_of(row: Row) -> Row:
     """What of a row is the same wherever, and however often, its trial runs."""
     return {name: value for name, value in row.items() if name not in _OF_THE_RUN}
@@ -198,13 +209,17 @@ def _sealed(out: Path, row: Row) -> Row:
 def _damage(out: Path, row: Row) -> str | None:
     if row.get(OWN) != _row_digest(row):
         return f"the row of trial {row['trial']} has changed"
-    for column in (*FILES, *(name for name in row if name.startswith(_BEFORE))):
+    for column in _columns_of_files(row):
         file = _file(row["trial"], column)
         if not (out / file).is_file():
             return f"{file} has gone"
         if digest(out / file) != row[column]:
             return f"{file} has changed"
     return params_damage(out, row)
+
+
+def _columns_of_files(row: Row) -> list[str]:
+    return [*filter(row.get, FILES), *(name for name in row if name.startswith(_BEFORE))]
 
 
 def params_damage(out: Path, row: Row) -> str | None:

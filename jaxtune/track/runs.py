@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtune.stats.arms import is_result
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import run_path, shown_norm
-from jaxtune.storage.trial_rows import Row
+from jaxtune.storage.trial_rows import Row, checksums_of
 
 SEEDS = ("seed", "init_seed", "order_seed", "dropout_seed")
 SCORES = (
@@ -65,7 +65,7 @@ def tracked_run(out: Path, row: Row, key: str, sweep: str) -> TrackedRun:
         run_path(row["arm"], row["seed"]),
         row["arm"],
         about | settings | {"sweep": sweep},
-        _points(read_history(out, [row["trial"]]), row["log_every"]),
+        _points(read_history(out, [row["trial"]], checksums_of(out, row)), row["log_every"]),
         {name: row[name] for name in SCORES if row.get(name) is not None},
     )
 

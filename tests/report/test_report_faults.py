@@ -13,6 +13,7 @@ from pages import Page
 
 import jaxtune
 from jaxtune.report.__main__ import main
+from jaxtune.report.sources import read_sources
 from jaxtune.storage.trial_rows import CHECKSUMS, read_rows, respelled, rewrite_rows
 
 NASTY = '=<script>alert("x")</script>|`*a*](http://evil.example) & $x$'
@@ -262,3 +263,19 @@ def test_a_copy_is_no_other_recipe(swept, tmp_path, capsys):
     # Another rate with the same curves: no setting of a trial is left out.
     rewrite_rows(part, [respelled(row, {"learning_rate": 1e-5}) for row in read_rows(part)])
     assert len(jaxtune.load_results(swept, part).trials) == 8
+
+
+def test_files_of_another_trial_are_not_read_as_its_own(swept, tmp_path):
+    """Whole files, such as of another sweep's backup: the rows know their checksums."""
+    out = shutil.copytree(swept, tmp_path / "out")
+    for folder, suffix in (("history", "parquet"), ("predictions", "npy")):
+        shutil.copy(out / folder / f"00003.{suffix}", out / folder / f"00000.{suffix}")
+    (source,) = read_sources([out])
+    first, second, *_ = source.trials
+    assert (first.curves, first.logits) == ({}, None)
+    assert second.curves
+    assert second.logits is not None
+    results = jaxtune.load_results(out)
+    for name, file in (("history", "00000.parquet"), ("predictions", "00000.npy")):
+        with pytest.raises(jaxtune.UserError, match=f"{file} is missing or damaged"):
+            getattr(results, name)
