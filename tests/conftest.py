@@ -127,8 +127,8 @@ def real_data() -> Path:
     """The folder of real GLUE data, tokenizers and text; tests that need it are skipped where it is
     absent.
     """
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("JAXTUNE_TEST_DATA", default))
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set JAXTUNE_TEST_DATA")
-    return folder
+    from data_folder import DATA
+
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}; set JAXTUNE_TEST_DATA")
+    return DATA

@@ -2,7 +2,7 @@
 best constant prediction, one that diverged, and one without a score. And which trials take part
 where several answer as one.
 
-The floor is computed under the sweep's own metric on the dev labels at hand (DESIGN 4.10).
+The floor is computed under the sweep's own metric on the dev labels at hand.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,9 @@ from jaxtune.core.metrics import METRICS, evaluate, merit, predict
 
 # For readers, after "failed" and a colon.
 MEANING = "no better than the best constant prediction, diverged, or without a score"
+# What a row's `stopped_by` holds of a trial that took fewer steps than were planned: its loss and
+# gradients said that it learns nothing, its patience ran out, or better ones took its arm's places.
+LEARNT_NOTHING, OUT_OF_PATIENCE, OUTRANKED = "learnt_nothing", "patience", "keep_trials"
 # Above the rounding of a score kept as float32, below one example in a million.
 ROUNDING = 1e-6
 
@@ -43,7 +46,7 @@ def has_failed(row: Mapping[str, Any]) -> bool:
 
 def ran_whole(row: Mapping[str, Any]) -> bool:
     """Whether a trial ran to its end, or its patience's, and was not stopped early."""
-    return row.get("stopped_by") in (None, "patience")
+    return row.get("stopped_by") in (None, OUT_OF_PATIENCE)
 
 
 def is_usable(row: Mapping[str, Any]) -> bool:

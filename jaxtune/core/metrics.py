@@ -13,6 +13,9 @@ from jaxtune.core import label_sets
 from jaxtune.core.entities import Sentences, count_entities, entity_f1
 from jaxtune.core.label_sets import area
 
+# From this share of one class, or of one set of labels, on an accuracy says little about the rest.
+SKEWED = 0.8
+
 
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Fraction of examples whose class is right."""
@@ -264,3 +267,13 @@ def evaluate(
         assert score is not None, f"{name} does not fit"
         found[name] = score(answers)
     return found
+
+
+def same_labels_words(share: float) -> str:
+    """What an accuracy of label sets hides where this share of the examples, at least SKEWED, have
+    the same labels.
+    """
+    return (
+        f"Of the dev examples {share:.0%} have the same labels, so accuracy says little about the"
+        " rest: think of --metric micro_f1, macro_f1 or auroc."
+    )

@@ -40,7 +40,7 @@ def parquet_rows(
     return _rows(str(path), table, wanted, with_names, as_text)
 
 
-def dataset_rows(path: Path, wanted: Wanted, as_text: AsText = text_of) -> list[Row]:
+def dataset_rows(path: Path, wanted: Wanted, as_text: AsText) -> list[Row]:
     """Rows of a folder that `datasets` has saved (`save_to_disk`), classes by their names."""
     if (path / SPLITS).is_file():
         parts = [part.parent.name for part in sorted(path.glob(f"*/{STATE}"))]

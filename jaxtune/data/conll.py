@@ -29,8 +29,8 @@ class Sentence(NamedTuple):
 def conll_sentences(
     path: Path,
     columns: Columns,
-    labelled: bool | None = True,
-    note: Callable[[str], None] = lambda text: None,
+    labelled: bool | None,
+    note: Callable[[str], None],
 ) -> list[Sentence]:
     """Raises UserError for a line that is no word with its tag.
 

@@ -151,7 +151,7 @@ def examples_of(source: str, rows: Iterable[Row], layout: Layout) -> Examples:
 
 
 def further_set(
-    source: str, rows: Sequence[Row], layout: Layout, labelled: bool | None = None
+    source: str, rows: Sequence[Row], layout: Layout, labelled: bool | None
 ) -> FurtherSet:
     """Texts to answer; any labels that are there are read too.
 

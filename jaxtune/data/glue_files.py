@@ -26,7 +26,7 @@ class Found(NamedTuple):
     splits: dict[str, list[Path]]  # `train`, `dev`, and what else there is to read
 
 
-def find_files(task: Task, data_dir: Path, with_test: bool = False) -> Found:
+def find_files(task: Task, data_dir: Path, with_test: bool) -> Found:
     """The files, or, where there are none, those that GLUE's own form would have.
 
     Args:

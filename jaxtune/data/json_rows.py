@@ -89,7 +89,7 @@ def row_of(
     where: str,
     record: dict[str, Any],
     wanted: Wanted,
-    as_text: AsText = text_of,
+    as_text: AsText,
 ) -> dict[str, str]:
     """The columns of one object, and what tells it apart."""
     names = list(map(bare, record))

@@ -8,15 +8,13 @@ import numpy as np
 from jaxtune.core.entities import are_entities
 from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import without_curve
-from jaxtune.core.metrics import METRICS, direction, fitting
+from jaxtune.core.metrics import METRICS, SKEWED, direction, fitting, same_labels_words
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
 from jaxtune.data.examples import Task
 
 # Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
 BESIDE = ("accuracy", "macro_f1", "matthews")
-# From this share of one class on an accuracy says little about the others.
-SKEWED = 0.8
 
 
 def scored_by(task: Task, metric: str | None, positive_class: str | None) -> Task:
@@ -103,8 +101,5 @@ def _label_set_words(
         words += f" auroc leaves out {quoted(left_out)}, which all dev examples have or none."
     share = np.unique(dev_labels, axis=0, return_counts=True)[1].max() / len(dev_labels)
     if metrics[0] == "accuracy" and share >= SKEWED:
-        words += (
-            f" Of the dev examples {share:.0%} have the same labels, so accuracy says little about"
-            " the rest: think of --metric micro_f1, macro_f1 or auroc."
-        )
+        words += f" {same_labels_words(share)}"
     return words

@@ -128,7 +128,7 @@ def starts_of(lengths: np.ndarray) -> np.ndarray:
 
 
 def compact(tables: list[TokenTable], fixed: int = 0) -> tuple[list[TokenTable], np.ndarray]:
-    """Renumbers word ids so that only words some table uses keep an embedding row (DESIGN 4.6).
+    """Renumbers word ids so that only words some table uses keep an embedding row.
 
     Ids below `fixed` stay as they are, used or not: where positions are counted from the padding
     id, it must not move. The padding token is one of a table's own.

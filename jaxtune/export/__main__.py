@@ -4,19 +4,16 @@ Whatever is exported is evaluated first, on the dev set and by the compiled prog
 trials: what the model card says was measured on the very parameters beside it.
 """
 
-import contextlib
 import dataclasses
 import sys
-import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.core.cli import run
-from jaxtune.core.errors import UserError
-from jaxtune.core.files import check_place
 from jaxtune.core.flags import parse_flags
+from jaxtune.storage.new_folder import check_new, new_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +27,7 @@ class ExportConfig:
     """The sweep's folder."""
     trial: str
     """`best` (by the dev metric), a trial's number, `ensemble` (mean of the logits of the trials
-    that did not fail), or `soup` (mean of their weights).
+    that did not fail or end early), or `soup` (mean of their weights).
     """
     to: Path
     """Folder to write; it must not exist, or be empty."""
@@ -62,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def export(config: ExportConfig) -> None:
     """Writes the folder; raises UserError, and leaves nothing, where something is missing."""
-    check_target(config.to)
+    check_new(config.to)
     # Imported late: `--help` and usage errors answer before JAX loads.
     from jaxtune.core import devices
     from jaxtune.core.console import say
@@ -74,30 +71,9 @@ def export(config: ExportConfig) -> None:
     sweep = read_sweep(config.out, config.step, moved)
     devices.set_up()
     write = choose(sweep, config.trial, config.arm, config.adapters)
-    with fresh_folder(config.to) as folder:
+    with new_folder(config.to) as folder:
         said = write(folder)
     say(f"{said}\nWrote {config.to}")
-
-
-def check_target(to: Path) -> None:
-    """Raises UserError for a folder that holds something, a file, or what cannot be written."""
-    check_place(to, "--to")
-    if to.is_dir() and not any(to.iterdir()):
-        return
-    if to.exists():
-        raise UserError(f"{to} exists and is not an empty folder; give another --to.")
-
-
-@contextlib.contextmanager
-def fresh_folder(to: Path) -> Generator[Path]:
-    """A folder that becomes `to` when the block ends well, and nothing when it does not."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=".export-") as scratch:
-        folder = Path(scratch) / "folder"
-        folder.mkdir()
-        yield folder
-        check_target(to)
-        folder.replace(to)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from jaxtune.export.card_text import (
     HOW_SOUP,
     HOW_TRIAL,
     MERGED,
+    PARAMETERS_OF,
     ROUNDED,
-    STEPS,
     USE,
     USE_ADAPTERS,
     USE_ADAPTERS_ENSEMBLE,
@@ -28,6 +28,7 @@ from jaxtune.export.card_text import (
 from jaxtune.export.members import DevSet, Member, Sweep
 from jaxtune.models.families import FAMILIES
 from jaxtune.stats.wording import enumerate_words
+from jaxtune.storage.paths import trial_name
 
 
 class Scored(NamedTuple):
@@ -56,7 +57,7 @@ def trial_card(
     member: Member,
     scores: dict[str, float],
     how: str,
-    form: Form = WHOLE,
+    form: Form,
 ) -> str:
     """Of one trial; `how` says in Markdown how it was chosen."""
     how = HOW_TRIAL.format(how=how, step=facts.step_words(sweep, member), seeds=facts.seeds(member))
@@ -69,16 +70,16 @@ def ensemble_card(
     sweep: Sweep,
     members: Sequence[Member],
     scored: Sequence[Scored],
-    form: Form = WHOLE,
+    form: Form,
 ) -> str:
     """Of a folder with a folder per member."""
     classes = dev.task.num_labels > 1
-    rows = [[f"`member_{m.number:05d}`", str(m.number), facts.seeds(m)] for m in members]
+    rows = [[f"`member_{trial_name(m.number)}`", str(m.number), facts.seeds(m)] for m in members]
     how = HOW_ENSEMBLE.format(
         members=len(members),
         size=len(sweep.arm_of(members[0].trial.arm)),
         geometric=", the normalised geometric mean of their probabilities" if classes else "",
-        step=STEPS[sweep.step].format(where=facts.chosen_on(members[0])),
+        step=PARAMETERS_OF[sweep.step].format(where=facts.chosen_on(members[0])),
         table=facts.table(["folder", "trial", "seeds"], rows),
     )
     what = f"ensemble of {len(members)} trials"
@@ -99,7 +100,7 @@ def soup_card(
         members=len(members),
         size=len(sweep.arm_of(members[0].trial.arm)),
         start=facts.start(dev, len({member.trial.seeds.init_seed for member in members})),
-        step=STEPS[sweep.step].format(where=facts.chosen_on(members[0])),
+        step=PARAMETERS_OF[sweep.step].format(where=facts.chosen_on(members[0])),
         table=facts.table(
             ["soup", "trials"], [[n, ", ".join(map(str, t))] for n, t in trials.items()]
         ),

@@ -92,8 +92,7 @@ def front_matter(dev: DevSet, library: str) -> str:
 
 def base(dev: DevSet) -> str:
     """The hub id with its revision, or the name of a local folder without its path."""
-    model, revision = str(dev.config.model), dev.config.revision
-    name = Path(model).resolve().name if Path(model).is_dir() else model
+    name, revision = base_name(dev.config), dev.config.revision
     return escaped(name if revision is None else f"{name}, revision {revision}")
 
 
@@ -117,6 +116,7 @@ def trials_of(number: int, whole: str) -> str:
 
 
 def goal(dev: DevSet) -> str:
+    """What the head answers, such as `2 classes (entailment, not_entailment)`."""
     names = dev.label_names
     if names is None:
         return "regression"
@@ -140,6 +140,7 @@ def reading(dev: DevSet) -> str:
 
 
 def seeds(member: Member) -> str:
+    """The seeds of a trial's three random streams, by what they draw."""
     seeds = member.trial.seeds
     return (
         f"initialisation {seeds.init_seed}, order {seeds.order_seed}, dropout {seeds.dropout_seed}"

@@ -82,7 +82,7 @@ OWN_START = """\
 All trials started from one encoder, but their fresh parts ({fresh}) from {heads} different \
 initialisations, whose mean need not mean anything: compare the scores with a single trial's."""
 SAME_START = "All trials started from the same parameters."
-STEPS = {
+PARAMETERS_OF = {
     "final": "The parameters are those after the last step.",
     "best": "The parameters are those of each trial's best evaluation on the {where}.",
 }

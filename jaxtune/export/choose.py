@@ -29,8 +29,9 @@ from jaxtune.export.folder import write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep
 from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import every, names
+from jaxtune.storage.paths import trial_name
 
-CARD = "README.md"
+README = "README.md"
 
 
 class Writer(NamedTuple):
@@ -142,7 +143,7 @@ def _write_member(
     logits = dev.check(sweep, member, params)
     scores = dev.scores(logits)
     writer.write(folder, dev, member, params)
-    write_text(folder / CARD, trial_card(dev, sweep, member, scores, how, writer.form))
+    write_text(folder / README, trial_card(dev, sweep, member, scores, how, writer.form))
     return logits, scores
 
 
@@ -150,7 +151,9 @@ def _ensemble(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: P
     dev = DevSet(members[0].trial)
     how = HOW_MEMBER.format(members=len(members))
     written = [
-        _write_member(sweep, member, how, dev, writer, folder / f"member_{member.number:05d}")
+        _write_member(
+            sweep, member, how, dev, writer, folder / f"member_{trial_name(member.number)}"
+        )
         for member in members
     ]
     logits, each = zip(*written, strict=True)
@@ -160,7 +163,7 @@ def _ensemble(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: P
         other = dev.scores(mean_probabilities(logits, dev.task.several_labels))
         lines.append(Scored("mean of the probabilities instead", other))
     lines += _compared(dev, members, each)
-    write_text(folder / CARD, ensemble_card(dev, sweep, members, lines, writer.form))
+    write_text(folder / README, ensemble_card(dev, sweep, members, lines, writer.form))
     metric = dev.task.metrics[0]
     return f"Ensemble of {len(members)} trials: {metric} {scores[metric]:.4f} on the dev set."
 
@@ -202,7 +205,7 @@ def _soup(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: Path)
     lines = [Scored(f"{name} soup", scores[name]) for name in soups]
     lines += _compared(dev, members, list(each.values()))
     trials = {name: soup.trials for name, soup in soups.items()}
-    write_text(folder / CARD, soup_card(dev, sweep, members, lines, trials, chosen))
+    write_text(folder / README, soup_card(dev, sweep, members, lines, trials, chosen))
     return (
         f"Soups of {len(members)} trials, {metric} on the dev set: uniform"
         f" {scores['uniform'][metric]:.4f}, greedy {scores['greedy'][metric]:.4f} (of"

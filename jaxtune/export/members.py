@@ -26,9 +26,9 @@ from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.storage.inputs import check_found, with_inputs, without_further
 from jaxtune.storage.kept_params import load_params
-from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS
+from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS, trial_name
 from jaxtune.storage.results import read_whole
-from jaxtune.storage.trial_rows import Row, finished_rows
+from jaxtune.storage.trial_rows import Row, finished_rows, has_seeds
 from jaxtune.training.plan import make_plans
 from jaxtune.training.trained_part import whole_params
 from jaxtune.training.trial_inputs import stack_hypers
@@ -147,17 +147,12 @@ def read_sweep(
 
 def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Member:
     trial = trials.get(row["trial"])
-    streams = ("init_seed", "order_seed", "dropout_seed")
-    if (
-        trial is None
-        or trial.arm != row["arm"]
-        or any(getattr(trial.seeds, stream) != row[stream] for stream in streams)
-    ):
+    if trial is None or trial.arm != row["arm"] or not has_seeds(row, trial.seeds):
         raise UserError(
             f"{out / CONFIG} is not the config that trial {row['trial']} was run with; give the"
             " --out of a sweep as it was left."
         )
-    name = f"{trial.number:05d}"
+    name = trial_name(trial.number)
     return Member(trial, row, out / PARAMS / name / step, out / PREDICTIONS / f"{name}.npy")
 
 
@@ -225,7 +220,7 @@ class DevSet:
         return with_params(self._skeleton, params, f"the model {self.config.model}", source)
 
     def logits(self, params: Params, source: Any = "these parameters") -> np.ndarray:
-        """float32 `[example, label]`, in the dev file's order."""
+        """float32 `[example, label]`, or `[word, label]`, in the dev file's order."""
         model = compact_embedding(self.model(params, source), self.task.kept_words)
         stacked = self._program.place(jax.tree.map(lambda leaf: np.asarray(leaf)[None], model))
         outcome = self._program.fetch(self._program.evaluate(stacked, self._hyper, *self._tables))
@@ -241,10 +236,11 @@ class DevSet:
         return float(merit(scores[metric], METRICS[metric].higher_is_better))
 
     def check(self, sweep: Sweep, member: Member, params: Params) -> np.ndarray:
-        """The member's logits, evaluated again; UserError where they are not what the sweep left.
+        """The member's logits as the sweep left them, float32 `[example, label]`, or
+        `[word, label]`; UserError where they come out otherwise now.
 
         Orbax notices no changed byte, and model and data lie outside OUT: this notices both. Of the
-        best step no logits were kept, and there is nothing to compare.
+        best step no logits were kept: what is returned is those that come out now.
         """
         logits = self.logits(params, member.folder)
         if not np.isfinite(logits).all():

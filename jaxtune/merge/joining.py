@@ -1,10 +1,7 @@
 """The finished trials of several OUTs in one, which is made whole or not at all."""
 
-import contextlib
-import os
 import shutil
-import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from jaxtune.core.files import write_json
 from jaxtune.core.words import as_typed, listed, plural
 from jaxtune.merge.parts import Finished, Part, joined, missing_trials, read_part
 from jaxtune.storage.manifest import differences
+from jaxtune.storage.new_folder import check_new, new_folder
 from jaxtune.storage.paths import (
     CLASSES,
     CONFIG,
@@ -24,6 +22,7 @@ from jaxtune.storage.paths import (
     PREDICTIONS,
     SENTENCES,
     TENSORBOARD,
+    trial_name,
 )
 from jaxtune.storage.results import further_sets
 from jaxtune.storage.tensorboard import run_path
@@ -36,7 +35,7 @@ def join(outs: Sequence[Path], to: Path) -> None:
 
     The OUTs are only read.
     """
-    _check_target(to)
+    check_new(to)
     for out in outs:
         if [each.resolve() for each in outs].count(out.resolve()) > 1:
             raise UserError(f"{out} is given twice; give each shard once.")
@@ -45,7 +44,7 @@ def join(outs: Sequence[Path], to: Path) -> None:
     missing = missing_trials(parts, found)
     for sentence in _warnings(parts):
         say(sentence)
-    with _made_whole(to) as folder:
+    with new_folder(to) as folder:
         _copy(found, folder)
         _copy_shared(parts[0].out, folder)
         rewrite_rows(folder, _one_spelling([trial.row for trial in found.values()]))
@@ -62,40 +61,6 @@ def join(outs: Sequence[Path], to: Path) -> None:
         )
 
 
-def _check_target(to: Path) -> None:
-    """Raises UserError, before any work, for a folder that cannot give way to another."""
-    if to.resolve() == Path.cwd():
-        raise UserError(f"{to} is the working directory; give another --to.")
-    if os.path.ismount(to.resolve()):
-        raise UserError(
-            f"{to} is a mount point, which cannot be replaced; give a folder in it as --to."
-        )
-    if to.exists() and not (to.is_dir() and not any(to.iterdir())):
-        raise UserError(f"{to} exists and is not empty; give another --to.")
-
-
-@contextlib.contextmanager
-def _made_whole(to: Path) -> Generator[Path]:
-    """A folder beside `to` that takes its place at the end; after an error nothing is left."""
-    to = to.resolve()  # a link stays one, and the folder that it leads to is made
-    to.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
-    try:
-        folder.chmod(0o777 & ~_umask())  # mkdtemp's are for their owner alone
-        yield folder
-        os.replace(folder, to)  # an empty folder gives way
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _umask() -> int:
-    """The user's; it cannot be read without being set."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _copy(found: Mapping[int, Finished], folder: Path) -> None:
     """Curves, predictions, parameters and TensorBoard's run of every trial."""
     for number, (part, row) in found.items():
@@ -103,7 +68,7 @@ def _copy(found: Mapping[int, Finished], folder: Path) -> None:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(part.out / file, folder / file)
         run = Path(TENSORBOARD, run_path(row["arm"], row["seed"]))
-        for own in (run, Path(PARAMS, f"{number:05d}")):
+        for own in (run, Path(PARAMS, trial_name(number))):
             if (part.out / own).is_dir():
                 shutil.copytree(part.out / own, folder / own)
 

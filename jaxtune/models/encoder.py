@@ -12,14 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxtune.core.shapes import Array, Hidden, Int, Key, RowBools, RowInts
-from jaxtune.models.block import (
-    Block,
-    BlockWeights,
-    Relations,
-    apply_block,
-    keeping,
-    kinds_of,
-)
+from jaxtune.models.apply_block import apply_block, keeping
+from jaxtune.models.block import Block, BlockWeights, Relations, kinds_of
 from jaxtune.models.disentangled import choose_rows, table_rows
 from jaxtune.models.distance import bias_of_distance
 from jaxtune.models.dropout import dropout

@@ -18,7 +18,7 @@ BUFFERS = re.compile(r"(position_ids|token_type_ids)$")
 _LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
 
-def head_modules(family: Family, of_tokens: bool = False) -> dict[str, str]:
+def head_modules(family: Family, of_tokens: bool) -> dict[str, str]:
     """Module path of a classifier's head -> Hugging Face module."""
     return dict(family.token_classifier if of_tokens else family.classifier)
 
@@ -51,7 +51,7 @@ def wrapping(names: Iterable[str], family: Family) -> str:
     return "" if others & set(parts) else "".join(f"{part}." for part in parts)
 
 
-def canonical(name: str, family: Family, wrapper: str = "") -> str:
+def canonical(name: str, family: Family, wrapper: str) -> str:
     """A checkpoint's tensor name without its wrapper and legacy LayerNorm names, with the family's
     prefix.
     """

@@ -24,8 +24,6 @@ from jaxtune.export.members import read_sweep
 from jaxtune.storage.paths import PREDICTIONS
 from jaxtune.storage.results import read_ids, read_predictions
 
-Answers = dict[int, Logits]
-
 
 class Wanted(NamedTuple):
     """A file of a submission."""

@@ -4,16 +4,13 @@ import math
 from collections.abc import Iterable
 
 from jaxtune.report.findings import Findings
-from jaxtune.stats.wording import MOST_DECIMALS, TINY
+from jaxtune.stats.wording import decimals, form_with
 
 
 def form_of(values: Iterable[float | None], least: int = 3) -> str:
     """Such as `{:.3f}`: so many decimals that, as in sentences, none but 0 looks like 0."""
-    sizes = [abs(value) for value in values if value and math.isfinite(value)]
-    if sizes and max(sizes) < TINY:
-        return "{:.3g}"
-    smallest = min((size for size in sizes if size >= 10.0**-MOST_DECIMALS), default=1.0)
-    return f"{{:.{max(least, math.ceil(-math.log10(smallest)))}f}}"
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return form_with(known, decimals(known, least))
 
 
 def score_form(found: Findings) -> str:

@@ -2,14 +2,16 @@
 
 from jaxtune.report.decimals import form_of, score_form, signed
 from jaxtune.report.findings import Findings
-from jaxtune.report.tables import MOST_PAIRS, Table, cell, least_p, left_out, shown
+from jaxtune.report.tables import MOST_PAIRS, Table, cell, left_out, shown
+from jaxtune.stats.holm import least_p
+from jaxtune.stats.intervals import FEWEST_TRIALS
 
 LUCK_NOTE = (
     "Trials that are equally good still differ on {num_dev} examples, for their mistakes fall on"
     " different ones: that much std comes from these examples, and another dev set would order the"
     " trials otherwise. What is left is the std that the accuracy would show on very many examples,"
     " an estimate without bias before it is cut at 0, with its 95% interval (Jordan 2023),"
-    " which takes eight trials."
+    f" which takes {FEWEST_TRIALS} trials."
 )
 NEW_EXAMPLES_NOTE = (
     "The difference of the means with an interval over seeds, for these dev examples, and with one"

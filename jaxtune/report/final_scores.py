@@ -60,7 +60,7 @@ def score_keys(found: Findings) -> tuple[Key, ...]:
 
 
 def final_scores(
-    arms: Sequence[ArmFindings], metric: str, floor: float | None, leaders: Sequence[str] = ()
+    arms: Sequence[ArmFindings], metric: str, floor: float | None, leaders: Sequence[str]
 ) -> Figure:
     """Per arm a box over all trials (whiskers to the extremes) and, below it, every trial."""
     labels = [_label(arm, arm.arm.name in leaders) for arm in arms]

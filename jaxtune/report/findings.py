@@ -61,8 +61,9 @@ def find(
         report: is told what comes next, for these are seconds per arm and pair of arms.
         margin: the difference of scores that is as good as none.
     """
-    trials = {name: ts for source in sources for name, ts in _by_arm(source).items()}
-    compared = {name: _compared(s, ts) for s in sources for name, ts in _by_arm(s).items()}
+    own = [(source, name, ts) for source in sources for name, ts in _by_arm(source).items()]
+    trials = {name: ts for _, name, ts in own}
+    compared = {name: _compared(source, ts) for source, name, ts in own}
     arms = make_arms({name: [trial.row for trial in ts] for name, ts in trials.items()})
     report("drawing the dev examples anew")
     arms = [_with_draws(_with_dev_error(arm, trials[arm.name]), trials[arm.name]) for arm in arms]
@@ -74,8 +75,7 @@ def find(
     described = []
     for arm in arms:
         report(f"statistics of {arm.name}")
-        own = _describe(arm, trials[arm.name], num_dev)
-        described.append(own._replace(representations=compared[arm.name]))
+        described.append(_describe(arm, trials[arm.name], num_dev, compared[arm.name]))
     return Findings(
         sources=tuple(sources),
         arms=tuple(described),
@@ -211,7 +211,12 @@ def _lengths(source: Source) -> Any:
     return None if sentences is None else sentences.lengths
 
 
-def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) -> ArmFindings:
+def _describe(
+    arm: Arm,
+    trials: tuple[TrialRecord, ...],
+    num_dev: int | None,
+    representations: tuple[Dissimilarity, Dissimilarity] | None,
+) -> ArmFindings:
     row = trials[0].row
     num_steps = row.get("num_steps")
     known = num_steps is not None and all(row.get(name) is not None for name in NEEDED)
@@ -222,7 +227,7 @@ def _describe(arm: Arm, trials: tuple[TrialRecord, ...], num_dev: int | None) ->
         best=expected_best(arm),
         instability=_instability(trials),
         of_successes=_instability([trial for trial in trials if not trial.failed]),
-        representations=None,
+        representations=representations,
         split=variance_split(arm.final, arm.seeds),
         luck=_luck(arm, trials),
         num_steps=num_steps,

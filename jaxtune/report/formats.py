@@ -13,7 +13,7 @@ from jaxtune.report.page import Head
 from jaxtune.report.sources import Source, printable
 from jaxtune.report.tables import Table
 from jaxtune.stats.arms import readable
-from jaxtune.stats.describe import Scores
+from jaxtune.stats.describe import Statistics
 from jaxtune.stats.intervals import Share
 
 # A spreadsheet takes a cell that begins so for a formula.
@@ -119,7 +119,7 @@ def _failures(failed: Share) -> dict[str, Any]:
     }
 
 
-def _scores(kind: str, scores: Scores) -> dict[str, Any]:
+def _scores(kind: str, scores: Statistics) -> dict[str, Any]:
     numbers = {}
     for name, found in list(scores._asdict().items())[1:]:  # n stands with the failures
         ends = {"": found.value, "_low": found.low, "_high": found.high}

@@ -4,9 +4,9 @@ cells themselves.
 
 from jaxtune.report.decimals import score_form
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p, least, left_out, shown
+from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p, left_out, mean_and_failed, shown
 from jaxtune.stats.arms import differences, readable
-from jaxtune.stats.main_effects import MainEffect, num_tests
+from jaxtune.stats.holm import least_p, num_tests
 from jaxtune.stats.wording import MISSING
 
 MAIN_EFFECTS_NOTE = (
@@ -39,7 +39,7 @@ def main_effects_table(found: Findings) -> Table | None:
             corrected_p(effect.corrected_location, effect.location),
             corrected_p(effect.corrected_depends, effect.depends),
         )
-        for effect in sorted(effects, key=_least_p)
+        for effect in sorted(effects, key=least_p)
     ]
     columns = (
         *("Setting", "Settings of the rest", "Failed", "p, failures", "p, spread"),
@@ -47,10 +47,6 @@ def main_effects_table(found: Findings) -> Table | None:
     )
     note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects)) + left_out(len(rows))
     return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)
-
-
-def _least_p(effect: MainEffect) -> float:
-    return least(effect.corrected_failures, effect.corrected_spread, effect.corrected_location)
 
 
 def cells_table(found: Findings) -> Table | None:
@@ -87,8 +83,4 @@ def _in_order(value: str) -> tuple[bool, float, str]:
 
 
 def _cell(found: ArmFindings | None, form: str) -> str:
-    if found is None:
-        return MISSING
-    arm = found.arm
-    failed = f"\n{int(arm.failed.sum())} of {len(arm)} failed" if arm.judged else ""
-    return f"{shown(arm.final.mean(), form)}{failed}"
+    return MISSING if found is None else mean_and_failed(found.arm, form)

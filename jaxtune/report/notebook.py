@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -28,8 +28,6 @@ from jaxtune.storage.results import (
     read_sentences,
     read_summary,
 )
-
-Read = TypeVar("Read")
 
 
 class Results:
@@ -73,7 +71,9 @@ class Results:
 
     @cached_property
     def predictions(self) -> dict[Any, Any]:
-        """Dev logits of the final step, float32 `[example, label]`, by trial."""
+        """Dev logits of the final step, float32, by trial: `[example, label]`, or `[word, label]`
+        where words have tags.
+        """
         return self._by_folder(lambda source: read_predictions(source.out, _numbers(source)))
 
     @cached_property

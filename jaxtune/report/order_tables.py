@@ -1,16 +1,15 @@
 """The table on whose scores lie higher, who fails less, and who is equal within a margin."""
 
 from jaxtune.report.findings import Findings
-from jaxtune.report.tables import MOST_PAIRS, Table, cell, least_p, left_out, shown
+from jaxtune.report.tables import MOST_PAIRS, Table, cell, left_out, shown
 from jaxtune.stats.compare import Comparison
+from jaxtune.stats.holm import least_p
 from jaxtune.stats.order import ALMOST
-from jaxtune.stats.wording import MISSING, show_p
+from jaxtune.stats.wording import MISSING, show_level, show_p
 
 NOTE = (
     "Nothing here decides the verdict. Fails less: the chance that the first arm's failure rate is"
-    " the lower one, of Beta posteriors after uniform priors."
-    " Scores better: the chance that a trial of the first does so than one of the second, ties"
-    " half.{clear}"
+    " the lower one, of Beta posteriors after uniform priors.{clear}"
     " Order: of the squared distance between the two arms' quantiles, the share where the first is"
     " the worse one: 0 is dominance of the first, 1 of the second. The upper end of its interval"
     " ({level}) is eps-min of Dror et al. (2019); below {almost} the first scores better almost"
@@ -31,15 +30,13 @@ def order_table(found: Findings) -> Table | None:
     if not pairs:
         return None
     margin = pairs[0].equivalence.margin if pairs[0].equivalence else None
-    columns = ["Pair", "Fails less", "Scores better", "Order"]
+    columns = ["Pair", "Fails less", "Order"]
     if margin is not None:
         columns += ["Clearly", f"Equal within {margin:g}"]
-    order = pairs[0].order
-    level = f"{order.violation.confidence:.4g}" if order else ""
     note = NOTE.format(
         clear=CLEAR.format(margin=margin) if margin is not None else "",
         equal=EQUAL.format(margin=margin) if margin is not None else "",
-        level=f"{100 * float(level):.4g}%" if level else "",
+        level=show_level(pairs[0].order.violation.confidence),
         almost=ALMOST,
     )
     note += left_out(len(pairs))
@@ -49,11 +46,9 @@ def order_table(found: Findings) -> Table | None:
 
 def _row(pair: Comparison, with_margin: bool) -> tuple[str, ...]:
     order = pair.order
-    assert order is not None
     cells = (
         f"{pair.one}\nagainst {pair.other}",
         shown(pair.fails_less, "{:.1%}"),
-        f"{order.wins:.0%}",
         cell(order.violation, "{:.2f}"),
     )
     if not with_margin:

@@ -32,6 +32,7 @@ from jaxtune.storage.paths import (
     SENTENCES,
     SUMMARY,
     TRIALS,
+    trial_name,
 )
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, checksums, finished_rows, vouches
@@ -74,7 +75,7 @@ class TrialRecord:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """One OUT."""
+    """The trials of one OUT, or of one task in it; or of all runs of other trainers."""
 
     out: Path
     name: str  # tells it from the other folders of the report
@@ -211,7 +212,7 @@ def _read_trial(
     labels: np.ndarray | None,
     sentences: Sentences | None,
 ) -> TrialRecord:
-    name = f"{row['trial']:05d}"
+    name = trial_name(row["trial"])
 
     def read(reader: Callable[[Path], Any], file: Path) -> Any:
         return _unless_damaged(lambda path: read_whole(reader, path, noted.get(path)), file)

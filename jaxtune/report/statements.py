@@ -87,7 +87,7 @@ class Comparison:
                 *(tests.location.p, pair.location.p),
             ],
             "std": [
-                *(_std(one), _std(other), *_ends(effects.std_ratio)),
+                *(one.std, other.std, *_ends(effects.std_ratio)),
                 *(tests.spread.p, pair.spread.p),
             ],
             "failure rate": [
@@ -114,10 +114,6 @@ class Comparison:
             f" rate); holm: after Holm over {self.num_tests} tests of failure rate and spread, the"
             " mean apart. Failed trials are in everything."
         )
-
-
-def _std(arm: Arm) -> float | None:
-    return float(arm.final.std(ddof=1)) if len(arm) > 1 else None
 
 
 def _failure_rate(arm: Arm) -> float | None:

@@ -11,11 +11,15 @@ from jaxtune.core.schedules import Peak, show_rate
 from jaxtune.core.words import plural
 from jaxtune.report.decimals import score_form, signed
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.stats.compare import ALPHA, NOT_JUDGED, Comparison, Corrected
+from jaxtune.stats.arms import Arm
+from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import BUDGET
-from jaxtune.stats.hypothesis_tests import Outcome
+from jaxtune.stats.holm import ALPHA, Corrected, least_p
+from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.power import HOW_OFTEN
 from jaxtune.stats.wording import (
+    LEVEL,
     MISSING,
     in_parts,
     in_points,
@@ -33,6 +37,8 @@ ARM_COLUMNS = (
     *("Arm", "Failed", "Mean", "Std", "Median", "Min", "Max"),
     *("Mean, not failed", f"Best of {BUDGET}", "Peak learning rate"),
 )
+# Of a table of recipes over tasks, after a column for each task.
+RANK_COLUMNS = ("Rank by failures", "Rank by mean", "IQM")
 ARMS_NOTE = (
     "Final {metric} on the dev set ({direction} is better).{failed}"
     " Other 95% intervals: mean Student's t, std Bonett, median order statistics; the std has ddof"
@@ -70,8 +76,8 @@ PAIRS_NOTE = (
     " Failed trials are in everything."
 )
 FINDABLE_NOTE = (
-    "The smallest differences between {pair} that so many seeds per arm find 8 times in 10, at p ="
-    " {alpha:.2g} for each test (0.05 over all tests), if scores scatter as they do here."
+    "The smallest differences between {pair} that so many seeds per arm find {how_often}, at p ="
+    " {alpha:.2g} for each test ({level} over all tests), if scores scatter as they do here."
 )
 
 
@@ -97,6 +103,12 @@ def shown(value: float | int | None, form: str = "{:.3f}") -> str:
 def score(value: float | None, found: Findings) -> str:
     """With as many decimals as all scores of the report."""
     return shown(value, score_form(found))
+
+
+def mean_and_failed(arm: Arm, form: str) -> str:
+    """The mean, and below it how many trials failed where that is known."""
+    failed = f"\n{int(arm.failed.sum())} of {len(arm)} failed" if arm.judged else ""
+    return f"{shown(arm.final.mean(), form)}{failed}"
 
 
 def times(top: Peak) -> str:
@@ -208,19 +220,9 @@ def left_out(number: int) -> str:
     return f" Of {number} pairs the {MOST_PAIRS} with the smallest p are shown."
 
 
-def least_p(pair: Comparison) -> float:
-    """How clear a pair's clearest difference is."""
-    return least(pair.failures, pair.spread, pair.location)
-
-
-def least(*tests: Corrected) -> float:
-    """The smallest p of those that were made."""
-    return min((test.p for test in tests if test.p is not None), default=1.0)
-
-
 def _levels(pairs: Iterable[Comparison]) -> str:
     """Of all intervals, such as `95% to 97.5%`."""
-    levels = {c.level for p in pairs for c in (p.failures, p.spread, p.location)}
+    levels = {corrected.level for pair in pairs for corrected in pair.corrected}
     low, high = show_level(1 - max(levels)), show_level(1 - min(levels))
     return low if low == high else f"{low} to {high}"
 
@@ -265,5 +267,7 @@ def findable_table(found: Findings) -> Table | None:
         "What more seeds would find",
         ("Seeds per arm", "Failure rate", "Std", "Mean, difference"),
         rows,
-        FINDABLE_NOTE.format(pair=names([pair.one, pair.other]), alpha=alpha),
+        FINDABLE_NOTE.format(
+            pair=names([pair.one, pair.other]), how_often=HOW_OFTEN, alpha=alpha, level=LEVEL
+        ),
     )

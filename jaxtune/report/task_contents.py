@@ -16,15 +16,18 @@ from jaxtune.report.legends import Key
 from jaxtune.report.provenance import provenance_table
 from jaxtune.report.tables import (
     MOST_PAIRS,
+    RANK_COLUMNS,
     Table,
     arms_table,
     cell,
     corrected_p,
-    least,
     left_out,
+    mean_and_failed,
     shown,
 )
 from jaxtune.report.tasks import ManyFindings
+from jaxtune.stats.holm import least_p
+from jaxtune.stats.intervals import FEWEST_TRIALS
 from jaxtune.stats.profiles import Profile
 from jaxtune.stats.tasks import OverTasks
 from jaxtune.stats.wording import MISSING
@@ -34,16 +37,17 @@ RECIPES_NOTE = (
     " the best: by the failure rate and by the mean. IQM: interquartile mean of all trials, every"
     " task with the same weight, on a scale where 0 is the task's best constant prediction and 1 no"
     " error, with a 95% interval by bootstrap within tasks (Agarwal et al. 2021), of recipes that"
-    " were run on all tasks with eight trials or more."
+    f" were run on all tasks with {FEWEST_TRIALS} trials or more."
 )
 PAIRS_NOTE = (
     "Over the tasks that both were run on; trials are compared within their task alone. p after"
     " Holm's correction over failures and spreads, and over means; below it p alone: exact"
     " stratified test of failures (Cochran, Mantel and Haenszel), stratified permutation test of"
     " the spread, stratified Welch's t test of the mean and its permutation test. Std, ratio:"
-    " geometric mean over tasks of eight trials an arm and more, of which alone the spread is"
-    " tested, with the weights of the test (the more, the less chance moves a task's ratio). Mean,"
-    " gap: in stds of a task's trials, mean over tasks; positive where the first is better."
+    f" geometric mean over tasks of {FEWEST_TRIALS} trials an arm and more, of which alone the"
+    " spread is tested, with the weights of the test (the more, the less chance moves a task's"
+    " ratio). Mean, gap: in stds of a task's trials, mean over tasks; positive where the first is"
+    " better."
 )
 PROFILES_NOTE = (
     "Share of a recipe's trials above each level, every task alike{bands}. A line that lies above"
@@ -51,9 +55,7 @@ PROFILES_NOTE = (
 )
 
 
-def task_sections(
-    found: ManyFindings, report: Callable[[str], None] = lambda text: None
-) -> list[Section]:
+def task_sections(found: ManyFindings, report: Callable[[str], None]) -> list[Section]:
     """All sections: over the tasks, then task by task."""
     sections = list(_over_tasks(found))
     for index, task in enumerate(found.tasks):
@@ -116,7 +118,7 @@ def draw_profiles(profiles: dict[str, Profile]) -> Figure:
 
 def recipes_table(found: ManyFindings) -> Table:
     """A row per recipe, a column per task."""
-    columns = ("Recipe", *found.tasks, "Rank by failures", "Rank by mean", "IQM")
+    columns = ("Recipe", *found.tasks, *RANK_COLUMNS)
     rows = tuple(_recipe_row(found, name) for name in _in_order(found))
     title = f"Recipes over {plural(len(found.tasks), 'task')}"
     return Table(title, columns, rows, RECIPES_NOTE)
@@ -136,11 +138,7 @@ def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
     cells = []
     for one in found.tasks.values():
         arm = next((each.arm for each in one.arms if each.arm.name == name), None)
-        if arm is None:
-            cells.append(MISSING)
-            continue
-        failed = f"\n{int(arm.failed.sum())} of {len(arm)} failed" if arm.judged else ""
-        cells.append(f"{shown(arm.final.mean(), score_form(one))}{failed}")
+        cells.append(MISSING if arm is None else mean_and_failed(arm, score_form(one)))
     rank, total = found.rankings.get(name), found.aggregates[name]
     return (
         name + ("\nmore stable" if name in found.verdict.leaders else ""),
@@ -152,8 +150,8 @@ def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
 
 
 def pairs_table(found: ManyFindings) -> Table | None:
-    """A row per pair of recipes that share tasks."""
-    pairs = sorted(found.verdict.pairs, key=_least_p)
+    """A row per pair of recipes that share tasks; None where no two do."""
+    pairs = sorted(found.verdict.pairs, key=least_p)
     if not pairs:
         return None
     columns = (
@@ -162,10 +160,6 @@ def pairs_table(found: ManyFindings) -> Table | None:
     )
     rows = tuple(map(_pair_row, pairs[:MOST_PAIRS]))
     return Table("Pairs of recipes", columns, rows, PAIRS_NOTE + left_out(len(pairs)))
-
-
-def _least_p(pair: OverTasks) -> float:
-    return least(pair.corrected_failures, pair.corrected_spread, pair.corrected_location)
 
 
 def _pair_row(pair: OverTasks) -> tuple[str, ...]:

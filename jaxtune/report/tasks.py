@@ -24,7 +24,7 @@ class ManyFindings(NamedTuple):
     rankings: Mapping[str, Ranking]  # of recipes that were run on every task
 
 
-def by_task(sources: Sequence[Source], across_models: bool = False) -> dict[str, list[Source]]:
+def by_task(sources: Sequence[Source], across_models: bool) -> dict[str, list[Source]]:
     """The sources with their trials of each task, in the order in which tasks come up.
 
     Args:
@@ -53,8 +53,8 @@ def _as_recipe(trial: TrialRecord) -> TrialRecord:
 def find_many(
     sources: Sequence[Source],
     by_task: Mapping[str, Sequence[Source]],
-    report: Callable[[str], None] = lambda text: None,
-    margin: float | None = None,
+    report: Callable[[str], None],
+    margin: float | None,
 ) -> ManyFindings:
     """Judges every task by itself and all together.
 

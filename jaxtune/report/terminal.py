@@ -9,12 +9,12 @@ from rich.text import Text
 from jaxtune.core.console import Name, console, say
 from jaxtune.report.findings import find
 from jaxtune.report.sources import Source
-from jaxtune.report.tables import Table, arms_table
+from jaxtune.report.tables import RANK_COLUMNS, Table, arms_table
 from jaxtune.stats.tasks_words import TasksVerdict
 from jaxtune.stats.verdict import Verdict
 
+# Of those of `arms_table`; of recipes over tasks all are shown but the ranks.
 TERMINAL_COLUMNS = ("Arm", "Failed", "Mean", "Std", "Min", "Max", "Peak learning rate")
-PAGE_COLUMNS = ("Rank by failures", "Rank by mean", "IQM")  # of recipes over tasks
 
 
 def say_verdict(sources: Sequence[Source], margin: float | None) -> None:
@@ -24,7 +24,9 @@ def say_verdict(sources: Sequence[Source], margin: float | None) -> None:
 
 
 def say_findings(sources: Sequence[Source], verdict: Verdict | TasksVerdict, table: Table) -> None:
-    """The sentences, the table of arms as far as there is room, and the notes."""
+    """What was read and how much of it is there, the sentences, the table of arms, or of recipes
+    over tasks, as far as there is room, and the notes.
+    """
     for source in sources:
         for text in (source.status, " ".join(source.reading)):
             if text:
@@ -35,12 +37,12 @@ def say_findings(sources: Sequence[Source], verdict: Verdict | TasksVerdict, tab
 
 
 def terminal_table(table: Table) -> RichTable:
-    """The columns of the arms table that a terminal has room for."""
+    """The columns that a terminal has room for, of a table of arms or of recipes over tasks."""
     of_arms = table.columns[0] == "Arm"
     shown = [
         i
         for i, name in enumerate(table.columns)
-        if (name in TERMINAL_COLUMNS if of_arms else name not in PAGE_COLUMNS)
+        if (name in TERMINAL_COLUMNS if of_arms else name not in RANK_COLUMNS)
     ]
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for index in shown:

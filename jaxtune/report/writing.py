@@ -30,10 +30,12 @@ def write_report(
     scores: Sequence[str],
     to: Path | None,
     given: Given,
-    margin: float | None = None,
-    across_models: bool = False,
+    margin: float | None,
+    across_models: bool,
 ) -> None:
-    """Leaves the four files in `to`, or beside the first of `outs`; UserError without any trial."""
+    """Leaves the four files in `to`, or else in the first of `outs`, beside it where that is a
+    table; UserError without any trial.
+    """
     folder = to or _folder(outs[0])
     _check_target(folder, outs)
     with ProgressLine("report", 3) as line:

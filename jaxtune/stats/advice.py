@@ -7,10 +7,11 @@ import numpy as np
 
 from jaxtune.core.metrics import merit
 from jaxtune.stats.arms import Arm, readable
-from jaxtune.stats.compare import ALPHA, Comparison
+from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import BUDGET, best_of
+from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.intervals import all_alike, share
-from jaxtune.stats.power import Findable
+from jaxtune.stats.power import HOW_OFTEN, Findable
 from jaxtune.stats.wording import enumerate_words, names, number, points_apart, settings_of
 
 # The recommended recipe's (Mosbach et al. 2021, section 6).
@@ -166,7 +167,7 @@ def more_seeds(arms: Sequence[Arm], pair: Comparison, ways: Sequence[Findable]) 
         return f"{more}, or settle for what the intervals allow."
     shown = [finding[0], finding[-1]] if len(finding) > 1 else finding
     return (
-        f"{more}, or settle for what the intervals allow: 8 times in 10,"
+        f"{more}, or settle for what the intervals allow: {HOW_OFTEN},"
         f" {' and '.join(map(_finds, shown))}."
     )
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from jaxtune.config.field_groups import FURTHER_FIELDS
 from jaxtune.core.errors import UserError
-from jaxtune.core.failure import failure_is_known, has_failed
+from jaxtune.core.failure import OUT_OF_PATIENCE, failure_is_known, has_failed
 from jaxtune.core.metrics import merit
 from jaxtune.stats.intervals import Estimate
 from jaxtune.storage.trial_rows import vouches
@@ -106,14 +105,6 @@ def by_arm(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return arms
 
 
-def arms_of(trials: pd.DataFrame) -> list[Arm]:
-    """Arms from the trials of `jaxtune.load_results`, one row each."""
-    rows = trials.to_dict("records")
-    # A frame holds nan where trials.jsonl holds null.
-    nulls = [{str(k): None if v != v else v for k, v in row.items()} for row in rows]
-    return make_arms(by_arm(nulls))
-
-
 def make_arms(grouped: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Arm]:
     """Arms from the rows of trials.jsonl by arm (`by_arm`), in the same order."""
     return [_make_arm(name, rows) for name, rows in grouped.items()]
@@ -136,7 +127,7 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         diverged=np.array([bool(row["diverged"]) for row in rows]),
         constant=np.array([bool(row["constant_prediction"]) for row in rows]),
         stopped=np.array([row.get("stopped_at") is not None for row in rows]),
-        out_of_patience=np.array([row.get("stopped_by") == "patience" for row in rows]),
+        out_of_patience=np.array([row.get("stopped_by") == OUT_OF_PATIENCE for row in rows]),
         at_best=np.array([row.get("best") for row in rows], np.float64),
         seeds=np.array([[int(row[stream]) for stream in streams] for row in rows]),
         settings={key: value for key, value in first.items() if not is_result(key)},

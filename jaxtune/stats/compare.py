@@ -1,4 +1,4 @@
-"""Pairs of arms: what was set differently, what came out, and Holm's correction over all pairs."""
+"""Pairs of arms: what was set differently, what came out, and how sure it is over all pairs."""
 
 import itertools
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ from jaxtune.stats.effects import (
     std_ratio,
 )
 from jaxtune.stats.equivalence import Equivalence, equal_pairs, equivalence, fails_less
-from jaxtune.stats.hypothesis_tests import Outcome, failure_test, location_test, spread_test
-from jaxtune.stats.intervals import NUM_RESAMPLES, Estimate, Scores, mapped, share
+from jaxtune.stats.holm import ALPHA, DECISIVE, Corrected, enough_resamples, holm
+from jaxtune.stats.hypothesis_tests import (
+    NOT_JUDGED,
+    Outcome,
+    failure_test,
+    location_test,
+    spread_test,
+)
+from jaxtune.stats.intervals import Estimate, Scores, mapped, share
 from jaxtune.stats.new_examples import OnNewExamples, difference_on_new_examples
 from jaxtune.stats.order import Order, order
 
-ALPHA = 0.05
-# Failure rate and spread decide which arm is more stable. Location decides nothing, and a test that
-# decides nothing would take power from those that do: it has a correction of its own.
-DECISIVE = 2
 # A p within this factor of the level is drawn again with so many times the resamples, for it must
 # not hang on the generator's seed: 9,999 resamples let a p of 0.05 move between 0.041 and 0.056.
 NEAR, MORE = 2.0, 20
-
-
-NOT_JUDGED = "without a floor it is not known which trials failed"
 
 
 class PairTests(NamedTuple):
@@ -48,13 +48,6 @@ class PairTests(NamedTuple):
     def decisive(self) -> tuple[Outcome, ...]:
         """Those that decide which arm is more stable: of failures only where they are known."""
         return (self.failures, self.spread) if self.failures.p is not None else (self.spread,)
-
-
-class Corrected(NamedTuple):
-    """p of a test after Holm, and the level that its p alone was held against."""
-
-    p: float | None
-    level: float
 
 
 class Comparison(NamedTuple):
@@ -79,12 +72,22 @@ class Comparison(NamedTuple):
     means: tuple[float, float]  # of the trials that it was compared over
     higher_is_better: bool
     # The difference of the means for new dev examples too; None without predictions.
-    new_examples: OnNewExamples | None = None
-    order: Order | None = None
-    fails_less: float | None = None  # posterior chance; None where failures are not known
+    new_examples: OnNewExamples | None
+    order: Order
+    fails_less: float | None  # posterior chance; None where failures are not known
+    times: float  # that every p counts, for this is one of several looks
     equivalence: Equivalence | None = None  # None where no margin is given
     equal: bool = False  # shown to be, within the margin, after Holm over all pairs
-    times: float = 1.0  # that every p counts, for this is one of several looks
+
+    @property
+    def decisive(self) -> tuple[Outcome, ...]:
+        """As of `Tested`."""
+        return self.tests.decisive
+
+    @property
+    def corrected(self) -> tuple[Corrected, Corrected, Corrected]:
+        """As of `Tested`."""
+        return self.failures, self.spread, self.location
 
     @property
     def better_first(self) -> "Comparison":
@@ -111,16 +114,11 @@ class Comparison(NamedTuple):
             effects=self.effects.turned(),
             means=self.means[::-1],
             new_examples=examples,
-            order=self.order and self.order.turned(),
+            order=self.order.turned(),
             fails_less=None if self.fails_less is None else 1 - self.fails_less,
             equivalence=self.equivalence
             and self.equivalence._replace(difference=-self.equivalence.difference),
         )
-
-
-def num_tests(pairs: Sequence[Comparison]) -> int:
-    """Tests that Holm's correction is over, of those that decide."""
-    return sum(len(pair.tests.decisive) for pair in pairs)
 
 
 def compare_all(
@@ -137,30 +135,21 @@ def compare_all(
     pairs = list(itertools.combinations(arms, 2))
     num_resamples = enough_resamples(DECISIVE * len(pairs), times)
     tests = [_test(one, other, seed, num_resamples) for one, other in pairs]
-    corrected = _correct(tests, times)
-    for index, (found, tested) in enumerate(zip(corrected, tests, strict=True)):
+    first = _correct(tests, times)
+    for index, (found, tested) in enumerate(zip(first, tests, strict=True)):
         p = found[1].p
         if p is not None and ALPHA / NEAR < p < ALPHA * NEAR:
             one, other = pairs[index]
             again = spread_test(one.final, other.final, seed, MORE * num_resamples)
             tests[index] = tested._replace(spread=again)
-    compared = [
-        _comparison(*pair, tested, found)
-        for pair, tested, found in zip(pairs, tests, _correct(tests, times), strict=True)
-    ]
     level = ALPHA / times
-    ordered = [
-        pair._replace(
-            order=order(one.merit, other.merit, margin, level / len(pairs), seed), times=times
-        )
-        for pair, (one, other) in zip(compared, pairs, strict=True)
+    orders = [order(a.merit, b.merit, margin, level / len(pairs), seed) for a, b in pairs]
+    corrected = _correct(tests, times)
+    compared = [
+        _comparison(*pair, tested, found, ordered, times)
+        for pair, tested, found, ordered in zip(pairs, tests, corrected, orders, strict=True)
     ]
-    return _with_equivalence(ordered, pairs, margin, level)
-
-
-def enough_resamples(num_tests: int, times: float) -> int:
-    """A permutation test gives no p below 2 / resamples, and Holm multiplies that by all tests."""
-    return max(NUM_RESAMPLES, round(80 * num_tests * times))
+    return _with_equivalence(compared, pairs, margin, level)
 
 
 def _with_equivalence(
@@ -211,7 +200,12 @@ def _correct(
 
 
 def _comparison(
-    one: Arm, other: Arm, tests: PairTests, corrected: tuple[Corrected, Corrected, Corrected]
+    one: Arm,
+    other: Arm,
+    tests: PairTests,
+    corrected: tuple[Corrected, Corrected, Corrected],
+    order: Order,
+    times: float,
 ) -> Comparison:
     failures, spread, location = corrected
     scores, paired = _scores_of_location(one, other)
@@ -239,7 +233,9 @@ def _comparison(
         means=(float(scores[0].mean()), float(scores[1].mean())),
         higher_is_better=one.higher_is_better,
         new_examples=_on_new_examples(one, other, paired, 1 - location.level),
+        order=order,
         fails_less=_fails_less(one, other),
+        times=times,
     )
 
 
@@ -270,28 +266,3 @@ def _with_no_difference(effect: Estimate, none: float, corrected: Corrected) -> 
     if rejected or effect.low is None or effect.high is None:
         return effect
     return effect._replace(low=min(effect.low, none), high=max(effect.high, none))
-
-
-def holm(p_values: Sequence[float | None], times: float = 1.0) -> list[Corrected]:
-    """Holm 1979: the smallest p times the number of tests, the next times one fewer, never falling.
-
-    What could not be tested counts as a test. The level is ALPHA over the same factor; from the
-    first test on that is not rejected Holm looks no further, so that its level is that of the rest.
-
-    Args:
-        times: how many times every p counts, as of `compare_all`.
-    """
-    alpha = ALPHA / times
-    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    corrected = [Corrected(None, alpha / max(len(p_values), 1))] * len(p_values)
-    largest, factor, stopped = 0.0, len(p_values), False
-    for rank, (p, i) in enumerate(known):
-        if not stopped:
-            factor = len(p_values) - rank
-        largest = max(largest, min(1.0, p * (len(p_values) - rank) * times))
-        stopped = stopped or largest > ALPHA
-        corrected[i] = Corrected(largest, alpha / factor)
-    if known:
-        last = alpha / factor
-        corrected = [c if c.p is not None else Corrected(None, last) for c in corrected]
-    return corrected

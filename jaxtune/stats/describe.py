@@ -72,7 +72,7 @@ FEWEST_FOR_BEST = 3  # seeds: the std of two says next to nothing
 EXTREME = "what other seeds reach is the expected best"
 
 
-class Scores(NamedTuple):
+class Statistics(NamedTuple):
     """What there is to say about a set of final scores."""
 
     n: int
@@ -96,8 +96,8 @@ class Description(NamedTuple):
     diverged: Share
     constant: Share
     num_unscored: int  # trials without a finite score, which count with the trivial one
-    all: Scores
-    not_failed: Scores
+    all: Statistics
+    not_failed: Statistics
     dev_error: Estimate
 
 
@@ -121,15 +121,15 @@ def describe(arm: Arm, num_dev: int | None = None) -> Description:
     )
 
 
-def describe_scores(final: Float[np.ndarray, " trial"]) -> Scores:
+def describe_scores(final: Float[np.ndarray, " trial"]) -> Statistics:
     """Mean, spread and order statistics of any number of scores.
 
     The extremes have no interval: what they would be of other seeds is another question, that of
     the expected best.
     """
     if final.size == 0:
-        return Scores(0, *[Estimate(None, reason="there are no such trials")] * 8)
-    return Scores(
+        return Statistics(0, *[Estimate(None, reason="there are no such trials")] * 8)
+    return Statistics(
         n=final.size,
         mean=mean_interval(final),
         std=std_interval(final),

@@ -14,13 +14,8 @@ from jaxtune.core.entities import Sentences
 from jaxtune.core.metrics import METRICS, evaluate
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.intervals import Estimate
-from jaxtune.stats.new_examples import resampled_scores
+from jaxtune.stats.new_examples import MOST_DRAWN, NUM_RESAMPLES, resampled_scores
 
-# A std of so many resamples is itself known to 2%.
-NUM_RESAMPLES = 1000
-# Of more examples so many are drawn, which keeps QQP's 40,430 to seconds: a standard error falls
-# with the root of the number of examples, and so is that of all of them known.
-MOST_DRAWN = 5000
 # A score computed again from the predictions may differ by the rounding of another machine.
 SAME = 1e-6
 
@@ -60,16 +55,11 @@ def bootstrapped(
         positive: the class that F1 is of.
         sentences: where the examples are words; whole sentences are drawn.
     """
-    if labels is None and not any(each is not None for each in logits):
-        return Estimate(None, reason="there are no predictions on the dev examples")
-    if labels is None:
-        return Estimate(None, reason="the dev labels (predictions/labels.npy) are not there")
-    if arm.metric not in METRICS:  # another trainer's own
-        return Estimate(None, reason=f"jaxtune does not know the metric {arm.metric}")
+    if reason := _why_not(arm, logits, labels):
+        return Estimate(None, reason=reason)
+    assert labels is not None
     order = np.argsort(arm.final, kind="stable")
     fit = [i for i in order if not arm.failed[i] and logits[i] is not None]
-    if not fit:
-        return Estimate(None, reason="no trial that did not fail has predictions")
     middle = fit[(len(fit) - 1) // 2]
     chosen = logits[middle]
     assert chosen is not None
@@ -89,6 +79,21 @@ def bootstrapped(
     rng, drawn = np.random.default_rng(seed), min(len(labels), MOST_DRAWN)
     scores = [score(rng.choice(everything, drawn)) for _ in range(NUM_RESAMPLES)]
     return _spread(scores, math.sqrt(drawn / len(labels)), "examples")
+
+
+def _why_not(
+    arm: Arm, logits: Sequence[Logits | None], labels: Shaped[np.ndarray, "labelled ..."] | None
+) -> str:
+    """Why no trial's score can be drawn anew; empty where one can."""
+    if labels is None and not any(each is not None for each in logits):
+        return "there are no predictions on the dev examples"
+    if labels is None:
+        return "the dev labels (predictions/labels.npy) are not there"
+    if arm.metric not in METRICS:  # another trainer's own
+        return f"jaxtune does not know the metric {arm.metric}"
+    if all(failed or own is None for failed, own in zip(arm.failed, logits, strict=True)):
+        return "no trial that did not fail has predictions"
+    return ""
 
 
 def _spread(scores: Sequence[float] | np.ndarray, factor: float, of: str) -> Estimate:

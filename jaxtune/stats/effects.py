@@ -15,6 +15,7 @@ from jaxtune.stats.intervals import (
     Share,
     all_alike,
     cannot_have_interval,
+    freedom_of,
     log_std,
     log_variance_error,
     mapped,
@@ -109,7 +110,7 @@ def improvement(one: Scores, other: Scores, confidence: float = CONFIDENCE) -> E
     ]
     if sum(parts) == 0:
         return Estimate(value, reason="too few different scores")
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one.size - 1) + parts[1] ** 2 / (other.size - 1))
+    freedom = freedom_of(parts, [one.size - 1, other.size - 1])
     centre = math.log(value / (1 - value))
     reach = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * math.sqrt(sum(parts))
     reach /= value * (1 - value)  # the slope of the logit

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special, stats
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.intervals import FEWEST_TRIALS
+from jaxtune.stats.intervals import FEWEST_TRIALS, freedom_of
 
 
 class Equivalence(NamedTuple):
@@ -39,8 +39,7 @@ def equivalence(one: Arm, other: Arm, margin: float) -> Equivalence:
     parts = [float(np.var(x, ddof=1)) / x.size for x in (a, b)]
     if sum(parts) == 0:
         return Equivalence(margin, difference, float(abs(difference) >= margin))
-    spent = sum(part**2 / (x.size - 1) for part, x in zip(parts, (a, b), strict=True))
-    freedom, error = sum(parts) ** 2 / spent, sum(parts) ** 0.5
+    freedom, error = freedom_of(parts, [a.size - 1, b.size - 1]), sum(parts) ** 0.5
     # The farther end is what is not excluded as easily.
     p = float(stats.t.sf((margin - abs(difference)) / error, freedom))
     return Equivalence(margin, difference, p)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from jaxtune.stats.main_effects import MainEffect, num_tests
+from jaxtune.stats.holm import num_tests
+from jaxtune.stats.main_effects import MainEffect
 from jaxtune.stats.wording import counted, enumerate_words, show_chance, show_p
 
 MOST_EFFECTS = 3  # of a grid that sentences are about

@@ -18,6 +18,7 @@ from jaxtune.stats.intervals import (
     Reduced,
     Scores,
     all_alike,
+    freedom_of,
 )
 from jaxtune.stats.permutations import (
     Statistic,
@@ -36,9 +37,9 @@ UNBOUNDED = -math.log(_TINY) * (1 - 1e-9)
 # With more tables scipy takes seconds for Boschloo's test, which is then close to Fisher's.
 _MOST_TABLES = 250_000
 
-
 WELCH = "Welch's t test and its permutation test"
 NO_STD = "one trial has no std"
+NOT_JUDGED = "without a floor it is not known which trials failed"
 TOO_FEW = f"the spread of fewer than {FEWEST_TRIALS} trials is not tested"
 
 
@@ -190,9 +191,8 @@ def students_p(
 ) -> float:
     """Two-sided p of a difference of means, or of a sum of differences, by Student's law.
 
-    The degrees of freedom are those of a sum of variances: its square over the sum of the squared
-    parts, each over its own degrees (Satterthwaite 1946, Biometrics Bulletin 2, 110-114). Of two
-    samples this is Welch's t test.
+    The degrees of freedom are those of a sum of variances (`freedom_of`): of two samples this is
+    Welch's t test.
 
     Args:
         errors: squared standard errors of the means that the difference is made of.
@@ -204,8 +204,7 @@ def students_p(
     total = float(errors.sum())
     if total == 0:
         return 0.0
-    freedom = 1 / float(np.sum((errors / total) ** 2 / (sizes - 1)))
-    return 2 * float(stats.t.sf(abs(gap) / math.sqrt(total), freedom))
+    return 2 * float(stats.t.sf(abs(gap) / math.sqrt(total), freedom_of(errors, sizes - 1)))
 
 
 def _welch_t(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:
@@ -225,12 +224,12 @@ def over_error(gap: Reduced, error: Reduced) -> Reduced:
     return gap / np.maximum(np.sqrt(error), least)
 
 
-def mann_whitney(one: Scores, other: Scores, seed: int = 0) -> Outcome:
+def mann_whitney(one: Scores, other: Scores) -> Outcome:
     """Mann-Whitney U test, its null distribution drawn where a small arm has ties."""
     ties = np.unique(np.concatenate([one, other])).size < one.size + other.size
     method: str | stats.PermutationMethod = "auto"
     if ties and 2 <= min(one.size, other.size) <= 8:
-        method = stats.PermutationMethod(n_resamples=NUM_RESAMPLES, rng=np.random.default_rng(seed))
+        method = stats.PermutationMethod(n_resamples=NUM_RESAMPLES, rng=np.random.default_rng(0))
     with np.errstate(all="ignore"):
         p = float(stats.mannwhitneyu(one, other, method=method).pvalue)
     if not math.isfinite(p):
@@ -241,10 +240,10 @@ def mann_whitney(one: Scores, other: Scores, seed: int = 0) -> Outcome:
 def paired_location(
     one: Scores, other: Scores, seed: int = 0, num_resamples: int = NUM_RESAMPLES
 ) -> Outcome:
-    """Permutation test of the mean difference, the two arms swapped seed by seed."""
+    """Permutation test of the mean difference of two seeds or more, the two arms swapped seed by
+    seed.
+    """
     name = "paired permutation test"
-    if one.size < 2:
-        return Outcome(name, reason="one pair cannot be permuted")
     gaps, rng = one - other, np.random.default_rng(seed)
     whole = 2**gaps.size <= num_resamples
     drawn = all_swaps(gaps) if whole else swapped(gaps, num_resamples, rng)

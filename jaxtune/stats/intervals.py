@@ -6,7 +6,7 @@ Everything is deterministic: what draws random numbers takes a seed.
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -95,7 +95,22 @@ def cannot_have_interval(*samples: Scores) -> str:
     return ""
 
 
-def mean_interval(scores: Scores, confidence: float = CONFIDENCE) -> Estimate:
+def freedom_of(
+    parts: Sequence[float] | np.ndarray, freedoms: Sequence[int] | np.ndarray, certain: float = 0.0
+) -> float:
+    """Degrees of freedom of a sum of variances: its square over the sum of the squared parts, each
+    over its own degrees (Satterthwaite 1946, Biometrics Bulletin 2, 110-114).
+
+    Args:
+        parts: the variances, not all 0.
+        freedoms: the degrees of freedom of each.
+        certain: what else is in the sum, with degrees of freedom that are as good as infinite.
+    """
+    shares = np.asarray(parts) / (np.sum(parts) + certain)
+    return 1 / float(np.sum(shares**2 / np.asarray(freedoms)))
+
+
+def mean_interval(scores: Scores) -> Estimate:
     """The mean, with Student's t interval.
 
     At 8 normal scores it holds what it says, where a bootstrap (BCa) that says 95% holds 88.
@@ -103,11 +118,11 @@ def mean_interval(scores: Scores, confidence: float = CONFIDENCE) -> Estimate:
     value, reason = float(scores.mean()), cannot_have_interval(scores)
     if reason:
         return Estimate(value, reason=reason)
-    ends = stats.ttest_1samp(scores, 0.0).confidence_interval(confidence)
-    return Estimate(value, float(ends.low), float(ends.high), "Student's t", confidence=confidence)
+    ends = stats.ttest_1samp(scores, 0.0).confidence_interval(CONFIDENCE)
+    return Estimate(value, float(ends.low), float(ends.high), "Student's t")
 
 
-def std_interval(scores: Scores, confidence: float = CONFIDENCE) -> Estimate:
+def std_interval(scores: Scores) -> Estimate:
     """The std (ddof 1), with Bonett's interval, which allows for heavy tails.
 
     Source: Bonett 2006, Computational Statistics and Data Analysis 50, 775-782.
@@ -117,12 +132,12 @@ def std_interval(scores: Scores, confidence: float = CONFIDENCE) -> Estimate:
     value, reason = float(scores.std(ddof=1)), cannot_have_interval(scores)
     if reason:
         return Estimate(value, reason=reason)
-    z = normal_quantile(confidence)
+    z = normal_quantile(CONFIDENCE)
     # ln of the std is half of ln of the variance, whose interval this is.
     centre = log_std(scores, z)
     reach = 0.5 * z * log_variance_error(scores, z)
     low, high = math.exp(centre - reach), math.exp(centre + reach)
-    return Estimate(value, low, high, "Bonett", confidence=confidence)
+    return Estimate(value, low, high, "Bonett")
 
 
 def normal_quantile(confidence: float) -> float:

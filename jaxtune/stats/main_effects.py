@@ -9,20 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.stats.arms import Arm, differences, readable
-from jaxtune.stats.compare import (
-    ALPHA,
-    DECISIVE,
-    NOT_JUDGED,
-    Corrected,
-    enough_resamples,
-    holm,
-)
-from jaxtune.stats.hypothesis_tests import Outcome
+from jaxtune.stats.holm import ALPHA, DECISIVE, Corrected, enough_resamples, holm
+from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.intervals import Share, share
 from jaxtune.stats.stratified_tests import (
     EXACT,
     ZELEN,
     excess,
+    fewer_in,
     stratified_failures,
     stratified_homogeneity,
     stratified_location,
@@ -65,9 +59,14 @@ class MainEffect(NamedTuple):
         return self.failures.p is not None
 
     @property
-    def tests(self) -> tuple[Outcome, ...]:
-        """Those that Holm's correction is over."""
+    def decisive(self) -> tuple[Outcome, ...]:
+        """As of `Tested`."""
         return (self.failures, self.spread) if self.judged else (self.spread,)
+
+    @property
+    def corrected(self) -> tuple[Corrected, Corrected, Corrected]:
+        """As of `Tested`."""
+        return self.corrected_failures, self.corrected_spread, self.corrected_location
 
     @property
     def fewer_failures(self) -> str | None:
@@ -84,11 +83,6 @@ class MainEffect(NamedTuple):
         return fewer and (self.other if fewer == self.one else self.one)
 
 
-def num_tests(effects: Sequence[MainEffect]) -> int:
-    """Tests that Holm's correction is over, of those that decide."""
-    return sum(len(effect.tests) for effect in effects)
-
-
 def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tuple[MainEffect, ...]:
     """Of every setting that was swept together with others; empty where only one was.
 
@@ -99,7 +93,7 @@ def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tupl
     grids = [(name, *each) for name in swept for each in _strata_of(arms, name, swept)]
     num_resamples = enough_resamples(DECISIVE * len(grids), times)
     found = [_effect(*grid, seed, num_resamples) for grid in grids]
-    corrected = iter(holm([outcome.p for effect in found for outcome in effect.tests], times))
+    corrected = iter(holm([outcome.p for effect in found for outcome in effect.decisive], times))
     location = holm([effect.location.p for effect in found], times)
     depends = holm([effect.depends.p for effect in found], times)
     return tuple(
@@ -155,10 +149,7 @@ def _effect(
             share(np.concatenate([b for _, b in failed])),
         ),
         excess=excess(failed),
-        fewer_in=(
-            sum(bool(a.mean() < b.mean()) for a, b in failed),
-            sum(bool(a.mean() > b.mean()) for a, b in failed),
-        ),
+        fewer_in=fewer_in(failed),
         failures=stratified_failures(failed) if judged else Outcome(EXACT, reason=NOT_JUDGED),
         spread=stratified_spread([(a.final, b.final) for a, b in strata], seed, num_resamples),
         corrected_failures=UNTESTED,

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from jaxtune.core.metrics import SKEWED, same_labels_words
 from jaxtune.core.words import plural
 from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm, readable
-from jaxtune.stats.compare import ALPHA, Comparison
+from jaxtune.stats.compare import Comparison
 from jaxtune.stats.dev_error import dev_standard_error
+from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.hypothesis_tests import TOO_FEW
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
@@ -57,8 +59,6 @@ ODD_ANSWERS: Marks = (
         " of the best constant prediction.",
     ),
 )
-# From this share of one class on.
-SKEWED = 0.8
 # More arms than this share a sentence.
 ONE_BY_ONE = 2
 
@@ -132,10 +132,7 @@ def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
             " the rest: think of --metric entity_f1 or macro_f1."
         )
     elif arms[0].settings.get("several_labels"):
-        yield (
-            f"Of the dev examples {floor:.0%} have the same labels, so accuracy says"
-            " little about the rest: think of --metric micro_f1, macro_f1 or auroc."
-        )
+        yield same_labels_words(floor)
     else:
         yield (
             f"Of the dev examples {floor:.0%} are of one class, so accuracy says little"

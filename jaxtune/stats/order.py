@@ -23,9 +23,8 @@ Sorted = Float[np.ndarray, "*resample _trial"]
 class Order(NamedTuple):
     """Of one arm over another, by merits: larger is better."""
 
-    wins: float  # chance that a trial of one beats one of the other, ties half
-    wins_clearly: float | None  # by more than the margin; None without one
-    losses_clearly: float | None
+    wins_clearly: float | None  # share of pairs of trials won by more than the margin
+    losses_clearly: float | None  # both None without a margin
     # Share of the distance between the arms' quantiles where one lies below the other: 0 is
     # dominance, 1 that of the other. `high` is ASO's eps-min.
     violation: Estimate
@@ -34,8 +33,6 @@ class Order(NamedTuple):
     def better(self) -> int:
         """1 where one lies above the other almost everywhere, -1 the other way, 0 where neither."""
         low, high = self.violation.low, self.violation.high
-        if self.wins in (0.0, 1.0):
-            return 1 if self.wins else -1
         if low is None or high is None:
             return 0
         return 1 if high < ALMOST else -1 if low > 1 - ALMOST else 0
@@ -46,28 +43,25 @@ class Order(NamedTuple):
         if share.value is not None:
             ends = [None if end is None else 1 - end for end in (share.high, share.low)]
             share = share._replace(value=1 - share.value, low=ends[0], high=ends[1])
-        return Order(1 - self.wins, self.losses_clearly, self.wins_clearly, share)
+        return Order(self.losses_clearly, self.wins_clearly, share)
 
 
-def order(
-    one: Scores, other: Scores, margin: float | None, alpha: float = 0.05, seed: int = 0
-) -> Order:
+def order(one: Scores, other: Scores, margin: float | None, alpha: float, seed: int) -> Order:
     """Order of two arms' merits.
 
     Args:
         margin: by how much a win must be higher to count as clear.
         alpha: one-sided level of each end of the violation's interval.
     """
-    gaps = one[:, None] - other[None]
-    wins = float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
     clear = (None, None)
     if margin is not None:
+        gaps = one[:, None] - other[None]
         least = margin + ROUNDING  # 0.72 - 0.70 is above 0.02
         clear = float((gaps > least).mean()), float((gaps < -least).mean())
-    return Order(wins, *clear, almost_dominance(one, other, alpha, seed))
+    return Order(*clear, almost_dominance(one, other, alpha, seed))
 
 
-def almost_dominance(one: Scores, other: Scores, alpha: float = 0.05, seed: int = 0) -> Estimate:
+def almost_dominance(one: Scores, other: Scores, alpha: float, seed: int) -> Estimate:
     """How far one is from lying above the other at every quantile; the upper end is eps-min.
 
     Source: Dror, Shlomov and Reichart 2019 (ASO), Ulmer, Hardmeier and Frellsen 2022 (deepsig),

@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterator, Sequence
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import ALPHA, Comparison
+from jaxtune.stats.compare import Comparison
+from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.order import ALMOST
 from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import count, enumerate_words, numbers, show_chance, show_level, show_p
 
 MOST_EQUAL = 6  # pairs that a sentence names
-# From this chance on it is as good as certain, and to this one open.
+# From this chance on it is as good as certain.
 SURE = 0.999
 
 
@@ -26,10 +27,10 @@ def pair_notes(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -
 def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     """Dominance, where it holds in every trial, or in nearly every quantile and p is small."""
     order = pair.order
-    if order is None or not order.better:
+    if not order.better:
         return
     better, worse = (one, other) if order.better > 0 else (other, one)
-    if order.wins in (0.0, 1.0):
+    if pair.effects.improvement.value in (0.0, 1.0):
         chance = 2 / math.comb(len(one) + len(other), len(one))
         yield (
             f"Every trial of [{better.name}] scores better than every trial of [{worse.name}], as"
@@ -55,7 +56,7 @@ def _fails_less(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
         return
     better, worse = (one, other) if chance >= 0.5 else (other, one)
     chance = max(chance, 1 - chance)
-    shown = "more than 99.9%" if chance > SURE else f"{100 * chance:.3g}%"
+    shown = f"more than {100 * SURE:g}%" if chance > SURE else f"{100 * chance:.3g}%"
     yield (
         f"The chance that [{better.name}] fails less often than [{worse.name}] is {shown}, if"
         " nothing was known of either before (Beta posteriors of uniform priors)."
@@ -64,7 +65,7 @@ def _fails_less(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
 
 def equal_notes(pairs: Sequence[Comparison], all_pairs: Sequence[Comparison]) -> Iterator[str]:
     """What a margin shows, or does not show."""
-    tested = [pair for pair in all_pairs or pairs if pair.equivalence is not None]
+    tested = [pair for pair in all_pairs if pair.equivalence is not None]
     if not tested:
         return
     equal = [pair for pair in tested if pair.equal]
@@ -95,7 +96,7 @@ def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     """A std that is smaller without being a sign of stability, where it would mislead."""
     low, high = sorted((one, other), key=lambda arm: arm.final.std())
     p = pair.spread.p
-    if p is None or p > ALPHA or min(len(one), len(other)) < 2:
+    if p is None or p > ALPHA:
         return
     stds = " against ".join(numbers(low.std, high.std))
     decided = pair.failures.p is not None and pair.failures.p <= ALPHA

@@ -18,12 +18,12 @@ from jaxtune.stats.intervals import FEWEST_TRIALS, all_alike
 
 SIZES = (16, 32, 64, 128)
 ENOUGH = 0.8  # chance of finding it
+HOW_OFTEN = f"{10 * ENOUGH:g} times in 10"
 # The permutation test about the medians needs this much more of a log std ratio than the law of a
 # log std says: in simulations it then finds 7 to 8 of 10 (tests/stats/test_power.py).
 PERMUTATION = 1.1
 NUM_RATES = 50  # that stand for a posterior
 MOST_KURTOSIS = 6.0  # of a normal law 3, of an exponential one 9
-
 
 Rates = Float[np.ndarray, " rate"]
 
@@ -132,7 +132,7 @@ def _reach(alpha: float) -> float:
     return float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(ENOUGH))
 
 
-def power_of_failures(one: Rates, other: Rates, n: int, alpha: float = 0.05) -> float:
+def power_of_failures(one: Rates, other: Rates, n: int, alpha: float) -> float:
     """Chance that Boschloo's test tells two failure rates apart with `n` trials per arm, the mean
     over pairs of rates.
     """

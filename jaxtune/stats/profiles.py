@@ -50,7 +50,7 @@ def normalised(arm: Arm) -> Scores | None:
     return (arm.final - arm.trivial) / (best - arm.trivial)
 
 
-def aggregate(arms: Sequence[Arm], seed: int = 0) -> Aggregate | None:
+def aggregate(arms: Sequence[Arm]) -> Aggregate | None:
     """Of a recipe's arms on its tasks; None where a task has no common scale.
 
     Trials are drawn anew within each task; None also where one has fewer than FEWEST_TRIALS: of 3
@@ -62,7 +62,7 @@ def aggregate(arms: Sequence[Arm], seed: int = 0) -> Aggregate | None:
     scores = [each for each in scaled if each is not None]
     if len(scores) < len(arms) or min(map(len, scores)) < FEWEST_TRIALS:
         return None
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = [rng.choice(own, (NUM_RESAMPLES, own.size)) for own in scores]
     together, resamples = np.concatenate(scores), np.concatenate(drawn, axis=1)
     ends = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)

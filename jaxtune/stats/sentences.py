@@ -9,9 +9,10 @@ from typing import NamedTuple
 from jaxtune.core.words import plural
 from jaxtune.stats.advice import unless_all_failed, use
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import ALPHA, Comparison, num_tests
+from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import higher_best
-from jaxtune.stats.hypothesis_tests import Outcome
+from jaxtune.stats.holm import ALPHA, num_tests
+from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.intervals import Estimate, share
 from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import (
@@ -32,7 +33,6 @@ from jaxtune.stats.wording import (
 
 # Of 100 (tests/stats/test_false_verdicts.py): six to nine tenths of the variance from one seed.
 SHARED = "28 to 63"
-NOT_KNOWN = "Without a floor it is not known which trials failed."
 
 Sentences = tuple[str, str, str]  # who is more stable, how sure that is, what to do next
 
@@ -60,7 +60,7 @@ def one_arm(arm: Arm) -> Sentences:
     )
     return (
         f"There is one arm, [{arm.name}], and nothing to compare it with.",
-        how_sure if arm.judged else NOT_KNOWN,
+        how_sure if arm.judged else f"{NOT_JUDGED.capitalize()}.",
         unless_all_failed(
             [arm],
             "Run a second recipe beside it, with the same seeds (in a sweep --grid.FIELD VALUE"
@@ -171,7 +171,7 @@ def _lead(
     failures = (
         f"while no difference in failures was shown ({count(leader.failed)} against {its_failed})"
         if leader.judged
-        else "while without a floor it is not known which trials failed"
+        else f"while {NOT_JUDGED}"
     )
     return (
         f"{lead} is more stable than [{loser.name}]: its scores vary less (std"

@@ -61,6 +61,12 @@ def excess(strata: Sequence[tuple[Flags, Flags]]) -> float:
     )
 
 
+def fewer_in(strata: Sequence[tuple[Flags, Flags]]) -> tuple[int, int]:
+    """In how many strata either of the two fails less often."""
+    rates = [(one.mean(), other.mean()) for one, other in strata]
+    return sum(bool(a < b) for a, b in rates), sum(bool(a > b) for a, b in rates)
+
+
 def stratified_spread(
     strata: Sequence[tuple[Scores, Scores]], seed: int = 0, num_resamples: int = NUM_RESAMPLES
 ) -> Outcome:

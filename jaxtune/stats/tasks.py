@@ -4,25 +4,19 @@ Trials are compared within their task alone; what is added up over tasks is evid
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import (
-    ALPHA,
-    DECISIVE,
-    NOT_JUDGED,
-    Corrected,
-    enough_resamples,
-    holm,
-)
-from jaxtune.stats.hypothesis_tests import Outcome
+from jaxtune.stats.holm import ALPHA, DECISIVE, Corrected, enough_resamples, holm
+from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.stratified_tests import (
     EXACT,
     excess,
+    fewer_in,
     stratified_failures,
     stratified_location,
     stratified_spread,
@@ -77,6 +71,16 @@ class OverTasks(NamedTuple):
         """Whether it is known on every task which trials failed."""
         return self.failures.p is not None
 
+    @property
+    def decisive(self) -> tuple[Outcome, ...]:
+        """As of `Tested`."""
+        return (self.failures, self.spread) if self.judged else (self.spread,)
+
+    @property
+    def corrected(self) -> tuple[Corrected, Corrected, Corrected]:
+        """As of `Tested`."""
+        return self.corrected_failures, self.corrected_spread, self.corrected_location
+
 
 class TasksWin(NamedTuple):
     """A pair in which one recipe was shown to be the more stable over its tasks."""
@@ -112,7 +116,7 @@ def over_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> tuple[OverTas
             }
     num_resamples = enough_resamples(DECISIVE * len(shared_by), times)
     found = [_pair(*names, pairs, seed, num_resamples) for names, pairs in shared_by.items()]
-    decisive = iter(holm([o.p for pair in found for o in _decisive(pair)], times))
+    decisive = iter(holm([outcome.p for pair in found for outcome in pair.decisive], times))
     location = holm([pair.location.p for pair in found], times)
     return tuple(
         pair._replace(
@@ -123,15 +127,6 @@ def over_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> tuple[OverTas
         )
         for pair, at in zip(found, location, strict=True)
     )
-
-
-def _decisive(pair: OverTasks) -> tuple[Outcome, ...]:
-    return (pair.failures, pair.spread) if pair.judged else (pair.spread,)
-
-
-def num_tests(pairs: Sequence[OverTasks]) -> int:
-    """Tests that Holm's correction is over, of those that decide."""
-    return sum(len(_decisive(pair)) for pair in pairs)
 
 
 def _pair(
@@ -164,10 +159,7 @@ def _pair(
         corrected_spread=untested,
         corrected_location=untested,
         excess=round(excess(failed), 9),  # 1/3 more on one task and less on another make 0
-        fewer_in=(
-            sum(bool(a.mean() < b.mean()) for a, b in failed),
-            sum(bool(a.mean() > b.mean()) for a, b in failed),
-        ),
+        fewer_in=fewer_in(failed),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from jaxtune.stats.compare import ALPHA
+from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin
 from jaxtune.stats.unseen import hangs_on_over_tasks
@@ -108,7 +108,7 @@ def _ahead(pairs: Sequence[OverTasks]) -> list[OverTasks]:
 def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
     """Of one recipe, with the largest p."""
     better, behind = pairs[0].by_mean[0], [pair.by_mean[1] for pair in pairs]
-    surest = max(pairs, key=_p)
+    least_sure = max(pairs, key=_p)
     lower = dict.fromkeys(
         task
         for pair, worse in zip(pairs, behind, strict=True)
@@ -122,7 +122,7 @@ def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
     both = [(tasks[task][better], tasks[task][nearest.by_mean[1]]) for task in nearest.tasks]
     return (
         f"[{better}] scores better than {few_names(behind)} over tasks"
-        f" ({show_p(_p(surest), surest.location.at_most)}){but}"
+        f" ({show_p(_p(least_sure), least_sure.location.at_most)}){but}"
         f"{hangs_on_over_tasks(better, both)}."
     )
 

@@ -8,8 +8,10 @@ import numpy as np
 from jaxtune.core.words import plural
 from jaxtune.stats.advice import unless_all_failed
 from jaxtune.stats.arms import Arm
+from jaxtune.stats.holm import least, num_tests
+from jaxtune.stats.hypothesis_tests import NOT_JUDGED
 from jaxtune.stats.intervals import all_alike
-from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, num_tests, over_tasks
+from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, over_tasks
 from jaxtune.stats.tasks_notes import notes_over_tasks, turned_round
 from jaxtune.stats.wording import (
     counted,
@@ -72,7 +74,7 @@ def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict
     elif wins:  # a beats b, b beats c, c beats a
         shown, said = [], _no_leader(wins)
     else:
-        nearest = min(pairs, key=_least_p)
+        nearest = min(pairs, key=lambda pair: least(pair.corrected_failures, pair.corrected_spread))
         shown, said = [nearest], _not_shown(pairs, nearest, tasks)
     notes = tuple(notes_over_tasks(led, shown, pairs, tasks))
     return TasksVerdict(*said, notes, leaders if led else (), wins, pairs)
@@ -101,25 +103,26 @@ def _no_leader(wins: Sequence[TasksWin]) -> tuple[str, str, str]:
 def _shown(
     leaders: Sequence[str], led: Sequence[TasksWin], pairs: Sequence[OverTasks], tasks: Tasks
 ) -> tuple[str, str, str]:
-    # The grounds and the chance are those of the least certain pair.
-    surest = max(led, key=lambda win: win.p)
-    first = f"{_lead(leaders, led)}: {_grounds(surest, leaders, led, tasks)}"
+    # The grounds and the chance are those of this pair.
+    least_sure = max(led, key=lambda win: win.p)
+    first = f"{_lead(leaders, led)}: {_grounds(least_sure, leaders, led, tasks)}"
     if unknown := _unknown(leaders, led, pairs):
         first += f"; {unknown} that was not shown"
-    if surest.against:
-        first += f"; on {enumerate_words(surest.against)} it is the other way round"
+    if least_sure.against:
+        first += f"; on {enumerate_words(least_sure.against)} it is the other way round"
     tests = num_tests(pairs)
-    test = surest.pair.failures if surest.by_failures else surest.pair.spread
+    test = least_sure.pair.failures if least_sure.by_failures else least_sure.pair.spread
     assert test.p is not None  # how often equal recipes differ so; after Holm p is a bound
     what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
     second = (
         f"Two recipes that are equal on every task would {what} in"
         f" {show_chance(test.p, test.at_most)} such comparisons ({test.test},"
-        f" {show_p(surest.p, test.at_most)} after Holm over {counted(tests, surest.pair.times)})."
+        f" {show_p(least_sure.p, test.at_most)} after Holm over"
+        f" {counted(tests, least_sure.pair.times)})."
     )
     use = f"Use {names(leaders, 'or')} on tasks like these"
-    if surest.against:
-        use += f", and look at {enumerate_words(surest.against)} by itself"
+    if least_sure.against:
+        use += f", and look at {enumerate_words(least_sure.against)} by itself"
     return f"{first}.", second, f"{use}."
 
 
@@ -160,7 +163,7 @@ def _grounds(win: TasksWin, leaders: Sequence[str], led: Sequence[TasksWin], tas
         return f"{less} trials{winner} failed against {more}{loser}{turned}"
     rest = f"no difference in failures was shown ({less} against {more}{turned})"
     if not pair.judged:
-        rest = "without a floor it is not known which trials failed"
+        rest = NOT_JUDGED
     whose = f"the scores of [{win.winner}]" if len(leaders) > 1 else "its scores"
     return f"{whose} {_steadier(win, f'those{loser}' if loser else '', tasks)}, while {rest}"
 
@@ -222,8 +225,3 @@ def _not_shown(
             " one by one.",
         ),
     )
-
-
-def _least_p(pair: OverTasks) -> float:
-    p_values = pair.corrected_failures.p, pair.corrected_spread.p
-    return min((p for p in p_values if p is not None), default=1.0)

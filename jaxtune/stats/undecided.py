@@ -6,7 +6,8 @@ from typing import NamedTuple
 from jaxtune.core.words import plural
 from jaxtune.stats.advice import more_seeds, unless_all_failed, use_for_score
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.compare import ALPHA, Comparison, num_tests
+from jaxtune.stats.compare import Comparison
+from jaxtune.stats.holm import ALPHA, num_tests
 from jaxtune.stats.power import Findable
 from jaxtune.stats.sentences import Sentences
 from jaxtune.stats.unseen import hangs_on

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from jaxtune.stats import grid_words, sentences, undecided
 from jaxtune.stats.arms import Arm, check_comparable
-from jaxtune.stats.compare import ALPHA, Comparison, compare_all, num_tests
+from jaxtune.stats.compare import Comparison, compare_all
+from jaxtune.stats.holm import ALPHA, least, num_tests
 from jaxtune.stats.main_effects import MainEffect, main_effects
 from jaxtune.stats.notes import notes
 from jaxtune.stats.power import Findable, findable
@@ -81,22 +82,12 @@ def judge(
     effects = main_effects(arms, seed, times)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
     leaders = _leaders(arms, wins)
-    if not leaders:  # a beats b, b beats c, c beats a
-        return Verdict(
-            *_with_keep(sentences.no_leader(arms), effects),
-            notes(arms, [], (), num_dev, tests, pairs),
-            grid_words.over_grid(effects),
-            wins=tuple(wins),
-            comparisons=tuple(pairs),
-            main_effects=effects,
-        )
+    if not leaders:
+        return _circle(arms, num_dev, pairs, wins, effects)
     names = tuple(arm.name for arm in leaders)
     led = [win for win in wins if win.winner in names]
     nearest = _open_pair(names, pairs, wins)
-    ways = ()
-    if nearest and not all(arm.failed.all() for arm in arms):
-        one, other = named[nearest.one], named[nearest.other]
-        ways = findable(one, other, ALPHA / tests / times, nearest.paired)
+    ways = _ways(named, nearest, ALPHA / tests / times)
     if led:
         said = sentences.shown(leaders, arms, led, pairs)
         shown = [max(led, key=lambda win: win.p).pair]  # the least certain one
@@ -116,6 +107,33 @@ def judge(
         ways,
         effects,
     )
+
+
+def _circle(
+    arms: Sequence[Arm],
+    num_dev: int | None,
+    pairs: Sequence[Comparison],
+    wins: Sequence[Win],
+    effects: tuple[MainEffect, ...],
+) -> Verdict:
+    """Where a beats b, b beats c and c beats a."""
+    return Verdict(
+        *_with_keep(sentences.no_leader(arms), effects),
+        notes(arms, [], (), num_dev, num_tests(pairs), pairs),
+        grid_words.over_grid(effects),
+        wins=tuple(wins),
+        comparisons=tuple(pairs),
+        main_effects=effects,
+    )
+
+
+def _ways(
+    named: Mapping[str, Arm], nearest: Comparison | None, alpha: float
+) -> tuple[Findable, ...]:
+    """What more seeds would find in the open pair; nothing where every trial of all arms failed."""
+    if nearest is None or all(arm.failed.all() for arm in named.values()):
+        return ()
+    return findable(named[nearest.one], named[nearest.other], alpha, nearest.paired)
 
 
 def _without_a_comparison(arms: Sequence[Arm]) -> sentences.Sentences | None:
@@ -169,9 +187,4 @@ def _open_pair(
     still_open = [
         pair for pair in pairs if {pair.one, pair.other} & set(leaders) and pair not in settled
     ]
-
-    def nearest(pair: Comparison) -> float:
-        tests = pair.tests.failures.p, pair.tests.spread.p
-        return min((p for p in tests if p is not None), default=1.0)
-
-    return min(still_open, key=nearest, default=None)
+    return min(still_open, key=lambda pair: least(*pair.decisive), default=None)

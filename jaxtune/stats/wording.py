@@ -7,10 +7,11 @@ import numpy as np
 
 from jaxtune.core.words import plural
 from jaxtune.stats.arms import Arm, differences
+from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.intervals import Estimate, Share, mapped
 
 MISSING = "-"
-LEVEL = "0.05"  # of the tests
+LEVEL = f"{ALPHA:g}"
 MOST_NAMES, MOST_IN_HEADLINE = 4, 2
 MOST_DECIMALS = 8
 TINY = 1e-6  # scores that are all smaller are shown as 1.2e-10
@@ -48,15 +49,15 @@ def value_ranges(*groups: Sequence[float]) -> list[str]:
     different.
     """
     ends = [(min(values), max(values)) for values in groups]
-    decimals = _decimals([end for pair in ends for end in pair])
+    places = decimals([end for pair in ends for end in pair])
     different = len({tuple(round(end, MOST_DECIMALS) for end in pair) for pair in ends})
-    while decimals < MOST_DECIMALS and len({_range(pair, decimals) for pair in ends}) < different:
-        decimals += 1
-    return [_range(pair, decimals) for pair in ends]
+    while places < MOST_DECIMALS and len({_range(pair, places) for pair in ends}) < different:
+        places += 1
+    return [_range(pair, places) for pair in ends]
 
 
-def _range(ends: tuple[float, float], decimals: int) -> str:
-    low, high = _rounded(ends, decimals)
+def _range(ends: tuple[float, float], places: int) -> str:
+    low, high = _rounded(ends, places)
     return low if low == high else f"{low} to {high}"
 
 
@@ -64,11 +65,11 @@ def numbers(*values: float) -> list[str]:
     """Scores, or their stds, that are compared: with three decimals, or as many more as it takes
     for none but 0 to look like 0 and for different ones to look different.
     """
-    decimals = _decimals(values)
+    places = decimals(values)
     different = len({round(value, MOST_DECIMALS) for value in values})
-    while decimals < MOST_DECIMALS and len({*_rounded(values, decimals)}) < different:
-        decimals += 1
-    return _rounded(values, decimals)
+    while places < MOST_DECIMALS and len({*_rounded(values, places)}) < different:
+        places += 1
+    return _rounded(values, places)
 
 
 def number(value: float) -> str:
@@ -76,15 +77,20 @@ def number(value: float) -> str:
     return numbers(value)[0]
 
 
-def _decimals(values: Sequence[float]) -> int:
-    small = [abs(value) for value in values if abs(value) >= 10.0**-MOST_DECIMALS]
-    return max(3, math.ceil(-math.log10(min(small)))) if small else 3
+def decimals(values: Sequence[float], least: int = 3) -> int:
+    """With so many none of them but 0 looks like 0."""
+    sizes = [abs(value) for value in values if abs(value) >= 10.0**-MOST_DECIMALS]
+    return max(least, math.ceil(-math.log10(min(sizes)))) if sizes else least
 
 
-def _rounded(values: Sequence[float], decimals: int) -> list[str]:
-    if 0 < max(map(abs, values)) < TINY:
-        return [f"{value:.3g}" for value in values]
-    return [f"{value:.{decimals}f}" for value in values]
+def _rounded(values: Sequence[float], places: int) -> list[str]:
+    form = form_with(values, places)
+    return [form.format(value) for value in values]
+
+
+def form_with(values: Sequence[float], places: int) -> str:
+    """Such as `{:.3f}`; of values that are all tiny the first digits, such as `1.2e-10`."""
+    return "{:.3g}" if 0 < max(map(abs, values), default=0.0) < TINY else f"{{:.{places}f}}"
 
 
 def every(number: int, noun: str) -> str:

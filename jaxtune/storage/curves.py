@@ -10,7 +10,7 @@ import numpy as np
 from jaxtune.core.files import replace_file, write_json
 from jaxtune.core.metrics import curve_of
 from jaxtune.core.records import StepRecords
-from jaxtune.storage.paths import CLASSES, IDS, LABELS, PREDICTIONS, SENTENCES
+from jaxtune.storage.paths import CLASSES, IDS, LABELS, PREDICTIONS, SENTENCES, trial_name
 
 NO_ANSWERS: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -74,17 +74,18 @@ class History:
         )
         for number in np.unique(trials).tolist():
             own = table.filter(pa.array(trials == number))
-            replace_file(folder / f"{number:05d}.parquet", partial(pq.write_table, own))
+            replace_file(folder / f"{trial_name(number)}.parquet", partial(pq.write_table, own))
 
 
 def write_predictions(
     out: Path, trial: int, logits: np.ndarray, answers: Mapping[str, np.ndarray] = NO_ANSWERS
 ) -> None:
-    """float32 logits `[example, label]` of the final step: of the dev set, and, in a folder each,
-    of further sets by name.
+    """float32 logits `[example, label]` of the final step, or `[word, label]` where words have
+    labels: of the dev set, and, in a folder each, of further sets by name.
     """
     for name, array in {"": logits, **answers}.items():
-        _write_array(out / PREDICTIONS / name / f"{trial:05d}.npy", array.astype(np.float32))
+        file = out / PREDICTIONS / name / f"{trial_name(trial)}.npy"
+        _write_array(file, array.astype(np.float32))
 
 
 def write_labels(

@@ -189,7 +189,7 @@ def changes(before: Inputs, now: Inputs, whole: bool) -> list[str]:
     return found
 
 
-def check_found(out: Path, settings: Settings, fields: Sequence[str] = INPUT_FIELDS) -> None:
+def check_found(out: Path, settings: Settings, fields: Sequence[str]) -> None:
     """Raises UserError where model and data are not, or not as, OUT was begun with.
 
     Args:

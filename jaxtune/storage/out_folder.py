@@ -48,7 +48,7 @@ from jaxtune.storage.paths import (
     TRIALS,
 )
 from jaxtune.storage.results import further_sets, read_classes, read_labels, read_sentences
-from jaxtune.storage.trial_rows import Row, check_rows, cut_line
+from jaxtune.storage.trial_rows import Row, check_rows, cut_line, has_seeds
 
 # In the order in which they are overwritten: what trials would go on from first, and last what
 # tells that the folder is a sweep's, so that the same command can be given again wherever it ends.
@@ -157,8 +157,7 @@ def finished_trials(out: Path, trials: Sequence[Trial]) -> dict[int, AtOnce]:
 
 def check_trial(out: Path, row: Row, trial: Trial | None) -> None:
     """Raises UserError where a row is not of this trial: the sweep has others."""
-    names = ("seed", "init_seed", "order_seed", "dropout_seed")
-    if trial and all(row[name] == getattr(trial.seeds, name) for name in names):
+    if trial and has_seeds(row, trial.seeds):
         if row["arm"] != trial.arm:
             raise UserError(
                 f"{out} calls the arm of trial {row['trial']} [{row['arm']}], and here it is"

@@ -1,4 +1,4 @@
-"""What lies where in a sweep's folder OUT (DESIGN 2.2)."""
+"""What lies where in a sweep's folder OUT."""
 
 CONFIG, MANIFEST, SUMMARY = "config.yaml", "manifest.json", "summary.json"
 HISTORY, PREDICTIONS, PARAMS = "history", "predictions", "params"
@@ -9,4 +9,10 @@ REPORT = ("report.html", "report.md", "arms.csv", "trials.csv")
 TRIALS, DAMAGED = "trials.jsonl", "trials.jsonl.damaged"  # lines that were taken out of it
 REPRESENTATIONS = "representations.json"
 TENSORBOARD, CHECKPOINTS, FIRST_LEG = "tb", "checkpoints", "first_leg"
-TRACKED, TRACKERS = "tracked.json", ("wandb", "mlflow.db", "mlruns")  # what they leave in OUT
+MLFLOW_DATABASE, MLFLOW_FILES = "mlflow.db", "mlruns"
+TRACKED, TRACKERS = "tracked.json", ("wandb", MLFLOW_DATABASE, MLFLOW_FILES)  # what they leave
+
+
+def trial_name(number: int) -> str:
+    """What a trial's files and its folder of parameters are called, such as `00007`."""
+    return f"{number:05d}"

@@ -22,6 +22,7 @@ from jaxtune.storage.paths import (
     PREDICTIONS,
     SENTENCES,
     SUMMARY,
+    trial_name,
 )
 from jaxtune.storage.trial_rows import checksums
 
@@ -35,7 +36,7 @@ def read_history(
         noted: what `checksums` gives, where it is at hand.
     """
     noted = checksums(out) if noted is None else noted
-    files = [out / HISTORY / f"{n:05d}.parquet" for n in trials]
+    files = [out / HISTORY / f"{trial_name(n)}.parquet" for n in trials]
     curves = [read_whole(pd.read_parquet, file, noted.get(file)) for file in files]
     return pd.concat(curves, ignore_index=True).astype({"name": "category"})
 
@@ -44,10 +45,10 @@ def read_predictions(
     out: Path, trials: Iterable[int], of: str = ""
 ) -> dict[int, Float[np.ndarray, "example label"]]:
     """Logits of the final step by trial, float32, in the file's order: of the dev set, or of the
-    further set of this name.
+    further set of this name. Where words have labels they are `[word, label]`.
     """
     noted = checksums(out)
-    files = {n: out / PREDICTIONS / of / f"{n:05d}.npy" for n in trials}
+    files = {n: out / PREDICTIONS / of / f"{trial_name(n)}.npy" for n in trials}
     return {n: read_whole(np.load, file, noted.get(file)) for n, file in files.items()}
 
 

@@ -65,6 +65,15 @@ class SweepCheckpoints:
             return [number for number in trials if number in held][:size]
         return list(trials[:size])
 
+    def per_device(self, trials: Sequence[int]) -> int | None:
+        """How many trials a device ran at once in a group of some of these, of several the one that
+        is furthest; None where no checkpoint tells it.
+        """
+        for folder, _ in self._held(trials):
+            if "per_device" in (saved := _arrays(folder)) and self._is_own(folder):
+                return int(saved["per_device"])
+        return None
+
     def of(self, group: Sequence[int]) -> "contextlib.closing[RunCheckpoints]":
         """Those of a group, which begins at the newest that holds its trials; closed at the end of
         a `with`.
@@ -103,9 +112,10 @@ def _numbers(folder: Path) -> set[int]:
 
 
 def _arrays(folder: Path) -> dict[str, np.ndarray]:
-    """What tells the trials of a group's checkpoints; nothing where no step can be read."""
+    """What tells a group's trials, and how many ran at once; nothing where no step can be read."""
+    names = ("trials", "identities", "per_device")
     for step in sealed_steps(folder):
         with contextlib.suppress(Exception), (folder / f"{step}.npz").open("rb") as file:
             saved = np.load(file, allow_pickle=False)
-            return {name: saved[name] for name in ("trials", "identities") if name in saved}
+            return {name: saved[name] for name in names if name in saved}
     return {}

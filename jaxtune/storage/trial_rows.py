@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxtune.config.field_groups import INPUT_FIELDS
+from jaxtune.config.trials import Seeds
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.files import digest, finite, folder_digest, replace_file
-from jaxtune.storage.paths import DAMAGED, HISTORY, PARAMS, PREDICTIONS, TRIALS
+from jaxtune.storage.paths import DAMAGED, HISTORY, PARAMS, PREDICTIONS, TRIALS, trial_name
 
 Row = dict[str, Any]
 # Column -> the trial's file that it vouches for.
@@ -29,7 +30,8 @@ _BEFORE, _AFTER = f"{PREDICTIONS}/", "_sha256"
 PLACES = (*INPUT_FIELDS, "revision", "test_file", "more_dev_files")
 # In these a trial that ran twice may differ; parameters lie in files with the time in them.
 _OF_THE_RUN = {*PLACES, "seconds", "group_size", OWN, SAVED}
-_SEEDS = ("seed", "init_seed", "order_seed", "dropout_seed")
+STREAMS = ("init_seed", "order_seed", "dropout_seed")
+SEEDS = ("seed", *STREAMS)
 
 
 class Checked(NamedTuple):
@@ -38,6 +40,11 @@ class Checked(NamedTuple):
     rows: list[Row]  # as they were written, files and all, in trial order, one of each trial
     damages: list[str]  # a sentence for each other line
     surplus: list[str]  # a sentence for each line whose trial a later one has, too
+
+
+def has_seeds(row: Row, seeds: Seeds) -> bool:
+    """Whether a row is of the trial with these seeds, if it is of its arm."""
+    return all(row[name] == getattr(seeds, name) for name in SEEDS)
 
 
 def vouches(column: str) -> bool:
@@ -189,7 +196,7 @@ def _parsed(line: bytes) -> Row | None:
         return None
     if not isinstance(row, dict) or not isinstance(row.get("trial"), int):
         return None
-    numbers = [row.get(name) for name in ("final", "trivial", *_SEEDS)]
+    numbers = [row.get(name) for name in ("final", "trivial", *SEEDS)]
     return row if all(n is None or isinstance(n, int | float) for n in numbers) else None
 
 
@@ -232,7 +239,7 @@ def params_damage(out: Path, row: Row) -> str | None:
 
 def files_of(out: Path, trial: int) -> dict[str, Path]:
     """A trial's files, as paths in OUT, by the column that vouches for each."""
-    answered = sorted((out / PREDICTIONS).glob(f"*/{trial:05d}.npy"))
+    answered = sorted((out / PREDICTIONS).glob(f"*/{trial_name(trial)}.npy"))
     columns = (*FILES, *(f"{_BEFORE}{file.parent.name}{_AFTER}" for file in answered))
     return {column: _file(trial, column) for column in columns}
 
@@ -241,11 +248,11 @@ def _file(trial: int, column: str) -> Path:
     """In OUT, the file that a column vouches for."""
     further = Path(PREDICTIONS, column.removeprefix(_BEFORE).removesuffix(_AFTER))
     folder, suffix = FILES.get(column, (further, "npy"))
-    return Path(folder, f"{trial:05d}.{suffix}")
+    return Path(folder, f"{trial_name(trial)}.{suffix}")
 
 
 def _params(out: Path, row: Row) -> Path:
-    return out / PARAMS / f"{row['trial']:05d}"
+    return out / PARAMS / trial_name(row["trial"])
 
 
 def _row_digest(row: Row) -> str:

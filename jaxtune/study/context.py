@@ -14,7 +14,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import replace_file
 from jaxtune.core.words import plural
 from jaxtune.models.pretrained import locate, read_config
-from jaxtune.storage.paths import HISTORY
+from jaxtune.storage.paths import HISTORY, trial_name
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.finding import FINDING
 from jaxtune.study.settings import StudyConfig
@@ -161,7 +161,9 @@ class Study:
 
     def history(self, sweep: Path, trials: Sequence[int]) -> pd.DataFrame:
         """Curves of these trials in long form: trial step name value."""
-        frames = [pd.read_parquet(sweep / HISTORY / f"{trial:05d}.parquet") for trial in trials]
+        frames = [
+            pd.read_parquet(sweep / HISTORY / f"{trial_name(trial)}.parquet") for trial in trials
+        ]
         return pd.concat(frames, ignore_index=True).astype({"name": "str"})
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jaxtune.core.files import write_json
-from jaxtune.stats.intervals import Estimate, Share
+from jaxtune.stats.intervals import Estimate
+from jaxtune.stats.wording import show_estimate
 
 FINDING = "finding.json"
 Agreement = Literal["yes", "no", "in part", "cannot say"]
@@ -98,29 +99,18 @@ def agreement(parts: Sequence[bool | None]) -> Agreement:
     return "in part" if any(decided) else "no"
 
 
-def above(estimate: Estimate, bound: float = 0.0) -> bool | None:
-    """Whether a number and its interval lie above a bound; None where that is not decided."""
+def above(estimate: Estimate) -> bool | None:
+    """Whether a number and its interval lie above 0; None where that is not decided."""
     if estimate.low is None or estimate.high is None:
         return None
-    if estimate.low > bound:
+    if estimate.low > 0:
         return True
-    return False if estimate.high < bound else None
+    return False if estimate.high < 0 else None
 
 
 def show(estimate: Estimate, digits: int = 3) -> str:
     """A number with its interval, or with why it has none."""
-    if estimate.value is None:
-        return f"unknown ({estimate.reason})"
-    value = f"{estimate.value:.{digits}f}"
-    if estimate.low is None or estimate.high is None:
-        return f"{value} (no interval: {estimate.reason})"
-    return f"{value} (95% interval {estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
-
-
-def show_share(part: Share) -> str:
-    """Such as `12 of 16 failed (95% interval 51% to 90%)`."""
-    interval = f"95% interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
-    return f"{part.count} of {part.n} failed ({interval})"
+    return show_estimate(estimate, f"{{:.{digits}f}}")
 
 
 def listed(values: Sequence[float], show_one: Callable[[float], str]) -> str:

@@ -73,7 +73,7 @@ def retrace(trials: Sequence[Trial], per_device: int, every: int) -> Iterator[Pa
         program = dataclasses.replace(plan, trials=plan.trials[:1]).compile(per_device)
         tables = put_on_devices(program, plan.task)
         for group in waves(plan.trials, per_device):
-            run = GroupRun(program, plan.task, tables, group, plan.shape, [])
+            run = GroupRun(program, plan, tables, group, [])
             for step, models in _states(run, plan, every):
                 for lane, trial in enumerate(group):
                     yield Passed(trial, step, jax.tree.map(lambda leaf, i=lane: leaf[i], models))

@@ -47,7 +47,6 @@ class Model(NamedTuple):
     wanted: Wanted
     folder: str
     loss: float  # held out, nats
-    accuracy: float  # of masked words, held out
     scale: float  # root mean square of its matrices
 
 
@@ -139,7 +138,8 @@ def _made(study: Study) -> Iterator[Model]:
         family, seed, layers = wanted
         settings = {"family": family, "seed": seed, "learning_rates": LEARNING_RATES}
         folder = make_model(study, pretraining(study, wanted.name, layers, **settings), wanted.name)
-        yield Model(wanted, folder, *held_out_scores(folder), weight_scale(folder))
+        loss, _ = held_out_scores(folder)
+        yield Model(wanted, folder, loss, weight_scale(folder))
 
 
 def model_words(models: Sequence[Model]) -> str:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from jaxtune.stats.compare import holm
 from jaxtune.stats.effects import mean_difference, share_difference
+from jaxtune.stats.holm import ALPHA, holm
 from jaxtune.stats.hypothesis_tests import Outcome, location_test
 from jaxtune.stats.intervals import Estimate, Share
 from jaxtune.stats.stratified_tests import excess, stratified_failures
@@ -14,10 +14,8 @@ from jaxtune.stats.wording import show_p
 from jaxtune.study.figures.bias_correction import choose_rate
 from jaxtune.study.finding import show
 from jaxtune.study.link_arms import ARMS, NONE
-from jaxtune.study.measures import ALPHA, gap_words, joined, share_of
+from jaxtune.study.measures import MARGIN, gap_words, joined, share_of
 
-# Accuracy: a mean difference whose interval lies within it on both sides does not matter.
-MARGIN = 0.02
 CELL = ["family", "adam_b2", "arm"]
 
 

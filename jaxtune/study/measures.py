@@ -13,13 +13,14 @@ import pandas as pd
 from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.stats.describe import describe
 from jaxtune.stats.effects import share_difference
+from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.hypothesis_tests import Outcome, failure_test
 from jaxtune.stats.intervals import Estimate, Share, share
-from jaxtune.stats.wording import show_p
-from jaxtune.study.finding import show, show_share
+from jaxtune.stats.wording import show_p, show_share
+from jaxtune.study.finding import show
 
-# Level of every test that decides whether a claim holds.
-ALPHA = 0.05
+# Of a metric: a difference of means whose interval lies within it on both sides does not matter.
+MARGIN = 0.02
 SCORE_COLUMNS = [
     *("trial", "seed", "arm", "learning_rate", "bias_correction", "num_epochs", "num_steps"),
     *("metric", "trivial", "final", "best", "train_loss", "failed", "diverged"),

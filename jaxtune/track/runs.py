@@ -9,9 +9,8 @@ import pandas as pd
 from jaxtune.stats.arms import is_result
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import run_path, shown_norm
-from jaxtune.storage.trial_rows import Row, checksums_of
+from jaxtune.storage.trial_rows import SEEDS, Row, checksums_of
 
-SEEDS = ("seed", "init_seed", "order_seed", "dropout_seed")
 SCORES = (
     *("final", "best", "best_step", "train_loss", "trivial", "failed", "diverged"),
     *("constant_prediction", "num_steps", "stopped_at", "stopped_by", "seconds"),

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 from jaxtune.core.words import as_typed
 from jaxtune.stats.arms import readable
+from jaxtune.storage.paths import MLFLOW_DATABASE, MLFLOW_FILES
 from jaxtune.track.project import place_at, project_of
 from jaxtune.track.runs import TrackedRun
 
 KEY = "jaxtune.run"  # the tag that tells a run from all others
-DATABASE, FILES = "mlflow.db", "mlruns"
 # MLflow's limits for one call.
 MOST_METRICS, MOST_PARAMS = 1000, 100
 # Of the first question alone: half a minute. MLflow's own takes minutes of silence, which suits a
@@ -39,12 +39,12 @@ class MlflowTracker:
 
         self._entities: Any = mlflow.entities
         self._given = os.environ.get("MLFLOW_TRACKING_URI")
-        self._database = (out / DATABASE).absolute()
+        self._database = (out / MLFLOW_DATABASE).absolute()
         self._uri = self._given or f"sqlite:///{self._database}"
         self._client: Any = mlflow.MlflowClient(tracking_uri=self._uri)
         self._name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or project_of(out)
-        self._files = None if self._given else (out / FILES).absolute().as_uri()
-        with _set(PATIENCE):
+        self._files = None if self._given else (out / MLFLOW_FILES).absolute().as_uri()
+        with _patient():
             self._found: Any = self._client.get_experiment_by_name(self._name)
 
     @functools.cached_property
@@ -123,10 +123,10 @@ def place_of(uri: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _set(variables: dict[str, str]) -> Generator[None]:
-    """Variables of the environment, for a while; who has set one keeps it."""
-    own = variables.keys() - os.environ.keys()
-    os.environ.update({name: variables[name] for name in own})
+def _patient() -> Generator[None]:
+    """Has PATIENCE in the environment, for a while; who has set one of these keeps it."""
+    own = PATIENCE.keys() - os.environ.keys()
+    os.environ.update({name: PATIENCE[name] for name in own})
     try:
         yield
     finally:
@@ -140,7 +140,7 @@ def _follow(database: Path, experiment: Any, files: str) -> None:
     """
     before, own = experiment.artifact_location, experiment.experiment_id
     # Others are of who made this experiment elsewhere.
-    if before == files or not (before.startswith("file:") and before.endswith(f"/{FILES}")):
+    if before == files or not (before.startswith("file:") and before.endswith(f"/{MLFLOW_FILES}")):
         return
     with contextlib.closing(sqlite3.connect(database)) as opened, opened:
         opened.execute(

@@ -1,14 +1,13 @@
 """Metrics against scikit-learn and scipy, and on the degenerate inputs of failed trials."""
 
 import math
-import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 import sklearn.metrics
+from data_folder import DATA, NEEDS_DATA
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -21,10 +20,17 @@ from jaxtune.core.failure import (
     is_constant_prediction,
     trivial_floor,
 )
-from jaxtune.core.metrics import METRICS, auroc, evaluate, fitting, merit, predict
+from jaxtune.core.metrics import (
+    METRICS,
+    auroc,
+    evaluate,
+    fitting,
+    merit,
+    predict,
+    same_labels_words,
+)
 from jaxtune.data.glue import read_glue_folder
 
-DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 NAN, INF = math.nan, math.inf
 NOT_FINITE = st.sampled_from([NAN, INF, -INF])
 
@@ -239,7 +245,7 @@ def test_trivial_floor(name: str, labels: list, num_labels: int, expected: float
     assert trivial_floor(name, np.array(labels), num_labels) == pytest.approx(expected)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@NEEDS_DATA
 @pytest.mark.parametrize(
     ("task", "expected"),
     [("mrpc", 0.8122), ("rte", 0.5271), ("cola", 0), ("qnli", 0.5054)],
@@ -391,3 +397,10 @@ def test_the_constant_loss_of_a_weighted_and_smoothed_loss_is_its_least(weights,
     optimiser.step(loss)
     found = constant_loss(labels, np.array(weights, np.float32), smoothing)
     assert found == pytest.approx(loss().item(), abs=1e-5)
+
+
+def test_what_an_accuracy_of_label_sets_hides():
+    assert same_labels_words(0.834) == (
+        "Of the dev examples 83% have the same labels, so accuracy says little about the rest:"
+        " think of --metric micro_f1, macro_f1 or auroc."
+    )

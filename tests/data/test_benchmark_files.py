@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_glue import DATA, LAYOUTS, tabbed, table, write_task
+from data_folder import DATA, NEEDS_DATA
+from test_glue import LAYOUTS, tabbed, table, write_task
 
 from jaxtune.config.settings import GLUE
 from jaxtune.core.errors import UserError
@@ -162,7 +163,7 @@ def test_superglue(tmp_path: Path, name: str) -> None:
     assert data.further["test"].ids == tuple(str(i) for i in range(len(labels)))
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@NEEDS_DATA
 def test_colas_domains() -> None:
     """As many sentences of publications that it is trained on, and of others, as were published."""
     data = read_glue_folder("cola", DATA / "glue")
@@ -173,7 +174,7 @@ def test_colas_domains() -> None:
     assert sorted(np.concatenate(list(data.dev_parts.values()))) == list(range(1043))
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@NEEDS_DATA
 @pytest.mark.parametrize("name", ["cola", "mrpc"])
 def test_a_dev_split_as_texts_to_answer(name: str) -> None:
     task = GLUE_TASKS[name]

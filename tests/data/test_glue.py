@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_folder import DATA, NEEDS_DATA
 
 from jaxtune.config.settings import GLUE, SUPERGLUE
 from jaxtune.core.errors import UserError
@@ -19,7 +20,6 @@ from jaxtune.data.custom import read_custom
 from jaxtune.data.examples import Dataset
 from jaxtune.data.glue import GLUE_TASKS, read_glue_folder, read_glue_hub
 
-DATA = Path(os.environ.get("JAXTUNE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PAIR = "index|sentence1|sentence2|label"
 MRPC = "Quality|#1 ID|#2 ID|#1 String|#2 String"
 QNLI = "index|question|sentence|label"
@@ -97,7 +97,7 @@ def test_primary_metric_and_number_of_labels() -> None:
     assert list(found) == list(GLUE)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@NEEDS_DATA
 @pytest.mark.parametrize(
     ("name", "label", "train", "dev"),
     [
@@ -309,7 +309,7 @@ def test_delimiter(tmp_path: Path, given: str) -> None:
     assert train.first[0] == "the red cat"
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@NEEDS_DATA
 @pytest.mark.parametrize("name", ["mrpc", "rte", "qnli"])
 def test_glue_files_as_ones_own(name: str) -> None:
     """The same texts, quotes and all, and the same labels."""
@@ -323,7 +323,7 @@ def test_glue_files_as_ones_own(name: str) -> None:
         np.testing.assert_array_equal(one.labels, other.labels)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no GLUE data at {DATA} (JAXTUNE_TEST_DATA)")
+@NEEDS_DATA
 def test_cola_with_a_header(tmp_path: Path) -> None:
     """Read to the same examples, in whatever order its names stand, and said."""
     rows = (DATA / "glue" / "CoLA" / "dev.tsv").read_text(encoding="utf-8").splitlines()

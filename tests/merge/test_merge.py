@@ -87,9 +87,7 @@ def test_the_joined_sweep_goes_on_like_any_other(shards, tiny, tmp_path, capsys)
     assert len(read_rows(to)) == 6
 
 
-def test_missing_trials_are_said_and_run_by_the_undivided_command(
-    copies, swept, tiny, tmp_path, capsys
-):
+def test_missing_trials_are_said_and_run_by_the_undivided_command(copies, swept, tmp_path, capsys):
     rewrite_rows(copies[0], read_rows(copies[0])[:1])
     text = said(capsys, *copies, "--to", tmp_path / "to")
     assert "Joined 5 of 6 trials from 2 folders." in text
@@ -198,7 +196,7 @@ def test_nothing_is_left_where_the_merge_fails(copies, capsys, monkeypatch, tmp_
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
     error = said(capsys, *copies, "--to", tmp_path / "full", status=1)
-    assert "exists and is not empty; give another --to." in error
+    assert "exists and is not an empty folder; give another --to." in error
     for name in ("shutil.copytree", "jaxtune.merge.joining.conclude"):
         with monkeypatch.context() as patch:
             patch.setattr(name, full_disk)

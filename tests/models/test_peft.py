@@ -167,7 +167,11 @@ def test_adapters_are_drawn_as_peft_draws_them() -> None:
         config = SweepConfig(lora_rank=rank, lora_targets=targets)
         trained, _ = in_parts(hf.load_jax(hf.make_folder("bert")), config, rank)
         draws[rank] = paths(jax.jit(draw_adapters)(trained, 3.0, jax.random.key(1)))
-    for path in (path for path in draws[4] if is_adapter(path)):
+    drawn = [path for path in draws[4] if is_adapter(path)]
+    # One each of query and value, all blocks stacked.
+    ends = [path.rpartition("_lora")[2] for path in drawn]
+    assert sorted(ends) == ["/a/kernel", "/a/kernel", "/b/kernel", "/b/kernel"]
+    for path in drawn:
         few, many = (np.asarray(draws[rank][path]) for rank in (4, 8))
         if path.endswith("/b/kernel"):
             assert not few.any()

@@ -71,7 +71,7 @@ def test_an_ensemble_is_the_mean_of_probabilities(out, files, tmp_path):
     np.testing.assert_allclose(shares(target)[1], recorded(out, *usable(out)), atol=2e-6)
 
 
-def test_the_data_need_not_be_there(out, files, tmp_path, monkeypatch):
+def test_the_data_need_not_be_there(out, files, tmp_path):
     """Nor is the table of the sweep's own folder taken where another place is given."""
     gone = tmp_path / "gone"
     gone.mkdir()

@@ -215,7 +215,7 @@ def test_a_published_file_is_read_as_flags_say(outs, tmp_path, flag):
     assert found == expected
 
 
-def test_flags_that_no_file_has(outs, data, tmp_path, capsys):
+def test_flags_that_no_file_has(outs, data, capsys):
     file = data / "RTE" / "test.jsonl"
     for flags, says in [
         (["--quoting", "true"], "quoting is given, which only .csv and .tsv files have"),

@@ -14,7 +14,7 @@ import pytest
 
 from jaxtune.data import corpus as corpus_module
 from jaxtune.data.corpus import miniature_corpus, read_corpus
-from jaxtune.data.miniature.language import write_tokenizer
+from jaxtune.data.miniature.language import ADJECTIVES, NOUNS, write_tokenizer
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
 from jaxtune.data.tokenizer_folder import load_tokenizer
 from jaxtune.models.encoder_config import EncoderConfig
@@ -284,12 +284,22 @@ def test_text_files_with_a_real_tokenizer(real_data, tmp_path):
     assert (out / "tokenizer.json").exists()
 
 
-def test_held_out_text_is_not_trained_on(tmp_path, corpus):
-    sentences = [f"the dog sleeps {i % 7}" for i in range(300)]
+def test_held_out_text_is_not_trained_on(tmp_path):
+    """Of 300 different sentences 3 are held out, and the others are what is trained on."""
+    nouns = [noun for pair in NOUNS for noun in pair]
+    sentences = [f"the {a} {noun} sleeps" for a in ADJECTIVES for noun in nouns][:300]
     (tmp_path / "text.txt").write_text("\n".join(sentences))
     write_tokenizer(tmp_path)
     read = read_corpus(tmp_path / "text.txt", None, tmp_path, 16)
-    assert (len(read.train), len(read.held_out)) == (297, 3)
+    train, held_out = (
+        [
+            tuple(table.ids[start : start + length])
+            for start, length in zip(table.starts, table.lengths, strict=True)
+        ]
+        for table in (read.train, read.held_out)
+    )
+    assert (len(train), len(held_out)) == (297, 3)
+    assert len({*train, *held_out}) == 300
 
 
 SMALL = ["--layers", "1", "--steps", "3", "--learning_rates", "1e-3", "--max_length", "16"]

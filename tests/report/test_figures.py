@@ -152,7 +152,7 @@ def test_a_diverged_trial_does_not_stretch_the_loss_axis():
 def test_every_trial_is_a_mark_at_its_score():
     scores = [0.5, 0.55, 0.7, 0.8, 0.9]
     found = find([source(records([[1.0]] * 5, scores, bias_correction=True))])
-    svg = to_svg("scores", final_scores, found.arms, "accuracy", 0.6)
+    svg = to_svg("scores", final_scores, found.arms, "accuracy", 0.6, ())
     marks = {style: marks_of(svg, style.colour) for style in (FAILED, SUCCEEDED)}
     assert [len(marks[style]) for style in (FAILED, SUCCEEDED)] == [2, 3]
     x = np.array(sorted(marks[FAILED] + marks[SUCCEEDED]))
@@ -164,7 +164,7 @@ def test_every_trial_is_a_mark_at_its_score():
 def test_names_in_drawings_are_text_and_nothing_else():
     name = '<script>alert("$x$")</script> & more'
     found = find([source(records([[1.0]] * 3, [0.7, 0.8, 0.9], name=name, bias_correction=True))])
-    svg = to_svg("scores", final_scores, found.arms, "accuracy", 0.6)
+    svg = to_svg("scores", final_scores, found.arms, "accuracy", 0.6, ())
     assert "<script" not in svg
     assert any('alert("$x$")' in text for text in texts(svg))
 

@@ -21,7 +21,7 @@ from jaxtune.report.order_tables import order_table
 from jaxtune.report.sources import DEV, LOSS
 from jaxtune.report.tables import MOST_PAIRS, pairs_table
 from jaxtune.report.tasks import ManyFindings
-from jaxtune.stats.compare import Corrected
+from jaxtune.stats.holm import Corrected
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.tasks_words import judge_tasks
 

@@ -391,6 +391,7 @@ def test_predictions_bring_floor_agreement_and_the_dev_sets_error(kind, tmp_path
     assert "100 dev examples" in report
     assert "Agreement of the predictions" in report
     agreement = report.split("Agreement of the predictions")[1].split("\n\n")[1].split("\n")[2:]
+    assert len(agreement) == 2
     # Of classes alone it is not known how sure a run was.
     assert all(line.endswith("| - |") == ("classes" in kind) for line in agreement)
     said(capsys, file, "--metric", "matthews", status=1)

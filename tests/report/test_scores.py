@@ -198,7 +198,7 @@ def test_runs_beside_a_sweep(tmp_path, capsys):
     assert "is an arm of a sweep and of theirs.csv" in capsys.readouterr().err
 
 
-def test_scores_that_are_errors(tmp_path):
+def test_scores_that_are_errors():
     errors = {"low": [0.11, 0.12, 0.1, 0.11], "high": [0.9, 2.0, 2.1, 0.8]}
     found = jaxtune.compare(errors, metric="mse", floor=2.0)
     assert found.numbers.comparisons[0].effects.failures.value == pytest.approx(-0.5)

@@ -1,12 +1,10 @@
 """Rows to arms: what counts as failed, what enters a mean, what differs, and whose seeds match."""
 
-import pandas as pd
 import pytest
 from made_up import made_up_arm, made_up_rows
 
 from jaxtune.core.errors import UserError
 from jaxtune.stats.arms import (
-    arms_of,
     check_comparable,
     differences,
     make_arms,
@@ -30,17 +28,6 @@ def test_a_diverged_trial_failed_whatever_its_score():
     (arm,) = make_arms({"all": rows})
     assert arm.final.tolist() == [0.9, 0.8]
     assert arm.failed.tolist() == [False, True]
-
-
-def test_arms_of_a_frame_are_those_of_its_rows():
-    """A frame has nan for null: a trial that was not stopped early stays such a trial."""
-    rows = made_up_rows([0.9, None, 0.5], max_grad_norm=None)
-    rows[2]["stopped_at"] = 10
-    (arm,), (framed,) = make_arms({"all": rows}), arms_of(pd.DataFrame(rows))
-    assert framed.stopped.tolist() == arm.stopped.tolist() == [False, False, True]
-    assert framed.failed.tolist() == arm.failed.tolist()
-    assert framed.final.tolist() == arm.final.tolist()
-    assert differences(arm, framed) == {}
 
 
 def test_differences_are_settings_as_typed_and_leave_out_how_it_was_run():

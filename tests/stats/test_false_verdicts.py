@@ -72,7 +72,8 @@ def test_an_arm_that_fails_more_is_not_named_in_many_sweeps():
 @pytest.mark.storm
 def test_two_tests_find_more_than_three():
     """30% against no failures, 16 seeds: what location in the correction would cost."""
-    power = [power_of_failures(0.3, 0.0, 16, 0.05 / tests) for tests in (2, 3)]
+    one, other = np.array([0.3]), np.array([0.0])
+    power = [power_of_failures(one, other, 16, 0.05 / tests) for tests in (2, 3)]
     assert power == pytest.approx([0.55, 0.34], abs=0.02)
 
 

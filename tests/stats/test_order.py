@@ -27,32 +27,28 @@ def test_the_violation_is_the_integral_over_quantiles(n, m):
 
 
 def test_dominance_in_every_trial():
-    found = order(np.array([0.8, 0.9, 0.85]), np.array([0.5, 0.7, 0.79]), None)
-    assert (found.wins, found.violation.value, found.better) == (1.0, 0.0, 1)
-    assert (found.turned().wins, found.turned().violation.value, found.turned().better) == (
-        0,
-        1,
-        -1,
-    )
+    found = order(np.array([0.8, 0.9, 0.85]), np.array([0.5, 0.7, 0.79]), None, 0.05, 0)
+    assert (found.violation.value, found.better) == (0.0, 1)
+    assert (found.turned().violation.value, found.turned().better) == (1, -1)
+    single = order(np.array([0.8]), np.array([0.7]), None, 0.05, 0)
+    assert (single.violation.value, single.better) == (0.0, 1)
 
 
 def test_wins_by_more_than_a_margin():
-    found = order(np.array([0.70, 0.75]), np.array([0.70, 0.72]), 0.02)
-    assert found.wins == pytest.approx((0.5 + 0 + 1 + 1) / 4)
+    found = order(np.array([0.70, 0.75]), np.array([0.70, 0.72]), 0.02, 0.05, 0)
     assert (found.wins_clearly, found.losses_clearly) == (0.5, 0.0)
     assert found.turned().losses_clearly == 0.5
 
 
 def test_the_same_scores_have_no_order():
-    found = order(np.full(4, 0.5), np.full(4, 0.5), None)
-    assert found.wins == 0.5
+    found = order(np.full(4, 0.5), np.full(4, 0.5), None, 0.05, 0)
     assert found.violation.value is None
     assert found.better == 0
 
 
 def test_it_is_not_far_off_where_one_is_clearly_higher():
     rng = np.random.default_rng(0)
-    found = order(rng.normal(0.74, 0.02, 24), rng.normal(0.70, 0.02, 24), None)
+    found = order(rng.normal(0.74, 0.02, 24), rng.normal(0.70, 0.02, 24), None, 0.05, 0)
     assert found.violation.high < ALMOST
     assert found.better == 1
 

@@ -89,7 +89,8 @@ def test_spread_and_mean_over_tasks():
     assert found.leaders == ("steady",)
     assert "its scores vary less (" in found.more_stable
     (pair,) = found.pairs
-    assert np.exp(pair.log_std_ratio) == pytest.approx(3, rel=0.5)
+    # Of 2.81, 7.19 and 2.95; the one that chance moves most counts least.
+    assert np.exp(pair.log_std_ratio) == pytest.approx(3.778, abs=0.001)
     better = made_up_tasks({"a": (0, 0, 0), "b": (0, 0, 0)}, shift=0.03)
     found = judge_tasks(better)
     assert found.leaders == ()

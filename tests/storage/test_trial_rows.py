@@ -1,11 +1,13 @@
 """trials.jsonl: rows that vouch for themselves and for the trial's files."""
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
 
+from jaxtune.config.trials import Seeds
 from jaxtune.core.errors import UserError
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.curves import History, write_predictions
@@ -13,6 +15,7 @@ from jaxtune.storage.trial_rows import (
     CHECKSUMS,
     append_rows,
     check_rows,
+    has_seeds,
     intact_rows,
     mend_rows,
     read_rows,
@@ -160,3 +163,11 @@ def test_a_trial_that_stands_there_twice_counts_once(tmp_path):
     rewrite_rows(tmp_path, [first, respelled(first, {"final": 0.9})])
     with pytest.raises(UserError, match=r"trials.jsonl:2 has other results of trial 0 than a line"):
         read_rows(tmp_path)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Seeds)])
+def test_a_row_is_of_a_trial_by_all_of_its_seeds(name):
+    seeds = Seeds(3, init_seed=1, order_seed=2, dropout_seed=0)
+    row = dataclasses.asdict(seeds)
+    assert has_seeds(row, seeds)
+    assert not has_seeds(row | {name: 7}, seeds)

@@ -79,7 +79,7 @@ def trials():
 
 
 def made_up_model(name, loss, layers=24):
-    return Model(Wanted(name, 0, layers), f"models/{name}", loss, 0.3, 0.05)
+    return Model(Wanted(name, 0, layers), f"models/{name}", loss, 0.05)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 from studies import add_sweep, made_up_study, pictures, vanishing
 
+from jaxtune.stats.intervals import Estimate
 from jaxtune.study.figures import (
     ablation,
     baselines,
@@ -221,6 +222,16 @@ def test_overfitting_would_be_reported(grid_study):
     assert finding.numbers["change"]["high"] < 0
     assert finding.numbers["spearman"]["low"] > 0
     assert finding.agrees != "yes"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holds"),
+    [(-0.019, 0.3, True), (-0.02, 0.3, None), (-0.3, 0.3, None), (-0.3, -0.01, False)],
+)
+def test_too_few_trials_to_see_a_fall_do_not_show_that_there_is_none(low, high, holds):
+    """An interval that holds a fall of two points decides nothing."""
+    assert generalization._not_below(Estimate((low + high) / 2, low, high)) is holds
+    assert generalization._not_below(Estimate(0.1, None, None)) is None
 
 
 def rate_arms(off, on, **more):

@@ -8,7 +8,7 @@ import numpy as np
 from false_verdicts import FIXED
 
 from jaxtune.config.looks import times_at
-from jaxtune.stats.compare import ALPHA
+from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.intervals import share
 from jaxtune.stats.power import boschloo_rejects
 

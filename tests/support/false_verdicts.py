@@ -12,7 +12,7 @@ from drawn_scores import bimodal
 from made_up import made_up_arm
 
 from jaxtune.config.looks import looks_at, times_at
-from jaxtune.stats.compare import ALPHA, holm
+from jaxtune.stats.holm import ALPHA, holm
 from jaxtune.stats.hypothesis_tests import failure_test, spread_test
 from jaxtune.stats.main_effects import main_effects
 from jaxtune.stats.power import boschloo_rejects

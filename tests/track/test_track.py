@@ -4,11 +4,13 @@ read back.
 
 import importlib.util
 import json
+import sys
 
 import pytest
 from small_sweep import EVERYTHING, command
 
 import jaxtune
+from jaxtune.core.errors import UserError
 from jaxtune.storage.tensorboard import run_path
 from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main as sweep
@@ -263,6 +265,20 @@ def test_a_tracker_that_fails_is_a_sentence_and_the_sweep_is_done(
     assert "Warning: wandb did not take them (" in said
     assert "`jaxtune track OUT --to wandb` sends what is not there." in said
     assert not (out / "tracked.json").exists()
+
+
+def test_a_process_that_dies_is_said_as_an_error_of_the_library_is(tmp_path, monkeypatch, capsys):
+    dies = [sys.executable, "-c", "raise SystemExit('no room')"]
+    monkeypatch.setattr("jaxtune.sweep.tracking.command_line", lambda *_: dies)
+    track_after_sweep(tmp_path, "wandb")
+    said = capsys.readouterr().out.splitlines()[-1]
+
+    def fails():
+        raise OSError("no room")
+
+    with pytest.raises(UserError) as caught:
+        sending._guarded("wandb", fails)
+    assert said == f"Warning: {caught.value}"
 
 
 def test_what_is_not_installed_is_said_before_anything_starts(tiny, tmp_path, monkeypatch, capsys):

@@ -13,7 +13,8 @@ To add one, say how it differs from BERT:
 | its classes in transformers, for export | its file: `transformers` |
 | arithmetic that EncoderConfig has no choice for | a choice there, and the part that reads it |
 | - tables, positions, what is shared by all blocks | `models/encoder.py` |
-| - norms, feed-forward, what differs between blocks | `models/block.py` |
+| - norms, feed-forward | `models/apply_block.py` |
+| - parameters of a block, what differs between blocks | `models/block.py` |
 | - scores and weights of attention | `models/attention.py` |
 | - pooling and heads; activations | `models/heads.py`; `models/layers.py` |
 | its tiny random model, which tests hold against torch | `tests/support/hf.py`: `FAMILIES` |

@@ -9,7 +9,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.report.scores.runs import Given
 
 
-def check_given(given: Given, margin: Any = None) -> None:
+def check_given(given: Given, margin: Any) -> None:
     """Raises UserError for a floor, a margin, a metric or a number of dev examples that is none."""
     if given.floor is not None and not _is_finite(given.floor):
         raise UserError(

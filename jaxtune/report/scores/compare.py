@@ -10,7 +10,7 @@ from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.verdict import judge
 
 
-def verdict_of(scores: Any, given: Given, margin: float | None = None) -> Verdict:
+def verdict_of(scores: Any, given: Given, margin: float | None) -> Verdict:
     """What `jaxtune.compare` returns."""
     check_given(given, margin)
     arms = make_arms(by_arm(given_rows(scores, given)))

@@ -10,7 +10,7 @@ from jaxtune.report.sources import Curve
 
 # Words in the names of numbers that are logged beside scores.
 NO_SCORES = ("loss", "time", "per_second", "samples", "epoch", "learning_rate", "grad_norm")
-DEV = ("eval_", "eval/", "dev/", "dev_", "val/", "val_", "validation/", "validation_")
+DEV_PREFIXES = ("eval_", "eval/", "dev/", "dev_", "val/", "val_", "validation/", "validation_")
 # What others call the metrics that jaxtune knows.
 ALIASES = {
     "acc": "accuracy",
@@ -45,14 +45,15 @@ def score_name(runs: Sequence[Logged], metric: str | None) -> str:
     if metric is not None:
         fitting = [name for name in names if metric in (name, plain_name(name))]
         # Training is scored under the same name by some.
-        fitting = [name for name in fitting if name == metric or name.startswith(DEV)] or fitting
+        on_dev = [name for name in fitting if name == metric or name.startswith(DEV_PREFIXES)]
+        fitting = on_dev or fitting
         if len(fitting) != 1:
             raise UserError(
                 f"{runs[0].where} has logged {quoted(names)}, of which {len(fitting)} may be the"
                 f" {metric}; give one of the names with --metric."
             )
         return fitting[0]
-    scores = [name for name in names if name.startswith(DEV) and not _is_no_score(name)]
+    scores = [name for name in names if name.startswith(DEV_PREFIXES) and not _is_no_score(name)]
     if len(scores) != 1:
         raise UserError(
             f"{runs[0].where} has logged {quoted(names)}, of which {len(scores)} may be the score;"
@@ -68,7 +69,7 @@ def _is_no_score(name: str) -> bool:
 def plain_name(name: str) -> str:
     """Such as `accuracy` of `eval_accuracy` or `eval/acc`, the metric that jaxtune knows if any."""
     bare = name
-    for prefix in DEV:
+    for prefix in DEV_PREFIXES:
         bare = bare.removeprefix(prefix)
     bare = ALIASES.get(bare.lower(), bare)
     return bare.lower() if bare.lower() in METRICS else bare

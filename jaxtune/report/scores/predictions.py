@@ -1,4 +1,4 @@
-"""Predictions of other trainers' runs on the dev set, and its labels: `.npy`, or a column of text.
+"""Predictions of other trainers' runs on the dev set, and its labels: `.npy`, or columns of text.
 
 They are optional, and bring what scores alone cannot tell: how much runs disagree, the dev set's
 own error, the floor.
@@ -17,7 +17,7 @@ PREDICTIONS, LABELS = "predictions", "labels"
 
 
 def labels_in(folder: Path) -> np.ndarray | None:
-    """`labels.npy` or `labels.csv` `[example]`; None where there is neither."""
+    """`labels.npy`, `labels.csv` or `labels.txt`, `[example]`; None where there is none of them."""
     file = _file(folder, LABELS)
     if file is None:
         return None

@@ -30,7 +30,7 @@ YES, NO = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
 
 
 class Given(NamedTuple):
-    """What the command line says of all runs."""
+    """What the command line, or a Python program, says of all runs."""
 
     floor: float | None = None
     metric: str | None = None
@@ -88,7 +88,7 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _arm(line, arms),
         _seeds(line, cells, given.seed_column or SEED),
         _number(line, score),
-        _truth(line, FAILED) if FAILED in cells else None,
+        _failed(line) if FAILED in cells else None,
         _number(line, FLOOR) if FLOOR in cells else None,
         _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
         _name(cells, TASK),
@@ -128,7 +128,7 @@ def _score_column(line: Line, cells: Mapping[str, Any], given: Given) -> str:
     return SCORE
 
 
-def _column(line: Line, cells: Mapping[str, Any], name: str, or_else: str = "") -> None:
+def _column(line: Line, cells: Mapping[str, Any], name: str, or_else: str) -> None:
     if name not in cells:
         raise UserError(
             f"{line.where} has no column {name!r} but {quoted(cells)}: give the columns arm, seed"
@@ -197,11 +197,11 @@ def _number(line: Line, name: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _truth(line: Line, name: str) -> bool:
-    word = str(line.cells[name]).strip().lower()
+def _failed(line: Line) -> bool:
+    word = str(line.cells[FAILED]).strip().lower()
     if word in YES or word in NO:
         return word in YES
-    raise UserError(f"{line.where} has {line.cells[name]!r} as {name}: give true or false.")
+    raise UserError(f"{line.where} has {line.cells[FAILED]!r} as {FAILED}: give true or false.")
 
 
 def _value(cell: Any) -> Any:

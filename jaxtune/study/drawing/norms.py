@@ -9,13 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxtune.config.settings import ADAPTED
 from jaxtune.report.drawing import INK, Picture, Style, line, log_axis
 from jaxtune.report.points import SMALLEST_NORM
 from jaxtune.study.drawing.curves import trials_label
 
 # Of 24 layers, those that the paper shows (counted from 1).
 PAPER_LAYERS, PAPER_DEPTH = (1, 4, 8, 12, 16, 20), 24
-KINDS = ("query", "key", "value", "attention_output", "intermediate", "gate", "output")
 HEADS = {"pooler": Style(INK, (4, 1.5)), "classifier": Style(INK, (1.5, 1.2))}
 
 
@@ -57,7 +57,7 @@ def _layers(norms: pd.DataFrame, model: str) -> Figure:
 
 def _kinds(norms: pd.DataFrame, model: str) -> Figure:
     """Figures 10 to 12: every weight matrix."""
-    kinds = [kind for kind in KINDS if kind in set(norms["kind"])]
+    kinds = [kind for kind in ADAPTED if kind in set(norms["kind"])]
     layers = shown_layers(int(norms["layer"].max()) + 1)
     figure = Picture(2.1 * len(kinds) + 1.2, 4.2)
     panels = figure.subplots(2, len(kinds), sharex=True, sharey=True, squeeze=False)

@@ -17,9 +17,9 @@ from jaxtune.core.schedules import correction_factor, peak, show_rate
 from jaxtune.stats.effects import improvement, mean_difference, std_ratio
 from jaxtune.stats.hypothesis_tests import location_test
 from jaxtune.stats.intervals import Estimate
-from jaxtune.stats.wording import show_p
+from jaxtune.stats.wording import show_p, show_share
 from jaxtune.study.context import BOTH_ARMS, Study, write_table
-from jaxtune.study.finding import Claim, Finding, plain, show, show_share
+from jaxtune.study.finding import Claim, Finding, plain, show
 from jaxtune.study.measures import by_correction, failure_gap, joined, score_table, share_of
 
 TITLE = "Figures 5 and 6: bias correction, learning rate, b2 and warm-up"

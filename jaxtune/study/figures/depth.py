@@ -5,8 +5,9 @@ from pathlib import Path
 
 from jaxtune.core.errors import UserError
 from jaxtune.models.pretrained import locate
+from jaxtune.stats.wording import show_share
 from jaxtune.study.context import BOTH_ARMS, MINIATURE, Study, by_depth, write_table
-from jaxtune.study.finding import Claim, Finding, plain, show_share
+from jaxtune.study.finding import Claim, Finding, plain
 from jaxtune.study.measures import (
     arm_numbers,
     by_correction,

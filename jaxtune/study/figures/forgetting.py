@@ -32,6 +32,7 @@ from jaxtune.study.layer_replacement import (
 )
 from jaxtune.study.measures import by_correction, choose, joined, not_diverged
 from jaxtune.study.settings import check_text
+from jaxtune.sweep.early_stop import UNLEARNT
 
 TITLE = "Figure 2: forgetting, and what failed trials learn instead"
 PAPER = (
@@ -43,7 +44,6 @@ PAPER = (
 )
 MENDED = 2.0  # times the pre-trained perplexity
 TOP_SHARE = 0.5  # of the layers: "the top layers"
-UNLEARNED = 0.95  # of the loss of the best constant probabilities
 RESAMPLES = 1999
 # Of trials. The rule is about the first two, of the paper's setting; the third stand beside them.
 FAILED, SUCCESSFUL, CORRECTED = KINDS = ("failed", "successful", "successful, with correction")
@@ -216,7 +216,6 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
 
     pretrained = float(measured[0].perplexity[-1])
     depth = len(measured[0].perplexity) - 1
-    asked = of_each(_perplexities)
     mended = of_each(lambda group: listed([float(one.mended) for one in group], "{:g}".format))
     moved = of_each(lambda group: listed([one.moved for one in group], "{:.1%}".format))
     learned, unlearned = "the task has no classes, and no constant to compare with", None
@@ -225,26 +224,30 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
             lambda group: listed([one.train_loss / floor for one in group], "{:.0%}".format)
         )
         learned += f" of {floor:.3f} nats"
-        unlearned = bool(min(one.train_loss for one in failed) >= UNLEARNED * floor)
-    parts = {
-        "failed_forget_more": _exceeds(failed, successful),
-        "in_the_top_layers": bool(np.median([one.mended for one in failed]) <= TOP_SHARE * depth),
-        "learn_nothing": unlearned,
-    }
-    asks = {
-        "every failed trial has a higher perplexity than every successful one (intervals apart)": (
-            asked
+        unlearned = bool(min(one.train_loss for one in failed) >= UNLEARNT * floor)
+    claims = {
+        "failed_forget_more": Claim(
+            "every failed trial has a higher perplexity than every successful one (intervals"
+            " apart)",
+            of_each(_perplexities),
+            _exceeds(failed, successful),
         ),
-        f"putting back at most {TOP_SHARE:.0%} of the layers, from the top, brings most failed"
-        f" trials within {MENDED:g} times the pre-trained perplexity for good": (
-            f"layers to put back, of {depth}: {mended}"
+        "in_the_top_layers": Claim(
+            f"putting back at most {TOP_SHARE:.0%} of the layers, from the top, brings most failed"
+            f" trials within {MENDED:g} times the pre-trained perplexity for good",
+            f"layers to put back, of {depth}: {mended}",
+            bool(np.median([one.mended for one in failed]) <= TOP_SHARE * depth),
         ),
-        f"every failed trial ends at {UNLEARNED:.0%} or more of the training loss of the best"
-        " constant probabilities": learned,
+        "learn_nothing": Claim(
+            f"every failed trial ends at {UNLEARNT:.0%} or more of the training loss of the best"
+            " constant probabilities",
+            learned,
+            unlearned,
+        ),
     }
     numbers: dict[str, Any] = {
         "pretrained_perplexity": pretrained,
-        "parts": parts,
+        "parts": {name: claim.holds for name, claim in claims.items()},
         "constant_loss": floor,
         "trials": [one.numbers() for one in measured],
     }
@@ -255,10 +258,7 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
             f"Median perplexity: {of_each(_median)}; pre-trained {pretrained:.2f}. Of its norm the"
             f" encoder has moved: {moved}."
         ),
-        claims=[
-            Claim(asks_it, found, holds)
-            for (asks_it, found), holds in zip(asks.items(), parts.values(), strict=True)
-        ],
+        claims=[*claims.values()],
         numbers=plain(numbers),
         notes=notes,
     )

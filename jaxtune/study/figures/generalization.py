@@ -9,7 +9,7 @@ from jaxtune.stats.intervals import Estimate, Reduced, bootstrap, mean_interval
 from jaxtune.study.context import Study, write_table
 from jaxtune.study.figures.ablation import ablation_sweep
 from jaxtune.study.finding import Claim, Finding, above, plain, show
-from jaxtune.study.measures import NothingToShowError, not_diverged, score_table
+from jaxtune.study.measures import MARGIN, NothingToShowError, not_diverged, score_table
 
 TITLE = "Figure 8: dev metric over training, and against the final training loss"
 PAPER = (
@@ -67,7 +67,8 @@ def run(study: Study) -> Finding:
             f" {shown}.",
             "Final training loss: mean over the last epoch, dropout on. A diverged trial has none:"
             f" (b) is about the {len(trials)} of {len(of_all)} trials that did not diverge.",
-            "A number is lower, or falls, where its interval lies below 0.",
+            f"A number is lower, or falls, where its interval lies below 0, and is not where it"
+            f" lies above -{MARGIN:g}; otherwise that is not decided.",
         ],
     )
 
@@ -119,9 +120,11 @@ def _halves(successful: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return final[: len(final) // 2], final[len(final) // 2 :]
 
 
-def _not_below(estimate: Estimate) -> bool | None:
-    """True unless the interval lies below 0; None without an interval."""
-    return None if estimate.low is None else above(estimate) is not False
+def _not_below(change: Estimate) -> bool | None:
+    """Whether a change of the metric is none that matters, or a gain; None where that is open."""
+    if change.low is not None and change.low > -MARGIN:
+        return True
+    return False if above(change) is False else None
 
 
 def _spearman(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.stats.intervals import Share, share
+from jaxtune.stats.wording import show_share
 from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import Claim, Finding, plain, show_share
+from jaxtune.study.finding import Claim, Finding, plain
 from jaxtune.study.measures import by_correction, choose, share_of
 
 TITLE = "Figure 14: training curves of failed and successful trials"
