@@ -65,6 +65,8 @@ def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
             further["test_file"] = kept["test_file"] and "given"
             further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
         kept |= further | {"more_dev_files": list(further["more_dev_files"])}
+        # No arm has the value beside a grid; of model and data it is as given.
+        kept = {name: v for name, v in kept.items() if name not in grid or name in INPUT_FIELDS}
     except (yaml.YAMLError, AttributeError, TypeError):
         return text
     return yaml.safe_dump(kept | ({"grid": grid} if grid else {}))
