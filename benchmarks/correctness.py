@@ -26,7 +26,7 @@ def losses(flags: list[str], device: jax.Device, size: int, steps: int) -> np.nd
     plan = make_plans(make_trials(parse(given)))[0]
     program = GroupProgram(plan.static, make_mesh([device]), size, plan.task.model)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, plan.trials[:size], plan.shape, [])
+    run = GroupRun(program, plan, tables, plan.trials[:size], [])
     _, records = program.train(*run.train_arguments(run.start_state(), 0, steps))
     return np.asarray(records.loss)[:, :steps]
 

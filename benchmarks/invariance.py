@@ -23,7 +23,7 @@ from jaxtune.training.plan import ProgramPlan, make_plans
 def first_trial(plan: ProgramPlan, trials: Sequence[Trial], steps: int) -> list[np.ndarray]:
     """Parameters of the first of `trials` after `steps` steps in one group of all of them."""
     program = plan.compile(len(trials))
-    run = GroupRun(program, plan.task, put_on_devices(program, plan.task), trials, plan.shape, [])
+    run = GroupRun(program, plan, put_on_devices(program, plan.task), trials, [])
     state, _ = program.train(*run.train_arguments(run.start_state(), 0, steps))
     return [np.asarray(leaf)[0] for leaf in jax.tree.leaves(state.model)]
 

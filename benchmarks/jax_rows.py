@@ -47,7 +47,7 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     steps = min(steps, MOST_STEPS_PER_DISPATCH, (plan.num_steps - 1) // (repeats + 1))
     program = plan.compile(num_trials)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, plan.trials[:num_trials], plan.shape, [])
+    run = GroupRun(program, plan, tables, plan.trials[:num_trials], [])
     began = time.perf_counter()
     state = run.start_state()
     state, records = program.train(*run.train_arguments(state, 0, 1))

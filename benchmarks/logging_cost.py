@@ -35,7 +35,7 @@ def seconds(program: GroupProgram, plan: ProgramPlan, folder: Path | None) -> fl
         curves = TrialRuns(folder / "tb", shown, plan.task.metrics[0], log_every)
         recorders = [history, curves]
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, trials, plan.shape, recorders)
+    run = GroupRun(program, plan, tables, trials, recorders)
     began = time.perf_counter()
     run.run()
     if folder is not None and curves is not None:

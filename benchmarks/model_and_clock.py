@@ -165,7 +165,7 @@ def measure(given: argparse.Namespace) -> Mapping[str, float]:
     plan = make_plans(make_trials(parse(flags)))[0]
     program = plan.compile(size)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, plan.trials[:size], plan.shape, [])
+    run = GroupRun(program, plan, tables, plan.trials[:size], [])
     state = run.start_state()
     began = time.perf_counter()
     train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()

@@ -79,7 +79,7 @@ def main() -> None:
     plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(2 * size)])))[0]
     program = plan.compile(size)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, plan.trials[:size], plan.shape, [])
+    run = GroupRun(program, plan, tables, plan.trials[:size], [])
     state, _ = program.train(*run.train_arguments(run.start_state(), 0, given.steps))
     compiled = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
     arguments = jax.block_until_ready(run.train_arguments(state, given.steps, given.steps))

@@ -1,22 +1,26 @@
-"""What `make docs` adds to the pages of this folder: the settings, read from the source of the
-config dataclass so that they cannot drift; pages that lie elsewhere in the repository; notebooks.
+"""What `make docs` adds to the pages of this folder: the settings, read from the config dataclass
+so that they cannot drift; pages that lie elsewhere in the repository; notebooks.
 
 Needs mkdocs only inside its hooks, so that the tests can ask for the settings without it.
 """
 
-import ast
 import base64
+import dataclasses
 import html
 import json
 import posixpath
 import re
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from jaxtune.config.field_groups import MITIGATIONS, NOT_SWEPT, TRACED_FIELDS
+from jaxtune.config.settings import SweepConfig
+from jaxtune.core.fields import choices, hints_of, is_list
+from jaxtune.core.help import docs_of
+from jaxtune.core.words import any_of
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = ROOT / "jaxtune" / "config" / "settings.py"
 MARK = "<!-- the settings -->"
 # Pages of the site that lie outside of docs/, by their path in the repository.
 OUTSIDE = {
@@ -24,15 +28,14 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "benchmarks.md",
 }
-WORDS = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
-WORDS["None"] = "null"
+WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
 FIRST_GROUP = "Model, task and folder"
 LINK = re.compile(r"(\]\(|<img src=\")([^)#:\s\"]+)")
 MERMAID = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 
 class Setting(NamedTuple):
-    """One field of the config dataclass, as its source spells it."""
+    """One field of the config dataclass, in words."""
 
     group: str
     name: str
@@ -41,50 +44,36 @@ class Setting(NamedTuple):
     help: str
 
 
-def settings(source: str) -> list[Setting]:
-    """The fields of `SweepConfig`; a comment between them names the group of those that follow."""
-    tree = ast.parse(source)
-    (config,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "SweepConfig")
-    lines = source.splitlines()
-    found: list[Setting] = []
-    group, seen = FIRST_GROUP, config.lineno
-    for field, text in zip(config.body, config.body[1:], strict=False):
-        if not isinstance(field, ast.AnnAssign):
-            continue
-        for line in lines[seen : field.lineno]:
-            group = line.strip().removeprefix("# ") if line.startswith("    # ") else group
-        seen = field.lineno
-        said = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-        found.append(
-            Setting(
-                group=group,
-                name=ast.unparse(field.target),
-                type=_type(field.annotation),
-                default=_default(field.value) if field.value else "none",
-                help=" ".join(str(text.value.value).split()) if said else "",
-            )
+def settings(config: type = SweepConfig) -> list[Setting]:
+    """The fields of a config dataclass; a comment between them names the group of those below."""
+    hints, docs = hints_of(config), docs_of(config)
+    return [
+        Setting(
+            group=docs[field.name].heading or FIRST_GROUP,
+            name=field.name,
+            type=_type(hints[field.name]),
+            default=_default(field.default),
+            help=docs[field.name].text,
         )
-    return found
+        for field in dataclasses.fields(config)
+    ]
 
 
-def _type(annotation: ast.expr) -> str:
-    """A type in words, as messages about wrong settings have them."""
-    text = ast.unparse(annotation)
-    if several := re.fullmatch(r"tuple\[(\w+), \.\.\.\]", text):
-        return f"one or more: {WORDS[several[1]]}"
-    if choice := re.fullmatch(r"Literal\[(.*)\]", text):
-        return " or ".join(f"`{word}`" for word in ast.literal_eval(f"[{choice[1]}]"))
-    return " or ".join(WORDS.get(part, part) for part in text.split(" | "))
+def _type(hint: Any) -> str:
+    """What a field takes, a word to be typed as code."""
+    words = any_of(WORDS.get(choice) or f"`{choice}`" for choice in choices(hint))
+    return f"one or more: {words}" if is_list(hint) else words
 
 
-def _default(value: ast.expr) -> str:
-    """A default as one types it on the command line or in YAML."""
-    default = ast.literal_eval(value)
-    if isinstance(default, tuple):
-        return " ".join(map(str, default)) or "none"
-    if default is None or isinstance(default, bool):
-        return "null" if default is None else str(default).lower()
-    return ast.unparse(value).strip("'")
+def _default(value: Any) -> str:
+    """A default as one types it on the command line or in YAML; nothing can be typed for no entry
+    of a list.
+    """
+    if isinstance(value, tuple):
+        return f"`{' '.join(map(str, value))}`" if value else "none given"
+    if value is None or isinstance(value, bool):
+        return "`null`" if value is None else f"`{str(value).lower()}`"
+    return f"`{value}`"
 
 
 def settings_tables(fields: list[Setting]) -> str:
@@ -92,7 +81,7 @@ def settings_tables(fields: list[Setting]) -> str:
     parts: list[str] = []
     for group in dict.fromkeys(field.group for field in fields):
         rows = [
-            f"| `{f.name}`{{ #{f.name} }} | {f.help}<br>Default: `{f.default}`; {f.type};"
+            f"| `{f.name}`{{ #{f.name} }} | {f.help}<br>Default: {f.default}; {f.type};"
             f" {swept(f.name)}. |"
             for f in fields
             if f.group == group
@@ -171,8 +160,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     place = page.file.src_uri
     sources = {page: source for source, page in OUTSIDE.items()}
     if place == "settings.md":
-        tables = settings_tables(settings(SETTINGS.read_text(encoding="utf-8")))
-        markdown = markdown.replace(MARK, tables)
+        markdown = markdown.replace(MARK, settings_tables(settings()))
     if place == "contributing.md":
         # GitHub draws the diagram; here it would need a script from elsewhere.
         markdown = MERMAID.sub("![The folders of jaxtune](docs/house.svg)", markdown)

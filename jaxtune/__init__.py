@@ -1,19 +1,22 @@
 """Fine-tuning stability of BERT-like encoders, measured with many seeds in one compiled program.
 
     import jaxtune
-    results = jaxtune.run_sweep(model="miniature", grid={"bias_correction": [True, False]})
+    results = jaxtune.run_sweep(grid={"bias_correction": [True, False]})
     results.verdict
 
 Nothing heavy is imported before a function is called.
 """
 
+import os
 import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from jaxtune.core.distributed import others_told
+from jaxtune.core.distributed import check_variables, others_told
 from jaxtune.core.errors import UserError
+from jaxtune.core.flags import NULL, NULL_TEXT
 from jaxtune.core.own_process import run_in_own_process
+from jaxtune.core.quiet import quiet_libraries
 from jaxtune.core.signals import InterruptedRunError
 from jaxtune.core.version import __version__
 
@@ -54,18 +57,20 @@ def run_sweep(**settings: Any) -> "Results | None":
         InterruptedRunError: after SIGINT (a notebook's stop button) or SIGTERM; the same call goes
             on from there. It is a KeyboardInterrupt.
     """
-    from jaxtune.config.parse import from_settings
+    from jaxtune.config.parse import from_call
 
+    quiet_libraries()
+    check_variables()
     with others_told():
-        parsed = from_settings(settings)
+        parsed = from_call(settings)
     # Compilers for devices that are not here, and the driver of a cluster, want JAX alone and
     # without devices, and this process may use it otherwise.
     if parsed.base.device:
-        return run_in_own_process("jaxtune.sweep", _as_flags(settings))
+        return run_in_own_process(_as_flags(settings))
     if parsed.base.cluster:
         from jaxtune.storage.out_folder import out_folder
 
-        run_in_own_process("jaxtune.sweep", _as_flags(settings))
+        run_in_own_process(_as_flags(settings))
         return load_results(out_folder(parsed))
     # transformers imports tqdm, which in a notebook asks for widgets; the sweep's bar needs none.
     warnings.filterwarnings("ignore", "IProgress not found")
@@ -102,7 +107,7 @@ def load_results(*outs: str | PathLike[str]) -> "Results":
 
     from jaxtune.report.notebook import Results
 
-    return Results([Path(out) for out in outs])
+    return Results([Path(os.path.expanduser(out)) for out in outs])
 
 
 def compare(
@@ -139,23 +144,24 @@ def compare(
 
 
 def _as_flags(settings: dict[str, Any]) -> list[str]:
-    """Settings as on the command line, for the record."""
+    """Settings as on the command line, for the record and for a process of their own."""
     grid = {f"grid.{name}": values for name, values in (settings.pop("grid", None) or {}).items()}
     flags = []
     for name, value in (settings | grid).items():
         value = value.tolist() if hasattr(value, "tolist") else value  # numpy's and jax's
         several = hasattr(value, "__iter__") and not isinstance(value, str)
         values = list(value) if several else [value]
-        flags += [f"--{name}", *map(_word, values)]
+        flags += [f"--{name}={_word(each)}" for each in values]
     return flags
 
 
 def _word(value: Any) -> str:
     if value is None:
-        return "null"
+        return NULL
     word = str(value)
-    # A text is as it is, for a class may be called True; numpy's and jax's booleans are no bool.
-    return word.lower() if word in ("True", "False") and not isinstance(value, str) else word
+    if isinstance(value, str):  # as it is, for a class may be called True
+        return NULL_TEXT if word == NULL else word
+    return word.lower() if word in ("True", "False") else word  # numpy's and jax's are no bool
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from jaxtune.core.cli import run
 from jaxtune.core.fields import suggestion
 from jaxtune.core.help import beside
 
@@ -25,8 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("--help", "-h"):
         table = [beside(name, purpose) for name, purpose in COMMANDS.items()]
         page = ["usage: jaxtune COMMAND ...", "", *table, "", "jaxtune COMMAND --help says more."]
-        print("\n".join(page), file=sys.stdout if words else sys.stderr)
-        return 0 if words else 2
+        place = sys.stdout if words else sys.stderr
+        status = run(lambda _: print("\n".join(page), file=place), [], "give another place")
+        return status if words or status else 2
     if words[0] not in COMMANDS:
         print(f"error: {words[0]} is no command; {suggestion(words[0], COMMANDS)}", file=sys.stderr)
         return 2

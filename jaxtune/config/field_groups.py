@@ -1,5 +1,8 @@
 """Which settings are alike: traced, compiled in where used, of the seeds, of the command alone."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.schedules import HEAD_FIRST
 
@@ -46,16 +49,34 @@ LOSS_FIELDS = ("class_weights", "label_smoothing")
 # Where model and data lie. Trials that differ only in these paths have read the same files if the
 # checksums say so.
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
+PATH_FIELDS = ("out", *INPUT_FIELDS)
 # What trials answer after their last step: no score that is judged comes of it.
 FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
-SEED_FIELDS = (
-    *("num_seeds", "until_decided", "max_seeds", "seeds"),
-    *("init_seeds", "order_seeds", "dropout_seeds"),
-)
-# Fields that win over another where both are given; a later source that names the other ends them.
+_CROSSED = ("init_seeds", "order_seeds", "dropout_seeds")
+SEED_FIELDS = ("num_seeds", "until_decided", "max_seeds", "seeds", *_CROSSED)
+# Fields that win over another, or contradict it, where both are given; a later source that names
+# the other ends them.
 OVERRIDDEN = {
     "num_epochs": ("max_steps",),
-    "num_seeds": ("seeds", "init_seeds", "order_seeds", "dropout_seeds"),
+    "num_seeds": ("seeds", *_CROSSED),
+    "seeds": _CROSSED,
+    **dict.fromkeys(_CROSSED, ("seeds",)),
+}
+# Fields that mean something beside another one alone; a later source that switches that one off
+# ends them.
+OWNED = {
+    "train_examples": ("subset_seed", "stratify"),
+    "dev_fraction": ("dev_fraction_seed",),
+    "until_decided": ("max_seeds",),
+    "max_grad_norm": ("clip_per_tensor",),
+    "lora_rank": (
+        *("lora_alpha", "use_rslora", "lora_dropout", "lora_init", "lora_targets"),
+        "lora_b_lr_ratio",
+    ),
+    "train": ("head_ratio", "head_learning_rate"),
+    "early_stop": ("keep_trials",),
+    "several_labels": ("label_columns",),
+    "cluster": ("ray_address", "runtime_env"),
 }
 # About the command and not about the results: a resumed sweep may differ in them.
 COMMAND_FIELDS = (
@@ -75,6 +96,14 @@ NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
     """The mitigations in use."""
     return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
+
+
+def switched_off(given: Mapping[str, Any]) -> set[str]:
+    """The fields that mean nothing any more beside these values, by name."""
+    off = [name for name in OWNED if name in given and not given[name]]
+    if "train" in given and given["train"] != HEAD_FIRST:
+        off.append("train")
+    return {owned for name in off for owned in OWNED[name]}
 
 
 def freezes(config: SweepConfig) -> bool:

@@ -15,7 +15,14 @@ from typing import Any
 
 import yaml
 
-from jaxtune.config.field_groups import COMMAND_FIELDS, INPUT_FIELDS, NOT_SWEPT, OVERRIDDEN
+from jaxtune.config.field_groups import (
+    COMMAND_FIELDS,
+    INPUT_FIELDS,
+    NOT_SWEPT,
+    OVERRIDDEN,
+    PATH_FIELDS,
+    switched_off,
+)
 from jaxtune.config.recipe_files import recipe_file, recipe_table
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.validate import check
@@ -64,11 +71,31 @@ class Settings:
 
 def parse(argv: Sequence[str]) -> Settings:
     """A command line's settings; raises UsageError for wrong words, else as `from_settings`."""
+    return from_settings(settings_in(argv))
+
+
+def settings_in(argv: Sequence[str]) -> dict[str, Any]:
+    """What a command line names, as a call would; raises UsageError for wrong words."""
     for name in (word[7:].partition("=")[0] for word in argv if word.startswith("--grid.")):
         _check_named(name.replace("-", "_"), SWEPT_FIELDS, "field that can be swept")
     given = read_flags("sweep", SweepFlags, argv, GRID_FLAGS, recipe_table)
     grid = {name[5:]: given.pop(name) for name in [*given] if name.startswith("grid.")}
-    return from_settings(given | {"grid": grid})
+    return given | {"grid": grid}
+
+
+def from_call(settings: Mapping[str, Any]) -> Settings:
+    """As `from_settings`, for what a user has named in one command or call: a value beside the grid
+    that is none of it would count for nothing. In a config file it stands for what is not swept.
+    """
+    parsed = from_settings(settings)
+    for name in parsed.grid.keys() & settings.keys():
+        value = _path_from_root(name, getattr(parsed.base, name))
+        if value not in parsed.grid[name]:
+            raise UsageError(
+                f"{name} is {value}, which is none of the values of grid.{name} and would count for"
+                " nothing; leave one of them out."
+            )
+    return parsed
 
 
 def from_settings(settings: Mapping[str, Any]) -> Settings:
@@ -93,10 +120,14 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     values: dict[str, Any] = {}
     grid: dict[str, tuple[Any, ...]] = {}
     for source in [*(read_file(file, [*FIELDS, "grid"]) for file in files), [*given.values()]]:
-        more = {entry.name: converted(entry, FIELDS) for entry in source if entry.name != "grid"}
+        more = {
+            entry.name: _from_home(entry.name, converted(entry, FIELDS))
+            for entry in source
+            if entry.name != "grid"
+        }
         swept = {name: s for e in source if e.name == "grid" for name, s in _swept(e).items()}
         # Later wins: a value ends what an earlier source swept.
-        ended = {*more} | _overriding({*more, *swept})
+        ended = {*more} | _overriding({*more, *swept}) | switched_off(more)
         values = {name: value for name, value in values.items() if name not in ended} | more
         grid = {name: s for name, s in grid.items() if name not in ended} | swept
     if values.get("model") == "miniature":  # it was made for that task alone
@@ -109,6 +140,12 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     for arm in arms:
         check(arm)
     check_used(arms)
+    # In a file it may stay, for earlier versions have written it there.
+    if base.task == "miniature" and (more.get("data_dir") or "data_dir" in swept):
+        raise UserError(
+            "data_dir is given, but the packaged miniature has its data with it; give --task and"
+            " --model too, or leave data_dir out."
+        )
     if base.until_decided and len(arms) < 2:
         raise UserError(
             "until_decided compares arms, and there is one; sweep a field, such as"
@@ -121,6 +158,18 @@ def _overriding(named: Set[str]) -> Set[str]:
     """Fields of earlier sources that would win over what this one names."""
     by_name = {name: {*OVERRIDDEN[name]} for name in named & OVERRIDDEN.keys()}
     return {other for others in by_name.values() if not others & named for other in others}
+
+
+def _from_home(name: str, value: Any) -> Any:
+    """A value with the user's folder in place of `~`, as shells have it where they see a path."""
+    if name == "more_dev_files":
+        parts = [entry.partition("=") for entry in value]
+        return tuple(f"{key}{equals}{os.path.expanduser(file)}" for key, equals, file in parts)
+    return os.path.expanduser(value) if value and name in (*PATH_FIELDS, "test_file") else value
+
+
+def _path_from_root(name: str, value: Any) -> Any:
+    return os.path.abspath(value) if value and name in INPUT_FIELDS else value
 
 
 def _listed(value: Any) -> list[Any]:
@@ -158,7 +207,7 @@ def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
         values = [converted(written._replace(value=one), FIELDS) for one in _listed(written.value)]
         if not values:
             raise UserError(f"{entry.where}grid.{entry.name} has no values; give a list of them.")
-        if entry.name in INPUT_FIELDS:  # one file, however it is spelled, is one arm
-            values = [value and os.path.abspath(value) for value in values]
+        # One file, however it is spelled, is one arm.
+        values = [_path_from_root(entry.name, _from_home(entry.name, value)) for value in values]
         swept[entry.name] = tuple(dict.fromkeys(values))
     return swept

@@ -37,7 +37,7 @@ def class_weight_list(text: str) -> tuple[float, ...]:
     except ValueError as error:
         raise UserError(
             f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"
-            " between, such as 0.7,1.3."
+            " between, such as 0.7,1.3, or null for none."
         ) from error
 
 

@@ -1,30 +1,28 @@
 """What contradicts what in a sweep's settings, and which values are out of range."""
 
 import dataclasses
-import importlib.util
 import math
 import os
 import struct
 
-from jaxtune.config.field_groups import INPUT_FIELDS, further_files
-from jaxtune.config.settings import (
-    GLUE,
-    SUPERGLUE,
-    TASKS,
-    TRACKER_MODULES,
-    SweepConfig,
-    TrackerName,
-)
-from jaxtune.config.text_values import BALANCED, MOST_TRIALS, class_weight_list, seed_list, shard_of
+from jaxtune.config.field_groups import PATH_FIELDS, further_files
+from jaxtune.config.settings import GLUE, SUPERGLUE, TASKS, SweepConfig
+from jaxtune.config.text_values import BALANCED, MOST_TRIALS, class_weight_list, seed_list
 from jaxtune.config.validate_adapters import check_adapters
 from jaxtune.config.validate_averages import check_averages
 from jaxtune.config.validate_custom import CUSTOM_FIELDS, check_custom
 from jaxtune.config.validate_links import check_links
-from jaxtune.core.accelerators import accelerator
+from jaxtune.config.validate_places import check_places
 from jaxtune.core.errors import UserError
 
-PATH_FIELDS = ("out", *INPUT_FIELDS)
 LONGEST_NAME = 255  # of a file or folder on common disks
+# Far above any training: the order of a trial's examples is laid out for all of its steps.
+MOST = {
+    "num_seeds": MOST_TRIALS,
+    "max_seeds": MOST_TRIALS,
+    "num_epochs": 10_000,
+    "max_steps": 10_000_000,
+}
 SMALLEST = 2.0**-126  # of float32's normal numbers
 
 
@@ -38,12 +36,7 @@ def check(config: SweepConfig) -> None:
     check_adapters(config)
     check_links(config)
     check_averages(config)
-    _check_device(config)
-    if config.track is not None:
-        check_tracker(config.track)
-    if config.shard is not None:
-        _check_shard(config)
-    _check_cluster(config)
+    check_places(config)
 
 
 def _check_counts(config: SweepConfig) -> None:
@@ -61,9 +54,10 @@ def _check_counts(config: SweepConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UserError(f"{name} is {value}; give a number of at least 1.")
-    for name in ("num_seeds", "max_seeds"):
-        if getattr(config, name) > MOST_TRIALS:
-            raise UserError(f"{name} is {getattr(config, name)}; give at most {MOST_TRIALS:,}.")
+    for name, most in MOST.items():
+        value = getattr(config, name)
+        if value is not None and value > most:
+            raise UserError(f"{name} is {value}; give at most {most:,}.")
     if config.early_stop is not None and not 0.0 < config.early_stop < 1.0:
         raise UserError(
             f"early_stop is {config.early_stop}; give a share of the training between 0 and 1, or"
@@ -111,6 +105,8 @@ def _check_task(config: SweepConfig) -> None:
         for one in value if isinstance(value, tuple) else (value,):
             if isinstance(one, str) and "\0" in one:
                 raise UserError(f"{name} is {one!r}; take the NUL out.")
+            if isinstance(one, str) and not _is_unicode(one):
+                raise UserError(f"{name} is {one!r}, which is no UTF-8; give another name.")
     paths = {name: getattr(config, name) or "" for name in PATH_FIELDS}
     for name, path in (paths | further_files(config)).items():
         parts = os.fsencode(path).split(b"/")
@@ -142,6 +138,15 @@ def _check_task(config: SweepConfig) -> None:
                 f"{name} is given, which task {config.task} does not read; give --task custom or"
                 " leave it out."
             )
+
+
+def _is_unicode(text: str) -> bool:
+    """Else a path has bytes that stand for no character, and no file could name it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_seeds(config: SweepConfig) -> None:
@@ -224,76 +229,6 @@ def _check_class_weights(text: str | None) -> None:
         if not 0.0 < _float32(weight) < math.inf:
             raise UserError(
                 f"class_weights is {text!r}, which holds {weight}; give finite numbers above 0."
-            )
-
-
-def _check_device(config: SweepConfig) -> None:
-    for name in config.device:
-        accelerator(name)
-    if config.device and not config.dry_run:
-        raise UserError(
-            "device is given without dry_run; it plans for devices that are not here: give"
-            " --dry_run too, or leave it out to run on those that are."
-        )
-
-
-def _check_shard(config: SweepConfig) -> None:
-    assert config.shard is not None
-    shard_of(config.shard)
-    if config.keep_trials is not None:
-        raise UserError(
-            "shard and keep_trials are both given, but the best are chosen among all trials of an"
-            " arm; leave one of them out."
-        )
-    if config.until_decided:
-        raise UserError(
-            "shard and until_decided are both given, but the verdict that it goes by is on all"
-            " trials; leave one of them out."
-        )
-
-
-def _check_cluster(config: SweepConfig) -> None:
-    if config.cluster is None:
-        if config.ray_address is not None:
-            raise UserError(
-                f"ray_address is {config.ray_address!r}, which is read with cluster alone; give"
-                " --cluster ray too, or leave it out."
-            )
-        if config.runtime_env:
-            raise UserError(
-                "runtime_env is true, and there are no nodes to send anything to; give --cluster"
-                " ray too, or leave it out."
-            )
-        return
-    if importlib.util.find_spec("ray") is None:
-        raise UserError(
-            "The trials are to run on a Ray cluster, and ray is not installed; pip install"
-            " 'jaxtune[ray]', or leave --cluster out."
-        )
-    if config.dry_run:
-        raise UserError(
-            "cluster and dry_run are both given, but a dry run tries steps on this machine; leave"
-            " one of them out."
-        )
-    if config.checkpoint_every is not None:
-        raise UserError(
-            "cluster and checkpoint_every are both given, but workers keep no checkpoints: a group"
-            " that is lost runs again; leave one of them out."
-        )
-    if "JAX_COORDINATOR_ADDRESS" in os.environ:
-        raise UserError(
-            "cluster is given, and JAX_COORDINATOR_ADDRESS makes this one of several processes; use"
-            " one of the two."
-        )
-
-
-def check_tracker(name: TrackerName) -> None:
-    """Raises UserError where the tracker's library is not installed."""
-    for module in TRACKER_MODULES[name]:
-        if importlib.util.find_spec(module) is None:
-            raise UserError(
-                f"{name} is to track the trials, and {module} is not installed; pip install"
-                f" 'jaxtune[{name}]', or leave it out."
             )
 
 

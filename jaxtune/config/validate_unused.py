@@ -1,37 +1,35 @@
 """Settings that no arm of a sweep uses: the arms of a grid over one would be one recipe."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
-from jaxtune.config.field_groups import head_first
+from jaxtune.config.field_groups import OWNED, head_first
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 
-LORA = tuple(f.name for f in dataclasses.fields(SweepConfig) if f.name.startswith("lora_"))
 # Fields, the arms that use them, and what else has to be given.
 OWNERS: tuple[tuple[tuple[str, ...], Callable[[SweepConfig], bool], str], ...] = (
     (
-        (*LORA, "use_rslora"),
+        OWNED["lora_rank"],
         lambda arm: arm.lora_rank > 0,
         "adapters alone have; give lora_rank too",
     ),
     (
-        ("head_ratio", "head_learning_rate"),
+        OWNED["train"],
         head_first,
         "train head_then_all alone has; give that too",
     ),
     (
-        ("subset_seed",),
+        OWNED["train_examples"],
         lambda arm: arm.train_examples is not None,
         "a subset alone has; give train_examples too",
     ),
     (
-        ("dev_fraction_seed",),
+        OWNED["dev_fraction"],
         lambda arm: arm.dev_fraction is not None,
         "held-out examples alone have; give dev_fraction too",
     ),
     (
-        ("clip_per_tensor",),
+        OWNED["max_grad_norm"],
         lambda arm: arm.max_grad_norm is not None,
         "clipping alone has; give max_grad_norm too",
     ),

@@ -1,6 +1,6 @@
 """Config files: YAML mappings whose every mistake is named by file, line and key."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,17 +38,23 @@ def converted(entry: Entry, hints: Mapping[str, Any]) -> Any:
 
 
 def as_written(entry: Entry, hint: Any) -> Entry:
-    """Of a field that takes text the text itself: YAML reads the class `no` as false, `01` as 1."""
-    if not {str, Path} & {*choices(hint)}:
-        return entry
-    return entry._replace(value=_text(entry.node, entry.value))
-
-
-def _text(node: Any, value: Any) -> Any:
+    """What stands in the file, of texts and whole numbers: YAML reads the class `no` as false, `01`
+    as 1, and of numbers 010 as 8, where a command line has 10.
+    """
+    node, value = entry.node, entry.value
     if isinstance(node, yaml.SequenceNode) and isinstance(value, list):
-        return [_text(*pair) for pair in zip(node.value, value, strict=True)]
-    is_text = isinstance(node, yaml.ScalarNode) and value is not None
-    return node.value if is_text and not isinstance(value, str) else value
+        pairs = zip(node.value, value, strict=True)
+        return entry._replace(value=[_written(*pair, choices(hint)) for pair in pairs])
+    return entry._replace(value=_written(node, value, choices(hint)))
+
+
+def _written(node: Any, value: Any, accepted: Collection[Any]) -> Any:
+    if not isinstance(node, yaml.ScalarNode) or value is None or isinstance(value, str):
+        return value
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    is_text = str in accepted or Path in accepted
+    is_number = is_whole and (int in accepted or float in accepted)
+    return node.value if is_text or is_number else value
 
 
 def read_file(file: Path, accepted: Iterable[str]) -> list[Entry]:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from jaxtune.core.distributed import check_variables
 from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.quiet import quiet
 from jaxtune.core.signals import InterruptedRunError, sigint_remembered
@@ -35,7 +36,9 @@ def run(
     quiet()
     try:
         with sigint_remembered():
+            check_variables()
             command(sys.argv[1:] if argv is None else list(argv))
+            sys.stdout.flush()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

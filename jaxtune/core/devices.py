@@ -15,6 +15,7 @@ from jaxtune.core import freed_memory
 from jaxtune.core.accelerators import GPU_SHARE
 from jaxtune.core.console import say
 from jaxtune.core.distributed import join_processes
+from jaxtune.core.errors import UserError
 
 SHARE_VARIABLE = "XLA_PYTHON_CLIENT_MEM_FRACTION"
 # With one of these the user has decided about a GPU's memory.
@@ -37,6 +38,7 @@ def set_up(compile_cache: bool = True) -> None:
     if not any(name in os.environ for name in USERS_OWN):
         os.environ[SHARE_VARIABLE] = str(GPU_SHARE)  # read once, when JAX starts its devices
     join_processes()
+    _start_devices()
 
 
 @contextlib.contextmanager
@@ -51,6 +53,22 @@ def settings_given_back() -> Generator[None]:
             os.environ.pop(SHARE_VARIABLE, None)
         jax.config.update("jax_compilation_cache_dir", before)
         compilation_cache.reset_cache()
+
+
+def _start_devices() -> None:
+    """Raises UserError where JAX_PLATFORMS asks for devices that cannot be had."""
+    config: Any = jax.config
+    asked = config.jax_platforms
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        if not asked:
+            raise
+        reason = str(error).partition(" (set JAX_PLATFORMS")[0].strip().rstrip(".")
+        raise UserError(
+            f"JAX_PLATFORMS is {asked!r}, and JAX finds no such device here"
+            f"{f' ({reason})' if reason else ''}; unset it for the devices that are here."
+        ) from error
 
 
 def _use_every_core() -> None:
@@ -74,12 +92,18 @@ def num_cores() -> int:
 
 
 def _keep_compiled_programs() -> None:
-    folder = cache_folder()
     try:
+        folder = cache_folder()
         # Whoever writes here runs code as the reader: the user's own folder, closed to others.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     except OSError:  # a cache is a convenience
+        return
+    except RuntimeError:
+        say(
+            "There is no home folder to keep compiled programs in, so that the next start compiles"
+            " again; set XDG_CACHE_HOME to a folder that may hold them."
+        )
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # JAX decides at its first compilation whether there is a cache, and would stay without one.
@@ -87,7 +111,10 @@ def _keep_compiled_programs() -> None:
 
 
 def cache_folder() -> Path:
-    """Where compiled programs are kept: XDG_CACHE_HOME/jaxtune, or ~/.cache/jaxtune."""
+    """Where compiled programs are kept: XDG_CACHE_HOME/jaxtune, or ~/.cache/jaxtune.
+
+    Raises RuntimeError for a user without a home.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "jaxtune"
 

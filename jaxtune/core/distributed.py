@@ -12,6 +12,18 @@ from jaxtune.core.errors import UserError
 
 ADDRESS, COUNT, INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 MOST = 1 << 20  # processes: what is more is a slip
+CPU_DEVICES = "JAX_NUM_CPU_DEVICES"
+
+
+def check_variables() -> None:
+    """Raises UserError for a number of devices that is none: JAX cannot be imported with it."""
+    given = os.environ.get(CPU_DEVICES, "0")
+    try:
+        int(given)
+    except ValueError as error:
+        raise UserError(
+            f"{CPU_DEVICES} is {given!r}; set it to a whole number, or unset it."
+        ) from error
 
 
 def join_processes() -> None:
@@ -98,6 +110,6 @@ def _meet() -> None:
         each = ", ".join(f"process {index}: {count}" for index, count in sorted(counts.items()))
         raise UserError(
             f"The processes have different numbers of devices ({each}), and trials are spread"
-            " evenly; give each as many, on CPU with JAX_NUM_CPU_DEVICES."
+            f" evenly; give each as many, on CPU with {CPU_DEVICES}."
         )
     worst([0])

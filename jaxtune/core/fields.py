@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import functools
+import os
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -82,7 +83,8 @@ def _as(choice: Any, value: Any) -> Any:
     elif choice in (str, Path):
         # Not "" either: as a path it would be the folder one is in.
         if value not in (None, "") and not isinstance(value, list | tuple | dict | set):
-            return choice(str(value))
+            text = str(value)
+            return Path(os.path.expanduser(text)) if choice is Path else text
     elif value == choice:
         return value
     raise ValueError(value)

@@ -18,6 +18,9 @@ from jaxtune.core.help import docs_of, help_text, positionals
 
 T = TypeVar("T")
 NO_HINTS: Mapping[str, Any] = MappingProxyType({})
+NULL = "null"
+# A text that is `null` itself, where the word alone means nothing; so YAML has it.
+NULL_TEXT = f'"{NULL}"'
 FLAG = re.compile(r"--?(?!(inf|infinity|nan)$)[a-z]", re.IGNORECASE)  # and not a negative number
 
 
@@ -51,7 +54,7 @@ def read_flags(
         ending: the last part of the help.
     """
     if {"--help", "-h"} & {*words}:
-        print(help_text(command, settings) + ending())
+        print(help_text(command, settings) + ending(), flush=True)
         sys.exit(0)
     labels, hints = positionals(settings), {**hints_of(settings), **more}
     flags = {name: hint for name, hint in hints.items() if name not in labels}
@@ -96,12 +99,20 @@ def _take_flag(word: str, rest: deque[str], hints: Mapping[str, Any]) -> tuple[s
 
 
 def _value(label: str, hint: Any, words: list[str]) -> Any:
-    """The words as the field takes them, with YAML's and Python's spelling of true, false, null."""
+    """The words as the field takes them, with YAML's and Python's spelling of true, false, null.
+
+    Of a field that takes texts `null` alone is null: a class may be called none.
+    """
+    accepted = choices(hint)
 
     def spoken(word: str) -> Any:
-        if bool in choices(hint) and word.lower() in ("true", "false"):
+        if bool in accepted and word.lower() in ("true", "false"):
             return word.lower() == "true"
-        return None if NoneType in choices(hint) and word.lower() in ("null", "none") else word
+        if str in accepted:
+            nothing = None if NoneType in accepted else NULL
+            return {NULL: nothing, NULL_TEXT: NULL}.get(word, word)
+        is_null = NoneType in accepted and word.lower() in (NULL, "none")
+        return None if is_null and word not in accepted else word
 
     try:
         values = [spoken(word) for word in words]

@@ -16,6 +16,7 @@ from jaxtune.core.fields import choices, hints_of, is_list
 WORDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH", bool: "true|false"}
 INDENT = 26  # where the texts begin
 WIDEST = 100
+NARROWEST = 20  # of the texts
 
 
 class Doc(NamedTuple):
@@ -96,7 +97,7 @@ def _folded(name: str) -> str:
 
 
 def _width() -> int:
-    return min(shutil.get_terminal_size().columns, WIDEST)
+    return max(INDENT + NARROWEST, min(shutil.get_terminal_size().columns, WIDEST))
 
 
 def _flag(name: str, hint: Any, default: Any) -> str:

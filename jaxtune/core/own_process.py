@@ -1,4 +1,4 @@
-"""A command of this package in a process of its own, as if it ran in this one."""
+"""A sweep in a process of its own, as if it ran in this one."""
 
 import contextlib
 import signal
@@ -14,8 +14,8 @@ from jaxtune.core.signals import SIGNALS, InterruptedRunError
 ERROR = "error: "  # what the sentence of a command begins with
 
 
-def run_in_own_process(module: str, words: Sequence[str]) -> None:
-    """Runs `python -m MODULE WORDS`, and prints what it says.
+def run_in_own_process(words: Sequence[str]) -> None:
+    """Runs `python -m jaxtune.sweep WORDS`, and prints what it says.
 
     SIGINT and SIGTERM to this process are handed on, and it goes on when the command has ended.
 
@@ -25,7 +25,7 @@ def run_in_own_process(module: str, words: Sequence[str]) -> None:
     """
     main = threading.current_thread() is threading.main_thread()
     with subprocess.Popen(
-        command_line(module, words),
+        command_line("jaxtune.sweep", words),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

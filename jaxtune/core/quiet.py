@@ -17,14 +17,19 @@ SWITCHES = {
 }
 
 
-def quiet() -> None:
-    """Call it before the libraries load."""
+def quiet_libraries() -> None:
+    """Of what `quiet` does all that leaves a caller's logging alone; before the libraries load."""
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
-    # orbax, jax and absl have no handler: without any on the root logger, Python prints to stderr.
-    logging.basicConfig(handlers=[logging.NullHandler()])
     # On a full disk; a program that cannot be kept is compiled again.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+
+
+def quiet() -> None:
+    """For a command, before the libraries load."""
+    quiet_libraries()
+    # orbax, jax and absl have no handler: without any on the root logger, Python prints to stderr.
+    logging.basicConfig(handlers=[logging.NullHandler()])
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _show
 

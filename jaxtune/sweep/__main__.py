@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from jaxtune.config.parse import parse
+from jaxtune.config.parse import from_call, settings_in
 from jaxtune.core.cli import run
 from jaxtune.core.distributed import others_told
 from jaxtune.core.help import called
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def sweep(argv: list[str]) -> None:
     """Runs, or goes on with, the sweep of a command line."""
     with others_told():
-        settings = parse(argv)
+        settings = from_call(settings_in(argv))
     ahead = bool(settings.base.device)
     if ahead or settings.base.cluster:
         # Nothing is to run on, or wait for, an accelerator that may be here.
@@ -34,12 +34,9 @@ def sweep(argv: list[str]) -> None:
     # Imported late: `--help` and usage errors answer before JAX loads.
     # NVIDIA's plugin then says, past all switches, that there is no driver.
     with silent_libraries() if ahead else contextlib.nullcontext():
-        import jax
-
         from jaxtune.core import devices
 
         devices.set_up(settings.base.compile_cache)
-        jax.devices()
     from jaxtune.core.processes import writes
     from jaxtune.sweep.run import run_sweep
 

@@ -1,17 +1,20 @@
 """What a command asks for: OUT, settings and trials, and which of them OUT holds already."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 
+from jaxtune.config.equal_arms import check_arms_differ
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, make_trials
 from jaxtune.core.errors import UserError
 from jaxtune.core.processes import everyones, in_all, writes
 from jaxtune.core.records import AtOnce
+from jaxtune.models.pretrained import locate, read_config
 from jaxtune.storage.out_folder import finished_trials, out_folder
 from jaxtune.storage.same_config import same_places
 from jaxtune.sweep.same_command import check_same_command
@@ -64,9 +67,21 @@ def finished_of(asked: Asked, claim: Callable[[], None]) -> dict[int, AtOnce]:
 def _asked(settings: Settings) -> Asked:
     out = out_folder(settings)
     given, settings = settings, _with_length_in_use(out, settings)
+    check_arms_differ(settings, _unused_by_model(settings))
     trials = make_trials(settings)
     _check_one_process(settings.base)
     return Asked(out, settings, given, trials, own_trials(settings, trials))
+
+
+def _unused_by_model(settings: Settings) -> tuple[str, ...]:
+    """Swept fields that the model makes no use of; none where it is not there any more."""
+    base = settings.base
+    if "use_token_types" not in settings.grid or base.model is None:
+        return ()
+    with contextlib.suppress(UserError):
+        encoder, _ = read_config(locate(base.model, base.revision))
+        return ("use_token_types",) if encoder.type_vocab_size < 2 else ()
+    return ()
 
 
 def _check_one_process(config: SweepConfig) -> None:

@@ -37,7 +37,7 @@ def dry_run(asked: Asked) -> None:
     if devices and plans:
         in_all(lambda: _show_devices(by_platform, devices))
         return
-    plans = with_sizes(plans)
+    plans = with_sizes(asked, plans)
     probes = _try_steps(plans)
     if writes():
         say("\n".join(plan_lines(plans, probes)))

@@ -1,6 +1,7 @@
 """Runs the groups of a sweep here; each leaves its results before the next begins."""
 
 import contextlib
+import math
 from collections.abc import Callable, Generator, Sequence
 
 import jax
@@ -55,7 +56,7 @@ class RunningProgram:
         """Some trials of this process, at most its part of `size`, ready to run."""
         plan = self.plan
         assert self._tables is not None
-        return GroupRun(self._program, plan.task, self._tables, trials, plan.shape, recorders)
+        return GroupRun(self._program, plan, self._tables, trials, recorders)
 
     def attempt(self, run: Callable[[], Ended]) -> Ended | None:
         """Runs this process's part of a group, timed; None where memory ran out, here or in another
@@ -92,9 +93,20 @@ class RunningProgram:
                 "One trial does not fit in a device's memory; give a smaller batch_size or"
                 " max_length, --remat block, or --precision bfloat16."
             )
-        self.plan = self.plan.stacking(self.plan.per_device // 2, self.plan.tried)
+        self._stack(self.plan.per_device // 2)
         if writes():
             say(f"Out of memory: going on with groups of {plural(self.size, 'trial')}.")
+
+    def narrow(self, num_trials: int) -> None:
+        """Groups become smaller where no more than so many trials are left, and at least half of
+        the lanes would be idle; for less it is not worth compiling again.
+        """
+        filled = math.ceil(num_trials / len(self.plan.devices))
+        if filled <= self.plan.per_device // 2:
+            self._stack(filled)
+
+    def _stack(self, per_device: int) -> None:
+        self.plan = self.plan.stacking(per_device, self.plan.tried)
         self._program = self._compile()
         self._compiled_before = self._meter.compile_seconds
 
@@ -103,17 +115,22 @@ class RunningProgram:
 
 
 class LocalGroups:
-    """The groups of a sweep on this process's devices, program by program."""
+    """The groups of a sweep on this process's devices, program by program.
+
+    `programs` are those that run already, by the place of their plan, and any that is begun here is
+    added: at the next look of a sweep that adds seeds its groups are as large as they were.
+    """
 
     def __init__(
         self,
         plans: Sequence[ProgramPlan],
+        programs: dict[int, RunningProgram],
         results: SweepResults,
         checkpoints: SweepCheckpoints | None,
         asked: Interruption,
     ):
         self._plans = plans
-        self._programs: dict[int, RunningProgram] = {}
+        self._programs = programs
         self._results = results
         self._checkpoints = checkpoints
         self._asked = asked
@@ -131,8 +148,12 @@ class LocalGroups:
             if index not in self._programs:
                 plan, meter = self._plans[index], self._results.meter
                 self._programs[index] = RunningProgram(plan, meter)
-            until = self._plans[index].stop_step if first_leg else None
-            self._run(self._programs[index], trials, until, keep)
+            program, plan = self._programs[index], self._plans[index]
+            if plan.config.keep_trials is not None and not first_leg:
+                # By all that may be kept, not by what is left: what goes on has the same size.
+                program.narrow(plan.config.keep_trials * len({t.arm for t in plan.trials}))
+            until = plan.stop_step if first_leg else None
+            self._run(program, trials, until, keep)
 
     def _run(
         self,

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from jaxtune.config.trials import Trial
+from jaxtune.core.failure import LEARNT_NOTHING, OUTRANKED
 from jaxtune.core.files import replace_file
 from jaxtune.core.metrics import merit
 from jaxtune.storage.curves import History
@@ -55,7 +56,7 @@ def run_best(
 def _worst(rows: Mapping[int, Row], arm: str, places: int) -> set[int]:
     """The trials of an arm that have learnt nothing, or that others outrank."""
     own = {number: row for number, row in rows.items() if row["arm"] == arm}
-    nothing = {number for number, row in own.items() if row["stopped_by"] == "learnt_nothing"}
+    nothing = {number for number, row in own.items() if row["stopped_by"] == LEARNT_NOTHING}
     merits = {
         number: float(merit(_best(row), row.get("higher_is_better", True)))
         for number, row in own.items()
@@ -96,7 +97,7 @@ def _stop(results: SweepResults, rows: Sequence[Row], folder: Path) -> None:
             replace_file(results.out / file, partial(shutil.copyfile, folder / file))
         results.progress.stopped(row["trial"], row["num_steps"])
     plain = [{name: row[name] for name in row if not vouches(name)} for row in rows]
-    why = [{"stopped_by": row["stopped_by"] or "keep_trials"} for row in rows]
+    why = [{"stopped_by": row["stopped_by"] or OUTRANKED} for row in rows]
     append_rows(results.out, [row | each for row, each in zip(plain, why, strict=True)])
     shutil.rmtree(folder, ignore_errors=True)
     results.meter.trials += len(rows)

@@ -8,14 +8,14 @@ from typing import Any
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.errors import UserError
-from jaxtune.core.failure import has_failed
+from jaxtune.core.failure import LEARNT_NOTHING, has_failed
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.processes import writes
 from jaxtune.core.records import Recorder
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.kept_params import save_params
-from jaxtune.storage.paths import HISTORY, MANIFEST, PARAMS, TENSORBOARD
+from jaxtune.storage.paths import HISTORY, MANIFEST, PARAMS, TENSORBOARD, trial_name
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.meter import Meter
@@ -76,12 +76,12 @@ class SweepResults:
             size: trials that ran at once.
         """
         for place, result in enumerate(results):
-            has_none = result.stopped_by == "learnt_nothing"
+            has_none = result.stopped_by == LEARNT_NOTHING
             kinds = () if has_none else saved_kinds(plan.config.save_params)
             for kind in kinds:
                 model = model_of(place, kind)
                 if writes():
-                    folder = self.out / PARAMS / f"{result.trial.number:05d}" / kind
+                    folder = self.out / PARAMS / trial_name(result.trial.number) / kind
                     save_params(folder, plan.full_params(result, kind, model))
         self.meter.trials += len(results)
         if not writes():

@@ -76,7 +76,7 @@ def _train_left(
         in_all(lambda: _mend(asked, finished))
         return None
     check_same_reading(plans, inputs)
-    plans = with_sizes(plans) if platform is None else for_workers(plans, platform)
+    plans = with_sizes(asked, plans) if platform is None else for_workers(plans, platform)
     elsewhere = None
     if workers:  # before anything is written
         workers.until_one_is_ready()
@@ -157,4 +157,5 @@ def _provenance(
     """The manifest of this run."""
     readings = readings_in({"data": list(map(reading, plans))})
     about = {"data": readings, "groups": [plan.describe() for plan in plans]}
-    return describe(argv, settings.base.precision, inputs) | about
+    precisions = dict.fromkeys(arm.precision for arm in settings.arms)
+    return describe(argv, " and ".join(precisions), inputs) | about

@@ -10,13 +10,16 @@ from pathlib import Path
 from jaxtune.core.child import command_line, environment
 from jaxtune.core.console import say
 
+# With these the command would fold its sentences, as if it wrote to a terminal.
+FOLDING = ("FORCE_COLOR", "TTY_COMPATIBLE")
+
 
 def track(out: Path, tracker: str) -> None:
     """Sends what has not been sent; a tracker that fails is one sentence, and the sweep is done."""
     say(f"Sending the trials to {tracker} ...")
     done = subprocess.run(
         command_line("jaxtune.track", [str(out), "--to", tracker]),
-        env=environment(),
+        env={name: value for name, value in environment().items() if name not in FOLDING},
         stdin=subprocess.DEVNULL,  # nobody is there to log in
         capture_output=True,
         text=True,

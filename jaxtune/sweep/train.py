@@ -18,7 +18,7 @@ from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.storage.tensorboard import drop_other_runs
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.conclude import is_decided
-from jaxtune.sweep.groups import LocalGroups
+from jaxtune.sweep.groups import LocalGroups, RunningProgram
 from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress
@@ -57,13 +57,16 @@ def train(
         elsewhere: what trains them, if not this process.
     """
     meter, arms = Meter(), len(settings.arms)
+    running: dict[int, RunningProgram] = {}  # for all looks
     # Several processes could not agree on when to stop: there finished groups are what stays.
     with Interruption(watch=jax.process_count() == 1) as asked:
         if not settings.base.until_decided:
             pending = [plan.pending for plan in plans]
-            _train_trials(out, plans, pending, settings, num_trials, meter, elsewhere, asked)
+            _train_trials(
+                out, plans, pending, settings, num_trials, meter, elsewhere, running, asked
+            )
             return meter
-        _train_until_decided(out, plans, settings, arms, meter, elsewhere, asked)
+        _train_until_decided(out, plans, settings, arms, meter, elsewhere, running, asked)
     return meter
 
 
@@ -74,6 +77,7 @@ def _train_until_decided(
     arms: int,
     meter: Meter,
     elsewhere: GroupsOf | None,
+    running: dict[int, RunningProgram],
     asked: Interruption,
 ) -> None:
     """Look by look."""
@@ -81,7 +85,7 @@ def _train_until_decided(
     for before, trials, more in zip((0, *looks), looks, (*looks[1:], None), strict=False):
         pending = [[t for t in plan.pending if before <= t.number < trials] for plan in plans]
         if any(pending):
-            _train_trials(out, plans, pending, settings, trials, meter, elsewhere, asked)
+            _train_trials(out, plans, pending, settings, trials, meter, elsewhere, running, asked)
         if more is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:
             return
         asked.stop_here()  # a signal may have come as the last group ended
@@ -101,6 +105,7 @@ def _train_trials(
     num_trials: int,
     meter: Meter,
     elsewhere: GroupsOf | None,
+    running: dict[int, RunningProgram],
     asked: Interruption,
 ) -> None:
     """All groups of all programs; each leaves its results before the next begins.
@@ -122,7 +127,7 @@ def _train_trials(
         if elsewhere:
             groups = elsewhere(plans, results, asked)
         else:
-            groups = LocalGroups(plans, results, checkpoints if alone else None, asked)
+            groups = LocalGroups(plans, running, results, checkpoints if alone else None, asked)
         if settings.base.keep_trials is None:
             groups.run(pending)
         else:

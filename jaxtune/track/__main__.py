@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxtune.config.settings import TrackerName
-from jaxtune.config.validate import check_tracker
+from jaxtune.config.validate_places import check_tracker
 from jaxtune.core.cli import run
 from jaxtune.core.flags import parse_flags
 

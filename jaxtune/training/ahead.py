@@ -15,7 +15,6 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import NamedSharding
 
-from jaxtune.config.trials import Trial
 from jaxtune.core.accelerators import Accelerator
 from jaxtune.core.devices import bytes_held, is_out_of_memory
 from jaxtune.core.errors import UserError
@@ -24,6 +23,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.kernel_rows import in_words
 from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.outcome import saved_kinds
 from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.prepared import Prepared
@@ -110,25 +110,19 @@ def _described(device: Accelerator) -> Sequence[Any]:
     ).devices
 
 
-def lanes_of(plan: ProgramPlan, size: int) -> list[Trial]:
-    """The first trials of a plan, the last one again where there are fewer than `size`."""
-    trials = plan.pending[:size]
-    return [*trials, *[trials[-1]] * (size - len(trials))]
-
-
 def compile_train(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None:
     """A plan's train program on these devices; None where the compiler finds no room for it."""
     program, run = _group(plan, devices)
     state, _ = program.place_state(run.state_shapes(), None)
     arguments = run.train_arguments(state, 0, 1)
-    return _compiled(plan, program.train, arguments)
+    return _compiled(program.train, arguments)
 
 
 def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None:
     """A plan's evaluation on these devices; None where the compiler finds no room for it."""
     program, run = _group(plan, devices)
     models = program.place_state(run.state_shapes(), None)[0].evaluated
-    return _compiled(plan, program.evaluate, run.evaluate_arguments(models))
+    return _compiled(program.evaluate, run.evaluate_arguments(models))
 
 
 def bytes_beside(plan: ProgramPlan, trials: int) -> int:
@@ -143,7 +137,7 @@ def bytes_beside(plan: ProgramPlan, trials: int) -> int:
     model = _bytes(task.model)
     dev = _bytes((task.evaluated.as_tokens(), task.eval_plan)) + _bytes_of_further(task)
     reads_origin = {"mixout", "pretrained_decay"} & {*plan.static.mitigations}
-    kept = trials * model if plan.config.save_params in ("best", "all") else 0
+    kept = trials * model if "best" in saved_kinds(plan.config.save_params) else 0
     return dev + kept + (0 if reads_origin else model)
 
 
@@ -154,7 +148,7 @@ def bytes_beside_evaluation(plan: ProgramPlan, trials: int) -> int:
     """
     task = plan.task
     model = _bytes(task.model)
-    kept = trials * model if plan.config.save_params in ("best", "all") else 0
+    kept = trials * model if "best" in saved_kinds(plan.config.save_params) else 0
     further = _bytes_of_further(task)
     beside = 3 if plan.static.averages else 2
     return beside * trials * model + _bytes(task.train.as_tokens()) + kept + model + further
@@ -174,10 +168,10 @@ def _group(plan: ProgramPlan, devices: Sequence[Any]) -> tuple[AheadProgram, Gro
     size = plan.per_device * len(devices)
     program = AheadProgram(plan.static, make_mesh(devices), size, plan.task.model)
     tables = put_on_devices(program, plan.task)
-    return program, GroupRun(program, plan.task, tables, lanes_of(plan, size), plan.shape, [])
+    return program, GroupRun(program, plan, tables, plan.pending[:size], [])
 
 
-def _compiled(plan: ProgramPlan, function: jax.stages.Wrapped, arguments: Any) -> Described | None:
+def _compiled(function: jax.stages.Wrapped, arguments: Any) -> Described | None:
     with silent_libraries(), in_words():
         try:
             compiled = function.lower(*arguments).compile()

@@ -20,7 +20,6 @@ from jaxtune.training.ahead import (
     compile_evaluate,
     compile_train,
     described_devices,
-    lanes_of,
 )
 from jaxtune.training.hlo import recomputed
 from jaxtune.training.kernel_rows import check_kernel_rows
@@ -179,7 +178,7 @@ def schedule_of(plan: ProgramPlan, trials: int) -> Schedule:
             ),
             plan.shape,
         )
-        for trial in lanes_of(plan, trials)
+        for trial in plan.pending[:trials]
     ]
     # The largest batch of the lanes decides which row count all of them take.
     rungs = np.searchsorted(static.ladder, np.max(needed, axis=0))

@@ -98,21 +98,27 @@ class GroupRecords:
         """Each trial's score at its best evaluation by that or another score, of equals the first,
         and the updates before it; else nan, 0. Only evaluations that count are looked at.
         """
-        where, scored = self._best_evaluation(chosen_by or score)
+        where, scored = self._best_evaluation(chosen_by or score, self._counts())
         best = np.where(scored, self._table(score)[where, np.arange(len(where))], np.nan)
         return best, np.where(scored, np.array(self.evaluated)[where], 0)
 
-    def waited(self, chosen_by: str) -> np.ndarray:
-        """Evaluations of each trial that count since its best one; all where none has a score."""
-        where, scored = self._best_evaluation(chosen_by)
-        so_far = np.cumsum(self._counts(), axis=0)
+    def waited(self, chosen_by: str, after: np.ndarray | int = 0) -> np.ndarray:
+        """Evaluations of each trial that count since its best one; all where none has a score.
+
+        Those within its first `after` steps [trial] are left out, as if they had not been.
+        """
+        counts = self._counts() & (np.array(self.evaluated)[:, None] > after)
+        where, scored = self._best_evaluation(chosen_by, counts)
+        so_far = np.cumsum(counts, axis=0)
         return so_far[-1] - np.where(scored, so_far[where, np.arange(len(where))], 0)
 
-    def _best_evaluation(self, score: str) -> tuple[np.ndarray, np.ndarray]:
-        """The place of each trial's best evaluation, and whether it has any."""
+    def _best_evaluation(self, score: str, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The place of each trial's best evaluation of those that count [evaluation, trial], and
+        whether it has any.
+        """
         merits = merit(self._table(score), metric_of(score).higher_is_better)
         # What does not count is no better than no score, which nan is, too.
-        merits = np.where(self._counts(), merits, -np.inf)
+        merits = np.where(counts, merits, -np.inf)
         return merits.argmax(axis=0), merits.max(axis=0) > -np.inf
 
     def _counts(self) -> np.ndarray:

@@ -14,16 +14,16 @@ import numpy as np
 from jaxtune.config.trials import Trial, identities
 from jaxtune.core.freed_memory import FreedMemory
 from jaxtune.core.records import Checkpoints, Recorder, Restored, StepRecords
-from jaxtune.core.schedules import stop_step
+from jaxtune.core.schedules import head_steps, stop_step
 from jaxtune.core.signals import Interruption
-from jaxtune.data.packing import Shape, steps_per_epoch, trial_batches
+from jaxtune.data.packing import steps_per_epoch, trial_batches
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.local_trials import Records
 from jaxtune.training.on_device import OnDevice
 from jaxtune.training.outcome import TrialResult, conclude, saved_kinds
 from jaxtune.training.pace import Pace
-from jaxtune.training.prepared import Prepared
+from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState, gradient_norm_names
 from jaxtune.training.trial_inputs import (
@@ -57,25 +57,26 @@ class GroupRun:
     def __init__(
         self,
         program: GroupProgram,
-        task: Prepared,
+        plan: ProgramPlan,
         tables: OnDevice,
         trials: Sequence[Trial],
-        shape: Shape,
         recorders: Sequence[Recorder],
     ):
         self.program = program
-        self.task = task
+        self.task = task = plan.task
         self.tables = tables
         self.trials = list(trials)
         self.numbers = [trial.number for trial in trials]
-        self.shape = shape
+        self.shape = plan.shape
         self.recorders = recorders
         config, num_steps = trials[0].config, program.static.num_steps
         self.num_steps = self.until = num_steps
         self.stop_step = stop_step(config.early_stop, num_steps)
         self.epoch_steps = steps_per_epoch(len(task.train), config.batch_size)
         self.eval_every = config.eval_every or self.epoch_steps
-        self.save, self.patience = config.save_params, config.patience
+        self.saved, self.patience = saved_kinds(config.save_params), config.patience
+        # Of the head alone: patience begins with what follows them.
+        self.head_steps = np.array([head_steps(t.hyper.head_ratio, num_steps) for t in trials])
         self.lanes = [*trials, *[trials[-1]] * (program.group_size - len(trials))]
         self.batches = [
             trial_batches(t.seeds.order_seed, len(task.train), config.batch_size, num_steps)
@@ -154,7 +155,7 @@ class GroupRun:
             return position
         state = self.start_state()
         # A copy: the state's own buffers are given away to the first dispatch.
-        kept = self.program.copy(state.evaluated) if self.save in ("best", "all") else None
+        kept = self.program.copy(state.evaluated) if "best" in self.saved else None
         return Position(0, state, kept)
 
     def _advance(
@@ -207,6 +208,7 @@ class GroupRun:
         arrays = self.records.as_arrays() | {
             "trials": np.array(self.numbers),
             "lanes": np.array(self.program.group_size),  # of the saved stack, idle ones too
+            "per_device": np.array(self.program.group_size // self.program.mesh.size),
             "until": np.array(self.until),
             "identities": identities(self.trials),
         }
@@ -222,7 +224,7 @@ class GroupRun:
         if checkpoints is None:
             return None
         shapes = self.state_shapes()
-        kept = shapes.model if self.save in ("best", "all") else None
+        kept = shapes.model if "best" in self.saved else None
         restored = checkpoints.restore_latest((shapes, kept))
         if restored is None:
             return None
@@ -314,7 +316,7 @@ class GroupRun:
                 [self.numbers[i] for i in running], step, [scores[i] for i in running]
             )
         if self.patience is not None and step < self.num_steps:
-            waited = self.records.waited(task.chosen_by)
+            waited = self.records.waited(task.chosen_by, self.head_steps)
             self._end([i for i in running if waited[i] >= self.patience], models, step, True)
         improved = self.records.best(task.metrics[0], task.chosen_by)[1] == step
         return np.resize(improved, self.program.group_size)
@@ -337,6 +339,6 @@ class GroupRun:
         """
         on_devices = {"final": position.state.evaluated, "best": position.kept}
         over = position.step == self.num_steps or self.records.out_of_patience
-        kinds = saved_kinds(self.save) if over else ()
+        kinds = self.saved if over else ()
         params = {kind: self.program.fetch(on_devices[kind]) for kind in kinds}
         return conclude(self.trials, self.records, self.task, self.epoch_steps, params)

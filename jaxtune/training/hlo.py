@@ -158,7 +158,7 @@ class Module:
         # Read whole by one user, the others have it at hand.
         return min(size, sum(more for more, _ in parts)), sum(less for _, less in parts)
 
-    def trips(self, rows: Computation, row: Instruction) -> int | None:
+    def trips(self, row: Instruction) -> int | None:
         """How often a loop runs; None where only the arguments say."""
         known = re.search(r'known_trip_count[^0-9]*"?([0-9]+)', row.text)
         if known:

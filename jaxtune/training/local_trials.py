@@ -285,6 +285,8 @@ class LocalTrials:
         plan: Plan,
         frozen: SequenceClassifier,
     ) -> Outcome:
+        """Logits of the examples, in their order, and whether every parameter is finite."""
+
         def one(trained: SequenceClassifier, scale: Float[Array, ""] | None) -> Outcome:
             logits = logits_in_order(self._whole(trained, frozen, scale), tokens, plan)
             finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)])

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from jaxtune.config.field_groups import head_first
 from jaxtune.core.schedules import FEWEST_RECORDS
 from jaxtune.core.words import plural
 from jaxtune.training.outcome import saved_kinds
@@ -29,9 +30,10 @@ def choosing(plan: ProgramPlan) -> list[str]:
     where = "dev set" if config.dev_fraction is None else "held-out examples"
     if config.patience is not None:
         decided.append("when a trial stops")
+        begins = ", once more than the head is trained" if head_first(config) else ""
         lines.append(
             f"A trial stops after {plural(config.patience, 'evaluation')} in a row without a better"
-            f" {plan.task.metrics[0]} on the {where}."
+            f" {plan.task.metrics[0]} on the {where}{begins}."
         )
     if "best" in saved_kinds(config.save_params):
         decided.append("which parameters are its best")

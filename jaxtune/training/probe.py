@@ -7,7 +7,6 @@ from typing import Any
 import jax
 
 from jaxtune.core.devices import bytes_held
-from jaxtune.training.ahead import lanes_of
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.kernel_rows import in_words
 from jaxtune.training.on_device import put_on_devices
@@ -25,7 +24,7 @@ def probe(plan: ProgramPlan) -> Probe:
     size = plan.per_device * len(plan.own_devices)
     program = plan.compile(size)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, lanes_of(plan, size), plan.shape, [])
+    run = GroupRun(program, plan, tables, plan.pending[:size], [])
     began = time.monotonic()
     state = run.start_state()
     train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()

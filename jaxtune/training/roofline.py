@@ -91,7 +91,7 @@ def kernels(text: str, schedule: Schedule = ONE_CALL) -> Iterator[Kernel]:
             if row.opcode in FREE or row.opcode.endswith("-done"):
                 continue
             if row.opcode == "while":
-                trips = module.trips(rows, row)
+                trips = module.trips(row)
                 runs = schedule.steps if trips is None else trips
                 yield from walk(row.called("body")[0], times * runs)
             elif row.opcode == "conditional":

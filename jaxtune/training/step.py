@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
+from jaxtune.config.settings import ADAPTED
 from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int, Key, Labels, Logits, Scalar
 from jaxtune.data.packing import Plan
@@ -16,10 +17,10 @@ from jaxtune.models.block import BlockWeights
 from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import mix
-from jaxtune.training.optimizer import make_optimizer, square_sums
+from jaxtune.training.clipping import square_sums
+from jaxtune.training.optimizer import make_optimizer
 
 EMBEDDINGS = ("word", "position", "token_type", "norm")
-LAYER_KINDS = ("query", "key", "value", "attention_output", "intermediate", "gate", "output")
 
 
 class StepPlan(NamedTuple):
@@ -271,7 +272,7 @@ def gradient_norm_names(model: SequenceClassifier) -> tuple[str, ...]:
 def _kinds(tree: Any) -> dict[str, Any]:
     """The weight matrices of the blocks that are trained, by name."""
     found: dict[str, Any] = {}
-    for kind in LAYER_KINDS:
+    for kind in ADAPTED:
         if (own := getattr(tree.encoder.layers, kind, None)) is not None:
             found[kind] = own.kernel
         if (own := getattr(tree.encoder.layers, f"{kind}_lora", None)) is not None:

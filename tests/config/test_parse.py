@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ import pytest
 import jaxtune.config.parse
 from jaxtune.config.parse import Settings, from_settings, parse
 from jaxtune.config.recipe_files import recipe_names
-from jaxtune.config.settings import SweepConfig
+from jaxtune.config.settings import TRACKER_MODULES, MetricName, SweepConfig, TrackerName
+from jaxtune.core.accelerators import NAMES as ACCELERATORS
 from jaxtune.core.errors import UserError
+from jaxtune.core.help import docs_of
+from jaxtune.core.metrics import METRICS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 NEEDED = "model: m\ntask: rte\n"
@@ -307,33 +312,6 @@ def test_numbers_that_a_device_takes_for_0_are_refused(name):
         parse(["--model", "m", "--task", "rte", f"--{name}", "1e-39"])
 
 
-def test_a_later_source_is_not_overridden_by_an_earlier_one(tmp_path):
-    """`max_steps` wins over `num_epochs`, `seeds` over `num_seeds`, where one source has both."""
-    common = ["--model", "m", "--task", "rte"]
-
-    def epochs_and_steps(*argv):
-        base = parse([*common, *argv]).base
-        return base.num_epochs, base.max_steps
-
-    assert epochs_and_steps("--recipe", "longer") == (3, 400)
-    assert epochs_and_steps("--recipe", "longer", "mosbach") == (20, None)
-    assert epochs_and_steps("--recipe", "mosbach", "longer") == (20, 400)
-    assert epochs_and_steps("--recipe", "longer", "--num_epochs", "7") == (7, None)
-    assert epochs_and_steps("--recipe", "longer", "--num_epochs", "7", "--max_steps", "9") == (7, 9)
-    assert epochs_and_steps("--max_steps", "9", "--num_epochs", "7") == (7, 9)
-    swept = parse([*common, "--recipe", "longer", "--grid.num_epochs", "3", "20"])
-    assert [(arm.num_epochs, arm.max_steps) for arm in swept.arms] == [(3, None), (20, None)]
-    file = tmp_path / "seeds.yaml"
-    file.write_text("seeds: 0-31\n")
-    assert parse([*common, "--config", str(file)]).base.seeds == "0-31"
-    later = parse([*common, "--config", str(file), "--num_seeds", "4"]).base
-    assert (later.seeds, later.num_seeds) == (None, 4)
-    # Each by itself: seeds given beside num_seeds do not keep max_steps.
-    both = ["--recipe", "longer", "--num_epochs", "7", "--num_seeds", "4", "--seeds", "5"]
-    base = parse([*common, *both]).base
-    assert (base.max_steps, base.seeds) == (None, "5")
-
-
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -357,7 +335,46 @@ def test_arms_that_would_be_one_recipe_are_refused(flags, says):
         parse(["--model", "m", "--task", "rte", *flags])
 
 
-def test_a_grid_over_what_some_arms_use_is_accepted():
-    """Per tensor and over all tensors, and no clipping at all: every cell of a product is there."""
-    grid = ["--grid.clip_per_tensor", "false", "true", "--grid.max_grad_norm", "null", "1"]
-    assert len(parse(["--model", "m", "--task", "rte", *grid]).arms) == 4
+@pytest.mark.parametrize(
+    ("flags", "name", "value"),
+    [
+        # A word of the field's own, and a class of that name.
+        ("--remat none", "remat", "none"),
+        ("--remat null", "remat", None),
+        ("--positive_class none", "positive_class", "none"),
+        ("--positive_class NULL", "positive_class", "NULL"),
+        ("--positive_class null", "positive_class", None),
+        ('--positive_class "null"', "positive_class", "null"),
+        ("--classes null none", "classes", ("null", "none")),
+        ("--dropout None", "dropout", None),
+    ],
+)
+def test_none_is_a_word_where_it_may_be_one(flags, name, value):
+    custom = ["--model", "m", "--task", "custom", "--train_file", "a.csv", "--dev_file", "b.csv"]
+    assert getattr(parse([*custom, *flags.split()]).base, name) == value
+
+
+def test_none_is_a_word_of_a_grid():
+    flags = ["--model", "m", "--task", "rte", "--grid.remat", "none", "block", "null"]
+    assert parse(flags).grid == {"remat": ("none", "block", None)}
+
+
+@pytest.mark.parametrize("name", ["positive_class", "remat", "out"])
+@pytest.mark.parametrize("value", ["none", "None", None])
+def test_a_call_and_its_flags_mean_the_same(name, value):
+    if name == "remat" and value == "None":
+        return  # no word of that field
+    settings = {"model": "m", "task": "rte", name: value}
+    assert parse(jaxtune._as_flags(dict(settings))) == from_settings(settings)
+
+
+def test_a_class_called_null_goes_through_flags():
+    settings = {"model": "m", "task": "rte", "positive_class": "null"}
+    assert parse(jaxtune._as_flags(dict(settings))).base.positive_class == "null"
+
+
+def test_the_names_of_settings_are_those_of_what_they_name():
+    assert {*get_args(MetricName)} == {*METRICS}
+    assert {*get_args(TrackerName)} == {*TRACKER_MODULES}
+    for name in ACCELERATORS:
+        assert re.search(rf"\b{name}\b", docs_of(SweepConfig)["device"].text)

@@ -19,7 +19,7 @@ RATES = st.floats(0, 0.999)
 SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=5).map(
     lambda seeds: ",".join(map(str, seeds))
 )
-NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0~"), min_size=1)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "out": NAMES,
     "data_dir": NAMES,

@@ -112,7 +112,7 @@ def test_more_seeds_keep_the_trials_there_are():
         ("--grid.max_grad_norm null 1", ["max_grad_norm=null", "max_grad_norm=1.0"]),
         ("--grid.batch_size 8 --grid.packing false", ["batch_size=8 packing=false"]),
         ("--grid.precision bfloat16", ["precision=bfloat16"]),
-        ("--grid.class_weights none 1,2", ["class_weights=null", "class_weights=1,2"]),
+        ("--grid.class_weights null 1,2", ["class_weights=null", "class_weights=1,2"]),
     ],
 )
 def test_arm_names(flags, names):
@@ -129,7 +129,7 @@ def test_arm_names(flags, names):
         ("--grid.mixout 0.1 0.9 --grid.pretrained_decay 1e-3 0.1", 1),
         ("--grid.layerwise_lr_decay 0.9 0.95 --grid.reinit_layers 1 2", 1),
         ("--grid.mixout 0 0.1 0.9", 2),
-        ("--grid.class_weights none balanced 1,2 --grid.label_smoothing 0 0.1", 1),
+        ("--grid.class_weights null balanced 1,2 --grid.label_smoothing 0 0.1", 1),
         ("--grid.correct_moments both first second --grid.correct_eps false true", 1),
         ("--grid.second_moment_init 0 1 --grid.untuned_warmup false true", 1),
         ("--grid.rectify false true", 1),

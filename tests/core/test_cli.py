@@ -230,6 +230,17 @@ def test_libraries_log_nothing():
     assert python(code, "quiet").stderr == ""
 
 
+def test_a_call_quiets_the_libraries_and_leaves_logging_alone():
+    code = (
+        "import logging, os, jaxtune\n"
+        "try:\n"
+        "    jaxtune.run_sweep(num_seeds=0)\n"
+        "except jaxtune.UserError:\n"
+        "    print(os.environ['TRANSFORMERS_VERBOSITY'], logging.getLogger().handlers)\n"
+    )
+    assert python(code).stdout == "critical []\n"
+
+
 def test_callbacks_show_their_exceptions_but_those_of_writes_that_failed():
     """orbax's threads raise dozens of these after a full disk, into the middle of our sentence."""
     code = (
@@ -255,6 +266,33 @@ def test_a_reader_that_has_gone_is_no_traceback():
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 141
+
+
+@pytest.mark.parametrize("words", [["--help"], ["merge", "--help"]])
+def test_a_page_that_nobody_reads_is_no_traceback(words):
+    """Short pages, which are written at the end."""
+    code = "import sys; from jaxtune.__main__ import main; sys.stdin.read(); sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    process.stdin.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
+
+
+def test_a_number_of_devices_that_is_none_is_one_sentence():
+    """JAX cannot be imported with it."""
+    code = "import os, sys\nos.environ['JAX_NUM_CPU_DEVICES'] = 'abc'\n"
+    said = "JAX_NUM_CPU_DEVICES is 'abc'; set it to a whole number, or unset it."
+    done = python(code + "from jaxtune.sweep.__main__ import main\nsys.exit(main([]))")
+    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
+    done = python(code + "import jaxtune\njaxtune.run_sweep()")
+    assert done.stderr.splitlines()[-1] == f"jaxtune.core.errors.UserError: {said}"
 
 
 @pytest.mark.parametrize(

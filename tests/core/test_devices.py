@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
 
 from jaxtune.core.devices import (
     SHARE_VARIABLE,
+    _keep_compiled_programs,
     is_out_of_memory,
     num_cores,
     settings_given_back,
@@ -65,6 +67,38 @@ def test_jax_has_most_of_a_gpu_unless_the_user_has_decided(environment, shares, 
     names = ("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION")
     code = f"import os; print(*(os.environ.get(name) for name in {names}))"
     assert set_up(code, XDG_CACHE_HOME=str(tmp_path), **environment) == shares
+
+
+@pytest.mark.parametrize("platform", ["cuda", "nonsense"])
+def test_a_platform_that_is_not_there_is_one_sentence(platform, tmp_path):
+    """Of JAX it is an AssertionError without a word."""
+    code = (
+        "from jaxtune.core import devices\nfrom jaxtune.core.errors import UserError\n"
+        "try:\n    devices.set_up()\nexcept UserError as error:\n    print(error)"
+    )
+    environment = {"JAX_PLATFORMS": platform, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=dict(os.environ) | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout
+    assert said.startswith(f"JAX_PLATFORMS is '{platform}', and JAX finds no such device here")
+    assert said.endswith("; unset it for the devices that are here.\n")
+
+
+def test_without_a_home_no_program_is_kept(monkeypatch, capsys):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    before = jax.config.jax_compilation_cache_dir
+    _keep_compiled_programs()
+    assert jax.config.jax_compilation_cache_dir == before
+    assert "set XDG_CACHE_HOME to a folder" in capsys.readouterr().out
 
 
 def test_the_share_of_a_gpu_is_given_back(monkeypatch):

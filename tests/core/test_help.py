@@ -31,3 +31,11 @@ def test_help_is_no_wider_than_the_terminal(command, capsys, monkeypatch):
 def test_help_names_the_call(script, name, monkeypatch):
     monkeypatch.setattr(sys, "argv", [script])
     assert help_page.called("sweep") == name
+
+
+@pytest.mark.parametrize("columns", ["1", "26", "27"])
+def test_help_has_room_for_a_word_in_any_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit):
+        main(["sweep", "--help"])
+    assert "--learning_rate NUMBER" in capsys.readouterr().out

@@ -31,7 +31,7 @@ from jaxtune.core import own_process
 from jaxtune.core.signals import InterruptedRunError
 own_process.command_line = lambda *_: [sys.executable, "-c", {CAREFUL!r}]
 try:
-    own_process.run_in_own_process("any", [])
+    own_process.run_in_own_process([])
 except InterruptedRunError as stop:
     print("raised", stop, flush=True)
 """
@@ -43,7 +43,7 @@ def run(monkeypatch):
 
     def run(code):
         monkeypatch.setattr(own_process, "command_line", lambda *_: [sys.executable, "-c", code])
-        own_process.run_in_own_process("any", [])
+        own_process.run_in_own_process([])
 
     return run
 

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
@@ -105,11 +106,15 @@ def test_readme_is_a_page():
 
 
 def test_settings_page_has_every_field(site):
-    fields = site.settings(site.SETTINGS.read_text(encoding="utf-8"))
+    fields = site.settings()
     assert [f.name for f in fields] == [f.name for f in dataclasses.fields(SweepConfig)]
     assert all(field.group and field.type and field.default and field.help for field in fields)
     page = site.settings_tables(fields)
     assert all(f"| `{field.name}`" in page for field in fields)
+    assert "Literal" not in page
+    assert "MetricName" not in page
+    assert "Default: none given; one or more: text; not swept. |" in page
+    assert "Default: `null`; `none`, `elementwise`, `block` or null; a program each. |" in page
     assert site.MARK in (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
@@ -130,27 +135,32 @@ def test_settings_page_says_what_a_grid_compiles(site, name, values, programs, s
     assert site.swept("patience") == "not swept"
 
 
+@dataclasses.dataclass
+class Few:
+    """What a page of settings is made of."""
+
+    a: int | None = None
+    """A."""
+
+    # More
+    b: tuple[str, ...] = ("x", "y")
+    """B."""
+    c: Literal["u", "v", "w"] | None = "u"
+    """C."""
+    d: bool = False
+    """D,
+    on two lines."""
+    e: tuple[str, ...] = ()
+    """E."""
+
+
 def test_defaults_are_spelled_as_flags_are(site):
-    source = (
-        "class SweepConfig:\n"
-        "    a: int | None = None\n"
-        '    """A."""\n\n'
-        "    # More\n"
-        '    b: tuple[str, ...] = ("x", "y")\n'
-        '    """B."""\n'
-        '    c: Literal["u", "v"] = "u"\n'
-        '    """C."""\n'
-        "    d: bool = False\n"
-        '    """D,\n    on two lines."""\n'
-        "    e: tuple[str, ...] = ()\n"
-        '    """E."""\n'
-    )
-    assert [tuple(field) for field in site.settings(source)] == [
-        (site.FIRST_GROUP, "a", "whole number or null", "null", "A."),
-        ("More", "b", "one or more: text", "x y", "B."),
-        ("More", "c", "`u` or `v`", "u", "C."),
-        ("More", "d", "true or false", "false", "D, on two lines."),
-        ("More", "e", "one or more: text", "none", "E."),
+    assert [tuple(field) for field in site.settings(Few)] == [
+        (site.FIRST_GROUP, "a", "whole number or null", "`null`", "A."),
+        ("More", "b", "one or more: text", "`x y`", "B."),
+        ("More", "c", "`u`, `v`, `w` or null", "`u`", "C."),
+        ("More", "d", "true or false", "`false`", "D, on two lines."),
+        ("More", "e", "one or more: text", "none given", "E."),
     ]
 
 

@@ -98,6 +98,11 @@ USAGE = [
     ),
     ("--config", "--config has no value; give a path, or a list of them."),
     ("--recipe mosbac", "mosbac is no recipe; did you mean mosbach?"),
+    (
+        "--learning_rate 5e-5 --grid.learning_rate 1e-5 2e-5",
+        "learning_rate is 5e-05, which is none of the values of grid.learning_rate and would count"
+        " for nothing; leave one of them out.",
+    ),
 ]
 # Status 1: contradictions and values out of range.
 FLAGS = [
@@ -147,7 +152,7 @@ FLAGS = [
         "--class_weights 1,2,3",
         "class_weights is '1,2,3', but there are 2 classes ('unacceptable', 'acceptable'); give a",
     ),
-    ("--grid.class_weights none 1", "class_weights is '1', but there are 2 classes"),
+    ("--grid.class_weights null 1", "class_weights is '1', but there are 2 classes"),
     ("--trials_per_device 0", "trials_per_device is 0; give a number of at least 1"),
     ("--stratify true", "stratify is given without train_examples; say how many"),
     (
@@ -202,8 +207,17 @@ FLAGS = [
     ("--dev_fraction_seed -1", "dev_fraction_seed is -1; give a number of at least 0"),
     ("--subset_seed -1", "subset_seed is -1; give a number of at least 0"),
     ("--num_seeds 9999999999", "num_seeds is 9999999999; give at most 1,000,000"),
+    ("--num_epochs 10001", "num_epochs is 10001; give at most 10,000."),
+    (f"--max_steps 1{'0' * 30}", f"max_steps is 1{'0' * 30}; give at most 10,000,000."),
+    ("--data_dir GLUE", "data_dir is given, but the packaged miniature has its data with it; give"),
+    ("--grid.data_dir A B", "data_dir is given, but the packaged miniature has its data with it"),
+    (
+        "--grid.lora_rank 0 8 --grid.lora_alpha 8 16",
+        "The arms [lora_rank=0 lora_alpha=8.0] and [lora_rank=0 lora_alpha=16.0] would train the",
+    ),
+    ("--out \udcff", "out is '\\udcff', which is no UTF-8; give another name."),
     ("--model null", "model is not given; model and task go together"),
-    ("--task none", "task is not given; model and task go together"),
+    ("--task null", "task is not given; model and task go together"),
     ("--task squad", "The task 'squad' is unknown; accepted are rte, mrpc"),
     ("--task ../../x", "The task '../../x' is unknown"),
     *(

@@ -49,7 +49,7 @@ def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **reci
     for start in range(0, len(trials), group_size):
         group = trials[start : start + group_size]
         history = History(plan.config.log_every)
-        for result in GroupRun(program, plan.task, tables, group, plan.shape, [history]).run():
+        for result in GroupRun(program, plan, tables, group, [history]).run():
             results[(result.trial.seeds.seed, result.trial.arm)] = result
     return results, program
 

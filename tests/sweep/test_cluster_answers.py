@@ -34,7 +34,7 @@ def group(tiny):
     plan = plan_for(tiny, "--num_seeds", "2", "--eval_every", "3", "--dev_fraction", "0.1")
     program = plan.compile(plan.group_size)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan.task, tables, plan.trials, plan.shape, [])
+    run = GroupRun(program, plan, tables, plan.trials, [])
     run.run()
     facts = {"numbers": [0, 1], "size": 2}
     return plan, plan.trials, Answer(facts, run.records.as_arrays())

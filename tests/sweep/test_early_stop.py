@@ -18,7 +18,7 @@ from jaxtune.export.choose import usable
 from jaxtune.export.members import read_sweep
 from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
-from jaxtune.storage.trial_rows import append_rows
+from jaxtune.storage.trial_rows import append_rows, read_rows
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.early_stop import has_learnt_nothing, outranked
 from jaxtune.sweep.progress import SweepProgress
@@ -296,6 +296,46 @@ def test_a_checkpoint_of_the_first_leg_is_not_in_the_way_of_the_whole_run(
     before = whole.trials.set_index("trial")["final"]
     after = jaxtune.load_results(tmp_path / "out").trials.set_index("trial")["final"]
     assert after.equals(before)
+
+
+def test_of_many_at_once_the_few_that_are_kept_run_in_small_groups(
+    tiny, kept, tmp_path, monkeypatch
+):
+    """Twelve trials, three at once on each of four devices; then one on each, as ever on CPU."""
+    out, words = tmp_path / "out", (*KEEP, "--trials_per_device", "3")
+    monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
+    assert main(command(tiny, out, *words)) == 0
+    rows = read_rows(out)
+    assert {row["per_device"] for row in rows if row["stopped_at"] is not None} == {3}
+    whole = {row["trial"]: row for row in rows if row["stopped_at"] is None}
+    assert {row["per_device"] for row in whole.values()} == {1}
+    before = jaxtune.load_results(kept).predictions
+    chosen = jaxtune.load_results(kept).trials.set_index("trial")["stopped_at"].isna()
+    assert whole.keys() == set(chosen.index[chosen])
+    for number in whole:
+        np.testing.assert_array_equal(jaxtune.load_results(out).predictions[number], before[number])
+
+
+def test_a_first_leg_that_was_cut_off_keeps_its_size(tiny, tmp_path, monkeypatch):
+    out, calls, found = tmp_path / "out", [], iter([2, 1])
+
+    def append_and_cut(folder, rows):
+        append_rows(folder, rows)
+        calls.append(len(rows))
+        if len(calls) == 1:
+            raise CutError
+
+    monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
+    monkeypatch.setattr("jaxtune.training.plan.stacks_trials", lambda *_: True)
+    monkeypatch.setattr(
+        "jaxtune.sweep.reading.sized",
+        lambda plan: plan if plan.chosen else plan.stacking(next(found)),
+    )
+    monkeypatch.setattr("jaxtune.sweep.keep_trials.append_rows", append_and_cut)
+    with pytest.raises(CutError):
+        main(command(tiny, out, *KEEP))
+    assert main(command(tiny, out, *KEEP)) == 0
+    assert calls == [8, 4, 8]
 
 
 def test_a_damaged_trial_is_chosen_or_stopped_as_before(tiny, kept, tmp_path, monkeypatch):

@@ -77,6 +77,16 @@ def test_out_of_memory_halves_the_group_and_goes_on(
     assert curves(small_groups / "tb") == curves(tmp_path / "out" / "tb")
 
 
+def test_the_next_look_keeps_the_smaller_groups(tiny, tmp_path, monkeypatch):
+    refused = failing(monkeypatch, "train", 1, "RESOURCE_EXHAUSTED: Out of memory (injected)")
+    monkeypatch.setattr("jaxtune.sweep.train.is_decided", lambda *_: False)
+    looks = ("--grid.bias_correction", "true", "false", "--until_decided", "--max_seeds", "5")
+    flags = ["--num_seeds", "4", "--trials_per_device", "2", *looks]
+    assert main(command(tiny, tmp_path / "out", *flags)) == 0
+    assert refused == [8]
+    assert set(jaxtune.load_results(tmp_path / "out").trials["group_size"]) == {4}
+
+
 def test_another_runtime_error_is_not_taken_for_memory(tiny, tmp_path, monkeypatch):
     failing(monkeypatch, "train", 1, "INTERNAL: something else")
     flags = ["--num_seeds", "6", "--trials_per_device", "2"]

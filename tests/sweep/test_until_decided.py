@@ -11,10 +11,14 @@ from small_sweep import EVERYTHING, command
 
 import jaxtune
 from jaxtune.config.parse import parse
+from jaxtune.core.records import AtOnce
 from jaxtune.storage.trial_rows import append_rows
-from jaxtune.sweep import run, train
+from jaxtune.sweep import reading, run, train
 from jaxtune.sweep.__main__ import main
+from jaxtune.sweep.asked import asked_for
 from jaxtune.sweep.conclude import is_decided
+from jaxtune.sweep.reading import with_sizes
+from jaxtune.training.plan import make_plans
 
 LOOKS = (*EVERYTHING, "--until_decided", "--num_seeds", "1", "--max_seeds", "3")
 
@@ -59,6 +63,26 @@ def test_decided_it_ends_and_stays_so(tiny, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "Read 64" not in said
     assert "Results:" in said
+
+
+@pytest.mark.parametrize(("finished", "sought"), [(0, 2), (2, 2), (3, 1), (4, 2)])
+def test_as_many_at_once_as_one_look_has(tiny, tmp_path, monkeypatch, finished, sought):
+    """Of 2, 4 and 6 trials; what is found is of all that is left."""
+    counts = []
+
+    def sized(plan):
+        counts.append(len(plan.pending))
+        return plan.stacking(3)
+
+    monkeypatch.setattr("jaxtune.training.plan.stacks_trials", lambda *_: True)
+    monkeypatch.setattr(reading, "sized", sized)
+    settings = parse(command(tiny, tmp_path / "out", *LOOKS))
+    asked = asked_for(settings)
+    # Of an older version, whose rows do not tell what to keep.
+    done = {number: AtOnce(7, None) for number in range(finished)}
+    (plan,) = with_sizes(asked, make_plans(asked.trials, done))
+    assert counts == [sought]
+    assert (plan.per_device, len(plan.pending)) == (3, 6 - finished)
 
 
 def rows_of(scores):

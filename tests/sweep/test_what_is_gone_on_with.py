@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from same_results import assert_same_trials
 
 import jaxtune
-from jaxtune.config.parse import parse
+from jaxtune.config.parse import from_settings, parse
 from jaxtune.core.errors import UserError
 from jaxtune.core.signals import InterruptedRunError, Interruption, sigint_remembered
 from jaxtune.storage import out_folder
@@ -21,6 +22,7 @@ from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.conclude import is_decided
+from jaxtune.training.plan import ProgramPlan
 
 
 class CutError(Exception):
@@ -67,6 +69,23 @@ def test_a_checkpoint_of_other_seeds_is_not_gone_on_with(
     assert "is of other seeds or settings, or of an" in capsys.readouterr().out
     assert_same_trials(finished, out)
     assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_group_that_was_cut_off_keeps_its_size(tiny, tmp_path, monkeypatch, other):
+    """Before the first row its checkpoint alone tells it; one of other seeds does not."""
+    found = iter([2, 1])
+    monkeypatch.setattr("jaxtune.training.plan.stacks_trials", lambda *_: True)
+    monkeypatch.setattr(
+        "jaxtune.sweep.reading.sized",
+        lambda plan: plan if plan.chosen else plan.stacking(next(found)),
+    )
+    monkeypatch.setattr(ProgramPlan, "devices", jax.devices()[:1])
+    cut_off(command(tiny, tmp_path / "out", "--seeds", "10,11"), monkeypatch)
+    seeds = "11,10" if other else "10,11"
+    assert main(command(tiny, tmp_path / "out", "--seeds", seeds)) == 0
+    rows = read_rows(tmp_path / "out")
+    assert [row["per_device"] for row in rows] == ([1, 1] if other else [2, 2])
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "params"])
@@ -307,7 +326,14 @@ def test_an_interruption_that_a_library_swallowed_is_known_to_the_next(usual_sig
 def test_texts_are_recorded_as_they_are():
     """A class may be called True, and a child process would be given another one."""
     flags = jaxtune._as_flags({"classes": ["None", "True"], "packing": np.bool_(False)})
-    assert flags == ["--classes", "None", "True", "--packing", "false"]
+    assert flags == ["--classes=None", "--classes=True", "--packing=false"]
+
+
+def test_flags_carry_all_that_a_call_accepts():
+    """As to a process of its own: words that look like flags, and lists without an entry."""
+    custom = {"model": "m", "task": "custom", "train_file": "-a.csv", "dev_file": "b.csv"}
+    settings = custom | {"classes": ["-LRB-", "NN"], "config": [], "grid": {"remat": ["none"]}}
+    assert parse(jaxtune._as_flags(dict(settings))) == from_settings(settings)
 
 
 def test_numbers_of_numpy_and_jax_are_settings(tiny, tmp_path):
@@ -315,7 +341,7 @@ def test_numbers_of_numpy_and_jax_are_settings(tiny, tmp_path):
 
     for rate in (np.array(2e-5), np.float32(2e-5), jnp.float32(2e-5)):
         flags = jaxtune._as_flags({"learning_rate": rate, "grid": {"adam_b2": np.array([0.9])}})
-        assert float(flags[1]) == pytest.approx(2e-5)
-        assert flags[2:] == ["--grid.adam_b2", "0.9"]
+        assert float(flags[0].removeprefix("--learning_rate=")) == pytest.approx(2e-5)
+        assert flags[1:] == ["--grid.adam_b2=0.9"]
     with pytest.raises(UserError, match="grid is no mapping"):
         jaxtune.run_sweep(model=tiny, task="miniature", grid=[1], out=tmp_path / "x")

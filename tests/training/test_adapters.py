@@ -30,8 +30,10 @@ def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny,
     spread, _ = run(plan, num_devices=4, group_size=4)
     assert_same(alone[5, "all"], spread[5, "all"])
     assert len({result.train_loss for result in spread.values()}) == 8
-    # What a trial has of its own is its adapters and its head.
-    assert all(is_adapter(path) or path.startswith("head/") for path in trained(alone[5, "all"]))
+    # What a trial has of its own is its adapters, A and B of queries and values, and its head.
+    of_blocks = [path for path in trained(alone[5, "all"]) if not path.startswith("head/")]
+    assert len(of_blocks) == 4
+    assert all(map(is_adapter, of_blocks))
 
 
 def test_a_grid_of_ranks_scales_and_rates_is_one_program(tiny):
@@ -47,6 +49,8 @@ def test_a_grid_of_ranks_scales_and_rates_is_one_program(tiny):
     alone = ["--lora_rank", "2", "--lora_alpha", "8", "--num_seeds", "1", "--save_params", "final"]
     own = run(plan_for(tiny, *alone), 1, 1)[0][0, "all"]
     np.testing.assert_allclose(small.logits, own.logits, rtol=1e-4, atol=1e-6)
+    names = [path.rsplit("/", 2)[1] for path in trained(small) if is_adapter(path)]
+    assert sorted(names) == ["a", "a", "b", "b"]
     for path, leaf in trained(small).items():
         if path.endswith("/a/kernel"):
             assert leaf[..., :2].any(axis=-2).all()

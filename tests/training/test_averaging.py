@@ -52,7 +52,7 @@ def stepped(plan: Any) -> dict[str, list[Any]]:
     program = GroupProgram(plan.static, make_mesh(jax.devices()[:1]), 1, plan.task.model)
     tables, found = put_on_devices(program, plan.task), {}
     for trial in plan.trials:
-        group = GroupRun(program, plan.task, tables, [trial], plan.shape, [])
+        group = GroupRun(program, plan, tables, [trial], [])
         state, states = group.start_state(), []
         for step in range(STEPS):
             state, _ = program.train(*group.train_arguments(state, step, 1))

@@ -151,6 +151,8 @@ def test_evaluations_since_the_best_and_what_another_score_chose():
         scores = [{"f1": float(step + place), "held_out/f1": v} for place, v in enumerate(values)]
         records.add_evaluation(10 * step, scores, np.zeros((3, 1, 2)), np.ones(3, bool))
     assert records.waited("held_out/f1").tolist() == [2, 4, 1]
+    # Without the first two, or three, of one trial: its better scores there are forgotten.
+    assert records.waited("held_out/f1", np.array([20, 30, 0])).tolist() == [0, 1, 1]
     best, steps = records.best("f1", "held_out/f1")
     np.testing.assert_array_equal(best, [2, np.nan, 5])
     assert steps.tolist() == [20, 0, 30]

@@ -137,7 +137,7 @@ def test_four_devices_exchange_nothing(tiny):
     program = plan.compile(4)
     assert program.mesh.size == 4
     tables = put_on_devices(program, plan.task)
-    group = GroupRun(program, plan.task, tables, plan.trials, plan.shape, [])
+    group = GroupRun(program, plan, tables, plan.trials, [])
     lowered = program.train.lower(*group.train_arguments(group.start_state(), 0, 1))
     text = lowered.compile().as_text()
     assert "fusion" in text

@@ -73,7 +73,7 @@ def test_bytes(made_up, name, moved):
 
 
 def test_trips(made_up):
-    loops = [made_up.trips(*row(made_up, f"loop.{i}")) for i in (1, 2, 3)]
+    loops = [made_up.trips(row(made_up, f"loop.{i}")[1]) for i in (1, 2, 3)]
     assert loops == [24, None, 7]
 
 

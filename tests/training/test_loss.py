@@ -120,7 +120,7 @@ def test_every_trial_is_trained_with_its_own(tiny):
     task = plan.task
     program = GroupProgram(plan.static, make_mesh(jax.devices()[:1]), 6, task.model)
     tables = put_on_devices(program, task)
-    group = GroupRun(program, task, tables, plan.trials, plan.shape, [])
+    group = GroupRun(program, plan, tables, plan.trials, [])
     state = group.start_state()
     arguments = group.train_arguments(state, 0, 1)
     models = jax.tree.map(np.asarray, state.model)  # the state is given away

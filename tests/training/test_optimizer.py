@@ -15,10 +15,9 @@ import torch
 from jaxtune.core.schedules import scheduled_rate
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.pretrained import to_tensors
+from jaxtune.training.clipping import clip_by_global_norm, clip_each_tensor
 from jaxtune.training.optimizer import (
     Hyper,
-    clip_by_global_norm,
-    clip_each_tensor,
     decay_mask,
     make_optimizer,
     scale_by_bias_correction,

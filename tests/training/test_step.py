@@ -21,6 +21,7 @@ from torch_training import (
     named,
 )
 
+from jaxtune.config.settings import ADAPTED
 from jaxtune.config.trials import Hyper
 from jaxtune.models import families
 from jaxtune.models.heads import SequenceClassifier
@@ -29,7 +30,6 @@ from jaxtune.models.pretrained import to_tensors
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.step import (
     EMBEDDINGS,
-    LAYER_KINDS,
     Batch,
     StepPlan,
     Tokens,
@@ -151,7 +151,7 @@ def test_gradient_norms_are_those_of_the_named_tensors(family: str) -> None:
             for path, name in of_family.encoder_modules.items()
             if "/layers/" in path
         }
-        kinds = [kind for kind in LAYER_KINDS if kind in names]
+        kinds = [kind for kind in ADAPTED if kind in names]
         for kind in kinds:
             place = place_of(f"encoder/layers/{kind}/kernel", of_family.encoder_modules)
             whole = theirs[place.tensor.format(layer=i)]

@@ -1,0 +1,59 @@
+"""Arms of a grid that would train the same trials: a verdict would compare a recipe with itself."""
+
+import dataclasses
+from collections.abc import Collection
+
+from jaxtune.config.parse import Settings
+from jaxtune.config.settings import SweepConfig
+from jaxtune.config.text_values import BALANCED, class_weight_list
+from jaxtune.config.trials import arm_name, lora_scale
+from jaxtune.config.validate_unused import OWNERS
+from jaxtune.core.errors import UserError
+from jaxtune.core.words import any_of
+
+
+def check_arms_differ(settings: Settings, without_effect: Collection[str] = ()) -> None:
+    """Raises UserError for two arms that differ in nothing that either uses.
+
+    Args:
+        without_effect: fields that the sweep's model makes no use of.
+    """
+    known: dict[SweepConfig, SweepConfig] = {}
+    for arm in settings.arms:
+        other = known.setdefault(_in_use(_plain(arm, without_effect)), arm)
+        if other is arm:
+            continue
+        differ = [n for n in settings.grid if getattr(arm, n) != getattr(other, n)]
+        one, two = (arm_name(each, settings.grid) for each in (other, arm))
+        raise UserError(
+            f"The arms [{one}] and [{two}] would train the same trials, for {any_of(differ)} makes"
+            " no difference there; leave the value out, or sweep the arms in which it makes one by"
+            " themselves, with another --out."
+        )
+
+
+def _plain(arm: SweepConfig, names: Collection[str]) -> SweepConfig:
+    """The arm with the defaults of these fields."""
+    return dataclasses.replace(arm, **{name: getattr(SweepConfig, name) for name in names})
+
+
+def _in_use(arm: SweepConfig) -> SweepConfig:
+    """The arm with one spelling for all that trains the same; adapters are spelled by their scale.
+
+    What takes other roundings, as the laying out of sequences does, is not the same.
+    """
+    if arm.max_steps is not None:
+        arm = _plain(arm, ("num_epochs",))
+    if arm.task == "miniature":
+        arm = _plain(arm, ("data_dir",))
+    if arm.train == "all":
+        arm = _plain(arm, ("train",))
+    for names, uses, _ in OWNERS:
+        if not uses(arm):
+            arm = _plain(arm, names)
+    if not arm.head_ratio or arm.head_learning_rate is None:  # no step of its own, or no rate
+        arm = dataclasses.replace(arm, head_learning_rate=arm.learning_rate)
+    if arm.class_weights not in (None, BALANCED):
+        numbers = class_weight_list(arm.class_weights)
+        arm = dataclasses.replace(arm, class_weights=",".join(map(str, numbers)))
+    return dataclasses.replace(arm, lora_alpha=lora_scale(arm), use_rslora=False)
