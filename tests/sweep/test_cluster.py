@@ -74,7 +74,7 @@ def test_a_stale_trace_of_a_cluster_is_no_cluster(tiny, tmp_path, capsys, monkey
 
 
 def test_without_ray_what_to_install_is_said(tiny, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("jaxtune.config.validate.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("jaxtune.config.validate_places.importlib.util.find_spec", lambda _: None)
     assert main(command(tiny, tmp_path / "out", "--cluster", "ray")) == 1
     assert "pip install 'jaxtune[ray]'" in capsys.readouterr().err
 
