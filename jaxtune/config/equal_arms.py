@@ -9,7 +9,6 @@ from jaxtune.config.text_values import BALANCED, class_weight_list
 from jaxtune.config.trials import arm_name, lora_scale
 from jaxtune.config.validate_unused import OWNERS
 from jaxtune.core.errors import UserError
-from jaxtune.core.words import any_of
 
 
 def check_arms_differ(settings: Settings, without_effect: Collection[str] = ()) -> None:
@@ -25,10 +24,12 @@ def check_arms_differ(settings: Settings, without_effect: Collection[str] = ()) 
             continue
         differ = [n for n in settings.grid if getattr(arm, n) != getattr(other, n)]
         one, two = (arm_name(each, settings.grid) for each in (other, arm))
+        why = "what they differ in comes to the same"
+        if len(differ) == 1:
+            why = f"{differ[0]} makes no difference there"
         raise UserError(
-            f"The arms [{one}] and [{two}] would train the same trials, for {any_of(differ)} makes"
-            " no difference there; leave the value out, or sweep the arms in which it makes one by"
-            " themselves, with another --out."
+            f"The arms [{one}] and [{two}] would train the same trials, for {why}; leave such"
+            " values out, or sweep the other arms by themselves, with another --out."
         )
 
 

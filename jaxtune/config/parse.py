@@ -84,18 +84,32 @@ def settings_in(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def from_call(settings: Mapping[str, Any]) -> Settings:
-    """As `from_settings`, for what a user has named in one command or call: a value beside the grid
-    that is none of it would count for nothing. In a config file it stands for what is not swept.
+    """As `from_settings`, for what a user has named in one command or call: what would count for
+    nothing is refused there. In a config file it may stand, as other versions have written it.
     """
     parsed = from_settings(settings)
     for name in parsed.grid.keys() & settings.keys():
         value = _path_from_root(name, getattr(parsed.base, name))
         if value not in parsed.grid[name]:
             raise UsageError(
-                f"{name} is {value}, which is none of the values of grid.{name} and would count for"
-                " nothing; leave one of them out."
+                f"{name} is {_as_typed(settings[name])}, which is none of the values of grid.{name}"
+                " and would count for nothing; leave one of them out, or give a whole config as"
+                " --config FILE."
             )
+    named = {*settings, *(settings.get("grid") or {})}
+    has_folder = parsed.base.data_dir is not None or "data_dir" in parsed.grid
+    if parsed.base.task == "miniature" and "data_dir" in named and has_folder:
+        raise UserError(
+            "data_dir is given, but the packaged miniature has its data with it; give --task and"
+            " --model too, or leave data_dir out."
+        )
     return parsed
+
+
+def _as_typed(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def from_settings(settings: Mapping[str, Any]) -> Settings:
@@ -127,7 +141,9 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
         }
         swept = {name: s for e in source if e.name == "grid" for name, s in _swept(e).items()}
         # Later wins: a value ends what an earlier source swept.
-        ended = {*more} | _overriding({*more, *swept}) | switched_off(more)
+        # A null ends nothing but itself.
+        some = {name for name, value in more.items() if value is not None}
+        ended = {*more} | _overriding(some | {*swept}) | switched_off(more)
         values = {name: value for name, value in values.items() if name not in ended} | more
         grid = {name: s for name, s in grid.items() if name not in ended} | swept
     if values.get("model") == "miniature":  # it was made for that task alone
@@ -140,12 +156,6 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     for arm in arms:
         check(arm)
     check_used(arms)
-    # In a file it may stay, for earlier versions have written it there.
-    if base.task == "miniature" and (more.get("data_dir") or "data_dir" in swept):
-        raise UserError(
-            "data_dir is given, but the packaged miniature has its data with it; give --task and"
-            " --model too, or leave data_dir out."
-        )
     if base.until_decided and len(arms) < 2:
         raise UserError(
             "until_decided compares arms, and there is one; sweep a field, such as"

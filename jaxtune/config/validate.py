@@ -108,6 +108,11 @@ def _check_task(config: SweepConfig) -> None:
             if isinstance(one, str) and not _is_unicode(one):
                 raise UserError(f"{name} is {one!r}, which is no UTF-8; give another name.")
     paths = {name: getattr(config, name) or "" for name in PATH_FIELDS}
+    for name, path in paths.items():
+        if path in ("None", "none"):  # of a script, most likely, that had none to give
+            raise UserError(
+                f"{name} is {path!r}; give null for none, or ./{path} for a folder of that name."
+            )
     for name, path in (paths | further_files(config)).items():
         parts = os.fsencode(path).split(b"/")
         if max(map(len, parts)) > LONGEST_NAME:

@@ -36,8 +36,10 @@ def run(
     quiet()
     try:
         with sigint_remembered():
-            check_variables()
-            command(sys.argv[1:] if argv is None else list(argv))
+            words = sys.argv[1:] if argv is None else list(argv)
+            if not {"--help", "-h"} & {*words}:
+                check_variables()
+            command(words)
             sys.stdout.flush()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -31,7 +31,7 @@ def new_folder(to: Path) -> Generator[Path]:
     """A folder that becomes `to` when the block ends well, and nothing when it does not."""
     place = to.resolve()  # a link stays one, and the folder that it leads to is made
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as scratch:
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as scratch:
         folder = Path(scratch) / place.name
         folder.mkdir()
         yield folder

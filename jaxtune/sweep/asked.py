@@ -1,7 +1,7 @@
 """What a command asks for: OUT, settings and trials, and which of them OUT holds already."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,10 +64,21 @@ def finished_of(asked: Asked, claim: Callable[[], None]) -> dict[int, AtOnce]:
     return {number: AtOnce(*at_once) for number, at_once in found}
 
 
+def check_arms(asked: Asked, finished: Collection[int] = ()) -> None:
+    """Raises UserError where two arms would train the same trials; those that OUT holds stay."""
+    try:
+        check_arms_differ(asked.settings, _unused_by_model(asked.settings))
+    except UserError as error:
+        if not finished:
+            raise
+        raise UserError(
+            f"{error} What {asked.out} holds stays, and jaxtune report {asked.out} judges it."
+        ) from error
+
+
 def _asked(settings: Settings) -> Asked:
     out = out_folder(settings)
     given, settings = settings, _with_length_in_use(out, settings)
-    check_arms_differ(settings, _unused_by_model(settings))
     trials = make_trials(settings)
     _check_one_process(settings.base)
     return Asked(out, settings, given, trials, own_trials(settings, trials))

@@ -98,8 +98,8 @@ class RunningProgram:
             say(f"Out of memory: going on with groups of {plural(self.size, 'trial')}.")
 
     def narrow(self, num_trials: int) -> None:
-        """Groups become smaller where no more than so many trials are left, and at least half of
-        the lanes would be idle; for less it is not worth compiling again.
+        """Groups become smaller where so many trials in all would leave at least half of the lanes
+        idle; for less it is not worth compiling again.
         """
         filled = math.ceil(num_trials / len(self.plan.devices))
         if filled <= self.plan.per_device // 2:

@@ -1,9 +1,10 @@
 """A sweep with `keep_trials`: a first leg of every trial to the stop step, then the best of each
 arm again, whole.
 
-The second time a trial takes the same steps, to the same bits, as its seeds are the same; only time
-is lost, the stop step's share for each trial that is kept. In return nothing has to wait on disk,
-and the sweep can be killed anywhere: what has been chosen shows in the rows of trials.jsonl alone.
+The second time a trial takes the same steps, as its seeds are the same (to the bit where a device
+runs one at a time); only time is lost, the stop step's share for each trial that is kept. In return
+nothing has to wait on disk, and the sweep can be killed anywhere: what has been chosen shows in the
+rows of trials.jsonl alone.
 Whole rows take places of their arm, rows with `stopped_at` are over, and only where more trials are
 left than places does a first leg have to decide; until then its results lie in OUT/first_leg.
 """

@@ -16,7 +16,7 @@ from jaxtune.storage.inputs import Inputs
 from jaxtune.storage.manifest import describe
 from jaxtune.storage.out_folder import begin, check_labels, drop_begun, locked
 from jaxtune.storage.trial_rows import mend_rows, read_rows
-from jaxtune.sweep.asked import Asked, asked_for, finished_of
+from jaxtune.sweep.asked import Asked, asked_for, check_arms, finished_of
 from jaxtune.sweep.cluster.on_cluster import facts_of, for_workers, groups_on, workers_of
 from jaxtune.sweep.cluster.workers import Workers
 from jaxtune.sweep.conclude import conclude
@@ -46,6 +46,7 @@ def run_sweep(settings: Settings, argv: Sequence[str]) -> Path:
     """
     asked = asked_for(settings)
     if asked.settings.base.dry_run:
+        in_all(lambda: check_arms(asked))
         dry_run(asked)
         return asked.out
     with contextlib.ExitStack() as stack:
@@ -68,6 +69,8 @@ def _train_left(
     settings, workers = asked.settings, None
     done = is_done(asked.out, settings, finished)
     left = not done and any(trial.number not in finished for trial in asked.own)
+    if left:
+        in_all(lambda: check_arms(asked, finished))
     if left and settings.base.cluster:
         workers = stack.enter_context(workers_of(settings.base))
     platform = workers.platform if workers else None

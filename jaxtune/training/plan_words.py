@@ -30,7 +30,7 @@ def choosing(plan: ProgramPlan) -> list[str]:
     where = "dev set" if config.dev_fraction is None else "held-out examples"
     if config.patience is not None:
         decided.append("when a trial stops")
-        begins = ", once more than the head is trained" if head_first(config) else ""
+        begins = ", counted from when more than the head is trained" if head_first(config) else ""
         lines.append(
             f"A trial stops after {plural(config.patience, 'evaluation')} in a row without a better"
             f" {plan.task.metrics[0]} on the {where}{begins}."

@@ -30,7 +30,7 @@ def check(flags: str, *without_effect: str) -> None:
             "--grid.lora_alpha 4 8 --lora_rank 4 --grid.use_rslora false true",
             "lora_alpha=4.0 use_rslora=true",  # 4 / 2 = 8 / 4
             "lora_alpha=8.0 use_rslora=false",
-            "lora_alpha or use_rslora",
+            None,
         ),
         (
             "--grid.train_examples null 100 --grid.subset_seed 0 1",
@@ -74,7 +74,10 @@ def check(flags: str, *without_effect: str) -> None:
 def test_equal_arms_are_refused(flags, one, two, field):
     with pytest.raises(UserError) as error:
         check(flags)
-    said = f"The arms [{one}] and [{two}] would train the same trials, for {field} makes no"
+    why = "what they differ in comes to the same"
+    if field is not None:
+        why = f"{field} makes no difference there"
+    said = f"The arms [{one}] and [{two}] would train the same trials, for {why}; leave such"
     assert str(error.value).startswith(said)
     assert str(error.value).endswith("by themselves, with another --out.")
 

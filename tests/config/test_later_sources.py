@@ -4,9 +4,10 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import yaml
 
 import jaxtune
-from jaxtune.config.parse import Settings, from_call, parse, settings_in
+from jaxtune.config.parse import Settings, from_call, from_settings, parse, settings_in
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.flags import parse_flags
@@ -100,10 +101,26 @@ def test_the_miniature_of_a_file_keeps_its_data_dir(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("model: miniature\ndata_dir: GLUE\n")
     assert parse(["--config", str(file)]).base.data_dir == "GLUE"
+    given = yaml.safe_load(file.read_text())
+    assert from_settings(given).base.data_dir == "GLUE"  # as the nodes of a cluster are told
     for flags in (["--data_dir", "GLUE"], ["--task", "miniature", "--model=m", "--data_dir=GLUE"]):
         with pytest.raises(UserError, match="give --task and --model too, or leave data_dir out"):
-            parse(flags)
+            from_call(settings_in(flags))
     assert parse(["--config", str(file), "--data_dir", "null"]).base.data_dir is None
+
+
+@pytest.mark.parametrize("flag", ["init_seeds", "order_seeds", "dropout_seeds"])
+def test_a_null_ends_nothing_but_itself(run, flag):
+    """It ended the seeds of the file, and 32 others ran."""
+    assert run(f"--{flag} null", "seeds: 0-3").base.seeds == "0-3"
+    assert run("", "seeds: 0-3", f"{flag}: null").base.seeds == "0-3"
+    crossed = run("--seeds null", "init_seeds: 0-3\norder_seeds: 0-2")
+    assert (crossed.base.init_seeds, crossed.base.order_seeds) == ("0-3", "0-2")
+
+
+def test_a_folder_called_none_is_a_slip():
+    with pytest.raises(UserError, match=r"^out is .None.; give null for none, or ./None"):
+        parse(["--model", "m", "--task", "rte", "--out", "None"])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ USAGE = [
     (
         "--learning_rate 5e-5 --grid.learning_rate 1e-5 2e-5",
         "learning_rate is 5e-05, which is none of the values of grid.learning_rate and would count"
-        " for nothing; leave one of them out.",
+        " for nothing; leave one of them out, or give a whole config as --config FILE.",
     ),
 ]
 # Status 1: contradictions and values out of range.

@@ -202,7 +202,7 @@ def test_what_is_said_at_the_start(tiny):
     assert dev[-2] == f"{rule} dev set."
     assert dev[-1].startswith("Warning: when a trial stops and which parameters are its best is")
     later = said_of(tiny, *PATIENT, "--train", "head_then_all")
-    assert later[-2] == f"{rule} dev set, once more than the head is trained."
+    assert later[-2] == f"{rule} dev set, counted from when more than the head is trained."
     fair = said_of(tiny, *PATIENT, "--dev_fraction", "0.25")
     assert fair[:2] == [
         "Read 48 of 1,000 training and 300 dev examples.",
