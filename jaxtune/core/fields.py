@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import functools
+import math
 import os
 import types
 import typing
@@ -105,7 +106,10 @@ def check_between(settings: Any, low: int, high: int | float, names: Iterable[st
         value = getattr(settings, name)
         for one in value if isinstance(value, tuple) else (value,):
             if not low < one < high:
-                raise UserError(f"{name} is {one}; give a number above {low} and below {high}.")
+                wanted = f"a number above {low} and below {high}"
+                if math.isinf(high):
+                    wanted = f"a finite number above {low}"
+                raise UserError(f"{name} is {one}; give {wanted}.")
 
 
 def nearest(name: str, accepted: Iterable[str]) -> str:

@@ -237,13 +237,13 @@ def _check_depths(config: StudyConfig) -> None:
     grows = all(deep > low and deep % low == 0 for low, deep in itertools.pairwise(layers))
     if len(layers) < 2 or not grows:
         raise UserError(
-            f"depth_layers is {layers}; give two depths or more, each a larger multiple of the one"
-            " before."
+            f"depth_layers is {' '.join(map(str, layers))}; give two depths or more, each a larger"
+            " multiple of the one before."
         )
     if len({*config.depth_models}) == 1:
         raise UserError(
-            f"depth_models is {config.depth_models}; give two different ones or more, or leave it"
-            " out to compare miniatures that are pre-trained here."
+            f"depth_models is {' '.join(config.depth_models)}; give two different ones or more, or"
+            " leave it out to compare miniatures that are pre-trained here."
         )
 
 

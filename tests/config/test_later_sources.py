@@ -1,40 +1,23 @@
 """Of several sources the later wins: files, flags, arguments of a call, and what beside a grid."""
 
-import dataclasses
+import functools
 from pathlib import Path
 
 import pytest
 import yaml
+from config_files import changes, parsed
 
 import jaxtune
-from jaxtune.config.parse import Settings, from_call, from_settings, parse, settings_in
-from jaxtune.config.settings import SweepConfig
+from jaxtune.config.parse import from_call, from_settings, parse, settings_in
 from jaxtune.core.errors import UserError
 from jaxtune.core.flags import parse_flags
 from jaxtune.merge.__main__ import MergeConfig
 
-NEEDED = "model: m\ntask: rte\n"
-
 
 @pytest.fixture
 def run(tmp_path: Path):
-    """Parses flags after `--config` files that hold a model, a task and the given texts."""
-
-    def parse_all(flags: str, *texts: str) -> Settings:
-        argv: list[str] = []
-        for number, text in enumerate((NEEDED, *texts)):
-            file = tmp_path / f"{number}.yaml"
-            file.write_text(text, encoding="utf-8")
-            argv += ["--config", str(file)]
-        return parse([*argv, *flags.split()])
-
-    return parse_all
-
-
-def changes(config: SweepConfig) -> dict[str, object]:
-    """The fields that differ from the defaults, apart from model and task."""
-    default = dataclasses.asdict(SweepConfig(model="m", task="rte"))
-    return {k: v for k, v in dataclasses.asdict(config).items() if v != default[k]}
+    """`parsed`, of files in a folder of the test's own."""
+    return functools.partial(parsed, tmp_path)
 
 
 def test_a_later_source_is_not_overridden_by_an_earlier_one(tmp_path):

@@ -1,6 +1,7 @@
 """Defaults, then YAML, then flags, and the grid. How to get it wrong is in test_bad_input.py."""
 
 import dataclasses
+import functools
 import math
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from config_files import NEEDED, changes, parsed
 
 import jaxtune.config.parse
 from jaxtune.config.parse import Settings, from_settings, parse
@@ -19,28 +21,12 @@ from jaxtune.core.help import docs_of
 from jaxtune.core.metrics import METRICS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
-NEEDED = "model: m\ntask: rte\n"
 
 
 @pytest.fixture
 def run(tmp_path: Path):
-    """Parses flags after `--config` files that hold a model, a task and the given texts."""
-
-    def parse_all(flags: str, *texts: str) -> Settings:
-        argv: list[str] = []
-        for number, text in enumerate((NEEDED, *texts)):
-            file = tmp_path / f"{number}.yaml"
-            file.write_text(text, encoding="utf-8")
-            argv += ["--config", str(file)]
-        return parse([*argv, *flags.split()])
-
-    return parse_all
-
-
-def changes(config: SweepConfig) -> dict[str, object]:
-    """The fields that differ from the defaults, apart from model and task."""
-    default = dataclasses.asdict(SweepConfig(model="m", task="rte"))
-    return {k: v for k, v in dataclasses.asdict(config).items() if v != default[k]}
+    """`parsed`, of files in a folder of the test's own."""
+    return functools.partial(parsed, tmp_path)
 
 
 def test_defaults_are_the_papers_recommendation():
