@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.plan import make_plans
@@ -26,8 +26,8 @@ def losses(flags: list[str], device: jax.Device, size: int, steps: int) -> np.nd
     plan = make_plans(make_trials(parse(given)))[0]
     program = GroupProgram(plan.static, make_mesh([device]), size, plan.task.model)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan, tables, plan.trials[:size], [])
-    _, records = program.train(*run.train_arguments(run.start_state(), 0, steps))
+    inputs = GroupInputs(program, plan, tables, plan.trials[:size])
+    _, records = program.train(*inputs.train_arguments(inputs.start_state(), 0, steps))
     return np.asarray(records.loss)[:, :steps]
 
 

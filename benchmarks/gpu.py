@@ -53,83 +53,106 @@ class Row(NamedTuple):
     needs: int = 20  # seconds without which it is not begun
 
 
+class Commands:
+    """What the rows run: scripts of this folder with their arguments, on models that are written
+    once.
+    """
+
+    def __init__(self, given: argparse.Namespace):
+        self.given, self.small = given, given.small
+        self.stacked = 2 if self.small else 4
+        self.steps = "2" if self.small else "16"
+        self.data = ["--task", "rte", "--data_dir", str(given.data_dir)]
+        self.precision = ["--precision", "float32" if self.small else "bfloat16"]
+        self.kernel = [] if self.small else ["--attention", "kernel"]
+        self.models = {family: self._model(family, family, LARGE) for family in FAMILIES}
+        self.checked = self._model("checked", "bert", CHECKED)
+
+    def _model(self, name: str, family: str, sizes: dict[str, int]) -> Path:
+        folder = self.given.out / "models" / name
+        return write_architecture(
+            family, self.given.tokenizers, folder, SMALL if self.small else sizes
+        )
+
+    def _sweep(self, folder: Path, *flags: str) -> list[str]:
+        return ["--", "--model", str(folder), *self.data, "--random_weights", "true", *flags]
+
+    def _torch(self, *flags: str) -> list[str]:
+        common = ["--model", str(self.models["bert"]), *self.data, "--random_weights"]
+        cuda = [] if self.small else ["--cuda"]
+        return [*flags, *common, *cuda, "--steps", "4" if self.small else "48"]
+
+    def correctness(self) -> Row:
+        """Losses of the first steps against the CPU's."""
+        check = ["--per_device", str(self.stacked), "--steps", "4"]
+        return Row(["correctness.py", *check, *self._sweep(self.checked)])
+
+    def invariance(self) -> Row:
+        """A trial beside other neighbours."""
+        check = ["--per_device", str(self.stacked)]
+        return Row(["invariance.py", *check, *self._sweep(self.checked, *self.precision)])
+
+    def jaxtune(self, family: str, size: int) -> Row:
+        """Steps of so many trials at once."""
+        timed = ["jax_rows.py", "--steps", self.steps, "--repeats", "2"]
+        flags = ["--trials_per_device", str(size), *self.precision, *self.kernel]
+        return Row([*timed, *self._sweep(self.models[family], *flags)], size, 60)
+
+    def clocked(self, *flags: str) -> Row:
+        """The same for BERT, with each kind of kernel by the model and by the clock."""
+        timed = ["model_and_clock.py", "--device", self.given.device, "--steps", self.steps]
+        size = ["--per_device", str(self.stacked)]
+        sweep = self._sweep(self.models["bert"], *self.precision, *flags)
+        return Row([*timed, *size, *sweep], self.stacked, 60)
+
+    def torch(self, *flags: str) -> Row:
+        """One process of PyTorch."""
+        return Row(["torch_rows.py", *self._torch(*flags)], 1)
+
+    def side_by_side(self, *flags: str, mps: bool = False) -> Row:
+        """As many processes of PyTorch as trials are stacked."""
+        shared = ["--mps"] if mps else []
+        count = ["side_by_side.py", "--processes", str(self.stacked), *shared, "--"]
+        return Row([*count, *self._torch(*flags)], self.stacked, 40)
+
+    def attention(self) -> Row:
+        """The kernel against plain products."""
+        shape = ["--rows", "8" if self.small else "44", "--heads", "16", "--head_size", "64"]
+        return Row(["attention.py", *shape, "--dtype", self.precision[-1]])
+
+    def dropout(self) -> Row:
+        """Masks of an attention's shape."""
+        return Row(["dropout.py", "--shape", str(self.stacked), "11", "16", "128", "128"])
+
+
 def rows_for(given: argparse.Namespace) -> dict[str, Row]:
     """Name -> row, most important first."""
-    small, models = given.small, given.out / "models"
-    folders = {
-        family: write_architecture(
-            family, given.tokenizers, models / family, SMALL if small else LARGE
-        )
-        for family in FAMILIES
-    }
-    checked = write_architecture(
-        "bert", given.tokenizers, models / "checked", SMALL if small else CHECKED
-    )
-    data = ["--task", "rte", "--data_dir", str(given.data_dir)]
-    precision = ["--precision", "float32" if small else "bfloat16"]
-    stacked, more = (2, []) if small else (4, [8, 12, 1])
-    steps = "2" if small else "16"
-
-    def sweep(folder: Path, *flags: str) -> list[str]:
-        return ["--", "--model", str(folder), *data, "--random_weights", "true", *flags]
-
-    def jaxtune(family: str, size: int, *flags: str) -> Row:
-        timed = ["jax_rows.py", "--steps", steps, "--repeats", "2"]
-        at_once = ["--trials_per_device", str(size), *precision, *flags]
-        return Row([*timed, *sweep(folders[family], *at_once)], size, 60)
-
-    def clocked(*flags: str) -> Row:
-        timed = ["model_and_clock.py", "--device", given.device, "--per_device", str(stacked)]
-        return Row(
-            [*timed, "--steps", steps, *sweep(folders["bert"], *precision, *flags)], stacked, 60
-        )
-
-    def torch(*flags: str) -> list[str]:
-        common = ["--model", str(folders["bert"]), *data, "--random_weights"]
-        cuda = [] if small else ["--cuda"]
-        return [*flags, *common, *cuda, "--steps", "4" if small else "48"]
-
-    def alone(*flags: str) -> Row:
-        return Row(["torch_rows.py", *torch(*flags)], 1)
-
-    def together(*flags: str, mps: bool = False) -> Row:
-        shared = ["--mps"] if mps else []
-        count = ["side_by_side.py", "--processes", str(stacked), *shared, "--"]
-        return Row([*count, *torch(*flags)], stacked, 40)
-
+    run, small = Commands(given), given.small
+    stacked = run.stacked
     fastest = ("loop", "--bfloat16", "--unpad", *(() if small else ("--compile",)))
-    how = "" if small else ", compiled"
-    loop = f"PyTorch loop, bfloat16, SDPA, unpadded{how}"
-    kernel = () if small else ("--attention", "kernel")
-    check = ["--per_device", str(stacked), "--steps", "4"]
+    trainer = ("trainer", "--bfloat16")
+    loop = f"PyTorch loop, bfloat16, SDPA, unpadded{'' if small else ', compiled'}"
     rows = {
-        "correctness": Row(["correctness.py", *check, *sweep(checked)]),
-        f"jaxtune, {stacked} at once, attention kernel": clocked(*kernel),
-        "HF Trainer": alone("trainer"),
-        "HF Trainer, bfloat16": alone("trainer", "--bfloat16"),
-        loop: alone(*fastest),
-        f"jaxtune, {stacked} at once, plain products": clocked(),
-        f"{loop}, {stacked} side by side": together(*fastest),
-        f"HF Trainer, bfloat16, {stacked} side by side": together("trainer", "--bfloat16"),
+        "correctness": run.correctness(),
+        f"jaxtune, {stacked} at once, attention kernel": run.clocked(*run.kernel),
+        "HF Trainer": run.torch("trainer"),
+        "HF Trainer, bfloat16": run.torch(*trainer),
+        loop: run.torch(*fastest),
+        f"jaxtune, {stacked} at once, plain products": run.clocked(),
+        f"{loop}, {stacked} side by side": run.side_by_side(*fastest),
+        f"HF Trainer, bfloat16, {stacked} side by side": run.side_by_side(*trainer),
     }
     if not small:
-        rows[f"{loop}, {stacked} under MPS"] = together(*fastest, mps=True)
-        rows[f"HF Trainer, bfloat16, {stacked} under MPS"] = together(
-            "trainer", "--bfloat16", mps=True
-        )
-    for size in more:
-        rows[f"jaxtune, {size} at once, attention kernel"] = jaxtune("bert", size, *kernel)
-    rows["invariance"] = Row(
-        ["invariance.py", "--per_device", str(stacked), *sweep(checked, *precision)]
-    )
+        under = f"{stacked} under MPS"
+        rows[f"{loop}, {under}"] = run.side_by_side(*fastest, mps=True)
+        rows[f"HF Trainer, bfloat16, {under}"] = run.side_by_side(*trainer, mps=True)
+        for size in (8, 12, 1):
+            rows[f"jaxtune, {size} at once, attention kernel"] = run.jaxtune("bert", size)
+    rows["invariance"] = run.invariance()
     for family in ("roberta", "albert"):
-        rows[f"jaxtune, {family}, {stacked} at once, attention kernel"] = jaxtune(
-            family, stacked, *kernel
-        )
-    shape = ["--rows", "8" if small else "44", "--heads", "16", "--head_size", "64"]
-    rows["attention"] = Row(["attention.py", *shape, "--dtype", precision[-1]])
-    rows["dropout"] = Row(["dropout.py", "--shape", str(stacked), "11", "16", "128", "128"])
-    return rows
+        name = f"jaxtune, {family}, {stacked} at once, attention kernel"
+        rows[name] = run.jaxtune(family, stacked)
+    return rows | {"attention": run.attention(), "dropout": run.dropout()}
 
 
 def run_row(row: Row, out: Path, seconds: float) -> dict[str, float] | None:

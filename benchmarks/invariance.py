@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import Trial, make_trials
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 
@@ -23,8 +23,8 @@ from jaxtune.training.plan import ProgramPlan, make_plans
 def first_trial(plan: ProgramPlan, trials: Sequence[Trial], steps: int) -> list[np.ndarray]:
     """Parameters of the first of `trials` after `steps` steps in one group of all of them."""
     program = plan.compile(len(trials))
-    run = GroupRun(program, plan, put_on_devices(program, plan.task), trials, [])
-    state, _ = program.train(*run.train_arguments(run.start_state(), 0, steps))
+    inputs = GroupInputs(program, plan, put_on_devices(program, plan.task), trials)
+    state, _ = program.train(*inputs.train_arguments(inputs.start_state(), 0, steps))
     return [np.asarray(leaf)[0] for leaf in jax.tree.leaves(state.model)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.core.devices import peak_memory
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import MOST_STEPS_PER_DISPATCH, make_plans
 
@@ -47,24 +47,24 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     steps = min(steps, MOST_STEPS_PER_DISPATCH, (plan.num_steps - 1) // (repeats + 1))
     program = plan.compile(num_trials)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan, tables, plan.trials[:num_trials], [])
+    inputs = GroupInputs(program, plan, tables, plan.trials[:num_trials])
     began = time.perf_counter()
-    state = run.start_state()
-    state, records = program.train(*run.train_arguments(state, 0, 1))
-    jax.block_until_ready(program.evaluate(*run.evaluate_arguments(state.model)))
+    state = inputs.start_state()
+    state, records = program.train(*inputs.train_arguments(state, 0, 1))
+    jax.block_until_ready(program.evaluate(*inputs.evaluate_arguments(state.model)))
     compiled = time.perf_counter() - began
     began = time.perf_counter()
-    jax.block_until_ready(program.evaluate(*run.evaluate_arguments(state.model)))
+    jax.block_until_ready(program.evaluate(*inputs.evaluate_arguments(state.model)))
     evaluation = (time.perf_counter() - began) / num_trials
     times, cpu_times = [], []
     for repeat in range(repeats + 1):  # the first repeat warms up
         began, cpu_began = time.perf_counter(), time.process_time()
-        state, records = program.train(*run.train_arguments(state, 1 + repeat * steps, steps))
+        state, records = program.train(*inputs.train_arguments(state, 1 + repeat * steps, steps))
         jax.block_until_ready((state, records))
         times.append((time.perf_counter() - began) / steps / num_trials)
         cpu_times.append((time.process_time() - cpu_began) / steps / num_trials)
     lengths = plan.task.train.lengths
-    trained = [b[1 + steps : 1 + (repeats + 1) * steps] for b in run.batches]
+    trained = [b[1 + steps : 1 + (repeats + 1) * steps] for b in inputs.batches]
     tokens = np.mean([lengths[b][b >= 0].sum() for b in trained]) / (repeats * steps)
     layers = [part.encoder.layers for part in (plan.task.model, plan.task.frozen)]
     weights = sum(leaf.size for leaf in jax.tree.leaves(layers))

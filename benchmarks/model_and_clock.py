@@ -25,7 +25,7 @@ from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.data.packing import rows_needed
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.hlo import Module
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
@@ -119,11 +119,11 @@ def lines_of(
     return sorted(found, key=lambda line: -max(line.clock, line.model))
 
 
-def schedule_between(plan: ProgramPlan, run: GroupRun, start: int, steps: int) -> Schedule:
+def schedule_between(plan: ProgramPlan, inputs: GroupInputs, start: int, steps: int) -> Schedule:
     """The rungs that these steps of a group take."""
     needed = [
         rows_needed(plan.task.train, batches[start : start + steps], plan.shape)
-        for batches in run.batches
+        for batches in inputs.batches
     ]
     rungs = np.searchsorted(plan.static.ladder, np.max(needed, axis=0))
     shares = np.bincount(rungs, minlength=len(plan.static.ladder)) / steps
@@ -165,19 +165,19 @@ def measure(given: argparse.Namespace) -> Mapping[str, float]:
     plan = make_plans(make_trials(parse(flags)))[0]
     program = plan.compile(size)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan, tables, plan.trials[:size], [])
-    state = run.start_state()
+    inputs = GroupInputs(program, plan, tables, plan.trials[:size])
+    state = inputs.start_state()
     began = time.perf_counter()
-    train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
+    train = program.train.lower(*inputs.train_arguments(state, 0, 1)).compile()
     compiled = time.perf_counter() - began
     times = []
     for repeat in range(given.repeats + 1):  # the first repeat warms up
-        arguments = jax.block_until_ready(run.train_arguments(state, repeat * steps, steps))
+        arguments = jax.block_until_ready(inputs.train_arguments(state, repeat * steps, steps))
         began = time.perf_counter()
         state, _ = jax.block_until_ready(train(*arguments))
         times.append((time.perf_counter() - began) / steps)
     start = (given.repeats + 1) * steps
-    arguments = jax.block_until_ready(run.train_arguments(state, start, steps))
+    arguments = jax.block_until_ready(inputs.train_arguments(state, start, steps))
     with tempfile.TemporaryDirectory() as scratch:
         trace = given.trace or Path(scratch)
         with jax.profiler.trace(str(trace)):
@@ -187,7 +187,7 @@ def measure(given: argparse.Namespace) -> Mapping[str, float]:
         text = train.as_text()
         around = containers(text)
         seen = [each for each in events(trace) if plain(each.name) not in around]
-    schedule = schedule_between(plan, run, start, steps)
+    schedule = schedule_between(plan, inputs, start, steps)
     lines = lines_of(list(kernels(text, schedule)), seen, steps, device)
     print(
         f"{jax.devices()[0].device_kind}, {size} trials, {steps} steps traced; the model is of"

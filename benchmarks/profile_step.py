@@ -19,7 +19,7 @@ import jax
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import make_plans
 
@@ -79,10 +79,10 @@ def main() -> None:
     plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(2 * size)])))[0]
     program = plan.compile(size)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan, tables, plan.trials[:size], [])
-    state, _ = program.train(*run.train_arguments(run.start_state(), 0, given.steps))
-    compiled = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
-    arguments = jax.block_until_ready(run.train_arguments(state, given.steps, given.steps))
+    inputs = GroupInputs(program, plan, tables, plan.trials[:size])
+    state, _ = program.train(*inputs.train_arguments(inputs.start_state(), 0, given.steps))
+    compiled = program.train.lower(*inputs.train_arguments(state, 0, 1)).compile()
+    arguments = jax.block_until_ready(inputs.train_arguments(state, given.steps, given.steps))
     with jax.profiler.trace(str(trace)):
         began = time.perf_counter()
         jax.block_until_ready(program.train(*arguments))

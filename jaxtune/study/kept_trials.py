@@ -13,7 +13,7 @@ from jaxtune.config.trials import Trial, waves
 from jaxtune.export.members import DevSet, Params, read_sweep
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.prepared import Prepared
@@ -73,20 +73,20 @@ def retrace(trials: Sequence[Trial], per_device: int, every: int) -> Iterator[Pa
         program = dataclasses.replace(plan, trials=plan.trials[:1]).compile(per_device)
         tables = put_on_devices(program, plan.task)
         for group in waves(plan.trials, per_device):
-            run = GroupRun(program, plan, tables, group, [])
-            for step, models in _states(run, plan, every):
+            inputs = GroupInputs(program, plan, tables, group)
+            for step, models in _states(inputs, plan, every):
                 for lane, trial in enumerate(group):
                     yield Passed(trial, step, jax.tree.map(lambda leaf, i=lane: leaf[i], models))
 
 
-def _states(run: GroupRun, plan: ProgramPlan, every: int) -> Iterator[tuple[int, Any]]:
+def _states(inputs: GroupInputs, plan: ProgramPlan, every: int) -> Iterator[tuple[int, Any]]:
     """Step numbers and the group's stacked parameters, given up to the next steps once seen."""
-    state = run.start_state()
+    state = inputs.start_state()
     yield 0, state.evaluated
-    step, most = 0, run.program.static.steps_per_dispatch
+    step, most = 0, inputs.program.static.steps_per_dispatch
     while step < plan.num_steps:
         count = min(every - step % every, most, plan.num_steps - step)
-        state, _ = run.program.train(*run.train_arguments(state, step, count))
+        state, _ = inputs.program.train(*inputs.train_arguments(state, step, count))
         step += count
         if step % every == 0 or step == plan.num_steps:
             yield step, state.evaluated

@@ -10,6 +10,7 @@ from jaxtune.core.console import console, say
 from jaxtune.training.device_plan import Outlook, Size
 from jaxtune.training.dry_run import trained_words
 from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.plan_facts import shape_facts
 
 COLUMNS = (
     "GiB a\ntrial",
@@ -53,7 +54,7 @@ def show_devices(plans: Sequence[ProgramPlan], found: Sequence[Outlook]) -> None
 
 def _program_line(number: int, plan: ProgramPlan) -> str:
     # In the row counts of several trials at once, which most devices run.
-    facts = plan.stacking(plan.config.trials_per_device or 2).describe_shapes()
+    facts = shape_facts(plan.stacking(plan.config.trials_per_device or 2))
     slots = " or ".join(map(str, facts["packed_slots_per_step"]))
     return (
         f"program {number}: {_trials(len(plan.pending))} to run, {facts['steps']} steps each,"

@@ -9,7 +9,7 @@ from jaxtune.core.console import say
 from jaxtune.core.words import listed
 from jaxtune.data.reading import sentences
 from jaxtune.training.plan import ProgramPlan
-from jaxtune.training.plan_words import choosing, reading
+from jaxtune.training.plan_words import about_the_start, choosing, reading
 
 
 def say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
@@ -34,6 +34,6 @@ def say_looks(config: SweepConfig) -> None:
 
 def say_starts(plans: Sequence[ProgramPlan]) -> None:
     """How each program's trials begin and are chosen; what several share is said once."""
-    starts = [(*choosing(plan), *plan.about_the_start) for plan in plans]
+    starts = [(*choosing(plan), *about_the_start(plan)) for plan in plans]
     for sentence in dict.fromkeys(s for each in starts for s in each):
         say(sentence)

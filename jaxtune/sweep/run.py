@@ -28,6 +28,7 @@ from jaxtune.sweep.shards import say_next, say_which
 from jaxtune.sweep.tracking import track
 from jaxtune.sweep.train import is_done, train
 from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.training.plan_facts import plan_facts
 from jaxtune.training.plan_words import reading
 from jaxtune.training.prepared import Prepared
 
@@ -159,6 +160,6 @@ def _provenance(
 ) -> dict[str, Any]:
     """The manifest of this run."""
     readings = readings_in({"data": list(map(reading, plans))})
-    about = {"data": readings, "groups": [plan.describe() for plan in plans]}
+    about = {"data": readings, "groups": [plan_facts(plan) for plan in plans]}
     precisions = dict.fromkeys(arm.precision for arm in settings.arms)
     return describe(argv, " and ".join(precisions), inputs) | about

@@ -20,7 +20,7 @@ from jaxtune.core.devices import bytes_held, is_out_of_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import silent_libraries
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.kernel_rows import in_words
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.outcome import saved_kinds
@@ -112,17 +112,17 @@ def _described(device: Accelerator) -> Sequence[Any]:
 
 def compile_train(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None:
     """A plan's train program on these devices; None where the compiler finds no room for it."""
-    program, run = _group(plan, devices)
-    state, _ = program.place_state(run.state_shapes(), None)
-    arguments = run.train_arguments(state, 0, 1)
+    program, inputs = _group(plan, devices)
+    state, _ = program.place_state(inputs.state_shapes(), None)
+    arguments = inputs.train_arguments(state, 0, 1)
     return _compiled(program.train, arguments)
 
 
 def compile_evaluate(plan: ProgramPlan, devices: Sequence[Any]) -> Described | None:
     """A plan's evaluation on these devices; None where the compiler finds no room for it."""
-    program, run = _group(plan, devices)
-    models = program.place_state(run.state_shapes(), None)[0].evaluated
-    return _compiled(program.evaluate, run.evaluate_arguments(models))
+    program, inputs = _group(plan, devices)
+    models = program.place_state(inputs.state_shapes(), None)[0].evaluated
+    return _compiled(program.evaluate, inputs.evaluate_arguments(models))
 
 
 def bytes_beside(plan: ProgramPlan, trials: int) -> int:
@@ -164,11 +164,11 @@ def _bytes(tree: Any) -> int:
     return sum(np.size(leaf) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(tree))
 
 
-def _group(plan: ProgramPlan, devices: Sequence[Any]) -> tuple[AheadProgram, GroupRun]:
+def _group(plan: ProgramPlan, devices: Sequence[Any]) -> tuple[AheadProgram, GroupInputs]:
     size = plan.per_device * len(devices)
     program = AheadProgram(plan.static, make_mesh(devices), size, plan.task.model)
     tables = put_on_devices(program, plan.task)
-    return program, GroupRun(program, plan, tables, plan.pending[:size], [])
+    return program, GroupInputs(program, plan, tables, plan.pending[:size])
 
 
 def _compiled(function: jax.stages.Wrapped, arguments: Any) -> Described | None:

@@ -72,9 +72,8 @@ class Outlook(NamedTuple):
     def wall_share(self) -> float:
         """What the best size reaches of the speed that nothing can exceed; by the model."""
         assert self.best is not None
-        tokens = float(self.plan.task.train.lengths.mean()) * self.plan.config.batch_size
         task = self.plan.task
-        wall = wall_seconds(task.model, tokens, self.device, task.frozen)
+        wall = wall_seconds(task.model, self.plan.tokens_per_step, self.device, task.frozen)
         return wall * self.best.trials / self.best.step.seconds
 
 

@@ -8,6 +8,8 @@ from jaxtune.core.console import duration
 from jaxtune.core.schedules import first_whole_step, peak, scheduled_rates
 from jaxtune.core.words import plural
 from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.plan_facts import plan_facts
+from jaxtune.training.plan_words import about_the_start
 from jaxtune.training.probe import probe
 from jaxtune.training.sizes import Probe
 
@@ -58,7 +60,7 @@ def plan_lines(plans: Sequence[ProgramPlan], probes: Sequence[Probe]) -> list[st
 
 
 def _program_lines(number: int, plan: ProgramPlan, seen: Probe, num_arms: int) -> list[str]:
-    facts = plan.describe()
+    facts = plan_facts(plan)
     arms, steps = plural(num_arms, "arm"), plural(facts["steps"], "step")
     finished = sum(trial.number in plan.finished for trial in plan.trials)
     done = f", {finished} done" if finished else ""
@@ -72,7 +74,7 @@ def _program_lines(number: int, plan: ProgramPlan, seen: Probe, num_arms: int) -
             f"  {trained_words(facts)}, {facts['vocabulary'][0]:,} of"
             f" {plural(facts['vocabulary'][1], 'word')} in use"
         ),
-        *(f"  {sentence}" for sentence in plan.about_the_start),
+        *(f"  {sentence}" for sentence in about_the_start(plan)),
         f"  {tokens} a step, packed into {slots} slots",
         (
             f"  {plural(facts['group_size'], 'trial')} at once on"

@@ -6,7 +6,7 @@ never wait for the host.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -16,8 +16,9 @@ from jaxtune.core.freed_memory import FreedMemory
 from jaxtune.core.records import Checkpoints, Recorder, Restored, StepRecords
 from jaxtune.core.schedules import head_steps, stop_step
 from jaxtune.core.signals import Interruption
-from jaxtune.data.packing import steps_per_epoch, trial_batches
+from jaxtune.data.packing import steps_per_epoch
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.local_trials import Records
 from jaxtune.training.on_device import OnDevice
@@ -26,14 +27,7 @@ from jaxtune.training.pace import Pace
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState, gradient_norm_names
-from jaxtune.training.trial_inputs import (
-    Stream,
-    learning_rates,
-    left_of_unused_words,
-    stack_hypers,
-    stack_plans,
-    stream_keys,
-)
+from jaxtune.training.trial_inputs import learning_rates, left_of_unused_words
 
 # Whether a trial has learnt nothing, from its losses [step] and gradient norms [logged, norm].
 StopRule = Callable[[Trial, np.ndarray, np.ndarray], bool]
@@ -48,11 +42,7 @@ class Position(NamedTuple):
 
 
 class GroupRun:
-    """One group from first step to results.
-
-    `trials` may be fewer than the program's group size: the lanes left over are idle, they repeat
-    the last trial and are dropped.
-    """
+    """One group from first step to results; `trials` may leave lanes idle, see GroupInputs."""
 
     def __init__(
         self,
@@ -63,11 +53,11 @@ class GroupRun:
         recorders: Sequence[Recorder],
     ):
         self.program = program
+        self.inputs = GroupInputs(program, plan, tables, trials)
         self.task = task = plan.task
         self.tables = tables
         self.trials = list(trials)
         self.numbers = [trial.number for trial in trials]
-        self.shape = plan.shape
         self.recorders = recorders
         config, num_steps = trials[0].config, program.static.num_steps
         self.num_steps = self.until = num_steps
@@ -77,20 +67,6 @@ class GroupRun:
         self.saved, self.patience = saved_kinds(config.save_params), config.patience
         # Of the head alone: patience begins with what follows them.
         self.head_steps = np.array([head_steps(t.hyper.head_ratio, num_steps) for t in trials])
-        self.lanes = [*trials, *[trials[-1]] * (program.group_size - len(trials))]
-        self.batches = [
-            trial_batches(t.seeds.order_seed, len(task.train), config.batch_size, num_steps)
-            for t in self.lanes
-        ]
-        self.hyper = program.place(
-            stack_hypers(self.lanes, [task.class_weights(trial.config) for trial in self.lanes])
-        )
-        self.init_keys = program.place(
-            stream_keys((t.seeds.init_seed for t in self.lanes), Stream.INIT)
-        )
-        self.dropout_keys = program.place(
-            stream_keys((t.seeds.dropout_seed for t in self.lanes), Stream.DROPOUT)
-        )
         # Once and early: device work asked for later would wait behind the dispatch under way.
         self.rates = learning_rates(self.trials, num_steps)
         self.norm_names = gradient_norm_names(task.model)
@@ -100,9 +76,8 @@ class GroupRun:
 
     def num_tokens(self) -> int:
         """Real tokens that the trials have trained on, idle lanes and stopped trials left out."""
-        lengths = self.task.train.lengths
-        taken = [self.batches[i][: self.records.steps_taken(i)] for i in range(len(self.trials))]
-        return sum(int(lengths[batches[batches >= 0]].sum()) for batches in taken)
+        taken = (self.records.steps_taken(i) for i in range(len(self.trials)))
+        return sum(self.inputs.num_tokens(lane, steps) for lane, steps in enumerate(taken))
 
     def run(
         self,
@@ -153,7 +128,7 @@ class GroupRun:
         if position is not None:
             self.records.replay(self.recorders, self.numbers, self.rates, self.norm_names)
             return position
-        state = self.start_state()
+        state = self.inputs.start_state()
         # A copy: the state's own buffers are given away to the first dispatch.
         kept = self.program.copy(state.evaluated) if "best" in self.saved else None
         return Position(0, state, kept)
@@ -176,7 +151,7 @@ class GroupRun:
         for count in self.pace.dispatches(step, to, list(filter(None, cuts))):
             if not self.records.running(len(self.trials)):
                 break
-            arguments = self.train_arguments(state, step, count)
+            arguments = self.inputs.train_arguments(state, step, count)
             if late is None:
                 self.pace.began(time.monotonic())
             state, records = program.train(*arguments)
@@ -223,7 +198,7 @@ class GroupRun:
         """
         if checkpoints is None:
             return None
-        shapes = self.state_shapes()
+        shapes = self.inputs.state_shapes()
         kept = shapes.model if "best" in self.saved else None
         restored = checkpoints.restore_latest((shapes, kept))
         if restored is None:
@@ -233,7 +208,7 @@ class GroupRun:
             checkpoints.discard()
             return None
         saved = restored.arrays["trials"].tolist()
-        lanes = [saved.index(trial.number) for trial in self.lanes]
+        lanes = [saved.index(trial.number) for trial in self.inputs.lanes]
         state, kept = self.program.place_state(
             *jax.tree.map(lambda leaf: leaf[lanes], restored.tree)
         )
@@ -252,36 +227,6 @@ class GroupRun:
         own = restored.arrays.get("identities")  # of an older version: none
         places = [saved.index(number) for number in self.numbers]
         return own is not None and np.array_equal(own[places], identities(self.trials))
-
-    def start_state(self) -> TrialState:
-        """The state before the first step."""
-        return self.program.start(self.tables.model, self.init_keys, self.hyper)
-
-    def state_shapes(self) -> TrialState:
-        """The state's shapes and types, for which nothing is computed."""
-        return jax.eval_shape(self.program.start, self.tables.model, self.init_keys, self.hyper)
-
-    def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
-        """What the program's `train` takes for the next `count` steps."""
-        most = self.program.static.steps_per_dispatch
-        plan = stack_plans(self.task.train, self.batches, step, count, most, self.shape)
-        origin = (self.tables.model, self.init_keys) if self.program.needs_origin else (None, None)
-        return (
-            state,
-            self.hyper,
-            self.dropout_keys,
-            self.program.place(plan),
-            self.tables.train,
-            np.int32(step),
-            np.int32(count),
-            self.tables.frozen,
-            *origin,
-        )
-
-    def evaluate_arguments(self, models: SequenceClassifier) -> tuple[Any, ...]:
-        """What the program's `evaluate` takes."""
-        tables = self.tables
-        return models, self.hyper, tables.evaluated, tables.eval_plan, tables.frozen
 
     def _step_reader(self, start: int, count: int, records: Records) -> Callable[[], None]:
         def read() -> None:
@@ -304,7 +249,7 @@ class GroupRun:
         whose best is too long ago stop here.
         """
         task = self.task
-        outcome = self.program.evaluate(*self.evaluate_arguments(models))
+        outcome = self.program.evaluate(*self.inputs.evaluate_arguments(models))
         outcome = self.program.fetch(outcome)
         count = len(self.trials)
         scores = [task.all_scores(each) for each in outcome.logits[:count]]
@@ -330,7 +275,7 @@ class GroupRun:
         tables, count = self.tables, len(self.trials)
         for name, (tokens, plan) in tables.further.items():
             arguments = (decay, tokens, plan, tables.further_words, tables.frozen)
-            logits = self.program.fetch(self.program.answer(models, self.hyper, *arguments))
+            logits = self.program.fetch(self.program.answer(models, self.inputs.hyper, *arguments))
             self.records.add_answers(name, logits[:count])
 
     def _results(self, position: Position) -> list[TrialResult]:

@@ -10,34 +10,28 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
 
 from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, Logits, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
-from jaxtune.models.adapters import scaled
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.parts import join
 from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
 from jaxtune.models.vocabulary import with_embedding
 from jaxtune.training.averaging import latest_share, moved
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.placement import across_trials
+from jaxtune.training.stacked_gradients import OfTrials, Shared, stacked_gradients, whole_model
 from jaxtune.training.static_settings import StaticSettings
 from jaxtune.training.step import (
     LossTerms,
     StepPlan,
     TrialState,
     apply_gradients,
-    gather_batch,
     gradient_norm_names,
     gradient_norms,
     logits_in_order,
-    loss_and_gradients,
-    loss_and_weight_gradients,
-    of_parameters,
 )
 
 
@@ -53,10 +47,6 @@ class Outcome(NamedTuple):
 
     logits: Float[Array, "trial example label"]
     finite: Bool[Array, " trial"]
-
-
-# Mixout's probability, and what of the origin is each trial's own.
-Mixing = tuple[ArrayLike, dict[str, Array]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,18 +110,6 @@ class LocalTrials:
             head_first=static.head_first,
         )
 
-    def _whole(
-        self,
-        trained: SequenceClassifier,
-        frozen: SequenceClassifier,
-        scale: Float[Array, ""] | None,
-    ) -> SequenceClassifier:
-        """The model that a trial computes with. Under vmap what is frozen has no trial axis: its
-        products are one over the tokens of all trials, and it is nowhere copied.
-        """
-        model = join(trained, frozen)
-        return model if scale is None else scaled(model, scale)
-
     def _scales(self, hyper: Hyper) -> Any:
         """What the adapters of each trial are multiplied by; None where there are none."""
         return hyper.lora_scale if self.adapters else None
@@ -158,6 +136,7 @@ class LocalTrials:
         mixing = (hyper.mixout, drawn) if "mixout" in self.static.mitigations else None
         in_use = ((name, getattr(hyper, name)) for name in self.static.loss)
         terms = LossTerms(**dict(in_use))
+        scales, shared = self._scales(hyper), Shared(tokens, frozen, pretrained)
         num_norms = len(gradient_norm_names(state.model))
         places = (len(plan.rows), self.static.steps_per_dispatch)
         empty = Records(jnp.zeros(places), jnp.zeros((*places, num_norms)))
@@ -168,13 +147,13 @@ class LocalTrials:
 
         def step(i, carry):
             state, weights, records = carry
-            trained = (state.model, self._scales(hyper), frozen)
             step_plan = StepPlan._make(part[:, i] for part in plan)
             # Counted over the run: dropout and averages are the same wherever a dispatch begins.
             before = start + i
             keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(dropout_keys, before)
-            loss, gradients = self._gradients(
-                trained, weights, tokens, step_plan, keys, pretrained, mixing, terms
+            trials = OfTrials(state.model, scales, weights, step_plan, keys, mixing, terms)
+            loss, gradients = stacked_gradients(
+                trials, shared, self.static.ladder, self._across, self.on_cpu
             )
             norms = self._across(gradient_norms)(gradients)
             state = self._across(update)(state, gradients, hyper, drawn)
@@ -230,53 +209,6 @@ class LocalTrials:
 
         return self._across(one)(init_keys, hyper)
 
-    def _gradients(
-        self,
-        trained: tuple[SequenceClassifier, Any, SequenceClassifier],
-        weights: BlockWeights | None,
-        tokens: Tokens,
-        plan: StepPlan,
-        keys: TrialKeys,
-        pretrained: SequenceClassifier | None,
-        mixing: Mixing | None,
-        terms: LossTerms,
-    ) -> tuple[Float[Array, " trial"], SequenceClassifier]:
-        """Loss and gradients on the smallest rung that holds the batches of all local trials.
-
-        Out of a rung, a branch of XLA's, come whole arrays. On an accelerator the weights'
-        gradients leave it in bfloat16, as the update reads them; on CPU XLA keeps them in float32
-        inside.
-        """
-        apart = weights is not None and not self.on_cpu
-        models, scales, frozen = trained
-
-        def on_rung(rows, models, scales, weights, plan, keys, mixing, terms):
-            def one(model, scale, weights, plan, key, mixing, terms):
-                batch = gather_batch(tokens, plan, rows)
-                if weights is not None:
-                    found = loss_and_weight_gradients(model, weights, batch, key, terms)
-                    loss, gradients, of_weights = found
-                    return found if apart else (loss, of_parameters(model, gradients, of_weights))
-                if mixing is None:
-                    whole = partial(self._whole, frozen=frozen, scale=scale)
-                    return loss_and_gradients(model, batch, key, terms=terms, whole=whole)
-                assert pretrained is not None
-                probability, drawn = mixing
-                origin = with_leaves(pretrained, drawn)
-                return loss_and_gradients(model, batch, key, probability, origin, terms=terms)
-
-            return self._across(one)(models, scales, weights, plan, keys, mixing, terms)
-
-        # One rung for all local trials: a switch per trial, vmapped, would compute every rung.
-        ladder = self.static.ladder
-        rung = jnp.searchsorted(jnp.array(ladder), jnp.max(plan.rows))
-        branches = [partial(on_rung, rows) for rows in ladder]
-        loss, *gradients = jax.lax.switch(
-            rung, branches, models, scales, weights, plan, keys, mixing, terms
-        )
-        whole = self._across(of_parameters)(models, *gradients) if apart else gradients[0]
-        return loss, whole
-
     def evaluate(
         self,
         models: SequenceClassifier,
@@ -288,7 +220,7 @@ class LocalTrials:
         """Logits of the examples, in their order, and whether every parameter is finite."""
 
         def one(trained: SequenceClassifier, scale: Float[Array, ""] | None) -> Outcome:
-            logits = logits_in_order(self._whole(trained, frozen, scale), tokens, plan)
+            logits = logits_in_order(whole_model(trained, frozen, scale), tokens, plan)
             finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trained)])
             return Outcome(logits, jnp.all(finite))
 
@@ -314,7 +246,7 @@ class LocalTrials:
         def one(
             trained: SequenceClassifier, scale: Float[Array, ""] | None, decay: Float[Array, ""]
         ) -> Logits:
-            model = self._whole(trained, frozen, scale)
+            model = whole_model(trained, frozen, scale)
             rows = jnp.concatenate([model.encoder.word.embedding[...], words * decay])
             return logits_in_order(with_embedding(model, rows), tokens, plan)
 

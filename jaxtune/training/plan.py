@@ -5,7 +5,6 @@ import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
 
 import jax
 import numpy as np
@@ -25,7 +24,6 @@ from jaxtune.data.packing import (
 )
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
-from jaxtune.models.pretrained import num_parameters
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding
 from jaxtune.training.check_settings import check_average, check_depth, check_phases
@@ -74,6 +72,12 @@ class ProgramPlan:
     def num_steps(self) -> int:
         """Optimiser steps of each trial."""
         return num_steps_of(self.config, len(self.task.train))
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Real tokens of a batch, on average over an epoch, whose last batch may be short."""
+        train = self.task.train
+        return float(train.lengths.sum()) / steps_per_epoch(len(train), self.config.batch_size)
 
     @property
     def stop_step(self) -> int | None:
@@ -191,50 +195,6 @@ class ProgramPlan:
         fewest = min(trial.config.reinit_layers for trial in self.trials)
         return drawn_parts(self.task.fresh, self.task.model.encoder.config, fewest)
 
-    @property
-    def about_the_start(self) -> list[str]:
-        """What is to be said of where the trials start, a sentence each."""
-        drawn = " and ".join(filter(None, [", ".join(self.drawn_anew[:-1]), self.drawn_anew[-1]]))
-        return [f"Drawn anew by every trial: {drawn}.", *self.task.notes, *self._about_precision]
-
-    @property
-    def _about_precision(self) -> list[str]:
-        device = self.devices[0]
-        if device.platform == "cpu" or self.config.precision == "bfloat16":
-            return []
-        return [
-            f"Products are in float32, which the {device.device_kind} computes several times as"
-            " slowly as bfloat16; give --precision bfloat16 where that will do."
-        ]
-
-    def describe(self) -> dict[str, Any]:
-        """The plan as the manifest keeps it."""
-        return {
-            "trials": len(self.trials),
-            "group_size": self.group_size,
-            "devices": len(self.devices),
-            "groups": [[trial.number for trial in group] for group in self.groups],
-            **({"sizes_tried": [_facts(each) for each in self.tried]} if self.tried else {}),
-            **self.describe_shapes(),
-        }
-
-    def describe_shapes(self) -> dict[str, Any]:
-        """What of the plan does not depend on the devices."""
-        train, width = self.task.train, self.shape.slots
-        per_step = float(train.lengths.mean()) * self.config.batch_size
-        return {
-            "steps": self.num_steps,
-            "parameters": num_parameters(self.task.model),
-            "frozen_parameters": num_parameters(self.task.frozen),
-            "vocabulary": [len(self.task.kept_words), len(self.task.full_embedding)],
-            "drawn_anew": self.drawn_anew,
-            "checkpoint": list(self.task.notes),
-            "row_slots": width,
-            "rows": list(self.shape.ladder),
-            "real_tokens_per_step": round(per_step, 1),
-            "packed_slots_per_step": [rows * width for rows in self.shape.ladder],
-        }
-
 
 def make_plans(
     trials: Iterable[Trial],
@@ -302,20 +262,6 @@ def _settled(plan: ProgramPlan, platform: str | None) -> int | None:
         share = before[-1].group // num_devices
         return min(share, asked or share)
     return asked and min(asked, math.ceil(len(plan.trials) / num_devices))
-
-
-def _facts(tried: Tried) -> dict[str, Any]:
-    """A size that was tried, as the manifest keeps it; seconds are of all its trials together."""
-    probe = tried.probe
-    return {
-        "trials_per_device": tried.trials,
-        "bytes": tried.all_bytes,
-        "recomputed": tried.recomputed,
-        "fits": tried.fits,
-        "step_seconds": probe and round(probe.step_seconds, 5),
-        "evaluation_seconds": probe and round(probe.evaluation_seconds, 5),
-        "hours": None if probe is None else round(tried.hours, 4),
-    }
 
 
 def _rows(config: SweepConfig, order_seed: int, task: Prepared) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""What is said of a plan before it runs: what was read, and by what trials stop and are chosen."""
+"""What is said of a plan before it runs: what was read, where trials start, and by what they stop
+and are chosen.
+"""
 
 import math
 from typing import Any
@@ -22,6 +24,19 @@ def reading(plan: ProgramPlan) -> dict[str, Any]:
         for text, config in asked.items()
     }
     return task.reading | {"class_weights": weights}
+
+
+def about_the_start(plan: ProgramPlan) -> list[str]:
+    """Where the trials start, and in what precision, a sentence each."""
+    drawn = " and ".join(filter(None, [", ".join(plan.drawn_anew[:-1]), plan.drawn_anew[-1]]))
+    lines = [f"Drawn anew by every trial: {drawn}.", *plan.task.notes]
+    device = plan.devices[0]
+    if device.platform != "cpu" and plan.config.precision == "float32":
+        lines.append(
+            f"Products are in float32, which the {device.device_kind} computes several times as"
+            " slowly as bfloat16; give --precision bfloat16 where that will do."
+        )
+    return lines
 
 
 def choosing(plan: ProgramPlan) -> list[str]:

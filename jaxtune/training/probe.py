@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxtune.core.devices import bytes_held
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.kernel_rows import in_words
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan
@@ -24,22 +24,26 @@ def probe(plan: ProgramPlan) -> Probe:
     size = plan.per_device * len(plan.own_devices)
     program = plan.compile(size)
     tables = put_on_devices(program, plan.task)
-    run = GroupRun(program, plan, tables, plan.pending[:size], [])
+    inputs = GroupInputs(program, plan, tables, plan.pending[:size])
     began = time.monotonic()
-    state = run.start_state()
-    train = program.train.lower(*run.train_arguments(state, 0, 1)).compile()
-    evaluate = program.evaluate.lower(*run.evaluate_arguments(state.evaluated)).compile()
+    state = inputs.start_state()
+    train = program.train.lower(*inputs.train_arguments(state, 0, 1)).compile()
+    evaluate = program.evaluate.lower(*inputs.evaluate_arguments(state.evaluated)).compile()
     compiled = time.monotonic()
-    state, step_seconds = _timed(lambda: train(*run.train_arguments(state, 0, 1))[0])
-    _, evaluation_seconds = _timed(lambda: evaluate(*run.evaluate_arguments(state.evaluated)))
+    state, step_seconds = _timed(lambda: train(*inputs.train_arguments(state, 0, 1))[0])
+
+    def evaluating() -> float:
+        return _timed(lambda: evaluate(*inputs.evaluate_arguments(state.evaluated)))[1]
+
+    evaluation_seconds = evaluating()
     # A run of a single step takes that one twice.
     first = min(1, plan.num_steps - 1)
     steps = min(PROBE_STEPS, plan.num_steps - first, int(PATIENCE / step_seconds))
     if steps:  # a first call has costs of its own, which do not count
-        state, seconds = _timed(lambda: train(*run.train_arguments(state, first, steps))[0])
+        state, seconds = _timed(lambda: train(*inputs.train_arguments(state, first, steps))[0])
         step_seconds = seconds / steps
     if evaluation_seconds < PATIENCE:
-        _, evaluation_seconds = _timed(lambda: evaluate(*run.evaluate_arguments(state.evaluated)))
+        evaluation_seconds = evaluating()
     return Probe(
         compile_seconds=compiled - began,
         step_seconds=step_seconds,

@@ -26,8 +26,9 @@ FREE = (
     "after-all",
     "partition-id",
 )
-# Of the optimiser: parameters and two moments are read and written, and gradients read.
-BYTES_PER_PARAMETER = 28
+# Of the optimiser: parameters and two moments are read and written; and gradients are read.
+BYTES_PER_PARAMETER = 24
+BYTES_PER_GRADIENT = {"float32": 4, "bfloat16": 2}
 
 # Seconds that any kernel takes: an assumption, without which hundreds of small ones were free.
 LEAST_SECONDS = 1e-6
@@ -157,4 +158,5 @@ def wall_seconds(
     flop += 0 if frozen is None else per_frozen * size(frozen.encoder.layers)
     trained = size(model)
     products = flop * uses * tokens / device.matrix_rate(config.dtype)
-    return products + BYTES_PER_PARAMETER * trained / device.memory_rate
+    num_bytes = BYTES_PER_PARAMETER + BYTES_PER_GRADIENT[config.dtype]
+    return products + num_bytes * trained / device.memory_rate

@@ -22,7 +22,7 @@ from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.ahead import bytes_beside_evaluation, compile_train
 from jaxtune.training.averaging import latest_share
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.program import GroupProgram
@@ -52,7 +52,7 @@ def stepped(plan: Any) -> dict[str, list[Any]]:
     program = GroupProgram(plan.static, make_mesh(jax.devices()[:1]), 1, plan.task.model)
     tables, found = put_on_devices(program, plan.task), {}
     for trial in plan.trials:
-        group = GroupRun(program, plan, tables, [trial], [])
+        group = GroupInputs(program, plan, tables, [trial])
         state, states = group.start_state(), []
         for step in range(STEPS):
             state, _ = program.train(*group.train_arguments(state, step, 1))

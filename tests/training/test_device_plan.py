@@ -167,8 +167,8 @@ def test_a_group_of_shapes_puts_nothing_on_a_device(tiny):
 
     plan = plans_for(tiny, "--num_seeds", "3")[0]
     plan = plan.stacking(2)
-    program, run = ahead._group(plan, jax.devices()[:1])
-    arguments = run.train_arguments(program.place(run.state_shapes()), 0, 1)
+    program, inputs = ahead._group(plan, jax.devices()[:1])
+    arguments = inputs.train_arguments(program.place(inputs.state_shapes()), 0, 1)
     held = [leaf for leaf in leaves(arguments) if isinstance(leaf, jax.Array)]
     assert held == []
     compiled = ahead.compile_train(plan, jax.devices()[:1])

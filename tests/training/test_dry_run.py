@@ -6,6 +6,7 @@ from small_groups import plans_for
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.training.dry_run import Probe, peak_rates, plan_lines, probe
+from jaxtune.training.plan_words import about_the_start
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_the_plan_of_an_early_stop(tiny, flags, line):
 )
 def test_what_is_drawn_anew(tiny, flags, drawn):
     (plan,) = plans_for(tiny, "--num_seeds", "1", *flags)
-    assert plan.about_the_start[0] == f"Drawn anew by every trial: {drawn}."
+    assert about_the_start(plan)[0] == f"Drawn anew by every trial: {drawn}."
 
 
 def leaves(model):

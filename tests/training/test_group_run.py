@@ -6,7 +6,7 @@ from small_groups import STEPS, assert_same, custom_files, plan_for, run
 
 from jaxtune.data.packing import Shape
 from jaxtune.sweep.results import trial_row
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.trial_inputs import learning_rates
 
@@ -137,7 +137,7 @@ def test_four_devices_exchange_nothing(tiny):
     program = plan.compile(4)
     assert program.mesh.size == 4
     tables = put_on_devices(program, plan.task)
-    group = GroupRun(program, plan, tables, plan.trials, [])
+    group = GroupInputs(program, plan, tables, plan.trials)
     lowered = program.train.lower(*group.train_arguments(group.start_state(), 0, 1))
     text = lowered.compile().as_text()
     assert "fusion" in text

@@ -9,6 +9,7 @@ from jaxtune.training import ahead, group_size
 from jaxtune.training.ahead import Described
 from jaxtune.training.group_size import how_sized, sized
 from jaxtune.training.plan import make_plans
+from jaxtune.training.plan_facts import plan_facts
 from jaxtune.training.sizes import Probe, Tried, find_largest
 
 REPEATED = "  %fusion.3.remat = f32[2] fusion()\n"
@@ -60,7 +61,7 @@ def test_of_the_sizes_that_fit_the_fastest_per_seed_is_taken(tiny, card):
     assert told == {"compiled": [1, 2, 8, 4], "timed": [1, 4, 8]}
     assert (plan.per_device, plan.group_size) == (4, 16)
     assert [len(group) for group in plan.groups] == [16] * 4
-    facts = plan.describe()["sizes_tried"]
+    facts = plan_facts(plan)["sizes_tried"]
     assert [each["trials_per_device"] for each in facts] == [1, 2, 4, 8]
     assert [each["step_seconds"] for each in facts] == [1.0, None, 2.0, 8.5]
     assert [each["bytes"] for each in facts] == [10, 18, 34, 66]
@@ -131,7 +132,7 @@ def test_a_device_that_does_not_say_what_it_has_runs_one_at_a_time(tiny, card):
 def test_nothing_is_sought_on_cpu(tiny):
     (plan,) = plans_for(tiny, "--num_seeds", "32")
     assert sized(plan) is plan
-    assert "sizes_tried" not in plan.describe()
+    assert "sizes_tried" not in plan_facts(plan)
 
 
 @pytest.mark.storm

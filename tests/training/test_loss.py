@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_groups import assert_same, plan_for, run
 
-from jaxtune.training.group_run import GroupRun
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.program import GroupProgram
@@ -120,7 +120,7 @@ def test_every_trial_is_trained_with_its_own(tiny):
     task = plan.task
     program = GroupProgram(plan.static, make_mesh(jax.devices()[:1]), 6, task.model)
     tables = put_on_devices(program, task)
-    group = GroupRun(program, plan, tables, plan.trials, [])
+    group = GroupInputs(program, plan, tables, plan.trials)
     state = group.start_state()
     arguments = group.train_arguments(state, 0, 1)
     models = jax.tree.map(np.asarray, state.model)  # the state is given away

@@ -8,6 +8,7 @@ from small_groups import plans_for
 from jaxtune.config.parse import parse
 from jaxtune.data.packing import rows_needed, trial_batches
 from jaxtune.training.plan import MOST_STACKED_RUNGS, num_steps_of
+from jaxtune.training.plan_words import about_the_start
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,11 @@ def test_stacked_trials_share_few_rungs_and_the_top_one_holds_every_batch(tiny):
     assert stacked.stacking(1).shape == alone.shape
 
 
+def test_tokens_of_a_step_are_an_epochs_over_its_steps_the_short_last_batch_too(tiny):
+    (plan,) = plans_for(tiny, "--train_examples", "33", "--batch_size", "32", "--num_seeds", "1")
+    assert plan.tokens_per_step == plan.task.train.lengths.sum() / 2
+
+
 def test_steps():
     config = parse(["--model", "m", "--task", "rte"]).base
     assert num_steps_of(config, 2490) == 468
@@ -61,4 +67,4 @@ def test_steps():
 def test_what_float32_costs_an_accelerator_is_said(tiny, platform, precision, said):
     (plan,) = plans_for(tiny, "--num_seeds", "2", "--precision", precision)
     vars(plan)["devices"] = [SimpleNamespace(platform=platform, device_kind="NVIDIA H100")]
-    assert any("the NVIDIA H100 computes several" in each for each in plan.about_the_start) is said
+    assert any("the NVIDIA H100 computes several" in each for each in about_the_start(plan)) is said

@@ -15,6 +15,7 @@ from jaxtune.sweep.cluster.workers import Workers
 from jaxtune.sweep.results import SweepResults
 from jaxtune.sweep.train import GroupsOf
 from jaxtune.training.plan import ProgramPlan, stacks_trials
+from jaxtune.training.plan_facts import shape_facts
 
 
 @contextlib.contextmanager
@@ -55,5 +56,5 @@ def groups_on(workers: Workers, settings: Settings, inputs: Inputs) -> GroupsOf:
 
 def facts_of(plans: Sequence[ProgramPlan], workers: Workers) -> dict[str, Any]:
     """What of the manifest is another one on a cluster; who ran what is noted as groups end."""
-    groups = [{"trials": len(plan.trials), **plan.describe_shapes()} for plan in plans]
+    groups = [{"trials": len(plan.trials), **shape_facts(plan)} for plan in plans]
     return {"devices": [f"{workers.platform}: workers of a Ray cluster"], "groups": groups}
