@@ -113,9 +113,14 @@ def check_between(settings: Any, low: int, high: int | float, names: Iterable[st
 
 
 def nearest(name: str, accepted: Iterable[str]) -> str:
-    """The accepted name that may be meant; empty where none is near."""
+    """The accepted name that may be meant, by its spelling or by its first or last word, such as
+    rank for lora_rank; empty where none is near.
+    """
+    names, asked = {each.lower(): each for each in accepted}, name.lower()
     # Stricter than difflib's 0.6, which takes num_seeds for num_epochs where it cannot be swept.
-    return next(iter(difflib.get_close_matches(name, accepted, n=1, cutoff=0.7)), "")
+    close = difflib.get_close_matches(asked, names, n=1, cutoff=0.7)
+    longer = (n for n in names if n.startswith(f"{asked}_") or n.endswith(f"_{asked}"))
+    return names.get(close[0] if close else min(longer, key=len, default=""), "")
 
 
 def suggestion(name: str, accepted: Iterable[str]) -> str:
