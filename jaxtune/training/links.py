@@ -169,4 +169,6 @@ def corrected_eps(
     b2: ArrayLike, eps: ArrayLike, enabled: ArrayLike, count: Int[Array, ""]
 ) -> Float[Array, ""]:
     """eps, or eps sqrt(1-b2^t) at the t-th update."""
-    return jnp.where(enabled, eps * second_root(b2, count, jnp), eps)
+    # A number below the smallest normal one is 0 on a device: with a gradient of 0 that is 0/0.
+    smaller = jnp.maximum(eps * second_root(b2, count, jnp), jnp.finfo(jnp.float32).tiny)
+    return jnp.where(enabled, smaller, eps)

@@ -51,9 +51,18 @@ COMBINATIONS = [
 ]
 
 
-def chain(b2: Any, first: Any, second: Any, correct_eps: Any, init: Any, rectify: Any) -> Any:
-    moments = scale_by_moments_from(B1, b2, EPS, init, correct_eps, rectify)
-    return optax.chain(moments, scale_by_corrections(B1, b2, first, second, rectify))
+def chain(
+    b2: Any,
+    first: Any,
+    second: Any,
+    correct_eps: Any,
+    init: Any,
+    rectify: Any,
+    b1: Any = B1,
+    eps: Any = EPS,
+) -> Any:
+    moments = scale_by_moments_from(b1, b2, eps, init, correct_eps, rectify)
+    return optax.chain(moments, scale_by_corrections(b1, b2, first, second, rectify))
 
 
 def updates_of(tx: Any, gradients: np.ndarray = GRADIENTS) -> Any:
@@ -64,15 +73,24 @@ def updates_of(tx: Any, gradients: np.ndarray = GRADIENTS) -> Any:
     return jnp.stack(updates)
 
 
-def in_numpy(b2: float, first: bool, second: bool, eps: bool, init: float, rectify: bool) -> Any:
+def in_numpy(
+    b2: float,
+    first: bool,
+    second: bool,
+    correct_eps: bool,
+    init: float,
+    rectify: bool,
+    b1: float = B1,
+    eps: float = EPS,
+) -> Any:
     """The formulas of the docstrings in float64, in their own words."""
     gradients, updates = GRADIENTS.astype(np.float64), []
     m, v = np.zeros(6), init * gradients[0] ** 2
     longest = 2 / (1 - b2) - 1
     for t, g in enumerate(gradients, 1):
-        m, v = B1 * m + (1 - B1) * g, b2 * v + (1 - b2) * g**2
-        own_eps = EPS * np.sqrt(1 - b2**t) if eps else EPS
-        update = m / (1 - B1**t) if first else m
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+        own_eps = eps * np.sqrt(1 - b2**t) if correct_eps else eps
+        update = m / (1 - b1**t) if first else m
         worth = longest - 2 * t * b2**t / (1 - b2**t)
         if not rectify or worth > 5:
             update = update / (np.sqrt(v) + own_eps)
@@ -100,6 +118,31 @@ def test_every_combination_is_its_formula_in_one_program() -> None:
         different.add(found.tobytes())
     assert len(different) == len(COMBINATIONS) == 30
     assert len(traces) == 1
+
+
+def test_equal_betas_and_an_eps_of_five_decades_are_their_formulas_in_one_program() -> None:
+    """b1 = b2 = 0.95, and an eps far below and far above the gradients, corrected and not."""
+    b, traces = float(np.float32(0.95)), []
+
+    @jax.jit
+    def updates(corrected: Any, correct_eps: Any, eps: Any) -> Any:
+        traces.append(1)
+        return updates_of(chain(b, corrected, corrected, correct_eps, 0.0, False, b, eps))
+
+    for corrected, correct_eps in itertools.product((False, True), repeat=2):
+        for eps in (np.float32(10.0**power) for power in range(-8, -2)):
+            found = np.asarray(updates(corrected, correct_eps, eps))
+            switches = (corrected, corrected, correct_eps, 0.0, False)
+            expected = in_numpy(b, *switches, b, float(eps))
+            np.testing.assert_allclose(found, expected, rtol=4e-6, atol=4e-6)
+    assert len(traces) == 1
+
+
+def test_the_smallest_eps_keeps_a_gradient_of_zero_at_zero() -> None:
+    """eps sqrt(1-b2^t) would be less than a normal number, which a device takes for 0: 0/0."""
+    gradients = np.array([[0.0, 1e-3]] * 3, np.float32)
+    found = np.asarray(updates_of(chain(0.999, True, True, True, 0.0, False, eps=1e-37), gradients))
+    np.testing.assert_allclose(found, [[0.0, 1.0]] * 3, rtol=1e-5)
 
 
 def test_off_is_the_plain_chain_bit_for_bit() -> None:
