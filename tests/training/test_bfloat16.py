@@ -11,11 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_groups import plan_for, run
+from small_groups import STEPS, plan_for
 from tiny import write_tiny_model
 from torch_training import batch_of
 
 from jaxtune.models.pretrained import to_tensors
+from jaxtune.training.group_run import GroupRun
+from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.outcome import TrialResult
+from jaxtune.training.placement import make_mesh
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import (
     loss_and_gradients,
     loss_and_weight_gradients,
@@ -23,7 +28,7 @@ from jaxtune.training.step import (
 )
 
 torch = hf.torch
-TRIALS = 2
+HALF = ("--precision", "bfloat16", "--remat", "elementwise")
 
 
 def configured(model, **changes):
@@ -96,27 +101,36 @@ def test_gradients_are_as_near_to_float32_as_torchs_autocast(family: str, remat:
         assert distance(ours, exact, part) < 2 * distance(autocast, exact, part), part[0]
 
 
-def test_a_stacked_group_in_bfloat16_trains_as_in_float32(tiny) -> None:
-    """Losses and gradient norms of every layer, over the steps: a rounding of 2^-9 a product."""
-    compare_precisions(tiny)
+@pytest.mark.parametrize("family", ["bert", "albert"])
+def test_a_stacked_group_in_bfloat16_trains_as_in_float32(family: str, tmp_path) -> None:
+    compare_precisions(str(write_tiny_model(tmp_path, family=family)), 2e-4, 0.02)
 
 
 def test_a_deep_stacked_modernbert_in_bfloat16_stays_finite(tmp_path) -> None:
     """Twelve blocks that no norm follows, windows of four tokens in rows with padding, and dropout:
-    nothing becomes infinite or NaN, and the losses are float32's.
+    nothing becomes infinite or NaN.
     """
-    compare_precisions(str(write_tiny_model(tmp_path, family="modernbert", layers=12)))
+    compare_precisions(str(write_tiny_model(tmp_path, family="modernbert", layers=12)), 0.01, 0.04)
 
 
-def compare_precisions(model: str) -> None:
-    flags = ("--num_seeds", "2", "--trials_per_device", "2")
-    exact, _ = run(plan_for(model, *flags), 1, 2)
-    half, _ = run(
-        plan_for(model, *flags, "--precision", "bfloat16", "--remat", "elementwise"), 1, 2
-    )
-    for trial, result in exact.items():
-        other = half[trial]
+def trained(model: str, *flags: str) -> tuple[list[TrialResult], np.ndarray, np.ndarray]:
+    """Results, losses [trial, step] and gradient norms [trial, record, name] of two trials."""
+    plan = plan_for(model, "--num_seeds", "2", "--trials_per_device", "2", *flags)
+    program = GroupProgram(plan.static, make_mesh(jax.devices()[:1]), 2, plan.task.model)
+    group = GroupRun(program, plan, put_on_devices(program, plan.task), plan.trials, [])
+    return group.run(), group.records.all_losses(), group.records.all_norms()
+
+
+def compare_precisions(model: str, of_losses: float, of_norms: float) -> None:
+    """Losses and gradient norms of every layer over the steps: a rounding of 2^-9 a product (seen:
+    9e-5 of losses and 0.9% of norms of two blocks, 0.5% and 1.9% of twelve).
+    """
+    exact, losses, norms = trained(model)
+    half, half_losses, half_norms = trained(model, *HALF)
+    assert losses.shape == (2, STEPS)
+    assert not np.array_equal(half_losses, losses)
+    np.testing.assert_allclose(half_losses, losses, rtol=of_losses)
+    np.testing.assert_allclose(half_norms, norms, rtol=of_norms)
+    for result, other in zip(exact, half, strict=True):
         assert not other.diverged
-        assert other.train_loss != result.train_loss
-        assert other.train_loss == pytest.approx(result.train_loss, rel=0.01)
         np.testing.assert_allclose(other.logits, result.logits, atol=0.02)
