@@ -45,8 +45,7 @@ def affine(
     x: Float[Array, "... i"], kernel: Float[Array, "i o"], bias: Float[Array, " o"] | None
 ) -> Float[Array, "... o"]:
     """x W + b in the type of x; x W without a bias."""
-    kernel = kernel.astype(x.dtype)
-    x = product(x, kernel) if x.dtype == jnp.float32 else _half_product(x, kernel)
+    x = product(x, kernel.astype(x.dtype))
     return x if bias is None else x + bias.astype(x.dtype)
 
 
@@ -55,40 +54,6 @@ def product(left: Float[Array, "..."], right: Float[Array, "..."], **how: Any) -
     # TensorFloat-32 on NVIDIA, one bfloat16 pass on a TPU: neither is what float32 promises.
     full = jax.lax.Precision.HIGHEST if left.dtype == jnp.float32 else None
     return jnp.matmul(left, right, precision=full, **how)
-
-
-@jax.custom_vjp
-def _half_product(x: Float[Array, "... i"], kernel: Float[Array, "i o"]) -> Float[Array, "... o"]:
-    """x W of bfloat16 numbers, forward and backward by `_half_dot`."""
-    return _half_dot(x, kernel, ((x.ndim - 1,), (0,)))
-
-
-def _half_product_fwd(x: Array, kernel: Array) -> tuple[Array, Any]:
-    return _half_product(x, kernel), (x, kernel)
-
-
-def _half_product_bwd(kept: Any, g: Array) -> tuple[Array, Array]:
-    x, kernel = kept
-    leading = tuple(range(x.ndim - 1))
-    return _half_dot(g, kernel, ((g.ndim - 1,), (1,))), _half_dot(x, g, (leading, leading))
-
-
-_half_product.defvjp(_half_product_fwd, _half_product_bwd)
-
-
-def _half_dot(left: Array, right: Array, contracted: Any) -> Array:
-    """A product over the `contracted` axes, rounded once to bfloat16.
-
-    XLA for CPU multiplies bfloat16 as such, in a fifth of the time where the CPU can (AMX),
-    if the product is asked for in float32; else it makes float32 numbers of both sides first. Other
-    devices are left to themselves.
-    """
-    dot = functools.partial(jax.lax.dot_general, dimension_numbers=(contracted, ((), ())))
-
-    def on_cpu(left: Array, right: Array) -> Array:
-        return dot(left, right, preferred_element_type=jnp.float32).astype(left.dtype)
-
-    return jax.lax.platform_dependent(left, right, cpu=on_cpu, default=dot)
 
 
 def normalise(layer: nnx.LayerNorm, x: Float[Array, "... h"]) -> Float[Array, "... h"]:
