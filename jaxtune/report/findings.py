@@ -9,6 +9,7 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.metrics import METRICS, evaluate, predict
 from jaxtune.core.schedules import NEEDED, Peak, peak
+from jaxtune.core.words import listed
 from jaxtune.report.sources import Source, TrialRecord, times_of_looks
 from jaxtune.stats.arms import Arm, by_arm, check_comparable, make_arms
 from jaxtune.stats.describe import Description, ExpectedMax, describe, expected_best
@@ -162,23 +163,28 @@ def _luck(arm: Arm, trials: Sequence[TrialRecord]) -> Luck | None:
 
 
 def _num_dev(arms: Sequence[Arm], trials: dict[str, tuple[TrialRecord, ...]]) -> int | None:
-    """Examples of the dev set; raises UserError where arms were scored on different ones."""
-    known = ((arm.name, _examples(trial)) for arm in arms for trial in trials[arm.name])
-    sizes = {name: size for name, size in known if size is not None}
-    first = arms[0]
-    for arm in arms[1:]:
-        two_sizes = len({sizes.get(first.name), sizes.get(arm.name)} - {None}) > 1
-        if two_sizes or arm.trivial != first.trivial:
+    """Examples of the dev set; raises UserError where trials were scored on different ones."""
+    sizes: dict[int, str] = {}
+    for name, own in trials.items():
+        for size in filter(None, map(_examples, own)):
+            sizes.setdefault(size, name)
+    if len(sizes) > 1:
+        where = listed(f"[{name}] {size:,} examples" for size, name in sizes.items())
+        raise UserError(
+            f"Trials were scored on different dev sets ({where}); compare trials of one dev set."
+        )
+    first, *rest = arms
+    for arm in rest:
+        if arm.trivial != first.trivial:
             floors = (
                 f"{floor:g}" if floor is not None else "not given"
                 for floor in (first.trivial, arm.trivial)
             )
             raise UserError(
                 f"[{first.name}] and [{arm.name}] were scored on different dev sets (best constant"
-                f" prediction {' and '.join(floors)}, {sizes.get(first.name)} and"
-                f" {sizes.get(arm.name)} examples); compare sweeps of one dev set."
+                f" prediction {' and '.join(floors)}); compare sweeps of one dev set."
             )
-    return next(iter(sizes.values()), None)
+    return next(iter(sizes), None)
 
 
 def _examples(trial: TrialRecord) -> int | None:

@@ -80,6 +80,10 @@ def _beside(taken: Collection[str], settings: Mapping[str, Any]) -> dict[str, An
     return {f"setting_{name}" if name in taken else name: v for name, v in settings.items()}
 
 
+def _answers_known(arm: ArmFindings) -> bool:
+    return all(trial.row["constant_prediction"] is not None for trial in arm.trials)
+
+
 def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
     about, failed = arm.description, arm.description.failed
     numbers = {
@@ -90,7 +94,7 @@ def _arm_numbers(arm: ArmFindings) -> dict[str, Any]:
         "n": failed.n,
         **(_failures(failed) if arm.arm.judged else {}),
         "diverged": about.diverged.count,
-        "constant_predictions": about.constant.count,
+        "constant_predictions": about.constant.count if _answers_known(arm) else None,
         "unscored": about.num_unscored,
         **_scores("", about.all),
         "not_failed_n": about.not_failed.n,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special, stats
 
 from jaxtune.stats.arms import Arm
+from jaxtune.stats.hypothesis_tests import NOT_JUDGED
 from jaxtune.stats.intervals import FEWEST_TRIALS, freedom_of
 
 
@@ -36,6 +37,9 @@ def equivalence(one: Arm, other: Arm, margin: float) -> Equivalence:
         least = f"it needs {FEWEST_TRIALS} trials in each arm that did not fail"
         return Equivalence(margin, difference, None, least)
     difference = float(a.mean() - b.mean())
+    if not one.judged or not other.judged:
+        # A rare failure parts the means, and here it would be one of the scores.
+        return Equivalence(margin, difference, None, NOT_JUDGED)
     parts = [float(np.var(x, ddof=1)) / x.size for x in (a, b)]
     if sum(parts) == 0:
         return Equivalence(margin, difference, float(abs(difference) >= margin))

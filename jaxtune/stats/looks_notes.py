@@ -6,16 +6,17 @@ LOOKED_AGAIN = (
     "All of this holds for a number of seeds fixed beforehand: whoever adds seeds and looks again"
     f" until a difference shows finds one between equal recipes in {LOOKS} of 100 cases, not in 5."
 )
-# Of 100 that say 95: Wilson's, of the arm that fails more, where a sweep stopped before its last
-# look (tests/support/early_stops.py).
-STOPPED_EARLY = "83 to 90"
+# Of sweeps that stopped before their last look, and of 100 intervals that say 95
+# (tests/support/early_stops.py).
+STOPPED_EARLY = "90 where 20% and 5% fail, 71 where 10% and 5% do"
 # An arm is called more stable at the first look that shows it, which is often a lucky one.
 LOOKS_COUNTED = (
-    "Seeds were added while no arm was shown to be more stable than all others, with looks at"
+    "Seeds are added while no arm is shown to be more stable than all others, with looks at"
     " numbers of seeds that were fixed beforehand. Every p counts {times:.3g} times for that, so"
     " that the verdict at such a look is as sure as at a single one. But where one stops early, the"
-    " difference is on average shown larger than it is, and the arms' own 95% intervals hold in as"
-    f" few as {STOPPED_EARLY} of 100 cases."
+    " difference is on average shown larger than it is, and the arms' own 95% intervals hold in"
+    " fewer than 95 of 100 cases, the fewer the smaller the true difference is (Wilson's of the arm"
+    f" that fails more: {STOPPED_EARLY})."
 )
 
 

@@ -75,9 +75,8 @@ def equal_notes(pairs: Sequence[Comparison], all_pairs: Sequence[Comparison]) ->
         shown = [f"[{pair.one}] and [{pair.other}]" for pair in equal[:MOST_EQUAL]]
         if len(equal) > MOST_EQUAL:
             shown.append(f"{len(equal) - MOST_EQUAL} more pairs")
-        judged = tested[0].tests.failures.p is not None
         yield (
-            f"{'Trials that did not fail' if judged else 'Trials'} score equal within {margin} on"
+            f"Trials that did not fail score equal within {margin} on"
             f" average in {enumerate_words(shown, 'and in')} (two one-sided tests after Holm over"
             f" {len(tested)}); of failures that says nothing."
         )

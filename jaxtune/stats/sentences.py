@@ -13,6 +13,7 @@ from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import higher_best
 from jaxtune.stats.holm import ALPHA, num_tests
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
+from jaxtune.stats.instability import variance_split
 from jaxtune.stats.intervals import Estimate, share
 from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import (
@@ -108,10 +109,23 @@ def crossed(arms: Sequence[Arm]) -> Sentences:
         " reason intervals are too narrow.",
         unless_all_failed(
             arms,
-            "Read here how much of the variance comes from which seed; to compare recipes, give"
-            " every trial seeds of its own (in a sweep --num_seeds or --seeds).",
+            f"{_split([arm for arm in arms if arm.shares_seeds])}; to compare recipes, give every"
+            " trial seeds of its own (in a sweep --num_seeds or --seeds).",
         ),
     )
+
+
+def _split(arms: Sequence[Arm]) -> str:
+    """Where to read which seed the variance comes from, and of which arms it cannot be told."""
+    reasons: dict[str, list[str]] = {}
+    for arm in arms:
+        reasons.setdefault(variance_split(arm.final, arm.seeds).reason, []).append(arm.name)
+    told = reasons.pop("", None)
+    why = "; ".join(f"{few_names(own)}: {reason}" for reason, own in reasons.items())
+    if told is None:
+        return f"Which seed the variance comes from cannot be told ({why})"
+    read = "Read here how much of the variance comes from which seed"
+    return f"{read} (but not of {why})" if why else read
 
 
 def no_leader(arms: Sequence[Arm]) -> Sentences:

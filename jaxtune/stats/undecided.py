@@ -95,8 +95,8 @@ def _but_equal(pair: Comparison) -> str:
     """That nothing shown is nothing equal, or what a margin has shown to be."""
     if not pair.equal or pair.equivalence is None:
         return "which does not make them equal"
-    which = "trials that did not fail" if pair.tests.failures.p is not None else "trials"
-    return f"and their {which} score equal within {pair.equivalence.margin:g} on average"
+    within = f"{pair.equivalence.margin:g}"
+    return f"and their trials that did not fail score equal within {within} on average"
 
 
 def _scores_better(ahead: Ahead) -> str:

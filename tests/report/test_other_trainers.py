@@ -188,7 +188,7 @@ def test_an_export_of_wandb(tmp_path, capsys):
         assert "has no column 'arm'" in error
     assert "--arm_column" in error
     words = ["--metric", "eval/accuracy", "--arm_column", "weight_decay", "--floor", "0.5"]
-    assert "[weight_decay=0.1] is more stable than [weight_decay=0.0]" in said(capsys, file, *words)
+    assert "[weight_decay=0.1] is more stable than [weight_decay=0]" in said(capsys, file, *words)
     pd.DataFrame(lines[-1:]).to_csv(file, index=False)
     assert "holds no run that has finished" in said(capsys, file, status=1)
 

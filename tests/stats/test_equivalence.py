@@ -1,5 +1,7 @@
 """Two one-sided tests at the edge of the margin; the posterior against draws, and calibrated."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from drawn_scores import bimodal
@@ -64,6 +66,18 @@ def test_failures_are_left_aside_and_few_trials_tell_nothing():
     assert equal([0.5] * 8, steady).p is None
     assert equal([0.7] * 8, [0.71] * 8).p == 0.0
     assert equal([0.7] * 8, [0.73] * 8).p == 1.0
+
+
+def test_it_is_not_tested_where_failures_are_not_known():
+    """A rare one parts the means, and few trials do not show it."""
+    rng = np.random.default_rng(1)
+    arms = [
+        dataclasses.replace(made_up_arm(rng.normal(0.8, 0.004, 16), name), judged=False)
+        for name in "ab"
+    ]
+    found = equivalence(*arms, MARGIN)
+    assert found.p is None
+    assert found.reason == "without a floor it is not known which trials failed"
 
 
 def test_holm_goes_over_all_pairs():

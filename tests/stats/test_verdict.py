@@ -330,6 +330,28 @@ def test_crossed_seeds_get_no_verdict():
     assert "give every trial seeds of its own" in found.next_step
 
 
+def crossed_arm(name, init_seeds, order_seeds):
+    """A trial for each pair of seeds."""
+    rows = made_up_rows([*normal(0.8, 0.02, len(init_seeds))], name)
+    for row, init, order in zip(rows, init_seeds, order_seeds, strict=True):
+        row["init_seed"], row["order_seed"], row["dropout_seed"] = init, order, order
+    return make_arms({name: rows})[0]
+
+
+def test_crossed_seeds_whose_variance_cannot_be_split_say_why():
+    whole = crossed_arm("whole", [0, 0, 0, 1, 1, 1], [0, 1, 2] * 2)
+    missing = crossed_arm("missing", [0, 0, 0, 1, 1], [0, 1, 2, 0, 1])
+    one = crossed_arm("one", [42] * 5, range(5))
+    read = "Read here how much of the variance comes from which seed"
+    independent = arm("independent", normal(0.8, 0.02, 8))
+    assert judge([whole, independent]).next_step.startswith(f"{read}; to compare")
+    found = judge([whole, missing]).next_step
+    assert found.startswith(f"{read} (but not of [missing]: 1 of the 6 combinations of seeds have")
+    found = judge([missing, one]).next_step
+    assert found.startswith("Which seed the variance comes from cannot be told ([missing]: 1 of")
+    assert "; [one]: the seeds are not crossed" in found
+
+
 def test_other_seeds_are_mentioned():
     one = arm("a", normal(0.8, 0.02, 10))
     other = made_up_arm(normal(0.8, 0.02, 10), "b", seeds=range(10, 20))
@@ -497,7 +519,9 @@ def test_looks_count_every_p():
     assert looked.effects.failures.high > pair.effects.failures.high
     (note,) = [n for n in one_of_four.notes if "Every p counts 4 times" in n]
     assert "the verdict at such a look is as sure as at a single one" in note
-    assert "the arms' own 95% intervals hold in as few as 83 to 90 of 100 cases" in note
+    assert note.startswith("Seeds are added while no arm is shown")  # none were, at a first look
+    assert "hold in fewer than 95 of 100 cases, the fewer the smaller the true difference" in note
+    assert "90 where 20% and 5% fail, 71 where 10% and 5% do" in note
     assert note not in once.notes
     assert one_of_four.next_step.startswith(
         "Go on to the sweep's next look; after its last one run"

@@ -14,7 +14,7 @@ def check_given(given: Given, margin: Any) -> None:
     if given.floor is not None and not _is_finite(given.floor):
         raise UserError(
             f"floor is {given.floor!r}; give the score of the best constant prediction, such as"
-            " 0.527, or leave it out."
+            " 0.5271, or leave it out."
         )
     if margin is not None and not (_is_finite(margin) and margin > 0):
         raise UserError(f"margin is {margin!r}; give a number above 0, such as 0.01.")

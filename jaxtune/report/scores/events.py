@@ -4,6 +4,7 @@ A file is a row of records: length (8 bytes), its checksum (4), the event, its c
 was cut off at the end, as of a run that was killed, is left out.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,18 +27,34 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def logged(folder: Path, files: list[Path]) -> Logged:
-    """The scalars of a run by tag."""
+    """The scalars of a run by tag.
+
+    A later file that begins at a lower step is of another start, which counts from there on.
+    """
     points: dict[str, dict[int, float]] = {}
-    for file in files:
+    restarted = False
+    for file in sorted(files, key=_begun):
+        own: dict[str, dict[int, float]] = {}
         for step, tag, value in _scalars(file):
-            points.setdefault(tag, {})[step] = value  # what was written again counts
+            own.setdefault(tag, {})[step] = value  # what was written again counts
+        for tag, found in own.items():
+            before = points.get(tag, {})
+            kept = {step: value for step, value in before.items() if step < min(found)}
+            # The last step alone may be scored once more, after the training.
+            restarted |= len(kept) < len(before) - 1
+            points[tag] = kept | found
     curves = {
         tag: Curve(np.array(sorted(own)), np.array([own[s] for s in sorted(own)], np.float64))
         for tag, own in points.items()
     }
-    return Logged(
-        str(folder), {tag: float(curve.values[-1]) for tag, curve in curves.items()}, curves
-    )
+    last = {tag: float(curve.values[-1]) for tag, curve in curves.items()}
+    return Logged(str(folder), last, curves, restarted=restarted)
+
+
+def _begun(file: Path) -> tuple[int, str]:
+    """When a file was begun, as its name says; the Trainer's folders are named by months."""
+    found = re.search(r"tfevents\.(\d+)", file.name)
+    return int(found[1]) if found else 0, str(file)
 
 
 def _scalars(file: Path) -> Iterator[tuple[int, str, float]]:

@@ -2,20 +2,21 @@
 where the runs lie, and what their folders' names say of arm and seed.
 """
 
+import dataclasses
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import listed, plural
 from jaxtune.report.scores import events, trainer
-from jaxtune.report.scores.logged import Logged, plain_name, score_name
+from jaxtune.report.scores.logged import DEV_PREFIXES, Logged, plain_name, score_name
 from jaxtune.report.scores.predictions import labels_in, logits_in
 from jaxtune.report.scores.runs import Given, Run
 from jaxtune.report.sources import DEV, LOSS, Curve
+from jaxtune.stats.wording import have
 
 SEED = re.compile(r"(?P<arm>.*?)[-_., ]*seed[-_= ]*(?P<seed>\d+)$", re.IGNORECASE)
 # The Trainer's own folder of event files within a run: runs/Nov29_10-00-00_host.
@@ -23,7 +24,8 @@ TRAINERS_EVENTS = "runs"
 LOSSES = ("loss", "train/loss", "train_loss", "training_loss")
 
 
-class RunFolder(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunFolder:
     """A folder in which one run has left something."""
 
     path: Path
@@ -48,11 +50,14 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
     name = score_name(logs, given.metric)
     metric = plain_name(name)
     labels = labels_in(folder)
-    runs, without = [], []
+    scored, without, runs = [], [], []
     for run, log in zip(found, logs, strict=True):
-        if name not in log.last:
+        if name in log.last:
+            scored.append((run, log))
+        else:
             without.append(str(run.path.relative_to(folder)))
-            continue
+    scored = _of_dev(scored)
+    for run, log in scored:
         score = log.last[name]
         if score is not None and not math.isfinite(score):  # of a run that has diverged
             score = None
@@ -76,7 +81,44 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
     said = [f"Their scores are the last {name}."]
     if without:
         said.append(f"Left out: {plural(len(without), 'run')} without one ({listed(without)}).")
-    return runs, tuple(said)
+    return runs, (*said, *_ends(scored, name))
+
+
+def _of_dev(scored: Sequence[tuple[RunFolder, Logged]]) -> list[tuple[RunFolder, Logged]]:
+    """Without the folder of training where Keras has written one of each: train, validation."""
+    dev = {(run.arm, run.seed) for run, _ in scored if _is_of_dev(run)}
+    return [(run, log) for run, log in scored if _is_of_dev(run) or (run.arm, run.seed) not in dev]
+
+
+def _is_of_dev(run: RunFolder) -> bool:
+    return f"{run.path.name}/" in DEV_PREFIXES
+
+
+def _ends(scored: Sequence[tuple[RunFolder, Logged]], name: str) -> Iterator[str]:
+    """What to say of runs that were cut off, begun again or ended at different steps."""
+    steps = {run: int(log.curves[name].steps[-1]) for run, log in scored if name in log.curves}
+    cut = [
+        f"{run.arm}/{run.seed} at step {steps[run]:,} of {log.planned:,}"
+        for run, log in scored
+        if log.planned and run in steps
+    ]
+    if cut:
+        yield (
+            f"{plural(len(cut), 'run')} {have(len(cut))} no score of the end of training"
+            f" ({listed(cut)}): cut off, stopped early, or the last checkpoint is gone."
+        )
+    again = [f"{run.arm}/{run.seed}" for run, log in scored if log.restarted]
+    if again:
+        yield (
+            f"{plural(len(again), 'run')} began again at a lower step ({listed(again)}): what was"
+            " logged before from there on is left aside."
+        )
+    arms: dict[str, set[int]] = {}
+    for run, step in steps.items():
+        arms.setdefault(run.arm, set()).add(step)
+    unlike = [f"[{a}] {min(own):,} to {max(own):,}" for a, own in arms.items() if len(own) > 1]
+    if unlike and not cut:
+        yield f"Runs of one arm have their last scores at different steps: {listed(unlike)}."
 
 
 def _logged(run: RunFolder) -> Logged:
@@ -87,7 +129,8 @@ def _logged(run: RunFolder) -> Logged:
 
 def _examples(log: Logged) -> int | None:
     """As the Trainer's examples count them."""
-    return int(log.last.get("eval_samples") or 0) or None
+    samples = log.last.get("eval_samples")
+    return int(samples) or None if samples and math.isfinite(samples) else None
 
 
 def _curves(log: Logged, name: str) -> dict[str, Curve]:
@@ -135,15 +178,19 @@ def _natural(name: str) -> list[tuple[str, int]]:
 
 
 def _arm_and_seed(top: Path, path: Path) -> tuple[str, str]:
-    """`ARM/SEED`, or one folder whose name ends in `seed3`; raises UserError for neither."""
-    *above, last = path.relative_to(top).parts or (path.name,)
-    arm, named = "/".join(above), SEED.fullmatch(last)
+    """`ARM/SEED`, or one folder whose name ends in `seed3`, also above that of the run's files
+    (`seed3/version_0`); raises UserError for neither.
+    """
+    parts = path.relative_to(top).parts or (path.name,)
+    seeds = [index for index, part in enumerate(parts) if SEED.fullmatch(part)]
+    at = seeds[-1] if seeds else len(parts) - 1
+    arm, named = "/".join(parts[:at]), SEED.fullmatch(parts[at])
     if named:
         own = named["arm"]
         return "/".join(filter(None, [arm, own])) or top.resolve().name, named["seed"]
-    if not above:
+    if not arm:
         raise UserError(
             f"{path} is a run of which it is not known which recipe and seed it is: lay runs into"
             " folders ARM/SEED, or call them such as ARM_seed3."
         )
-    return arm, last
+    return arm, parts[at]

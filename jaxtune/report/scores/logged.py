@@ -1,5 +1,6 @@
 """What a run of another trainer has logged, and which of its numbers is the score."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from jaxtune.report.sources import Curve
 
 # Words in the names of numbers that are logged beside scores.
 NO_SCORES = ("loss", "time", "per_second", "samples", "epoch", "learning_rate", "grad_norm")
+# What a name of an error ends in; `neg_loss` is none.
+ERRORS = {*("loss", "error", "err", "mse", "mae", "rmse", "wer", "cer", "nll", "ppl", "perplexity")}
 DEV_PREFIXES = ("eval_", "eval/", "dev/", "dev_", "val/", "val_", "validation/", "validation_")
 # What others call the metrics that jaxtune knows.
 ALIASES = {
@@ -31,6 +34,8 @@ class Logged(NamedTuple):
     where: str
     last: Mapping[str, float | None]
     curves: Mapping[str, Curve]
+    planned: int | None = None  # steps of the training, where the last values are from within it
+    restarted: bool = False  # whether steps of an earlier start were left aside
 
 
 def score_name(runs: Sequence[Logged], metric: str | None) -> str:
@@ -64,6 +69,12 @@ def score_name(runs: Sequence[Logged], metric: str | None) -> str:
 
 def _is_no_score(name: str) -> bool:
     return any(word in plain_name(name).lower() for word in NO_SCORES)
+
+
+def is_error(name: str) -> bool:
+    """Whether a score of this name is one of which lower is better, as far as a name tells."""
+    words = re.split("[^a-z]+", name.lower())
+    return words[-1] in ERRORS and words[0] not in ("neg", "negative")
 
 
 def plain_name(name: str) -> str:

@@ -16,10 +16,11 @@ from jaxtune.core.files import digest, shortest_ends
 from jaxtune.core.metrics import METRICS, evaluate
 from jaxtune.core.words import listed
 from jaxtune.report.scores.exports import finished_lines, recognised
+from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floor
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import labels_in, read_logits
-from jaxtune.report.scores.rows import counted, metric_of, rows_of, share_among_percents
-from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, runs_of
+from jaxtune.report.scores.rows import counted, doubt_of_units, metric_of, rows_of
+from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, plain_seed, runs_of
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
@@ -93,7 +94,7 @@ def given_rows(scores: Any, given: Given) -> list[Row]:
     for name, own in scores.items():
         if isinstance(own, str) or not hasattr(own, "__iter__"):
             raise UserError(f"The scores of [{name}] are {own!r}; give a list, or a dict by seed.")
-        seeds = [str(seed) for seed in own] if isinstance(own, Mapping) else None
+        seeds = [plain_seed(seed) for seed in own] if isinstance(own, Mapping) else None
         values = list(own.values()) if isinstance(own, Mapping) else list(own)
         if not values:
             raise UserError(f"[{name}] has no scores; give two or more, or take it out.")
@@ -149,10 +150,11 @@ def _source(
     said = [*reading.said]
     if labels is not None and metric in METRICS:
         width = max((run.logits.shape[1] for run in runs if run.logits is not None), default=2)
-        if given.floor is None and all(run.floor is None for run in runs):
-            given = given._replace(floor=trivial_floor(metric, labels, width))
-            said.append("The floor is computed from the labels.")
-        runs = [_checked(run, metric, labels) for run in runs]
+        floor = trivial_floor(metric, labels, width)
+        check_floor(stated_floor(runs, given), floor)
+        said.append("The floor is computed from the labels.")
+        given = given._replace(floor=floor)
+        runs = [_checked(run, metric, labels)._replace(floor=None) for run in runs]
     rows = [row | {"arm": printable(row["arm"])} for row in rows_of(runs, given)]
     return Source(
         out=out,
@@ -166,7 +168,7 @@ def _source(
         manifest={"sha256": dict(checksums)},
         throughput=None,
         classes=None,
-        reading=_reading(runs, rows, name, said),
+        reading=_reading(runs, rows, name, [*said, *_doubts(runs, rows, given)]),
     )
 
 
@@ -187,7 +189,16 @@ def _many(
         raise UserError(
             f"--floor is one number, and there are several tasks ({tasks}); give a column floor."
         )
-    parts = [_source(Reading(runs, None, ()), given, out, name, checksums) for runs in strata]
+    unknown = [metric_of(runs, given) not in METRICS for runs in strata]
+    # --lower_is_better is of the tasks whose metric does not tell, where there are some.
+    own = [
+        given._replace(lower_is_better=given.lower_is_better and (here or not any(unknown)))
+        for here in unknown
+    ]
+    parts = [
+        _source(Reading(runs), each, out, name, checksums)
+        for runs, each in zip(strata, own, strict=True)
+    ]
     numbered = [trial for part in parts for trial in part.trials]
     trials = [
         dataclasses.replace(trial, row=trial.row | {"trial": number})
@@ -214,6 +225,12 @@ def _checked(run: Run, metric: str, labels: np.ndarray) -> Run:
     return run._replace(score=score)
 
 
+def _doubts(runs: Sequence[Run], rows: Sequence[Row], given: Given) -> list[str]:
+    first, stated = rows[0], stated_floor(runs, given)
+    of_floor = said_of_floor(runs, stated, first["trivial"], first["higher_is_better"])
+    return [doubt for doubt in (of_floor, doubt_of_units(rows)) if doubt]
+
+
 def _reading(
     runs: Sequence[Run], rows: Sequence[Row], name: str, more: Sequence[str]
 ) -> tuple[str, ...]:
@@ -225,8 +242,6 @@ def _reading(
         f"Read {counted(runs)} from {name}: {first['metric']}, of which {way} is better; {floor}.",
         *more,
     ]
-    if doubt := share_among_percents(rows):
-        said.append(doubt)
     if "marked_failed" in first:
         marked = sum(row["marked_failed"] for row in rows)
         said.append(f"The column failed marks {marked} of them.")
@@ -239,4 +254,6 @@ def _reading(
         said.append(f"Taken for settings of the arms: {listed(kept)}.")
     if varying:
         said.append(f"Left aside, for they vary within an arm: {listed(varying)}.")
+    if unread := dict.fromkeys(name for run in runs for name in run.unread):
+        said.append(f"Not read, for they say what came of a run: {listed(unread)}.")
     return tuple(said)

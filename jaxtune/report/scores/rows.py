@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.failure import failure_is_known, has_failed
+from jaxtune.core.failure import failure_is_known, has_failed, is_constant_prediction
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.words import plural
-from jaxtune.report.scores.logged import plain_name
+from jaxtune.report.scores.floors import floor_of
+from jaxtune.report.scores.logged import is_error, plain_name
 from jaxtune.report.scores.runs import SCORE, STREAMS, Given, Run
 from jaxtune.storage.trial_rows import Row
 
@@ -22,15 +23,17 @@ def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
     """Rows as a sweep writes them, of runs of one task and metric.
 
     Raises UserError where a seed stands twice, an arm has one run, floors or metrics differ, or a
-    run without a score has no floor to count with.
+    run that diverged or has no score has no floor to count with.
     """
-    metric, floor = metric_of(runs, given), _floor(runs, given)
-    higher = not given.lower_is_better
-    if metric in METRICS:
-        higher = METRICS[metric].higher_is_better
+    metric = metric_of(runs, given)
+    higher = higher_is_better(runs, metric, given)
+    floor = floor_of(runs, given, higher)
     _check_arms(runs)
-    _check_scores(runs, metric, floor, higher)
+    _check_scores(runs, metric)
+    _check_units(runs, floor, higher)
     marked = any(run.failed is not None for run in runs)
+    if floor is None:
+        _check_without_floor(runs, marked)
     settings, numbers = _settings(runs), _seed_numbers(runs)
     rows = [
         {
@@ -44,8 +47,11 @@ def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
             "higher_is_better": higher,
             "final": run.score,
             "trivial": floor,
-            "diverged": False,
-            "constant_prediction": False,
+            "diverged": run.diverged,
+            # Not known of a run without predictions.
+            "constant_prediction": None
+            if run.logits is None
+            else is_constant_prediction(run.logits),
             **({"marked_failed": bool(run.failed)} if marked else {}),
             **({"dev_examples": run.dev_examples} if run.dev_examples else {}),
             **({} if run.seeds else {"seed_is_known": False}),
@@ -74,27 +80,32 @@ def metric_of(runs: Sequence[Run], given: Given) -> str:
     return first.metric or SCORE if first else named or SCORE
 
 
-def _floor(runs: Sequence[Run], given: Given) -> float | None:
-    """The one floor of all runs: of the command line, or of the column."""
-    first = next((run for run in runs if run.floor is not None), None)
-    if first is None:
-        return given.floor
-    for run in runs:
-        if run.floor != first.floor:
+def higher_is_better(runs: Sequence[Run], metric: str, given: Given) -> bool:
+    """Of the scores; UserError where what is said of them differs, or from what the metric is.
+
+    Of a name such as eval_loss it must be said: read the other way round, every advice would be.
+    """
+    said = {run.higher_is_better for run in runs if run.higher_is_better is not None}
+    said |= {False} if given.lower_is_better else set()
+    if metric in METRICS:
+        own = METRICS[metric].higher_is_better
+        if said - {own}:
             raise UserError(
-                f"{run.where} has the floor {_or_none(run.floor)} and {first.where} {first.floor:g}"
-                "; one dev set has one floor, the score of its best constant prediction."
+                f"The {metric} is better when {'higher' if own else 'lower'}, and it is said to be"
+                f" better when {'lower' if own else 'higher'}: leave that out, or give --metric the"
+                " name of what was measured."
             )
-    if given.floor not in (None, first.floor):
+        return own
+    if len(said) > 1:
         raise UserError(
-            f"{first.where} has the floor {first.floor:g}, and --floor is {given.floor:g}; leave"
-            " one of them out."
+            f"The {metric} is said to be better when lower and when higher: say one of them."
         )
-    return first.floor
-
-
-def _or_none(value: float | None) -> str:
-    return "none" if value is None else f"{value:g}"
+    if not said and is_error(metric):
+        raise UserError(
+            f"The {metric} is an error by its name: say that lower is better (--lower_is_better),"
+            " or give a column higher_is_better."
+        )
+    return False not in said
 
 
 def _check_arms(runs: Sequence[Run]) -> None:
@@ -120,16 +131,19 @@ def _check_arms(runs: Sequence[Run]) -> None:
             )
 
 
-def _check_scores(
-    runs: Sequence[Run], metric: str, floor: float | None, higher_is_better: bool
-) -> None:
+def _check_without_floor(runs: Sequence[Run], marked: bool) -> None:
     for run in runs:
-        if run.score is None and floor is None:
+        why = "has diverged" if run.diverged and not marked else ""
+        why = "has no finite score" if run.score is None else why
+        if why:
             raise UserError(
-                f"{run.where} has no finite score; a run without one has failed and counts with the"
-                " floor: give --floor, the score of the best constant prediction, or take the run"
-                " out."
+                f"{run.where} {why}; such a run has failed and counts with the floor: give --floor,"
+                " the score of the best constant prediction, or take the run out."
             )
+
+
+def _check_scores(runs: Sequence[Run], metric: str) -> None:
+    for run in runs:
         if run.score is not None and metric in WITHIN_ONE and abs(run.score) > 1:
             raise UserError(
                 f"{run.where} has the {metric} {run.score:g}, which is above 1: give shares such as"
@@ -140,25 +154,44 @@ def _check_scores(
                 f"{run.where} has the {metric} {run.score:g}, and none is below 0: give --metric"
                 " the name of what was measured."
             )
-    lowest = min((run.score for run in runs if run.score is not None), default=0.0)
-    # An accuracy of 71.2 beside a floor of 0.527: no run would ever fail.
-    if floor is not None and higher_is_better and 0 < abs(floor) <= 1 and lowest > 2:
+
+
+def _check_units(runs: Sequence[Run], floor: float | None, higher: bool) -> None:
+    """Raises UserError for scores in another unit than the floor; errors may lie anywhere."""
+    if floor is None or not higher:
+        return
+    arms: dict[str, list[float]] = {}
+    for run in runs:
+        if run.score is not None:
+            arms.setdefault(run.arm, []).append(run.score)
+    highest = {name: max(scores) for name, scores in arms.items()}
+    # An accuracy of 71.2 beside a floor of 0.527: no such run would ever fail.
+    percents = [score for score in highest.values() if 0 < abs(floor) <= 1 and score > 2]
+    # A floor of 52.7 beside an accuracy of 0.712: every such run would fail.
+    shares = [score for score in highest.values() if floor > 2 and 0 < score <= 1]
+    for score in [*percents, *shares][:1]:
         raise UserError(
-            f"The floor is {floor:g} and the lowest score {lowest:g}: give both in one unit."
-        )
-    highest = max((run.score for run in runs if run.score is not None), default=0.0)
-    # A floor of 52.7 beside an accuracy of 0.712: every run would fail.
-    if floor is not None and higher_is_better and floor > 2 and 0 < highest <= 1:
-        raise UserError(
-            f"The floor is {floor:g} and the highest score {highest:g}: give both in one unit."
+            f"The floor is {floor:g} and a score is {score:g}: give both in one unit, percents with"
+            " a floor of less than 1 as shares."
         )
 
 
-def share_among_percents(rows: Sequence[Row]) -> str | None:
-    """A doubt to say: one score of 0.73 where all others lie around 71 may be 73 of them."""
-    shares = [row["final"] for row in rows if row["final"] and 0 < row["final"] <= 1]
-    others = [row["final"] for row in rows if row["final"] and row["final"] > 1]
-    if not shares or not others or not min(others) <= 100 * max(shares) <= max(others) <= 100:
+def doubt_of_units(rows: Sequence[Row]) -> str | None:
+    """A doubt to say: an arm of shares beside one of percents; or a score of 0.73 where all others
+    lie around 71, which may be 73 of them.
+    """
+    arms: dict[str, list[float]] = {}
+    for row in rows:
+        if row["final"]:
+            arms.setdefault(row["arm"], []).append(row["final"])
+    scores = [score for own in arms.values() for score in own]
+    shares = [score for score in scores if 0 < score <= 1]
+    others = [score for score in scores if score > 1]
+    if not shares or not others:
+        return None
+    whole = any(max(own) <= 1 for own in arms.values()) and any(min(o) > 2 for o in arms.values())
+    amid = min(others) <= 100 * max(shares) <= max(others) <= 100
+    if not (whole and min(scores) > 0) and not amid:
         return None
     return (
         f"A score of {max(shares):g} stands among scores of {min(others):g} to {max(others):g}:"

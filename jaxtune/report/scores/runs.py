@@ -23,7 +23,11 @@ STREAMS = ("init_seed", "order_seed", "dropout_seed")
 FAILED, FLOOR, METRIC = "failed", "floor", "metric"
 TASK, GROUP = "task", "group"
 PREDICTIONS, EXAMPLES = "predictions", "dev_examples"
-KNOWN = {*(ARM, SEED, SCORE, *STREAMS, FAILED, FLOOR, METRIC, TASK, GROUP, PREDICTIONS, EXAMPLES)}
+DIVERGED, HIGHER = "diverged", "higher_is_better"
+KNOWN = {
+    *(ARM, SEED, SCORE, *STREAMS, FAILED, FLOOR, METRIC, TASK, GROUP, PREDICTIONS, EXAMPLES),
+    *(DIVERGED, HIGHER),
+}
 # A whole number as pandas writes it beside missing ones, or with zeros before it.
 _WHOLE = re.compile(r"^0*(\d+?)(?:\.0*)?$")
 YES, NO = ("true", "1", "yes", "1.0"), ("false", "0", "no", "0.0")
@@ -57,6 +61,9 @@ class Run(NamedTuple):
     curves: Mapping[str, Curve] = MappingProxyType({})  # those that a report draws
     logits: Float[np.ndarray, "example label"] | None = None
     name: str | None = None  # where seeds are not known
+    diverged: bool = False
+    higher_is_better: bool | None = None  # None where its table does not say
+    unread: tuple[str, ...] = ()  # columns that are no settings
 
 
 def runs_of(
@@ -88,7 +95,7 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _arm(line, arms),
         _seeds(line, cells, given.seed_column or SEED),
         _number(line, score),
-        _failed(line) if FAILED in cells else None,
+        _truth(line, FAILED) if FAILED in cells else None,
         _number(line, FLOOR) if FLOOR in cells else None,
         _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
         _name(cells, TASK),
@@ -97,6 +104,9 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _examples(line) if EXAMPLES in cells else given.dev_examples,
         logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
         name=line.name,
+        diverged=not is_missing(cells.get(DIVERGED)) and _truth(line, DIVERGED),
+        higher_is_better=None if is_missing(cells.get(HIGHER)) else _truth(line, HIGHER),
+        unread=tuple(name for name in cells if name in RESULTS and name not in used),
     )
 
 
@@ -139,13 +149,24 @@ def _column(line: Line, cells: Mapping[str, Any], name: str, or_else: str) -> No
 def _arm(line: Line, names: Sequence[str]) -> str:
     """The name of the run's recipe; of several columns such as `lr=2e-5 warmup=0.1`."""
     if len(names) > 1:
-        return " ".join(f"{name}={_name(line.cells, name) or 'null'}" for name in names)
+        return " ".join(f"{name}={_spelled(line.cells, name) or 'null'}" for name in names)
     (column,) = names
     name = _name(line.cells, column)
     if name is None:
         raise UserError(f"{line.where} has no {column}: name the recipe that was run.")
     # A number of a setting's column says nothing without the setting.
-    return name if column == ARM or isinstance(_value(name), str) else f"{column}={name}"
+    if column == ARM or isinstance(_value(name), str):
+        return name
+    return f"{column}={_spelled(line.cells, column)}"
+
+
+def _spelled(cells: Mapping[str, Any], column: str) -> str | None:
+    """A cell that names a recipe; numbers in one spelling, or 2e-5 and 0.00002 were two recipes."""
+    name = _name(cells, column)
+    value = None if name is None else _value(name)
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.12g}"
+    return str(value) if isinstance(value, int) else name
 
 
 def _seeds(line: Line, cells: Mapping[str, Any], column: str) -> tuple[str, ...] | None:
@@ -163,7 +184,12 @@ def _seeds(line: Line, cells: Mapping[str, Any], column: str) -> tuple[str, ...]
         )
     order = order or seed
     names = (init or seed, order, dropout or order)
-    return tuple(_WHOLE.sub(r"\1", str(name)) for name in names)
+    return tuple(map(plain_seed, names))
+
+
+def plain_seed(seed: Any) -> str:
+    """A seed as a text, the same however a table or a program writes its number."""
+    return _WHOLE.sub(r"\1", str(seed))
 
 
 def _text(cells: Mapping[str, Any], name: str) -> str | None:
@@ -197,11 +223,11 @@ def _number(line: Line, name: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _failed(line: Line) -> bool:
-    word = str(line.cells[FAILED]).strip().lower()
+def _truth(line: Line, name: str) -> bool:
+    word = str(line.cells[name]).strip().lower()
     if word in YES or word in NO:
         return word in YES
-    raise UserError(f"{line.where} has {line.cells[FAILED]!r} as {FAILED}: give true or false.")
+    raise UserError(f"{line.where} has {line.cells[name]!r} as {name}: give true or false.")
 
 
 def _value(cell: Any) -> Any:

@@ -2,6 +2,7 @@
 checkpoints', and `all_results.json`.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +37,7 @@ def logged(folder: Path, files: list[Path]) -> Logged:
     """The last value of every number, and curves over the steps."""
     last: dict[str, float | None] = {}
     curves: dict[str, Curve] = {}
+    planned = None
     for file in files:
         content = read_json(file)
         if not isinstance(content, dict):
@@ -45,9 +47,18 @@ def logged(folder: Path, files: list[Path]) -> Logged:
         if file.name == STATE:
             curves = _curves(content)
             last |= {name: float(curve.values[-1]) for name, curve in curves.items()}
+            planned = _planned(content)
         else:
-            last |= {name: value for name, value in content.items() if _is_number(value)}
-    return Logged(str(folder), last, curves)
+            last |= {name: _number(value) for name, value in content.items() if _is_number(value)}
+            planned = None  # results are of the end
+    return Logged(str(folder), last, curves, planned)
+
+
+def _planned(state: Mapping[str, Any]) -> int | None:
+    """How many steps the training was to take, of a state from before its end."""
+    done, planned = state.get("global_step"), state.get("max_steps")
+    known = isinstance(done, int) and isinstance(planned, int)
+    return planned if known and done < planned else None
 
 
 def _curves(state: Mapping[str, Any]) -> dict[str, Curve]:
@@ -56,7 +67,7 @@ def _curves(state: Mapping[str, Any]) -> dict[str, Curve]:
         step = entry.get("step", 0)
         for name, value in entry.items():
             if name != "step" and _is_number(value):
-                points.setdefault(name, []).append((int(step), float(value)))
+                points.setdefault(name, []).append((int(step), _number(value)))
     return {
         name: Curve(np.array([s for s, _ in own]), np.array([v for _, v in own], np.float64))
         for name, own in points.items()
@@ -73,4 +84,9 @@ def _check_scores(file: Path, entry: Mapping[str, Any]) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Or null, which stands for nan: left out, an evaluation before it would count."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _number(value: int | float | None) -> float:
+    return math.nan if value is None else float(value)
