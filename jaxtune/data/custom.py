@@ -24,7 +24,7 @@ from jaxtune.data.label_sets import joined, label_names
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Row, Wanted
 from jaxtune.data.tables import read_table
-from jaxtune.data.values import labels_of, text_of
+from jaxtune.data.values import labels_of, single_of, text_of
 
 
 def read_custom(
@@ -127,7 +127,11 @@ def _labelled_rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
 
 
 def _rows(path: Path, layout: Layout, dialect: Dialect, wanted: Wanted) -> list[Row]:
-    as_text = labels_of(layout.label) if layout.several else text_of
+    as_text = text_of
+    if layout.several:
+        as_text = labels_of(layout.label)
+    elif wanted.labels and wanted.by_flags:
+        as_text = single_of(layout.label)
     return read_table(path, wanted, dialect, as_text)
 
 

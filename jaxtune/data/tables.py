@@ -4,10 +4,11 @@ from pathlib import Path
 
 from jaxtune.core.errors import UserError
 from jaxtune.data.column_rows import dataset_rows, parquet_rows
+from jaxtune.data.conll import SUFFIXES
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect, csv_rows
 from jaxtune.data.json_rows import json_rows
 from jaxtune.data.rows import Row, Wanted
-from jaxtune.data.values import AsText, text_of
+from jaxtune.data.values import TAGGED, AsText, text_of
 
 
 def read_table(
@@ -31,7 +32,9 @@ def read_table(
         return list(json_rows(path, wanted, as_text))
     if suffix in (".csv", ".tsv"):
         return csv_rows(path, wanted, dialect)
+    # Texts that are only answered have no labels, and no flag that says what those are.
+    tagged = f", or {TAGGED}" if wanted.labels and suffix in SUFFIXES else ""
     raise UserError(
         f"{path} has an unknown suffix: give a .csv, .tsv, .jsonl, .json or .parquet file, or a"
-        " folder that datasets has saved"
+        f" folder that datasets has saved{tagged}"
     )

@@ -26,6 +26,10 @@ _KINDS = {
 HIDDEN, MASKED = -1, -100
 NOT_MASKED = "such a number masks pieces of words, so give whole words with a tag each"
 
+# The way out where the values of one's own files show that a flag is missing.
+TAGGED = "say --token_classification true, if every word has a tag"
+SEVERAL = "say --several_labels true, if a text may have several labels"
+
 # From where a value stands, the name of its column, and the value.
 AsText = Callable[[str, str, Any], str]
 
@@ -45,6 +49,19 @@ def text_of(where: str, name: str, value: Any) -> str:
             f"{where} has a NUL or half a surrogate pair in column {name!r}: take it out"
         )
     return text
+
+
+def single_of(column: str) -> AsText:
+    """As `text_of`, but of a list, in this column of labels or another, it names the flag that
+    reads it.
+    """
+
+    def read(where: str, name: str, value: Any) -> str:
+        if isinstance(value, list):
+            raise _wrong(where, "a list", name, f"; {SEVERAL if name == column else TAGGED}")
+        return text_of(where, name, value)
+
+    return read
 
 
 def labels_of(column: str) -> AsText:
@@ -80,10 +97,11 @@ def _label_of(where: str, name: str, value: Any) -> str:
     return label
 
 
-def _wrong(where: str, kind: str, name: str) -> UserError:
+def _wrong(where: str, kind: str, name: str, further: str = "") -> UserError:
     place = where.rpartition(", ")[2].partition(" ")[0]  # line, object or row
     return UserError(
-        f"{where} has {kind} in column {name!r}: write a text or a number, or take the {place} out"
+        f"{where} has {kind} in column {name!r}: write a text or a number, or take the {place}"
+        f" out{further}"
     )
 
 

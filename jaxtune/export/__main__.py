@@ -34,7 +34,7 @@ class ExportConfig:
     arm: str | None = None
     """Only the trials of this arm; an ensemble or soup of a sweep with several arms needs it."""
     step: Literal["final", "best"] = "final"
-    """Parameters after the last step, or of each trial's best evaluation on the dev set."""
+    """Parameters after the last step, or of each trial's best evaluation."""
     adapters: bool = False
     """Of a sweep with lora_rank: the adapters and the head alone, as a folder that peft loads."""
     model: str | None = None

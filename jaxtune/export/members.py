@@ -28,7 +28,13 @@ from jaxtune.storage.inputs import check_found, with_inputs, without_further
 from jaxtune.storage.kept_params import load_params
 from jaxtune.storage.paths import CONFIG, PARAMS, PREDICTIONS, TRIALS, trial_name
 from jaxtune.storage.results import read_whole
-from jaxtune.storage.trial_rows import Row, finished_rows, has_seeds
+from jaxtune.storage.trial_rows import (
+    Row,
+    checksums_of,
+    finished_rows,
+    has_seeds,
+    params_damage,
+)
 from jaxtune.training.plan import make_plans
 from jaxtune.training.trained_part import whole_params
 from jaxtune.training.trial_inputs import stack_hypers
@@ -92,12 +98,19 @@ class Sweep:
 
     def params(self, member: Member) -> Params:
         """By path, every word's row among them, adapters merged; raises UserError where there are
-        none.
+        none, or not as they were written.
         """
         return whole_params(self.trained(member), member.trial.config)
 
     def trained(self, member: Member) -> Params:
-        """Those that the trial has trained, by path; raises UserError where there are none."""
+        """Those that the trial has trained, by path; raises UserError where there are none, or not
+        as they were written.
+        """
+        if damage := params_damage(self.out, member.row):
+            raise UserError(
+                f"{self.out}: {damage} since it was written; give the sweep's command again, and it"
+                " repeats that trial."
+            )
         again = (
             f"run the sweep again with python -m jaxtune.sweep --config"
             f" {as_typed(self.out / CONFIG)} --save_params {self.step} --out OTHER"
@@ -132,8 +145,9 @@ def read_sweep(
         moved: where model and data lie now, by setting, if not where they lay.
         needed: the settings whose files are read.
     """
-    if not (out / CONFIG).is_file() or not (out / TRIALS).is_file():
-        raise UserError(f"{out} holds no sweep ({CONFIG} and {TRIALS}); give the --out of a sweep.")
+    if not (out / CONFIG).is_file():
+        raise UserError(f"{out} holds no sweep ({CONFIG}); give the --out of a sweep.")
+    rows = finished_rows(out)
     settings = parse(["--config", str(out / CONFIG)])
     if swept := sorted(settings.grid.keys() & moved.keys()):
         raise UserError(f"{out} sweeps {swept[0]}; leave it out, and put its files where they lay.")
@@ -142,7 +156,7 @@ def read_sweep(
     trials = {trial.number: trial for trial in make_trials(settings)}
     # Not the check of every file: the trials that are not exported count in the stability table all
     # the same, whoever has thrown their parameters away since.
-    return Sweep(out, step, tuple(_member(out, step, row, trials) for row in finished_rows(out)))
+    return Sweep(out, step, tuple(_member(out, step, row, trials) for row in rows))
 
 
 def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Member:
@@ -239,8 +253,9 @@ class DevSet:
         """The member's logits as the sweep left them, float32 `[example, label]`, or
         `[word, label]`; UserError where they come out otherwise now.
 
-        Orbax notices no changed byte, and model and data lie outside OUT: this notices both. Of the
-        best step no logits were kept: what is returned is those that come out now.
+        Rows of earlier versions do not vouch for parameters, and model and data lie outside OUT:
+        this notices a change of either. Of the best step no logits were kept: what is returned is
+        those that come out now, and their score is compared.
         """
         logits = self.logits(params, member.folder)
         if not np.isfinite(logits).all():
@@ -248,17 +263,33 @@ class DevSet:
                 f"Trial {member.number} gives logits that are not finite; export another trial."
             )
         if sweep.step == "best":
-            return logits
-        kept = read_whole(np.load, member.predictions)
-        bound = ROUNDING[self.config.precision] * max(1.0, float(np.abs(kept).max()))
-        alike = kept.shape == logits.shape and np.abs(kept - logits).max() <= bound
-        if not alike or self.scores(kept)[self.task.metrics[0]] != member.row["final"]:
+            kept, what, alike = logits, "", self._scores_about(logits, member.row["best"])
+        else:
+            noted = checksums_of(sweep.out, member.row).get(member.predictions)
+            kept = read_whole(np.load, member.predictions, noted)
+            what = f"logits in {member.predictions} and the "
+            alike = self._are_about(logits, kept) and self._score(kept) == member.row["final"]
+        if not alike:
             raise UserError(
-                f"{member.folder} does not give the logits in {member.predictions} and the score in"
-                f" {TRIALS}: the parameters, the model folder or the data have changed since the"
-                " sweep; run it again."
+                f"{member.folder} does not give the {what}score in {TRIALS}: the parameters, the"
+                " model folder or the data have changed since the sweep; run it again."
             )
         return kept
+
+    def _score(self, logits: np.ndarray) -> float:
+        return self.scores(logits)[self.task.metrics[0]]
+
+    def _are_about(self, logits: np.ndarray, kept: np.ndarray) -> bool:
+        """Whether another device's rounding explains the difference."""
+        bound = ROUNDING[self.config.precision] * max(1.0, float(np.abs(kept).max()))
+        return kept.shape == logits.shape and bool(np.abs(kept - logits).max() <= bound)
+
+    def _scores_about(self, logits: np.ndarray, kept: float | None) -> bool:
+        """The same of a score: where logits are close, rounding turns an answer or two."""
+        if kept is None:
+            return False
+        share = max(ROUNDING[self.config.precision], 2 / len(self.labels))
+        return abs(self._score(logits) - kept) <= share * max(1.0, abs(kept))
 
 
 def _task_of(config: SweepConfig) -> Task:

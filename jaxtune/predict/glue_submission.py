@@ -6,7 +6,7 @@ https://gluebenchmark.com/faq.
 """
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,6 +100,7 @@ def _files_of(out: Path, trial: str, arm: str | None) -> dict[str, str]:
                 f" {wanted.examples:,}."
             )
         answers = read_predictions(out, [member.number for member in chosen], name)
+        _check_finite(out, answers)
         found[wanted.name] = _text(task, together(list(answers.values())))
     return found
 
@@ -110,6 +111,14 @@ def _check_numbered(out: Path, name: str, ids: Sequence[str]) -> None:
             f"The examples that {out} calls {name} are not numbered from 0 on, as GLUE's are; sweep"
             " with the test split as GLUE publishes it."
         )
+
+
+def _check_finite(out: Path, answers: Mapping[int, Logits]) -> None:
+    for number, logits in answers.items():
+        if not np.isfinite(logits).all():
+            raise UserError(
+                f"{out}: trial {number} gives logits that are not finite; give another --trial."
+            )
 
 
 def _text(task: str, answer: Logits) -> str:

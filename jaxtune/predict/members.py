@@ -19,7 +19,6 @@ from jaxtune.predict.reading import reader_of
 from jaxtune.predict.settings import PredictConfig
 from jaxtune.storage.paths import CONFIG, TRIALS
 from jaxtune.storage.results import read_classes
-from jaxtune.storage.trial_rows import params_damage
 
 MODEL_CONFIG, ADAPTERS = "config.json", "adapter_config.json"
 
@@ -115,11 +114,6 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
     def loader(member: Member) -> Callable[[], SequenceClassifier]:
         def load() -> SequenceClassifier:
             params = sweep.params(member)
-            if damage := params_damage(out, member.row):
-                raise UserError(
-                    f"{out}: {damage} since it was written; give the sweep's command again, and it"
-                    " repeats that trial."
-                )
             return with_params(shapes, params, f"the model {own.model}", member.folder)
 
         return load

@@ -25,7 +25,7 @@ class PredictConfig:
     arm: str | None = None
     """Only the trials of this arm; an ensemble of a sweep with several arms needs it."""
     step: Literal["final", "best"] = "final"
-    """Parameters after the last step, or of each trial's best evaluation on the dev set."""
+    """Parameters after the last step, or of each trial's best evaluation."""
     out: Path | None = None
     """CSV file to write (default: beside the texts, as NAME_predictions.csv); it must not exist."""
     representations: bool = False

@@ -16,7 +16,15 @@ from jaxtune.config.trials import Seeds
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import has_failed
 from jaxtune.core.files import digest, finite, folder_digest, replace_file
-from jaxtune.storage.paths import DAMAGED, HISTORY, PARAMS, PREDICTIONS, TRIALS, trial_name
+from jaxtune.storage.paths import (
+    DAMAGED,
+    HISTORY,
+    MANIFEST,
+    PARAMS,
+    PREDICTIONS,
+    TRIALS,
+    trial_name,
+)
 
 Row = dict[str, Any]
 # Column -> the trial's file that it vouches for.
@@ -38,8 +46,8 @@ class Checked(NamedTuple):
     """What trials.jsonl holds."""
 
     rows: list[Row]  # as they were written, files and all, in trial order, one of each trial
-    damages: list[str]  # a sentence for each other line
-    surplus: list[str]  # a sentence for each line whose trial a later one has, too
+    damages: list[str]  # a sentence for each other line whose trial has no sound one
+    surplus: list[str]  # a sentence for each other line whose trial has a sound one
 
 
 def has_seeds(row: Row, seeds: Seeds) -> bool:
@@ -112,6 +120,11 @@ def result_of(row: Row) -> Row:
 def finished_rows(out: Path) -> list[Row]:
     """The rows, of which there is at least one; raises UserError where there is none."""
     rows = read_rows(out)
+    if not rows and (out / MANIFEST).is_file():  # written before any trial runs
+        raise UserError(
+            f"No trial of the sweep in {out} has finished yet; wait for the first, or give the"
+            " sweep's command again."
+        )
     if not rows:
         raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
     return rows
@@ -120,16 +133,20 @@ def finished_rows(out: Path) -> list[Row]:
 def check_rows(out: Path) -> Checked:
     """The rows, each compared with its checksum and with the trial's files."""
     sound: dict[int, Row] = {}
-    damages, surplus = [], []
+    surplus: list[str] = []
+    damaged: list[tuple[Row | None, str]] = []  # with the row, where that is as it was written
     for number, line in enumerate(_lines(out), 1):
         row = _parsed(line)
         damage = f"{TRIALS}:{number} has changed" if row is None else _damage(out, row)
         if row is None or damage:
-            damages.append(f"{damage} since it was written")
+            damaged.append((_intact(line), f"{damage} since it was written"))
             continue
         if row["trial"] in sound:
             surplus.append(f"{TRIALS}:{number} holds trial {row['trial']} once more")
         sound[row["trial"]] = row
+    runs_again = [row is None or row["trial"] not in sound for row, _ in damaged]
+    damages = [why for (_, why), again in zip(damaged, runs_again, strict=True) if again]
+    surplus += [why for (_, why), again in zip(damaged, runs_again, strict=True) if not again]
     return Checked([sound[number] for number in sorted(sound)], damages, surplus)
 
 

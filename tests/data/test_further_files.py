@@ -100,3 +100,15 @@ def test_cells_that_all_are_in_quotes_say_what_is_between_them(tmp_path, mark, n
     (tmp_path / "texts.csv").write_text(text)
     with pytest.raises(UserError, match=f"say --delimiter {re.escape(named)}"):
         read_further(tmp_path / "texts.csv", LAYOUT, labelled=False)
+
+
+def test_what_reads_labels_of_another_kind_is_named_where_there_are_labels(tmp_path):
+    file = written(tmp_path / "test.jsonl", {"text": ["the", "dog"], "label": ["a", "b"]})
+    tags = written(tmp_path / "test.conll", {})
+    for labelled in (None, False):
+        with pytest.raises(UserError, match="has a list in column 'text': write a text") as listed:
+            read_further(file, LAYOUT, labelled=labelled)
+        with pytest.raises(UserError, match="has an unknown suffix") as unknown:
+            read_further(tags, LAYOUT, labelled=labelled)
+        for error in (listed, unknown):
+            assert ("say --token_classification true" in str(error.value)) == (labelled is None)

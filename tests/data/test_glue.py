@@ -357,8 +357,16 @@ def test_labels_are_stripped_and_classes_may_be_named(tmp_path: Path) -> None:
 
 
 def test_custom_misuse(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"train\.txt has an unknown suffix: give a \.csv"):
-        custom(tmp_path, ".txt", CSV)
+    for suffix in (".txt", ".conll"):
+        with pytest.raises(UserError) as refused:
+            custom(tmp_path, suffix, CSV)
+        assert str(refused.value) == (
+            f"{tmp_path / 'train'}{suffix} has an unknown suffix: give a .csv, .tsv, .jsonl, .json"
+            " or .parquet file, or a folder that datasets has saved, or say --token_classification"
+            " true, if every word has a tag"
+        )
+    with pytest.raises(UserError, match=r"train\.xml .* a folder that datasets has saved$"):
+        custom(tmp_path, ".xml", CSV)
     with pytest.raises(UserError, match="text_columns names 3 columns: name one or two"):
         custom(tmp_path, ".csv", CSV, text="a b y")
     with pytest.raises(UserError, match=r"cannot read .*gone\.csv \(No such file"):

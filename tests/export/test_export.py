@@ -84,6 +84,15 @@ def dev_set(out):
     return list(texts), np.array([LABELS.index(label) for label in labels])
 
 
+def without_digests(out):
+    """Rows as earlier versions wrote them, which do not vouch for parameters."""
+    file = out / "trials.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    for row in rows:
+        del row["params_sha256"], row["row_sha256"]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def accuracy(out, logits):
     return evaluate(["accuracy"], np.asarray(logits), dev_set(out)[1])["accuracy"]
 
@@ -126,6 +135,7 @@ def test_a_sweep_of_the_attention_kernel_is_exported_where_there_is_none(swept, 
     config.write_text(text.replace("attention: products\n", "attention: kernel\n"))
     number = usable(out).trial.iloc[0]
     assert export(out, number, tmp_path / "hf") == 0
+    without_digests(out)
     shutil.rmtree(out / "params" / f"{number:05d}" / "final")
     capsys.readouterr()
     assert export(out, number, tmp_path / "other") == 1
@@ -260,10 +270,56 @@ def test_a_folder_that_holds_something_is_refused(swept, tmp_path, capsys):
     assert "holds no sweep" in capsys.readouterr().err
 
 
-def test_missing_and_changed_parameters(swept, tmp_path, capsys):
-    """What was never kept, and what no longer gives the saved predictions, is refused by name."""
+@pytest.mark.parametrize("step", ["final", "best"])
+@pytest.mark.parametrize("trial", ["its number", "ensemble", "soup"])
+def test_parameters_of_another_trial_are_refused(swept, tmp_path, capsys, step, trial):
     out = tmp_path / "out"
     shutil.copytree(swept, out)
+    number = usable(out).trial.iloc[-1]
+    own = out / "params" / f"{number:05d}"
+    shutil.rmtree(own)
+    shutil.copytree(out / "params" / "00001", own)
+    trial = number if trial == "its number" else trial
+    assert export(out, trial, tmp_path / "hf", "--arm", LEARNS, "--step", step) == 1
+    assert capsys.readouterr().err.endswith(
+        f"error: {out}: params/{own.name} has changed since it was written; give the sweep's"
+        " command again, and it repeats that trial.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_best_parameters_must_give_the_best_score(swept, tmp_path, capsys):
+    """Where a row does not vouch for them."""
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    without_digests(out)
+    number = usable(out).trial.iloc[0]
+    best = out / "params" / f"{number:05d}" / "best"
+    shutil.rmtree(best)
+    shutil.copytree(out / "params" / "00001" / "best", best)
+    assert export(out, number, tmp_path / "hf", "--step", "best") == 1
+    assert f"{best} does not give the score in trials.jsonl: the " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert export(out, 1, tmp_path / "hf", "--step", "best") == 0
+
+
+def test_changed_predictions_are_refused(swept, tmp_path, capsys):
+    """Also where they are as close as rounding leaves them, for an ensemble is scored by them."""
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    kept = out / "predictions" / "00000.npy"
+    np.save(kept, np.nextafter(np.load(kept), np.float32(np.inf)))
+    assert export(out, 0, tmp_path / "hf") == 1
+    assert f"{kept} is missing or damaged" in capsys.readouterr().err
+
+
+def test_missing_and_changed_parameters(swept, tmp_path, capsys):
+    """What was never kept, and what no longer gives the saved predictions, is refused by name,
+    where a row does not vouch for it.
+    """
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    without_digests(out)
     final = out / "params" / "00000" / "final"
     kept = out / "predictions" / "00000.npy"
     kept.rename(tmp_path / "kept.npy")

@@ -2,6 +2,7 @@
 is missing.
 """
 
+import json
 import shutil
 import zipfile
 
@@ -14,6 +15,7 @@ import jaxtune
 from jaxtune.data.glue import GLUE_TASKS
 from jaxtune.predict.__main__ import main
 from jaxtune.predict.glue_submission import FILES, _labels
+from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.__main__ import main as sweep
 
 HEADER = "index\tsentence1\tsentence2"
@@ -110,6 +112,23 @@ def test_what_is_no_submission(swept, out, tmp_path, capsys):
     assert write(copy, target, "--trial", "0") == 1
     assert "has no answers to GLUE's test split (predictions/test)" in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_answers_that_are_no_numbers_are_refused(out, tmp_path, capsys):
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy)
+    file = copy / "predictions/test/00001.npy"
+    np.save(file, np.load(file) * np.float32("nan"))
+    assert write(copy, tmp_path / "glue.zip", "--trial", "1") == 1
+    assert "00001.npy is missing or damaged" in capsys.readouterr().err
+    rows = [json.loads(line) for line in (copy / "trials.jsonl").read_text().splitlines()]
+    (copy / "trials.jsonl").unlink()
+    append_rows(copy, rows)  # that vouch for it, as where a trial has diverged
+    assert write(copy, tmp_path / "glue.zip", "--trial", "1") == 1
+    assert "trial 1 gives logits that are not finite; give another --trial." in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "glue.zip").exists()
 
 
 @pytest.mark.parametrize(

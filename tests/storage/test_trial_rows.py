@@ -15,6 +15,7 @@ from jaxtune.storage.trial_rows import (
     CHECKSUMS,
     append_rows,
     check_rows,
+    finished_rows,
     has_seeds,
     intact_rows,
     mend_rows,
@@ -95,6 +96,23 @@ def test_a_damaged_file_costs_its_own_trial_only(tmp_path, name, damage):
     assert (tmp_path / "trials.jsonl.damaged").read_text() == lines[1]
 
 
+def test_a_sweep_that_has_just_begun_is_told_from_none(tmp_path):
+    with pytest.raises(UserError) as refused:
+        finished_rows(tmp_path)
+    assert str(refused.value) == (
+        f"{tmp_path} holds no finished trial (trials.jsonl); give the --out of a sweep."
+    )
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(UserError) as refused:
+        finished_rows(tmp_path)
+    assert str(refused.value) == (
+        f"No trial of the sweep in {tmp_path} has finished yet; wait for the first, or give the"
+        " sweep's command again."
+    )
+    add(tmp_path, 0)
+    assert plain(finished_rows(tmp_path)) == [{"trial": 0, "final": 0.5}]
+
+
 def test_missing_parameters_are_said_to_be_missing(tmp_path):
     add(tmp_path, 0)
     shutil.rmtree(tmp_path / "params" / "00000")
@@ -163,6 +181,20 @@ def test_a_trial_that_stands_there_twice_counts_once(tmp_path):
     rewrite_rows(tmp_path, [first, respelled(first, {"final": 0.9})])
     with pytest.raises(UserError, match=r"trials.jsonl:2 has other results of trial 0 than a line"):
         read_rows(tmp_path)
+
+
+def test_no_trial_runs_again_for_a_line_that_another_one_makes_up_for(tmp_path):
+    add(tmp_path, 0)
+    (first,) = read_rows(tmp_path)
+    other = respelled(first, {"final": 0.9, "history_sha256": "of another file"})
+    for lines in ([first, other], [other, first]):
+        rewrite_rows(tmp_path, lines)
+        rows, damages, surplus = check_rows(tmp_path)
+        assert (rows, damages) == ([first], [])
+        assert surplus == ["history/00000.parquet has changed since it was written"]
+    flip(tmp_path / "history" / "00000.parquet", 0)
+    rows, damages, surplus = check_rows(tmp_path)
+    assert (rows, len(damages), surplus) == ([], 2, [])
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Seeds)])

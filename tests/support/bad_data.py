@@ -360,7 +360,15 @@ CUSTOM = [
             ".jsonl",
             "list",
             JSONL + '{"text": ["a"], "label": 1}',
-            ", line 3 has a list in column 'text': write a text or a number",
+            ", line 3 has a list in column 'text': write a text or a number, or take the line out;"
+            " say --token_classification true, if every word has a tag",
+        ),
+        (
+            ".jsonl",
+            "list of labels",
+            JSONL + '{"text": "a", "label": ["b", "c"]}',
+            ", line 3 has a list in column 'label': write a text or a number, or take the line out;"
+            " say --several_labels true, if a text may have several labels",
         ),
         (
             ".jsonl",
