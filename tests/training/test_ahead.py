@@ -21,6 +21,7 @@ FIGURES = Path(__file__).with_name("ahead.json")
 MODELS = {"tiny": (2, 64, 4, 128, 4), "bert_large": (24, 1024, 16, 4096, 1)}
 DEVICES = ("h100", "v5e")
 CASES = [(model, device) for model in MODELS for device in DEVICES]
+HEADS, HEAD_SIZE = 2, 64  # of the attention kernel where it is compiled alone
 TOLERANCE = 0.05  # of the bytes that the table holds
 
 
@@ -73,7 +74,7 @@ def figures(plan, device: str, trials: int) -> dict[str, float]:
     }
 
 
-def exchanges() -> dict[str, int]:
+def exchanges(model: str) -> dict[str, int]:
     """What trials on the four chips of a v5e:2x2 say to each other."""
     from jaxtune.core.accelerators import accelerator
     from jaxtune.training import ahead
@@ -81,7 +82,8 @@ def exchanges() -> dict[str, int]:
 
     devices = ahead.described_devices(accelerator("v5e"))
     with tempfile.TemporaryDirectory() as scratch:
-        compiled = ahead.compile_train(plan_of(Path(scratch), "tiny", "tpu").stacking(2), devices)
+        plan = plan_of(Path(scratch), model, "tpu").stacking(2 if model == "tiny" else 1)
+        compiled = ahead.compile_train(plan, devices)
     assert compiled is not None
     return {"chips": len(devices), "collectives": collectives(compiled.text)}
 
@@ -114,47 +116,64 @@ def scatters() -> dict[str, int]:
     return found
 
 
-def kernel_rows(name: str) -> dict[str, list[int]]:
-    """Whether the backward pass of the kernel compiles for the longest row that it is said to hold
-    on a card, and for one twice as long, by type.
+def kernel_compiles(device, slots: int, dtype: str) -> bool:
+    """Whether the kernel's forward and backward pass compile for rows of so many slots; not, where
+    the compiler says that they do not fit in shared memory.
     """
     import jax
     import jax.numpy as jnp
     from jax.sharding import SingleDeviceSharding
 
-    from jaxtune.core.accelerators import accelerator
     from jaxtune.core.devices import is_out_of_shared_memory
-    from jaxtune.models.attention import attend, shared_memory
+    from jaxtune.models.attention import attend
+
+    def total(rows, segments):
+        out = attend(rows, segments, HEADS, jax.random.key(0), 0.1, "kernel")
+        return out.astype(jnp.float32).sum()
+
+    given = (((2 * slots, 3 * HEADS * HEAD_SIZE), dtype), ((2, slots), "int16"))
+    on = SingleDeviceSharding(device)
+    shapes = [jax.ShapeDtypeStruct(*each, sharding=on) for each in given]
+    try:
+        compiled = jax.jit(jax.value_and_grad(total)).lower(*shapes).compile()
+    except jax.errors.JaxRuntimeError as error:
+        if not is_out_of_shared_memory(error):
+            raise
+        return False
+    return "custom-call" in compiled.as_text()  # a kernel, and not products in its place
+
+
+def kernel_rows(name: str) -> dict[str, list[int]]:
+    """The longest row that the kernel is said to hold on a card; whether it does, and whether one
+    twice as long does; by type.
+    """
+    from jaxtune.core.accelerators import accelerator
+    from jaxtune.models.attention import shared_memory
     from jaxtune.training.ahead import described_devices
 
     (device,) = described_devices(accelerator(name))[:1]
-    heads, size = 2, 64
-
-    def compiles(slots: int, dtype: str) -> bool:
-        def total(rows, segments):
-            out = attend(rows, segments, heads, jax.random.key(0), 0.1, "kernel")
-            return out.astype(jnp.float32).sum()
-
-        given = (((2 * slots, 3 * heads * size), dtype), ((2, slots), "int16"))
-        on = SingleDeviceSharding(device)
-        shapes = [jax.ShapeDtypeStruct(*each, sharding=on) for each in given]
-        try:
-            jax.jit(jax.grad(total)).lower(*shapes).compile()
-        except jax.errors.JaxRuntimeError as error:
-            if not is_out_of_shared_memory(error):
-                raise
-            return False
-        return True
-
     found = {}
     for dtype in ("bfloat16", "float32"):
         fits = [
             n
             for n in (64, 128, 256, 512)
-            if shared_memory(n, size, dtype) <= device.shared_memory_per_block_optin
+            if shared_memory(n, HEAD_SIZE, dtype) <= device.shared_memory_per_block_optin
         ]
-        found[dtype] = [fits[-1], compiles(fits[-1], dtype), compiles(2 * fits[-1], dtype)]
+        longest = fits[-1]
+        found[dtype] = [
+            longest,
+            *(kernel_compiles(device, n, dtype) for n in (longest, 2 * longest)),
+        ]
     return found
+
+
+def kernel_types(name: str) -> dict[str, bool]:
+    """Whether the kernel compiles for rows of 128 slots, by type."""
+    from jaxtune.core.accelerators import accelerator
+    from jaxtune.training.ahead import described_devices
+
+    (device,) = described_devices(accelerator(name))[:1]
+    return {dtype: kernel_compiles(device, 128, dtype) for dtype in ("bfloat16", "float32")}
 
 
 def compiled_apart(device: str, *words: str) -> dict[str, float]:
@@ -203,13 +222,20 @@ def test_no_gradient_on_a_gpu_depends_on_the_order_of_its_threads():
 
 @pytest.mark.storm
 def test_the_kernel_holds_the_rows_that_it_is_said_to():
-    found = compiled_apart("l4", "kernel_rows")
+    found = compiled_apart("l4", "kernel_rows", "l4")
     assert found == {"bfloat16": [128, True, False], "float32": [64, True, False]}
 
 
 @pytest.mark.storm
-def test_trials_on_four_chips_exchange_nothing():
-    assert compiled_apart("v5e", "exchanges") == {"chips": 4, "collectives": 0}
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_kernel_compiles_forward_and_backward(device):
+    assert compiled_apart(device, "kernel_types", device) == {"bfloat16": True, "float32": True}
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("model", MODELS)
+def test_trials_on_four_chips_exchange_nothing(model):
+    assert compiled_apart("v5e", "exchanges", model) == {"chips": 4, "collectives": 0}
 
 
 def figures_of(model: str, device: str) -> dict[str, float]:
@@ -230,12 +256,11 @@ def write_figures() -> None:
 
 if __name__ == "__main__":
     os.environ["JAX_PLATFORMS"] = "cpu"
-    if sys.argv[1:] == ["exchanges"]:
-        print(json.dumps(exchanges()))
-    elif sys.argv[1:] == ["scatters"]:
+    asked = {"exchanges": exchanges, "kernel_rows": kernel_rows, "kernel_types": kernel_types}
+    if sys.argv[1:] == ["scatters"]:
         print(json.dumps(scatters()))
-    elif sys.argv[1:] == ["kernel_rows"]:
-        print(json.dumps(kernel_rows("l4")))
+    elif sys.argv[1:2] and sys.argv[1] in asked:
+        print(json.dumps(asked[sys.argv[1]](sys.argv[2])))
     elif sys.argv[1:]:
         print(json.dumps(figures_of(*sys.argv[1:])))
     else:
