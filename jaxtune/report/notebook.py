@@ -28,6 +28,7 @@ from jaxtune.storage.results import (
     read_sentences,
     read_summary,
 )
+from jaxtune.storage.trial_rows import checksums
 
 
 class Results:
@@ -41,6 +42,7 @@ class Results:
         # Read later, wherever the process may be then.
         sources = read_sources(outs)
         self._sources = [dataclasses.replace(each, out=each.out.absolute()) for each in sources]
+        self._checksums = {each.name: checksums(each.out) for each in self._sources}
 
     def __repr__(self) -> str:
         outs = ", ".join(map(str, self.outs))
@@ -55,7 +57,7 @@ class Results:
     @cached_property
     def history(self) -> pd.DataFrame:
         """Long form `trial step name value`: losses, learning rates, gradient norms, dev scores."""
-        return self._table(lambda source: read_history(source.out, _numbers(source)))
+        return self._table(lambda source: read_history(self._out(source), _numbers(source)))
 
     @cached_property
     def arms(self) -> pd.DataFrame:
@@ -74,7 +76,7 @@ class Results:
         """Dev logits of the final step, float32, by trial: `[example, label]`, or `[word, label]`
         where words have tags.
         """
-        return self._by_folder(lambda source: read_predictions(source.out, _numbers(source)))
+        return self._by_folder(lambda source: read_predictions(self._out(source), _numbers(source)))
 
     @cached_property
     def labels(self) -> Any:
@@ -82,24 +84,24 @@ class Results:
         `[example, label]` of 0 and 1, where a text may have any number of them; or `[word]`, where
         words have tags.
         """
-        return self._by_folder(lambda source: read_labels(source.out))
+        return self._by_folder(lambda source: read_labels(self._out(source)))
 
     @cached_property
     def sentences(self) -> Any:
         """How many tagged words each dev sentence has, `[sentence]`, in the order of the labels;
         None where words have no tags.
         """
-        return self._by_folder(lambda source: read_sentences(source.out))
+        return self._by_folder(lambda source: read_sentences(self._out(source)))
 
     @cached_property
     def classes(self) -> Any:
         """Names of the classes, in the order of the predictions' columns; None for regression."""
-        return self._by_folder(lambda source: read_classes(source.out))
+        return self._by_folder(lambda source: read_classes(self._out(source)))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """summary.json: the arms, and how fast the sweep ran; empty while it runs."""
-        return self._by_folder(lambda source: read_summary(source.out))
+        return self._by_folder(lambda source: read_summary(self._out(source)))
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -153,6 +155,17 @@ class Results:
         Raises UserError where no trial's history holds them.
         """
         return plot_gradient_norms(self.findings)
+
+    def _out(self, source: Source) -> Path:
+        """The folder, to read from what is not read yet; raises UserError where other trials lie
+        there by now: their files are not of these rows.
+        """
+        if not self._checksums[source.name].items() <= checksums(source.out).items():
+            raise UserError(
+                f"{source.out} was written anew since its trials were read; call load_results"
+                " again."
+            )
+        return source.out
 
     def _table(self, read: Callable[[Source], pd.DataFrame]) -> pd.DataFrame:
         tables = {source.name: read(source) for source in self._sources}

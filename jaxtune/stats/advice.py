@@ -132,7 +132,11 @@ def _optimiser(arms: Sequence[Arm]) -> Iterator[str]:
 
 
 def _duration(arms: Sequence[Arm]) -> Iterator[str]:
-    """max_steps overrides the epochs."""
+    """max_steps overrides the epochs, and patience either."""
+    patience = _values(arms, "patience")
+    if patience and all(arm.out_of_patience.all() for arm in arms):
+        yield f"a larger patience than {max(patience):g}"
+        return
     steps, epochs = _values(arms, "max_steps"), _values(arms, "num_epochs")
     if len(steps) == len(arms):
         yield f"more steps than {max(steps):g}"

@@ -25,6 +25,7 @@ from tiny import write_tiny_model
 import jaxtune
 from jaxtune.config.parse import parse
 from jaxtune.core import console
+from jaxtune.core.errors import UserError
 from jaxtune.core.signals import SIGNALS, Interruption
 from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main
@@ -55,6 +56,20 @@ def same_trials(one, other):
     apart = ["seconds", "group_size"]
     one, other = (trials.drop(columns=apart) for trials in (one, other))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_what_is_read_late_is_of_these_trials_or_an_error(small, tmp_path):
+    """Rows of one sweep with another one's curves would be wrong in silence."""
+    out = tmp_path / "out"
+    before = jaxtune.run_sweep(**small, out=out)
+    assert before.history.trial.nunique() == len(before.trials)
+    jaxtune.run_sweep(**small | {"num_seeds": 2}, out=out)
+    assert set(before.predictions) == {0}  # its trial is still there, beside a new one
+    jaxtune.run_sweep(**small | {"learning_rate": 1e-3}, out=out, overwrite=True)
+    for late in ("labels", "classes", "sentences", "summary"):
+        with pytest.raises(UserError, match=r"was written anew .*; call load_results again"):
+            getattr(before, late)
+    assert len(jaxtune.load_results(out).predictions) == 1
 
 
 def test_importing_is_light():

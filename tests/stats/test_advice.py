@@ -1,5 +1,7 @@
 """The next step of a verdict: what it recommends follows from the numbers and the settings."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from made_up import made_up_arm
@@ -61,6 +63,16 @@ def test_a_usual_learning_rate_is_too_large_where_trials_diverged():
     assert judge([made_up_arm([None] * 8, "a", **settings)]).next_step == (
         "Change the recipe before adding seeds: a smaller learning_rate than 2e-05."
     )
+
+
+def test_where_patience_ended_every_trial_more_epochs_would_not_be_trained():
+    settings = RECOMMENDED | {"num_epochs": 3, "patience": 2}
+    arm = made_up_arm(FAILED, "a", **settings)
+    ended = dataclasses.replace(arm, out_of_patience=np.ones(16, bool))
+    advice = "Change the recipe before adding seeds: a larger patience than 2."
+    assert judge([ended]).next_step == advice
+    some = dataclasses.replace(arm, out_of_patience=np.arange(16) < 15)
+    assert judge([some]).next_step.endswith("more epochs than 3, such as 20.")
 
 
 def test_an_arm_whose_trials_all_failed_is_told_what_to_change():
