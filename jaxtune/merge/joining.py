@@ -25,7 +25,7 @@ from jaxtune.storage.paths import (
     trial_name,
 )
 from jaxtune.storage.results import further_sets
-from jaxtune.storage.tensorboard import run_path
+from jaxtune.storage.tensorboard import names_of_arms, run_path
 from jaxtune.storage.trial_rows import PLACES, Row, files_of, respelled, rewrite_rows
 from jaxtune.sweep.conclude import conclude
 
@@ -45,12 +45,12 @@ def join(outs: Sequence[Path], to: Path) -> None:
     for sentence in _warnings(parts):
         say(sentence)
     with new_folder(to) as folder:
-        _copy(found, folder)
+        settings = parts[0].settings
+        _copy(found, folder, names_of_arms(settings))
         _copy_shared(parts[0].out, folder)
         rewrite_rows(folder, _one_spelling([trial.row for trial in found.values()]))
         write_json(folder / MANIFEST, _manifest(parts))
-        config = parts[0].settings.base
-        conclude(folder, config, None, whole=not missing, called=to)
+        conclude(folder, settings, None, whole=not missing, called=to)
     total = len(found) + len(missing)
     say(f"Joined {len(found)} of {plural(total, 'trial')} from {plural(len(outs), 'folder')}.")
     if missing:
@@ -61,13 +61,15 @@ def join(outs: Sequence[Path], to: Path) -> None:
         )
 
 
-def _copy(found: Mapping[int, Finished], folder: Path) -> None:
-    """Curves, predictions, parameters and TensorBoard's run of every trial."""
+def _copy(found: Mapping[int, Finished], folder: Path, names: Mapping[str, str]) -> None:
+    """Curves, predictions, parameters and TensorBoard's run of every trial; `names` are those of
+    the arms' folders there.
+    """
     for number, (part, row) in found.items():
         for file in files_of(part.out, number).values():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(part.out / file, folder / file)
-        run = Path(TENSORBOARD, run_path(row["arm"], row["seed"]))
+        run = Path(TENSORBOARD, run_path(names[row["arm"]], row["seed"]))
         for own in (run, Path(PARAMS, trial_name(number))):
             if (part.out / own).is_dir():
                 shutil.copytree(part.out / own, folder / own)

@@ -35,7 +35,7 @@ class RunCheckpoints:
 
     `every` is in steps; without it a checkpoint is due every ten minutes. What goes wrong while
     writing is said and costs no more than the checkpoint. A run without any begins at the newest of
-    `origin`, which it leaves as it is.
+    `origin`, which it leaves as it is. `check` raises where nothing may be written there any more.
     """
 
     def __init__(
@@ -44,10 +44,12 @@ class RunCheckpoints:
         say: Callable[[str], None],
         every: int | None = None,
         origin: "RunCheckpoints | None" = None,
+        check: Callable[[], None] = lambda: None,
     ):
         self.folder = folder.absolute()
         self.every = every
         self._origin = origin
+        self._check = check
         self._say = say
         self._last = time.monotonic()
         self._sealing: threading.Thread | None = None
@@ -79,6 +81,7 @@ class RunCheckpoints:
         import orbax.checkpoint as ocp
 
         self.wait()
+        self._check()
         self._last = time.monotonic()
         try:
             check_room(self.folder, tree)
@@ -154,12 +157,14 @@ class RunCheckpoints:
     def discard(self) -> None:
         """The run is over: nothing to go on from."""
         self.close()
+        self._check()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _seal(self, step: int) -> None:
         """Waits for a step's files, lists them, and forgets the steps that orbax has removed."""
         try:
             self._manager.wait_until_finished()
+            self._check()
             names = {str(file.relative_to(self.folder)): digest(file) for file in self._files(step)}
             write_json(self.folder / f"{step}.json", names)
             for path in (*self.folder.glob("*.json"), *self.folder.glob("*.npz")):

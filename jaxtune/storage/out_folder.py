@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import shutil
+import warnings
 from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,21 +13,17 @@ from typing import Any
 import filelock
 import numpy as np
 
+from jaxtune.config.field_groups import FURTHER_FIELDS, INPUT_FIELDS
 from jaxtune.config.parse import Settings
+from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import shard_of
-from jaxtune.config.trials import Trial
+from jaxtune.config.trials import Trial, shown
 from jaxtune.core.console import say
 from jaxtune.core.entities import same_lengths
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import read_json, write_json, write_text
+from jaxtune.core.files import finite, read_json, write_json, write_text
 from jaxtune.core.records import AtOnce
-from jaxtune.storage.inputs import (
-    Inputs,
-    absolute,
-    changes,
-    moves,
-    recorded_inputs,
-)
+from jaxtune.storage.inputs import Inputs, absolute, changes, moves, recorded_inputs
 from jaxtune.storage.manifest import differences, read_manifest
 from jaxtune.storage.paths import (
     ANSWERS,
@@ -58,6 +55,11 @@ OUTPUTS = (
     *(TRIALS, CONFIG, MANIFEST),
 )
 LOCK, HOLDER = ".lock", ".lock.json"
+# In these a row may differ from its trial: places, what is asked after the last step, and a length
+# that is more than the model has positions for, which was kept as it was given once.
+_MAY_DIFFER = {*INPUT_FIELDS, *FURTHER_FIELDS, "max_length"}
+# The folders that this process has locked, and which file each lock is: (device, inode).
+_locks: dict[Path, tuple[int, int]] = {}
 
 
 def out_folder(settings: Settings) -> Path:
@@ -80,15 +82,16 @@ def locked(out: Path) -> Generator[None]:
     The system gives the lock back when its process ends, however it ends. Raises UserError where
     another holds it.
     """
-    existed = out.exists()
+    existed, place = out.exists(), out.absolute()
     lock = filelock.FileLock(out / LOCK)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        with warnings.catch_warnings():  # where a file system has no locks a file does as well
+            warnings.simplefilter("ignore", UserWarning)
+            lock.acquire(timeout=0)
+        _locks[place] = _file_of(place / LOCK)
     except filelock.Timeout as error:
-        raise UserError(
-            f"{out} is in use by {_holder(out)}; wait for it, or give another --out."
-        ) from error
+        raise UserError(f"{out} is in use by {_holder(out)}.") from error
     except OSError as error:
         raise UserError(
             f"{out} cannot be written ({error.strerror}); give another --out."
@@ -99,20 +102,59 @@ def locked(out: Path) -> Generator[None]:
         write_json(out / HOLDER, holder)
         yield
     finally:
-        (out / HOLDER).unlink(missing_ok=True)
-        (out / LOCK).unlink(missing_ok=True)
+        held = _is_held(place)
+        del _locks[place]
+        if held:  # else they are of another sweep
+            (place / HOLDER).unlink(missing_ok=True)
+            (place / LOCK).unlink(missing_ok=True)
         lock.release()
-        if not existed:
+        if held and not existed:
             with contextlib.suppress(OSError):  # not empty: it holds a sweep now
-                out.rmdir()
+                place.rmdir()
+
+
+def check_held(out: Path) -> None:
+    """Raises UserError where the lock that this process has on OUT is there no more: OUT has been
+    taken away, and another sweep may have begun in its place.
+
+    Asked before anything is written or taken away there.
+    """
+    place = out.absolute()
+    if place in _locks and not _is_held(place):
+        raise taken_away(out, LOCK)
+
+
+def taken_away(out: Path, name: str) -> UserError:
+    """What to say where a file of this name tells that OUT is no more the folder it was."""
+    return UserError(
+        f"{out} has been removed or moved while the sweep was writing to it ({name} is missing, or"
+        " another one); put it back, or give another --out."
+    )
+
+
+def _is_held(place: Path) -> bool:
+    try:
+        return _file_of(place / LOCK) == _locks[place]
+    except OSError:
+        return False
+
+
+def _file_of(path: Path) -> tuple[int, int]:
+    """What tells the file at a path from one that has taken its place."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _holder(out: Path) -> str:
-    try:
+    """Who has locked OUT, and what to do."""
+    who, do = "another sweep", "wait for it, or give another --out"
+    with contextlib.suppress(UserError, KeyError, TypeError):
         holder = read_json(out / HOLDER)
-        return f"process {holder['process']} on {holder['host']} since {holder['since']}"
-    except (UserError, KeyError, TypeError):
-        return "another sweep"
+        who = f"process {holder['process']} on {holder['host']} since {holder['since']}"
+        # Where a file system has no locks nobody can tell whether it still runs there.
+        if holder["host"] != platform.node():
+            do += f", or, if that process is over, remove {out / LOCK}"
+    return f"{who}; {do}"
 
 
 def check_inputs(out: Path, inputs: Inputs, whole: bool) -> None:
@@ -148,7 +190,7 @@ def finished_trials(out: Path, trials: Sequence[Trial]) -> dict[int, AtOnce]:
     for damage in damages:
         say(f"{out}: {damage}; that trial runs again.")
     for line in surplus:
-        say(f"{out}: {line}; the last line counts.")
+        say(f"{out}: {line}; the last sound line counts.")
     ours = {trial.number: trial for trial in trials}
     for row in rows:
         check_trial(out, row, ours.get(row["trial"]))
@@ -163,11 +205,23 @@ def check_trial(out: Path, row: Row, trial: Trial | None) -> None:
                 f"{out} calls the arm of trial {row['trial']} [{row['arm']}], and here it is"
                 f" [{trial.arm}]; give another --out."
             )
+        _check_settings(out, row, trial)
         return
     raise UserError(
         f"{out} holds trial {row['trial']} with seed {row['seed']}, which these seeds do not; "
         "add seeds at the end of those there, or give another --out."
     )
+
+
+def _check_settings(out: Path, row: Row, trial: Trial) -> None:
+    """Raises UserError where a row is of another config; what it does not name are defaults."""
+    for name, now in trial.settings.items():
+        before = row.get(name, getattr(SweepConfig, name))
+        if name not in _MAY_DIFFER and finite(before) != finite(now):  # as JSON has them
+            raise UserError(
+                f"{out} holds trial {row['trial']} with {name} {shown(name, before, ())}, and here"
+                f" it is {shown(name, now, ())}; give another --out, or --overwrite true."
+            )
 
 
 def check_labels(

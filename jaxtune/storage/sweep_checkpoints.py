@@ -3,12 +3,14 @@
 import contextlib
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from jaxtune.config.trials import Trial, identities
 from jaxtune.storage.checkpoints import RunCheckpoints, sealed_steps
+from jaxtune.storage.out_folder import check_held
 
 
 class SweepCheckpoints:
@@ -28,6 +30,7 @@ class SweepCheckpoints:
         self.folder = folder.absolute()
         self.every = every
         self._say = say
+        self._check = partial(check_held, self.folder.parent)
         self._own = dict(zip([t.number for t in trials], identities(trials), strict=True))
 
     def leave_out_others(self) -> bool:
@@ -35,6 +38,7 @@ class SweepCheckpoints:
         own steps alone. Rows of finished trials are compared with the sweep, and with none finished
         the checkpoints are all that is there. Returns whether there was any.
         """
+        self._check()
         found = False
         for folder in sorted(self.folder.glob("*-*")):
             if sealed_steps(folder) and not self._is_own(folder):
@@ -78,16 +82,20 @@ class SweepCheckpoints:
         """Those of a group, which begins at the newest that holds its trials; closed at the end of
         a `with`.
         """
+        self._check()
         folder = self.folder / f"{group[0]:05d}-{group[-1]:05d}"
         held = [found for found, numbers in self._held(group) if numbers >= set(group)]
         if folder not in held:  # of a group that is over, or damaged
             shutil.rmtree(folder, ignore_errors=True)
         origin = held[0] if held and held[0] != folder else None
         begins_at = RunCheckpoints(origin, self._say) if origin else None
-        return contextlib.closing(RunCheckpoints(folder, self._say, self.every, begins_at))
+        return contextlib.closing(
+            RunCheckpoints(folder, self._say, self.every, begins_at, self._check)
+        )
 
     def drop(self, group: Sequence[int], left: Sequence[int]) -> None:
         """A group is finished: its checkpoints go, and those of larger ones with no trial left."""
+        self._check()
         for folder in self.folder.glob("*-*"):
             numbers = _numbers(folder)
             if numbers <= set(group) or (numbers & set(group) and not numbers & set(left)):
@@ -95,6 +103,7 @@ class SweepCheckpoints:
 
     def discard(self) -> None:
         """The sweep is over: nothing to go on from."""
+        self._check()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _held(self, trials: Sequence[int]) -> list[tuple[Path, set[int]]]:

@@ -4,8 +4,10 @@ tensorboardX's `add_hparams` opens a second writer, has no group name and shows 
 only, so the three summaries behind it are written to the trial's own writer.
 """
 
+import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +17,8 @@ from tensorboardX import SummaryWriter
 from tensorboardX.proto import plugin_hparams_pb2, summary_pb2
 from tensorboardX.summary import hparams
 
+from jaxtune.config.parse import Settings
+from jaxtune.config.trials import arm_name
 from jaxtune.core.failure import at_floor
 from jaxtune.core.metrics import METRICS, curve_of
 from jaxtune.core.records import StepRecords
@@ -22,6 +26,7 @@ from jaxtune.storage.trial_rows import Row
 
 # Tensor kinds within a layer are in the Parquet history; TensorBoard gets one curve per layer.
 SHOWN_NORMS = ("embeddings", "pooler", "classifier", "all")
+LONGEST = 255  # bytes of a folder's name
 
 
 def run_name(arm: str) -> str:
@@ -29,9 +34,36 @@ def run_name(arm: str) -> str:
     return "".join(c if c.isalnum() or c in "=.-_" else "," if c == " " else "_" for c in arm)
 
 
-def run_path(arm: str, seed: int) -> str:
-    """`ARM/seed_007`: short, for TensorBoard's list of runs cuts long names."""
-    return f"{run_name(arm)}/seed_{seed:03d}"
+def run_names(arms: Iterable[str]) -> dict[str, str]:
+    """Each arm's folder name. It ends with a checksum of the arm where two of them would have one
+    name, or where it would be longer than a folder may be called.
+    """
+    plain = {arm: run_name(arm) for arm in arms}
+    count = Counter(plain.values())
+    return {
+        arm: name if count[name] == 1 and len(name.encode()) <= LONGEST else _unlike(name, arm)
+        for arm, name in plain.items()
+    }
+
+
+def _unlike(name: str, arm: str) -> str:
+    """A name that no other arm has, and that fits."""
+    end = f"-{hashlib.sha256(arm.encode()).hexdigest()[:8]}"
+    return name.encode()[: LONGEST - len(end)].decode(errors="ignore") + end
+
+
+def names_of_arms(settings: Settings) -> dict[str, str]:
+    """`run_names` of all arms of a sweep, whichever have run."""
+    return run_names(arm_name(arm, settings.grid) for arm in settings.arms)
+
+
+def run_path(name: str, seed: int) -> str:
+    """`ARM/seed_007`: short, for TensorBoard's list of runs cuts long names.
+
+    Args:
+        name: of the arm's folder.
+    """
+    return f"{name}/seed_{seed:03d}"
 
 
 def shown_norm(name: str) -> str | None:
@@ -41,16 +73,19 @@ def shown_norm(name: str) -> str | None:
 
 
 class Run(NamedTuple):
-    """How a trial appears: its arm, its seed within it, and its columns of the HParams table."""
+    """How a trial appears: its arm, its seed within it, its columns of the HParams table, and the
+    name of its arm's folder, which is `run_name` where no other arm is there.
+    """
 
     arm: str
     seed: int
     hparams: dict[str, Any]
+    name: str | None = None
 
     @property
     def path(self) -> str:
         """Its folder in tb/."""
-        return run_path(self.arm, self.seed)
+        return run_path(self.name or run_name(self.arm), self.seed)
 
 
 class TrialRuns:
@@ -100,16 +135,20 @@ class TrialRuns:
             writer.close()
 
 
-def drop_other_runs(folder: Path, rows: Sequence[Row]) -> None:
-    """Takes away the runs of trials that were begun, and are none of these."""
-    kept = {folder / Run(row["arm"], row["seed"], {}).path for row in rows}
+def drop_other_runs(folder: Path, rows: Sequence[Row], names: Mapping[str, str]) -> None:
+    """Takes away the runs of trials that were begun, and are none of these; `names` are those of
+    the arms' folders.
+    """
+    kept = {folder / run_path(names[row["arm"]], row["seed"]) for row in rows}
     for run in {*folder.glob("*/seed_*")} - kept:
         shutil.rmtree(run, ignore_errors=True)
 
 
-def write_arm_curves(folder: Path, rows: Sequence[Row], history: pd.DataFrame) -> None:
+def write_arm_curves(
+    folder: Path, rows: Sequence[Row], history: pd.DataFrame, names: Mapping[str, str]
+) -> None:
     """A run per arm: mean, min and max of loss and dev metric over its trials, and how many are no
-    better than the best constant prediction at that step.
+    better than the best constant prediction at that step. `names` are those of the arms' folders.
     """
     trials = pd.DataFrame(rows)
     metric, trivial = trials["metric"][0], trials["trivial"][0]
@@ -119,7 +158,7 @@ def write_arm_curves(folder: Path, rows: Sequence[Row], history: pd.DataFrame) -
     curves = curves.merge(trials[["trial", "arm", "log_every"]], on="trial")
     logged = (curves["name"] != "loss") | (curves["step"] % curves["log_every"] == 0)
     for arm, points in curves[logged].groupby("arm"):
-        run = folder / run_name(str(arm)) / "aggregate"
+        run = folder / names[str(arm)] / "aggregate"
         shutil.rmtree(run, ignore_errors=True)
         with SummaryWriter(str(run)) as writer:
             for (name, step), values in points.groupby(["name", "step"], observed=True)["value"]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxtune.config.looks import looks, times_at
+from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.console import say, say_whole
 from jaxtune.core.errors import UserError
@@ -19,7 +20,7 @@ from jaxtune.stats.intervals import share
 from jaxtune.stats.verdict import Verdict, judge
 from jaxtune.storage.paths import MANIFEST, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
-from jaxtune.storage.tensorboard import write_arm_curves
+from jaxtune.storage.tensorboard import names_of_arms, write_arm_curves
 from jaxtune.storage.trial_rows import Row, intact_rows, read_rows
 from jaxtune.sweep.answers import write_answers
 from jaxtune.sweep.progress import show_arms
@@ -30,7 +31,7 @@ MANY_ARMS = 4  # from which on all pairs of them take seconds to compare
 
 def conclude(
     out: Path,
-    config: SweepConfig,
+    settings: Settings,
     throughput: dict[str, Any] | None,
     whole: bool = True,
     called: Path | None = None,
@@ -45,13 +46,14 @@ def conclude(
     called = called or out
     arms = _summarise(out, throughput)  # before anything reads it: a damaged one is written anew
     rows = read_rows(out)
-    write_arm_curves(out / TENSORBOARD, rows, read_history(out, [row["trial"] for row in rows]))
+    history = read_history(out, [row["trial"] for row in rows])
+    write_arm_curves(out / TENSORBOARD, rows, history, names_of_arms(settings))
     show_arms(arms)
     write_answers(out, rows, called)
     if whole:
         if len(arms) > MANY_ARMS:
             say(f"Comparing {len(arms)} arms ...")
-        say("\n".join(_verdict(rows, config).sentences))
+        say("\n".join(_verdict(rows, settings.base).sentences))
     say_whole(f"\nResults: {called}")
     say_whole(f"Curves: tensorboard --logdir {as_typed(called / TENSORBOARD)}")
 

@@ -21,6 +21,7 @@ from jaxtune.core.failure import LEARNT_NOTHING, OUTRANKED
 from jaxtune.core.files import replace_file
 from jaxtune.core.metrics import merit
 from jaxtune.storage.curves import History
+from jaxtune.storage.out_folder import check_held
 from jaxtune.storage.paths import FIRST_LEG
 from jaxtune.storage.trial_rows import (
     Row,
@@ -46,7 +47,7 @@ def run_best(
     arms = {trial.number: trial.arm for plan in plans for trial in plan.pending}
     left = Counter(arms.values())
     places = {arm: keep - whole[arm] for arm in left if left[arm] > keep - whole[arm]}
-    _first_leg(groups, plans, places.keys(), folder)
+    _first_leg(groups, plans, places.keys(), results.out)
     rows = {row["trial"]: row for row in check_rows(folder)[0] if row["trial"] in arms}
     stopped = {number for arm in places for number in _worst(rows, arm, places[arm])}
     _stop(results, [rows[number] for number in sorted(stopped)], folder)
@@ -72,13 +73,15 @@ def _best(row: Row) -> float | None:
 
 
 def _first_leg(
-    groups: RunsGroups, plans: Sequence[ProgramPlan], arms: Container[str], folder: Path
+    groups: RunsGroups, plans: Sequence[ProgramPlan], arms: Container[str], out: Path
 ) -> None:
-    """All trials of these arms that are not in the folder already."""
+    """All trials of these arms whose first leg is not in OUT already."""
+    folder = out / FIRST_LEG
 
     def keep(
         plan: ProgramPlan, size: int, results: Sequence[TrialResult], history: History
     ) -> None:
+        check_held(out)
         write_records(folder, results, history)
         append_rows(folder, [trial_row(result, plan, size) for result in results])
 
@@ -93,6 +96,7 @@ def _first_leg(
 
 def _stop(results: SweepResults, rows: Sequence[Row], folder: Path) -> None:
     """These trials end with what they have reached in the first leg; their rows come last."""
+    check_held(results.out)
     for row in rows:
         for file in files_of(folder, row["trial"]).values():
             replace_file(results.out / file, partial(shutil.copyfile, folder / file))

@@ -2,12 +2,11 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxtune.config.trials import Trial
-from jaxtune.core.errors import UserError
 from jaxtune.core.failure import LEARNT_NOTHING, has_failed
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.processes import writes
@@ -15,6 +14,7 @@ from jaxtune.core.records import Recorder
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.kept_params import save_params
+from jaxtune.storage.out_folder import check_held, taken_away
 from jaxtune.storage.paths import HISTORY, MANIFEST, PARAMS, TENSORBOARD, trial_name
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.storage.trial_rows import append_rows
@@ -38,6 +38,7 @@ class SweepResults:
 
     out: Path
     swept: tuple[str, ...]
+    names: Mapping[str, str]  # of the arms' folders in TensorBoard
     progress: SweepProgress
     meter: Meter
 
@@ -50,7 +51,8 @@ class SweepResults:
         if not writes():
             yield history, []
             return
-        shown = {trial.number: _shown(trial, self.swept) for trial in group}
+        check_held(self.out)
+        shown = {trial.number: self._shown(trial) for trial in group}
         curves = TrialRuns(
             self.out / TENSORBOARD, shown, plan.task.metrics[0], plan.config.log_every
         )
@@ -58,6 +60,12 @@ class SweepResults:
             yield history, [history, curves, self.progress]
         finally:
             curves.close()
+
+    def _shown(self, trial: Trial) -> Run:
+        """A trial's place in TensorBoard."""
+        columns = dict.fromkeys((*self.swept, *RECIPE_FIELDS))
+        hparams = {column: trial.settings[column] for column in columns}
+        return Run(trial.arm, trial.seeds.seed, hparams, self.names[trial.arm])
 
     def keep(
         self,
@@ -75,6 +83,8 @@ class SweepResults:
         Args:
             size: trials that ran at once.
         """
+        if writes():
+            _check_still_there(self.out)
         for place, result in enumerate(results):
             has_none = result.stopped_by == LEARNT_NOTHING
             kinds = () if has_none else saved_kinds(plan.config.save_params)
@@ -86,7 +96,6 @@ class SweepResults:
         self.meter.trials += len(results)
         if not writes():
             return
-        _check_still_there(self.out)
         write_records(self.out, results, history)
         rows = [trial_row(result, plan, size) for result in results]
         append_rows(self.out, rows)
@@ -99,11 +108,9 @@ class SweepResults:
 
 def _check_still_there(out: Path) -> None:
     """Raises UserError where OUT has been taken away: what is written now would be a part of it."""
+    check_held(out)
     if not (out / MANIFEST).exists():
-        raise UserError(
-            f"{out} has been removed or moved while the sweep was writing to it ({MANIFEST} is"
-            " missing); put it back, or give another --out."
-        )
+        raise taken_away(out, MANIFEST)
 
 
 def write_records(out: Path, results: Sequence[TrialResult], history: History) -> None:
@@ -113,12 +120,6 @@ def write_records(out: Path, results: Sequence[TrialResult], history: History) -
     history.write(out / HISTORY)
     for result in results:
         write_predictions(out, result.trial.number, result.logits, result.answers)
-
-
-def _shown(trial: Trial, swept: tuple[str, ...]) -> Run:
-    """A trial's place in TensorBoard."""
-    names = dict.fromkeys((*swept, *RECIPE_FIELDS))
-    return Run(trial.arm, trial.seeds.seed, {name: trial.settings[name] for name in names})
 
 
 def trial_row(result: TrialResult, plan: ProgramPlan, group_size: int) -> dict[str, Any]:

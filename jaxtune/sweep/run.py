@@ -14,7 +14,7 @@ from jaxtune.storage.claim import check_claim
 from jaxtune.storage.curves import write_asked, write_labels
 from jaxtune.storage.inputs import Inputs
 from jaxtune.storage.manifest import describe
-from jaxtune.storage.out_folder import begin, check_labels, drop_begun, locked
+from jaxtune.storage.out_folder import begin, check_held, check_labels, drop_begun, locked
 from jaxtune.storage.trial_rows import mend_rows, read_rows
 from jaxtune.sweep.asked import Asked, asked_for, check_arms, finished_of
 from jaxtune.sweep.cluster.on_cluster import facts_of, for_workers, groups_on, workers_of
@@ -112,6 +112,7 @@ def _begin(
     """What is written and said before the first trial."""
     if not writes():
         return
+    check_held(asked.out)
     out, settings, task = asked.out, asked.settings, plans[0].task
     check_labels(out, settings, task.classes, task.dev.labels, task.sentence_lengths)
     about = _provenance(settings, argv, plans, inputs)
@@ -128,6 +129,7 @@ def _begin(
 def _mend(asked: Asked, finished: Mapping[int, AtOnce]) -> None:
     """Takes damaged lines out of trials.jsonl, when nothing is refused any more."""
     if writes():
+        check_held(asked.out)
         mend_rows(asked.out, len(finished))
 
 
@@ -143,12 +145,13 @@ def _conclude(asked: Asked, throughput: dict[str, Any] | None) -> None:
     """What is written and said over all trials; a shard has no verdict."""
     if not writes():
         return
+    check_held(asked.out)
     out, config, total = asked.out, asked.settings.base, len(asked.trials)
     if throughput is None:  # what a process that was killed at its end has left
         drop_begun(out)
     done, shard = len(read_rows(out)), config.shard
     whole = shard is None or done == total
-    conclude(out, config, throughput, whole)
+    conclude(out, asked.settings, throughput, whole)
     if shard is not None and not whole:
         say_next(shard, done, total, out)
     if config.track is not None:

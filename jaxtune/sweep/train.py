@@ -15,7 +15,7 @@ from jaxtune.core.signals import Interruption
 from jaxtune.core.words import plural
 from jaxtune.storage.paths import CHECKPOINTS, TENSORBOARD
 from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
-from jaxtune.storage.tensorboard import drop_other_runs
+from jaxtune.storage.tensorboard import drop_other_runs, names_of_arms
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.conclude import is_decided
 from jaxtune.sweep.groups import LocalGroups, RunningProgram
@@ -120,10 +120,11 @@ def _train_trials(
     alone = jax.process_count() == 1
     trials = [trial for own in pending for trial in own]
     checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every, trials)
+    names = names_of_arms(settings)
     if writes() and checkpoints.leave_out_others():
-        drop_other_runs(out / TENSORBOARD, read_rows(out))
+        drop_other_runs(out / TENSORBOARD, read_rows(out), names)
     with SweepProgress(num_trials, num_done, steps) as progress:
-        results = SweepResults(out, tuple(settings.grid), progress, meter)
+        results = SweepResults(out, tuple(settings.grid), names, progress, meter)
         if elsewhere:
             groups = elsewhere(plans, results, asked)
         else:

@@ -55,13 +55,17 @@ class Tracker(Protocol):
         """The report of the sweep, in a run of its own."""
 
 
-def tracked_run(out: Path, row: Row, key: str, sweep: str) -> TrackedRun:
-    """A finished trial; raises UserError where its history cannot be read."""
+def tracked_run(out: Path, row: Row, name: str, key: str, sweep: str) -> TrackedRun:
+    """A finished trial; raises UserError where its history cannot be read.
+
+    Args:
+        name: of its arm.
+    """
     settings = {name: value for name, value in row.items() if not is_result(name)}
     about = {name: row[name] for name in (*SEEDS, "metric")}
     return TrackedRun(
         key,
-        run_path(row["arm"], row["seed"]),
+        run_path(name, row["seed"]),
         row["arm"],
         about | settings | {"sweep": sweep},
         _points(read_history(out, [row["trial"]], checksums_of(out, row)), row["log_every"]),

@@ -19,6 +19,7 @@ from jaxtune.core.files import digest, read_json, write_json
 from jaxtune.core.words import plural
 from jaxtune.report.writing import write_page
 from jaxtune.storage.paths import TRACKED, TRIALS
+from jaxtune.storage.tensorboard import run_names
 from jaxtune.storage.trial_rows import OWN, Row, finished_rows
 from jaxtune.track.project import PROJECT, place_at, project_of, without_secrets
 from jaxtune.track.runs import Tracker, tracked_run
@@ -127,9 +128,11 @@ def _send(out: Path, name: str, rows: list[Row]) -> None:
     there = sent.of(tracker.place, _guarded(name, lambda: tracker.empty))
     sweep = f"{out.resolve()} ({sent.sweep})"
     left = [row for row in rows if not _is_sent(row, there)]
+    names = run_names(row["arm"] for row in rows)
     with ProgressLine("runs", len(left)) as line:
         for number, row in enumerate(left, 1):
-            run = tracked_run(out, row, f"{sent.sweep}-{row['trial']:05d}", sweep)
+            key = f"{sent.sweep}-{row['trial']:05d}"
+            run = tracked_run(out, row, names[row["arm"]], key, sweep)
             _guarded(name, lambda run=run: tracker.send(run))
             there["trials"][str(row["trial"])] = row.get(OWN)
             sent.save()

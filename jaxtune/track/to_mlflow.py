@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from jaxtune.core.errors import UserError
 from jaxtune.core.words import as_typed
 from jaxtune.stats.arms import readable
 from jaxtune.storage.paths import MLFLOW_DATABASE, MLFLOW_FILES
@@ -40,12 +41,14 @@ class MlflowTracker:
         self._entities: Any = mlflow.entities
         self._given = os.environ.get("MLFLOW_TRACKING_URI")
         self._database = (out / MLFLOW_DATABASE).absolute()
-        self._uri = self._given or f"sqlite:///{self._database}"
+        self._uri = self._given or _uri_of(self._database)
         self._client: Any = mlflow.MlflowClient(tracking_uri=self._uri)
         self._name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or project_of(out)
         self._files = None if self._given else (out / MLFLOW_FILES).absolute().as_uri()
         with _patient():
             self._found: Any = self._client.get_experiment_by_name(self._name)
+        if self._found is not None and self._found.lifecycle_stage == "deleted":
+            raise UserError(self._deleted())
 
     @functools.cached_property
     def _experiment(self) -> str:
@@ -78,6 +81,16 @@ class MlflowTracker:
             return f"MLflow, experiment {self._name}."
         database = f"sqlite:///{as_typed(self._database)}"
         return f"MLflow: mlflow ui --backend-store-uri {database} shows them."
+
+    def _deleted(self) -> str:
+        """What to do: who has deleted an experiment may not want its runs back."""
+        number = self._found.experiment_id
+        where = "" if self._given else f"MLFLOW_TRACKING_URI=sqlite:///{as_typed(self._database)} "
+        return (
+            f"MLflow's experiment {self._name} has been deleted, and takes no run; {where}mlflow"
+            f" experiments restore --experiment-id {number} brings it back, and with"
+            " MLFLOW_EXPERIMENT_NAME set the runs go to another one."
+        )
 
     def send(self, run: TrackedRun) -> None:
         """Settings as params, curves and scores as metrics, what is a text as a tag."""
@@ -120,6 +133,21 @@ def place_of(uri: str | None) -> str:
         return "mlflow"
     parts = urlsplit(uri)
     return f"mlflow {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _uri_of(database: Path) -> str:
+    """Raises UserError for a path that is another one as a part of a URI. Escaped, MLflow finds the
+    database, and makes a folder of the escaped name beside.
+    """
+    from sqlalchemy.engine import make_url  # pyrefly: ignore[missing-import]
+
+    uri = f"sqlite:///{database}"
+    if make_url(uri).database != str(database):
+        raise UserError(
+            f"MLflow cannot open {database}, whose path has a ? or a % in it; rename that folder,"
+            " or set MLFLOW_TRACKING_URI."
+        )
+    return uri
 
 
 @contextlib.contextmanager

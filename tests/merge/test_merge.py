@@ -14,7 +14,10 @@ from jaxtune.config.text_values import shard_of
 from jaxtune.config.trials import make_trials, trials_of
 from jaxtune.core.files import digest
 from jaxtune.merge.__main__ import main as merge
+from jaxtune.merge.joining import _copy
+from jaxtune.merge.parts import Finished, Part
 from jaxtune.report.__main__ import main as report
+from jaxtune.storage.tensorboard import run_names
 from jaxtune.storage.trial_rows import check_rows, read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main as sweep
 
@@ -304,3 +307,20 @@ def test_shards_that_read_the_same_files_elsewhere(tiny, tmp_path, capsys):
     assert {row["model"] for row in read_rows(tmp_path / "to")} == {tiny}
     assert check_rows(tmp_path / "to")[1] == []
     assert sweep(command(tiny, tmp_path / "to", *flags[:-1])) == 0
+
+
+def test_arms_whose_names_differ_in_a_sign_keep_their_curves(tmp_path):
+    """A folder's name has no `+`."""
+    arms = ["train_file=train+aug.csv", "train_file=train_aug.csv"]
+    names = run_names(arms)
+    for name in names.values():
+        (tmp_path / "out" / "tb" / name / "seed_000").mkdir(parents=True)
+    found = {}
+    for number, arm in enumerate(arms):
+        for file in (f"history/{number:05d}.parquet", f"predictions/{number:05d}.npy"):
+            (tmp_path / "out" / file).parent.mkdir(exist_ok=True)
+            (tmp_path / "out" / file).touch()
+        row = {"trial": number, "arm": arm, "seed": 0}
+        found[number] = Finished(Part(tmp_path / "out", parse([]), [row], {}), row)
+    _copy(found, tmp_path / "to", names)
+    assert {path.name for path in (tmp_path / "to" / "tb").iterdir()} == {*names.values()}

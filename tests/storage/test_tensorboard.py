@@ -5,7 +5,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import jaxtune
-from jaxtune.storage.tensorboard import run_name
+from jaxtune.config.parse import parse
+from jaxtune.storage.tensorboard import Run, TrialRuns, names_of_arms, run_name, run_names
 
 
 def events(folder):
@@ -55,3 +56,41 @@ def test_hparams_group_the_trials_of_an_arm(swept):
 
 def test_run_names_stay_in_their_folder():
     assert run_name("model=../../x y=1") == "model=.._.._x,y=1"
+
+
+def test_run_names_of_before_stay():
+    arms = ["model=google/bert learning_rate=2e-05", "model=a b", "model=a,c", "all"]
+    names = ["model=google_bert,learning_rate=2e-05", "model=a,b", "model=a_c", "all"]
+    assert [*run_names(arms).values()] == names
+
+
+def test_every_arm_has_a_folder_of_its_own(tmp_path):
+    arms = ["train_file=train+aug.csv", "train_file=train_aug.csv", "train_file=x.csv"]
+    names = run_names(arms)
+    # sha256sum says so of the arms.
+    assert [*names.values()] == [
+        "train_file=train_aug.csv-92f2f7d6",
+        "train_file=train_aug.csv-e181fd64",
+        "train_file=x.csv",
+    ]
+    runs = {number: Run(arm, 0, {}, names[arm]) for number, arm in enumerate(arms)}
+    TrialRuns(tmp_path, runs, "accuracy", 1).close()
+    assert {path.name for path in tmp_path.glob("*")} == {*names.values()}
+    assert len(list(tmp_path.glob("*/seed_000/events*"))) == 3
+
+
+def test_a_folder_of_a_long_arm_is_no_longer_than_it_may_be(tmp_path):
+    long = "train_file=" + "é" * 122 + "a"  # 256 bytes
+    fits = "train_file=" + "é" * 122
+    names = run_names([long, fits])
+    assert names[fits] == fits
+    assert len(names[long].encode()) == 254  # an é is not cut in two
+    assert names[long].startswith("train_file=" + "é" * 117 + "-")
+    TrialRuns(tmp_path, {0: Run(long, 0, {}, names[long])}, "accuracy", 1).close()
+    assert [path.name for path in tmp_path.iterdir()] == [names[long]]
+
+
+def test_all_arms_of_a_grid_are_named_together():
+    flags = ["--model", "m", "--task", "custom", "--dev_file", "d.csv"]
+    files = ["--grid.train_file", "x/train+aug.csv", "x/train_aug.csv"]
+    assert len({*names_of_arms(parse([*flags, *files])).values()}) == 2

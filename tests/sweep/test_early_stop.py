@@ -17,11 +17,15 @@ from jaxtune.core.records import StepRecords
 from jaxtune.export.choose import usable
 from jaxtune.export.members import read_sweep
 from jaxtune.storage.checkpoints import RunCheckpoints
+from jaxtune.storage.out_folder import locked
 from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.storage.trial_rows import append_rows, read_rows
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.early_stop import has_learnt_nothing, outranked
+from jaxtune.sweep.keep_trials import _stop
+from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress
+from jaxtune.sweep.results import SweepResults
 from jaxtune.training.plan_words import choosing
 
 STEPS, STOP = 20, 10
@@ -440,3 +444,14 @@ def test_refused(tiny, tmp_path, capsys, flags, sentence):
 def test_more_seeds_would_change_the_choice(tiny, kept, capsys):
     assert main([*command(tiny, kept, *KEEP), "--num_seeds", "8"]) == 1
     assert "holds the results of another config" in capsys.readouterr().err
+
+
+def test_what_was_stopped_is_not_written_into_another_sweeps_folder(tmp_path):
+    out = tmp_path / "out"
+    results = SweepResults(out, (), {}, SweepProgress(1, 0, 1), Meter())
+    with locked(out):
+        out.rename(tmp_path / "moved")
+        (out / "first_leg").mkdir(parents=True)
+        with pytest.raises(UserError, match="has been removed or moved"):
+            _stop(results, [], out / "first_leg")
+    assert [path.name for path in out.rglob("*")] == ["first_leg"]

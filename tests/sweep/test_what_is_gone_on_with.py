@@ -141,6 +141,9 @@ results = GroupRun._results
 
 def take_away(self, position):
     out.rename(out.with_name("elsewhere"))
+    out.mkdir()
+    for name in (".lock", "manifest.json"):  # another sweep has begun in its place
+        (out / name).write_text("{}")
     return results(self, position)
 
 GroupRun._results = take_away
@@ -156,6 +159,8 @@ def test_a_folder_that_is_taken_away_ends_the_sweep(tiny, tmp_path, capsys):
     *progress, sentence = done.stderr.splitlines()
     assert all(line.startswith("trial-steps ") for line in progress)
     assert "has been removed or moved while the sweep was writing to it" in sentence
+    # orbax's threads may have been writing a checkpoint.
+    assert {path.name for path in out.iterdir()} - {"checkpoints"} == {".lock", "manifest.json"}
     # Whatever is left of it, the advice works.
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -249,7 +254,7 @@ def test_a_trial_that_stands_there_twice_is_taken_out_once(tiny, finished, tmp_p
     rewrite_rows(out, [*rows, respelled(rows[0], {"seconds": 9.0})])
     assert len(jaxtune.load_results(out).trials) == 2
     assert main(command(tiny, out, "--seeds", "10,11")) == 0
-    assert "trials.jsonl:3 holds trial 0 once more; the last line" in capsys.readouterr().out
+    assert "trials.jsonl:3 holds trial 0 once more; the last sound line" in capsys.readouterr().out
     assert len((out / "trials.jsonl").read_text().splitlines()) == 2
     assert_same_trials(finished, out)
 

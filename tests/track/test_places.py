@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
+from jaxtune.core.errors import UserError
 from jaxtune.sweep.tracking import track as track_after_sweep
 from jaxtune.track import sending
 from jaxtune.track.__main__ import main as track
@@ -85,7 +87,7 @@ def test_mlflow_sends_to_another_experiment_and_writes_where_a_copied_sweep_lies
     assert all(uri.startswith(f"{(copy / 'mlruns').as_uri()}/") for uri in uris)
 
 
-@pytest.mark.parametrize("found", [None, "an experiment"])
+@pytest.mark.parametrize("found", [None, SimpleNamespace(lifecycle_stage="active")])
 def test_an_experiment_that_is_not_there_holds_nothing(out, monkeypatch, found):
     """Such as in a database that is new, since the one of before was taken away."""
     mlflow = pytest.importorskip("mlflow")
@@ -95,6 +97,21 @@ def test_an_experiment_that_is_not_there_holds_nothing(out, monkeypatch, found):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host")
     assert MlflowTracker(out).empty == (found is None)
     assert MlflowTracker(out).place == "mlflow http://host, project sweep"
+
+
+def test_an_experiment_that_was_deleted_is_not_brought_back(out, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    from jaxtune.track.to_mlflow import MlflowTracker
+
+    found = SimpleNamespace(lifecycle_stage="deleted", experiment_id="7")
+    monkeypatch.setattr(mlflow.MlflowClient, "get_experiment_by_name", lambda client, name: found)
+    says = f"MLFLOW_TRACKING_URI=sqlite:///{out}/mlflow.db mlflow experiments restore --experiment"
+    with pytest.raises(UserError, match=f"experiment sweep has been deleted.*{says}-id 7 brings"):
+        MlflowTracker(out)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host")
+    with pytest.raises(UserError, match="no run; mlflow experiments restore --experiment-id 7"):
+        MlflowTracker(out)
 
 
 def test_what_decides_where_runs_of_wandb_go_is_in_the_place(out, tmp_path, monkeypatch):
@@ -177,6 +194,19 @@ def test_commands_can_be_pasted_where_a_folder_has_a_space(tmp_path, monkeypatch
     wandb, mlflow = WandbTracker(place).seen_with, MlflowTracker(place).seen_with
     assert f" wandb sync '{place}'/wandb/offline-run-* uploads" in wandb
     assert f" --backend-store-uri sqlite:///'{place}/mlflow.db' shows" in mlflow
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b"])
+def test_a_folder_that_mlflow_would_take_for_another_is_refused(tmp_path, monkeypatch, name):
+    for module in ("mlflow", "sqlalchemy"):
+        pytest.importorskip(module)
+    from jaxtune.track.to_mlflow import MlflowTracker
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=r"whose path has a \? or a % in it; rename"):
+        MlflowTracker(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == [name]
 
 
 def test_secrets_of_an_address_are_not_noted():

@@ -11,7 +11,7 @@ from small_sweep import EVERYTHING, command
 
 import jaxtune
 from jaxtune.core.errors import UserError
-from jaxtune.storage.tensorboard import run_path
+from jaxtune.storage.tensorboard import run_name, run_path
 from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
 from jaxtune.sweep.__main__ import main as sweep
 from jaxtune.sweep.tracking import track as track_after_sweep
@@ -77,7 +77,7 @@ def test_wandb_offline(out, calls, capsys):
     rows = read_rows(out)
     assert len(runs) == 6
     for row in rows:
-        run = runs[run_path(row["arm"], row["seed"])]
+        run = runs[run_path(run_name(row["arm"]), row["seed"])]
         assert run["group"] == row["arm"]
         assert run["project"] == "sweep"
         assert run["ended"]
@@ -141,7 +141,8 @@ def test_what_is_there_is_not_sent_again(out, keep_rows, monkeypatch, capsys):
     assert send(same) == "Sent 0 trials (6 were there) to a list."
     assert send(elsewhere) == "Sent 6 trials to a list."
     runs = [*first.runs, *rest.runs, *later.runs]
-    assert [run.name for run in runs] == [run_path(r["arm"], r["seed"]) for r in read_rows(out)]
+    names = [run_path(run_name(r["arm"]), r["seed"]) for r in read_rows(out)]
+    assert [run.name for run in runs] == names
     assert len({run.key for run in runs}) == 6
     assert [run.key for run in elsewhere.runs] == [run.key for run in runs]
     assert [len(each.reports) for each in (first, rest, later, same, elsewhere)] == [0, 1, 1, 0, 1]
@@ -210,7 +211,7 @@ def test_mlflow_in_a_local_database(out, calls, tiny, capsys):
     (sweep_name,) = {run.data.tags["sweep"] for run in found.values()}
     assert sweep_name.startswith(f"{out} (")
     for row in read_rows(out):
-        run = found[run_path(row["arm"], row["seed"])]
+        run = found[run_path(run_name(row["arm"]), row["seed"])]
         assert run.info.status == "FINISHED"
         assert run.data.tags["arm"] == row["arm"]
         assert run.data.params["seed"] == str(row["seed"])
@@ -241,7 +242,7 @@ def test_trackio_in_its_own_folder(out, calls, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(storage, "TRACKIO_DIR", tmp_path / "trackio")
     assert len(storage.SQLiteStorage.get_runs("sweep")) == 7
     for row in read_rows(out):
-        name = run_path(row["arm"], row["seed"])
+        name = run_path(run_name(row["arm"]), row["seed"])
         config = storage.SQLiteStorage.get_run_config("sweep", name)
         assert config["_Group"] == row["arm"]
         assert config["sweep"].startswith(f"{out} (")
