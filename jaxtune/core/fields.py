@@ -112,19 +112,21 @@ def check_between(settings: Any, low: int, high: int | float, names: Iterable[st
                 raise UserError(f"{name} is {one}; give {wanted}.")
 
 
-def nearest(name: str, accepted: Iterable[str]) -> str:
-    """The accepted name that may be meant, by its spelling or by its first or last word, such as
-    rank for lora_rank; empty where none is near.
+def nearest(name: str, accepted: Iterable[str]) -> list[str]:
+    """The accepted names that may be meant: that of the nearest spelling, or up to two that begin
+    or end with the word, as lora_rank with rank.
     """
     names, asked = {each.lower(): each for each in accepted}, name.lower()
     # Stricter than difflib's 0.6, which takes num_seeds for num_epochs where it cannot be swept.
-    close = difflib.get_close_matches(asked, names, n=1, cutoff=0.7)
-    longer = (n for n in names if n.startswith(f"{asked}_") or n.endswith(f"_{asked}"))
-    return names.get(close[0] if close else min(longer, key=len, default=""), "")
+    found = difflib.get_close_matches(asked, names, n=1, cutoff=0.7)
+    if not found:
+        plain = (n for n in names if "." not in n)  # grid.FIELD are the same again
+        found = [n for n in plain if n.startswith(f"{asked}_") or n.endswith(f"_{asked}")]
+    return [names[each] for each in found] if len(found) <= 2 else []
 
 
 def suggestion(name: str, accepted: Iterable[str]) -> str:
     """The end of a message about an unknown name."""
     names = list(accepted)
-    near = nearest(name, names)
+    near = " or ".join(nearest(name, names))
     return f"did you mean {near}?" if near else f"accepted are {', '.join(names)}."

@@ -82,7 +82,7 @@ def check_place(path: Path, flag: str, ending: str = "") -> None:
     """Raises UserError where nothing can be written, before there is anything to write.
 
     Args:
-        flag: that another place is given by.
+        flag: that another place is given by, or what it is.
         ending: what its name has at its end while it is written.
     """
     place = Path(f"{path.absolute()}{ending}")

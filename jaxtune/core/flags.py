@@ -85,8 +85,8 @@ def _take_flag(word: str, rest: deque[str], hints: Mapping[str, Any]) -> tuple[s
             raise UsageError(f"{flag} takes no value; give --{positive} true or false.")
         return positive, ["false"]
     if name not in hints or not flag.startswith("--"):
-        near = nearest(name, hints)
-        meant = f"did you mean --{near}?" if near else "--help lists all."
+        near = " or ".join(f"--{each}" for each in nearest(name, hints))
+        meant = f"did you mean {near}?" if near else "--help lists all."
         raise UsageError(f"{flag} is no flag; {meant}")
     hint, values = hints[name], [value] if equals else []
     while rest and not FLAG.match(rest[0]) and (is_list(hint) or not values):

@@ -35,6 +35,7 @@ from jaxtune.storage.trial_rows import (
     has_seeds,
     params_damage,
 )
+from jaxtune.training.outcome import saved_kinds
 from jaxtune.training.plan import make_plans
 from jaxtune.training.trained_part import whole_params
 from jaxtune.training.trial_inputs import stack_hypers
@@ -106,11 +107,6 @@ class Sweep:
         """Those that the trial has trained, by path; raises UserError where there are none, or not
         as they were written.
         """
-        if damage := params_damage(self.out, member.row):
-            raise UserError(
-                f"{self.out}: {damage} since it was written; give the sweep's command again, and it"
-                " repeats that trial."
-            )
         again = (
             f"run the sweep again with python -m jaxtune.sweep --config"
             f" {as_typed(self.out / CONFIG)} --save_params {self.step} --out OTHER"
@@ -125,6 +121,15 @@ class Sweep:
             raise UserError(
                 f"{self.out / PARAMS} holds no {self.step} parameters of trial {member.number};"
                 f" {f'give --step {other}, which it has' if other else again}."
+            )
+        saved = saved_kinds(member.trial.config.save_params)
+        # The checksum is of all kinds together: of those that are left where one was thrown away
+        # their scores and answers alone tell (DevSet.check).
+        all_there = all(member.folder.with_name(kind).is_dir() for kind in saved)
+        if all_there and (damage := params_damage(self.out, member.row)):
+            raise UserError(
+                f"{self.out}: {damage} since it was written; give the sweep's command again, and it"
+                " repeats that trial."
             )
         try:
             return load_params(member.folder)

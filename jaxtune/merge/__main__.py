@@ -19,9 +19,9 @@ class MergeConfig:
     them. The shards stay as they are.
     """
 
-    outs: tuple[Path, ...] = dataclasses.field(metadata={"positional": "OUT"})
+    shards: tuple[Path, ...] = dataclasses.field(metadata={"positional": "SHARD"})
     """Folders that the shards have left, two or more, in any order."""
-    to: Path
+    out: Path
     """Folder for all trials; it must not exist, or be empty."""
 
 
@@ -30,18 +30,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(
         lambda words: merge(parse_flags("merge", MergeConfig, words)),
         argv,
-        "the shards are as they were: make room, or give another --to",
+        "the shards are as they were: make room, or give another --out",
     )
 
 
 def merge(config: MergeConfig) -> None:
     """Joins the shards; raises UserError, and leaves nothing, where they are not of one sweep."""
-    if len(config.outs) < 2:
+    if len(config.shards) < 2:
         raise UsageError("One OUT is given; give those of two or more shards.")
     # Imported late: `--help` and usage errors answer before pandas and JAX load.
     from jaxtune.merge.joining import join
 
-    join(config.outs, config.to)
+    join(config.shards, config.out)
 
 
 if __name__ == "__main__":

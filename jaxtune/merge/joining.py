@@ -30,34 +30,34 @@ from jaxtune.storage.trial_rows import PLACES, Row, files_of, respelled, rewrite
 from jaxtune.sweep.conclude import conclude
 
 
-def join(outs: Sequence[Path], to: Path) -> None:
-    """Joins the shards into `to`, and says what came out; raises UserError where they do not fit.
+def join(shards: Sequence[Path], out: Path) -> None:
+    """Joins the shards into `out`, and says what came out; raises UserError where they do not fit.
 
-    The OUTs are only read.
+    The shards are only read.
     """
-    check_new(to)
-    for out in outs:
-        if [each.resolve() for each in outs].count(out.resolve()) > 1:
-            raise UserError(f"{out} is given twice; give each shard once.")
-    parts = [read_part(out) for out in outs]
+    check_new(out)
+    for shard in shards:
+        if [each.resolve() for each in shards].count(shard.resolve()) > 1:
+            raise UserError(f"{shard} is given twice; give each shard once.")
+    parts = [read_part(shard) for shard in shards]
     found = joined(parts)
     missing = missing_trials(parts, found)
     for sentence in _warnings(parts):
         say(sentence)
-    with new_folder(to) as folder:
+    with new_folder(out) as folder:
         settings = parts[0].settings
         _copy(found, folder, names_of_arms(settings))
         _copy_shared(parts[0].out, folder)
         rewrite_rows(folder, _one_spelling([trial.row for trial in found.values()]))
         write_json(folder / MANIFEST, _manifest(parts))
-        conclude(folder, settings, None, whole=not missing, called=to)
+        conclude(folder, settings, None, whole=not missing, called=out)
     total = len(found) + len(missing)
-    say(f"Joined {len(found)} of {plural(total, 'trial')} from {plural(len(outs), 'folder')}.")
+    say(f"Joined {len(found)} of {plural(total, 'trial')} from {plural(len(shards), 'folder')}.")
     if missing:
         numbers = listed(map(str, missing))
         say(
-            f"Missing: {numbers}. `jaxtune sweep --config {as_typed(to / CONFIG)} --out"
-            f" {as_typed(to)}` runs them; a verdict takes all."
+            f"Missing: {numbers}. `jaxtune sweep --config {as_typed(out / CONFIG)} --out"
+            f" {as_typed(out)}` runs them; a verdict takes all."
         )
 
 

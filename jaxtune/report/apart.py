@@ -40,7 +40,7 @@ def check_apart(outs: Sequence[Path], found: Sequence[Sequence[Row]]) -> None:
             first = "" if one.config == other.config else "give all parts the same seeds, and "
             raise UserError(
                 f"{one.out} and {other.out} hold parts of one sweep; {first}join them first, with"
-                f" `jaxtune merge {as_typed(one.out)} {as_typed(other.out)} ... --to DIR`."
+                f" `jaxtune merge {as_typed(one.out)} {as_typed(other.out)} ... --out OUT`."
             )
         if any(_is_same(one.trials[number], other.trials[number]) for number in shared):
             raise UserError(f"{one.out} and {other.out} hold the same trials; give one of them.")

@@ -19,7 +19,7 @@ from jaxtune.report.sources import Source, read_sources
 from jaxtune.report.statements import Comparison, Verdict
 from jaxtune.stats.arms import by_arm
 from jaxtune.stats.describe import summarise
-from jaxtune.storage.paths import CONFIG
+from jaxtune.storage.paths import CONFIG, TRIALS
 from jaxtune.storage.results import (
     read_classes,
     read_history,
@@ -160,6 +160,10 @@ class Results:
         """The folder, to read from what is not read yet; raises UserError where other trials lie
         there by now: their files are not of these rows.
         """
+        if not (source.out / TRIALS).is_file():
+            raise UserError(
+                f"{source.out} is not there any more; call load_results with where it lies now."
+            )
         if not self._checksums[source.name].items() <= checksums(source.out).items():
             raise UserError(
                 f"{source.out} was written anew since its trials were read; call load_results"

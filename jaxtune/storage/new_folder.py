@@ -16,14 +16,12 @@ def check_new(to: Path) -> None:
     """
     place = to.resolve()
     if place == Path.cwd():
-        raise UserError(f"{to} is the working directory; give another --to.")
+        raise UserError(f"{to} is the working directory; give another folder.")
     if os.path.ismount(place):
-        raise UserError(
-            f"{to} is a mount point, which cannot be replaced; give a folder in it as --to."
-        )
-    check_place(to, "--to")
+        raise UserError(f"{to} is a mount point, which cannot be replaced; give a folder in it.")
+    check_place(to, "folder")
     if to.exists() and not (to.is_dir() and not any(to.iterdir())):
-        raise UserError(f"{to} exists and is not an empty folder; give another --to.")
+        raise UserError(f"{to} exists and is not an empty folder; give another.")
 
 
 @contextlib.contextmanager

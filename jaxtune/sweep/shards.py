@@ -30,5 +30,5 @@ def say_next(shard: str, done: int, num_trials: int, out: Path) -> None:
     every = f"{parent}shard-*-of-{shard_of(shard).count}"
     say(
         f"{out} holds {done} of {plural(num_trials, 'trial')}: there is no verdict on a part."
-        f" `jaxtune merge {every} --to DIR` joins the shards when all have ended."
+        f" `jaxtune merge {every} --out JOINED` joins the shards when all have ended."
     )

@@ -152,8 +152,8 @@ def test_a_users_folder_is_spelled_as_in_a_shell(monkeypatch, tmp_path):
     assert (base.dev_file, base.test_file) == ("/home/someone/dev.csv", "/home/someone/test.csv")
     assert base.more_dev_files == ("x=/home/someone/x.csv", "y=~.csv")
     assert settings.grid == {"train_file": ("/home/someone/a.csv",)}
-    assert parse_flags("merge", MergeConfig, ["~/a", "b", "--to=~/c"]) == MergeConfig(
-        (Path("/home/someone/a"), Path("b")), to=Path("/home/someone/c")
+    assert parse_flags("merge", MergeConfig, ["~/a", "b", "--out=~/c"]) == MergeConfig(
+        (Path("/home/someone/a"), Path("b")), out=Path("/home/someone/c")
     )
     with pytest.raises(UserError, match=r"^/home/someone/out "):
         jaxtune.load_results("~/out")

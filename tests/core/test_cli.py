@@ -28,7 +28,7 @@ LEAST = {
     "sweep": [],
     "report": ["OUT"],
     "export": ["OUT", "--trial", "best", "--to", "x"],
-    "merge": ["A", "B", "--to", "x"],
+    "merge": ["A", "B", "--out", "x"],
     "track": ["OUT", "--to", "mlflow"],
     "predict": ["OUT", "--file", "x"],
     "pretrain": ["--data", "miniature", "--out", "x"],

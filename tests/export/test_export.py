@@ -135,11 +135,11 @@ def test_a_sweep_of_the_attention_kernel_is_exported_where_there_is_none(swept, 
     config.write_text(text.replace("attention: products\n", "attention: kernel\n"))
     number = usable(out).trial.iloc[0]
     assert export(out, number, tmp_path / "hf") == 0
-    without_digests(out)
     shutil.rmtree(out / "params" / f"{number:05d}" / "final")
     capsys.readouterr()
     assert export(out, number, tmp_path / "other") == 1
     assert "give --step best, which it has" in capsys.readouterr().err
+    assert export(out, number, tmp_path / "other", "--step", "best") == 0
 
 
 def test_best_is_the_best_that_did_not_fail(swept, tmp_path, capsys):

@@ -48,7 +48,7 @@ def said(capsys, *words, status=0):
 def refused(capsys, outs, says):
     """One sentence, and nothing is left."""
     to = outs[0].parent / "to"
-    error = said(capsys, *outs, "--to", to, status=1)
+    error = said(capsys, *outs, "--out", to, status=1)
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert says in error
@@ -66,7 +66,7 @@ def test_joined_shards_are_the_undivided_sweep_to_the_bit(shards, swept, tmp_pat
     assert [row["trial"] for row in read_rows(shards[1])] == [2, 3, 4, 5]
     before = {file: digest(file) for out in shards for file in out.rglob("*") if file.is_file()}
     (tmp_path / "to").mkdir()  # an empty one may be there
-    text = said(capsys, *reversed(shards), "--to", tmp_path / "to")
+    text = said(capsys, *reversed(shards), "--out", tmp_path / "to")
     assert "Joined 6 of 6 trials from 2 folders." in text
     verdict = jaxtune.load_results(swept).verdict.numbers.sentences
     assert verdict
@@ -84,7 +84,7 @@ def test_joined_shards_are_the_undivided_sweep_to_the_bit(shards, swept, tmp_pat
 
 def test_the_joined_sweep_goes_on_like_any_other(shards, tiny, tmp_path, capsys):
     to = tmp_path / "to"
-    assert merge([*map(str, shards), "--to", str(to)]) == 0
+    assert merge([*map(str, shards), "--out", str(to)]) == 0
     assert sweep(command(tiny, to, *EVERYTHING)) == 0
     assert "Compiled" not in capsys.readouterr().out  # nothing was left to run
     assert len(read_rows(to)) == 6
@@ -92,7 +92,7 @@ def test_the_joined_sweep_goes_on_like_any_other(shards, tiny, tmp_path, capsys)
 
 def test_missing_trials_are_said_and_run_by_the_undivided_command(copies, swept, tmp_path, capsys):
     rewrite_rows(copies[0], read_rows(copies[0])[:1])
-    text = said(capsys, *copies, "--to", tmp_path / "to")
+    text = said(capsys, *copies, "--out", tmp_path / "to")
     assert "Joined 5 of 6 trials from 2 folders." in text
     assert f"Missing: 1. `jaxtune sweep --config {tmp_path}/to/config.yaml --out" in text
     assert "stable" not in text
@@ -111,7 +111,7 @@ def test_a_shard_has_no_verdict_and_resumes(shards, copies, tiny, tmp_path, caps
     assert f"Shard 2/2: 4 of 6 trials (trials 2 to 5), into {out}/shard-2-of-2." in text
     assert "holds 4 of 6 trials: there is no verdict on a part." in text
     # As a shell reads it: the folder in quotes, the star outside of them.
-    assert f"`jaxtune merge '{out}'/shard-*-of-2 --to DIR`" in text
+    assert f"`jaxtune merge '{out}'/shard-*-of-2 --out JOINED`" in text
     assert f"tensorboard --logdir '{out}/shard-2-of-2/tb'" in text
     assert "stable" not in text
     assert_same_trials(shards[1], out / "shard-2-of-2")
@@ -126,7 +126,7 @@ def test_reports_on_shards(shards, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "hold parts of one sweep; join them first, with `jaxtune merge" in error
     assert not (tmp_path / "both").exists()
-    said(capsys, *shards, "--to", tmp_path / "x")
+    said(capsys, *shards, "--out", tmp_path / "x")
     assert report([str(tmp_path / "x"), str(shards[1])]) == 1
     assert f"{tmp_path / 'x'} and {shards[1]} hold the same trials" in capsys.readouterr().err
 
@@ -137,7 +137,7 @@ def test_a_trial_in_two_shards_is_taken_once_if_it_is_the_same(copies, capsys, t
     rows = read_rows(tmp_path / "again")
     rewrite_rows(tmp_path / "again", [respelled(row, {"seconds": 99.0}) for row in rows])
     change(tmp_path / "again" / "manifest.json", python="3.9")
-    text = said(capsys, *outs, "--to", tmp_path / "x")
+    text = said(capsys, *outs, "--out", tmp_path / "x")
     assert "Joined 6 of 6 trials from 3 folders." in text
     assert f"Warning: {outs[0]} and {outs[2]} ran with python " in text
     assert [row["trial"] for row in read_rows(tmp_path / "x")] == [*range(6)]
@@ -198,8 +198,8 @@ def test_nothing_is_left_where_the_merge_fails(copies, capsys, monkeypatch, tmp_
     """As on a full disk, in the middle of a copy and at the very end."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
-    error = said(capsys, *copies, "--to", tmp_path / "full", status=1)
-    assert "exists and is not an empty folder; give another --to." in error
+    error = said(capsys, *copies, "--out", tmp_path / "full", status=1)
+    assert "exists and is not an empty folder; give another." in error
     for name in ("shutil.copytree", "jaxtune.merge.joining.conclude"):
         with monkeypatch.context() as patch:
             patch.setattr(name, full_disk)
@@ -215,18 +215,18 @@ def test_a_folder_that_cannot_be_replaced_is_refused_before_any_work(
     monkeypatch.chdir(tmp_path / "here")
     for to in (".", tmp_path / "here"):
         assert "is the working directory; give another" in said(
-            capsys, *copies, "--to", to, status=1
+            capsys, *copies, "--out", to, status=1
         )
     monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path / "mount")
-    error = said(capsys, *copies, "--to", tmp_path / "mount", status=1)
-    assert "is a mount point, which cannot be replaced; give a folder in it as --to." in error
+    error = said(capsys, *copies, "--out", tmp_path / "mount", status=1)
+    assert "is a mount point, which cannot be replaced; give a folder in it." in error
 
 
 def test_a_link_to_an_empty_folder_stays_one(copies, capsys, tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "link"
     link.symlink_to("real")
-    assert f"Results: {link}" in said(capsys, *copies, "--to", link)
+    assert f"Results: {link}" in said(capsys, *copies, "--out", link)
     assert link.is_symlink()
     assert (tmp_path / "real" / "trials.jsonl").exists()
     assert not [*tmp_path.glob(".*")]
@@ -237,7 +237,7 @@ def full_disk(*args, **kwargs):
 
 
 def test_a_single_folder_is_wrong_usage(copies, capsys):
-    assert merge([str(copies[0]), "--to", "x"]) == 2
+    assert merge([str(copies[0]), "--out", "x"]) == 2
     assert "One OUT is given" in capsys.readouterr().err
 
 
@@ -303,7 +303,7 @@ def test_shards_that_read_the_same_files_elsewhere(tiny, tmp_path, capsys):
         words = command(model, tmp_path / "out", *flags[:-1], "--shard", f"{number}/2")
         assert sweep([*map(str, words)]) == 0
     outs = [tmp_path / "out" / f"shard-{number}-of-2" for number in (1, 2)]
-    said(capsys, *outs, "--to", tmp_path / "to")
+    said(capsys, *outs, "--out", tmp_path / "to")
     assert {row["model"] for row in read_rows(tmp_path / "to")} == {tiny}
     assert check_rows(tmp_path / "to")[1] == []
     assert sweep(command(tiny, tmp_path / "to", *flags[:-1])) == 0

@@ -28,16 +28,21 @@ def runs(*scores):
         (0.527, (0.5266, 0.5), True, 0.527),  # never below what was typed
         (0.8122, (0.81224, 0.81228), True, 0.81224),
         (0.53, (CONSTANT, 0.534), True, 0.534),
-        (52.7, (52.708, 52.8), True, 52.708),
+        (52.7, (52.708, 52.712, 52.8), True, 52.712),
         (0.5, (0.509, 0.71), True, 0.5),  # of one digit nobody can tell
         (0.0, (0.01, 0.4), True, 0.0),
+        (120, (116, 118, 90), False, 120),
+        (110, (114, 112, 190), True, 110),
+        (12.5, (12.54, 71.2), True, 12.54),
+        (0.25, (0.2525, 0.71), True, 0.2525),
+        (0.25000001, (0.2525, 0.71), True, 0.25000001),
         (2.13, (2.1251, 0.3), False, 2.1251),
         (CONSTANT, (CONSTANT + 1e-3, float(np.float32(CONSTANT))), True, CONSTANT),
         (0.562, (0.5625,), True, 0.5625),
         (None, (0.7,), True, None),
     ],
 )
-def test_a_floor_is_known_to_half_a_unit_of_its_last_digit(typed, scores, higher, expected):
+def test_a_floor_is_known_to_half_a_unit_of_its_last_decimal(typed, scores, higher, expected):
     assert floor_of(runs(*scores), Given(floor=typed), higher) == expected
 
 
@@ -51,7 +56,8 @@ def test_runs_at_the_floor_that_was_typed_have_failed():
 def test_what_its_rounding_did_or_may_hide_is_said():
     assert said_of_floor(runs(CONSTANT, CONSTANT, 0.6), 0.527, CONSTANT, True) == (
         "A score of 0.52708 is the floor of 0.527 when it is rounded, so that 2 runs up to there"
-        " count as no better: give more digits of the floor if they are."
+        " count as no better: give more digits of the floor if they are, such as 0.527000001 if it"
+        " is exact."
     )
     assert said_of_floor(runs(0.5092, 0.5092, 0.6), 0.5, 0.5, True) == (
         "2 runs score 0.5092, hardly better than the floor of 0.5: give more digits of it if it was"
@@ -89,6 +95,25 @@ def test_the_labels_floor_is_that_of_all_and_another_is_refused(tmp_path):
         assert [row["failed"] for row in source.rows] == [True, True, False, False]
     with pytest.raises(UserError, match=r"The floor is 0\.55, and the labels give 0\.5271; leave"):
         places_source([file], Given(floor=0.55, metric="accuracy"))
+
+
+def test_the_labels_floor_is_not_rounded(tmp_path):
+    """0.65 of 200 labels exactly: a run that is right in one more has not failed."""
+    labels = np.array([1] * 130 + [0] * 70)
+    np.save(tmp_path / "labels.npy", labels)
+    lines = []
+    for seed, right in enumerate((131, 131, 130, 170)):
+        np.save(tmp_path / f"{right}.npy", np.where(np.arange(200) < right, labels, 1 - labels))
+        lines.append(
+            {"arm": "A", "seed": seed, "score": right / 200, "predictions": f"{right}.npy"}
+        )
+    pd.DataFrame(lines).to_csv(tmp_path / "scores.csv", index=False)
+    for floor in (None, 0.65):
+        given = Given(floor=floor, metric="accuracy")
+        source = places_source([tmp_path / "scores.csv"], given)
+        assert {row["trivial"] for row in source.rows} == {0.65}
+        assert [row["failed"] for row in source.rows] == [False, False, True, False]
+        assert "rounded" not in " ".join(source.reading)
 
 
 def test_constant_answers_are_known_by_predictions_alone(tmp_path):

@@ -69,7 +69,11 @@ def test_what_is_read_late_is_of_these_trials_or_an_error(small, tmp_path):
     for late in ("labels", "classes", "sentences", "summary"):
         with pytest.raises(UserError, match=r"was written anew .*; call load_results again"):
             getattr(before, late)
-    assert len(jaxtune.load_results(out).predictions) == 1
+    moved = jaxtune.load_results(out)
+    out.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="is not there any more; call load_results with where"):
+        moved.predictions  # noqa: B018
+    assert len(jaxtune.load_results(tmp_path / "elsewhere").predictions) == 1
 
 
 def test_importing_is_light():

@@ -156,7 +156,9 @@ def test_dev_sets_of_other_sizes_are_refused(swept, tmp_path, capsys):
     for file in (other / "predictions").iterdir():
         np.save(file, np.load(file)[:30])
     assert main([str(swept), str(other)]) == 1
-    assert_one_sentence(capsys, "50 and 30 examples")
+    sizes = r"\(\[out: .*\] 50 examples, \[copy: .*\] 30 examples\)"
+    error = capsys.readouterr().err
+    assert re.search(f"^error: Trials were scored on different dev sets {sizes}; ", error)
 
 
 def with_answers(out, labels, classes):
@@ -243,7 +245,7 @@ def test_parts_of_a_sweep_are_no_recipes(swept, tmp_path, capsys, seeds, do):
     assert_one_sentence(
         capsys,
         f"{one} and {other} hold parts of one sweep; {do}join them first, with `jaxtune merge {one}"
-        f" {other} ... --to DIR`.",
+        f" {other} ... --out OUT`.",
     )
 
 

@@ -98,3 +98,38 @@ def test_folders_below_a_seed_are_of_its_run(tmp_path):
     write_events(tmp_path / "pl" / "A" / "seed_1" / "version_1", {1: 0.9}, 1)
     with pytest.raises(UserError, match=r"version_1 has the seed 1 of .A., as .*version_0 has"):
         places_source([tmp_path / "pl"], Given(floor=0.527))
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("A/0/validation", ("A", "0")),
+        ("A/20261201-101010/train", ("A", "20261201-101010")),
+        ("A/0/version_0", ("A", "0")),
+        ("A/0/lightning_logs/version_0", ("A", "0")),
+        ("A/version_1", ("A", "version_1")),
+        ("A/first", ("A", "first")),
+        ("A_dataseed1/2", ("A_dataseed1", "2")),
+        ("A_dataseed1/2/validation", ("A_dataseed1", "2")),
+        ("A/seed3/logs", ("A", "3")),
+    ],
+)
+def test_where_the_seed_stands(tmp_path, folder, expected):
+    write_events(tmp_path / folder, {1: 0.7}, 1)
+    ((run,), _) = folder_runs(tmp_path, Given())
+    assert (run.arm, run.seeds[0]) == expected
+
+
+def test_arms_below_seeds_are_refused(tmp_path):
+    for folder in ("seed0/A", "seed0/B", "seed1/A", "seed1/B"):
+        write_state(tmp_path / folder, [0.7])
+    with pytest.raises(UserError, match=r"two recipes two names \(in folders ARM/SEED\)"):
+        places_source([tmp_path], Given(floor=0.527))
+
+
+def test_parts_of_runs_without_seeds_are_refused(tmp_path):
+    """Training and validation are no two seeds."""
+    for part in ("train", "validation"):
+        write_state(tmp_path / "A" / part, [0.7])
+    with pytest.raises(UserError, match="it is not known which recipe and seed it is"):
+        folder_runs(tmp_path, Given())

@@ -64,14 +64,14 @@ def test_shards_are_joined_with_their_sentences(tiny, files, tmp_path, capsys):
         flags = ["--shard", shard]
         assert main(command(tiny, files["train"], files["dev"], tmp_path / "out", *flags)) == 0
     shards = sorted((tmp_path / "out").iterdir())
-    assert merge([*map(str, shards), "--to", str(tmp_path / "to")]) == 0
+    assert merge([*map(str, shards), "--out", str(tmp_path / "to")]) == 0
     results = jaxtune.load_results(tmp_path / "to")
     np.testing.assert_array_equal(results.sentences, right(40, 2)[1])
     lengths = np.load(shards[1] / "predictions" / "sentences.npy")
     lengths[:2] += 1, -1
     np.save(shards[1] / "predictions" / "sentences.npy", lengths)
     capsys.readouterr()
-    assert merge([*map(str, shards), "--to", str(tmp_path / "other")]) == 1
+    assert merge([*map(str, shards), "--out", str(tmp_path / "other")]) == 1
     assert "has other sentences than" in capsys.readouterr().err
 
 

@@ -23,8 +23,9 @@ def floor_of(runs: Sequence[Run], given: Given, higher_is_better: bool) -> float
     floor = stated_floor(runs, given)
     if floor is None:
         return None
-    # Of 0 and 0.5 nobody can tell whether they were rounded, and half a unit would be too much.
-    near = _near(runs, floor) if len(_decimal(floor).as_tuple().digits) > 1 else []
+    # Of 120 and 0.5 nobody can tell whether they were rounded: half a unit would be too much.
+    several = len(_decimal(floor).as_tuple().digits) > 1
+    near = _near(runs, floor) if several and _decimals(floor) else []
     return max([floor, *near], key=lambda score: merit(score, higher_is_better))
 
 
@@ -68,7 +69,7 @@ def said_of_floor(
         return (
             f"A score of {taken:.5g} is the floor of {stated:g} when it is rounded, so that"
             f" {plural(len(better), 'run')} up to there count as no better: give more digits of the"
-            " floor if they are."
+            f" floor if they are, such as {_decimal(stated):f}000001 if it is exact."
         )
     # A run that gives one answer scores the floor itself, and is seldom the only one to.
     close = [score for score in better if abs(score - stated) <= CLOSE * abs(stated)]
@@ -88,9 +89,13 @@ def _near(runs: Sequence[Run], floor: float) -> list[float]:
 
 
 def _half_unit(floor: float) -> float:
-    """Of its last digit, and a hair more: 0.5275 - 0.527 is more than 0.0005."""
-    half = 0.5 * 10.0 ** int(_decimal(floor).as_tuple().exponent)
+    """Of its last decimal, and a hair more: 0.5275 - 0.527 is more than 0.0005."""
+    half = 0.5 * 10.0 ** -_decimals(floor)
     return half * (1 + 1e-9) if floor else 0.0
+
+
+def _decimals(floor: float) -> int:
+    return max(-int(_decimal(floor).as_tuple().exponent), 0)
 
 
 def _decimal(floor: float) -> Decimal:

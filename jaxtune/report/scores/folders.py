@@ -19,6 +19,8 @@ from jaxtune.report.sources import DEV, LOSS, Curve
 from jaxtune.stats.wording import have
 
 SEED = re.compile(r"(?P<arm>.*?)[-_., ]*seed[-_= ]*(?P<seed>\d+)$", re.IGNORECASE)
+# Keras and Lightning write several folders of one run.
+PART = re.compile(r"train|validation|val|dev|eval|test|lightning_logs|version_\d+", re.IGNORECASE)
 # The Trainer's own folder of event files within a run: runs/Nov29_10-00-00_host.
 TRAINERS_EVENTS = "runs"
 LOSSES = ("loss", "train/loss", "train_loss", "training_loss")
@@ -179,11 +181,10 @@ def _natural(name: str) -> list[tuple[str, int]]:
 
 def _arm_and_seed(top: Path, path: Path) -> tuple[str, str]:
     """`ARM/SEED`, or one folder whose name ends in `seed3`, also above that of the run's files
-    (`seed3/version_0`); raises UserError for neither.
+    (`ARM/3/validation`, `seed3/version_0`); raises UserError for neither.
     """
     parts = path.relative_to(top).parts or (path.name,)
-    seeds = [index for index, part in enumerate(parts) if SEED.fullmatch(part)]
-    at = seeds[-1] if seeds else len(parts) - 1
+    at = _seed_at(parts)
     arm, named = "/".join(parts[:at]), SEED.fullmatch(parts[at])
     if named:
         own = named["arm"]
@@ -194,3 +195,17 @@ def _arm_and_seed(top: Path, path: Path) -> tuple[str, str]:
             " folders ARM/SEED, or call them such as ARM_seed3."
         )
     return arm, parts[at]
+
+
+def _seed_at(parts: Sequence[str]) -> int:
+    """Which of the folders is that of the seed."""
+    last = at = len(parts) - 1
+    while at and PART.fullmatch(parts[at]):
+        at -= 1
+    if parts[at].isdecimal():
+        return at
+    # Of SEED/ARM too: its arms are refused as copies, or each seed would be read as a recipe.
+    if named := [index for index, part in enumerate(parts) if SEED.fullmatch(part)]:
+        return named[-1]
+    # ARM/version_0, ARM/version_1 are Lightning's runs of one recipe.
+    return last if parts[last].lower().startswith("version_") else at

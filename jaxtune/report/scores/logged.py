@@ -11,8 +11,9 @@ from jaxtune.report.sources import Curve
 
 # Words in the names of numbers that are logged beside scores.
 NO_SCORES = ("loss", "time", "per_second", "samples", "epoch", "learning_rate", "grad_norm")
-# What a name of an error ends in; `neg_loss` is none.
+# What a name of an error ends in, but for a number or one of ERRORS_END; `neg_loss` is none.
 ERRORS = {*("loss", "error", "err", "mse", "mae", "rmse", "wer", "cer", "nll", "ppl", "perplexity")}
+ERRORS_END = ("rate", "score")
 DEV_PREFIXES = ("eval_", "eval/", "dev/", "dev_", "val/", "val_", "validation/", "validation_")
 # What others call the metrics that jaxtune knows.
 ALIASES = {
@@ -73,8 +74,9 @@ def _is_no_score(name: str) -> bool:
 
 def is_error(name: str) -> bool:
     """Whether a score of this name is one of which lower is better, as far as a name tells."""
-    words = re.split("[^a-z]+", name.lower())
-    return words[-1] in ERRORS and words[0] not in ("neg", "negative")
+    words = re.findall("[a-z]+", name.lower())
+    ends = [word for word in words if word not in ERRORS_END][-1:]
+    return not ERRORS.isdisjoint(ends) and not {"neg", "negative"} & {*words}
 
 
 def plain_name(name: str) -> str:

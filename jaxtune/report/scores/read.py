@@ -147,15 +147,15 @@ def _source(
         return _many(reading, list(strata.values()), given, out, name, checksums)
     runs, labels = reading.runs, reading.labels
     metric = metric_of(runs, given)
-    said = [*reading.said]
+    said, exact = [*reading.said], None
     if labels is not None and metric in METRICS:
         width = max((run.logits.shape[1] for run in runs if run.logits is not None), default=2)
-        floor = trivial_floor(metric, labels, width)
-        check_floor(stated_floor(runs, given), floor)
+        exact = trivial_floor(metric, labels, width)
+        check_floor(stated_floor(runs, given), exact)
         said.append("The floor is computed from the labels.")
-        given = given._replace(floor=floor)
-        runs = [_checked(run, metric, labels)._replace(floor=None) for run in runs]
-    rows = [row | {"arm": printable(row["arm"])} for row in rows_of(runs, given)]
+        runs = [_checked(run, metric, labels) for run in runs]
+    rows = [row | {"arm": printable(row["arm"])} for row in rows_of(runs, given, exact)]
+    stated = stated_floor(runs, given) if exact is None else None
     return Source(
         out=out,
         name=name,
@@ -168,7 +168,7 @@ def _source(
         manifest={"sha256": dict(checksums)},
         throughput=None,
         classes=None,
-        reading=_reading(runs, rows, name, [*said, *_doubts(runs, rows, given)]),
+        reading=_reading(runs, rows, name, [*said, *_doubts(runs, rows, stated)]),
     )
 
 
@@ -225,8 +225,9 @@ def _checked(run: Run, metric: str, labels: np.ndarray) -> Run:
     return run._replace(score=score)
 
 
-def _doubts(runs: Sequence[Run], rows: Sequence[Row], given: Given) -> list[str]:
-    first, stated = rows[0], stated_floor(runs, given)
+def _doubts(runs: Sequence[Run], rows: Sequence[Row], stated: float | None) -> list[str]:
+    """Of a floor that was stated, and of the scores' unit."""
+    first = rows[0]
     of_floor = said_of_floor(runs, stated, first["trivial"], first["higher_is_better"])
     return [doubt for doubt in (of_floor, doubt_of_units(rows)) if doubt]
 

@@ -19,15 +19,18 @@ CORRELATIONS = {"matthews", "pearson", "spearman"}  # from -1 on
 WITHIN_ONE = {name for name, metric in METRICS.items() if metric.higher_is_better}
 
 
-def rows_of(runs: Sequence[Run], given: Given) -> list[Row]:
+def rows_of(runs: Sequence[Run], given: Given, exact_floor: float | None = None) -> list[Row]:
     """Rows as a sweep writes them, of runs of one task and metric.
 
     Raises UserError where a seed stands twice, an arm has one run, floors or metrics differ, or a
     run that diverged or has no score has no floor to count with.
+
+    Args:
+        exact_floor: of the labels, where they are there; one that was typed may be rounded.
     """
     metric = metric_of(runs, given)
     higher = higher_is_better(runs, metric, given)
-    floor = floor_of(runs, given, higher)
+    floor = floor_of(runs, given, higher) if exact_floor is None else exact_floor
     _check_arms(runs)
     _check_scores(runs, metric)
     _check_units(runs, floor, higher)
@@ -120,7 +123,8 @@ def _check_arms(runs: Sequence[Run]) -> None:
         if key in seen:
             raise UserError(
                 f"{run.where} has the seed {' '.join(dict.fromkeys(run.seeds))} of [{run.arm}], as"
-                f" {seen[key].where} has; a run that is copied is no second one: take one out."
+                f" {seen[key].where} has; a run that is copied is no second one: take one out, or"
+                " give two recipes two names (in folders ARM/SEED)."
             )
         seen[key] = run
     for name, own in arms.items():
