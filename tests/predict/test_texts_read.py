@@ -271,6 +271,6 @@ def test_a_place_that_cannot_be_written_is_said_before_any_answer(
     assert f"{tmp_path / place} cannot be written (" in says
     assert "; give another --out." in says
     assert export(outs / "rte", 0, tmp_path / "file" / "hf") == 1
-    assert "file/hf cannot be written (Not a directory); give another --to." in (
+    assert "file/hf cannot be written (Not a directory); give another folder." in (
         capsys.readouterr().err
     )
