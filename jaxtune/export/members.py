@@ -98,9 +98,7 @@ class Sweep:
         return tuple(dict.fromkeys(member.trial.arm for member in self.members))
 
     def params(self, member: Member) -> Params:
-        """By path, every word's row among them, adapters merged; raises UserError where there are
-        none, or not as they were written.
-        """
+        """Of the whole model, by path, adapters merged; raises UserError as `trained` does."""
         return whole_params(self.trained(member), member.trial.config)
 
     def trained(self, member: Member) -> Params:
@@ -122,11 +120,10 @@ class Sweep:
                 f"{self.out / PARAMS} holds no {self.step} parameters of trial {member.number};"
                 f" {f'give --step {other}, which it has' if other else again}."
             )
-        saved = saved_kinds(member.trial.config.save_params)
-        # The checksum is of all kinds together: of those that are left where one was thrown away
-        # their scores and answers alone tell (DevSet.check).
-        all_there = all(member.folder.with_name(kind).is_dir() for kind in saved)
-        if all_there and (damage := params_damage(self.out, member.row)):
+        kinds = saved_kinds(member.trial.config.save_params)
+        # One checksum is of all kinds: where one was thrown away, DevSet.check alone tells.
+        whole = all(member.folder.with_name(kind).is_dir() for kind in kinds)
+        if whole and (damage := params_damage(self.out, member.row)):
             raise UserError(
                 f"{self.out}: {damage} since it was written; give the sweep's command again, and it"
                 " repeats that trial."
