@@ -296,6 +296,11 @@ class SweepConfig:
     """
     attention: Literal["products", "kernel"] = "products"
     """As plain matrix products, or as one kernel per row and head (GPU and TPU only)."""
+    scan_layers: bool = True
+    """Compile one block and run it in a loop over the layers; false writes every block out, for a
+    GPU or TPU: nothing is copied out of and into stacks of layers, and compiling takes several
+    times as long.
+    """
     compile_cache: bool = True
     """Keep compiled programs in the user's cache folder, so that the next sweep of this shape
     starts at once.

@@ -201,7 +201,7 @@ PRODUCTS = (
 )
 
 
-def keeping(remat: Remat, step: Callable[..., Any]) -> Callable[..., Any]:
+def keeping(remat: Remat, step: Callable[..., Any], scanned: bool) -> Callable[..., Any]:
     """The step of the layer scan, whose backward pass computes some of it again.
 
     All that is no product costs next to nothing to compute and much to keep: dropout masks, gelu,
@@ -212,5 +212,7 @@ def keeping(remat: Remat, step: Callable[..., Any]) -> Callable[..., Any]:
     # The last product of a block is kept anyhow: it is dear to repeat and small.
     names = PRODUCTS if remat == "elementwise" else PRODUCTS[-1:]
     keep = jax.checkpoint_policies.save_only_these_names(*names)
-    # A scan needs no barrier against common subexpressions.
-    return jax.checkpoint(step, prevent_cse=False, policy=keep)
+    # A loop keeps the two passes apart. Of blocks that are written out XLA sees what is computed
+    # twice, and keeps it where nothing is between: of elementwise work that is little and faster
+    # (docs/performance.md), of whole blocks it would be all that was to be saved.
+    return jax.checkpoint(step, prevent_cse=remat == "block" and not scanned, policy=keep)

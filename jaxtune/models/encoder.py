@@ -5,6 +5,7 @@ pytrees, transformed with plain jax.vmap, jax.grad and lax.scan. Randomness is p
 means evaluation.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -113,10 +114,13 @@ class Encoder(nnx.Module):
             return apply_block(config, own, x, relations, keys, kind), None
 
         each = (None if config.shared_block else weights, keys, kinds_of(config))
-        step = keeping(config.remat, step)
+        step = keeping(config.remat, step, config.scan_layers)
+        # Written out, no block's weights and kept values are copied out of a stack of all blocks'.
+        unroll = 1 if config.scan_layers else config.num_layers
+        over_layers = partial(jax.lax.scan, step, xs=each, length=config.num_layers, unroll=unroll)
         if config.norms == "after":
-            return jax.lax.scan(step, x, each, length=config.num_layers)[0]
-        x = jax.lax.scan(step, x.astype(jnp.float32), each, length=config.num_layers)[0]
+            return over_layers(x)[0]
+        x = over_layers(x.astype(jnp.float32))[0]
         return normalise(self.final_norm, x).astype(config.dtype)
 
     def _relations(self, rows: Rows) -> Relations:

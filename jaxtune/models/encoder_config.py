@@ -126,6 +126,7 @@ class EncoderConfig:
     dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters
     remat: Remat = "none"  # what the backward pass computes again instead of keeping it
     attention: Attention = "products"
+    scan_layers: bool = True  # one block in a loop; else every block is written out
     adapters: AdapterConfig | None = None
 
     @property

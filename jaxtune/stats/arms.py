@@ -25,7 +25,7 @@ RESULTS = {
 }
 # Settings that change how a trial is run or watched, and not what it computes.
 RUNNING = {
-    *("eval_every", "log_every", "trials_per_device", "remat", "save_params"),
+    *("eval_every", "log_every", "trials_per_device", "remat", "scan_layers", "save_params"),
     *("packing", "compact_vocabulary", *FURTHER_FIELDS),
 }
 UNKNOWN = Estimate(None, reason="the dev labels were not looked at")

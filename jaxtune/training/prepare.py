@@ -112,6 +112,7 @@ def _encoder_config(config: SweepConfig, folder: Path, platform: str) -> Encoder
         dtype=config.precision,
         remat=config.remat or remat_of(platform),
         attention=config.attention,
+        scan_layers=config.scan_layers,
     )
     if config.token_classification:
         encoder = of_tokens(encoder)

@@ -251,6 +251,34 @@ def with_config(model: Any, **changes: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(new), jax.tree.leaves(model))
 
 
+@pytest.mark.parametrize("remat", ["none", "elementwise"])
+@pytest.mark.parametrize("family", ["bert", "albert", "modernbert", "deberta-v2"])
+def test_blocks_written_out_compute_what_the_loop_does(family: str, remat: str) -> None:
+    """Loss and every gradient under the same dropout; and there is no loop."""
+    batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
+    rows, labels = hf.jax_rows(batch), jnp.asarray(batch.labels, jnp.int32)
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss(model: SequenceClassifier) -> jax.Array:
+        logits = model(rows, jax.random.key(1))
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+    scanned, written_out = (
+        with_config(model, scan_layers=scan, remat=remat) for scan in (True, False)
+    )
+    (value, gradients), (again, others) = loss(scanned), loss(written_out)
+    np.testing.assert_allclose(again, value, rtol=1e-6)
+    one, other = to_tensors(gradients), to_tensors(others)
+    for name, gradient in one.items():
+        np.testing.assert_allclose(other[name], gradient, rtol=1e-4, atol=1e-6, err_msg=name)
+    # Forward and backward; random numbers have loops of their own.
+    loops, left = (
+        loss.lower(each).as_text().count(" stablehlo.while(") for each in (scanned, written_out)
+    )
+    assert loops == left + 2
+
+
 # transformers' ALBERT has no dropout after its feed-forward (Google's has), so its hidden rate
 # stays at the published 0.
 @pytest.mark.parametrize(
