@@ -20,8 +20,7 @@ from jaxtune.core.words import as_typed
 from jaxtune.data.dataset import read_dataset
 from jaxtune.data.examples import Task
 from jaxtune.data.glue import GLUE_TASKS
-from jaxtune.models.encoder import EncoderConfig
-from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.heads import SequenceClassifier, classifier_shapes
 from jaxtune.models.names import path_of, paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.storage.inputs import check_found, with_inputs, without_further
@@ -172,13 +171,8 @@ def _member(out: Path, step: Step, row: Row, trials: Mapping[int, Trial]) -> Mem
     return Member(trial, row, out / PARAMS / name / step, out / PREDICTIONS / f"{name}.npy")
 
 
-def skeleton(encoder: EncoderConfig, num_labels: int) -> Any:
-    """The shapes of a classifier with all words."""
-    return jax.eval_shape(lambda: SequenceClassifier(encoder, num_labels, key=jax.random.key(0)))
-
-
 def with_params(shapes: Any, params: Params, model: str, source: Any) -> SequenceClassifier:
-    """A `skeleton` filled; raises UserError for parameters of another architecture."""
+    """`classifier_shapes` filled; raises UserError for parameters of another architecture."""
     wanted = {path: leaf.shape for path, leaf in paths(shapes).items()}
     if wanted != {path: array.shape for path, array in params.items()}:
         raise UserError(
@@ -209,7 +203,7 @@ class DevSet:
         self._tables = self._program.place(tables, per_trial=False)
         hyper = stack_hypers([trial], [self.task.class_weights(trial.config)])
         self._hyper = self._program.place(hyper)
-        self._skeleton = skeleton(self.task.model.encoder.config, self.task.num_labels)
+        self._shapes = classifier_shapes(self.task.model.encoder.config, self.task.num_labels)
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -233,7 +227,7 @@ class DevSet:
 
     def model(self, params: Params, source: Any = "these parameters") -> SequenceClassifier:
         """A model with all words; raises UserError for parameters of another architecture."""
-        return with_params(self._skeleton, params, f"the model {self.config.model}", source)
+        return with_params(self._shapes, params, f"the model {self.config.model}", source)
 
     def logits(self, params: Params, source: Any = "these parameters") -> np.ndarray:
         """float32 `[example, label]`, or `[word, label]`, in the dev file's order."""

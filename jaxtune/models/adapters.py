@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtune.config.settings import ADAPTED
 from jaxtune.core.shapes import Array, Key
 from jaxtune.models.encoder_config import AdapterConfig
-from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.heads import SequenceClassifier, classifier_shapes
 from jaxtune.models.names import path_of, paths
 
 SUFFIX = "_lora"
@@ -30,13 +30,12 @@ def attach(model: SequenceClassifier, adapters: AdapterConfig) -> SequenceClassi
     config = dataclasses.replace(model.encoder.config, adapters=adapters)
     own = paths(model)
     labels = own["head/classifier/bias"].shape[0]
-    shapes = jax.eval_shape(lambda: SequenceClassifier(config, labels, key=jax.random.key(0)))
 
     def leaf_of(key_path: Any, shape: Any) -> Any:
         path = path_of(key_path)
         return np.zeros(shape.shape, np.float32) if is_adapter(path) else own[path]
 
-    return jax.tree_util.tree_map_with_path(leaf_of, shapes)
+    return jax.tree_util.tree_map_with_path(leaf_of, classifier_shapes(config, labels))
 
 
 def draw_adapters(model: SequenceClassifier, rank: ArrayLike, key: Key) -> SequenceClassifier:

@@ -1,5 +1,8 @@
 """What sits on the encoder: the heads of classifiers and the masked-language-model head."""
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -96,6 +99,14 @@ class SequenceClassifier(nnx.Module):
         if head.of_tokens:
             return states
         return _means(states, rows) if head.pooling == "mean" else look_up(states, rows.first)
+
+
+@functools.lru_cache(maxsize=16)
+def classifier_shapes(config: EncoderConfig, num_labels: int) -> Any:
+    """A SequenceClassifier that has shapes in place of parameters, not to be changed: every caller
+    gets the same one, for a command asks several times and tracing takes tenths of a second.
+    """
+    return jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
 
 
 def _means(states: Hidden, rows: Rows) -> Float[Array, "sequence hidden"]:

@@ -18,7 +18,7 @@ from jaxtune.models.architecture import ACTIVATIONS, check_architecture, without
 from jaxtune.models.encoder_config import EncoderConfig, HeadConfig
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import WEIGHTS, config_file, read_json
-from jaxtune.models.heads import MaskedLM, SequenceClassifier
+from jaxtune.models.heads import MaskedLM, SequenceClassifier, classifier_shapes
 from jaxtune.models.names import (
     classifier_modules,
     head_modules,
@@ -177,9 +177,9 @@ def load_classifier(folder: Path, config: EncoderConfig, num_labels: int) -> Sta
         notes += ("The checkpoint has no pooler.",)
     modules = [name for path, name in head.items() if path not in fresh]
     notes += (*left_out(stored, modules), *of_zeros(stored))
-    skeleton = jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
     modules_of = classifier_modules(family, tokens)
-    return Start(fill(skeleton, stored, modules_of, fresh), fresh, notes)
+    shapes = classifier_shapes(config, num_labels)
+    return Start(fill(shapes, stored, modules_of, fresh), fresh, notes)
 
 
 def load_masked_lm(folder: Path, config: EncoderConfig) -> MaskedLM:

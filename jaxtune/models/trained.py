@@ -1,15 +1,13 @@
 """A classifier that is trained already, as a Hugging Face folder holds it."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
+from typing import NamedTuple
 
 from jaxtune.core.errors import UserError
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.folder import CONFIG
-from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.heads import SequenceClassifier, classifier_shapes
 from jaxtune.models.names import classifier_modules
 from jaxtune.models.pretrained import of_tokens, read_config
 from jaxtune.models.weights import fill, read_tensors
@@ -64,5 +62,4 @@ def load_trained(trained: Trained) -> SequenceClassifier:
             " fine-tuned; give a folder such as jaxtune export writes."
         )
     labels = 1 if classes is None else len(classes)
-    shapes: Any = jax.eval_shape(lambda: SequenceClassifier(config, labels, key=jax.random.key(0)))
-    return fill(shapes, stored, modules, ())
+    return fill(classifier_shapes(config, labels), stored, modules, ())

@@ -10,9 +10,9 @@ from jaxtune.data.examples import FurtherSet
 from jaxtune.data.tokenizer_folder import load_tokenizer
 from jaxtune.export.as_read import NOTE, as_read, read_note
 from jaxtune.export.choose import members_named
-from jaxtune.export.members import Member, read_sweep, skeleton, with_params
+from jaxtune.export.members import Member, read_sweep, with_params
 from jaxtune.models.encoder import EncoderConfig
-from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.heads import SequenceClassifier, classifier_shapes
 from jaxtune.models.pretrained import locate, of_tokens, read_config
 from jaxtune.models.trained import Trained, load_trained, read_trained
 from jaxtune.predict.reading import reader_of
@@ -109,7 +109,7 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
     encoder = dataclasses.replace(read_config(folder)[0], dtype=own.precision)
     encoder = of_tokens(encoder) if own.token_classification else encoder
     classes = read_classes(out)
-    shapes = skeleton(encoder, 1 if classes is None else len(classes))
+    shapes = classifier_shapes(encoder, 1 if classes is None else len(classes))
 
     def loader(member: Member) -> Callable[[], SequenceClassifier]:
         def load() -> SequenceClassifier:
