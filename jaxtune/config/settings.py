@@ -297,9 +297,9 @@ class SweepConfig:
     attention: Literal["products", "kernel"] = "products"
     """As plain matrix products, or as one kernel per row and head (GPU and TPU only)."""
     scan_layers: bool = True
-    """Compile one block and run it in a loop over the layers; false writes every block out, for a
-    GPU or TPU: nothing is copied out of and into stacks of layers, and compiling takes several
-    times as long.
+    """Compile one block and run it in a loop over the layers; false writes every block out: steps
+    are shorter, for nothing is copied into and out of stacks of layers, compiling takes longer, and
+    on CPU a trial is bitwise the same only on as many devices.
     """
     compile_cache: bool = True
     """Keep compiled programs in the user's cache folder, so that the next sweep of this shape

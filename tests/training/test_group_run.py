@@ -22,6 +22,16 @@ def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny)
     assert len({result.train_loss for result in among.values()}) == 8
 
 
+def test_where_blocks_are_written_out_neighbours_change_nothing_and_devices_rounding_alone(tiny):
+    plan = plan_for(tiny, "--num_seeds", "4", "--scan_layers", "false")
+    alone, _ = run(plan, num_devices=1, group_size=1, seeds=[2])
+    among, _ = run(plan, num_devices=1, group_size=1)
+    spread, _ = run(plan, num_devices=4, group_size=4)
+    assert_same(alone[2, "all"], among[2, "all"])
+    for key, result in among.items():
+        np.testing.assert_allclose(result.logits, spread[key].logits, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.storm
 def test_trials_whose_orders_need_other_row_counts_share_a_program_bitwise(tiny, monkeypatch):
     monkeypatch.setattr(
