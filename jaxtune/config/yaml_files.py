@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.fields import choices, convert, is_list, kind, suggestion
+from jaxtune.core.fields import choices, convert, is_list, suggestion, what_to_give
 from jaxtune.core.files import read_text
 
 
@@ -34,7 +34,9 @@ def converted(entry: Entry, hints: Mapping[str, Any]) -> Any:
         return convert(hint, entry.value if several else as_written(entry, hint).value)
     except ValueError as error:
         bad = error.args[0]  # of a list, the one that does not fit
-        raise UserError(f"{entry.where}{entry.name} is {bad!r}; give {kind(hint)}.") from None
+        raise UserError(
+            f"{entry.where}{entry.name} is {bad!r}; {what_to_give(hint, bad)}"
+        ) from None
 
 
 def as_written(entry: Entry, hint: Any) -> Entry:

@@ -21,6 +21,7 @@ _KINDS = {
     Path: "a path",
     types.NoneType: "null",
 }
+MOST_LISTED = 4  # words that a message names although one of them is near
 
 
 @functools.cache
@@ -123,6 +124,14 @@ def nearest(name: str, accepted: Iterable[str]) -> list[str]:
         plain = (n for n in names if "." not in n)  # grid.FIELD are the same again
         found = [n for n in plain if n.startswith(f"{asked}_") or n.endswith(f"_{asked}")]
     return [names[each] for each in found] if len(found) <= 2 else []
+
+
+def what_to_give(hint: Any, value: Any) -> str:
+    """The end of a message about a value that a field does not take: of many words the nearest."""
+    words = [choice for choice in choices(hint) if isinstance(choice, str)]
+    many = len(words) > MOST_LISTED and isinstance(value, str)
+    near = nearest(value, words) if many else []
+    return f"did you mean {' or '.join(near)}?" if near else f"give {kind(hint)}."
 
 
 def suggestion(name: str, accepted: Iterable[str]) -> str:

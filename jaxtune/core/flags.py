@@ -13,7 +13,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, TypeVar
 
 from jaxtune.core.errors import UsageError
-from jaxtune.core.fields import choices, convert, hints_of, is_list, kind, nearest
+from jaxtune.core.fields import choices, convert, hints_of, is_list, kind, nearest, what_to_give
 from jaxtune.core.help import docs_of, help_text, positionals
 
 T = TypeVar("T")
@@ -118,7 +118,8 @@ def _value(label: str, hint: Any, words: list[str]) -> Any:
         values = [spoken(word) for word in words]
         return convert(hint, values if is_list(hint) else values[0])
     except ValueError as error:
-        raise UsageError(f"{label} is {error.args[0]!r}; give {kind(hint)}.") from None
+        bad = error.args[0]
+        raise UsageError(f"{label} is {bad!r}; {what_to_give(hint, bad)}") from None
 
 
 def _one_too_many(word: str, before: str, hints: Mapping[str, Any]) -> UsageError:

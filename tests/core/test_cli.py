@@ -148,7 +148,8 @@ def test_a_bare_flag_leaves_the_next_word_to_the_positional():
         ("pretrain --data= --out x", "--data is ''; give a text."),
         ("pretrain --layer 1", "--layer is no flag; did you mean --layers?"),
         ("pretrain --steps 1 x", "--steps is 'x'; give a whole number, or a list of them."),
-        ("study dept", "FIGURE is 'dept'; give baselines, forgetting, small_data,"),
+        ("study dept", "FIGURE is 'dept'; did you mean depth?"),
+        ("study figure_3", "FIGURE is 'figure_3'; give baselines, forgetting, small_data,"),
         (
             "study depth depth",
             "'depth' is one word too many; values go after their flag, --name value.",
