@@ -1,6 +1,5 @@
 """What sits on the encoder: the heads of classifiers and the masked-language-model head."""
 
-import functools
 from typing import Any
 
 import jax
@@ -101,11 +100,8 @@ class SequenceClassifier(nnx.Module):
         return _means(states, rows) if head.pooling == "mean" else look_up(states, rows.first)
 
 
-@functools.lru_cache(maxsize=16)
 def classifier_shapes(config: EncoderConfig, num_labels: int) -> Any:
-    """A SequenceClassifier that has shapes in place of parameters, not to be changed: every caller
-    gets the same one, for a command asks several times and tracing takes tenths of a second.
-    """
+    """A SequenceClassifier that has shapes in place of parameters."""
     return jax.eval_shape(lambda: SequenceClassifier(config, num_labels, key=jax.random.key(0)))
 
 
