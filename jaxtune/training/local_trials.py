@@ -17,7 +17,8 @@ from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
+from jaxtune.models.names import with_leaves
+from jaxtune.models.starting_point import drawn_leaves, starting_model
 from jaxtune.models.vocabulary import with_embedding
 from jaxtune.training.averaging import latest_share, moved
 from jaxtune.training.optimizer import make_optimizer
