@@ -20,14 +20,12 @@ from jaxtune.core.devices import bytes_held, is_out_of_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import silent_libraries
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.group_inputs import GroupInputs
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.kernel_rows import in_words
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.outcome import saved_kinds
-from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.prepared import Prepared
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.program import PER_TRIAL, SHARED, GroupProgram, make_mesh
 from jaxtune.training.step import TrialState
 
 # The module that holds a platform's compiler, and the extra that installs it.

@@ -22,9 +22,7 @@ from jaxtune.models.starting_point import drawn_leaves, starting_model
 from jaxtune.models.vocabulary import with_embedding
 from jaxtune.training.averaging import latest_share, moved
 from jaxtune.training.optimizer import make_optimizer
-from jaxtune.training.placement import across_trials
 from jaxtune.training.stacked_gradients import OfTrials, Shared, stacked_gradients, whole_model
-from jaxtune.training.static_settings import StaticSettings
 from jaxtune.training.step import (
     LossTerms,
     StepPlan,
@@ -51,6 +49,26 @@ class Outcome(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class StaticSettings:
+    """What a group's program is compiled for beside the shapes of its arguments: none of this is
+    traced.
+    """
+
+    num_steps: int
+    schedule: str
+    clip_per_tensor: bool
+    log_every: int
+    ladder: tuple[int, ...]  # row counts of the packed batches
+    steps_per_dispatch: int
+    fresh: tuple[str, ...]  # modules of the head that each trial draws anew
+    mitigations: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.MITIGATIONS`, those in use
+    loss: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LOSS_FIELDS`, those in use
+    links: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LINKS`, those in use
+    averages: bool = False  # whether trials are evaluated by an average of their weights
+    head_first: bool = False  # whether trials may train the head alone first
+
+
+@dataclasses.dataclass(frozen=True)
 class LocalTrials:
     """Start, train and evaluate the trials of one device, as a group's settings say."""
 
@@ -60,7 +78,17 @@ class LocalTrials:
     on_cpu: bool
 
     def _across(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return across_trials(function, self.num_local)
+        """`function` over the leading trial axis of its arguments; a single trial is no vmap."""
+        # XLA's plain matrix products are faster on CPU than batched ones of a single trial, and
+        # their rounding is that of a trial run alone, wherever it runs.
+        if self.num_local > 1:
+            return jax.vmap(function)
+
+        def alone(*arguments):
+            result = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+            return jax.tree.map(lambda leaf: leaf[None], result)
+
+        return alone
 
     def state_shapes(self, model: SequenceClassifier) -> TrialState:
         """Of one trial."""

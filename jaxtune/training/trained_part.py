@@ -78,11 +78,6 @@ def is_trained(config: SweepConfig, path: str) -> bool:
     return is_adapter(path) or (config.train == "bias" and path.endswith("/bias"))
 
 
-def trains_embeddings(config: SweepConfig) -> bool:
-    """Whether steps move rows of the word embeddings, those of words that they never meet too."""
-    return is_trained(config, "encoder/word/embedding")
-
-
 def whole_params(params: dict[str, np.ndarray], config: SweepConfig) -> dict[str, np.ndarray]:
     """The parameters of a whole model by path, every word's row among them, from those that a trial
     of this config has trained and its base model; adapters are merged.
