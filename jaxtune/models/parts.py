@@ -36,10 +36,11 @@ def split(model: SequenceClassifier, trains: Callable[[str], bool]) -> Parts:
 def join(trained: Any, frozen: Any) -> Any:
     """The whole model again."""
 
-    def of(leaf: Any, other: Any) -> Any:
-        return other if leaf is None else leaf
-
-    return jax.tree.map(of, trained, frozen, is_leaf=lambda leaf: leaf is None)
+    return jax.tree.map(
+        lambda own, other: other if own is None else own,
+        *(trained, frozen),
+        is_leaf=lambda leaf: leaf is None,
+    )
 
 
 def as_products_read(frozen: SequenceClassifier, config: EncoderConfig) -> SequenceClassifier:
