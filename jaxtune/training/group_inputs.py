@@ -89,9 +89,10 @@ class GroupInputs:
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""
-        most = self.program.static.steps_per_dispatch
+        static = self.program.static
+        most = static.steps_per_dispatch
         plan = stack_plans(self.task.train, self.batches, step, count, most, self.shape)
-        origin = (self.tables.model, self.init_keys) if self.program.needs_origin else (None, None)
+        origin = (self.tables.model, self.init_keys) if static.needs_origin else (None, None)
         return (
             state,
             self.hyper,

@@ -67,6 +67,11 @@ class StaticSettings:
     averages: bool = False  # whether trials are evaluated by an average of their weights
     head_first: bool = False  # whether trials may train the head alone first
 
+    @property
+    def needs_origin(self) -> bool:
+        """Whether a step reads what the trials started from."""
+        return bool({"mixout", "pretrained_decay"} & {*self.mitigations})
+
 
 @dataclasses.dataclass(frozen=True)
 class LocalTrials:
@@ -92,7 +97,6 @@ class LocalTrials:
 
     def state_shapes(self, model: SequenceClassifier) -> TrialState:
         """Of one trial."""
-
         nothing = Hyper(*(0.0 for _ in Hyper._fields))
         return jax.eval_shape(partial(self._state, nothing), model)
 
@@ -159,12 +163,11 @@ class LocalTrials:
         """Steps `start` to `start + count` of the local trials; `plan` holds them from its first
         place on, `frozen` what none of them trains.
 
-        The pre-trained model and the init keys are given where the program `needs_origin`.
+        The pre-trained model and the init keys are given where the settings say `needs_origin`.
         """
         drawn = self._drawn(pretrained, init_keys, hyper)
         mixing = (hyper.mixout, drawn) if "mixout" in self.static.mitigations else None
-        in_use = ((name, getattr(hyper, name)) for name in self.static.loss)
-        terms = LossTerms(**dict(in_use))
+        terms = LossTerms(**{name: getattr(hyper, name) for name in self.static.loss})
         scales, shared = self._scales(hyper), Shared(tokens, frozen, pretrained)
         num_norms = len(gradient_norm_names(state.model))
         places = (len(plan.rows), self.static.steps_per_dispatch)

@@ -26,7 +26,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding
-from jaxtune.training.check_settings import check_average, check_depth, check_phases
+from jaxtune.training.check_settings import check_depth, check_steps
 from jaxtune.training.kernel_rows import check_kernel_rows
 from jaxtune.training.local_trials import StaticSettings
 from jaxtune.training.outcome import TrialResult
@@ -221,10 +221,9 @@ def make_plans(
             check_kernel_rows(task, jax.devices()[0])
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
-            check_average(trial.config, num_steps_of(config, len(task.train)))
-            check_phases(trial.config, num_steps_of(config, len(task.train)))
+            check_steps(trial.config, num_steps_of(config, len(task.train)))
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
-        rows = np.stack([_rows(config, order, task) for order in orders])
+        rows = np.stack([rows_of_order(config, order, task, task.shape) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished, elsewhere)
         plans.append(plan.stacking(settled) if (settled := _settled(plan, platform)) else plan)
     return [plan for plan in plans if plan.pending]
@@ -261,8 +260,8 @@ def _settled(plan: ProgramPlan, platform: str | None) -> int | None:
     return asked and min(asked, math.ceil(len(plan.trials) / num_devices))
 
 
-def _rows(config: SweepConfig, order_seed: int, task: Prepared) -> np.ndarray:
+def rows_of_order(config: SweepConfig, order_seed: int, task: Prepared, shape: Shape) -> np.ndarray:
     """Rows that each batch of an order takes [step]."""
     steps = num_steps_of(config, len(task.train))
     batches = trial_batches(order_seed, len(task.train), config.batch_size, steps)
-    return rows_needed(task.train, batches, task.shape)
+    return rows_needed(task.train, batches, shape)

@@ -60,11 +60,6 @@ class GroupProgram:
         )
         self.copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=model_layout)
 
-    @property
-    def needs_origin(self) -> bool:
-        """Whether a step reads what the trials started from."""
-        return bool({"mixout", "pretrained_decay"} & {*self.static.mitigations})
-
     def place(self, tree: Any, per_trial: bool = True) -> Any:
         """Host arrays to the devices: split along the trial axis, or a copy on each."""
         sharding = NamedSharding(self.mesh, PER_TRIAL if per_trial else SHARED)
