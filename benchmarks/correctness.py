@@ -13,11 +13,9 @@ import numpy as np
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
-from jaxtune.training.placement import make_mesh
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.plan import make_plans
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.program import GroupProgram, make_mesh
 
 
 def losses(flags: list[str], device: jax.Device, size: int, steps: int) -> np.ndarray:

@@ -15,8 +15,7 @@ import numpy as np
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import Trial, make_trials
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.core.devices import peak_memory
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.plan import MOST_STEPS_PER_DISPATCH, make_plans
 
 

@@ -19,8 +19,8 @@ from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.storage.curves import History
 from jaxtune.storage.tensorboard import Run, TrialRuns
+from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.program import GroupProgram
 

@@ -25,9 +25,8 @@ from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.data.packing import rows_needed
-from jaxtune.training.group_inputs import GroupInputs
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.hlo import Module
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.roofline import Kernel, Schedule, kernels
 

@@ -19,8 +19,7 @@ import jax
 
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.plan import make_plans
 
 # An operation in the text of a compiled program: its name, its shape, its opcode.

@@ -34,10 +34,10 @@ from jaxtune.storage.trial_rows import (
     has_seeds,
     params_damage,
 )
+from jaxtune.training.group_inputs import stack_hypers
 from jaxtune.training.outcome import saved_kinds
 from jaxtune.training.plan import make_plans
 from jaxtune.training.trained_part import whole_params
-from jaxtune.training.trial_inputs import stack_hypers
 
 Params = dict[str, np.ndarray]
 Step = Literal["final", "best"]

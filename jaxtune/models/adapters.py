@@ -13,7 +13,7 @@ from jaxtune.config.settings import ADAPTED
 from jaxtune.core.shapes import Array, Key
 from jaxtune.models.encoder_config import AdapterConfig
 from jaxtune.models.heads import SequenceClassifier, classifier_shapes
-from jaxtune.models.names import path_of, paths
+from jaxtune.models.names import map_by_path, paths
 
 SUFFIX = "_lora"
 # Places in the init key's stream; `draw_fresh` and `reinitialise_top` take 0, 1 and 2.
@@ -31,11 +31,10 @@ def attach(model: SequenceClassifier, adapters: AdapterConfig) -> SequenceClassi
     own = paths(model)
     labels = own["head/classifier/bias"].shape[0]
 
-    def leaf_of(key_path: Any, shape: Any) -> Any:
-        path = path_of(key_path)
+    def leaf_of(path: str, shape: Any) -> Any:
         return np.zeros(shape.shape, np.float32) if is_adapter(path) else own[path]
 
-    return jax.tree_util.tree_map_with_path(leaf_of, classifier_shapes(config, labels))
+    return map_by_path(leaf_of, classifier_shapes(config, labels))
 
 
 def draw_adapters(model: SequenceClassifier, rank: ArrayLike, key: Key) -> SequenceClassifier:
@@ -48,8 +47,7 @@ def draw_adapters(model: SequenceClassifier, rank: ArrayLike, key: Key) -> Seque
     """
     key = jax.random.fold_in(key, _ADAPTER_STREAM)
 
-    def drawn(key_path: Any, leaf: Array) -> Array:
-        path = path_of(key_path)
+    def drawn(path: str, leaf: Array) -> Array:
         if not is_adapter(path):
             return leaf
         if path.endswith("/b/kernel"):
@@ -67,16 +65,16 @@ def draw_adapters(model: SequenceClassifier, rank: ArrayLike, key: Key) -> Seque
 
         return jax.vmap(column, out_axes=-1)(jnp.arange(leaf.shape[-1]))
 
-    return jax.tree_util.tree_map_with_path(drawn, model)
+    return map_by_path(drawn, model)
 
 
 def scaled(model: SequenceClassifier, scale: ArrayLike) -> SequenceClassifier:
     """The model whose layers read `scale` (may be traced) times B."""
 
-    def of(key_path: Any, leaf: Array) -> Array:
-        return leaf * scale if path_of(key_path).endswith(f"{SUFFIX}/b/kernel") else leaf
+    def of(path: str, leaf: Array) -> Array:
+        return leaf * scale if path.endswith(f"{SUFFIX}/b/kernel") else leaf
 
-    return jax.tree_util.tree_map_with_path(of, model)
+    return map_by_path(of, model)
 
 
 def merged(params: dict[str, np.ndarray], scale: float) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtune.core.shapes import Array, Float, Hidden, Key
 from jaxtune.models.attention import Reach, attend, by_head
 from jaxtune.models.block import BlockWeights, Dense, Kind, Relations
-from jaxtune.models.disentangled import scores_of_distances, table_rows
+from jaxtune.models.distance import scores_of_distances, table_rows
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig, Remat
 from jaxtune.models.layers import activate, affine, normalise

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,6 @@ _MOST = {
     "type_vocab_size": 1000,
     "embedding_size": 100_000,
 }
-_RATES = (
-    *("hidden_dropout", "attention_dropout", "inner_dropout"),
-    *("classifier_dropout", "pooler_dropout"),
-)
-# Sizes that a file may leave out.
-_COUNTS = ("global_every", "window")
-_BASES = ("rotary_base", "local_rotary_base")
-_FLAGS = ("attention_bias", "feed_forward_bias", "norm_bias", "head.bias", "head.decoder_bias")
 _POOLINGS = ("cls", "mean")
 # Variants of any encoder with other mathematics; a family's own are in its `only`.
 _ONLY = {"is_decoder": False, "is_encoder_decoder": False, "add_cross_attention": False}
@@ -51,6 +44,48 @@ ACTIVATIONS: dict[str, Activation] = {
     "silu": "silu",
     "swish": "silu",
 }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_rate(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < 1
+
+
+_RATE = "{path} has {name} {value!r}; give a rate from 0 up to 1."
+# What a field may be where a file has it, and what is said of any other value.
+_VALUES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (("hidden_dropout", "attention_dropout", "inner_dropout"), _is_rate, _RATE),
+    (("classifier_dropout",), lambda value: value is None or _is_rate(value), _RATE),
+    (("pooler_dropout",), _is_rate, _RATE),
+    (
+        ("layer_norm_eps", "init_std"),
+        lambda value: _is_number(value) and 0 < value < 10,
+        "{path} has {name} {value!r}; give a small number above 0 and below 10.",
+    ),
+    (
+        ("activation", "head.activation", "head.lm_activation"),
+        lambda value: value in tuple(ACTIVATIONS),  # the tuple: what JSON holds may be no key
+        f"{{path}} asks for {{name}} {{value!r}}; accepted are {', '.join(ACTIVATIONS)}.",
+    ),
+    (
+        ("global_every", "window"),  # sizes that a file may leave out
+        lambda value: type(value) is int and 1 <= value <= _MOST["max_positions"],
+        f"{{path}} has {{name}} {{value!r}}; give a whole number, 1 to {_MOST['max_positions']}.",
+    ),
+    (
+        ("rotary_base", "local_rotary_base"),
+        lambda value: _is_number(value) and 1 <= value < 1e12,
+        "{path} has {name} {value!r}; give a number of at least 1.",
+    ),
+    (
+        ("attention_bias", "feed_forward_bias", "norm_bias", "head.bias", "head.decoder_bias"),
+        lambda value: isinstance(value, bool),
+        "{path} has {name} {value!r}; give true or false.",
+    ),
+)
 
 
 def without_type(path: Path, raw: dict[str, Any]) -> str:
@@ -108,39 +143,10 @@ def _check_values(path: Path | str, raw: dict[str, Any], family: Family) -> None
     padding = raw.get(keys["pad_token_id"])
     if padding is not None and not (type(padding) is int and 0 <= padding < raw["vocab_size"]):
         raise UserError(f"{path} has pad_token_id {padding!r}; give the id of a word.")
-    for field in _RATES:
-        name = keys.get(field)
-        if name not in raw or (raw[name] is None and field == "classifier_dropout"):
-            continue
-        if not _is_number(rate := raw[name]) or not 0 <= rate < 1:
-            raise UserError(f"{path} has {name} {rate!r}; give a rate from 0 up to 1.")
-    for name in (keys[field] for field in ("layer_norm_eps", "init_std") if field in keys):
-        value = raw.get(name, 1)
-        if not _is_number(value) or not 0 < value < 10:
-            raise UserError(
-                f"{path} has {name} {value!r}; give a small number above 0 and below 10."
-            )
-    for name in (keys[field] for field in keys if field.endswith("activation")):
-        if (activation := raw.get(name, "gelu")) not in tuple(ACTIVATIONS):
-            raise UserError(
-                f"{path} asks for {name} {activation!r}; accepted are {', '.join(ACTIVATIONS)}."
-            )
-    _check_choices(path, raw, family)
-
-
-def _check_choices(path: Path | str, raw: dict[str, Any], family: Family) -> None:
-    """Raises UserError for what only some families can choose, where it cannot be meant."""
-    keys = family.keys
-    for name in (keys[field] for field in _COUNTS if field in keys):
-        if type(value := raw.get(name, 1)) is not int or not 1 <= value <= _MOST["max_positions"]:
-            most = _MOST["max_positions"]
-            raise UserError(f"{path} has {name} {value!r}; give a whole number, 1 to {most}.")
-    for name in (keys[field] for field in _BASES if field in keys):
-        if not _is_number(value := raw.get(name, 1)) or not 1 <= value < 1e12:
-            raise UserError(f"{path} has {name} {value!r}; give a number of at least 1.")
-    for name in (keys[field] for field in _FLAGS if field in keys):
-        if not isinstance(value := raw.get(name, True), bool):
-            raise UserError(f"{path} has {name} {value!r}; give true or false.")
+    for fields, allowed, sentence in _VALUES:
+        for name in (keys[field] for field in fields if field in keys):
+            if name in raw and not allowed(raw[name]):
+                raise UserError(sentence.format(path=path, name=name, value=raw[name]))
     size = raw[keys["hidden_size"]] // raw[keys["num_heads"]]
     if "rotary_base" in keys and size % 2:
         raise UserError(
@@ -161,7 +167,3 @@ def _check_plain(path: Path | str, raw: dict[str, Any]) -> None:
                 f" before, or take {name} out of the file if its weights are plain ones all the"
                 " same."
             )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -52,32 +52,10 @@ def attend(
     Padding attends to padding (segment 0): its values are never read, and no softmax row is empty.
     """
     rows = projected.reshape(*segments.shape, projected.shape[-1])
-    if how == "products":
-        return _by_products(
-            rows, segments, num_heads, dropout_key, rate, bias, rotation, reach, terms
-        )
-    assert bias is rotation is reach is None
-    assert terms == 1
-    words = jnp.zeros(2, jnp.uint32)
-    if dropout_key is None:
-        rate = 0.0
-    else:
-        words = jax.random.key_data(dropout_key)
-    out = _kernel(rows, segments[:, None].astype(jnp.int32), words[None], num_heads, rate)
-    return out.reshape(len(projected), -1)
-
-
-def _by_products(
-    rows: Float[Array, "row slot three_hidden"],
-    segments: RowInts,
-    num_heads: int,
-    dropout_key: Key | None,
-    rate: float,
-    bias: Float[Array, "row head slot slot"] | None,
-    rotation: Rotation | None,
-    reach: Reach | None,
-    terms: int,
-) -> Hidden:
+    if how == "kernel":
+        assert bias is rotation is reach is None
+        assert terms == 1
+        return _by_kernel(rows, segments, num_heads, dropout_key, rate).reshape(len(projected), -1)
     query, keys, value = by_head(rows, num_heads)
     if rotation is not None:
         query, keys = rotate(query, rotation), rotate(keys, rotation)
@@ -119,6 +97,20 @@ def _drop(key: Key | None, weights: Array, rate: float) -> Array:
         tpu=lambda weights: weights * dropout(key, jnp.ones_like(weights), rate),
         default=lambda weights: dropout(key, weights, rate),
     )
+
+
+def _by_kernel(
+    rows: Float[Array, "row slot three_hidden"],
+    segments: RowInts,
+    num_heads: int,
+    dropout_key: Key | None,
+    rate: float,
+) -> Float[Array, "row slot hidden"]:
+    if dropout_key is None:
+        words, rate = jnp.zeros(2, jnp.uint32), 0.0
+    else:
+        words = jax.random.key_data(dropout_key)
+    return _kernel(rows, segments[:, None].astype(jnp.int32), words[None], num_heads, rate)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))

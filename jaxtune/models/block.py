@@ -19,7 +19,7 @@ class Relations(NamedTuple):
     positions: RowInts  # from 0 in every sequence
     bias: Float[Array, "row head slot slot"] | None  # added to the scores
     rotations: tuple[Rotation, Rotation] | None  # of global blocks, and of local ones
-    distances: Float[Array, "distance hidden"] | None  # states of `disentangled.table_rows`
+    distances: Float[Array, "distance hidden"] | None  # states of `distance.table_rows`
 
 
 class Kind(NamedTuple):

@@ -15,8 +15,7 @@ from flax import nnx
 from jaxtune.core.shapes import Array, Hidden, Int, Key, RowBools, RowInts
 from jaxtune.models.apply_block import apply_block, keeping
 from jaxtune.models.block import Block, BlockWeights, Relations, kinds_of
-from jaxtune.models.disentangled import choose_rows, table_rows
-from jaxtune.models.distance import bias_of_distance
+from jaxtune.models.distance import bias_of_distance, choose_rows, table_rows
 from jaxtune.models.dropout import dropout
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.layers import dense, layer_norm, linear, normal, normalise

@@ -6,7 +6,7 @@ scales and embeddings are called `weight`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -85,6 +85,18 @@ def is_stacked(path: str, ndim: int) -> bool:
 def paths(model: Any) -> dict[str, Any]:
     """Every leaf of a model by its path, in tree order."""
     return {path_of(key): leaf for key, leaf in jax.tree_util.tree_leaves_with_path(model)}
+
+
+def map_by_path(function: Callable[..., Any], model: Any, *others: Any) -> Any:
+    """The tree of `function(path, leaf, ...)` of every leaf, with those of other trees alike."""
+    return jax.tree_util.tree_map_with_path(
+        lambda key_path, *leaves: function(path_of(key_path), *leaves), model, *others
+    )
+
+
+def with_leaves(model: Any, leaves: Mapping[str, Any]) -> Any:
+    """The model with the leaves at some paths replaced."""
+    return map_by_path(leaves.get, model)
 
 
 class Place(NamedTuple):

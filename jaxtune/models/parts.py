@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import path_of
+from jaxtune.models.names import map_by_path
 
 
 class Parts(NamedTuple):
@@ -28,10 +28,7 @@ def split(model: SequenceClassifier, trains: Callable[[str], bool]) -> Parts:
     """By whether a leaf's path is trained."""
 
     def part(wanted: bool) -> Any:
-        def of(key_path: Any, leaf: Any) -> Any:
-            return leaf if trains(path_of(key_path)) == wanted else None
-
-        return jax.tree_util.tree_map_with_path(of, model)
+        return map_by_path(lambda path, leaf: leaf if trains(path) == wanted else None, model)
 
     return Parts(part(True), part(False))
 
@@ -39,10 +36,11 @@ def split(model: SequenceClassifier, trains: Callable[[str], bool]) -> Parts:
 def join(trained: Any, frozen: Any) -> Any:
     """The whole model again."""
 
-    def of(leaf: Any, other: Any) -> Any:
-        return other if leaf is None else leaf
-
-    return jax.tree.map(of, trained, frozen, is_leaf=lambda leaf: leaf is None)
+    return jax.tree.map(
+        lambda own, other: other if own is None else own,
+        *(trained, frozen),
+        is_leaf=lambda leaf: leaf is None,
+    )
 
 
 def as_products_read(frozen: SequenceClassifier, config: EncoderConfig) -> SequenceClassifier:
@@ -54,9 +52,8 @@ def as_products_read(frozen: SequenceClassifier, config: EncoderConfig) -> Seque
     """
     dtype = jnp.dtype(config.dtype)
 
-    def held(key_path: Any, leaf: Any) -> Any:
-        path = path_of(key_path)
+    def held(path: str, leaf: Any) -> Any:
         blocks = path.startswith("encoder/layers/") and path.endswith("kernel")
         return np.asarray(leaf).astype(dtype, copy=False) if blocks else leaf
 
-    return jax.tree_util.tree_map_with_path(held, frozen)
+    return map_by_path(held, frozen)

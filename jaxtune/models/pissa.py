@@ -7,17 +7,17 @@ layer keeps depends on the rank alone.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxtune.core.shapes import Array, Float
+from jaxtune.core.shapes import Float
 from jaxtune.models.adapters import SUFFIX, is_adapter
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import path_of
+from jaxtune.models.names import map_by_path
 
 Params = Mapping[str, np.ndarray]
 
@@ -83,11 +83,7 @@ def unscaled(model: SequenceClassifier, scale: ArrayLike) -> SequenceClassifier:
     # Out of XLA's sight: it rewrites x / sqrt(y) in some programs and not in others, with other
     # bits, and a trial is to start alike alone and among others.
     root = jax.lax.optimization_barrier(jnp.sqrt(scale))
-
-    def of(key_path: Any, leaf: Array) -> Array:
-        return leaf / root if is_adapter(path_of(key_path)) else leaf
-
-    return jax.tree_util.tree_map_with_path(of, model)
+    return map_by_path(lambda path, leaf: leaf / root if is_adapter(path) else leaf, model)
 
 
 def beside_the_whole(

@@ -22,8 +22,8 @@ from jaxtune.models.heads import MaskedLM, SequenceClassifier, classifier_shapes
 from jaxtune.models.names import (
     classifier_modules,
     head_modules,
+    map_by_path,
     masked_lm_modules,
-    path_of,
     paths,
     place_of,
 )
@@ -200,8 +200,7 @@ def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> S
     """
     by_width = model.encoder.config.head.draw == "by_width"
 
-    def draw(key_path, leaf):
-        path = path_of(key_path)
+    def draw(path, leaf):
         module, name = path.rsplit("/", 1)
         if module not in fresh:
             return leaf
@@ -213,7 +212,7 @@ def draw_fresh(model: SequenceClassifier, fresh: tuple[str, ...], key: Key) -> S
             return drawn / math.sqrt(len(leaf))
         return 0.02 * jax.random.normal(own_key, leaf.shape, leaf.dtype)
 
-    return jax.tree_util.tree_map_with_path(draw, model)
+    return map_by_path(draw, model)
 
 
 def to_tensors(model: SequenceClassifier | MaskedLM) -> Tensors:

@@ -5,12 +5,8 @@ blocks. Mixout and decay towards the origin read it at every step, so it is a pu
 pre-trained model and the init key, of which a program keeps only the drawn tensors per trial.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
 from jaxtune.core.shapes import Array, Key
@@ -18,7 +14,7 @@ from jaxtune.models.adapters import draw_adapters
 from jaxtune.models.dropout import random_bits
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import path_of, paths
+from jaxtune.models.names import map_by_path, paths
 from jaxtune.models.pissa import unscaled
 from jaxtune.models.pretrained import draw_fresh
 
@@ -45,8 +41,7 @@ def reinitialise_top(
     key = jax.random.fold_in(key, _BLOCK_STREAM)
     kernels = [path for path in paths(model) if path.startswith(BLOCKS) and path.endswith("kernel")]
 
-    def redraw(key_path: Any, leaf: Array) -> Array:
-        path = path_of(key_path)
+    def redraw(path: str, leaf: Array) -> Array:
         if path.startswith(FINAL_NORM):
             identity = jnp.full_like(leaf, 1.0 if path.endswith("scale") else 0.0)
             return jnp.where(jnp.asarray(num_blocks) > 0, identity, leaf)
@@ -61,7 +56,7 @@ def reinitialise_top(
         block = jnp.arange(len(leaf), dtype=jnp.float32).reshape(-1, *(1,) * (leaf.ndim - 1))
         return jnp.where(block >= below, drawn, leaf)
 
-    return jax.tree_util.tree_map_with_path(redraw, model)
+    return map_by_path(redraw, model)
 
 
 def starting_model(
@@ -110,15 +105,6 @@ def drawn_leaves(start: SequenceClassifier, pretrained: SequenceClassifier) -> d
     return {path: leaf for path, leaf in paths(start).items() if leaf is not shared[path]}
 
 
-def with_leaves(
-    model: SequenceClassifier, leaves: Mapping[str, Array | np.ndarray]
-) -> SequenceClassifier:
-    """The model with the leaves at some paths replaced."""
-    return jax.tree_util.tree_map_with_path(
-        lambda key_path, leaf: leaves.get(path_of(key_path), leaf), model
-    )
-
-
 def mix(
     model: SequenceClassifier, origin: SequenceClassifier, probability: ArrayLike, key: Key
 ) -> SequenceClassifier:
@@ -136,12 +122,11 @@ def mix(
     threshold = (p * 2.0**32).astype(jnp.uint32)
     kernels = [path for path in paths(model) if path.endswith("kernel")]
 
-    def mixed(key_path: Any, leaf: Array, back: Array) -> Array:
-        path = path_of(key_path)
+    def mixed(path: str, leaf: Array, back: Array) -> Array:
         if path not in kernels:
             return leaf
         own_key = jax.random.fold_in(key, kernels.index(path))
         keep = random_bits(own_key, (*leaf.shape[:-1], 1)) >= threshold
         return jnp.where(keep, (leaf - p * back) / (1.0 - p), back)
 
-    return jax.tree_util.tree_map_with_path(mixed, model, origin)
+    return map_by_path(mixed, model, origin)

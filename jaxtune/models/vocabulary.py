@@ -1,11 +1,10 @@
 """Embedding rows that no example uses get no gradient: taken out of training, given back after."""
 
-import jax
 import numpy as np
 
 from jaxtune.core.shapes import Array, Float
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import path_of
+from jaxtune.models.names import with_leaves
 
 
 def compact_embedding(model: SequenceClassifier, kept: np.ndarray) -> SequenceClassifier:
@@ -46,8 +45,4 @@ def with_embedding(
     model: SequenceClassifier, embedding: Float[Array, "vocabulary embedding"] | np.ndarray
 ) -> SequenceClassifier:
     """The model with another word-embedding table."""
-
-    def replaced(key_path, leaf):
-        return embedding if path_of(key_path) == "encoder/word/embedding" else leaf
-
-    return jax.tree_util.tree_map_with_path(replaced, model)
+    return with_leaves(model, {"encoder/word/embedding": embedding})

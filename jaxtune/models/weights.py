@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -25,9 +24,9 @@ from jaxtune.models.names import (
     BUFFERS,
     Place,
     canonical,
+    map_by_path,
     of_encoder,
     part_of,
-    path_of,
     paths,
     place_of,
     wrapping,
@@ -36,24 +35,10 @@ from jaxtune.models.names import (
 Tensors = dict[str, np.ndarray]
 Model = TypeVar("Model", SequenceClassifier, MaskedLM)
 # Those of numpy, and bfloat16. The others, such as F8_E4M3, are of quantised models.
-_KINDS = frozenset(
-    (
-        "BOOL",
-        "U8",
-        "I8",
-        "U16",
-        "I16",
-        "U32",
-        "I32",
-        "U64",
-        "I64",
-        "F16",
-        "BF16",
-        "F32",
-        "F64",
-        "C64",
-    )
-)
+_KINDS = {
+    *("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"),
+    *("F16", "BF16", "F32", "F64", "C64"),
+}
 
 
 class Stored(NamedTuple):
@@ -207,15 +192,15 @@ def fill(
     }
     _check_fit(sources.values(), stored)
 
-    def leaf_value(key_path, leaf):
-        source = sources.get(path_of(key_path))
+    def leaf_value(path, leaf):
+        source = sources.get(path)
         if source is None:
             return jnp.zeros(leaf.shape, leaf.dtype)
         arrays = [source.value(name, tensors) for name in source.names]
         stacked = "{layer}" in source.place.tensor
         return jnp.asarray(np.stack(arrays) if stacked else arrays[0])
 
-    return jax.tree_util.tree_map_with_path(leaf_value, skeleton)
+    return map_by_path(leaf_value, skeleton)
 
 
 def _source(

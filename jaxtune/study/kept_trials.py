@@ -13,8 +13,7 @@ from jaxtune.config.trials import Trial, waves
 from jaxtune.export.members import DevSet, Params, read_sweep
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.vocabulary import compact_embedding
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.prepared import Prepared
 

@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding
 from jaxtune.core.console import ProgressLine
 from jaxtune.core.devices import bytes_held, is_out_of_memory, memory_limit
 from jaxtune.training.hlo import recomputed
-from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
+from jaxtune.training.program import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.sizes import MEMORY_SHARE, Tried, find_largest, fits_in
 
 MOST_AT_ONCE = 32

@@ -20,9 +20,9 @@ from jaxtune.sweep.early_stop import stop_rule
 from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.results import Keep, SweepResults
 from jaxtune.sweep.together import Ended, of_all, own_part
+from jaxtune.training.group_inputs import OnDevice, put_on_devices
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.kernel_rows import in_words
-from jaxtune.training.on_device import OnDevice, put_on_devices
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import GroupProgram
 

@@ -15,8 +15,8 @@ from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.outcome import TrialResult, conclude
 from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.rates import learning_rates
 from jaxtune.training.step import gradient_norm_names
-from jaxtune.training.trial_inputs import learning_rates
 
 
 class Ended(NamedTuple):

@@ -20,14 +20,11 @@ from jaxtune.core.devices import bytes_held, is_out_of_memory
 from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import silent_libraries
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.group_inputs import GroupInputs
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.kernel_rows import in_words
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.outcome import saved_kinds
-from jaxtune.training.placement import PER_TRIAL, SHARED, make_mesh
 from jaxtune.training.plan import ProgramPlan
-from jaxtune.training.prepared import Prepared
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.program import PER_TRIAL, SHARED, GroupProgram, make_mesh
 from jaxtune.training.step import TrialState
 
 # The module that holds a platform's compiler, and the extra that installs it.
@@ -134,11 +131,9 @@ def bytes_beside(plan: ProgramPlan, trials: int) -> int:
     is copied on the host.
     """
     task = plan.task
-    model = _bytes(task.model)
-    dev = _bytes((task.evaluated.as_tokens(), task.eval_plan)) + _bytes_of_further(task)
-    reads_origin = {"mixout", "pretrained_decay"} & {*plan.static.mitigations}
-    kept = trials * model if "best" in saved_kinds(plan.config.save_params) else 0
-    return dev + kept + (0 if reads_origin else model)
+    dev = _bytes((task.evaluated.as_tokens(), task.eval_plan))
+    origin = 0 if plan.static.needs_origin else _bytes(task.model)
+    return dev + origin + _bytes_beside_both(plan, trials)
 
 
 def bytes_beside_evaluation(plan: ProgramPlan, trials: int) -> int:
@@ -147,17 +142,17 @@ def bytes_beside_evaluation(plan: ProgramPlan, trials: int) -> int:
     beside training but the dev set.
     """
     task = plan.task
-    model = _bytes(task.model)
-    kept = trials * model if "best" in saved_kinds(plan.config.save_params) else 0
-    further = _bytes_of_further(task)
-    beside = 3 if plan.static.averages else 2
-    return beside * trials * model + _bytes(task.train.as_tokens()) + kept + model + further
+    models = 1 + trials * (3 if plan.static.averages else 2)
+    train = _bytes(task.train.as_tokens())
+    return models * _bytes(task.model) + train + _bytes_beside_both(plan, trials)
 
 
-def _bytes_of_further(task: Prepared) -> int:
-    """Of the further sets, and of the embedding rows that only they use."""
+def _bytes_beside_both(plan: ProgramPlan, trials: int) -> int:
+    """Of the further sets, of the embedding rows that only they use, and of parameters kept."""
+    task = plan.task
     tables = [(asked.tokens.as_tokens(), asked.plan) for asked in task.further.values()]
-    return _bytes((tables, task.full_embedding[task.further_words]))
+    kept = trials * _bytes(task.model) if "best" in saved_kinds(plan.config.save_params) else 0
+    return kept + _bytes((tables, task.full_embedding[task.further_words]))
 
 
 def _bytes(tree: Any) -> int:

@@ -72,10 +72,15 @@ def check_depth(config: SweepConfig, encoder: EncoderConfig) -> None:
         )
 
 
-def check_phases(config: SweepConfig, num_steps: int) -> None:
-    """Raises UserError where a part of the training that is asked for would have no step, or trials
-    would be judged in the part before.
+def check_steps(config: SweepConfig, num_steps: int) -> None:
+    """Raises UserError where the mean is to be over more steps than there are, a part of the
+    training that is asked for would have no step, or trials would be judged in the part before.
     """
+    if config.average_last > num_steps:
+        raise UserError(
+            f"average_last is {config.average_last}, but a trial takes"
+            f" {plural(num_steps, 'step')}; give at most that."
+        )
     of_head = int(head_steps(config.head_ratio, num_steps)) if head_first(config) else 0
     stop = stop_step(config.early_stop, num_steps)
     if of_head >= num_steps:
@@ -93,15 +98,6 @@ def check_phases(config: SweepConfig, num_steps: int) -> None:
             f"early_stop is {config.early_stop} and head_ratio {config.head_ratio}, so that trials"
             f" would be judged after {plural(stop, 'step')} of {num_steps}, while the head alone is"
             " trained; give a larger early_stop."
-        )
-
-
-def check_average(config: SweepConfig, num_steps: int) -> None:
-    """Raises UserError where the mean is to be over more steps than there are."""
-    if config.average_last > num_steps:
-        raise UserError(
-            f"average_last is {config.average_last}, but a trial takes"
-            f" {plural(num_steps, 'step')}; give at most that."
         )
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.core.accelerators import Accelerator
-from jaxtune.data.packing import rows_needed, trial_batches
 from jaxtune.training.ahead import (
     Described,
     bytes_beside,
@@ -23,7 +22,7 @@ from jaxtune.training.ahead import (
 )
 from jaxtune.training.hlo import recomputed
 from jaxtune.training.kernel_rows import check_kernel_rows
-from jaxtune.training.plan import MOST_STACKED_RUNGS, ProgramPlan
+from jaxtune.training.plan import MOST_STACKED_RUNGS, ProgramPlan, rows_of_order
 from jaxtune.training.roofline import Cost, Schedule, cost, wall_seconds
 from jaxtune.training.sizes import MEMORY_SHARE, fits_in, try_sizes
 
@@ -167,16 +166,9 @@ def with_ladder(plan: ProgramPlan, ladder: Sequence[int]) -> ProgramPlan:
 
 def schedule_of(plan: ProgramPlan, trials: int) -> Schedule:
     """What the model must know of a plan's steps, from the orders of its first group."""
-    static, task = plan.static, plan.task
-    config = plan.config
+    static = plan.static
     needed = [
-        rows_needed(
-            task.train,
-            trial_batches(
-                trial.seeds.order_seed, len(task.train), config.batch_size, static.num_steps
-            ),
-            plan.shape,
-        )
+        rows_of_order(plan.config, trial.seeds.order_seed, plan.task, plan.shape)
         for trial in plan.pending[:trials]
     ]
     # The largest batch of the lanes decides which row count all of them take.

@@ -9,11 +9,7 @@ EVAL_BATCH_SIZE = 64
 
 
 def plan_evaluation(
-    split: TokenTable,
-    hidden_size: int,
-    packed: bool,
-    any_width: bool = True,
-    narrow: bool = False,
+    split: TokenTable, hidden_size: int, packed: bool, any_width: bool, narrow: bool
 ) -> tuple[Shape, Plan]:
     """A split in its own order, every example once, in equal batches of rows."""
     shape, batches = in_order(split, hidden_size, packed, any_width, narrow)

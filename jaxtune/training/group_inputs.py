@@ -1,19 +1,49 @@
-"""What a group's program is given: its trials' lanes, settings, random streams and batches."""
+"""What a group's program is given: data and model, which all trials share, and what each trial
+brings, stacked: settings, random streams, batches.
+"""
 
-from collections.abc import Sequence
-from typing import Any
+import enum
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.config.trials import Trial
-from jaxtune.data.packing import trial_batches
+from jaxtune.config.trials import Hyper, Trial
+from jaxtune.data.packing import Plan, Shape, make_plan, trial_batches
+from jaxtune.data.token_table import Tokens, TokenTable
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.on_device import OnDevice
 from jaxtune.training.plan import ProgramPlan
+from jaxtune.training.prepared import Prepared
 from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState
-from jaxtune.training.trial_inputs import Stream, stack_hypers, stack_plans, stream_keys
+
+
+class OnDevice(NamedTuple):
+    """What all trials share, where the programs read it: the same on every device."""
+
+    train: Tokens
+    evaluated: Tokens  # the dev set, and held-out examples where there are any
+    eval_plan: Plan
+    model: SequenceClassifier  # what every trial starts from, of what it trains
+    frozen: SequenceClassifier  # what no trial trains
+    further: dict[str, tuple[Tokens, Plan]]  # what every trial answers after its last step
+    further_words: jax.Array | np.ndarray  # rows of words that only those use [word, embedding]
+
+
+def put_on_devices(program: GroupProgram, task: Prepared) -> OnDevice:
+    """Copies the data once, for all groups of a program."""
+    tables = OnDevice(
+        task.train.as_tokens(),
+        task.evaluated.as_tokens(),
+        task.eval_plan,
+        task.model,
+        task.frozen,
+        {name: (asked.tokens.as_tokens(), asked.plan) for name, asked in task.further.items()},
+        task.full_embedding[task.further_words],
+    )
+    return program.place(tables, per_trial=False)
 
 
 class GroupInputs:
@@ -59,9 +89,10 @@ class GroupInputs:
 
     def train_arguments(self, state: TrialState, step: int, count: int) -> tuple[Any, ...]:
         """What the program's `train` takes for the next `count` steps."""
-        most = self.program.static.steps_per_dispatch
+        static = self.program.static
+        most = static.steps_per_dispatch
         plan = stack_plans(self.task.train, self.batches, step, count, most, self.shape)
-        origin = (self.tables.model, self.init_keys) if self.program.needs_origin else (None, None)
+        origin = (self.tables.model, self.init_keys) if static.needs_origin else (None, None)
         return (
             state,
             self.hyper,
@@ -78,3 +109,46 @@ class GroupInputs:
         """What the program's `evaluate` takes."""
         tables = self.tables
         return models, self.hyper, tables.evaluated, tables.eval_plan, tables.frozen
+
+
+def stack_hypers(trials: Sequence[Trial], class_weights: Sequence[np.ndarray]) -> Hyper:
+    """Settings by trial, numbers as float32; `class_weights` [label] are each trial's own."""
+    hypers = [
+        trial.hyper._replace(class_weights=weights)
+        for trial, weights in zip(trials, class_weights, strict=True)
+    ]
+    stacked = (np.array(values) for values in zip(*hypers, strict=True))
+    return Hyper(*(v if v.dtype == bool else v.astype(np.float32) for v in stacked))
+
+
+class Stream(enum.IntEnum):
+    """What a key is drawn for: equal seeds of two streams give unrelated keys."""
+
+    INIT = 0
+    DROPOUT = 1
+
+
+def stream_keys(seeds: Iterable[int], stream: Stream) -> jax.Array:
+    """One key per trial; Threefry, whatever JAX's default: rbg mixes streams under vmap."""
+    keys = (jax.random.key(seed, impl="threefry2x32") for seed in seeds)
+    return jnp.stack([jax.random.fold_in(key, stream) for key in keys])
+
+
+def stack_plans(
+    train: TokenTable,
+    batches: Sequence[np.ndarray],
+    start: int,
+    count: int,
+    most: int,
+    shape: Shape,
+) -> Plan:
+    """The row layouts [trial, step, ...] of `count` steps from `start` of each trial's batches.
+
+    Steps up to `most`, which the program is compiled for, are filled up with empty ones.
+    """
+    plans = []
+    for own in batches:
+        part = np.full((most, own.shape[1]), -1, np.int32)
+        part[:count] = own[start : start + count]
+        plans.append(make_plan(train, part, shape))
+    return Plan(*(np.stack(parts) for parts in zip(*plans, strict=True)))

@@ -18,16 +18,15 @@ from jaxtune.core.schedules import head_steps, stop_step
 from jaxtune.core.signals import Interruption
 from jaxtune.data.packing import steps_per_epoch
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.group_inputs import GroupInputs
+from jaxtune.training.group_inputs import GroupInputs, OnDevice
 from jaxtune.training.group_records import GroupRecords
 from jaxtune.training.local_trials import Records
-from jaxtune.training.on_device import OnDevice
 from jaxtune.training.outcome import TrialResult, conclude, saved_kinds
 from jaxtune.training.pace import Pace
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import GroupProgram
+from jaxtune.training.rates import learning_rates, left_of_unused_words
 from jaxtune.training.step import TrialState, gradient_norm_names
-from jaxtune.training.trial_inputs import learning_rates, left_of_unused_words
 
 # Whether a trial has learnt nothing, from its losses [step] and gradient norms [logged, norm].
 StopRule = Callable[[Trial, np.ndarray, np.ndarray], bool]

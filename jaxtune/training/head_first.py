@@ -2,14 +2,14 @@
 chain around others: both phases are one program, and where they part may be traced.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxtune.core.shapes import Array, Float, Int
-from jaxtune.models.names import path_of
+from jaxtune.models.names import map_by_path
 
 
 class TrainHeadFirstState(NamedTuple):
@@ -37,17 +37,17 @@ def train_head_first(
         count = state.count.astype(jnp.float32)
         alone, begins = count < num_head_steps, count == num_head_steps
 
-        def kept(key_path: Any, leaf: Array) -> Array:
+        def kept(path: str, leaf: Array) -> Array:
             # A select and not a product: a gradient of the encoder that is not finite is none.
-            of_head = path_of(key_path).startswith("head/")
+            of_head = path.startswith("head/")
             return leaf if of_head else jnp.where(alone, jnp.zeros((), leaf.dtype), leaf)
 
-        own = jax.tree_util.tree_map_with_path(kept, updates)
+        own = map_by_path(kept, updates)
         fresh = inner.init(updates)  # moments are shaped as gradients are
         before = jax.tree.map(lambda new, old: jnp.where(begins, new, old), fresh, state.inner)
         steps, after = inner.update(own, before, params)
         # Of what has no gradient weight decay makes a step.
-        steps = jax.tree_util.tree_map_with_path(kept, steps)
+        steps = map_by_path(kept, steps)
         return steps, TrainHeadFirstState(jnp.asarray(optax.safe_increment(state.count)), after)
 
     return optax.GradientTransformation(init_fn, update_fn)

@@ -17,7 +17,8 @@ from jax.typing import ArrayLike
 from jaxtune.core.schedules import first_share, rectification, second_root
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.adapters import is_adapter
-from jaxtune.models.names import is_stacked, path_of
+from jaxtune.models.names import map_by_path
+from jaxtune.training.clipping import own_axes
 
 
 class ScaleByMomentsFromState(NamedTuple):
@@ -141,14 +142,13 @@ def clip_each_update(
         floor = corrected_eps(b2, eps, correct_eps, moments.count)
         scale = jnp.where(corrected, second_root(b2, moments.count, jnp), 1.0)
 
-        def clip(key_path, step, g, v):
-            path = path_of(key_path)
+        def clip(path, step, g, v):
             ratio = g / jnp.maximum(jnp.sqrt(v), floor)
             rms = scale * jnp.sqrt(_mean_square(ratio, path, rank))
             # Off it divides by an exact 1, so that no bit changes.
             return step / jnp.where(enabled, jnp.maximum(1.0, rms), 1.0)
 
-        return jax.tree_util.tree_map_with_path(clip, steps, updates, moments.nu), state
+        return map_by_path(clip, steps, updates, moments.nu), state
 
     return optax.GradientTransformation(inner.init, update_fn)
 
@@ -157,8 +157,7 @@ def _mean_square(
     ratio: Float[Array, "..."], path: str, rank: ArrayLike | None
 ) -> Float[Array, "..."]:
     """Of a tensor, or of each layer of a stacked one."""
-    axes = tuple(range(1, ratio.ndim)) if is_stacked(path, ratio.ndim) else None
-    mean = jnp.mean(jnp.square(ratio), axis=axes, keepdims=True)
+    mean = jnp.mean(jnp.square(ratio), axis=own_axes(path, ratio), keepdims=True)
     if rank is None or not is_adapter(path):
         return mean
     columns = ratio.shape[-2 if path.endswith("/b/kernel") else -1]

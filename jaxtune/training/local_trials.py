@@ -17,13 +17,12 @@ from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.starting_point import drawn_leaves, starting_model, with_leaves
+from jaxtune.models.names import with_leaves
+from jaxtune.models.starting_point import drawn_leaves, starting_model
 from jaxtune.models.vocabulary import with_embedding
 from jaxtune.training.averaging import latest_share, moved
 from jaxtune.training.optimizer import make_optimizer
-from jaxtune.training.placement import across_trials
 from jaxtune.training.stacked_gradients import OfTrials, Shared, stacked_gradients, whole_model
-from jaxtune.training.static_settings import StaticSettings
 from jaxtune.training.step import (
     LossTerms,
     StepPlan,
@@ -50,6 +49,31 @@ class Outcome(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class StaticSettings:
+    """What a group's program is compiled for beside the shapes of its arguments: none of this is
+    traced.
+    """
+
+    num_steps: int
+    schedule: str
+    clip_per_tensor: bool
+    log_every: int
+    ladder: tuple[int, ...]  # row counts of the packed batches
+    steps_per_dispatch: int
+    fresh: tuple[str, ...]  # modules of the head that each trial draws anew
+    mitigations: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.MITIGATIONS`, those in use
+    loss: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LOSS_FIELDS`, those in use
+    links: tuple[str, ...] = ()  # of `jaxtune.config.field_groups.LINKS`, those in use
+    averages: bool = False  # whether trials are evaluated by an average of their weights
+    head_first: bool = False  # whether trials may train the head alone first
+
+    @property
+    def needs_origin(self) -> bool:
+        """Whether a step reads what the trials started from."""
+        return bool({"mixout", "pretrained_decay"} & {*self.mitigations})
+
+
+@dataclasses.dataclass(frozen=True)
 class LocalTrials:
     """Start, train and evaluate the trials of one device, as a group's settings say."""
 
@@ -59,11 +83,20 @@ class LocalTrials:
     on_cpu: bool
 
     def _across(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return across_trials(function, self.num_local)
+        """`function` over the leading trial axis of its arguments; a single trial is no vmap."""
+        # XLA's plain matrix products are faster on CPU than batched ones of a single trial, and
+        # their rounding is that of a trial run alone, wherever it runs.
+        if self.num_local > 1:
+            return jax.vmap(function)
+
+        def alone(*arguments):
+            result = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+            return jax.tree.map(lambda leaf: leaf[None], result)
+
+        return alone
 
     def state_shapes(self, model: SequenceClassifier) -> TrialState:
         """Of one trial."""
-
         nothing = Hyper(*(0.0 for _ in Hyper._fields))
         return jax.eval_shape(partial(self._state, nothing), model)
 
@@ -130,12 +163,11 @@ class LocalTrials:
         """Steps `start` to `start + count` of the local trials; `plan` holds them from its first
         place on, `frozen` what none of them trains.
 
-        The pre-trained model and the init keys are given where the program `needs_origin`.
+        The pre-trained model and the init keys are given where the settings say `needs_origin`.
         """
         drawn = self._drawn(pretrained, init_keys, hyper)
         mixing = (hyper.mixout, drawn) if "mixout" in self.static.mitigations else None
-        in_use = ((name, getattr(hyper, name)) for name in self.static.loss)
-        terms = LossTerms(**dict(in_use))
+        terms = LossTerms(**{name: getattr(hyper, name) for name in self.static.loss})
         scales, shared = self._scales(hyper), Shared(tokens, frozen, pretrained)
         num_norms = len(gradient_norm_names(state.model))
         places = (len(plan.rows), self.static.steps_per_dispatch)

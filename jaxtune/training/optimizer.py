@@ -18,7 +18,7 @@ from jaxtune.config.trials import Hyper
 from jaxtune.core.schedules import correction_factor, head_steps
 from jaxtune.core.shapes import Array, Float, Int
 from jaxtune.models.adapters import is_adapter
-from jaxtune.models.names import path_of, paths
+from jaxtune.models.names import map_by_path, paths
 from jaxtune.models.starting_point import FINAL_NORM
 from jaxtune.training.clipping import clip_by_global_norm, clip_each_tensor
 from jaxtune.training.head_first import train_head_first
@@ -93,14 +93,14 @@ def scale_by_bias_correction(
 def decay_mask(params: Any) -> optax.Params:
     """True where weight decay applies: matrices and embeddings, no bias and no LayerNorm."""
 
-    def decays(key_path, _):
-        module, leaf = path_of(key_path).rsplit("/", 1)
+    def decays(path, _):
+        module, leaf = path.rsplit("/", 1)
         # A table of numbers that are added to scores is a bias, also by its name in transformers.
         if module == "encoder/distance" and params.encoder.config.distance == "bias":
             return False
         return leaf in ("kernel", "embedding")
 
-    return jax.tree_util.tree_map_with_path(decays, params)
+    return map_by_path(decays, params)
 
 
 def decay_towards(origin: optax.Params, strength: ArrayLike) -> optax.GradientTransformation:
@@ -135,8 +135,7 @@ def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
         blocks = [leaf for path, leaf in paths(updates).items() if "/layers/" in path]
         num_layers = len(blocks[0])
 
-        def scale(key_path, update):
-            path = path_of(key_path)
+        def scale(path, update):
             if path.startswith(("head/", FINAL_NORM)):
                 return update
             if "/layers/" not in path:
@@ -146,7 +145,7 @@ def scale_by_depth(factor: ArrayLike) -> optax.GradientTransformation:
             scales = depth_factor(factor, below_head)
             return update * scales.reshape(-1, *(1,) * (update.ndim - 1))
 
-        return jax.tree_util.tree_map_with_path(scale, updates)
+        return map_by_path(scale, updates)
 
     return optax.stateless(update_fn)
 
@@ -157,11 +156,10 @@ def scale_second_matrices(ratio: ArrayLike) -> optax.GradientTransformation:
     As a learning rate of a parameter group it scales the step and its weight decay.
     """
 
-    def scale(key_path, update):
-        of_b = is_adapter(path_of(key_path)) and path_of(key_path).endswith("/b/kernel")
-        return update * ratio if of_b else update
+    def scale(path, update):
+        return update * ratio if is_adapter(path) and path.endswith("/b/kernel") else update
 
-    return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(scale, updates))
+    return optax.stateless(lambda updates, _: map_by_path(scale, updates))
 
 
 def depth_factor(factor: ArrayLike, below_head: ArrayLike) -> Float[Array, "..."]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import jax
 import numpy as np
 
-from jaxtune.config.field_groups import head_first, mitigations_of
+from jaxtune.config.field_groups import freezes, head_first, mitigations_of
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.trials import Trial, averages, links_of, loss_fields, program_config, waves
 from jaxtune.core.records import AtOnce
@@ -26,18 +26,15 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.names import paths
 from jaxtune.models.starting_point import drawn_parts
 from jaxtune.models.vocabulary import restore_embedding
-from jaxtune.training.check_settings import check_average, check_depth, check_phases
+from jaxtune.training.check_settings import check_depth, check_steps
 from jaxtune.training.kernel_rows import check_kernel_rows
+from jaxtune.training.local_trials import StaticSettings
 from jaxtune.training.outcome import TrialResult
-from jaxtune.training.placement import make_mesh
 from jaxtune.training.prepare import prepare
 from jaxtune.training.prepared import Prepared
-from jaxtune.training.program import GroupProgram
-from jaxtune.training.recent_programs import recent_program
+from jaxtune.training.program import GroupProgram, make_mesh, recent_program
+from jaxtune.training.rates import learning_rates, left_of_unused_words
 from jaxtune.training.sizes import Tried
-from jaxtune.training.static_settings import StaticSettings
-from jaxtune.training.trained_part import trains_embeddings
-from jaxtune.training.trial_inputs import learning_rates, left_of_unused_words
 
 MOST_STEPS_PER_DISPATCH = 64
 # Rungs of stacked trials: each is compiled, which takes an accelerator's compiler half a minute
@@ -181,7 +178,7 @@ class ProgramPlan:
         self, result: TrialResult, kind: str, model: SequenceClassifier
     ) -> dict[str, np.ndarray]:
         """A trial's trained parameters by path, as a run on the full vocabulary leaves them."""
-        if not trains_embeddings(self.config):
+        if freezes(self.config):  # no row of the word embeddings has moved
             return {path: np.asarray(leaf) for path, leaf in paths(model).items()}
         steps = result.best_step if kind == "best" else self.num_steps
         task, rates = self.task, learning_rates([result.trial], self.num_steps)
@@ -224,10 +221,9 @@ def make_plans(
             check_kernel_rows(task, jax.devices()[0])
         for trial in members:
             check_depth(trial.config, task.model.encoder.config)
-            check_average(trial.config, num_steps_of(config, len(task.train)))
-            check_phases(trial.config, num_steps_of(config, len(task.train)))
+            check_steps(trial.config, num_steps_of(config, len(task.train)))
         orders = dict.fromkeys(trial.seeds.order_seed for trial in members)
-        rows = np.stack([_rows(config, order, task) for order in orders])
+        rows = np.stack([rows_of_order(config, order, task, task.shape) for order in orders])
         plan = ProgramPlan(config, task, rows, tuple(members), finished, elsewhere)
         plans.append(plan.stacking(settled) if (settled := _settled(plan, platform)) else plan)
     return [plan for plan in plans if plan.pending]
@@ -264,8 +260,8 @@ def _settled(plan: ProgramPlan, platform: str | None) -> int | None:
     return asked and min(asked, math.ceil(len(plan.trials) / num_devices))
 
 
-def _rows(config: SweepConfig, order_seed: int, task: Prepared) -> np.ndarray:
+def rows_of_order(config: SweepConfig, order_seed: int, task: Prepared, shape: Shape) -> np.ndarray:
     """Rows that each batch of an order takes [step]."""
     steps = num_steps_of(config, len(task.train))
     batches = trial_batches(order_seed, len(task.train), config.batch_size, steps)
-    return rows_needed(task.train, batches, task.shape)
+    return rows_needed(task.train, batches, shape)

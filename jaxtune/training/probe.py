@@ -7,9 +7,8 @@ from typing import Any
 import jax
 
 from jaxtune.core.devices import bytes_held
-from jaxtune.training.group_inputs import GroupInputs
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
 from jaxtune.training.kernel_rows import in_words
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.sizes import Probe
 

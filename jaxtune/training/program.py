@@ -6,19 +6,29 @@ numbers depend on its own seeds and settings alone. Several are vmapped: the lon
 them decides how many rows all compute, and with it how their sums are rounded.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding
+import numpy as np
+from jax.experimental.layout import Format, Layout
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.training.local_trials import LocalTrials
-from jaxtune.training.placement import PER_TRIAL, SHARED, put, state_layout
-from jaxtune.training.static_settings import StaticSettings
+from jaxtune.models.names import is_stacked, path_of
+from jaxtune.training.local_trials import LocalTrials, StaticSettings
 from jaxtune.training.step import TrialState
+
+PER_TRIAL = PartitionSpec("trial")
+SHARED = PartitionSpec()
+MOST_KEPT = 4  # programs that a process has had lately
+
+
+def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
+    """One axis, `trial`, over the given devices."""
+    return Mesh(np.array(devices), ("trial",), axis_types=(AxisType.Auto,))
 
 
 class GroupProgram:
@@ -38,29 +48,30 @@ class GroupProgram:
         self.layout = state_layout(local.state_shapes(model), mesh, group_size > mesh.size)
         state, model_layout = self.layout, self.layout.model
         per_trial = NamedSharding(mesh, PER_TRIAL)
-        self.start = self._compile(local.start, shared=(0,), num_arguments=3, result=state)
+        own, same = PER_TRIAL, SHARED  # of the arguments, in order
+        self.start = self._compile(local.start, (same, own, own), result=state)
         self.train = self._compile(
-            local.train,
-            shared=(4, 5, 6, 7, 8),
-            num_arguments=10,
-            donated=state,
-            result=(state, per_trial),
+            local.train, (*[own] * 4, *[same] * 5, own), donated=state, result=(state, per_trial)
         )
-        self.evaluate = self._compile(local.evaluate, shared=(2, 3, 4), num_arguments=5)
-        self.answer = self._compile(local.answer, shared=(3, 4, 5, 6), num_arguments=7)
+        self.evaluate = self._compile(local.evaluate, (own, own, same, same, same))
+        self.answer = self._compile(local.answer, (own, own, own, *[same] * 4))
         self.keep = self._compile(
-            local.keep, shared=(), num_arguments=3, donated=model_layout, result=model_layout
+            local.keep, (own, own, own), donated=model_layout, result=model_layout
         )
         self.copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=model_layout)
 
-    @property
-    def needs_origin(self) -> bool:
-        """Whether a step reads what the trials started from."""
-        return bool({"mixout", "pretrained_decay"} & {*self.static.mitigations})
-
     def place(self, tree: Any, per_trial: bool = True) -> Any:
         """Host arrays to the devices: split along the trial axis, or a copy on each."""
-        return put(tree, self.mesh, per_trial)
+        sharding = NamedSharding(self.mesh, PER_TRIAL if per_trial else SHARED)
+
+        def spread(leaf: Any) -> jax.Array:
+            if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                data = spread(jax.random.key_data(leaf))
+                return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+            host = np.asarray(leaf)
+            return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+        return jax.tree.map(spread, tree)
 
     def place_state(
         self, state: TrialState, kept: SequenceClassifier | None
@@ -76,19 +87,59 @@ class GroupProgram:
     def _compile(
         self,
         function: Callable[..., Any],
-        shared: tuple[int, ...],
-        num_arguments: int,
+        specs: tuple[PartitionSpec, ...],
         donated: Any = None,
         result: Any = None,
     ) -> jax.stages.Wrapped:
         """`donated` is the layout of the first argument, where its memory is the result's."""
-        specs = tuple(SHARED if i in shared else PER_TRIAL for i in range(num_arguments))
         # check_vma tracks which values are the same on all devices: trials never exchange any.
         mapped = jax.shard_map(
             function, mesh=self.mesh, in_specs=specs, out_specs=PER_TRIAL, check_vma=False
         )
         if donated is None:
             return jax.jit(mapped, out_shardings=result)
-        given = (donated, *(None,) * (num_arguments - 1))
+        given = (donated, *(None,) * (len(specs) - 1))
         # Donated: parameters and moments are overwritten in place, or they would lie there twice.
         return jax.jit(mapped, donate_argnums=0, in_shardings=given, out_shardings=result)
+
+
+def state_layout(one: Any, mesh: Mesh, stacked: bool) -> Any:
+    """How the states of a group lie in memory, from the shapes of one trial's: of `stacked` trials,
+    layers come before trials.
+
+    The layer scan reads one layer of all trials at a time. Laid out as they are indexed, the states
+    would be copied into that order, and back, in every dispatch, and lie there twice.
+    """
+    sharding = NamedSharding(mesh, PER_TRIAL)
+
+    def of(key_path: Any, leaf: jax.ShapeDtypeStruct) -> NamedSharding | Format:
+        # Without the places in the optimiser's chain, which have no name.
+        path = path_of(tuple(entry for entry in key_path if hasattr(entry, "name")))
+        if not (stacked and is_stacked(path, leaf.ndim)):
+            return sharding
+        return Format(Layout((1, 0, *range(2, leaf.ndim + 1))), sharding)
+
+    return jax.tree_util.tree_map_with_path(of, one)
+
+
+def recent_program(
+    static: StaticSettings, mesh: Mesh, group_size: int, model: SequenceClassifier
+) -> GroupProgram:
+    """The program for models of these shapes, the same one again if it was wanted lately: a sweep
+    that is tried before it runs, is looked at several times, or comes again, is traced once.
+    """
+    leaves, structure = jax.tree.flatten(model)
+    shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+    return _made(static, mesh, group_size, structure, shapes)
+
+
+@lru_cache(MOST_KEPT)
+def _made(
+    static: StaticSettings,
+    mesh: Mesh,
+    group_size: int,
+    structure: Any,
+    shapes: tuple[jax.ShapeDtypeStruct, ...],
+) -> GroupProgram:
+    """It holds no data, so that nothing but its code stays on the devices."""
+    return GroupProgram(static, mesh, group_size, jax.tree.unflatten(structure, shapes))

@@ -13,8 +13,8 @@ from jaxtune.data.token_table import Tokens
 from jaxtune.models.adapters import scaled
 from jaxtune.models.block import BlockWeights
 from jaxtune.models.heads import SequenceClassifier
+from jaxtune.models.names import with_leaves
 from jaxtune.models.parts import join
-from jaxtune.models.starting_point import with_leaves
 from jaxtune.training.step import (
     LossTerms,
     StepPlan,

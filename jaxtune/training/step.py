@@ -1,4 +1,8 @@
-"""One step and one evaluation of ONE trial: pure functions of arrays, no vmap, mesh or I/O."""
+"""One step and one evaluation of ONE trial: pure functions of arrays, no vmap, mesh or I/O.
+
+Outwards from here: `stacked_gradients` and `local_trials` (the trials of a device), `program`
+(compiled, over all devices), `group_inputs` (what it is given), `group_run` (dispatch by dispatch).
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

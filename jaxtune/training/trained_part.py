@@ -13,7 +13,7 @@ from jaxtune.models.adapters import SUFFIX, attach, is_adapter, merged
 from jaxtune.models.encoder_config import AdapterConfig, EncoderConfig
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.heads import SequenceClassifier
-from jaxtune.models.names import paths
+from jaxtune.models.names import paths, with_leaves
 from jaxtune.models.parts import Parts, as_products_read, split
 from jaxtune.models.pissa import Principal, beside_the_whole, principal_parts, rests, starts
 from jaxtune.models.pretrained import (
@@ -23,7 +23,6 @@ from jaxtune.models.pretrained import (
     random_classifier,
     read_config,
 )
-from jaxtune.models.starting_point import with_leaves
 
 # What tells base models apart: model, revision, random weights, labels of tokens, number of labels.
 _Base = tuple[str, str | None, bool, bool, int]
@@ -77,11 +76,6 @@ def is_trained(config: SweepConfig, path: str) -> bool:
     if not freezes(config) or path.startswith("head/"):
         return True
     return is_adapter(path) or (config.train == "bias" and path.endswith("/bias"))
-
-
-def trains_embeddings(config: SweepConfig) -> bool:
-    """Whether steps move rows of the word embeddings, those of words that they never meet too."""
-    return is_trained(config, "encoder/word/embedding")
 
 
 def whole_params(params: dict[str, np.ndarray], config: SweepConfig) -> dict[str, np.ndarray]:

@@ -45,9 +45,9 @@ def test_an_arm_without_mitigations_runs_the_plain_program(tiny):
     assert [len(plan.trials) for plan in swept] == [2, 4]
     off, on = (plan.compile(len(plan.devices)) for plan in swept)
     assert off.static == plain.compile(len(plain.devices)).static
-    assert not off.needs_origin
+    assert not off.static.needs_origin
     assert on.static.mitigations == ("mixout",)
-    assert on.needs_origin
+    assert on.static.needs_origin
 
 
 @pytest.mark.storm

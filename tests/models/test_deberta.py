@@ -15,7 +15,7 @@ from test_encoder import PACKED, assert_same_gradients, run_jax, run_torch
 from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
 
 from jaxtune.core.errors import UserError
-from jaxtune.models.disentangled import shifted, table_rows
+from jaxtune.models.distance import shifted, table_rows
 from jaxtune.models.encoder_config import RelativeConfig
 from jaxtune.models.families.deberta import DEBERTA
 from jaxtune.models.folder import WEIGHTS

@@ -9,12 +9,11 @@ import numpy as np
 from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.storage.curves import History
+from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.outcome import TrialResult
-from jaxtune.training.placement import make_mesh
 from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.program import GroupProgram, make_mesh
 
 STEPS = 6
 

@@ -23,8 +23,8 @@ from jaxtune.sweep.cluster.messages import (
 from jaxtune.sweep.cluster.worker import Worker
 from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.same_plan import fingerprint
+from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.plan import make_plans
 
 

@@ -22,10 +22,8 @@ from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.ahead import bytes_beside_evaluation, compile_train
 from jaxtune.training.averaging import latest_share
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
-from jaxtune.training.placement import make_mesh
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
+from jaxtune.training.program import GroupProgram, make_mesh
 from jaxtune.training.step import logits_in_order
 
 ONE = ("--num_seeds", "1", "--save_params", "all", "--eval_every", "2")

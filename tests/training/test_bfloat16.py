@@ -16,11 +16,10 @@ from tiny import write_tiny_model
 from torch_training import batch_of
 
 from jaxtune.models.pretrained import to_tensors
+from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
-from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.outcome import TrialResult
-from jaxtune.training.placement import make_mesh
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.program import GroupProgram, make_mesh
 from jaxtune.training.step import (
     loss_and_gradients,
     loss_and_weight_gradients,

@@ -6,9 +6,8 @@ from small_groups import STEPS, assert_same, custom_files, plan_for, run
 
 from jaxtune.data.packing import Shape
 from jaxtune.sweep.results import trial_row
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
-from jaxtune.training.trial_inputs import learning_rates
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
+from jaxtune.training.rates import learning_rates
 
 
 def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny):

@@ -36,7 +36,7 @@ from jaxtune.training.optimizer import (
     scale_by_bias_correction,
     scale_by_moments,
 )
-from jaxtune.training.trial_inputs import learning_rates
+from jaxtune.training.rates import learning_rates
 
 B1, B2, EPS = 0.9, 0.98, 1e-6
 STEPS = 30

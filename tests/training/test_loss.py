@@ -9,10 +9,8 @@ import pytest
 import torch
 from small_groups import assert_same, plan_for, run
 
-from jaxtune.training.group_inputs import GroupInputs
-from jaxtune.training.on_device import put_on_devices
-from jaxtune.training.placement import make_mesh
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.group_inputs import GroupInputs, put_on_devices
+from jaxtune.training.program import GroupProgram, make_mesh
 from jaxtune.training.step import LossTerms, StepPlan, gather_batch, loss_of_logits
 
 WEIGHTS = [0.7, 1.3, 4.0]

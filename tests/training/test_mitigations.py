@@ -15,15 +15,9 @@ from hf import deviation
 from torch_training import NUM_STEPS, WARMUP_STEPS, adamw_ours, batch_of, batches, named
 
 from jaxtune.config.trials import Hyper
-from jaxtune.models.names import paths
+from jaxtune.models.names import paths, with_leaves
 from jaxtune.models.pretrained import load_classifier, read_config, to_tensors
-from jaxtune.models.starting_point import (
-    drawn_leaves,
-    mix,
-    reinitialise_top,
-    starting_model,
-    with_leaves,
-)
+from jaxtune.models.starting_point import drawn_leaves, mix, reinitialise_top, starting_model
 from jaxtune.training.optimizer import make_optimizer
 from jaxtune.training.step import TrialState, apply_gradients, loss_and_gradients
 

@@ -3,8 +3,8 @@
 import pytest
 from small_groups import STEPS, plan_for
 
+from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
-from jaxtune.training.on_device import put_on_devices
 
 
 def test_a_group_ends_when_all_have_stopped(tiny):

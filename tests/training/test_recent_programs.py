@@ -4,8 +4,7 @@ import jax
 from small_groups import plan_for, plans_for
 
 import jaxtune
-from jaxtune.training.placement import make_mesh
-from jaxtune.training.recent_programs import MOST_KEPT, recent_program
+from jaxtune.training.program import MOST_KEPT, make_mesh, recent_program
 
 TRACE = "/jax/core/compile/jaxpr_trace_duration"
 

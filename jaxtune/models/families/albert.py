@@ -1,12 +1,6 @@
 """ALBERT (Lan et al., 2020): one block used again and again, and narrow embeddings, projected."""
 
-from jaxtune.models.families.family import (
-    BERT_ABSENT,
-    BERT_EMBEDDINGS,
-    BERT_KEYS,
-    Family,
-    blocks,
-)
+from jaxtune.models.families.family import BERT_ABSENT, BERT_EMBEDDINGS, BERT_KEYS, Family, blocks
 
 _BLOCK = {
     "query": "attention.query",

@@ -3,13 +3,7 @@ differ, and a head of its own. The generator's masked-LM head is read, too.
 """
 
 from jaxtune.models.encoder_config import HeadConfig
-from jaxtune.models.families.family import (
-    BERT_BLOCK,
-    BERT_EMBEDDINGS,
-    BERT_KEYS,
-    Family,
-    blocks,
-)
+from jaxtune.models.families.family import BERT_BLOCK, BERT_EMBEDDINGS, BERT_KEYS, Family, blocks
 
 ELECTRA = Family(
     model_type="electra",

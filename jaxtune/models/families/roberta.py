@@ -1,13 +1,7 @@
 """RoBERTa (Liu et al., 2019): positions that are counted, one token type, a head of its own."""
 
 from jaxtune.models.encoder_config import HeadConfig
-from jaxtune.models.families.family import (
-    BERT_ABSENT,
-    BERT_BLOCK,
-    BERT_EMBEDDINGS,
-    Family,
-    blocks,
-)
+from jaxtune.models.families.family import BERT_ABSENT, BERT_BLOCK, BERT_EMBEDDINGS, Family, blocks
 
 ROBERTA = Family(
     model_type="roberta",
