@@ -135,12 +135,7 @@ class LocalGroups:
         self._checkpoints = checkpoints
         self._asked = asked
 
-    def run(
-        self,
-        pending: Sequence[Sequence[Trial]],
-        first_leg: bool = False,
-        keep: Keep | None = None,
-    ) -> None:
+    def run(self, pending: Sequence[Sequence[Trial]], first_leg: Keep | None = None) -> None:
         """Trains these trials of each plan, whole or to its stop step."""
         for index, trials in enumerate(pending):
             if not trials:
@@ -152,15 +147,10 @@ class LocalGroups:
             if plan.config.keep_trials is not None and not first_leg:
                 # By all that may be kept, not by what is left: what goes on has the same size.
                 program.narrow(plan.config.keep_trials * len({t.arm for t in plan.trials}))
-            until = plan.stop_step if first_leg else None
-            self._run(program, trials, until, keep)
+            self._run(program, trials, first_leg)
 
     def _run(
-        self,
-        program: RunningProgram,
-        trials: Sequence[Trial],
-        until: int | None,
-        keep: Keep | None,
+        self, program: RunningProgram, trials: Sequence[Trial], first_leg: Keep | None
     ) -> None:
         """Group by group."""
         left = {trial.number: trial for trial in trials}
@@ -170,20 +160,17 @@ class LocalGroups:
                 numbers = [*left][: program.size]
                 if self._checkpoints:
                     numbers = self._checkpoints.next_group([*left], program.size)
-                if self._train(program, [left[number] for number in numbers], until, keep):
+                if self._train(program, [left[number] for number in numbers], first_leg):
                     left = {n: trial for n, trial in left.items() if n not in numbers}
                     if self._checkpoints:
                         self._checkpoints.drop(numbers, [*left])
 
     def _train(
-        self,
-        program: RunningProgram,
-        group: Sequence[Trial],
-        until: int | None,
-        keep: Keep | None,
+        self, program: RunningProgram, group: Sequence[Trial], first_leg: Keep | None
     ) -> bool:
         """Trains a group and keeps what it leaves; False where it did not fit."""
         numbers = [trial.number for trial in group]
+        until = program.plan.stop_step if first_leg else None
         saved = self._checkpoints.of(numbers) if self._checkpoints else contextlib.nullcontext()
         recorded = self._results.recorded(program.plan, group)
         with saved as checkpoints, recorded as (history, recorders):
@@ -208,8 +195,6 @@ class LocalGroups:
             own = results[place].params.get(kind)
             return from_owner(own, plan.task.model, owner(place, size))
 
-        if keep:
-            keep(plan, size, results, history)
-        else:
-            self._results.keep(plan, size, results, history, model_of)
+        keep = first_leg or self._results.keep
+        keep(plan, size, results, history, model_of)
         return True
