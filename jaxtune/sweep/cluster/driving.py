@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import yaml
@@ -40,20 +39,25 @@ class ClusterGroups:
     def __init__(
         self,
         workers: Workers,
-        plans: Sequence[ProgramPlan],
         settings: Settings,
         inputs: Inputs,
         files: SentFiles,
+        plans: Sequence[ProgramPlan],
         results: SweepResults,
         asked: Interruption,
     ):
         self._workers, self._plans = workers, plans
         self._results, self._asked = results, asked
         self._trials = {trial.number: trial for plan in plans for trial in plan.trials}
-        self._settings = yaml.safe_load(absolute(settings).as_yaml())
-        self._inputs = {role: list(file) for role, file in inputs.items()}
-        self._files = files
-        self._fingerprints = [fingerprint(plan) for plan in plans]
+        of_all = {
+            "settings": yaml.safe_load(absolute(settings).as_yaml()),
+            "inputs": {role: list(file) for role, file in inputs.items()},
+            "files": files,
+        }
+        self._asked_of_workers = [
+            {"first": plan.trials[0].number, "fingerprint": fingerprint(plan), **of_all}
+            for plan in plans
+        ]
         self._hand_out = HandOut([])
         self._left = 0  # trials that have not left their results
         self._first_leg: Keep | None = None
@@ -81,29 +85,19 @@ class ClusterGroups:
 
     def _give(self, worker: Handle) -> None:
         """The next group, or the program that it is of; nothing where nothing is left."""
-        others = Counter(w.program for w in self._workers.all if w is not worker)
-        at = {program: count for program, count in others.items() if program is not None}
+        others = [w.program for w in self._workers.all if w is not worker]
+        at = Counter(program for program in others if program is not None)
         program = self._hand_out.program_for(worker.program, at)
         if program is None:
             return
         if program != worker.program:
             worker.program = program
-            self._workers.call(worker, "open", self._wanted(program))
+            share = self._hand_out.share(program, len(self._workers.all))
+            asked = self._asked_of_workers[program] | {"share": share}
+            self._workers.call(worker, "open", asked)
             return
         worker.held = self._hand_out.take(program, worker.size)
         self._workers.call(worker, "train", worker.held, bool(self._first_leg))
-
-    def _wanted(self, program: int) -> dict[str, Any]:
-        """What a worker is to open."""
-        share = self._hand_out.share(program, self._workers.expected())
-        return {
-            "settings": self._settings,
-            "first": self._plans[program].trials[0].number,
-            "share": share,
-            "inputs": self._inputs,
-            "files": self._files,
-            "fingerprint": self._fingerprints[program],
-        }
 
     def _take(self, ended: Ended) -> None:
         """What has become of a call."""

@@ -119,10 +119,6 @@ class Workers:
                     self.drop(ended.worker, ended.why, ended.blamed)
             self.look()
 
-    def expected(self) -> int:
-        """Workers that there are, or will be when all have begun."""
-        return max(1, len(self.all))
-
     def call(self, worker: Handle, method: str, *arguments: Any) -> None:
         """Begins a call of a worker that has none under way."""
         assert worker.doing is None
@@ -138,10 +134,8 @@ class Workers:
             return
         done, _ = ray.wait([*self._calls], num_returns=1, timeout=seconds)
         for call in done:
-            worker = self._calls.pop(call, None)
-            if worker is None or worker not in self.all:
-                continue
-            yield self._heard(worker, call)
+            if (worker := self._calls.pop(call)) in self.all:
+                yield self._heard(worker, call)
 
     def fetch(self, worker: Handle, method: str, *arguments: Any) -> Answer:
         """A call's answer, waited for; raises DamagedAnswerError where the worker is lost."""
