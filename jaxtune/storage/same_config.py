@@ -52,10 +52,9 @@ def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
         seeds_too: whether the seeds count.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    listed = {name: [*v] if isinstance(v, tuple) else v for name, v in defaults.items()}
     apart = () if seeds_too else SEED_FIELDS
     try:
-        values = listed | yaml.safe_load(text)
+        values = defaults | yaml.safe_load(text)
         kept = {name: value for name, value in values.items() if name not in apart}
         grid = dict(kept.get("grid") or {})
         for name in INPUT_FIELDS:
@@ -67,7 +66,7 @@ def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
         if not paths_too:
             further["test_file"] = kept["test_file"] and "given"
             further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
-        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
+        kept |= further
         # No arm has the value beside a grid; of model and data it is as given.
         kept = {name: v for name, v in kept.items() if name not in grid or name in INPUT_FIELDS}
     except (yaml.YAMLError, AttributeError, TypeError):
