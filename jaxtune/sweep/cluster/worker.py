@@ -18,21 +18,25 @@ from jaxtune.core.quiet import quiet
 Found = tuple[dict[str, Any], Mapping[str, Any]]  # facts and arrays
 
 
-def answered(call: Callable[..., Found]) -> Callable[..., bytes]:
-    """A method whose answer is what the call returns, or what stood in its way."""
+def answered(method: Callable[..., Found]) -> Callable[..., bytes]:
+    """The method, with what it returns, or what stood in its way, as the bytes of an answer."""
 
-    @functools.wraps(call)
+    @functools.wraps(method)
     def answer(*arguments: Any) -> bytes:
-        from jaxtune.sweep.cluster.messages import pack
-
-        try:
-            return pack(*call(*arguments))
-        except UserError as error:
-            return pack({"problem": str(error)})
-        except Exception:  # whatever it is, the driver says it: Ray would have it pickled
-            return pack({"fault": traceback.format_exc()})
+        return _answer(lambda: method(*arguments))
 
     return answer
+
+
+def _answer(call: Callable[[], Found]) -> bytes:
+    from jaxtune.sweep.cluster.messages import pack
+
+    try:
+        return pack(*call())
+    except UserError as error:
+        return pack({"problem": str(error)})
+    except Exception:  # whatever it is, the driver says it: Ray would have it pickled
+        return pack({"fault": traceback.format_exc()})
 
 
 class Worker:
