@@ -67,8 +67,7 @@ def _copy(found: Mapping[int, Finished], folder: Path, names: Mapping[str, str])
     """
     for number, (part, row) in found.items():
         for file in files_of(part.out, number).values():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(part.out / file, folder / file)
+            _copy_file(part.out, folder, file)
         run = Path(TENSORBOARD, run_path(names[row["arm"]], row["seed"]))
         for own in (run, Path(PARAMS, trial_name(number))):
             if (part.out / own).is_dir():
@@ -77,14 +76,17 @@ def _copy(found: Mapping[int, Finished], folder: Path, names: Mapping[str, str])
 
 def _copy_shared(out: Path, folder: Path) -> None:
     """What all trials share: config, classes, labels, sentences, and the ids of further sets."""
-    further = [Path(PREDICTIONS, name) for name in further_sets(out)]
-    shared = [Path(CONFIG), Path(CLASSES), Path(LABELS), Path(SENTENCES)]
-    for own in further:
-        shared += [own / IDS, own / Path(LABELS).name]
+    shared = [Path(name) for name in (CONFIG, CLASSES, LABELS, SENTENCES)]
+    for name in further_sets(out):
+        shared += [Path(PREDICTIONS, name, file) for file in (IDS, Path(LABELS).name)]
     for file in shared:
         if (out / file).is_file():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(out / file, folder / file)
+            _copy_file(out, folder, file)
+
+
+def _copy_file(out: Path, folder: Path, file: Path) -> None:
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(out / file, folder / file)
 
 
 def _one_spelling(rows: Sequence[Row]) -> list[Row]:

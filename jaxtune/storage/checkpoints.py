@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ class RunCheckpoints:
         self._last = time.monotonic()
         try:
             check_room(self.folder, tree)
-            replace_file(self.folder / f"{step}.npz", _writer(arrays or {}))
+            replace_file(self.folder / f"{step}.npz", partial(_write_arrays, arrays or {}))
             leaves = jax.tree.leaves(tree)
             if not self._manager.save(step, args=ocp.args.StandardSave(leaves)):
                 raise ValueError(f"there is a later one than of step {step}")
@@ -195,12 +195,9 @@ class RunCheckpoints:
         self._say(f"No checkpoint could be written ({_one_line(error)}); going on without.")
 
 
-def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    return write
+def _write_arrays(arrays: dict[str, Any], part: Path) -> None:
+    with part.open("wb") as file:  # np.savez adds an ending to a path
+        np.savez_compressed(file, **arrays)
 
 
 def _one_line(error: Exception) -> str:

@@ -1,8 +1,7 @@
 """Whether OUT holds the very sweep that is asked for, and so may be gone on with."""
 
+import contextlib
 from pathlib import Path
-
-import yaml
 
 from jaxtune.config.looks import looks_at
 from jaxtune.config.parse import Settings
@@ -13,7 +12,7 @@ from jaxtune.core.words import listed
 from jaxtune.storage.manifest import read_manifest
 from jaxtune.storage.out_folder import HOLDER, LOCK, OUTPUTS
 from jaxtune.storage.paths import ANSWERS, CONFIG, MANIFEST, TRACKERS, TRIALS
-from jaxtune.storage.same_config import config_changes
+from jaxtune.storage.same_config import config_changes, settings_in
 
 
 def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:
@@ -89,12 +88,10 @@ def _check_nobodys(out: Path, base: SweepConfig) -> None:
 
 def _read_config(path: Path) -> str:
     """Raises UserError for a damaged one."""
-    try:
+    with contextlib.suppress(UserError):
         text = read_text(path)
-        if isinstance(yaml.safe_load(text), dict):
+        if settings_in(text) is not None:
             return text
-    except (UserError, yaml.YAMLError):
-        pass
     raise UserError(
         f"{path} is damaged, so that it is not known whether this is the same sweep; restore it"
         " from a copy, or give another --out, or --overwrite true."
@@ -115,10 +112,8 @@ def _check_looks(out: Path, theirs: str, ours: str) -> None:
 
 def _looks(config: str) -> tuple[int, ...]:
     """Of `until_decided`; empty without it, and where the text is no config."""
-    try:
-        values = yaml.safe_load(config)
+    values = settings_in(config) or {}
+    with contextlib.suppress(KeyError, TypeError, ValueError):
         if values.get("until_decided"):
             return looks_at(int(values["num_seeds"]), int(values["max_seeds"]))
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
-        pass
     return ()

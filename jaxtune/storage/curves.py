@@ -1,5 +1,6 @@
 """A trial's curves as Parquet and its dev logits as NPY; TensorBoard is a view of them."""
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,6 @@ from jaxtune.core.files import replace_file, write_json
 from jaxtune.core.metrics import curve_of
 from jaxtune.core.records import StepRecords
 from jaxtune.storage.paths import CLASSES, IDS, LABELS, PREDICTIONS, SENTENCES, trial_name
-
-NO_ANSWERS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class History:
@@ -54,13 +53,11 @@ class History:
         import pyarrow.parquet as pq
 
         trial, step, name, value = zip(*self._columns, strict=True)
-        kinds = list(
-            dict.fromkeys(name)
-        )  # first seen first: loss, learning rate, norms, dev metrics
+        # First seen first: loss, learning rate, norms, dev metrics.
+        kinds = [*dict.fromkeys(name)]
         codes = np.repeat([kinds.index(each) for each in name], [len(part) for part in trial])
         trials, steps = np.concatenate(trial), np.concatenate(step)
-        # However the run was cut into dispatches, and wherever it was resumed, the file is the
-        # same.
+        # However a run was cut into dispatches, and wherever resumed, the file is the same.
         order = np.lexsort((steps, codes, trials))
         trials = trials[order]
         names = pa.DictionaryArray.from_arrays(pa.array(codes[order], pa.int32()), kinds)
@@ -78,7 +75,10 @@ class History:
 
 
 def write_predictions(
-    out: Path, trial: int, logits: np.ndarray, answers: Mapping[str, np.ndarray] = NO_ANSWERS
+    out: Path,
+    trial: int,
+    logits: np.ndarray,
+    answers: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> None:
     """float32 logits `[example, label]` of the final step, or `[word, label]` where words have
     labels: of the dev set, and, in a folder each, of further sets by name.
@@ -113,8 +113,6 @@ def write_asked(out: Path, name: str, ids: Sequence[str], labels: np.ndarray | N
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:
-    def write(part: Path) -> None:
-        with part.open("wb") as file:
-            np.save(file, array)
-
-    replace_file(path, write)
+    data = io.BytesIO()
+    np.save(data, array)
+    replace_file(path, lambda part: part.write_bytes(data.getvalue()))

@@ -175,17 +175,13 @@ def changes(before: Inputs, now: Inputs, whole: bool) -> list[str]:
         whole: whether a file on one side alone is a change.
     """
     found = []
-    for role in dict.fromkeys([*before, *now]):
-        one, other = before.get(role), now.get(role)
-        if one and other and one.sha256 != other.sha256:
-            same = one.path == other.path
-            found.append(
-                f"{one.path} has changed" if same else f"{other.path} is not {one.path} as it was"
-            )
-        elif whole and other is None and one:
-            found.append(f"{one.path} is gone")
-        elif whole and one is None and other:
-            found.append(f"{other.path} is new")
+    for role, file in (before | now).items():
+        if role not in before or role not in now:
+            found += [f"{file.path} is {'gone' if role in before else 'new'}"] if whole else []
+        elif before[role].sha256 != file.sha256:
+            was = before[role].path
+            same = was == file.path
+            found.append(f"{was} has changed" if same else f"{file.path} is not {was} as it was")
     return found
 
 

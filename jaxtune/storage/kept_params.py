@@ -32,7 +32,5 @@ def load_params(folder: Path) -> dict[str, np.ndarray]:
     import orbax.checkpoint as ocp
 
     with ocp.StandardCheckpointer() as checkpointer:
-        return {
-            path: np.asarray(value)
-            for path, value in checkpointer.restore(folder.absolute()).items()
-        }
+        saved = checkpointer.restore(folder.absolute())
+    return {path: np.asarray(value) for path, value in saved.items()}

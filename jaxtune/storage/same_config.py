@@ -5,6 +5,7 @@ wherever model and data lie.
 import dataclasses
 import difflib
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,11 +31,17 @@ def config_changes(before: str, now: str, paths_too: bool, seeds_too: bool = Fal
     return [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
 
 
-def _keeps_trials(text: str) -> bool:
+def settings_in(text: str) -> dict[str, Any] | None:
+    """The settings that a config's text gives; None where it is no config."""
     try:
-        return bool(yaml.safe_load(text).get("keep_trials"))
-    except (yaml.YAMLError, AttributeError):  # no config
-        return False
+        values = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _keeps_trials(text: str) -> bool:
+    return bool((settings_in(text) or {}).get("keep_trials"))
 
 
 def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
@@ -45,14 +52,9 @@ def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
         seeds_too: whether the seeds count.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    apart = () if seeds_too else SEED_FIELDS
     try:
-        values = yaml.safe_load(text)
-        values |= {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in defaults.items()
-            if name not in values
-        }
-        apart = () if seeds_too else SEED_FIELDS
+        values = defaults | yaml.safe_load(text)
         kept = {name: value for name, value in values.items() if name not in apart}
         grid = dict(kept.get("grid") or {})
         for name in INPUT_FIELDS:
@@ -64,7 +66,7 @@ def comparable(text: str, paths_too: bool, seeds_too: bool = False) -> str:
         if not paths_too:
             further["test_file"] = kept["test_file"] and "given"
             further["more_dev_files"] = [e.partition("=")[0] for e in kept["more_dev_files"]]
-        kept |= further | {"more_dev_files": list(further["more_dev_files"])}
+        kept |= further
         # No arm has the value beside a grid; of model and data it is as given.
         kept = {name: v for name, v in kept.items() if name not in grid or name in INPUT_FIELDS}
     except (yaml.YAMLError, AttributeError, TypeError):
@@ -78,10 +80,7 @@ def same_places(out: Path, settings: Settings) -> bool:
     if not path.exists():
         return False
     texts = (path.read_text(encoding="utf-8"), settings.as_yaml())
-    try:
-        configs = [yaml.safe_load(comparable(text, paths_too=True)) for text in texts]
-        names = (*INPUT_FIELDS, *FURTHER_FIELDS)
-        before, now = ([config.get(name) for name in names] for config in configs)
-    except (yaml.YAMLError, AttributeError):  # no config
+    before, now = (settings_in(comparable(text, paths_too=True)) for text in texts)
+    if before is None or now is None:
         return False
-    return before == now
+    return all(before.get(name) == now.get(name) for name in (*INPUT_FIELDS, *FURTHER_FIELDS))

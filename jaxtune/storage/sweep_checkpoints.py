@@ -52,13 +52,9 @@ class SweepCheckpoints:
 
     def _is_own(self, folder: Path) -> bool:
         saved = _arrays(folder)
-        if "identities" not in saved:
-            return False
-        numbers = saved["trials"].tolist()
-        return all(
-            np.array_equal(self._own[number], identity)
-            for number, identity in zip(numbers, saved["identities"], strict=True)
-            if number in self._own
+        return "identities" in saved and all(
+            np.array_equal(self._own.get(number, identity), identity)
+            for number, identity in zip(saved["trials"].tolist(), saved["identities"], strict=True)
         )
 
     def next_group(self, trials: Sequence[int], size: int) -> list[int]:
@@ -110,9 +106,9 @@ class SweepCheckpoints:
         """Folders with checkpoints of some of these trials, and all the trials that they hold; of
         several the one that is furthest comes first.
         """
-        folders = [folder for folder in self.folder.glob("*-*") if _numbers(folder) & set(trials)]
-        folders.sort(key=lambda folder: -max(sealed_steps(folder)))
-        return [(folder, _numbers(folder)) for folder in folders]
+        found = [(folder, _numbers(folder)) for folder in self.folder.glob("*-*")]
+        held = [(folder, numbers) for folder, numbers in found if numbers & set(trials)]
+        return sorted(held, key=lambda each: -max(sealed_steps(each[0])))
 
 
 def _numbers(folder: Path) -> set[int]:

@@ -91,13 +91,7 @@ class Run(NamedTuple):
 class TrialRuns:
     """A recorder for the trials of one group, by number."""
 
-    def __init__(
-        self,
-        folder: Path,
-        runs: Mapping[int, Run],
-        metric: str,
-        log_every: int,
-    ):
+    def __init__(self, folder: Path, runs: Mapping[int, Run], metric: str, log_every: int):
         self.log_every = log_every
         self._writers: dict[int, SummaryWriter] = {}
         for number, run in runs.items():

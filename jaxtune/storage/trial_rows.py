@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from jaxtune.config.field_groups import INPUT_FIELDS
 from jaxtune.config.trials import Seeds
@@ -63,13 +63,17 @@ def vouches(column: str) -> bool:
 def append_rows(out: Path, rows: Sequence[Row]) -> None:
     """Adds rows with checksums; returns when they are on disk. A half-written last line goes."""
     text = "".join(_line(_sealed(out, row)) for row in rows)
-    path = out / TRIALS
-    whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
-    with path.open("ab") as file:
+    whole = sum(len(line) + 1 for line in _lines(out))
+    with (out / TRIALS).open("ab") as file:
         file.truncate(whole)
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+        _write_synced(file, text.encode())
+
+
+def _write_synced(file: BinaryIO, data: bytes) -> None:
+    """Returns when what is written is on disk."""
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def read_rows(out: Path) -> list[Row]:
@@ -108,7 +112,7 @@ def checksums(out: Path) -> dict[Path, str]:
 
 def checksums_of(out: Path, row: Row) -> dict[Path, str]:
     """The same of one row."""
-    columns = _columns_of_files(row)
+    columns = (*filter(row.get, FILES), *(name for name in row if name.startswith(_BEFORE)))
     return {out / _file(row["trial"], column): row[column] for column in columns}
 
 
@@ -119,15 +123,14 @@ def result_of(row: Row) -> Row:
 
 def finished_rows(out: Path) -> list[Row]:
     """The rows, of which there is at least one; raises UserError where there is none."""
-    rows = read_rows(out)
-    if not rows and (out / MANIFEST).is_file():  # written before any trial runs
+    if rows := read_rows(out):
+        return rows
+    if (out / MANIFEST).is_file():  # written before any trial runs
         raise UserError(
             f"No trial of the sweep in {out} has finished yet; wait for the first, or give the"
             " sweep's command again."
         )
-    if not rows:
-        raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
-    return rows
+    raise UserError(f"{out} holds no finished trial ({TRIALS}); give the --out of a sweep.")
 
 
 def check_rows(out: Path) -> Checked:
@@ -144,9 +147,10 @@ def check_rows(out: Path) -> Checked:
         if row["trial"] in sound:
             surplus.append(f"{TRIALS}:{number} holds trial {row['trial']} once more")
         sound[row["trial"]] = row
-    runs_again = [row is None or row["trial"] not in sound for row, _ in damaged]
-    damages = [why for (_, why), again in zip(damaged, runs_again, strict=True) if again]
-    surplus += [why for (_, why), again in zip(damaged, runs_again, strict=True) if not again]
+    damages: list[str] = []
+    for row, why in damaged:
+        runs_again = row is None or row["trial"] not in sound
+        (damages if runs_again else surplus).append(why)
     return Checked([sound[number] for number in sorted(sound)], damages, surplus)
 
 
@@ -164,9 +168,7 @@ def mend_rows(out: Path, num_finished: int) -> None:
     kept = {_line(row).encode() for row in rows}
     taken_out = [line for each in lines if (line := each + b"\n") not in kept]
     with (out / DAMAGED).open("ab") as file:
-        file.writelines(taken_out)
-        file.flush()
-        os.fsync(file.fileno())
+        _write_synced(file, b"".join(taken_out))
     rewrite_rows(out, rows)
 
 
@@ -195,8 +197,8 @@ def _lines(out: Path) -> list[bytes]:
 def cut_line(out: Path) -> int | None:
     """The number of a last line without an end, which a kill or a full disk leaves."""
     path = out / TRIALS
-    data = path.read_bytes() if path.exists() else b""
-    return data.count(b"\n") + 1 if data and not data.endswith(b"\n") else None
+    *lines, last = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    return len(lines) + 1 if last else None
 
 
 def _intact(line: bytes) -> Row | None:
@@ -233,17 +235,12 @@ def _sealed(out: Path, row: Row) -> Row:
 def _damage(out: Path, row: Row) -> str | None:
     if row.get(OWN) != _row_digest(row):
         return f"the row of trial {row['trial']} has changed"
-    for column in _columns_of_files(row):
-        file = _file(row["trial"], column)
-        if not (out / file).is_file():
-            return f"{file} has gone"
-        if digest(out / file) != row[column]:
-            return f"{file} has changed"
+    for file, sha256 in checksums_of(out, row).items():
+        if not file.is_file():
+            return f"{file.relative_to(out)} has gone"
+        if digest(file) != sha256:
+            return f"{file.relative_to(out)} has changed"
     return params_damage(out, row)
-
-
-def _columns_of_files(row: Row) -> list[str]:
-    return [*filter(row.get, FILES), *(name for name in row if name.startswith(_BEFORE))]
 
 
 def params_damage(out: Path, row: Row) -> str | None:

@@ -10,7 +10,8 @@ import jax
 from jaxtune.config.equal_arms import check_arms_differ
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
-from jaxtune.config.trials import Trial, make_trials
+from jaxtune.config.text_values import shard_of
+from jaxtune.config.trials import Trial, make_trials, trials_of
 from jaxtune.core.errors import UserError
 from jaxtune.core.processes import everyones, in_all, writes
 from jaxtune.core.records import AtOnce
@@ -18,7 +19,6 @@ from jaxtune.models.pretrained import locate, read_config
 from jaxtune.storage.out_folder import finished_trials, out_folder
 from jaxtune.storage.same_config import same_places
 from jaxtune.sweep.same_command import check_same_command
-from jaxtune.sweep.shards import own_trials
 from jaxtune.training.check_settings import with_length_in_use
 
 
@@ -79,9 +79,10 @@ def check_arms(asked: Asked, finished: Collection[int] = ()) -> None:
 def _asked(settings: Settings) -> Asked:
     out = out_folder(settings)
     given, settings = settings, _with_length_in_use(out, settings)
-    trials = make_trials(settings)
+    trials, shard = make_trials(settings), settings.base.shard
     _check_one_process(settings.base)
-    return Asked(out, settings, given, trials, own_trials(settings, trials))
+    own = trials if shard is None else trials_of(trials, shard_of(shard))
+    return Asked(out, settings, given, trials, own)
 
 
 def _unused_by_model(settings: Settings) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtune.config.looks import looks, times_at
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
+from jaxtune.config.text_values import shard_of
 from jaxtune.core.console import say, say_whole
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
-from jaxtune.core.words import as_typed
+from jaxtune.core.words import as_typed, plural
 from jaxtune.data.reading import readings_in
 from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import summarise
@@ -58,6 +59,17 @@ def conclude(
     say_whole(f"Curves: tensorboard --logdir {as_typed(called / TENSORBOARD)}")
 
 
+def say_next(shard: str, done: int, num_trials: int, out: Path) -> None:
+    """That there is no verdict on a part, and what gives one."""
+    # Quoted for a shell, but for the star.
+    parent = "" if out.parent == Path() else f"{as_typed(out.parent)}/"
+    every = f"{parent}shard-*-of-{shard_of(shard).count}"
+    say(
+        f"{out} holds {done} of {plural(num_trials, 'trial')}: there is no verdict on a part."
+        f" `jaxtune merge {every} --out JOINED` joins the shards when all have ended."
+    )
+
+
 def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:
     """Whether the first trials of OUT need none beside them: one arm was shown to be more stable
     than all others, or every trial failed, of so many that it is no bad luck.
@@ -81,15 +93,14 @@ def _verdict(rows: list[Row], config: SweepConfig) -> Verdict:
 
 def _summarise(out: Path, throughput: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
     """Writes summary.json over every row of OUT; without new trials the throughput stays."""
-    path = out / SUMMARY
-    if throughput is None and path.exists():
-        with contextlib.suppress(UserError, KeyError, TypeError):
-            throughput = read_json(path)["throughput"]
+    before: dict[str, Any] = {}
+    with contextlib.suppress(UserError, TypeError, ValueError):
+        before = dict(read_json(out / SUMMARY))
     summaries = {arm: summarise(rows) for arm, rows in by_arm(read_rows(out)).items()}
-    readings: list[dict[str, Any]] = []
-    with contextlib.suppress(UserError, AttributeError, TypeError, KeyError):
-        readings = read_json(path)["data"]  # which stays where the manifest is damaged
+    readings = before.get("data", [])  # which stay where the manifest is damaged
     with contextlib.suppress(UserError, AttributeError, TypeError):
         readings = readings_in(read_json(out / MANIFEST)) or readings
-    write_json(path, {"arms": summaries, "data": readings, "throughput": throughput})
+    throughput = throughput or before.get("throughput")
+    whole = {"arms": summaries, "data": readings, "throughput": throughput}
+    write_json(out / SUMMARY, whole)
     return summaries

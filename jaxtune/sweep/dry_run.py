@@ -16,7 +16,7 @@ from jaxtune.sweep.opening_words import say_looks, say_what_was_read
 from jaxtune.sweep.reading import check_one_dev_set, inputs_of, with_sizes
 from jaxtune.sweep.same_command import check_same_reading
 from jaxtune.training.ahead import check_compiler
-from jaxtune.training.device_plan import Outlook, outlooks
+from jaxtune.training.device_plan import outlooks
 from jaxtune.training.dry_run import plan_lines, seen_of
 from jaxtune.training.plan import ProgramPlan, make_plans
 from jaxtune.training.plan_words import choosing
@@ -73,16 +73,13 @@ def _say_plan(asked: Asked, plans: Sequence[ProgramPlan]) -> None:
 
 def _show_devices(by_platform: ByPlatform, devices: Sequence[Accelerator]) -> None:
     """Every program on every device, by its compiler, in the process that speaks."""
-    if writes():
-        plans = next(iter(by_platform.values()))
-        show_devices(plans, _compile_ahead(by_platform, devices))
-
-
-def _compile_ahead(by_platform: ByPlatform, devices: Sequence[Accelerator]) -> list[Outlook]:
+    if not writes():
+        return
     total = sum(len(by_platform[device.platform]) for device in devices)
     say(f"Compiling for {', '.join(device.name for device in devices)} ...")
     with ProgressLine("programs", total) as line:
-        return outlooks(by_platform, devices, line.update)
+        found = outlooks(by_platform, devices, line.update)
+    show_devices(next(iter(by_platform.values())), found)
 
 
 def _try_steps(plans: Sequence[ProgramPlan]) -> list[Probe]:

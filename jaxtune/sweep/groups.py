@@ -1,6 +1,7 @@
 """Runs the groups of a sweep here; each leaves its results before the next begins."""
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Callable, Generator, Sequence
 
@@ -114,6 +115,7 @@ class RunningProgram:
         return self.plan.compile(self.size // jax.process_count())
 
 
+@dataclasses.dataclass
 class LocalGroups:
     """The groups of a sweep on this process's devices, program by program.
 
@@ -121,71 +123,50 @@ class LocalGroups:
     added: at the next look of a sweep that adds seeds its groups are as large as they were.
     """
 
-    def __init__(
-        self,
-        plans: Sequence[ProgramPlan],
-        programs: dict[int, RunningProgram],
-        results: SweepResults,
-        checkpoints: SweepCheckpoints | None,
-        asked: Interruption,
-    ):
-        self._plans = plans
-        self._programs = programs
-        self._results = results
-        self._checkpoints = checkpoints
-        self._asked = asked
+    plans: Sequence[ProgramPlan]
+    programs: dict[int, RunningProgram]
+    results: SweepResults
+    checkpoints: SweepCheckpoints | None
+    asked: Interruption
 
-    def run(
-        self,
-        pending: Sequence[Sequence[Trial]],
-        first_leg: bool = False,
-        keep: Keep | None = None,
-    ) -> None:
+    def run(self, pending: Sequence[Sequence[Trial]], first_leg: Keep | None = None) -> None:
         """Trains these trials of each plan, whole or to its stop step."""
         for index, trials in enumerate(pending):
             if not trials:
                 continue
-            if index not in self._programs:
-                plan, meter = self._plans[index], self._results.meter
-                self._programs[index] = RunningProgram(plan, meter)
-            program, plan = self._programs[index], self._plans[index]
+            if index not in self.programs:
+                plan, meter = self.plans[index], self.results.meter
+                self.programs[index] = RunningProgram(plan, meter)
+            program, plan = self.programs[index], self.plans[index]
             if plan.config.keep_trials is not None and not first_leg:
                 # By all that may be kept, not by what is left: what goes on has the same size.
                 program.narrow(plan.config.keep_trials * len({t.arm for t in plan.trials}))
-            until = plan.stop_step if first_leg else None
-            self._run(program, trials, until, keep)
+            self._run(program, trials, first_leg)
 
     def _run(
-        self,
-        program: RunningProgram,
-        trials: Sequence[Trial],
-        until: int | None,
-        keep: Keep | None,
+        self, program: RunningProgram, trials: Sequence[Trial], first_leg: Keep | None
     ) -> None:
         """Group by group."""
         left = {trial.number: trial for trial in trials}
         with program.data_on_devices():
             while left:
-                self._asked.stop_here()
+                self.asked.stop_here()
                 numbers = [*left][: program.size]
-                if self._checkpoints:
-                    numbers = self._checkpoints.next_group([*left], program.size)
-                if self._train(program, [left[number] for number in numbers], until, keep):
+                if self.checkpoints:
+                    numbers = self.checkpoints.next_group([*left], program.size)
+                if self._train(program, [left[number] for number in numbers], first_leg):
                     left = {n: trial for n, trial in left.items() if n not in numbers}
-                    if self._checkpoints:
-                        self._checkpoints.drop(numbers, [*left])
+                    if self.checkpoints:
+                        self.checkpoints.drop(numbers, [*left])
 
     def _train(
-        self,
-        program: RunningProgram,
-        group: Sequence[Trial],
-        until: int | None,
-        keep: Keep | None,
+        self, program: RunningProgram, group: Sequence[Trial], first_leg: Keep | None
     ) -> bool:
         """Trains a group and keeps what it leaves; False where it did not fit."""
         numbers = [trial.number for trial in group]
-        saved = self._checkpoints.of(numbers) if self._checkpoints else contextlib.nullcontext()
-        recorded = self._results.recorded(program.plan, group)
+        until = program.plan.stop_step if first_leg else None
+        saved = self.checkpoints.of(numbers) if self.checkpoints else contextlib.nullcontext()
+        recorded = self.results.recorded(program.plan, group)
         with saved as checkpoints, recorded as (history, recorders):
 
             def run() -> Ended:
@@ -193,23 +174,21 @@ class LocalGroups:
                 if not own:  # a last group may leave a process without
                     return Ended(None, [])
                 part = program.group(own, recorders)
-                return Ended(part, part.run(checkpoints, self._asked, program.rule, until))
+                return Ended(part, part.run(checkpoints, self.asked, program.rule, until))
 
             ended = program.attempt(run)
             if ended is None:
                 return False
             results, tokens = of_all(ended, program.plan, group, recorders)
         plan, size = program.plan, program.size
-        self._results.meter.tokens += tokens
+        self.results.meter.tokens += tokens
         if ended.run is not None:  # whose trials and tokens count whole, whoever trained them
-            self._results.meter.seconds += ended.run.seconds_before
+            self.results.meter.seconds += ended.run.seconds_before
 
         def model_of(place: int, kind: str) -> SequenceClassifier:
             own = results[place].params.get(kind)
             return from_owner(own, plan.task.model, owner(place, size))
 
-        if keep:
-            keep(plan, size, results, history)
-        else:
-            self._results.keep(plan, size, results, history, model_of)
+        keep = first_leg or self.results.keep
+        keep(plan, size, results, history, model_of)
         return True

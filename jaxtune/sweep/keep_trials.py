@@ -16,7 +16,6 @@ from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from jaxtune.config.trials import Trial
 from jaxtune.core.failure import LEARNT_NOTHING, OUTRANKED
 from jaxtune.core.files import replace_file
 from jaxtune.core.metrics import merit
@@ -32,8 +31,7 @@ from jaxtune.storage.trial_rows import (
     vouches,
 )
 from jaxtune.sweep.early_stop import outranked
-from jaxtune.sweep.results import SweepResults, trial_row, write_records
-from jaxtune.sweep.runs_groups import RunsGroups
+from jaxtune.sweep.results import ModelOf, RunsGroups, SweepResults, trial_row, write_records
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.plan import ProgramPlan
 
@@ -48,7 +46,7 @@ def run_best(
     left = Counter(arms.values())
     places = {arm: keep - whole[arm] for arm in left if left[arm] > keep - whole[arm]}
     _first_leg(groups, plans, places.keys(), results.out)
-    rows = {row["trial"]: row for row in check_rows(folder)[0] if row["trial"] in arms}
+    rows = {row["trial"]: row for row in check_rows(folder).rows if row["trial"] in arms}
     stopped = {number for arm in places for number in _worst(rows, arm, places[arm])}
     _stop(results, [rows[number] for number in sorted(stopped)], folder)
     results.progress.run_again(list(rows.keys() - stopped))
@@ -59,17 +57,12 @@ def _worst(rows: Mapping[int, Row], arm: str, places: int) -> set[int]:
     """The trials of an arm that have learnt nothing, or that others outrank."""
     own = {number: row for number, row in rows.items() if row["arm"] == arm}
     nothing = {number for number, row in own.items() if row["stopped_by"] == LEARNT_NOTHING}
-    merits = {
-        number: float(merit(_best(row), row.get("higher_is_better", True)))
-        for number, row in own.items()
-        if number not in nothing
-    }
+    merits = {}
+    for number, row in own.items():
+        best = row["best"] if row["dev_fraction"] is None else row["held_out_best"]
+        if number not in nothing:
+            merits[number] = float(merit(best, row.get("higher_is_better", True)))
     return nothing | outranked(merits, places)
-
-
-def _best(row: Row) -> float | None:
-    """The score that trials are ranked by: of held-out examples where there are any."""
-    return row["best"] if row["dev_fraction"] is None else row["held_out_best"]
 
 
 def _first_leg(
@@ -79,19 +72,17 @@ def _first_leg(
     folder = out / FIRST_LEG
 
     def keep(
-        plan: ProgramPlan, size: int, results: Sequence[TrialResult], history: History
+        plan: ProgramPlan, size: int, results: Sequence[TrialResult], history: History, _: ModelOf
     ) -> None:
         check_held(out)
         write_records(folder, results, history)
         append_rows(folder, [trial_row(result, plan, size) for result in results])
 
-    done = {row["trial"] for row in check_rows(folder)[0]}
-
-    def missing(trial: Trial) -> bool:
-        return trial.arm in arms and trial.number not in done
-
-    pending = [list(filter(missing, plan.pending)) for plan in plans]
-    groups.run(pending, first_leg=True, keep=keep)
+    done = {row["trial"] for row in check_rows(folder).rows}
+    pending = [
+        [t for t in plan.pending if t.arm in arms and t.number not in done] for plan in plans
+    ]
+    groups.run(pending, first_leg=keep)
 
 
 def _stop(results: SweepResults, rows: Sequence[Row], folder: Path) -> None:
@@ -102,8 +93,8 @@ def _stop(results: SweepResults, rows: Sequence[Row], folder: Path) -> None:
             replace_file(results.out / file, partial(shutil.copyfile, folder / file))
         results.progress.stopped(row["trial"], row["num_steps"])
     plain = [{name: row[name] for name in row if not vouches(name)} for row in rows]
-    why = [{"stopped_by": row["stopped_by"] or OUTRANKED} for row in rows]
-    append_rows(results.out, [row | each for row, each in zip(plain, why, strict=True)])
+    over = [row | {"stopped_by": row["stopped_by"] or OUTRANKED} for row in plain]
+    append_rows(results.out, over)
     shutil.rmtree(folder, ignore_errors=True)
     results.meter.trials += len(rows)
     scores = [math.nan if row["final"] is None else row["final"] for row in rows]

@@ -1,12 +1,14 @@
 """What a sweep says of itself before it trains."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from jaxtune.config.looks import looks
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
+from jaxtune.config.trials import Trial
 from jaxtune.core.console import say
-from jaxtune.core.words import listed
+from jaxtune.core.words import listed, plural
 from jaxtune.data.reading import sentences
 from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.plan_words import about_the_start, choosing, reading
@@ -21,6 +23,13 @@ def say_what_was_read(given: Settings, plans: Sequence[ProgramPlan]) -> None:
         most = plan.task.model.encoder.config.max_length
         if asked > most and asked != SweepConfig.max_length:  # the default was not asked for
             say(f"max_length {asked} is more than the model's {most} positions: {most} is used.")
+
+
+def say_shard(shard: str, trials: Sequence[Trial], own: Sequence[Trial], out: Path) -> None:
+    """Which trials this command runs, and where they go."""
+    first, last = own[0].number, own[-1].number
+    which = f"trial {first}" if first == last else f"trials {first} to {last}"
+    say(f"Shard {shard}: {len(own)} of {plural(len(trials), 'trial')} ({which}), into {out}.")
 
 
 def say_looks(config: SweepConfig) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtune.config.trials import Trial
 from jaxtune.core.failure import LEARNT_NOTHING, has_failed
@@ -26,10 +26,22 @@ from jaxtune.training.plan import ProgramPlan
 # What one looks for first in the HParams table, after what was swept.
 RECIPE_FIELDS = ("learning_rate", "bias_correction", "num_epochs", "batch_size", "weight_decay")
 
-# What to do with the results and curves of a group of so many lanes, if not what a sweep does.
-Keep = Callable[[ProgramPlan, int, Sequence[TrialResult], History], None]
 # The parameters of the trial at a place of the group, of one kind.
 ModelOf = Callable[[int, str], SequenceClassifier]
+# What to do with the results and curves of a group of so many lanes.
+Keep = Callable[[ProgramPlan, int, Sequence[TrialResult], History, ModelOf], None]
+
+
+@runtime_checkable
+class RunsGroups(Protocol):
+    """What trains trials in groups: the devices of this process, or the nodes of a cluster."""
+
+    def run(self, pending: Sequence[Sequence[Trial]], first_leg: Keep | None = None) -> None:
+        """Trains these trials of each plan; returns when all have left their results.
+
+        Args:
+            first_leg: the trials run to their stop step alone, and this keeps what comes out.
+        """
 
 
 @dataclasses.dataclass

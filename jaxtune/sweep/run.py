@@ -19,12 +19,11 @@ from jaxtune.storage.trial_rows import mend_rows, read_rows
 from jaxtune.sweep.asked import Asked, asked_for, check_arms, finished_of
 from jaxtune.sweep.cluster.on_cluster import facts_of, for_workers, groups_on, workers_of
 from jaxtune.sweep.cluster.workers import Workers
-from jaxtune.sweep.conclude import conclude
+from jaxtune.sweep.conclude import conclude, say_next
 from jaxtune.sweep.dry_run import dry_run
-from jaxtune.sweep.opening_words import say_looks, say_starts, say_what_was_read
+from jaxtune.sweep.opening_words import say_looks, say_shard, say_starts, say_what_was_read
 from jaxtune.sweep.reading import check_one_dev_set, inputs_of, with_sizes
 from jaxtune.sweep.same_command import check_same_reading
-from jaxtune.sweep.shards import say_next, say_which
 from jaxtune.sweep.tracking import track
 from jaxtune.sweep.train import is_done, train
 from jaxtune.training.plan import ProgramPlan, make_plans
@@ -120,7 +119,7 @@ def _begin(
     _write_asked(out, task)
     say_what_was_read(asked.given, plans)
     if settings.base.shard is not None:
-        say_which(settings.base.shard, asked.trials, asked.own, out)
+        say_shard(settings.base.shard, asked.trials, asked.own, out)
     say(task.scoring)
     say_looks(settings.base)
     say_starts(plans)

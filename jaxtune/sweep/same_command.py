@@ -65,7 +65,6 @@ def check_same_reading(plans: Sequence[ProgramPlan], inputs: Inputs) -> None:
 def _config(settings: Settings) -> str:
     config = yaml.safe_load(settings.as_yaml())
     given = {name: getattr(settings.base, name) for name in OF_THE_COMMAND}
-    given = {name: [*value] if isinstance(value, tuple) else value for name, value in given.items()}
     return yaml.safe_dump(config | given)
 
 

@@ -1,6 +1,7 @@
 """Trains the trials of a sweep, program by program; of one that adds seeds, look by look."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import jax
@@ -22,8 +23,7 @@ from jaxtune.sweep.groups import LocalGroups, RunningProgram
 from jaxtune.sweep.keep_trials import run_best
 from jaxtune.sweep.meter import Meter
 from jaxtune.sweep.progress import SweepProgress
-from jaxtune.sweep.results import SweepResults
-from jaxtune.sweep.runs_groups import RunsGroups
+from jaxtune.sweep.results import RunsGroups, SweepResults
 from jaxtune.training.plan import ProgramPlan
 
 
@@ -33,14 +33,16 @@ def is_done(out: Path, settings: Settings, finished: Mapping[int, AtOnce]) -> bo
         return False  # then no trial is pending
     looks = trials_at_looks(settings.base, len(settings.arms))
     reached = [n for n in looks if finished.keys() >= set(range(n))]
-    done = looks[-1] in reached
-    if not done and writes():
-        done = any(is_decided(out, settings.base, n) for n in reached)
+    done = looks[-1] in reached or (
+        writes() and any(is_decided(out, settings.base, n) for n in reached)
+    )
     return bool(worst([done])[0])
 
 
 # What trains the trials of these plans, and asks now and then whether to stop.
 GroupsOf = Callable[[Sequence[ProgramPlan], SweepResults, Interruption], RunsGroups]
+# The trials of each plan that are to run now.
+Pending = Sequence[Sequence[Trial]]
 
 
 def train(
@@ -58,77 +60,69 @@ def train(
     """
     meter, arms = Meter(), len(settings.arms)
     running: dict[int, RunningProgram] = {}  # for all looks
-    # Several processes could not agree on when to stop: there finished groups are what stays.
-    with Interruption(watch=jax.process_count() == 1) as asked:
-        if not settings.base.until_decided:
-            pending = [plan.pending for plan in plans]
-            _train_trials(
-                out, plans, pending, settings, num_trials, meter, elsewhere, running, asked
-            )
-            return meter
-        _train_until_decided(out, plans, settings, arms, meter, elsewhere, running, asked)
+    # Several processes could not agree on when to stop or to save: there finished groups are what
+    # stays.
+    alone = jax.process_count() == 1
+    with Interruption(watch=alone) as asked:
+
+        def groups_of(results: SweepResults, checkpoints: SweepCheckpoints) -> RunsGroups:
+            if elsewhere:
+                return elsewhere(plans, results, asked)
+            return LocalGroups(plans, running, results, checkpoints if alone else None, asked)
+
+        looks = _looks(plans, settings, num_trials)
+        for (trials, pending), later in zip_longest(looks, looks[1:]):
+            if any(pending):
+                _train_trials(out, plans, settings, pending, trials, meter, groups_of)
+            if later is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:
+                break
+            asked.stop_here()  # a signal may have come as the last group ended
+            if writes():
+                seeds = plural(trials // arms, "seed")
+                say(
+                    f"After {seeds} per arm none was shown to be more stable than all others:"
+                    f" going on to {later[0] // arms}."
+                )
     return meter
 
 
-def _train_until_decided(
-    out: Path,
-    plans: Sequence[ProgramPlan],
-    settings: Settings,
-    arms: int,
-    meter: Meter,
-    elsewhere: GroupsOf | None,
-    running: dict[int, RunningProgram],
-    asked: Interruption,
-) -> None:
-    """Look by look."""
-    looks = trials_at_looks(settings.base, arms)
-    for before, trials, more in zip((0, *looks), looks, (*looks[1:], None), strict=False):
-        pending = [[t for t in plan.pending if before <= t.number < trials] for plan in plans]
-        if any(pending):
-            _train_trials(out, plans, pending, settings, trials, meter, elsewhere, running, asked)
-        if more is None or worst([writes() and is_decided(out, settings.base, trials)])[0]:
-            return
-        asked.stop_here()  # a signal may have come as the last group ended
-        if writes():
-            seeds = plural(trials // arms, "seed")
-            say(
-                f"After {seeds} per arm none was shown to be more stable than all others: going on"
-                f" to {more // arms}."
-            )
+def _looks(
+    plans: Sequence[ProgramPlan], settings: Settings, num_trials: int
+) -> list[tuple[int, Pending]]:
+    """How many trials there are at each look at the verdict, and those that are new there."""
+    pending = [plan.pending for plan in plans]
+    if not settings.base.until_decided:
+        return [(num_trials, pending)]
+    looks = trials_at_looks(settings.base, len(settings.arms))
+    return [
+        (trials, [[t for t in own if before <= t.number < trials] for own in pending])
+        for before, trials in pairwise((0, *looks))
+    ]
 
 
 def _train_trials(
     out: Path,
     plans: Sequence[ProgramPlan],
-    pending: Sequence[Sequence[Trial]],
     settings: Settings,
+    pending: Pending,
     num_trials: int,
     meter: Meter,
-    elsewhere: GroupsOf | None,
-    running: dict[int, RunningProgram],
-    asked: Interruption,
+    groups_of: Callable[[SweepResults, SweepCheckpoints], RunsGroups],
 ) -> None:
     """All groups of all programs; each leaves its results before the next begins.
 
     Args:
-        pending: the trials of each plan that are to run now.
         num_trials: with those that have run before.
     """
     steps = sum(plan.num_steps * len(own) for plan, own in zip(plans, pending, strict=True))
-    num_done = num_trials - sum(map(len, pending))
-    # Several processes could not agree on when to save.
-    alone = jax.process_count() == 1
     trials = [trial for own in pending for trial in own]
     checkpoints = SweepCheckpoints(out / CHECKPOINTS, say, settings.base.checkpoint_every, trials)
     names = names_of_arms(settings)
     if writes() and checkpoints.leave_out_others():
         drop_other_runs(out / TENSORBOARD, read_rows(out), names)
-    with SweepProgress(num_trials, num_done, steps) as progress:
+    with SweepProgress(num_trials, num_trials - len(trials), steps) as progress:
         results = SweepResults(out, tuple(settings.grid), names, progress, meter)
-        if elsewhere:
-            groups = elsewhere(plans, results, asked)
-        else:
-            groups = LocalGroups(plans, running, results, checkpoints if alone else None, asked)
+        groups = groups_of(results, checkpoints)
         if settings.base.keep_trials is None:
             groups.run(pending)
         else:

@@ -69,23 +69,24 @@ class Sent:
 
 
 def _is_whole(noted: Any) -> bool:
-    if not isinstance(noted, dict) or not isinstance(noted.get("sweep"), str):
-        return False
-    places = noted.get("places")
-    return isinstance(places, dict) and all(
-        isinstance(there, dict)
-        and isinstance(there.get("trials"), dict | list)
-        and "report_of" in there
-        for there in places.values()
-    )
+    match noted:
+        case {"sweep": str(), "places": dict(places)}:
+            return all(map(_is_place, places.values()))
+    return False
+
+
+def _is_place(there: Any) -> bool:
+    match there:
+        case {"trials": dict() | list(), "report_of": _}:
+            return True
+    return False
 
 
 def _with_checksums(there: dict[str, Any]) -> dict[str, Any]:
     """Trials were noted without the checksums of their rows once: those count as sent."""
-    trials = there["trials"]
-    return there | {
-        "trials": trials if isinstance(trials, dict) else dict.fromkeys(map(str, trials))
-    }
+    if isinstance(there["trials"], dict):
+        return there
+    return there | {"trials": dict.fromkeys(map(str, there["trials"]))}
 
 
 def _is_sent(row: Row, there: dict[str, Any]) -> bool:
@@ -150,7 +151,8 @@ def _send(out: Path, name: str, rows: list[Row]) -> None:
 
 
 def _open(out: Path, name: str) -> Tracker:
-    return importlib.import_module(f"jaxtune.track.to_{name}").open_tracker(out)
+    module = importlib.import_module(f"jaxtune.track.to_{name}")
+    return getattr(module, f"{name.title()}Tracker")(out)  # such as WandbTracker
 
 
 def _guarded(name: str, act: Any) -> Any:

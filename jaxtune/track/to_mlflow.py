@@ -182,8 +182,3 @@ def _follow(database: Path, experiment: Any, files: str) -> None:
 
 def _parts(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + most] for start in range(0, len(items), most))
-
-
-def open_tracker(out: Path) -> MlflowTracker:
-    """MLflow for this sweep."""
-    return MlflowTracker(out)

@@ -90,8 +90,3 @@ class TrackioTracker:
         own = [w for w in warned if "trackio" in str(w.message).lower()]
         if own:
             raise UserError(f"trackio warns of {name}: {own[0].message}")
-
-
-def open_tracker(out: Path) -> TrackioTracker:
-    """trackio for this sweep."""
-    return TrackioTracker(out)

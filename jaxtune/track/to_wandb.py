@@ -94,8 +94,3 @@ class WandbTracker:
         page = report.read_text(encoding="utf-8")
         opened.log({"report": self._wandb.Html(page, inject=False)})
         opened.finish()
-
-
-def open_tracker(out: Path) -> WandbTracker:
-    """W&B for this sweep."""
-    return WandbTracker(out)

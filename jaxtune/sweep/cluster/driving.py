@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import yaml
@@ -40,36 +39,35 @@ class ClusterGroups:
     def __init__(
         self,
         workers: Workers,
-        plans: Sequence[ProgramPlan],
         settings: Settings,
         inputs: Inputs,
         files: SentFiles,
+        plans: Sequence[ProgramPlan],
         results: SweepResults,
         asked: Interruption,
     ):
         self._workers, self._plans = workers, plans
         self._results, self._asked = results, asked
         self._trials = {trial.number: trial for plan in plans for trial in plan.trials}
-        self._settings = yaml.safe_load(absolute(settings).as_yaml())
-        self._inputs = {role: list(file) for role, file in inputs.items()}
-        self._files = files
-        self._fingerprints = [fingerprint(plan) for plan in plans]
+        of_all = {
+            "settings": yaml.safe_load(absolute(settings).as_yaml()),
+            "inputs": {role: list(file) for role, file in inputs.items()},
+            "files": files,
+        }
+        self._asked_of_workers = [
+            {"first": plan.trials[0].number, "fingerprint": fingerprint(plan), **of_all}
+            for plan in plans
+        ]
         self._hand_out = HandOut([])
         self._left = 0  # trials that have not left their results
-        self._first_leg = False
-        self._keep: Keep | None = None
+        self._first_leg: Keep | None = None
         self._usual = UsualTime(plans)
-        self._sizes: Counter[str] = Counter()  # sentences that were said
+        self._said: set[str] = set()  # of the sizes of groups
 
-    def run(
-        self,
-        pending: Sequence[Sequence[Trial]],
-        first_leg: bool = False,
-        keep: Keep | None = None,
-    ) -> None:
+    def run(self, pending: Sequence[Sequence[Trial]], first_leg: Keep | None = None) -> None:
         """Trains these trials of each plan, whole or to its stop step."""
         self._hand_out = HandOut([[trial.number for trial in trials] for trials in pending])
-        self._first_leg, self._keep = first_leg, keep
+        self._first_leg = first_leg
         workers, began = self._workers, time.monotonic()
         self._left = sum(map(len, pending))
         try:
@@ -87,29 +85,19 @@ class ClusterGroups:
 
     def _give(self, worker: Handle) -> None:
         """The next group, or the program that it is of; nothing where nothing is left."""
-        others = Counter(w.program for w in self._workers.all if w is not worker)
-        at = {program: count for program, count in others.items() if program is not None}
+        others = [w.program for w in self._workers.all if w is not worker]
+        at = Counter(program for program in others if program is not None)
         program = self._hand_out.program_for(worker.program, at)
         if program is None:
             return
         if program != worker.program:
             worker.program = program
-            self._workers.call(worker, "open", self._wanted(program))
+            share = self._hand_out.share(program, len(self._workers.all))
+            asked = self._asked_of_workers[program] | {"share": share}
+            self._workers.call(worker, "open", asked)
             return
         worker.held = self._hand_out.take(program, worker.size)
-        self._workers.call(worker, "train", worker.held, self._first_leg)
-
-    def _wanted(self, program: int) -> dict[str, Any]:
-        """What a worker is to open."""
-        share = self._hand_out.share(program, self._workers.expected())
-        return {
-            "settings": self._settings,
-            "first": self._plans[program].trials[0].number,
-            "share": share,
-            "inputs": self._inputs,
-            "files": self._files,
-            "fingerprint": self._fingerprints[program],
-        }
+        self._workers.call(worker, "train", worker.held, bool(self._first_leg))
 
     def _take(self, ended: Ended) -> None:
         """What has become of a call."""
@@ -131,9 +119,9 @@ class ClusterGroups:
         worker.size = size
         devices = listed(worker.facts.get("devices", []))
         sentence = f"{worker.node.name}: {devices}, {plural(size, 'trial')} at once."
-        if not self._sizes[sentence]:
+        if sentence not in self._said:
+            self._said.add(sentence)
             say(" ".join(filter(None, [sentence, answer.facts.get("how")])))
-        self._sizes[sentence] += 1
 
     def _finish(self, worker: Handle, answer: Answer) -> None:
         """Keeps what a group has left; a worker whose answer is damaged is lost."""
@@ -154,10 +142,9 @@ class ClusterGroups:
         self._hand_out.give_back(worker.program, held[len(done) :])
         steps = answer.arrays["loss"].shape[1]
         self._usual.note(worker.program, steps, time.monotonic() - worker.asked_at)
-        fetches = bool(saved_kinds(plan.config.save_params)) and not self._keep
-        worker.held = [trial.number for trial in done]
+        fetches = bool(saved_kinds(plan.config.save_params)) and not self._first_leg
+        worker.held = [trial.number for trial in done] if fetches else []
         if not fetches:  # it goes on while its results are written
-            worker.held = []
             self._give(worker)
         try:
             self._record(worker, plan, done, answer)
@@ -190,10 +177,8 @@ class ClusterGroups:
         def model_of(place: int, kind: str) -> SequenceClassifier:
             return self._fetched(worker, plan, found[place], kind)
 
-        if self._keep:
-            self._keep(plan, size, found, history)
-        else:
-            self._results.keep(plan, size, found, history, model_of)
+        keep = self._first_leg or self._results.keep
+        keep(plan, size, found, history, model_of)
         meter.tokens += int(answer.facts.get("tokens", 0))
         meter.compile_seconds += float(answer.facts.get("compile_seconds", 0.0))
         meter.peak_elsewhere = max(meter.peak_elsewhere, int(answer.facts.get("peak_memory", 0)))

@@ -22,7 +22,6 @@ from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.step import gradient_norm_names
 
 FACTS = "facts"
-NO_ARRAYS: Mapping[str, np.ndarray] = MappingProxyType({})
 CHECKSUM = 32  # bytes of a sha256
 
 
@@ -37,7 +36,9 @@ class Answer(NamedTuple):
     arrays: dict[str, np.ndarray]
 
 
-def pack(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray] = NO_ARRAYS) -> bytes:
+def pack(
+    facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> bytes:
     """An answer as bytes: a sha256, then an npz with the arrays and the facts as JSON."""
     file = io.BytesIO()
     text = np.frombuffer(json.dumps(dict(facts)).encode(), np.uint8)

@@ -2,17 +2,16 @@
 
 import contextlib
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
-from jaxtune.core.signals import Interruption
 from jaxtune.storage.inputs import Inputs
 from jaxtune.sweep.cluster.connection import joined
 from jaxtune.sweep.cluster.driving import ClusterGroups
 from jaxtune.sweep.cluster.sent_files import sent
 from jaxtune.sweep.cluster.workers import Workers
-from jaxtune.sweep.results import SweepResults
 from jaxtune.sweep.train import GroupsOf
 from jaxtune.training.plan import ProgramPlan, stacks_trials
 from jaxtune.training.plan_facts import shape_facts
@@ -45,13 +44,7 @@ def groups_on(workers: Workers, settings: Settings, inputs: Inputs) -> GroupsOf:
     Raises UserError where Ray has no room for them.
     """
     files = sent(inputs) if settings.base.runtime_env else {}
-
-    def groups(
-        plans: Sequence[ProgramPlan], results: SweepResults, asked: Interruption
-    ) -> ClusterGroups:
-        return ClusterGroups(workers, plans, settings, inputs, files, results, asked)
-
-    return groups
+    return partial(ClusterGroups, workers, settings, inputs, files)
 
 
 def facts_of(plans: Sequence[ProgramPlan], workers: Workers) -> dict[str, Any]:

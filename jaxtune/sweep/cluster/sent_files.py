@@ -120,14 +120,13 @@ def below(folder: str, settings: Mapping[str, Any], model: str) -> dict[str, Any
 
     further = [entry.partition("=") for entry in settings["more_dev_files"]]
     test, swept = settings["test_file"], settings.get("grid", {})
-    places = {field: moved(field, value) for field, value in settings.items()}
-    places |= {"model": folder + model, "revision": None}
-    places |= {
+    return {field: moved(field, value) for field, value in settings.items()} | {
+        "model": folder + model,
+        "revision": None,
         "test_file": test and folder + test,
         "more_dev_files": [f"{name}={folder}{path}" for name, _, path in further],
         "grid": {field: [moved(field, each) for each in swept[field]] for field in swept},
     }
-    return places
 
 
 @contextlib.contextmanager

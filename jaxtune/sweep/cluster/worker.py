@@ -4,6 +4,7 @@ Ray imports this module there before anything is set up, so that JAX is imported
 """
 
 import contextlib
+import functools
 import os
 import platform
 import traceback
@@ -13,6 +14,29 @@ from typing import Any
 from jaxtune.core.distributed import ADDRESS, COUNT, INDEX
 from jaxtune.core.errors import UserError
 from jaxtune.core.quiet import quiet
+
+Found = tuple[dict[str, Any], Mapping[str, Any]]  # facts and arrays
+
+
+def answered(method: Callable[..., Found]) -> Callable[..., bytes]:
+    """The method, with what it returns, or what stood in its way, as the bytes of an answer."""
+
+    @functools.wraps(method)
+    def answer(*arguments: Any) -> bytes:
+        return _answer(lambda: method(*arguments))
+
+    return answer
+
+
+def _answer(call: Callable[[], Found]) -> bytes:
+    from jaxtune.sweep.cluster.messages import pack
+
+    try:
+        return pack(*call())
+    except UserError as error:
+        return pack({"problem": str(error)})
+    except Exception:  # whatever it is, the driver says it: Ray would have it pickled
+        return pack({"fault": traceback.format_exc()})
 
 
 class Worker:
@@ -37,29 +61,9 @@ class Worker:
         self._trials: dict[int, Any] = {}
         self._params: dict[int, Any] = {}  # of the last group, by trial: what it leaves
 
-    def about(self) -> bytes:
+    @answered
+    def about(self) -> Found:
         """Where this is, what it has, and with which versions."""
-        return _answered(self._about)
-
-    def open(self, asked: Mapping[str, Any]) -> bytes:
-        """Reads what a program needs, and chooses how many trials run at once: `size`.
-
-        Args:
-            asked: `settings` of the sweep, the number `first` of any trial of the program, the
-                trials of a fair `share`, the `inputs` with their sha256, the `files` that were sent
-                (none: they lie here), and the driver's `fingerprint`.
-        """
-        return _answered(lambda: self._open_program(asked))
-
-    def train(self, numbers: Sequence[int], first_leg: bool) -> bytes:
-        """The records of the first of these trials, as many as fit: `numbers`, of `size` lanes."""
-        return _answered(lambda: self._train(numbers, first_leg))
-
-    def params(self, number: int, kind: str) -> bytes:
-        """Parameters of a trial of the last group: its leaves in tree order."""
-        return _answered(lambda: self._leaves(number, kind))
-
-    def _about(self) -> tuple[dict[str, Any], Mapping[str, Any]]:
         import jax
 
         from jaxtune.core import devices
@@ -72,7 +76,15 @@ class Worker:
         about = {"host": platform.node(), "process": os.getpid(), "devices": found}
         return about | {"versions": versions()}, {}
 
-    def _open_program(self, asked: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    @answered
+    def open(self, asked: Mapping[str, Any]) -> Found:
+        """Reads what a program needs, and chooses how many trials run at once: `size`.
+
+        Args:
+            asked: `settings` of the sweep, the number `first` of any trial of the program, the
+                trials of a fair `share`, the `inputs` with their sha256, the `files` that were sent
+                (none: they lie here), and the driver's `fingerprint`.
+        """
         from jaxtune.config.parse import from_settings
         from jaxtune.sweep.cluster.sent_files import laid_out
         from jaxtune.sweep.groups import RunningProgram
@@ -93,9 +105,9 @@ class Worker:
         self._open.enter_context(self._program.data_on_devices())
         return {"size": self._program.size, "how": how_sized(plan)}, {}
 
-    def _train(
-        self, numbers: Sequence[int], first_leg: bool
-    ) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    @answered
+    def train(self, numbers: Sequence[int], first_leg: bool) -> Found:
+        """The records of the first of these trials, as many as fit: `numbers`, of `size` lanes."""
         from jaxtune.core.devices import peak_memory
         from jaxtune.sweep.together import Ended
 
@@ -122,7 +134,9 @@ class Worker:
         }
         return facts, part.records.as_arrays()
 
-    def _leaves(self, number: int, kind: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    @answered
+    def params(self, number: int, kind: str) -> Found:
+        """Parameters of a trial of the last group: its leaves in tree order."""
         import jax
 
         leaves = jax.tree.leaves(self._params[number][kind])
@@ -139,15 +153,3 @@ def _planned(settings: Any, first: int, share: Sequence[int]) -> tuple[dict[int,
     members = [t for t in trials.values() if program_config(t.config) == config]
     (plan,) = make_plans(members, elsewhere={trial.number for trial in members} - {*share})
     return trials, plan
-
-
-def _answered(call: Callable[[], tuple[dict[str, Any], Mapping[str, Any]]]) -> bytes:
-    """What a call returns, or what stood in its way, as an answer."""
-    from jaxtune.sweep.cluster.messages import pack
-
-    try:
-        return pack(*call())
-    except UserError as error:
-        return pack({"problem": str(error)})
-    except Exception:  # whatever it is, the driver says it: Ray would have it pickled
-        return pack({"fault": traceback.format_exc()})

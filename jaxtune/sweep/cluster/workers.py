@@ -70,7 +70,6 @@ class Workers:
         self._head = Head()
         self.all: list[Handle] = []
         self._ever: list[Handle] = []
-        self._gone: list[Handle] = []  # that held trials
         self.lost = 0
         nodes = living_nodes()
         self.platform = "cuda" if any(node.gpus for node in nodes) else "cpu"
@@ -120,14 +119,6 @@ class Workers:
                     self.drop(ended.worker, ended.why, ended.blamed)
             self.look()
 
-    def expected(self) -> int:
-        """Workers that there are, or will be when all have begun."""
-        return max(1, len(self.all))
-
-    def at(self, program: int) -> int:
-        """Workers that have a program open."""
-        return sum(worker.program == program for worker in self.all)
-
     def call(self, worker: Handle, method: str, *arguments: Any) -> None:
         """Begins a call of a worker that has none under way."""
         assert worker.doing is None
@@ -143,10 +134,8 @@ class Workers:
             return
         done, _ = ray.wait([*self._calls], num_returns=1, timeout=seconds)
         for call in done:
-            worker = self._calls.pop(call, None)
-            if worker is None or worker not in self.all:
-                continue
-            yield self._heard(worker, call)
+            if (worker := self._calls.pop(call)) in self.all:
+                yield self._heard(worker, call)
 
     def fetch(self, worker: Handle, method: str, *arguments: Any) -> Answer:
         """A call's answer, waited for; raises DamagedAnswerError where the worker is lost."""
@@ -183,9 +172,8 @@ class Workers:
             self._end(worker)
 
     def gone(self) -> list[Handle]:
-        """Workers that have ended with trials in hand since this was last asked."""
-        found, self._gone = self._gone, []
-        return found
+        """Workers that have ended with trials in hand, which nobody has taken back yet."""
+        return [worker for worker in self._ever if worker.held and worker not in self.all]
 
     def lives(self, node: Node) -> bool:
         """Whether a node of a lost worker is there still, so that what it did may be why."""
@@ -225,14 +213,10 @@ class Workers:
 
         self.all.remove(worker)
         ray.kill(worker.actor)
-        if worker.held:
-            self._gone.append(worker)
 
     def _room(self, node: Node) -> int:
         """Workers that a node takes."""
-        if self.platform == "cuda":
-            return node.gpus
-        return int(node.cpus > 0)
+        return node.gpus if self.platform == "cuda" else int(node.cpus > 0)
 
     def _begin(self, nodes: list[Node]) -> None:
         self._nodes = {node.id: node for node in nodes if self._room(node)}
@@ -240,9 +224,9 @@ class Workers:
         for node in self._nodes.values():
             if node.id in self._left_out:
                 continue
+            on_gpu = self.platform == "cuda"
+            cpus = None if on_gpu else node.cpus
             for _ in range(self._room(node) - begun[node.id]):
-                on_gpu = self.platform == "cuda"
-                cpus = None if on_gpu else node.cpus
                 actor = remote(Worker, node, int(on_gpu), cpus, self._compile_cache)
                 worker = Handle(node, actor)
                 self.all.append(worker)
