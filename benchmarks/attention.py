@@ -6,13 +6,13 @@ The library's attention knows no dropout; `--dropout 0.1` shows what jaxtune's c
 """
 
 import argparse
+import functools
 import math
-import statistics
-import time
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from trial_group import milliseconds
 
 from jaxtune.models.dropout import dropout
 
@@ -42,20 +42,13 @@ def library(implementation: str) -> Callable[..., jax.Array]:
     return attend
 
 
-def milliseconds(attend: Callable[..., jax.Array], arguments: tuple, rounds: int) -> float:
-    """Median time of the loss and its three gradients."""
+def step_of(attend: Callable[..., jax.Array]) -> Callable[..., tuple[jax.Array, ...]]:
+    """The loss's three gradients."""
 
     def loss(query, key, value, together):
         return attend(query, key, value, together).astype(jnp.float32).sum()
 
-    step = jax.jit(jax.grad(loss, argnums=(0, 1, 2)))
-    jax.block_until_ready(step(*arguments))
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        jax.block_until_ready(step(*arguments))
-        times.append(1000 * (time.perf_counter() - began))
-    return statistics.median(times)
+    return jax.jit(jax.grad(loss, argnums=(0, 1, 2)))
 
 
 def main() -> None:
@@ -79,8 +72,8 @@ def main() -> None:
         rows["jax.nn, cudnn"] = library("cudnn")
     print(f"{shape} {given.dtype} on {jax.devices()[0].device_kind}\n| attention | ms |\n|---|---|")
     for name, attend in rows.items():
-        arguments = (query, key, value, together)
-        print(f"| {name} | {milliseconds(attend, arguments, given.rounds):.2f} |", flush=True)
+        step = functools.partial(step_of(attend), query, key, value, together)
+        print(f"| {name} | {milliseconds(step, given.rounds):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

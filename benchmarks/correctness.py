@@ -10,18 +10,15 @@ import argparse
 
 import jax
 import numpy as np
+from trial_group import plan_of
 
-from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
 from jaxtune.training.group_inputs import GroupInputs, put_on_devices
-from jaxtune.training.plan import make_plans
 from jaxtune.training.program import GroupProgram, make_mesh
 
 
 def losses(flags: list[str], device: jax.Device, size: int, steps: int) -> np.ndarray:
     """Of each trial and step, in rows as the accelerator takes them, whichever the device."""
-    given = [*flags, "--trials_per_device", str(size), "--num_seeds", str(size)]
-    plan = make_plans(make_trials(parse(given)))[0]
+    plan = plan_of([*flags, "--trials_per_device", str(size)], size)
     program = GroupProgram(plan.static, make_mesh([device]), size, plan.task.model)
     tables = put_on_devices(program, plan.task)
     inputs = GroupInputs(program, plan, tables, plan.trials[:size])

@@ -7,12 +7,11 @@ jaxtune cannot use it.
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+import functools
 
 import jax
 import jax.numpy as jnp
+from trial_group import milliseconds
 
 from jaxtune.models.dropout import dropout
 
@@ -23,20 +22,6 @@ def bernoulli_dropout(key: jax.Array, x: jax.Array, rate: float) -> jax.Array:
     """The usual form."""
     keep = jax.random.bernoulli(key, 1.0 - rate, x.shape)
     return jnp.where(keep, x / (1.0 - rate), 0.0)
-
-
-def milliseconds(
-    function: Callable[..., jax.Array], key: jax.Array, x: jax.Array, rounds: int
-) -> float:
-    """Median time of one forward application."""
-    compiled = jax.jit(lambda key, x: function(key, x, RATE))
-    jax.block_until_ready(compiled(key, x))
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(key, x))
-        times.append(1000 * (time.perf_counter() - began))
-    return statistics.median(times)
 
 
 def main() -> None:
@@ -54,8 +39,9 @@ def main() -> None:
     }
     print(f"{x.size:,} elements on {jax.devices()[0].device_kind}\n| mask | ms |\n|---|---|")
     for name, (function, impl) in rows.items():
-        key = jax.random.key(0, impl=impl)
-        print(f"| {name} | {milliseconds(function, key, x, given.rounds):.2f} |", flush=True)
+        compiled = jax.jit(functools.partial(function, rate=RATE))
+        run = functools.partial(compiled, jax.random.key(0, impl=impl), x)
+        print(f"| {name} | {milliseconds(run, given.rounds):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

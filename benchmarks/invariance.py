@@ -12,17 +12,15 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from trial_group import group_of, plan_of
 
-from jaxtune.config.parse import parse
-from jaxtune.config.trials import Trial, make_trials
-from jaxtune.training.group_inputs import GroupInputs, put_on_devices
-from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.config.trials import Trial
+from jaxtune.training.plan import ProgramPlan
 
 
 def first_trial(plan: ProgramPlan, trials: Sequence[Trial], steps: int) -> list[np.ndarray]:
     """Parameters of the first of `trials` after `steps` steps in one group of all of them."""
-    program = plan.compile(len(trials))
-    inputs = GroupInputs(program, plan, put_on_devices(program, plan.task), trials)
+    program, inputs = group_of(plan, trials)
     state, _ = program.train(*inputs.train_arguments(inputs.start_state(), 0, steps))
     return [np.asarray(leaf)[0] for leaf in jax.tree.leaves(state.model)]
 
@@ -42,8 +40,7 @@ def main() -> None:
     parser.add_argument("flags", nargs="*")
     given = parser.parse_args()
     size = given.per_device
-    flags = [*given.flags, "--trials_per_device", str(size)]
-    plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(4 * size)])))[0]
+    plan = plan_of([*given.flags, "--trials_per_device", str(size)], 4 * size)
     first, *others = plan.trials
     group = first_trial(plan, [first, *others[: size - 1]], given.steps)
     rows = {

@@ -8,12 +8,10 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+from trial_group import group_of, plan_of
 
-from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
 from jaxtune.core.devices import peak_memory
-from jaxtune.training.group_inputs import GroupInputs, put_on_devices
-from jaxtune.training.plan import MOST_STEPS_PER_DISPATCH, make_plans
+from jaxtune.training.plan import MOST_STEPS_PER_DISPATCH
 
 
 def matrix_rate(seconds: float = 1.0) -> float:
@@ -40,13 +38,9 @@ def measure(flags: list[str], steps: int, repeats: int) -> dict[str, float]:
     """Steady-state seconds per seed and step over the same first batches, and the other columns."""
     per_device = int(flags[flags.index("--trials_per_device") + 1])
     num_trials = per_device * len(jax.devices())
-    # A trial with an unusually long batch has a program of its own: the first plan is the common
-    # one.
-    plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(2 * num_trials)])))[0]
+    plan = plan_of(flags, 2 * num_trials)
     steps = min(steps, MOST_STEPS_PER_DISPATCH, (plan.num_steps - 1) // (repeats + 1))
-    program = plan.compile(num_trials)
-    tables = put_on_devices(program, plan.task)
-    inputs = GroupInputs(program, plan, tables, plan.trials[:num_trials])
+    program, inputs = group_of(plan, plan.trials[:num_trials])
     began = time.perf_counter()
     state = inputs.start_state()
     state, records = program.train(*inputs.train_arguments(state, 0, 1))

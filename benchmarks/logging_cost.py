@@ -14,14 +14,13 @@ import time
 from pathlib import Path
 
 import jax
+from trial_group import plan_of
 
-from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
 from jaxtune.storage.curves import History
 from jaxtune.storage.tensorboard import Run, TrialRuns
 from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
-from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.program import GroupProgram
 
 
@@ -55,7 +54,7 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", given.devices)
     steps = ["--max_steps", str(given.steps), "--eval_every", str(given.steps)]
     flags = [*given.flags, *steps, "--trials_per_device", "1"]
-    plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(2 * given.devices)])))[0]
+    plan = plan_of(flags, 2 * given.devices)
     times: dict[str, list[float]] = {"recorded": [], "nothing": []}
     program = plan.compile(given.devices)
     with tempfile.TemporaryDirectory() as folder:

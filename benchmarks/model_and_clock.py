@@ -20,14 +20,13 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from trial_group import group_of, plan_of
 
-from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
 from jaxtune.core.accelerators import Accelerator, accelerator
 from jaxtune.data.packing import rows_needed
-from jaxtune.training.group_inputs import GroupInputs, put_on_devices
+from jaxtune.training.group_inputs import GroupInputs
 from jaxtune.training.hlo import Module
-from jaxtune.training.plan import ProgramPlan, make_plans
+from jaxtune.training.plan import ProgramPlan
 from jaxtune.training.roofline import Kernel, Schedule, kernels
 
 UNKNOWN = "in the trace, of no kernel of the program"
@@ -160,11 +159,8 @@ def main() -> None:
 def measure(given: argparse.Namespace) -> Mapping[str, float]:
     """Compiles once; times without the profiler, then with it; prints the table."""
     size, steps, device = given.per_device, given.steps, accelerator(given.device)
-    flags = [*given.flags, "--trials_per_device", str(size), "--num_seeds", str(size)]
-    plan = make_plans(make_trials(parse(flags)))[0]
-    program = plan.compile(size)
-    tables = put_on_devices(program, plan.task)
-    inputs = GroupInputs(program, plan, tables, plan.trials[:size])
+    plan = plan_of([*given.flags, "--trials_per_device", str(size)], size)
+    program, inputs = group_of(plan, plan.trials[:size])
     state = inputs.start_state()
     began = time.perf_counter()
     train = program.train.lower(*inputs.train_arguments(state, 0, 1)).compile()

@@ -16,11 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax
-
-from jaxtune.config.parse import parse
-from jaxtune.config.trials import make_trials
-from jaxtune.training.group_inputs import GroupInputs, put_on_devices
-from jaxtune.training.plan import make_plans
+from trial_group import group_of, plan_of
 
 # An operation in the text of a compiled program: its name, its shape, its opcode.
 OPERATION = re.compile(r"\s*(?:ROOT )?%?([\w.-]+) = (\([^)]*\)|\S+) ([\w-]+)\(")
@@ -74,11 +70,8 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", given.devices)
     trace = given.trace or Path(tempfile.mkdtemp(prefix="jaxtune-trace-"))
     size = given.devices * given.per_device
-    flags = [*given.flags, "--trials_per_device", str(given.per_device)]
-    plan = make_plans(make_trials(parse([*flags, "--num_seeds", str(2 * size)])))[0]
-    program = plan.compile(size)
-    tables = put_on_devices(program, plan.task)
-    inputs = GroupInputs(program, plan, tables, plan.trials[:size])
+    plan = plan_of([*given.flags, "--trials_per_device", str(given.per_device)], 2 * size)
+    program, inputs = group_of(plan, plan.trials[:size])
     state, _ = program.train(*inputs.train_arguments(inputs.start_state(), 0, given.steps))
     compiled = program.train.lower(*inputs.train_arguments(state, 0, 1)).compile()
     arguments = jax.block_until_ready(inputs.train_arguments(state, given.steps, given.steps))

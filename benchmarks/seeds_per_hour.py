@@ -29,28 +29,30 @@ WRITTEN_OUT = "blocks written out, the command"
 LOOP_OFF = ("--scan_layers", "false")
 
 
+def sweep_flags(given: argparse.Namespace, task: str, per_device: int, *flags: str) -> list[str]:
+    """Those of the sweep that a row of jaxtune times; of 0 trials per device it chooses itself."""
+    own = ["--model", given.model, "--task", task, "--data_dir", given.data_dir]
+    if given.random_weights:
+        own += ["--random_weights", "true"]
+    if per_device:
+        own += ["--trials_per_device", str(per_device)]
+    return [*own, "--precision", given.precision, *flags]
+
+
 def command_row(given: argparse.Namespace, task: str, *flags: str) -> list[str]:
     """A command for `command_rows.py`: the sweep as a user types it."""
-    sweep = ["--model", given.model, "--task", task, "--data_dir", given.data_dir]
-    if given.random_weights:
-        sweep += ["--random_weights", "true"]
-    if given.stacked:
-        sweep += ["--trials_per_device", str(given.stacked)]
     # Longer than the rows of the inner loop: two starts of a process lie in the difference.
     own = ["--num_seeds", str(given.stacked or num_cores()), "--steps", str(2 * given.steps)]
     repeats = ["--repeats", str(given.command_repeats)]
-    precision = ["--precision", given.precision]
-    return [str(HERE / "command_rows.py"), *own, *repeats, "--", *sweep, *precision, *flags]
+    sweep = sweep_flags(given, task, given.stacked, *flags)
+    return [str(HERE / "command_rows.py"), *own, *repeats, "--", *sweep]
 
 
 def jax_row(given: argparse.Namespace, task: str, devices: int, per_device: int, *flags: str):
     """A command for `jax_rows.py`."""
-    common = ["--model", given.model, "--task", task, "--data_dir", given.data_dir]
-    if given.random_weights:
-        common += ["--random_weights", "true"]
     own = ["--devices", str(devices), "--steps", str(given.steps), "--repeats", "3"]
-    sweep = [*common, "--trials_per_device", str(per_device), "--precision", given.precision]
-    return [str(HERE / "jax_rows.py"), *own, "--", *sweep, *flags]
+    sweep = sweep_flags(given, task, per_device, *flags)
+    return [str(HERE / "jax_rows.py"), *own, "--", *sweep]
 
 
 def torch_row(given: argparse.Namespace, task: str, row: str, *flags: str):

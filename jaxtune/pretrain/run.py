@@ -21,13 +21,7 @@ from jaxtune.core.files import digest, write_json
 from jaxtune.core.words import listed
 from jaxtune.data.corpus import Corpus, miniature_corpus, read_corpus, text_files
 from jaxtune.data.miniature.language import write_tokenizer as write_miniature_tokenizer
-from jaxtune.data.packing import (
-    Shape,
-    choose_shape,
-    make_plan,
-    rows_needed,
-    trial_batches,
-)
+from jaxtune.data.packing import Shape, choose_shape, make_plan, rows_needed, trial_batches
 from jaxtune.data.tokenizer_folder import load_tokenizer, tokenizer_files, write_tokenizer
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.families import FAMILIES
@@ -52,9 +46,9 @@ def pretrain(config: PretrainConfig) -> None:
     claim = _claim(config)
     # Before anything is written: text, tokenizer or sizes may be refused.
     corpus = _corpus(config)
-    last = _encoder_config(config, corpus, config.layers[-1])
-    check_encoder(last)
-    _check_tokenizer(config, last)
+    encoders = [encoder_of(config, corpus.vocab_size, corpus.pad_token, n) for n in config.layers]
+    check_encoder(encoders[-1])
+    _check_tokenizer(config, encoders[-1])
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / PRETRAINING).write_text(claim, encoding="utf-8")
     say(
@@ -66,8 +60,7 @@ def pretrain(config: PretrainConfig) -> None:
     checkpoints = RunCheckpoints(running, say)
     reached, model = checkpoints.latest(), None
     done = 0
-    for stage, steps in enumerate(config.steps):
-        encoder = _encoder_config(config, corpus, config.layers[stage])
+    for stage, (encoder, steps) in enumerate(zip(encoders, config.steps, strict=True)):
         if done + steps >= reached:  # earlier stages are in the checkpoint's parameters
             model = stacked(model, encoder, jax.random.key(config.seed))
             model = _run_stage(config, corpus, shape, stage, done, model, checkpoints)
@@ -209,10 +202,6 @@ def _shape(config: PretrainConfig, corpus: Corpus) -> Shape:
     batches = trial_batches(config.seed, len(corpus.train), config.batch_size, sum(config.steps))
     most = int(rows_needed(corpus.train, batches, shape).max())
     return shape._replace(ladder=(most,))
-
-
-def _encoder_config(config: PretrainConfig, corpus: Corpus, num_layers: int) -> EncoderConfig:
-    return encoder_of(config, corpus.vocab_size, corpus.pad_token, num_layers)
 
 
 def _write(config: PretrainConfig, model: MaskedLM) -> None:

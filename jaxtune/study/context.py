@@ -1,6 +1,7 @@
 """What a study gets: its settings, its folder, and sweeps that are run once and shared."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import replace_file
 from jaxtune.core.words import plural
 from jaxtune.models.pretrained import locate, read_config
-from jaxtune.storage.paths import HISTORY, trial_name
+from jaxtune.storage.results import read_history
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.study.finding import FINDING
 from jaxtune.study.settings import StudyConfig
@@ -58,6 +59,12 @@ class Study:
         folder = self.config.out / figure
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def write(self, figure: str, **tables: pd.DataFrame) -> None:
+        """DIR/FIGURE/NAME.parquet of each table, complete or as it was."""
+        for name, table in tables.items():
+            file = self.folder(figure) / f"{name}.parquet"
+            replace_file(file, functools.partial(table.to_parquet, index=False))
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -126,9 +133,9 @@ class Study:
             return out
         values = self._shared_fields(task, model) | fields
         values |= {"model": model, "task": task, "out": str(out), "dry_run": self.config.dry_run}
-        argv = [flag for field, value in values.items() for flag in _flags(f"--{field}", [value])]
-        for field, swept in (grid or {}).items():
-            argv += _flags(f"--grid.{field}", swept)
+        flags = {f"--{field}": [value] for field, value in values.items()}
+        flags |= {f"--grid.{field}": list(swept) for field, swept in (grid or {}).items()}
+        argv = [word for flag, own in flags.items() for word in (flag, *map(_spelled, own))]
         say(f"\nSweep {out.name}")
         run_sweep(parse(argv), argv)
         self.finished.add(out)
@@ -136,8 +143,7 @@ class Study:
 
     def _shared_fields(self, task: str, model: str) -> dict[str, Any]:
         config = self.config
-        values = dict(MINIATURE_SETTINGS) if task == MINIATURE else {}
-        values |= family_settings(model)
+        values = (MINIATURE_SETTINGS if task == MINIATURE else {}) | family_settings(model)
         values |= {
             "data_dir": config.data_dir if task != MINIATURE else None,
             "random_weights": config.random_weights,
@@ -161,10 +167,7 @@ class Study:
 
     def history(self, sweep: Path, trials: Sequence[int]) -> pd.DataFrame:
         """Curves of these trials in long form: trial step name value."""
-        frames = [
-            pd.read_parquet(sweep / HISTORY / f"{trial_name(trial)}.parquet") for trial in trials
-        ]
-        return pd.concat(frames, ignore_index=True).astype({"name": "str"})
+        return read_history(sweep, trials).astype({"name": "str"})
 
 
 def family_settings(model: str) -> dict[str, Any]:
@@ -216,15 +219,6 @@ def clear(folder: Path, *suffixes: str) -> None:
     for file in folder.iterdir():
         if file.suffix in suffixes:
             file.unlink()
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """A Parquet file, complete or as it was."""
-    replace_file(path, lambda part: table.to_parquet(part, index=False))
-
-
-def _flags(name: str, values: Sequence[Any]) -> list[str]:
-    return [name, *(_spelled(value) for value in values)]
 
 
 def _spelled(value: Any) -> str:

@@ -26,7 +26,7 @@ class Claim(NamedTuple):
     holds: bool | None  # None: the numbers do not decide
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Finding:
     """The end of a study; `here` and the claims are made from the run's numbers.
 
@@ -39,6 +39,9 @@ class Finding:
     claims: Sequence[Claim] = ()  # the rule: the same as the paper if all of them hold
     numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()  # selection rules and what the numbers do not show
+
+    def __post_init__(self) -> None:
+        self.numbers = plain(self.numbers)
 
     @property
     def agrees(self) -> Agreement:
@@ -67,7 +70,7 @@ def write_finding(folder: Path, figure: str, finding: Finding, about: Mapping[st
         "agrees": finding.agrees,
         "why": finding.why,
         "claims": plain(finding.claims),
-        "numbers": plain(finding.numbers),
+        "numbers": finding.numbers,
         "notes": list(finding.notes),
     }
     write_json(folder / FINDING, values | dict(about))
@@ -91,21 +94,23 @@ def plain(value: Any) -> Any:
 
 def agreement(parts: Sequence[bool | None]) -> Agreement:
     """All parts of a claim hold: yes; none: no; some: in part. None: a part that is not decided."""
-    decided = [part for part in parts if part is not None]
-    if not decided:
+    if all(part is None for part in parts):
         return "cannot say"
-    if all(decided):
-        return "yes" if len(decided) == len(parts) else "in part"
-    return "in part" if any(decided) else "no"
+    if all(parts):
+        return "yes"
+    return "in part" if any(parts) else "no"
+
+
+def decided(yes: bool, no: bool) -> bool | None:
+    """True or False where the one or the other was shown; None where neither was."""
+    return True if yes else False if no else None
 
 
 def above(estimate: Estimate) -> bool | None:
     """Whether a number and its interval lie above 0; None where that is not decided."""
     if estimate.low is None or estimate.high is None:
         return None
-    if estimate.low > 0:
-        return True
-    return False if estimate.high < 0 else None
+    return decided(estimate.low > 0, estimate.high < 0)
 
 
 def show(estimate: Estimate, digits: int = 3) -> str:

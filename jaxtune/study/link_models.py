@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,7 +110,14 @@ def plan_words(study: Study) -> str:
 
 def make_models(study: Study) -> list[Model]:
     """All of them, pre-trained if need be."""
-    return list(_made(study))
+    models = []
+    for wanted in wanted_models(study):
+        family, seed, layers = wanted
+        settings = {"family": family, "seed": seed, "learning_rates": LEARNING_RATES}
+        folder = make_model(study, pretraining(study, wanted.name, layers, **settings), wanted.name)
+        loss, _ = held_out_scores(folder)
+        models.append(Model(wanted, folder, loss, weight_scale(folder)))
+    return models
 
 
 def equal_ones(models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
@@ -123,7 +130,7 @@ def equal_ones(models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
         raise UserError("Every pre-training diverged; remove OUT/models and give smaller steps.")
     most = statistics.median(finite) + MOST_ABOVE
     kept = [model for model in models if model.loss <= most]
-    return kept, [model for model in models if not model.loss <= most]
+    return kept, [model for model in models if model not in kept]
 
 
 def _num_trials(study: Study, wanted: Wanted) -> int:
@@ -131,15 +138,6 @@ def _num_trials(study: Study, wanted: Wanted) -> int:
     arms = sum(len(runs.product.arms) * len(runs.b2) for runs in runs_of(study, wanted))
     seeds = config.exploration_seeds + config.fresh_seeds
     return arms * len(rates_of(study, wanted.family)) * seeds
-
-
-def _made(study: Study) -> Iterator[Model]:
-    for wanted in wanted_models(study):
-        family, seed, layers = wanted
-        settings = {"family": family, "seed": seed, "learning_rates": LEARNING_RATES}
-        folder = make_model(study, pretraining(study, wanted.name, layers, **settings), wanted.name)
-        loss, _ = held_out_scores(folder)
-        yield Model(wanted, folder, loss, weight_scale(folder))
 
 
 def model_words(models: Sequence[Model]) -> str:

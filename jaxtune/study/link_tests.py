@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from jaxtune.stats.effects import mean_difference, share_difference
-from jaxtune.stats.holm import ALPHA, holm
+from jaxtune.stats.holm import holm
 from jaxtune.stats.hypothesis_tests import Outcome, location_test
-from jaxtune.stats.intervals import Estimate, Share
+from jaxtune.stats.intervals import Estimate, Share, share
 from jaxtune.stats.stratified_tests import excess, stratified_failures
 from jaxtune.stats.wording import show_p
 from jaxtune.study.figures.bias_correction import choose_rate
 from jaxtune.study.finding import show
 from jaxtune.study.link_arms import ARMS, NONE
-from jaxtune.study.measures import MARGIN, gap_words, joined, share_of
+from jaxtune.study.measures import MARGIN, gap_words, if_shown, tally
 
 CELL = ["family", "adam_b2", "arm"]
 
@@ -32,9 +33,7 @@ class Gap(NamedTuple):
     @property
     def fails_less(self) -> bool | None:
         """Whether the first were shown to fail less; None where that is not decided."""
-        if self.p is None or self.p >= ALPHA:
-            return None
-        return self.excess < 0
+        return if_shown(self.p, self.excess < 0)
 
     @property
     def turned(self) -> str:
@@ -47,10 +46,8 @@ class Gap(NamedTuple):
     @property
     def counts(self) -> str:
         """Such as `9 of 90 against 40 of 90 failed (p = 0.01)`."""
-        return (
-            f"{self.one.count} of {self.one.n} against {self.other.count} of {self.other.n} failed"
-            f" ({show_p(self.p)}){self.turned}"
-        )
+        failed = f"{tally(self.one)} against {tally(self.other)} failed"
+        return f"{failed} ({show_p(self.p)}){self.turned}"
 
     @property
     def words(self) -> str:
@@ -71,8 +68,7 @@ class BestGap(NamedTuple):
         """Whether it was shown to fail less or to score higher; False where it was shown to be
         worse, or the same within MARGIN; None where neither.
         """
-        shown = self.location_p is not None and self.location_p < ALPHA
-        higher = (self.mean.value or 0.0) > 0 if shown else None
+        higher = if_shown(self.location_p, (self.mean.value or 0.0) > 0)
         found = [each for each in (self.failures.fails_less, higher) if each is not None]
         if found:
             return all(found)
@@ -97,11 +93,15 @@ def against(
     """
     found = {}
     for name, (one, other) in pairs.items():
-        parts = _shared_strata(one, other, strata)
-        if not parts:
+        parts, others = (
+            {key: rows["failed"].to_numpy(bool) for key, rows in trials.groupby([*strata])}
+            for trials in (one, other)
+        )
+        flags = [(parts[key], others[key]) for key in parts if key in others]
+        if not flags:
             continue
-        flags = [(a["failed"].to_numpy(bool), b["failed"].to_numpy(bool)) for a, b in parts]
-        shares = (share_of(joined([a for a, _ in parts])), share_of(joined([b for _, b in parts])))
+        first, second = map(np.concatenate, zip(*flags, strict=True))
+        shares = share(first), share(second)
         test = stratified_failures(flags)
         found[name] = Gap(*shares, share_difference(*shares), excess(flags), test, None)
     corrected = holm([gap.test.p for gap in found.values()])
@@ -137,17 +137,7 @@ def best_against_none(best: pd.DataFrame) -> dict[str, BestGap]:
         both = pd.concat([scores[arm], scores[NONE]], axis=1, join="inner").to_numpy(float)
         means[arm] = mean_difference(both[:, 0], both[:, 1], paired=True)
         tests[arm] = location_test(both[:, 0], both[:, 1], paired=True)
-    p_values = [*(gap.test.p for gap in gaps.values()), *(tests[arm].p for arm in gaps)]
-    corrected = [each.p for each in holm(p_values)]
-    failures, locations = corrected[: len(gaps)], corrected[len(gaps) :]
-    return {
-        arm: BestGap(gap._replace(p=failed), means[arm], tests[arm], location)
-        for (arm, gap), failed, location in zip(gaps.items(), failures, locations, strict=True)
-    }
-
-
-def _shared_strata(
-    one: pd.DataFrame, other: pd.DataFrame, strata: Sequence[str]
-) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    others = dict(list(other.groupby([*strata])))
-    return [(rows, others[key]) for key, rows in one.groupby([*strata]) if key in others]
+    of_failures = [gap.test.p for gap in gaps.values()]
+    corrected = iter(holm([*of_failures, *(test.p for test in tests.values())]))
+    failures = {arm: gap._replace(p=next(corrected).p) for arm, gap in gaps.items()}
+    return {arm: BestGap(failures[arm], means[arm], tests[arm], next(corrected).p) for arm in gaps}

@@ -8,10 +8,10 @@ import pandas as pd
 from jaxtune.core.schedules import show_rate
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import show_p
-from jaxtune.study.finding import Claim, show
+from jaxtune.study.finding import Claim, decided, show
 from jaxtune.study.link_arms import ADAM, CLIPPING, EPS, NONE, SCHEDULE
 from jaxtune.study.link_tests import BestGap, Gap
-from jaxtune.study.measures import share_of
+from jaxtune.study.measures import share_of, tally
 
 # An area from which on a variable is said to predict failures.
 PREDICTS = 0.9
@@ -70,10 +70,11 @@ def claims_of_steps(
 
 def _predicts(areas: Sequence[Estimate]) -> bool | None:
     """Whether all intervals lie above PREDICTS; False if one lies below."""
-    if any(area.high is not None and area.high < PREDICTS for area in areas):
-        return False
-    lows = [area.low for area in areas]
-    return True if lows and all(low is not None and low > PREDICTS for low in lows) else None
+    lows, highs = [area.low for area in areas], [area.high for area in areas]
+    return decided(
+        bool(lows) and all(low is not None and low > PREDICTS for low in lows),
+        any(high is not None and high < PREDICTS for high in highs),
+    )
 
 
 def claims_of_models(norms: Gap | None, depths: Mapping[str, Gap]) -> list[Claim]:
@@ -106,8 +107,7 @@ def in_words(
     """
 
     def failed(rows: pd.DataFrame, arm: str) -> str:
-        part = share_of(rows[rows["arm"] == arm])
-        return f"{part.count} of {part.n}"
+        return tally(share_of(rows[rows["arm"] == arm]))
 
     def differing(found: Mapping[str, Gap]) -> str:
         parts = [

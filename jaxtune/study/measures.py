@@ -115,6 +115,16 @@ def arm_words(arms: dict[str, dict[str, Any]]) -> str:
     )
 
 
+def tally(part: Share) -> str:
+    """Such as `9 of 12`."""
+    return f"{part.count} of {part.n}"
+
+
+def if_shown(p: float | None, holds: bool | None) -> bool | None:
+    """Whether what was seen holds, where a test has shown it; None where it has not."""
+    return holds if p is not None and p < ALPHA else None
+
+
 def gap_words(
     one: Share, other: Share, difference: Estimate, test: Outcome, p: float | None
 ) -> str:
@@ -123,7 +133,7 @@ def gap_words(
     """
     value, low, high = np.array(difference[:3], float) * 100
     return (
-        f"{one.count} of {one.n} against {other.count} of {other.n} failed, {value:+.0f} points"
+        f"{tally(one)} against {tally(other)} failed, {value:+.0f} points"
         f" (95% interval {low:.0f} to {high:.0f}; {test.test}, {show_p(p)})"
     )
 
@@ -139,13 +149,11 @@ class FailureGap(NamedTuple):
     @property
     def fails_more(self) -> bool | None:
         """Whether the first were shown to fail more often; None where that is not decided."""
-        if self.test.p is None or self.test.p >= ALPHA:
-            return None
-        return self.one.value > self.other.value
+        return if_shown(self.test.p, self.one.value > self.other.value)
 
     @property
     def words(self) -> str:
-        """Such as `9 of 12 against 0 of 12 failed, +75 points (95% interval 39 to 91; ...)`."""
+        """All of it, as `gap_words` has it."""
         return gap_words(self.one, self.other, self.difference, self.test, self.test.p)
 
 

@@ -13,8 +13,7 @@ import optax
 
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
-from jaxtune.data.corpus import HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED, read_corpus
-from jaxtune.data.miniature import language
+from jaxtune.data.corpus import miniature_held_out, read_corpus
 from jaxtune.data.packing import choose_shape
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
@@ -74,8 +73,7 @@ def held_out_scores(model: str) -> tuple[float, float]:
     encoder, _ = read_config(folder)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "held-out.txt"
-        sentences = language.corpus(HELD_OUT_MOST, MINIATURE_HELD_OUT_SEED)
-        file.write_text("\n".join(sentences), encoding="utf-8")
+        file.write_text("\n".join(miniature_held_out()), encoding="utf-8")
         corpus = read_corpus(file, file, folder, encoder.max_positions)
     shape = choose_shape(corpus.held_out.lengths, HELD_OUT_BATCH, encoder.hidden_size)
     program = MaskedLMProgram(

@@ -4,7 +4,6 @@ best learning rate.
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from jaxtune.core.schedules import show_rate
 from jaxtune.report.drawing import COLOURS, FAINT, Picture, log_rate_axis
 from jaxtune.report.legends import legend_below
-from jaxtune.stats.intervals import share
+from jaxtune.study.drawing.curves import failed_shares
 from jaxtune.study.drawing.scores import by, rate_panels, score_panels
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -73,7 +72,7 @@ def _peaks(trials: pd.DataFrame) -> Figure:
     trials = trials.assign(kind=[_kind(row) for row in trials.to_dict("records")])
     for axes, column in ((left, "learning_rate"), (right, "peak")):
         for number, (kind, own) in enumerate(trials.groupby("kind", sort=False)):
-            _shares(axes, own.groupby(column, sort=True)["failed"], number, str(kind))
+            _shares(axes, own, column, number, str(kind))
         axes.set(ylim=(-0.03, 1.03))
     log_rate_axis(left, "peak learning rate as set")
     log_rate_axis(right, "highest effective learning rate")
@@ -81,14 +80,12 @@ def _peaks(trials: pd.DataFrame) -> Figure:
     return legend_below(figure, left.get_legend_handles_labels()[0])
 
 
-def _shares(axes: Axes, arms, number: int, label: str) -> None:
+def _shares(axes: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -> None:
     """The arms of a kind, a little apart from other kinds' at the same learning rate."""
-    shares = [share(flags.to_numpy(bool)) for _, flags in arms]
-    rates = [float(rate) * APART**number for rate, _ in arms]
-    value, low, high = np.array([(s.value, s.wilson_low, s.wilson_high) for s in shares]).T
+    rates, value, low, high = failed_shares(rows, column)
     look = {"color": COLOURS[number % 6], "marker": MARKERS[number % 6], "label": label}
-    spread = [value - low, high - value]
-    axes.errorbar(rates, value, spread, **look, markersize=5, linewidth=1.2, elinewidth=0.8)
+    places, spread = rates * APART**number, [value - low, high - value]
+    axes.errorbar(places, value, spread, **look, markersize=5, linewidth=1.2, elinewidth=0.8)
 
 
 def _kind(row: dict) -> str:

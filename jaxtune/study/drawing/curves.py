@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from jaxtune.core.words import plural
 from jaxtune.report.drawing import Picture, floor_line, kind_style, line, log_rate_axis
 from jaxtune.report.points import LOSS_POINTS, block_means
+from jaxtune.stats.intervals import share
 from jaxtune.stats.wording import every
 
 
@@ -63,6 +64,14 @@ def trials_label(rows: pd.DataFrame, failed: bool) -> str:
     """Such as `3 failed trials`."""
     count = rows["trial"].nunique()
     return f"{count} {'failed' if failed else 'successful'} trial{'s' * (count != 1)}"
+
+
+def failed_shares(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """The column's values, at each the share of failed trials, and Wilson's interval of it."""
+    groups = rows.groupby(column)["failed"]
+    shares = {at: share(flags.to_numpy(bool)) for at, flags in groups}
+    found = [(at, s.value, s.wilson_low, s.wilson_high) for at, s in shares.items()]
+    return np.array(found, float).T
 
 
 def _curves(curves: pd.DataFrame, name: str) -> list[tuple[np.ndarray, np.ndarray]]:

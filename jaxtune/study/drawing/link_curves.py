@@ -19,7 +19,7 @@ from jaxtune.report.drawing import (
     trial_marks,
 )
 from jaxtune.report.points import padded
-from jaxtune.stats.intervals import share
+from jaxtune.study.drawing.curves import failed_shares
 from jaxtune.study.link_arms import ARMS
 
 LEGEND_COLUMNS = 5
@@ -91,13 +91,11 @@ def _best(trials: pd.DataFrame) -> Figure:
 
 def _line(axes: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -> None:
     """Shares of failed trials by value, with Wilson's intervals as thin bars."""
-    values = np.sort(rows[column].unique())
-    shares = [share(rows.loc[rows[column] == at, "failed"].to_numpy(bool)) for at in values]
+    values, share, low, high = failed_shares(rows, column)
     # A hair apart, so that bars of several arms at one rate can be told from each other.
     places = values * 1.015**number
-    value, low, high = np.array([(s.value, s.wilson_low, s.wilson_high) for s in shares]).T
     style = arm_style(number)
-    line(axes, places, value, style, label=label, marker="o", markersize=3.5, linewidth=1.3)
+    line(axes, places, share, style, label=label, marker="o", markersize=3.5, linewidth=1.3)
     axes.vlines(places, low, high, color=style.colour, linewidth=0.5, alpha=0.6)
     axes.set_ylim(-0.03, 1.03)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from jaxtune.study.context import AT_THE_END, BOTH_ARMS, Study, write_table
-from jaxtune.study.finding import Claim, Finding, plain
-from jaxtune.study.measures import by_correction, failure_gap, score_table, share_of
+from jaxtune.study.context import AT_THE_END, BOTH_ARMS, Study
+from jaxtune.study.finding import Claim, Finding
+from jaxtune.study.measures import by_correction, failure_gap, score_table, share_of, tally
 
 TITLE = "Figure 9: learning rate x epochs x bias correction"
 PAPER = (
@@ -38,8 +38,7 @@ def run(study: Study) -> Finding:
         & (rows["num_epochs"] == config.stable_epochs)
         & rows["bias_correction"]
     )
-    table = score_table(rows).assign(recommended=recommended)
-    write_table(study.folder("ablation") / "trials.parquet", table)
+    study.write("ablation", trials=score_table(rows).assign(recommended=recommended))
     fewest, largest = min(config.ablation_epochs), max(config.ablation_learning_rates)
     pools = {
         f"{fewest} epochs": rows[rows["num_epochs"] == fewest],
@@ -71,13 +70,10 @@ def run(study: Study) -> Finding:
                 bool(corrected and epochs > fewest),
             ),
         ],
-        numbers=plain(
-            {
-                at: {"without": gap.one, "with": gap.other, "p": gap.test.p}
-                for at, gap in gaps.items()
-            }
-            | {"means": means.rename("mean").reset_index().to_dict("records")}
-        ),
+        numbers={
+            at: {"without": gap.one, "with": gap.other, "p": gap.test.p} for at, gap in gaps.items()
+        }
+        | {"means": means.rename("mean").reset_index().to_dict("records")},
         notes=[
             f"{config.ablation_seeds} seeds per arm. The highest of {len(means)} means is partly"
             " luck.",
@@ -89,10 +85,7 @@ def run(study: Study) -> Finding:
 
 def _failures_by_epochs(rows: pd.DataFrame) -> list[str]:
     """Failed trials without and with correction, a part of a sentence for each number of epochs."""
-    parts = []
-    for number, pool in rows.groupby("num_epochs"):
-        without, with_it = map(share_of, by_correction(pool))
-        parts.append(
-            f"{number} epochs {without.count} of {without.n} and {with_it.count} of {with_it.n}"
-        )
-    return parts
+    return [
+        f"{number} epochs {' and '.join(tally(share_of(arm)) for arm in by_correction(pool))}"
+        for number, pool in rows.groupby("num_epochs")
+    ]

@@ -7,16 +7,19 @@ import pandas as pd
 
 from jaxtune.stats.hypothesis_tests import brown_forsythe
 from jaxtune.stats.wording import show_p
-from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import Claim, Finding, plain
+from jaxtune.study.context import Study
+from jaxtune.study.finding import Claim, Finding
 from jaxtune.study.measures import (
     ALPHA,
     arm_numbers,
     arm_of,
     arm_words,
     by_correction,
+    if_shown,
     joined,
     score_table,
+    share_of,
+    tally,
 )
 
 TITLE = "Figure 1 and table 1: three recipes over seeds"
@@ -43,16 +46,16 @@ def run(study: Study) -> Finding:
         judged, own_claims = _judge(task, rows)
         claims += own_claims
         numbers[task] = arms | judged
-        counts = [f"{name} {arm['failed'].count} of {arm['n']}" for name, arm in arms.items()]
+        counts = [f"{name} {tally(arm['failed'])}" for name, arm in arms.items()]
         failures.append(f"{task}: {', '.join(counts)}")
         details.append(f"{task} ({arms['devlin']['metric']}): {arm_words(arms)}.")
-    write_table(study.folder("baselines") / "trials.parquet", joined(tables))
+    study.write("baselines", trials=joined(tables))
     return Finding(
         title=TITLE,
         paper=PAPER,
         here=f"Failed trials on {'; '.join(failures)}. {' '.join(details)}",
         claims=claims,
-        numbers=plain(numbers),
+        numbers=numbers,
         notes=[
             "A std is also small where every trial fails: read failures and mean beside it.",
             f"Mixout {config.mixout:g} in place of dropout, with bias correction,"
@@ -85,29 +88,21 @@ def _judge(task: str, rows: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], li
     means = {name: float(final.mean()) for name, final in finals.items()}
     second = min((name for name in rows if name != "mosbach"), key=stds.__getitem__)
     test = brown_forsythe(finals["mosbach"], finals[second])
-    failed = int(rows["mosbach"]["failed"].sum())
+    failed = share_of(rows["mosbach"])
     # One seed has no std, and may have the smallest.
     smallest = None if np.isnan([*stds.values()]).any() else stds["mosbach"] < stds[second]
-    shown = test.p is not None and test.p < ALPHA
-    holds = {
-        "smallest_std": smallest,
-        "highest_mean": means["mosbach"] == max(means.values()),
-        "none_failed": failed == 0,
-        "smaller_variance": smallest if shown else None,
+    highest = means["mosbach"] == max(means.values())
+    varies = f"varies less than the second-smallest, p < {ALPHA}"
+    compared = f"{test.test} against {second}: {show_p(test.p)}"
+    claims = {
+        "smallest_std": Claim("has the smallest std", _of_each(stds), smallest),
+        "highest_mean": Claim("has the highest mean", _of_each(means), highest),
+        "none_failed": Claim("has no failed trial", f"{tally(failed)} failed", failed.count == 0),
+        "smaller_variance": Claim(varies, compared, if_shown(test.p, smallest)),
     }
-    asked = {
-        "has the smallest std": _of_each(stds),
-        "has the highest mean": _of_each(means),
-        "has no failed trial": f"{failed} of {len(rows['mosbach'])} failed",
-        f"varies less than the second-smallest, p < {ALPHA}": (
-            f"{test.test} against {second}: {show_p(test.p)}"
-        ),
-    }
-    claims = [
-        Claim(f"on {task} mosbach {words}", found, own)
-        for (words, found), own in zip(asked.items(), holds.values(), strict=True)
-    ]
-    return {"holds": holds, "brown_forsythe_p": test.p, "second": second}, claims
+    holds = {name: claim.holds for name, claim in claims.items()}
+    numbers = {"holds": holds, "brown_forsythe_p": test.p, "second": second}
+    return numbers, [c._replace(asks=f"on {task} mosbach {c.asks}") for c in claims.values()]
 
 
 def _of_each(values: dict[str, float]) -> str:

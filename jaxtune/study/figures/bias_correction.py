@@ -18,9 +18,16 @@ from jaxtune.stats.effects import improvement, mean_difference, std_ratio
 from jaxtune.stats.hypothesis_tests import location_test
 from jaxtune.stats.intervals import Estimate
 from jaxtune.stats.wording import show_p, show_share
-from jaxtune.study.context import BOTH_ARMS, Study, write_table
-from jaxtune.study.finding import Claim, Finding, plain, show
-from jaxtune.study.measures import by_correction, failure_gap, joined, score_table, share_of
+from jaxtune.study.context import BOTH_ARMS, Study
+from jaxtune.study.finding import Claim, Finding, decided, show
+from jaxtune.study.measures import (
+    by_correction,
+    failure_gap,
+    joined,
+    score_table,
+    share_of,
+    tally,
+)
 
 TITLE = "Figures 5 and 6: bias correction, learning rate, b2 and warm-up"
 PAPER = (
@@ -59,10 +66,8 @@ def run(study: Study) -> Finding:
             for name, rate in rates.items()
         ]
     )
-    folder = study.folder("bias_correction")
-    write_table(folder / "trials.parquet", joined([trials, held_out]))
-    num_steps = int(trials["num_steps"].iloc[0])
-    write_table(folder / "factor.parquet", _factors(num_steps, config.second_b2))
+    factor = _factors(int(trials["num_steps"].iloc[0]), config.second_b2)
+    study.write("bias_correction", trials=joined([trials, held_out]), factor=factor)
     return _finding(study, study.rows(main), trials, own, held_out, rates)
 
 
@@ -84,10 +89,10 @@ def _schedules(own: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _grid_sweep(study: Study, name: str, arms: dict[str, Any] = BOTH_ARMS, **fields: Any) -> Path:
     """Every learning rate, with the seeds on which one is chosen."""
-    config = study.config
-    recipe = {field: value for field, value in study.recipe.items() if field != "learning_rate"}
-    grid = {"learning_rate": config.learning_rates} | arms
-    return study.sweep(name, grid=grid, num_seeds=config.grid_seeds, **recipe, **fields)
+    grid = {"learning_rate": study.config.learning_rates} | arms
+    recipe = study.recipe | fields
+    del recipe["learning_rate"]  # it is swept
+    return study.sweep(name, grid=grid, num_seeds=study.config.grid_seeds, **recipe)
 
 
 def _held_out_sweep(study: Study, schedule: str, rate: float) -> Path:
@@ -138,17 +143,16 @@ def _finding(
     peaks, peak_numbers = _about_peaks(own)
     compared, held_out_numbers = _about_held_out(held_out, rates)
     default = {"without": gap.one, "with": gap.other}
-    numbers: dict[str, Any] = {
+    numbers = {
         "correction": {"default": default, "gap": gap.difference, "p": gap.test.p, **rate_numbers},
         "b2": b2_gaps,
         "effective_peak": peak_numbers,
         "held_out": held_out_numbers,
         "chosen_learning_rates": rates,
     }
-    without, with_it = gap.one, gap.other
     headline = (
-        f"Of the default recipe's trials {without.count} of {without.n} failed without correction,"
-        f" {with_it.count} of {with_it.n} with it."
+        f"Of the default recipe's trials {tally(gap.one)} failed without correction,"
+        f" {tally(gap.other)} with it."
     )
     claim = Claim(
         "the default recipe fails more often without correction", gap.words, gap.fails_more
@@ -172,7 +176,7 @@ def _finding(
         if rate in (min(config.learning_rates), max(config.learning_rates))
     ]
     here = " ".join([headline, by_rate, peaks, compared])
-    return Finding(TITLE, PAPER, here, [claim, *b2_claims], plain(numbers), notes)
+    return Finding(TITLE, PAPER, here, [claim, *b2_claims], numbers, notes)
 
 
 def _about_b2(own: pd.DataFrame) -> tuple[list[Claim], dict[str, Estimate]]:
@@ -195,9 +199,7 @@ def _about_b2(own: pd.DataFrame) -> tuple[list[Claim], dict[str, Estimate]]:
 def _smaller(one: Estimate, other: Estimate) -> bool | None:
     """Whether one change is smaller than another, up or down, their intervals apart."""
     (low, high), (other_low, other_high) = map(_size, (one, other))
-    if high < other_low:
-        return True
-    return False if low > other_high else None
+    return decided(high < other_low, low > other_high)
 
 
 def _size(change: Estimate) -> tuple[float, float]:
@@ -218,9 +220,9 @@ def _about_rates(grid: pd.DataFrame) -> Part:
             for rate, at in rows.groupby("learning_rate")
         }
         counts = ", ".join(
-            f"{show_rate(float(rate))}: {pair['without'].count}/{pair['without'].n} and"
-            f" {pair['with'].count}/{pair['with'].n}"
-            for rate, pair in own.items()
+            f"{show_rate(float(rate))}: "
+            + " and ".join(f"{part.count}/{part.n}" for part in both.values())
+            for rate, both in own.items()
         )
         said.append(f"{model}, failed without and with correction, by learning rate: {counts}.")
         numbers[str(model)] = own
@@ -253,29 +255,24 @@ def _about_held_out(held_out: pd.DataFrame, rates: dict[str, float]) -> Part:
     for name, rate in rates.items():
         rows = held_out[held_out["schedule"] == name].sort_values("seed")
         scores[name] = final = rows["final"].to_numpy(float)
-        spread = float(np.std(final, ddof=1)) if len(final) > 1 else None
-        numbers[name] = {
-            "learning_rate": rate,
-            "mean": float(final.mean()),
-            "std": spread,
-            "failed": share_of(rows),
-        }
+        mean, failed = float(final.mean()), share_of(rows)
+        std = float(np.std(final, ddof=1)) if len(final) > 1 else None
+        numbers[name] = {"learning_rate": rate, "mean": mean, "std": std, "failed": failed}
         said.append(
-            f"[{name}] at {show_rate(rate)}: mean {final.mean():.3f}, std"
-            f" {'-' if spread is None else format(spread, '.3f')}, {show_share(share_of(rows))}"
+            f"[{name}] at {show_rate(rate)}: mean {mean:.3f}, std"
+            f" {'-' if std is None else format(std, '.3f')}, {show_share(failed)}"
         )
     base, *others = rates
     for name in others:
         both = scores[base], scores[name]
         difference, test = mean_difference(*both, paired=True), location_test(*both, paired=True)
-        numbers[f"{base} minus {name}"] = {
-            "mean": difference,
-            "p": test.p,
-            "std_ratio": std_ratio(*both),
-        }
+        ratio = std_ratio(*both)
+        numbers[f"{base} minus {name}"] = {"mean": difference, "p": test.p, "std_ratio": ratio}
         said.append(
             f"[{base}] minus [{name}]: {show(difference)}, {test.test}"
             f" {show_p(test.p, test.at_most)}"
         )
-    words = "; ".join(said)
-    return f"Each schedule at its own best learning rate, held-out seeds: {words}.", numbers
+    return (
+        f"Each schedule at its own best learning rate, held-out seeds: {'; '.join(said)}.",
+        numbers,
+    )

@@ -13,10 +13,10 @@ from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.stats.arms import readable
 from jaxtune.stats.intervals import Estimate
-from jaxtune.study.context import AT_THE_END, MINIATURE, Study, write_table
+from jaxtune.study.context import AT_THE_END, MINIATURE, Study
 from jaxtune.study.effective_steps import best_column, bin_of, held_out_area, largest_step
 from jaxtune.study.figures.bias_correction import FIRST_HELD_OUT_SEED
-from jaxtune.study.finding import Finding, plain
+from jaxtune.study.finding import Finding
 from jaxtune.study.link_arms import arms_of
 from jaxtune.study.link_models import (
     AFTER,
@@ -98,9 +98,7 @@ def conclude(
     deep = trials[is_deep]
     rates = best_rates(deep[~deep["fresh"]])
     best = at_best(deep[deep["fresh"]], rates)
-    folder = study.folder("correction")
-    write_table(folder / "trials.parquet", trials)
-    write_table(folder / "best.parquet", best)
+    study.write("correction", trials=trials, best=best)
     at_one_rate = arms_against_none(deep, ["family", "adam_b2", "learning_rate"])
     at_their_best = best_against_none(best)
     areas = _areas(deep)
@@ -125,19 +123,17 @@ def conclude(
             *claims_of_steps(areas, at_one_step),
             *claims_of_models(norms, depths),
         ],
-        numbers=plain(
-            {
-                "at_one_rate": at_one_rate,
-                "at_best": at_their_best,
-                "chosen_rates": {" ".join(map(str, cell)): rate for cell, rate in rates.items()},
-                "first_updates": int(min(first, trials["num_steps"].max())),
-                "areas": areas,
-                "at_one_step": at_one_step,
-                "norms": norms,
-                "depth": depths,
-                "models": [model.wanted.name for model in models],
-            }
-        ),
+        numbers={
+            "at_one_rate": at_one_rate,
+            "at_best": at_their_best,
+            "chosen_rates": {" ".join(map(str, cell)): rate for cell, rate in rates.items()},
+            "first_updates": int(min(first, trials["num_steps"].max())),
+            "areas": areas,
+            "at_one_step": at_one_step,
+            "norms": norms,
+            "depth": depths,
+            "models": [model.wanted.name for model in models],
+        },
         notes=[
             *arm_notes(at_one_rate, at_their_best, at_one_step),
             *rate_notes(rates),

@@ -6,8 +6,8 @@ from pathlib import Path
 from jaxtune.core.errors import UserError
 from jaxtune.models.pretrained import locate
 from jaxtune.stats.wording import show_share
-from jaxtune.study.context import BOTH_ARMS, MINIATURE, Study, by_depth, write_table
-from jaxtune.study.finding import Claim, Finding, plain
+from jaxtune.study.context import BOTH_ARMS, MINIATURE, Study, by_depth
+from jaxtune.study.finding import Claim, Finding
 from jaxtune.study.measures import (
     arm_numbers,
     by_correction,
@@ -15,6 +15,7 @@ from jaxtune.study.measures import (
     joined,
     score_table,
     share_of,
+    tally,
 )
 from jaxtune.study.miniatures import held_out_scores, make_model, pretraining, same_model
 
@@ -37,35 +38,35 @@ def run(study: Study) -> Finding:
     sweeps = {name: _sweep(study, name, model) for name, model in models.items()}
     rows = {name: study.rows(sweep) for name, sweep in sweeps.items()}
     tables = [score_table(own, model=name) for name, own in rows.items()]
-    write_table(study.folder("depth") / "trials.parquet", joined(tables))
+    study.write("depth", trials=joined(tables))
     held_out = {} if given else {name: held_out_scores(model) for name, model in models.items()}
     arms = {name: by_correction(own) for name, own in rows.items()}
     failures = {name: tuple(map(share_of, both)) for name, both in arms.items()}
     rates = [without.value for without, _ in failures.values()]
     shallow, *_, deep = (without for without, _ in arms.values())
     gap = failure_gap(deep, shallow)
-    counts = [f"{name} {off.count} of {off.n}" for name, (off, _) in failures.items()]
-    with_intervals = [
+    counts = ", ".join(f"{name} {tally(off)}" for name, (off, _) in failures.items())
+    with_intervals = " ".join(
         f"{name}: {show_share(off)} without correction and {show_share(on)} with it."
         for name, (off, on) in failures.items()
-    ]
+    )
     numbers = {
-        name: {str(on): arm_numbers(both[on]) for on in (False, True)}
-        for name, both in arms.items()
+        name: {"False": arm_numbers(off), "True": arm_numbers(on)}
+        for name, (off, on) in arms.items()
     }
     return Finding(
         title=TITLE,
         paper=PAPER,
-        here=f"Failed without correction: {', '.join(counts)}. {' '.join(with_intervals)}",
+        here=f"Failed without correction: {counts}. {with_intervals}",
         claims=[
             Claim(
                 "without correction the failure rate never falls with depth",
-                ", ".join(counts),
+                counts,
                 all(one <= other for one, other in itertools.pairwise(rates)),
             ),
             Claim("the deepest model fails more than the shallowest", gap.words, gap.fails_more),
         ],
-        numbers=plain({"held_out": held_out} | numbers),
+        numbers={"held_out": held_out} | numbers,
         notes=_notes(study, held_out),
     )
 

@@ -17,8 +17,8 @@ from jaxtune.data.tokens import tokenize_chunks
 from jaxtune.models.heads import MaskedLM
 from jaxtune.models.pretrained import load_masked_lm, locate, read_config
 from jaxtune.stats.intervals import Estimate, Reduced, bootstrap
-from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import MOST_LISTED, Claim, Finding, listed, plain
+from jaxtune.study.context import Study
+from jaxtune.study.finding import MOST_LISTED, Claim, Finding, decided, listed
 from jaxtune.study.kept_trials import KeptTrials
 from jaxtune.study.layer_replacement import (
     Compared,
@@ -103,10 +103,10 @@ def run(study: Study) -> Finding:
     kinds |= dict.fromkeys(corrected, CORRECTED)
     kept = KeptTrials(sweep, kinds)
     measured = [_measure(asked, kept, trial, kind) for trial, kind in kinds.items()]
-    folder = study.folder("forgetting")
-    write_table(folder / "perplexity.parquet", joined([_perplexity_table(m) for m in measured]))
+    perplexities = joined([_perplexity_table(one) for one in measured])
     failed = arm.loc[arm["failed"], "trial"].tolist()[: config.most_curves]
-    write_table(folder / "curves.parquet", _curves(study, sweep, arm, failed))
+    curves = _curves(study, sweep, arm, failed)
+    study.write("forgetting", perplexity=perplexities, curves=curves)
     floor = None if kept.task.num_labels == 1 else constant_loss(kept.task.train.labels)
     notes = [
         f"Shown: {chosen.rule}; diverged trials have no parameters to ask. Beside"
@@ -214,16 +214,14 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
     def of_each(words: Callable[[Sequence[Measured]], str]) -> str:
         return "; ".join(f"{name} {words(group)}" for name, group in groups.items() if group)
 
+    def each(value: Callable[[Measured], float], form: str) -> str:
+        return of_each(lambda group: listed([value(one) for one in group], form.format))
+
     pretrained = float(measured[0].perplexity[-1])
     depth = len(measured[0].perplexity) - 1
-    mended = of_each(lambda group: listed([float(one.mended) for one in group], "{:g}".format))
-    moved = of_each(lambda group: listed([one.moved for one in group], "{:.1%}".format))
     learned, unlearned = "the task has no classes, and no constant to compare with", None
     if floor is not None:
-        learned = of_each(
-            lambda group: listed([one.train_loss / floor for one in group], "{:.0%}".format)
-        )
-        learned += f" of {floor:.3f} nats"
+        learned = f"{each(lambda one: one.train_loss / floor, '{:.0%}')} of {floor:.3f} nats"
         unlearned = bool(min(one.train_loss for one in failed) >= UNLEARNT * floor)
     claims = {
         "failed_forget_more": Claim(
@@ -235,7 +233,7 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
         "in_the_top_layers": Claim(
             f"putting back at most {TOP_SHARE:.0%} of the layers, from the top, brings most failed"
             f" trials within {MENDED:g} times the pre-trained perplexity for good",
-            f"layers to put back, of {depth}: {mended}",
+            f"layers to put back, of {depth}: {each(lambda one: one.mended, '{:g}')}",
             bool(np.median([one.mended for one in failed]) <= TOP_SHARE * depth),
         ),
         "learn_nothing": Claim(
@@ -245,7 +243,7 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
             unlearned,
         ),
     }
-    numbers: dict[str, Any] = {
+    numbers = {
         "pretrained_perplexity": pretrained,
         "parts": {name: claim.holds for name, claim in claims.items()},
         "constant_loss": floor,
@@ -256,10 +254,10 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
         paper=PAPER,
         here=(
             f"Median perplexity: {of_each(_median)}; pre-trained {pretrained:.2f}. Of its norm the"
-            f" encoder has moved: {moved}."
+            f" encoder has moved: {each(lambda one: one.moved, '{:.1%}')}."
         ),
         claims=[*claims.values()],
-        numbers=plain(numbers),
+        numbers=numbers,
         notes=notes,
     )
 
@@ -272,9 +270,7 @@ def _exceeds(failed: Sequence[Measured], successful: Sequence[Measured]) -> bool
         for group in (failed, successful)
         for end in ("low", "high")
     )
-    if lows.min() > other_highs.max():
-        return True
-    return False if highs.min() < other_lows.max() else None
+    return decided(lows.min() > other_highs.max(), highs.min() < other_lows.max())
 
 
 def _median(group: Sequence[Measured]) -> str:

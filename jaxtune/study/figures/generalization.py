@@ -6,9 +6,9 @@ from scipy import stats
 
 from jaxtune.stats.effects import mean_difference
 from jaxtune.stats.intervals import Estimate, Reduced, bootstrap, mean_interval
-from jaxtune.study.context import Study, write_table
+from jaxtune.study.context import Study
 from jaxtune.study.figures.ablation import ablation_sweep
-from jaxtune.study.finding import Claim, Finding, above, plain, show
+from jaxtune.study.finding import Claim, Finding, above, decided, show
 from jaxtune.study.measures import MARGIN, NothingToShowError, not_diverged, score_table
 
 TITLE = "Figure 8: dev metric over training, and against the final training loss"
@@ -34,16 +34,13 @@ def run(study: Study) -> Finding:
     history = study.history(stable_sweep, successful)
     curves = history[history["name"] == f"dev/{stable['metric'].iloc[0]}"]
     shown = successful[: study.config.most_curves]
-    folder = study.folder("generalization")
-    write_table(folder / "curves.parquet", curves[curves["trial"].isin(shown)])
-    write_table(folder / "trials.parquet", score_table(trials))
+    of_shown = curves[curves["trial"].isin(shown)]
+    study.write("generalization", curves=of_shown, trials=score_table(trials))
     change = mean_interval(_change(curves))
     loss, final = trials["train_loss"].to_numpy(float), trials["final"].to_numpy(float)
     correlation = bootstrap((loss, final), _spearman, paired=True)
     low, rest = _halves(trials[~trials["failed"]])
-    gain = None
-    if min(low.size, rest.size):
-        gain = mean_difference(low, rest)
+    gain = mean_difference(low, rest) if min(low.size, rest.size) else None
     scores = stable.loc[~stable["failed"], "final"]
     return Finding(
         title=TITLE,
@@ -54,14 +51,12 @@ def run(study: Study) -> Finding:
             f" at {scores.min():.3f} to {scores.max():.3f}."
         ),
         claims=_claims(change, correlation, len(trials), gain, low.size + rest.size),
-        numbers=plain(
-            {
-                "change": change,
-                "spearman": correlation,
-                "low_loss_minus_rest": gain,
-                "lowest_loss": min(loss, default=None),
-            }
-        ),
+        numbers={
+            "change": change,
+            "spearman": correlation,
+            "low_loss_minus_rest": gain,
+            "lowest_loss": min(loss, default=None),
+        },
         notes=[
             f"Curves: the lowest trial numbers of the sweep {stable_sweep.name} that did not fail,"
             f" {shown}.",
@@ -122,9 +117,7 @@ def _halves(successful: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def _not_below(change: Estimate) -> bool | None:
     """Whether a change of the metric is none that matters, or a gain; None where that is open."""
-    if change.low is not None and change.low > -MARGIN:
-        return True
-    return False if above(change) is False else None
+    return decided(change.low is not None and change.low > -MARGIN, above(change) is False)
 
 
 def _spearman(one: np.ndarray, other: np.ndarray, axis: int) -> Reduced:

@@ -8,13 +8,13 @@ import pandas as pd
 
 from jaxtune.stats.hypothesis_tests import mann_whitney
 from jaxtune.stats.wording import show_p
-from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import Claim, Finding, plain
+from jaxtune.study.context import Study
+from jaxtune.study.finding import Claim, Finding
 from jaxtune.study.measures import (
-    ALPHA,
     NothingToShowError,
     by_correction,
     choose,
+    if_shown,
     joined,
     not_diverged,
 )
@@ -55,7 +55,7 @@ def run(study: Study) -> Finding:
         notes.append(f"Curves: medians over trials; {chosen.rule}.")
     if not tables:
         raise NothingToShowError(" ".join(claim.found for claim in claims))
-    write_table(study.folder("gradient_norms") / "norms.parquet", joined(tables))
+    study.write("gradient_norms", norms=joined(tables))
     notes += [
         f"Late: the median over the second half of the steps. Early: over the first {EARLY} logged"
         " ones. Medians over all trials without bias correction that did not diverge: the norms of"
@@ -63,7 +63,7 @@ def run(study: Study) -> Finding:
         f"L2 norms before clipping, every {config.log_every} steps; an ALBERT has one shared"
         " block.",
     ]
-    return Finding(TITLE, PAPER, " ".join(said), claims, plain(numbers), notes)
+    return Finding(TITLE, PAPER, " ".join(said), claims, numbers, notes)
 
 
 def _norms(study: Study, sweep: Path, rows: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def _judge(model: str, norms: pd.DataFrame) -> tuple[dict[str, Any], list[Claim]
     kept = {
         name: float(np.median((_late(part) / _early(part))[flags])) for name, part in parts.items()
     }
-    lower = None if test.p is None or test.p >= ALPHA else ratio > 1
+    lower = if_shown(test.p, ratio > 1)
     # A gradient that was 0 from the start has no share that is left.
     known = np.isfinite([*kept.values()]).all()
     loses_more = kept["first layer"] < kept["classifier"] if known else None

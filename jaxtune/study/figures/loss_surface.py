@@ -12,8 +12,8 @@ from jaxtyping import Float
 from jaxtune.core.console import ProgressLine
 from jaxtune.core.files import replace_file
 from jaxtune.stats.intervals import Estimate, mean_interval
-from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import Claim, Finding, above, plain
+from jaxtune.study.context import Study
+from jaxtune.study.finding import Claim, Finding, above
 from jaxtune.study.kept_trials import KeptTrials, retrace
 from jaxtune.study.measures import Chosen, choose, joined
 from jaxtune.study.over_points import over_points
@@ -89,10 +89,8 @@ def run(study: Study) -> Finding:
     over, corners = _survey(plane, axis, examples)
     lines = _lines(kept, chosen, plane, examples)
     ends = _ends(kept, chosen, plane, examples)
-    folder = study.folder("loss_surface")
-    _write_surface(folder / "surface.npz", axis, over, corners)
-    write_table(folder / "paths.parquet", paths)
-    write_table(folder / "lines.parquet", joined([_line_table(line) for line in lines]))
+    _write_surface(study.folder("loss_surface") / "surface.npz", axis, over, corners)
+    study.write("loss_surface", paths=paths, lines=joined([_line_table(line) for line in lines]))
     table = rows.set_index("trial")
     failed, successful = pair
     arms = [str(table.loc[number, "arm"]) for number in pair]
@@ -157,9 +155,8 @@ def _survey(plane: Plane, axis: np.ndarray, examples: Examples) -> tuple[Values,
     b, a = np.meshgrid(axis, axis, indexing="ij")
     points = np.concatenate([CORNERS, np.stack([a.ravel(), b.ravel()], axis=1)])
     values = over_points(values_at, (plane, examples), weights_of(points), "points of the plane")
-    shape = (len(axis), len(axis))
-    over = Values(*(value[len(CORNERS) :].reshape(shape) for value in values))
-    return over, Values(*(value[: len(CORNERS)] for value in values))
+    corners, inside = zip(*(np.split(value, [len(CORNERS)]) for value in values), strict=True)
+    return Values(*(value.reshape(a.shape) for value in inside)), Values(*corners)
 
 
 def _lines(kept: KeptTrials, chosen: Chosen, plane: Plane, examples: Examples) -> list[Line]:
@@ -232,11 +229,10 @@ def judge(surveyed: Surveyed, notes: Sequence[str] = ()) -> Finding:
     rises = [each.relative for each in barriers]
     plateaus = [each.plateau for each in barriers]
     outside = _outside(paths)
-    names = ("pretrained", "failed", "successful")
     numbers = {
         "parts": parts,
         "corners": {
-            name: dict(zip(names, values, strict=True))
+            name: dict(zip(("pretrained", "failed", "successful"), values, strict=True))
             for name, values in corners._asdict().items()
         },
         "barriers": barriers,
@@ -273,7 +269,7 @@ def judge(surveyed: Surveyed, notes: Sequence[str] = ()) -> Finding:
                 parts["small_gradients"],
             ),
         ],
-        numbers=plain(numbers),
+        numbers=numbers,
         notes=notes,
     )
 
@@ -288,10 +284,9 @@ def _outside(paths: pd.DataFrame) -> dict[str, float]:
 
 
 def _rise(height: Estimate) -> str:
-    if height.value is None or height.low is None or height.high is None:
+    if height.low is None:
         return f"without an interval, {height.reason}"
-    interval = f"95% interval {height.low:+.3f} to {height.high:+.3f}"
-    return f"{height.value:+.3f} nats ({interval})"
+    return f"{height.value:+.3f} nats (95% interval {height.low:+.3f} to {height.high:+.3f})"
 
 
 def _range(values: pd.Series) -> str:

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from jaxtune.stats.intervals import Share, share
-from jaxtune.stats.wording import show_share
-from jaxtune.study.context import Study, write_table
-from jaxtune.study.finding import Claim, Finding, plain
-from jaxtune.study.measures import by_correction, choose, share_of
+from jaxtune.stats.wording import show_share, show_wilson
+from jaxtune.study.context import Study
+from jaxtune.study.finding import Claim, Finding
+from jaxtune.study.measures import by_correction, choose, share_of, tally
 
 TITLE = "Figure 14: training curves of failed and successful trials"
 PAPER = (
@@ -29,7 +29,7 @@ def run(study: Study) -> Finding:
     curves = curves[curves["name"].isin(["loss", f"dev/{rows['metric'].iloc[0]}"])]
     curves["failed"] = curves["trial"].isin(chosen.failed)
     curves["trivial"] = rows["trivial"].iloc[0]
-    write_table(study.folder("training_curves") / "curves.parquet", curves)
+    study.write("training_curves", curves=curves)
     left = {number: _share_left(curves, number) for number in numbers}
     stay = share(np.array([left[number] >= STAYS for number in chosen.failed]))
     learn = share(np.array([left[number] < STAYS for number in chosen.successful]))
@@ -37,8 +37,8 @@ def run(study: Study) -> Finding:
         title=TITLE,
         paper=PAPER,
         here=(
-            f"Of the trials shown {stay.count} of {stay.n} failed ones end at {STAYS:.0%} or more"
-            f" of the loss they began with, and {learn.count} of {learn.n} successful ones below."
+            f"Of the trials shown {tally(stay)} failed ones end at {STAYS:.0%} or more"
+            f" of the loss they began with, and {tally(learn)} successful ones below."
             f" In the sweep, {show_share(share_of(rows))} without correction."
         ),
         claims=[
@@ -53,14 +53,13 @@ def run(study: Study) -> Finding:
                 learn.value > 0.5,
             ),
         ],
-        numbers=plain({"last_of_first_loss": left}),
+        numbers={"last_of_first_loss": left},
         notes=[f"Shown: {chosen.rule}. A diverged trial has no last loss to compare."],
     )
 
 
 def _words(part: Share) -> str:
-    interval = f"95% interval {part.wilson_low:.0%} to {part.wilson_high:.0%}"
-    return f"{part.count} of {part.n} ({interval})"
+    return f"{tally(part)} (95% interval {show_wilson(part)})"
 
 
 def _share_left(curves: pd.DataFrame, number: int) -> float:
