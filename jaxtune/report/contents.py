@@ -8,11 +8,11 @@ import numpy as np
 from jaxtune.core.schedules import HEAD_FIRST, SIZE_LINKS, effective_rates, link_of, show_rate
 from jaxtune.report.agreement_tables import (
     instability_table,
+    luck_table,
     representations_table,
     variance_table,
 )
 from jaxtune.report.drawing import Style, arm_style, to_svg
-from jaxtune.report.example_tables import luck_table, new_examples_table
 from jaxtune.report.figures import (
     MOST_ARMS,
     MOST_BANDS,
@@ -29,20 +29,18 @@ from jaxtune.report.figures import (
 )
 from jaxtune.report.final_scores import SIZE, final_scores, floor_in_view, score_keys
 from jaxtune.report.findings import ArmFindings, Findings, ranked
-from jaxtune.report.further_table import further_table
 from jaxtune.report.grid_tables import cells_table, main_effects_table
 from jaxtune.report.legends import FLOOR_KEY, Key
-from jaxtune.report.order_tables import order_table
+from jaxtune.report.pair_tables import (
+    findable_table,
+    new_examples_table,
+    order_table,
+    pairs_table,
+)
 from jaxtune.report.points import Limits, loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
 from jaxtune.report.sources import DEV, LOSS
-from jaxtune.report.tables import (
-    Table,
-    arms_table,
-    findable_table,
-    pairs_table,
-    times,
-)
+from jaxtune.report.tables import Table, arms_table, further_table, times
 from jaxtune.stats.wording import names
 
 
@@ -84,8 +82,7 @@ def sections(found: Findings, report: Callable[[str], None] = lambda text: None)
 
 
 def _arms(found: Findings) -> Iterator[Section]:
-    further = further_table(found)
-    yield Section("Arms", tables=[arms_table(found), *([further] if further else [])])
+    yield Section("Arms", tables=_filled(found, arms_table, further_table))
     yield Section("Bear in mind", points=found.verdict.notes)
 
 
@@ -126,9 +123,13 @@ def _pairs(found: Findings) -> Iterator[Section]:
         *(pairs_table, order_table, new_examples_table),
         *(main_effects_table, cells_table, findable_table),
     )
-    tables = [table for make in makers if (table := make(found))]
-    if tables:
+    if tables := _filled(found, *makers):
         yield Section("Differences between arms", tables=tables)
+
+
+def _filled(found: Findings, *makers: Callable[[Findings], Table | None]) -> list[Table]:
+    """Those that have a row."""
+    return [table for make in makers if (table := make(found)) and table.rows]
 
 
 def _curves(found: Findings) -> Iterator[Section]:
@@ -271,8 +272,7 @@ def _rate_label(arms: Sequence[ArmFindings]) -> str:
 
 def _agreement(found: Findings) -> Iterator[Section]:
     makers = (luck_table, instability_table, representations_table, variance_table)
-    tables = [table for make in makers if (table := make(found))]
-    if tables:
+    if tables := _filled(found, *makers):
         yield Section("Agreement between trials", tables=tables)
 
 
