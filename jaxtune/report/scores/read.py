@@ -105,13 +105,12 @@ def given_rows(scores: Any, given: Given) -> list[Row]:
 def _runs(
     arm: str, values: Sequence[Any], given: Given, seeds: Sequence[str] | None = None
 ) -> list[Run]:
-    found = []
-    for number, value in enumerate(values, 1):
-        where = f"score {number} of [{arm}]"
-        seed = (seeds[number - 1],) * 3 if seeds else None
-        score, examples = _score(where, value), given.dev_examples
-        found.append(Run(where, arm, seed, score, None, None, None, None, None, {}, examples))
-    return found
+    names = [f"score {number} of [{arm}]" for number in range(1, len(values) + 1)]
+    each = [(seed,) * 3 for seed in seeds] if seeds else [None] * len(values)
+    return [
+        Run(where, arm, seed, _score(where, value), dev_examples=given.dev_examples)
+        for where, seed, value in zip(names, each, values, strict=True)
+    ]
 
 
 def _score(where: str, value: Any) -> float | None:

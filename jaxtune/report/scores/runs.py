@@ -51,12 +51,12 @@ class Run(NamedTuple):
     arm: str
     seeds: tuple[str, ...] | None  # init, order, dropout, as they were written; None: not given
     score: float | None
-    failed: bool | None  # None where its user does not say
-    floor: float | None
-    metric: str | None
-    task: str | None
-    group: str | None
-    settings: Mapping[str, Any]
+    failed: bool | None = None  # None where its user does not say
+    floor: float | None = None
+    metric: str | None = None
+    task: str | None = None
+    group: str | None = None
+    settings: Mapping[str, Any] = MappingProxyType({})
     dev_examples: int | None = None  # that it was scored on
     curves: Mapping[str, Curve] = MappingProxyType({})  # those that a report draws
     logits: Float[np.ndarray, "example label"] | None = None
@@ -95,13 +95,13 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _arm(line, arms),
         _seeds(line, cells, given.seed_column or SEED),
         _number(line, score),
-        _truth(line, FAILED) if FAILED in cells else None,
-        _number(line, FLOOR) if FLOOR in cells else None,
-        _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
-        _name(cells, TASK),
-        _name(cells, GROUP) if GROUP not in arms else None,
-        _settings(cells, used, arms),
-        _examples(line) if EXAMPLES in cells else given.dev_examples,
+        failed=_truth(line, FAILED) if FAILED in cells else None,
+        floor=_number(line, FLOOR) if FLOOR in cells else None,
+        metric=_text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
+        task=_name(cells, TASK),
+        group=_name(cells, GROUP) if GROUP not in arms else None,
+        settings=_settings(cells, used, arms),
+        dev_examples=_examples(line) if EXAMPLES in cells else given.dev_examples,
         logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
         name=line.name,
         diverged=not is_missing(cells.get(DIVERGED)) and _truth(line, DIVERGED),
