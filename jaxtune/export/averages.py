@@ -29,11 +29,13 @@ def uniform_soup(members: Iterable[tuple[int, Params]]) -> Soup:
 
 def _plus(total: Params, params: Params) -> Params:
     """In float64: the mean of equal float32 parameters is these parameters, bit for bit."""
-    return {name: total.get(name, np.float64(0)) + array for name, array in params.items()}
+    return {
+        name: np.asarray(total.get(name, 0) + array, np.float64) for name, array in params.items()
+    }
 
 
 def _mean(total: Params, count: int) -> Params:
-    return {name: (values / count).astype(np.float32) for name, values in total.items()}
+    return {name: np.asarray(values / count, np.float32) for name, values in total.items()}
 
 
 def greedy_soup(
