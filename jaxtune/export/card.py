@@ -118,7 +118,6 @@ def _card(
     """The card about the recipe of `member`'s arm."""
     config, metrics = dev.config, dev.task.metrics
     lines = [[who, *(f"{own[name]:.4f}" for name in metrics)] for who, own in scored.items()]
-    arm_name = facts.escaped(member.trial.arm)
     notes = [*dev.task.notes, *([form.adapters] if member.trial.config.lora_rank else [])]
     return CARD.format(
         front_matter=facts.front_matter(dev, form.library),
@@ -139,10 +138,7 @@ def _card(
         trivial=f"{member.row['trivial']:.4f}",
         meaning=MEANING,
         how=how,
-        trials=facts.trials_of(
-            len(sweep.arm_of(member.trial.arm)),
-            f"the arm {arm_name}" if sweep.arms[1:] else "the sweep",
-        ),
+        trials=facts.trials_of(sweep, member),
         spread=facts.spread(sweep, member),
         expected_best=facts.expected_bests(sweep, member),
         when="after the last step" if sweep.step == "final" else "at each trial's best evaluation",

@@ -138,14 +138,12 @@ def _curves(log: Logged, name: str) -> dict[str, Curve]:
 def _run_folders(top: Path) -> Iterator[RunFolder]:
     for path, folders in _walked(top):
         state, own = trainer.files_of(path), events.files_of(path)
-        nested = [f for inner in sorted(path.glob(f"{TRAINERS_EVENTS}/*")) for f in _events(inner)]
-        if state or own:
+        inner = sorted(path.glob(f"{TRAINERS_EVENTS}/*"))
+        nested = [file for folder in inner for file in events.files_of(folder)]
+        if state or own or nested:
             # Checkpoints and the Trainer's event files are parts of this run.
             folders[:] = []
-            yield RunFolder(path, *_arm_and_seed(top, path), state, own)
-        elif nested:
-            folders[:] = []
-            yield RunFolder(path, *_arm_and_seed(top, path), [], nested)
+            yield RunFolder(path, *_arm_and_seed(top, path), state, own or nested)
 
 
 def _walked(top: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -161,10 +159,6 @@ def _walked(top: Path) -> Iterator[tuple[Path, list[str]]]:
             continue
         seen.add(real)
         yield path, folders
-
-
-def _events(folder: Path) -> list[Path]:
-    return events.files_of(folder) if folder.is_dir() else []
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

@@ -20,7 +20,7 @@ from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floo
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import labels_in, read_logits
 from jaxtune.report.scores.rows import counted, doubt_of_units, metric_of, rows_of
-from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, plain_seed, runs_of
+from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, plain_seed, run_of
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
@@ -66,8 +66,11 @@ def _read(place: Path, given: Given) -> Reading:
     if not lines:
         raise UserError(f"{place} holds no run that has finished. {' '.join(said)}")
     labels = labels_in(place.parent) if "predictions" in lines[0].cells else None
-    runs = runs_of(lines, given, lambda name: read_logits(place.parent / name, labels))
-    return Reading(runs, labels, said)
+
+    def logits(name: str) -> np.ndarray:
+        return read_logits(place.parent / name, labels)
+
+    return Reading([run_of(line, given, logits) for line in lines], labels, said)
 
 
 def word_source(words: Sequence[str], given: Given) -> Source:

@@ -4,7 +4,7 @@ line.
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -66,20 +66,12 @@ class Run(NamedTuple):
     unread: tuple[str, ...] = ()  # columns that are no settings
 
 
-def runs_of(
-    lines: Iterable[Line],
-    given: Given,
-    read_logits: Callable[[str], Float[np.ndarray, "example label"]],
-) -> list[Run]:
-    """The runs of some lines; raises UserError for a column or cell that is not as it should be.
+def run_of(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
+    """The run of a line; raises UserError for a column or cell that is not as it should be.
 
     Args:
         read_logits: of the file that a cell of the column predictions names.
     """
-    return [_run(line, given, read_logits) for line in lines]
-
-
-def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
     cells = {name: value for name, value in line.cells.items() if name}
     for name, value in cells.items():
         if name in KNOWN and isinstance(value, list | dict | np.ndarray):
