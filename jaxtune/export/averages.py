@@ -17,29 +17,25 @@ class Soup(NamedTuple):
     trials: tuple[int, ...]
 
 
-class _Sum(NamedTuple):
-    """A sum in float64, whose mean of equal float32 parameters is those parameters, bit for bit."""
-
-    values: Params
-    trials: tuple[int, ...] = ()
-
-    def plus(self, trial: int, params: Params) -> "_Sum":
-        zero = np.zeros((), np.float64)
-        values = {name: self.values.get(name, zero) + array for name, array in params.items()}
-        return _Sum(values, (*self.trials, trial))
-
-    def mean(self) -> Soup:
-        count = len(self.trials)
-        values = {name: (total / count).astype(np.float32) for name, total in self.values.items()}
-        return Soup(values, self.trials)
-
-
 def uniform_soup(members: Iterable[tuple[int, Params]]) -> Soup:
     """The mean of the parameters of all trials, given as (number, parameters)."""
-    total = _Sum({})
+    total: Params = {}
+    trials = []
     for trial, params in members:
-        total = total.plus(trial, params)
-    return total.mean()
+        total = _plus(total, params)
+        trials.append(trial)
+    return Soup(_mean(total, len(trials)), tuple(trials))
+
+
+def _plus(total: Params, params: Params) -> Params:
+    """In float64: the mean of equal float32 parameters is these parameters, bit for bit."""
+    return {
+        name: np.asarray(total.get(name, 0) + array, np.float64) for name, array in params.items()
+    }
+
+
+def _mean(total: Params, count: int) -> Params:
+    return {name: np.asarray(values / count, np.float32) for name, values in total.items()}
 
 
 def greedy_soup(
@@ -53,10 +49,13 @@ def greedy_soup(
     Args:
         merit: the score of parameters, turned so that larger is better.
     """
-    kept, highest = _Sum({}), -np.inf
+    total: Params = {}
+    trials: list[int] = []
+    highest = -np.inf
     for trial in best_first:
-        tried = kept.plus(trial, load(trial))
-        reached = merit(tried.mean().params)
+        tried = _plus(total, load(trial))
+        reached = merit(_mean(tried, len(trials) + 1))
         if reached >= highest:
-            kept, highest = tried, reached
-    return kept.mean()
+            total, highest = tried, reached
+            trials.append(trial)
+    return Soup(_mean(total, len(trials)), tuple(trials))

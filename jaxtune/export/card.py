@@ -30,12 +30,8 @@ from jaxtune.models.families import FAMILIES
 from jaxtune.stats.wording import enumerate_words
 from jaxtune.storage.paths import trial_name
 
-
-class Scored(NamedTuple):
-    """A line of the card's score table."""
-
-    name: str  # Markdown
-    scores: dict[str, float]
+# The lines of a card's score table: what was scored, in Markdown, and its scores.
+Scored = Mapping[str, Mapping[str, float]]
 
 
 class Form(NamedTuple):
@@ -61,15 +57,15 @@ def trial_card(
 ) -> str:
     """Of one trial; `how` says in Markdown how it was chosen."""
     how = HOW_TRIAL.format(how=how, step=facts.step_words(sweep, member), seeds=facts.seeds(member))
-    scored = [Scored("this model", scores)]
-    return _card(dev, sweep, member, f"trial {member.number}", scored, how, form, form.use)
+    what = f"trial {member.number}"
+    return _card(dev, sweep, member, what, {"this model": scores}, how, form, form.use)
 
 
 def ensemble_card(
     dev: DevSet,
     sweep: Sweep,
     members: Sequence[Member],
-    scored: Sequence[Scored],
+    scored: Scored,
     form: Form,
 ) -> str:
     """Of a folder with a folder per member."""
@@ -90,7 +86,7 @@ def soup_card(
     dev: DevSet,
     sweep: Sweep,
     members: Sequence[Member],
-    scored: Sequence[Scored],
+    scored: Scored,
     trials: Mapping[str, Sequence[int]],
     chosen: str,
 ) -> str:
@@ -114,15 +110,14 @@ def _card(
     sweep: Sweep,
     member: Member,
     what: str,
-    scored: Sequence[Scored],
+    scored: Scored,
     how: str,
     form: Form,
     use: str,
 ) -> str:
     """The card about the recipe of `member`'s arm."""
     config, metrics = dev.config, dev.task.metrics
-    lines = [[line.name, *(f"{line.scores[name]:.4f}" for name in metrics)] for line in scored]
-    arm_name = facts.escaped(member.trial.arm)
+    lines = [[who, *(f"{own[name]:.4f}" for name in metrics)] for who, own in scored.items()]
     notes = [*dev.task.notes, *([form.adapters] if member.trial.config.lora_rank else [])]
     return CARD.format(
         front_matter=facts.front_matter(dev, form.library),
@@ -143,10 +138,7 @@ def _card(
         trivial=f"{member.row['trivial']:.4f}",
         meaning=MEANING,
         how=how,
-        trials=facts.trials_of(
-            len(sweep.arm_of(member.trial.arm)),
-            f"the arm {arm_name}" if sweep.arms[1:] else "the sweep",
-        ),
+        trials=facts.trials_of(sweep, member),
         spread=facts.spread(sweep, member),
         expected_best=facts.expected_bests(sweep, member),
         when="after the last step" if sweep.step == "final" else "at each trial's best evaluation",

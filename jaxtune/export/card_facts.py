@@ -109,8 +109,10 @@ def start(dev: DevSet, initialisations: int) -> str:
     return OWN_START.format(fresh=drawn(dev), heads=initialisations)
 
 
-def trials_of(number: int, whole: str) -> str:
+def trials_of(sweep: Sweep, member: Member) -> str:
     """Such as `All 32 trials of the sweep, which differ in their seeds only`."""
+    number = len(sweep.arm_of(member.trial.arm))
+    whole = f"the arm {escaped(member.trial.arm)}" if sweep.arms[1:] else "the sweep"
     apart = ", which differ in their seeds only" if number > 1 else ""
     return f"{every(number, 'trial')} of {whole}{apart}"
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,33 +11,24 @@ from jaxtune.core.answers import Logits, mean_logits, mean_probabilities
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
 from jaxtune.core.words import plural
-from jaxtune.export.adapter_folder import write_adapters
 from jaxtune.export.averages import Soup, greedy_soup, uniform_soup
 from jaxtune.export.card import (
     ADAPTERS,
     WHOLE,
     Form,
-    Scored,
     ensemble_card,
     soup_card,
     trial_card,
 )
 from jaxtune.export.card_facts import step_words
 from jaxtune.export.card_text import HOW_BEST, HOW_FAILED, HOW_MEMBER, HOW_NAMED
-from jaxtune.export.folder import write_model
+from jaxtune.export.folder import write_adapters, write_model
 from jaxtune.export.members import DevSet, Member, Params, Sweep
 from jaxtune.stats.arms import by_arm, check_comparable, make_arms
 from jaxtune.stats.wording import every, names
 from jaxtune.storage.paths import trial_name
 
 README = "README.md"
-
-
-class Writer(NamedTuple):
-    """How the folder of one trial is written."""
-
-    form: Form
-    write: Callable[[Path, DevSet, Member, Params], None]  # given the whole parameters
 
 
 def choose(
@@ -51,28 +41,22 @@ def choose(
     Args:
         adapters: whether they are written by themselves, and not a whole model.
     """
-    writer = Writer(WHOLE, lambda folder, dev, _, params: write_model(folder, dev, params))
-    if adapters:
-        if trial == "soup":
+    form = ADAPTERS if adapters else WHOLE
+    if trial == "soup":
+        if adapters:
             raise UserError(
                 "A soup is a mean of whole models, which no adapters of a small rank give; leave"
                 " adapters out."
             )
-        writer = Writer(ADAPTERS, partial(_only_adapters, sweep))
-    averages = {"ensemble": ("an ensemble", _ensemble), "soup": ("a soup", _soup)}
-    if trial in averages:
-        what, write = averages[trial]
-        return partial(write, sweep, usable(sweep, only_arm(sweep, arm, what), 2), writer)
+        return partial(_soup, sweep, usable(sweep, only_arm(sweep, arm, "a soup"), 2))
+    if trial == "ensemble":
+        members = usable(sweep, only_arm(sweep, arm, "an ensemble"), 2)
+        return partial(_ensemble, sweep, members, form)
     if trial == "best":
         best = best_of(sweep, arm)
-        return partial(_single, sweep, best, _chosen_best(sweep, best, arm), writer)
+        return partial(_single, sweep, best, _chosen_best(sweep, best, arm), form)
     member = trial_named(sweep, in_arm(sweep, arm), trial)
-    return partial(_single, sweep, member, HOW_NAMED if member.usable else HOW_FAILED, writer)
-
-
-def _only_adapters(sweep: Sweep, folder: Path, dev: DevSet, member: Member, params: Params) -> None:
-    del params  # of the whole model
-    write_adapters(folder, dev, member.trial.config, sweep.trained(member))
+    return partial(_single, sweep, member, HOW_NAMED if member.usable else HOW_FAILED, form)
 
 
 def members_named(sweep: Sweep, trial: str, arm: str | None) -> list[Member]:
@@ -125,9 +109,9 @@ def _chosen_best(sweep: Sweep, best: Member, arm: str | None) -> str:
     return HOW_BEST.format(among=among, metric=best.row["metric"], so_many=so_many, arms=arms)
 
 
-def _single(sweep: Sweep, member: Member, how: str, writer: Writer, folder: Path) -> str:
+def _single(sweep: Sweep, member: Member, how: str, form: Form, folder: Path) -> str:
     dev = DevSet(member.trial)
-    scores = _write_member(sweep, member, how, dev, writer, folder)[1]
+    scores = _write_member(sweep, member, how, dev, form, folder)[1]
     metric = dev.task.metrics[0]
     return (
         f"Trial {member.number}, {step_words(sweep, member)}: {metric} {scores[metric]:.4f} on the"
@@ -136,52 +120,52 @@ def _single(sweep: Sweep, member: Member, how: str, writer: Writer, folder: Path
 
 
 def _write_member(
-    sweep: Sweep, member: Member, how: str, dev: DevSet, writer: Writer, folder: Path
+    sweep: Sweep, member: Member, how: str, dev: DevSet, form: Form, folder: Path
 ) -> tuple[Logits, dict[str, float]]:
     """One trial's folder; returns its logits and scores."""
     params = sweep.params(member)
     logits = dev.check(sweep, member, params)
     scores = dev.scores(logits)
-    writer.write(folder, dev, member, params)
-    write_text(folder / README, trial_card(dev, sweep, member, scores, how, writer.form))
+    if form is ADAPTERS:
+        write_adapters(folder, dev, member.trial.config, sweep.trained(member))
+    else:
+        write_model(folder, dev, params)
+    write_text(folder / README, trial_card(dev, sweep, member, scores, how, form))
     return logits, scores
 
 
-def _ensemble(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: Path) -> str:
+def _ensemble(sweep: Sweep, members: Sequence[Member], form: Form, folder: Path) -> str:
     dev = DevSet(members[0].trial)
     how = HOW_MEMBER.format(members=len(members))
     written = [
-        _write_member(
-            sweep, member, how, dev, writer, folder / f"member_{trial_name(member.number)}"
-        )
+        _write_member(sweep, member, how, dev, form, folder / f"member_{trial_name(member.number)}")
         for member in members
     ]
     logits, each = zip(*written, strict=True)
     scores = dev.scores(mean_logits(logits))
-    lines = [Scored("this ensemble", scores)]
+    lines = {"this ensemble": scores}
     if dev.task.num_labels > 1:
         other = dev.scores(mean_probabilities(logits, dev.task.several_labels))
-        lines.append(Scored("mean of the probabilities instead", other))
-    lines += _compared(dev, members, each)
-    write_text(folder / README, ensemble_card(dev, sweep, members, lines, writer.form))
+        lines["mean of the probabilities instead"] = other
+    lines |= _compared(dev, members, each)
+    write_text(folder / README, ensemble_card(dev, sweep, members, lines, form))
     metric = dev.task.metrics[0]
     return f"Ensemble of {len(members)} trials: {metric} {scores[metric]:.4f} on the dev set."
 
 
 def _compared(
     dev: DevSet, members: Sequence[Member], scores: Sequence[dict[str, float]]
-) -> list[Scored]:
+) -> dict[str, dict[str, float]]:
     """What an average is measured against: its members' mean and the best of them."""
     best = max(range(len(members)), key=lambda i: dev.merit(scores[i]))
     means = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
-    return [
-        Scored(f"best single trial ({members[best].number})", scores[best]),
-        Scored("mean of the single trials", means),
-    ]
+    return {
+        f"best single trial ({members[best].number})": scores[best],
+        "mean of the single trials": means,
+    }
 
 
-def _soup(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: Path) -> str:
-    del writer  # always a whole model
+def _soup(sweep: Sweep, members: Sequence[Member], folder: Path) -> str:
     dev = DevSet(members[0].trial)
     metric = dev.task.metrics[0]
     by_number = {member.number: member for member in members}
@@ -202,8 +186,8 @@ def _soup(sweep: Sweep, members: Sequence[Member], writer: Writer, folder: Path)
     # Where they are equal the uniform one: less of it was chosen on the dev set.
     chosen = max(soups, key=lambda name: dev.merit(scores[name]))
     write_model(folder, dev, soups[chosen].params)
-    lines = [Scored(f"{name} soup", scores[name]) for name in soups]
-    lines += _compared(dev, members, list(each.values()))
+    lines = {f"{name} soup": scores[name] for name in soups}
+    lines |= _compared(dev, members, list(each.values()))
     trials = {name: soup.trials for name, soup in soups.items()}
     write_text(folder / README, soup_card(dev, sweep, members, lines, trials, chosen))
     return (

@@ -62,10 +62,11 @@ def _with_words(
     own = dict(zip(table.places_of_words, rows, strict=True))
     nothing = [""] * len(header)
     assert asked.examples.words is not None
-    found = []
-    for i, (name, words) in enumerate(zip(asked.ids, asked.examples.words, strict=True)):
-        for n, word in enumerate(words):
-            found.append([f"{name}.{n + 1}", word, *own.get((i, n), nothing)[1:]])
+    found = [
+        [f"{name}.{n + 1}", word, *own.get((i, n), nothing)[1:]]
+        for i, (name, words) in enumerate(zip(asked.ids, asked.examples.words, strict=True))
+        for n, word in enumerate(words)
+    ]
     return [header[0], "word", *header[1:]], found
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from jaxtune.core.errors import UserError
@@ -14,7 +15,7 @@ from jaxtune.export.members import Member, read_sweep, with_params
 from jaxtune.models.encoder import EncoderConfig
 from jaxtune.models.heads import SequenceClassifier, classifier_shapes
 from jaxtune.models.pretrained import locate, of_tokens, read_config
-from jaxtune.models.trained import Trained, load_trained, read_trained
+from jaxtune.models.trained import load_trained, read_trained
 from jaxtune.predict.reading import reader_of
 from jaxtune.predict.settings import PredictConfig
 from jaxtune.storage.paths import CONFIG, TRIALS
@@ -80,13 +81,9 @@ def _of_folders(folders: Sequence[Path], config: PredictConfig) -> Members:
             f"The members of {config.source[0]} differ in their {NOTE}; export them again."
         )
     tokenizer = load_tokenizer(first.folder)
-
-    def loader(each: Trained) -> Callable[[], SequenceClassifier]:
-        return lambda: load_trained(each)
-
     return Members(
         who=f"The {plural(len(folders), 'model')} in {config.source[0]}",
-        models=[loader(each) for each in trained],
+        models=[partial(load_trained, each) for each in trained],
         encoder=first.config,
         classes=first.classes,
         several_labels=first.several_labels,
@@ -111,17 +108,13 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
     classes = read_classes(out)
     shapes = classifier_shapes(encoder, 1 if classes is None else len(classes))
 
-    def loader(member: Member) -> Callable[[], SequenceClassifier]:
-        def load() -> SequenceClassifier:
-            params = sweep.params(member)
-            return with_params(shapes, params, f"the model {own.model}", member.folder)
+    def load(member: Member) -> SequenceClassifier:
+        return with_params(shapes, sweep.params(member), f"the model {own.model}", member.folder)
 
-        return load
-
-    alone = f"Trial {chosen[0].number}" if len(chosen) == 1 else ""
+    alone = len(chosen) == 1
     return Members(
-        who=alone or f"{len(chosen)} trials together",
-        models=[loader(member) for member in chosen],
+        who=f"Trial {chosen[0].number}" if alone else f"{len(chosen)} trials together",
+        models=[partial(load, member) for member in chosen],
         encoder=encoder,
         classes=classes,
         several_labels=own.several_labels,

@@ -1,10 +1,22 @@
-"""Tables on how differently the trials of an arm answer, and which seed is behind it."""
+"""Tables on how differently the trials of an arm score and answer, and what is behind it: the luck
+of the dev examples, or which seed.
+"""
 
-from jaxtune.report.findings import Findings
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.report.tables import Table, cell, shown
-from jaxtune.stats.instability import Instability
+from jaxtune.stats.intervals import FEWEST_TRIALS
 from jaxtune.stats.wording import MISSING, short_p
 
+LUCK_NOTE = (
+    "Trials that are equally good still differ on {num_dev} examples, for their mistakes fall on"
+    " different ones: that much std comes from these examples, and another dev set would order the"
+    " trials otherwise. What is left is the std that the accuracy would show on very many examples,"
+    " an estimate without bias before it is cut at 0, with its 95% interval (Jordan 2023),"
+    f" which takes {FEWEST_TRIALS} trials."
+)
 INSTABILITY_NOTE = (
     "Equal scores do not make equal answers."
     " Disagreement: share of dev examples on which two trials differ, mean over pairs."
@@ -26,52 +38,68 @@ VARIANCE_NOTE = (
     " p: F test of no effect."
 )
 
-
-def instability_table(found: Findings) -> Table | None:
-    """How differently trials answer; None where no arm has two trials with predictions."""
-    rows = []
-    for arm in found.arms:
-        kinds = {"all trials": arm.instability}
-        if arm.description.failed.count:
-            kinds["not failed"] = arm.of_successes
-        rows += [
-            _instability_row(f"{arm.arm.name}\n{kind}", one)
-            for kind, one in kinds.items()
-            if one and one.disagreement.value is not None
-        ]
-    if not rows:
-        return None
-    columns = ("Arm", "Trials", "Disagreement", "Kappa", "Divergence")
-    of_sets = found.arms[0].trials[0].row.get("several_labels", False)
-    of_words = found.arms[0].trials[0].sentences is not None
-    note = INSTABILITY_NOTE + (INSTABILITY_OF_SETS if of_sets else "")
-    note += INSTABILITY_OF_WORDS if of_words else ""
-    return Table("Agreement of the predictions", columns, tuple(rows), note)
+Found = TypeVar("Found")
 
 
-def _instability_row(name: str, found: Instability) -> tuple[str, ...]:
-    values = (found.disagreement.value, found.kappa.value, found.divergence.value)
-    return (name, str(found.n), *map(shown, values))
-
-
-def representations_table(found: Findings) -> Table | None:
-    """How differently trials represent texts; None where no sweep's kept trials were compared."""
-    rows = [
-        (f"{arm.arm.name}\n{kind}", str(one.n), shown(one.cka.value), shown(one.procrustes.value))
+def luck_table(found: Findings) -> Table:
+    """What of an arm's std the dev set brings, of accuracies with predictions."""
+    rows = tuple(
+        (
+            arm.arm.name,
+            f"{arm.luck.seen:.4f}",
+            f"{arm.luck.from_examples:.4f}",
+            cell(arm.luck.beyond, "{:.4f}"),
+        )
         for arm in found.arms
-        if arm.representations
-        for kind, one in zip(("all trials", "not failed"), arm.representations, strict=True)
-        if kind == "all trials" or arm.description.failed.count
-    ]
+        if arm.luck is not None
+    )
+    columns = ("Arm", "Std seen", "From these examples", "Beyond them")
+    return Table("The seeds or the dev set", columns, rows, LUCK_NOTE.format(num_dev=found.num_dev))
+
+
+def instability_table(found: Findings) -> Table:
+    """How differently trials answer, of arms with predictions of two."""
+    rows = tuple(
+        (
+            f"{name}\n{kind}",
+            str(one.n),
+            *(shown(each.value) for each in (one.disagreement, one.kappa, one.divergence)),
+        )
+        for name, kind, one in _kinds(found, lambda arm: (arm.instability, arm.of_successes))
+        if one and one.disagreement.value is not None
+    )
+    columns = ("Arm", "Trials", "Disagreement", "Kappa", "Divergence")
+    first = found.arms[0].trials[0]
+    note = INSTABILITY_NOTE + (INSTABILITY_OF_SETS if first.row.get("several_labels") else "")
+    note += INSTABILITY_OF_WORDS if first.sentences is not None else ""
+    return Table("Agreement of the predictions", columns, rows, note)
+
+
+def representations_table(found: Findings) -> Table:
+    """How differently trials represent texts, where a sweep's kept ones were compared."""
+    rows = tuple(
+        (f"{name}\n{kind}", str(one.n), shown(one.cka.value), shown(one.procrustes.value))
+        for name, kind, one in _kinds(found, lambda arm: arm.representations or (None, None))
+        if one
+    )
     columns = ("Arm", "Trials", "1 - CKA", "Procrustes")
-    if not rows:
-        return None
-    return Table("Agreement of the representations", columns, tuple(rows), REPRESENTATIONS_NOTE)
+    return Table("Agreement of the representations", columns, rows, REPRESENTATIONS_NOTE)
 
 
-def variance_table(found: Findings) -> Table | None:
-    """Variance by random stream; None where no arm's seeds are crossed."""
-    rows = [
+def _kinds(
+    found: Findings, two: Callable[[ArmFindings], tuple[Found | None, Found | None]]
+) -> Iterator[tuple[str, str, Found | None]]:
+    """What was found of all trials of an arm and, where some failed, of those that did not."""
+    for arm in found.arms:
+        of_all, of_successes = two(arm)
+        yield arm.arm.name, "all trials", of_all
+        if arm.description.failed.count:
+            yield arm.arm.name, "not failed", of_successes
+
+
+def variance_table(found: Findings) -> Table:
+    """Variance by random stream, of arms whose seeds are crossed."""
+    rows = tuple(
         (
             f"{arm.arm.name}\n{part.name}",
             f"{part.variance:.2e}",
@@ -81,8 +109,6 @@ def variance_table(found: Findings) -> Table | None:
         )
         for arm in found.arms
         for part in arm.split.components
-    ]
-    if not rows:
-        return None
+    )
     columns = ("Arm and stream", "Variance", "Share", "df", "p")
-    return Table("Where the variance comes from", columns, tuple(rows), VARIANCE_NOTE)
+    return Table("Where the variance comes from", columns, rows, VARIANCE_NOTE)

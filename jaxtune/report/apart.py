@@ -60,8 +60,5 @@ def _is_same(one: Row, other: Row) -> bool:
     curves = one.get("history_sha256")
     if curves is None or curves != other.get("history_sha256"):
         return False
-    return _files(one) == _files(other) and result_of(one) == result_of(other)
-
-
-def _files(row: Row) -> list[object]:
-    return [row.get(field) for field in INPUT_FIELDS]
+    same_files = all(one.get(field) == other.get(field) for field in INPUT_FIELDS)
+    return same_files and result_of(one) == result_of(other)

@@ -8,16 +8,17 @@ import numpy as np
 from jaxtune.core.schedules import HEAD_FIRST, SIZE_LINKS, effective_rates, link_of, show_rate
 from jaxtune.report.agreement_tables import (
     instability_table,
+    luck_table,
     representations_table,
     variance_table,
 )
-from jaxtune.report.drawing import Style, arm_style, to_svg
-from jaxtune.report.example_tables import luck_table, new_examples_table
+from jaxtune.report.drawing import arm_style, to_svg
 from jaxtune.report.figures import (
     MOST_ARMS,
     MOST_BANDS,
     MOST_GRADIENT_ARMS,
     SMALL,
+    RateLine,
     arm_keys,
     expected_best,
     kind_keys,
@@ -28,21 +29,19 @@ from jaxtune.report.figures import (
     trial_curves,
 )
 from jaxtune.report.final_scores import SIZE, final_scores, floor_in_view, score_keys
-from jaxtune.report.findings import ArmFindings, Findings, ranked
-from jaxtune.report.further_table import further_table
+from jaxtune.report.findings import Findings, ranked
 from jaxtune.report.grid_tables import cells_table, main_effects_table
 from jaxtune.report.legends import FLOOR_KEY, Key
-from jaxtune.report.order_tables import order_table
+from jaxtune.report.pair_tables import (
+    findable_table,
+    new_examples_table,
+    order_table,
+    pairs_table,
+)
 from jaxtune.report.points import Limits, loss_limits, padded
 from jaxtune.report.provenance import provenance_table, throughput_table
 from jaxtune.report.sources import DEV, LOSS
-from jaxtune.report.tables import (
-    Table,
-    arms_table,
-    findable_table,
-    pairs_table,
-    times,
-)
+from jaxtune.report.tables import Table, arms_table, further_table, times
 from jaxtune.stats.wording import names
 
 
@@ -84,8 +83,7 @@ def sections(found: Findings, report: Callable[[str], None] = lambda text: None)
 
 
 def _arms(found: Findings) -> Iterator[Section]:
-    further = further_table(found)
-    yield Section("Arms", tables=[arms_table(found), *([further] if further else [])])
+    yield Section("Arms", tables=_filled(found, arms_table, further_table))
     yield Section("Bear in mind", points=found.verdict.notes)
 
 
@@ -126,9 +124,13 @@ def _pairs(found: Findings) -> Iterator[Section]:
         *(pairs_table, order_table, new_examples_table),
         *(main_effects_table, cells_table, findable_table),
     )
-    tables = [table for make in makers if (table := make(found))]
-    if tables:
+    if tables := _filled(found, *makers):
         yield Section("Differences between arms", tables=tables)
+
+
+def _filled(found: Findings, *makers: Callable[[Findings], Table | None]) -> list[Table]:
+    """Those that have a row."""
+    return [table for make in makers if (table := make(found)) and table.rows]
 
 
 def _curves(found: Findings) -> Iterator[Section]:
@@ -195,19 +197,15 @@ def _gradients(found: Findings) -> Iterator[Section]:
 
 def _rates(found: Findings) -> Iterator[Section]:
     """Arms with the same curve share a line, in the style that the first has everywhere."""
-    alike: dict[bytes, list[ArmFindings]] = {}
-    styles: dict[bytes, Style] = {}
+    lines: dict[bytes, RateLine] = {}
     for index, arm in enumerate(found.arms):
         if arm.peak is not None and arm.num_steps is not None:
-            curve = effective_rates(arm.trials[0].row, arm.num_steps).tobytes()
-            alike.setdefault(curve, []).append(arm)
-            styles.setdefault(curve, arm_style(index))
-    lines = list(alike.items())[:MOST_ARMS]
-    if not lines:
+            curve = effective_rates(arm.trials[0].row, arm.num_steps)
+            own = RateLine(curve, arm.peak, arm_style(index), [])
+            lines.setdefault(curve.tobytes(), own).arms.append(arm.arm.name)
+    shown = list(lines.values())[:MOST_ARMS]
+    if not shown:
         return
-    rates = [np.frombuffer(curve) for curve, _ in lines]
-    peaks = [arms[0].peak.step for _, arms in lines if arms[0].peak is not None]
-    looks = [styles[curve] for curve, _ in lines]
     yield Section(
         "Effective learning rate",
         "Without bias correction, Adam's t-th update is 1 / c(t) times as large,"
@@ -215,14 +213,9 @@ def _rates(found: Findings) -> Iterator[Section]:
         " drawn here (eps left aside). Arms that differ in the correction differ in this, too;"
         " which of the two matters shows only when each arm has its own best learning rate."
         f"{_about_links(found)}{_head_only(found)}{_head_first(found)}"
-        f"{_no_rates(found, sum(len(arms) for _, arms in lines))}",
-        keys=[
-            Key(_rate_label(arms), "line", look)
-            for look, (_, arms) in zip(looks, lines, strict=True)
-        ],
-        panels=[
-            Panel("Over the steps", to_svg("rates", learning_rates, rates, peaks, looks)),
-        ],
+        f"{_no_rates(found, sum(len(line.arms) for line in shown))}",
+        keys=[Key(_rate_label(line), "line", line.style) for line in shown],
+        panels=[Panel("Over the steps", to_svg("rates", learning_rates, shown))],
     )
 
 
@@ -262,17 +255,15 @@ def _about_links(found: Findings) -> str:
     )
 
 
-def _rate_label(arms: Sequence[ArmFindings]) -> str:
-    top, alike = arms[0].peak, names([arm.arm.name for arm in arms])
-    assert top is not None
+def _rate_label(line: RateLine) -> str:
+    top = line.peak
     set_ = "as set" if (multiple := times(top)) == "as set" else f"{multiple} what was set"
-    return f"{alike}: peak {show_rate(top.rate)} at step {top.step}, {set_}"
+    return f"{names(line.arms)}: peak {show_rate(top.rate)} at step {top.step}, {set_}"
 
 
 def _agreement(found: Findings) -> Iterator[Section]:
     makers = (luck_table, instability_table, representations_table, variance_table)
-    tables = [table for make in makers if (table := make(found))]
-    if tables:
+    if tables := _filled(found, *makers):
         yield Section("Agreement between trials", tables=tables)
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.folding import fold
+from jaxtune.core.schedules import Peak
 from jaxtune.report.drawing import (
     FAILED,
     STYLE,
@@ -208,15 +209,22 @@ def draw_norms(axes: Axes, norms: Norms, limits: Limits) -> None:
     count_axis(axes, "step")
 
 
-def learning_rates(
-    rates: Sequence[Float[np.ndarray, " step"]], peaks: Sequence[int], styles: Sequence[Style]
-) -> Figure:
+class RateLine(NamedTuple):
+    """An effective learning rate, and the arms that have it."""
+
+    rates: Float[np.ndarray, " step"]
+    peak: Peak
+    style: Style
+    arms: list[str]
+
+
+def learning_rates(lines: Sequence[RateLine]) -> Figure:
     """Effective learning rates over the steps, those of their peaks marked."""
     figure = Picture(*SIZE)
     axes = figure.add_subplot()
-    for each, peak, style in zip(rates, peaks, styles, strict=True):
-        line(axes, *thinned(np.arange(each.size), each, 4 * MOST_PER_CURVE), style, linewidth=2)
-        axes.plot(peak, each[peak], "o", markersize=7, color=style.colour, mec="white")
+    for rates, peak, style, _ in lines:
+        line(axes, *thinned(np.arange(rates.size), rates, 4 * MOST_PER_CURVE), style, linewidth=2)
+        axes.plot(peak.step, rates[peak.step], "o", markersize=7, color=style.colour, mec="white")
     axes.set_ylabel("effective learning rate")
     rate_axis(axes)
     count_axis(axes, "step")

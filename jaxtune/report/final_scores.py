@@ -8,7 +8,6 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxtune.core.folding import fold
 from jaxtune.core.words import plural
-from jaxtune.report.decimals import score_form
 from jaxtune.report.drawing import (
     BOX,
     FAILED,
@@ -21,6 +20,7 @@ from jaxtune.report.drawing import (
 from jaxtune.report.findings import ArmFindings, Findings
 from jaxtune.report.legends import FLOOR_KEY, MEAN_KEY, Key
 from jaxtune.report.points import padded
+from jaxtune.report.tables import score
 
 # Inches; in a page 72 pixels each.
 SIZE = 6.1, 3.9
@@ -47,7 +47,7 @@ def floor_keys(found: Findings) -> tuple[Key, ...]:
     if floor_in_view(found) is not None:
         return (FLOOR_KEY,)
     where = "below" if found.arms[0].arm.higher_is_better else "above"
-    shown = score_form(found).format(found.trivial)
+    shown = score(found.trivial, found)
     return (FLOOR_KEY._replace(label=f"{FLOOR_KEY.label}: {shown}, far {where} what is drawn"),)
 
 

@@ -2,11 +2,18 @@
 cells themselves.
 """
 
-from jaxtune.report.decimals import score_form
 from jaxtune.report.findings import ArmFindings, Findings
-from jaxtune.report.tables import MOST_PAIRS, Table, corrected_p, left_out, mean_and_failed, shown
+from jaxtune.report.tables import (
+    Table,
+    clearest,
+    corrected_p,
+    mean_and_failed,
+    score_form,
+    shown,
+)
 from jaxtune.stats.arms import differences, readable
 from jaxtune.stats.holm import least_p, num_tests
+from jaxtune.stats.main_effects import MainEffect
 from jaxtune.stats.wording import MISSING
 
 MAIN_EFFECTS_NOTE = (
@@ -21,32 +28,29 @@ MAIN_EFFECTS_NOTE = (
 CELLS_NOTE = "Mean score and failed trials of every cell of the grid."
 
 
-def main_effects_table(found: Findings) -> Table | None:
-    """A row per pair of values of a setting; None where no two settings were swept together."""
-    effects = found.verdict.main_effects
-    if not effects:
-        return None
-    rows = [
-        (
-            f"{effect.setting}\n{effect.one} against {effect.other}",
-            str(effect.num_strata),
-            " and ".join(f"{part.count} of {part.n}" for part in effect.failed)
-            if effect.judged
-            else MISSING,
-            corrected_p(effect.corrected_failures, effect.failures),
-            corrected_p(effect.corrected_spread, effect.spread),
-            shown(effect.location_gap, "{:+.2f}"),
-            corrected_p(effect.corrected_location, effect.location),
-            corrected_p(effect.corrected_depends, effect.depends),
-        )
-        for effect in sorted(effects, key=least_p)
-    ]
+def main_effects_table(found: Findings) -> Table:
+    """A row per pair of values of a setting, where two settings were swept together."""
+    effects = sorted(found.verdict.main_effects, key=least_p)
     columns = (
         *("Setting", "Settings of the rest", "Failed", "p, failures", "p, spread"),
         *("Mean, gap", "p, mean", "Depends on the rest, p"),
     )
-    note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects)) + left_out(len(rows))
-    return Table("Main effects", columns, tuple(rows[:MOST_PAIRS]), note)
+    note = MAIN_EFFECTS_NOTE.format(num_tests=num_tests(effects))
+    return clearest("Main effects", columns, effects, _effect_row, note)
+
+
+def _effect_row(effect: MainEffect) -> tuple[str, ...]:
+    failed = [f"{part.count} of {part.n}" for part in effect.failed]
+    return (
+        f"{effect.setting}\n{effect.one} against {effect.other}",
+        str(effect.num_strata),
+        " and ".join(failed) if effect.judged else MISSING,
+        corrected_p(effect.corrected_failures, effect.failures),
+        corrected_p(effect.corrected_spread, effect.spread),
+        shown(effect.location_gap, "{:+.2f}"),
+        corrected_p(effect.corrected_location, effect.location),
+        corrected_p(effect.corrected_depends, effect.depends),
+    )
 
 
 def cells_table(found: Findings) -> Table | None:

@@ -172,10 +172,10 @@ class Results:
         return source.out
 
     def _table(self, read: Callable[[Source], pd.DataFrame]) -> pd.DataFrame:
-        tables = {source.name: read(source) for source in self._sources}
-        if len(tables) == 1:
-            return next(iter(tables.values()))
-        return pd.concat(tables, names=["folder"]).reset_index("folder").reset_index(drop=True)
+        found = self._by_folder(read)
+        if len(self._sources) == 1:
+            return found
+        return pd.concat(found, names=["folder"]).reset_index("folder").reset_index(drop=True)
 
     def _by_folder(self, read: Callable[[Source], Any]) -> Any:
         found = {source.name: read(source) for source in self._sources}

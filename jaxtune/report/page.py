@@ -31,25 +31,20 @@ class Head(NamedTuple):
 
     title: str
     facts: str  # what the numbers are based on
-    status: tuple[str, ...]
+    status: tuple[str, ...]  # of the sweeps that have not finished
     verdict: tuple[str, ...]
     configs: tuple[tuple[str, str], ...]  # a sweep's name, the text of its config.yaml
 
 
-def head_of(found: Findings) -> Head:
-    """Of a report on one task."""
-    sentences, sources = found.verdict.sentences, found.sources
-    return Head(title(sources), facts(found), status_of(sources), sentences, configs_of(sources))
-
-
-def status_of(sources: Sequence[Source]) -> tuple[str, ...]:
-    """Of the sweeps that have not finished."""
-    return tuple(source.status for source in sources if source.status)
-
-
-def configs_of(sources: Sequence[Source]) -> tuple[tuple[str, str], ...]:
-    """Those that are there."""
-    return tuple((source.name, source.config) for source in sources if source.config)
+def head_of(sources: Sequence[Source], facts: str, verdict: tuple[str, ...]) -> Head:
+    """Of a report on these sweeps."""
+    return Head(
+        _title(sources),
+        facts,
+        tuple(source.status for source in sources if source.status),
+        verdict,
+        tuple((source.name, source.config) for source in sources if source.config),
+    )
 
 
 def html(head: Head, sections: Sequence[Section]) -> str:
@@ -81,7 +76,7 @@ def _points(points: Iterable[str]) -> str:
     return "\n".join(["<ul>", *(f"<li>{_breakable(point)}</li>" for point in points), "</ul>"])
 
 
-def title(sources: Sequence[Source]) -> str:
+def _title(sources: Sequence[Source]) -> str:
     """What was fine-tuned on what, as far as that is known."""
     rows = [row for source in sources for row in source.rows]
     tasks = _each(row.get("task") for row in rows)

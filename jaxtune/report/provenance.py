@@ -50,7 +50,7 @@ def provenance_table(source: Source) -> Table:
     if source.reading:
         return Table(source.name, ("", ""), (("Read", " ".join(source.reading)), *_files(source)))
     manifest: dict[str, Any] = source.manifest
-    packages = manifest.get("packages") or {}
+    packages, again = manifest.get("packages") or {}, len(manifest.get("continued") or [])
     rows = {
         "Folder": str(source.out),
         "Command": " ".join(map(str, manifest.get("command") or [])),
@@ -65,7 +65,7 @@ def provenance_table(source: Source) -> Table:
         "Drawn anew": _over_programs(manifest, "drawn_anew"),
         "Checkpoint": _over_programs(manifest, "checkpoint"),
         "Programs": "; ".join(map(_program, manifest.get("groups") or [])),
-        "Continued": _continued(manifest),
+        "Continued": plural(again, "time") if again else "",
     }
     known = tuple(rows) if manifest else ("Folder", "Model")
     kept = [(what, value) for what, value in rows.items() if what in known and value]
@@ -83,11 +83,6 @@ def _data(manifest: dict[str, Any]) -> str:
         return " ".join(sentences(readings_in(manifest)))
     except (KeyError, TypeError, ValueError, AttributeError):
         return ""
-
-
-def _continued(manifest: dict[str, Any]) -> str:
-    count = len(manifest.get("continued") or [])
-    return plural(count, "time") if count else ""
 
 
 def _devices(devices: Sequence[str]) -> str:
@@ -109,19 +104,9 @@ def _over_programs(manifest: dict[str, Any], fact: str) -> str:
 
 
 def _program(group: dict[str, Any]) -> str:
+    trials, steps = plural(group.get("trials", 0), "trial"), plural(group.get("steps", 0), "step")
     # Of a cluster each worker has its own.
     size = group.get("group_size") or "as many as each worker chose"
-    return (
-        f"{_number_of(group, 'trial')} of {_number_of(group, 'step')}, {size} at once,"
-        f" {group.get('parameters', 0):,} parameters{_beside(group)}"
-    )
-
-
-def _beside(group: dict[str, Any]) -> str:
-    """What no trial of the program trains."""
     frozen = group.get("frozen_parameters", 0)
-    return f" trained beside {frozen:,} frozen ones" if frozen else ""
-
-
-def _number_of(group: dict[str, Any], noun: str) -> str:
-    return plural(group.get(f"{noun}s", 0), noun)
+    beside = f" trained beside {frozen:,} frozen ones" if frozen else ""
+    return f"{trials} of {steps}, {size} at once, {group.get('parameters', 0):,} parameters{beside}"

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ from jaxtune.storage.paths import (
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, checksums, finished_rows, vouches
 
+Kind = TypeVar("Kind")
 LOSS, DEV = "loss", "dev"
 # A row without these is no trial's.
 NEEDED = {
@@ -198,9 +199,8 @@ def _rows(out: Path) -> list[Row]:
 
 def _sentences(out: Path) -> Sentences | None:
     """Which words make a sentence; None where words have no labels."""
-    classes = _unless_damaged(read_json, out / CLASSES)
-    lengths = _unless_damaged(np.load, out / SENTENCES)
-    if lengths is None or not isinstance(classes, list):
+    classes, lengths = _json(out / CLASSES, list), _unless_damaged(np.load, out / SENTENCES)
+    if lengths is None or classes is None:
         return None
     return Sentences(tuple(map(str, classes)), lengths)
 
@@ -235,6 +235,12 @@ def _unless_damaged(read: Callable[[Path], Any], file: Path) -> Any:
         return None
 
 
+def _json(file: Path, kind: type[Kind]) -> Kind | None:
+    """The same of JSON; None, too, where it is of another kind than is written there."""
+    found = _unless_damaged(read_json, file)
+    return found if isinstance(found, kind) else None
+
+
 def _curves(history: pd.DataFrame | None, metric: str) -> dict[str, Curve]:
     if history is None:
         return {}
@@ -256,35 +262,33 @@ def _some_layers(names: Sequence[str]) -> dict[str, str]:
 
 def _source(out: Path, name: str, trials: tuple[TrialRecord, ...]) -> Source:
     config = _unless_damaged(read_text, out / CONFIG) or ""
-    manifest = _unless_damaged(read_json, out / MANIFEST)
-    summary = _unless_damaged(read_json, out / SUMMARY)
-    throughput = summary.get("throughput") if isinstance(summary, dict) else None
-    classes = _unless_damaged(read_json, out / CLASSES)
+    throughput = (_json(out / SUMMARY, dict) or {}).get("throughput")
+    classes = _json(out / CLASSES, list)
     return Source(
         out=out,
         name=name,
         trials=trials,
         planned=planned(config),
         config=config,
-        manifest=manifest if isinstance(manifest, dict) else {},
+        manifest=_json(out / MANIFEST, dict) or {},
         throughput=throughput if isinstance(throughput, dict) else None,
-        classes=tuple(map(str, classes)) if isinstance(classes, list) else None,
+        classes=None if classes is None else tuple(map(str, classes)),
         representations=_representations(out),
     )
 
 
 def _representations(out: Path) -> tuple[tuple[tuple[int, ...], Distances], ...]:
     """Nothing where they were not asked for, or cannot be read."""
-    found = _unless_damaged(read_json, out / REPRESENTATIONS)
+    found = _json(out / REPRESENTATIONS, dict) or {}
     try:
         return tuple(
             (
                 tuple(map(int, each["trials"])),
                 Distances(np.array(each["cka"], float), np.array(each["procrustes"], float)),
             )
-            for each in (found or {}).values()
+            for each in found.values()
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return ()
 
 

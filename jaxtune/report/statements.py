@@ -26,10 +26,10 @@ class Verdict:
     numbers: verdict.Verdict
 
     def __repr__(self) -> str:
-        return "\n".join([*self.status, *self._sentences(), *self.numbers.notes])
+        return "\n".join([*self.status, *self.numbers.sentences, *self.numbers.notes])
 
     def _repr_html_(self) -> str:
-        head, *rest = map(escape, self._sentences())
+        head, *rest = map(escape, self.numbers.sentences)
         return "".join(
             [
                 *(f"<p><b>{escape(text)}</b></p>" for text in self.status),
@@ -41,9 +41,6 @@ class Verdict:
                 "</ul>",
             ]
         )
-
-    def _sentences(self) -> tuple[str, ...]:
-        return self.numbers.sentences
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from jaxtune.core.words import plural
 from jaxtune.report.contents import Panel, Section
-from jaxtune.report.decimals import score_form
 from jaxtune.report.drawing import Picture, arm_style, line, ribbon, to_svg
 from jaxtune.report.figures import MOST_ARMS, MOST_BANDS
 from jaxtune.report.final_scores import SIZE, final_scores, floor_in_view, score_keys
@@ -15,14 +14,14 @@ from jaxtune.report.findings import ranked
 from jaxtune.report.legends import Key
 from jaxtune.report.provenance import provenance_table
 from jaxtune.report.tables import (
-    MOST_PAIRS,
     RANK_COLUMNS,
     Table,
     arms_table,
     cell,
+    clearest,
     corrected_p,
-    left_out,
     mean_and_failed,
+    score_form,
     shown,
 )
 from jaxtune.report.tasks import ManyFindings
@@ -68,9 +67,8 @@ def task_sections(found: ManyFindings, report: Callable[[str], None]) -> list[Se
 def _over_tasks(found: ManyFindings) -> Iterator[Section]:
     yield Section("Over all tasks", tables=[recipes_table(found)])
     yield Section("Bear in mind", points=found.verdict.notes)
-    pairs = pairs_table(found)
-    if pairs is not None:
-        yield Section("Differences over tasks", tables=[pairs])
+    if found.verdict.pairs:
+        yield Section("Differences over tasks", tables=[pairs_table(found)])
     profiles = [(n, a.profile) for n in _in_order(found) if (a := found.aggregates[n])]
     chosen = dict(profiles[:MOST_ARMS])
     if chosen:
@@ -149,17 +147,14 @@ def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
     )
 
 
-def pairs_table(found: ManyFindings) -> Table | None:
-    """A row per pair of recipes that share tasks; None where no two do."""
+def pairs_table(found: ManyFindings) -> Table:
+    """A row per pair of recipes that share tasks."""
     pairs = sorted(found.verdict.pairs, key=least_p)
-    if not pairs:
-        return None
     columns = (
         *("Pair", "Tasks", "Failed", "p, failures"),
         *("Std, ratio", "p, std", "Mean, gap", "p, mean"),
     )
-    rows = tuple(map(_pair_row, pairs[:MOST_PAIRS]))
-    return Table("Pairs of recipes", columns, rows, PAIRS_NOTE + left_out(len(pairs)))
+    return clearest("Pairs of recipes", columns, pairs, _pair_row, PAIRS_NOTE)
 
 
 def _pair_row(pair: OverTasks) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def _check(task: str, found: Findings) -> None:
             )
 
 
-def facts(found: ManyFindings) -> str:
+def facts_over_tasks(found: ManyFindings) -> str:
     """What the numbers are based on, in a line."""
     trials = sum(len(arm.arm) for one in found.tasks.values() for arm in one.arms)
     scored = [

@@ -47,10 +47,7 @@ def terminal_table(table: Table) -> RichTable:
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for index in shown:
         title = table.columns[index].replace(" learning", "\nlearning")
-        if index:
-            made.add_column(title, justify="right", no_wrap=True)
-        else:
-            made.add_column(title)
+        made.add_column(title, justify="right" if index else "left", no_wrap=index > 0)
     for row in table.rows:
         # Intervals of scores stay in the page.
         cells = [

@@ -11,14 +11,14 @@ from jaxtune.core.words import listed
 from jaxtune.report.contents import Section, sections
 from jaxtune.report.findings import find
 from jaxtune.report.formats import arms_csv, markdown, task_arms_csv, trials_csv
-from jaxtune.report.page import Head, configs_of, head_of, html, status_of, title
+from jaxtune.report.page import Head, facts, head_of, html
 from jaxtune.report.scores.folders import is_folder_of_runs
 from jaxtune.report.scores.read import places_source, word_source
 from jaxtune.report.scores.runs import Given
 from jaxtune.report.sources import Source, read_sources, task_of
 from jaxtune.report.tables import Table, arms_table
 from jaxtune.report.task_contents import recipes_table, task_sections
-from jaxtune.report.tasks import by_task, facts, find_many
+from jaxtune.report.tasks import by_task, facts_over_tasks, find_many
 from jaxtune.report.terminal import say_findings
 from jaxtune.stats.tasks_words import TasksVerdict
 from jaxtune.stats.verdict import Verdict
@@ -89,8 +89,9 @@ def _on_one_task(
     sources: Sequence[Source], margin: float | None, report: Callable[[str], None]
 ) -> Made:
     found = find(sources, report, margin)
-    contents = sections(found, report)
-    return Made(head_of(found), contents, arms_csv(found), found.verdict, arms_table(found))
+    head = head_of(sources, facts(found), found.verdict.sentences)
+    contents, table = sections(found, report), arms_table(found)
+    return Made(head, contents, arms_csv(found), found.verdict, table)
 
 
 def _over_tasks(
@@ -100,13 +101,7 @@ def _over_tasks(
     report: Callable[[str], None],
 ) -> Made:
     many = find_many(sources, tasks, report, margin)
-    head = Head(
-        title(sources),
-        facts(many),
-        status_of(sources),
-        many.verdict.sentences,
-        configs_of(sources),
-    )
+    head = head_of(sources, facts_over_tasks(many), many.verdict.sentences)
     contents, table = task_sections(many, report), recipes_table(many)
     return Made(head, contents, task_arms_csv(many.tasks), many.verdict, table)
 

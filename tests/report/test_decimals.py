@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from jaxtune.report.__main__ import main
-from jaxtune.report.decimals import form_of, signed
-from jaxtune.report.tables import shown
+from jaxtune.report.tables import form_of, shown, signed
 
 # Whole numbers, p and shares have no decimals, or two: these do.
 SCORE = re.compile(r"(?<![\d.])-?\d\.\d{3,}")

@@ -14,12 +14,11 @@ from test_figures import record, records, source
 from jaxtune.report import contents, task_contents
 from jaxtune.report.__main__ import main
 from jaxtune.report.contents import sections
-from jaxtune.report.example_tables import new_examples_table
 from jaxtune.report.findings import find
 from jaxtune.report.grid_tables import main_effects_table
-from jaxtune.report.order_tables import order_table
+from jaxtune.report.pair_tables import new_examples_table, order_table, pairs_table
 from jaxtune.report.sources import DEV, LOSS
-from jaxtune.report.tables import MOST_PAIRS, pairs_table
+from jaxtune.report.tables import MOST_PAIRS
 from jaxtune.report.tasks import ManyFindings
 from jaxtune.stats.holm import Corrected
 from jaxtune.stats.intervals import Estimate

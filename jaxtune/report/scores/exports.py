@@ -21,20 +21,17 @@ FRAME = ("metrics.", "params.")
 RUN_NAME = "tags.mlflow.runName"
 # What a tracker notes of a run beside its settings and scores.
 NOTED = {
+    *("Agent", "Notes", "User", "Tags", "Created", "Runtime", "Sweep", "ID", "State", "Host"),
     *(
-        "Agent",
-        "Notes",
-        "User",
-        "Tags",
-        "Created",
-        "Runtime",
-        "Sweep",
-        "ID",
-        "State",
-        "Host",
         "Updated",
+        "Start Time",
+        "Duration",
+        "Run ID",
+        "Source Type",
+        "Source Name",
+        "Source",
+        "Version",
     ),
-    *("Start Time", "Duration", "Run ID", "Source Type", "Source Name", "Source", "Version"),
     *("Status", "Models", "Dataset", "Experiment ID"),
     *("run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"),
 }
@@ -119,14 +116,7 @@ def _unfolded(line: Line) -> dict[str, Any]:
 def _dict_of(where: str, column: str, text: str) -> dict[str, Any]:
     """A dict as Python writes it, with nan and inf, which are no literals; nothing is run."""
     try:
-        tree = ast.parse(text, mode="eval")
-        for node in ast.walk(tree):
-            for field, value in ast.iter_fields(node):
-                if isinstance(value, list):
-                    setattr(node, field, [_number(each) for each in value])
-                elif isinstance(value, ast.AST):
-                    setattr(node, field, _number(value))
-        found = ast.literal_eval(tree)
+        found = ast.literal_eval(_NanAndInf().visit(ast.parse(text, mode="eval")))
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserError(
             f"{where} has no dict in the column {column}: write it as W&B's guide does, or a column"
@@ -135,11 +125,11 @@ def _dict_of(where: str, column: str, text: str) -> dict[str, Any]:
     return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
 
 
-def _number(node: Any) -> Any:
-    """nan and inf as constants."""
-    if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
-        return ast.copy_location(ast.Constant(float(node.id)), node)
-    return node
+class _NanAndInf(ast.NodeTransformer):
+    """Makes them constants."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(float(node.id)) if node.id in ("nan", "inf") else node
 
 
 def _plain(cells: Any, export: Export) -> dict[str, Any]:

@@ -52,38 +52,31 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
     name = score_name(logs, given.metric)
     metric = plain_name(name)
     labels = labels_in(folder)
-    scored, without, runs = [], [], []
-    for run, log in zip(found, logs, strict=True):
-        if name in log.last:
-            scored.append((run, log))
-        else:
-            without.append(str(run.path.relative_to(folder)))
-    scored = _of_dev(scored)
-    for run, log in scored:
-        score = log.last[name]
-        if score is not None and not math.isfinite(score):  # of a run that has diverged
-            score = None
-        runs.append(
-            Run(
-                str(run.path),
-                run.arm,
-                (run.seed,) * 3,
-                score,
-                None,
-                None,
-                metric,
-                None,
-                None,
-                {},
-                _examples(log) or given.dev_examples,
-                _curves(log, name),
-                logits_in(run.path, labels),
-            )
+    both = list(zip(found, logs, strict=True))
+    scored = _of_dev([(run, log) for run, log in both if name in log.last])
+    runs = [
+        Run(
+            str(run.path),
+            run.arm,
+            (run.seed,) * 3,
+            _finite(log.last[name]),
+            metric=metric,
+            dev_examples=_examples(log) or given.dev_examples,
+            curves=_curves(log, name),
+            logits=logits_in(run.path, labels),
         )
+        for run, log in scored
+    ]
     said = [f"Their scores are the last {name}."]
+    without = [str(run.path.relative_to(folder)) for run, log in both if name not in log.last]
     if without:
         said.append(f"Left out: {plural(len(without), 'run')} without one ({listed(without)}).")
     return runs, (*said, *_ends(scored, name))
+
+
+def _finite(score: float | None) -> float | None:
+    """None of a run that has diverged, too."""
+    return score if score is not None and math.isfinite(score) else None
 
 
 def _of_dev(scored: Sequence[tuple[RunFolder, Logged]]) -> list[tuple[RunFolder, Logged]]:
@@ -145,14 +138,12 @@ def _curves(log: Logged, name: str) -> dict[str, Curve]:
 def _run_folders(top: Path) -> Iterator[RunFolder]:
     for path, folders in _walked(top):
         state, own = trainer.files_of(path), events.files_of(path)
-        nested = [f for inner in sorted(path.glob(f"{TRAINERS_EVENTS}/*")) for f in _events(inner)]
-        if state or own:
+        inner = sorted(path.glob(f"{TRAINERS_EVENTS}/*"))
+        nested = [file for folder in inner for file in events.files_of(folder)]
+        if state or own or nested:
             # Checkpoints and the Trainer's event files are parts of this run.
             folders[:] = []
-            yield RunFolder(path, *_arm_and_seed(top, path), state, own)
-        elif nested:
-            folders[:] = []
-            yield RunFolder(path, *_arm_and_seed(top, path), [], nested)
+            yield RunFolder(path, *_arm_and_seed(top, path), state, own or nested)
 
 
 def _walked(top: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -168,10 +159,6 @@ def _walked(top: Path) -> Iterator[tuple[Path, list[str]]]:
             continue
         seen.add(real)
         yield path, folders
-
-
-def _events(folder: Path) -> list[Path]:
-    return events.files_of(folder) if folder.is_dir() else []
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

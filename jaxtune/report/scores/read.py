@@ -20,7 +20,7 @@ from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floo
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import labels_in, read_logits
 from jaxtune.report.scores.rows import counted, doubt_of_units, metric_of, rows_of
-from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, plain_seed, runs_of
+from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, plain_seed, run_of
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
@@ -66,8 +66,11 @@ def _read(place: Path, given: Given) -> Reading:
     if not lines:
         raise UserError(f"{place} holds no run that has finished. {' '.join(said)}")
     labels = labels_in(place.parent) if "predictions" in lines[0].cells else None
-    runs = runs_of(lines, given, lambda name: read_logits(place.parent / name, labels))
-    return Reading(runs, labels, said)
+
+    def logits(name: str) -> np.ndarray:
+        return read_logits(place.parent / name, labels)
+
+    return Reading([run_of(line, given, logits) for line in lines], labels, said)
 
 
 def word_source(words: Sequence[str], given: Given) -> Source:
@@ -105,13 +108,12 @@ def given_rows(scores: Any, given: Given) -> list[Row]:
 def _runs(
     arm: str, values: Sequence[Any], given: Given, seeds: Sequence[str] | None = None
 ) -> list[Run]:
-    found = []
-    for number, value in enumerate(values, 1):
-        where = f"score {number} of [{arm}]"
-        seed = (seeds[number - 1],) * 3 if seeds else None
-        score, examples = _score(where, value), given.dev_examples
-        found.append(Run(where, arm, seed, score, None, None, None, None, None, {}, examples))
-    return found
+    names = [f"score {number} of [{arm}]" for number in range(1, len(values) + 1)]
+    each = [(seed,) * 3 for seed in seeds] if seeds else [None] * len(values)
+    return [
+        Run(where, arm, seed, _score(where, value), dev_examples=given.dev_examples)
+        for where, seed, value in zip(names, each, values, strict=True)
+    ]
 
 
 def _score(where: str, value: Any) -> float | None:

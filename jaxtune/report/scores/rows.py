@@ -12,6 +12,7 @@ from jaxtune.core.words import plural
 from jaxtune.report.scores.floors import floor_of
 from jaxtune.report.scores.logged import is_error, plain_name
 from jaxtune.report.scores.runs import SCORE, STREAMS, Given, Run
+from jaxtune.stats.arms import by_arm
 from jaxtune.storage.trial_rows import Row
 
 # Scores of these metrics are shares or correlations.
@@ -114,20 +115,17 @@ def higher_is_better(runs: Sequence[Run], metric: str, given: Given) -> bool:
 def _check_arms(runs: Sequence[Run]) -> None:
     """Raises UserError for a seed that stands twice in an arm, and for an arm with one run."""
     seen: dict[tuple, Run] = {}
-    arms: dict[str, list[Run]] = {}
     for run in runs:
-        arms.setdefault(run.arm, []).append(run)
         if run.seeds is None:
             continue
-        key = run.arm, run.seeds
-        if key in seen:
+        first = seen.setdefault((run.arm, run.seeds), run)
+        if first is not run:
             raise UserError(
                 f"{run.where} has the seed {' '.join(dict.fromkeys(run.seeds))} of [{run.arm}], as"
-                f" {seen[key].where} has; a run that is copied is no second one: take one out, or"
+                f" {first.where} has; a run that is copied is no second one: take one out, or"
                 " give two recipes two names (in folders ARM/SEED)."
             )
-        seen[key] = run
-    for name, own in arms.items():
+    for name, own in _by_arm(runs).items():
         if len(own) == 1:
             raise UserError(
                 f"{own[0].where} is the only run of [{name}]; how far runs scatter takes two, and a"
@@ -135,11 +133,17 @@ def _check_arms(runs: Sequence[Run]) -> None:
             )
 
 
+def _by_arm(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    arms: dict[str, list[Run]] = {}
+    for run in runs:
+        arms.setdefault(run.arm, []).append(run)
+    return arms
+
+
 def _check_without_floor(runs: Sequence[Run], marked: bool) -> None:
     for run in runs:
-        why = "has diverged" if run.diverged and not marked else ""
-        why = "has no finite score" if run.score is None else why
-        if why:
+        if run.score is None or (run.diverged and not marked):
+            why = "has no finite score" if run.score is None else "has diverged"
             raise UserError(
                 f"{run.where} {why}; such a run has failed and counts with the floor: give --floor,"
                 " the score of the best constant prediction, or take the run out."
@@ -148,12 +152,14 @@ def _check_without_floor(runs: Sequence[Run], marked: bool) -> None:
 
 def _check_scores(runs: Sequence[Run], metric: str) -> None:
     for run in runs:
-        if run.score is not None and metric in WITHIN_ONE and abs(run.score) > 1:
+        if run.score is None:
+            continue
+        if metric in WITHIN_ONE and abs(run.score) > 1:
             raise UserError(
                 f"{run.where} has the {metric} {run.score:g}, which is above 1: give shares such as"
                 " 0.712 instead of percents."
             )
-        if run.score is not None and run.score < 0 and metric in METRICS.keys() - CORRELATIONS:
+        if run.score < 0 and metric in METRICS.keys() - CORRELATIONS:
             raise UserError(
                 f"{run.where} has the {metric} {run.score:g}, and none is below 0: give --metric"
                 " the name of what was measured."
@@ -164,15 +170,12 @@ def _check_units(runs: Sequence[Run], floor: float | None, higher: bool) -> None
     """Raises UserError for scores in another unit than the floor; errors may lie anywhere."""
     if floor is None or not higher:
         return
-    arms: dict[str, list[float]] = {}
-    for run in runs:
-        if run.score is not None:
-            arms.setdefault(run.arm, []).append(run.score)
-    highest = {name: max(scores) for name, scores in arms.items()}
+    arms = [[r.score for r in own if r.score is not None] for own in _by_arm(runs).values()]
+    highest = [max(scores) for scores in arms if scores]
     # An accuracy of 71.2 beside a floor of 0.527: no such run would ever fail.
-    percents = [score for score in highest.values() if 0 < abs(floor) <= 1 and score > 2]
+    percents = [score for score in highest if 0 < abs(floor) <= 1 and score > 2]
     # A floor of 52.7 beside an accuracy of 0.712: every such run would fail.
-    shares = [score for score in highest.values() if floor > 2 and 0 < score <= 1]
+    shares = [score for score in highest if floor > 2 and 0 < score <= 1]
     for score in [*percents, *shares][:1]:
         raise UserError(
             f"The floor is {floor:g} and a score is {score:g}: give both in one unit, percents with"
@@ -184,16 +187,14 @@ def doubt_of_units(rows: Sequence[Row]) -> str | None:
     """A doubt to say: an arm of shares beside one of percents; or a score of 0.73 where all others
     lie around 71, which may be 73 of them.
     """
-    arms: dict[str, list[float]] = {}
-    for row in rows:
-        if row["final"]:
-            arms.setdefault(row["arm"], []).append(row["final"])
-    scores = [score for own in arms.values() for score in own]
+    known = [row for row in rows if row["final"]]
+    arms = [[row["final"] for row in own] for own in by_arm(known).values()]
+    scores = [score for own in arms for score in own]
     shares = [score for score in scores if 0 < score <= 1]
     others = [score for score in scores if score > 1]
     if not shares or not others:
         return None
-    whole = any(max(own) <= 1 for own in arms.values()) and any(min(o) > 2 for o in arms.values())
+    whole = any(max(own) <= 1 for own in arms) and any(min(own) > 2 for own in arms)
     amid = min(others) <= 100 * max(shares) <= max(others) <= 100
     if not (whole and min(scores) > 0) and not amid:
         return None
@@ -205,11 +206,14 @@ def doubt_of_units(rows: Sequence[Row]) -> str | None:
 
 def _settings(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     """Of every arm the columns that all its runs agree in: those describe the recipe."""
-    found: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        own = found.setdefault(run.arm, dict(run.settings))
-        for name in [name for name in own if run.settings.get(name) != own[name]]:
-            del own[name]
+    found = {
+        arm: {
+            name: value
+            for name, value in own[0].settings.items()
+            if all(run.settings.get(name) == value for run in own)
+        }
+        for arm, own in _by_arm(runs).items()
+    }
     everywhere = set.intersection(*(set(own) for own in found.values()))
     # W&B's table has a column for whatever any run of the project was given.
     empty = {n for n in everywhere if all(own[n] is None for own in found.values())}

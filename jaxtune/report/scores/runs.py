@@ -4,7 +4,7 @@ line.
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -51,12 +51,12 @@ class Run(NamedTuple):
     arm: str
     seeds: tuple[str, ...] | None  # init, order, dropout, as they were written; None: not given
     score: float | None
-    failed: bool | None  # None where its user does not say
-    floor: float | None
-    metric: str | None
-    task: str | None
-    group: str | None
-    settings: Mapping[str, Any]
+    failed: bool | None = None  # None where its user does not say
+    floor: float | None = None
+    metric: str | None = None
+    task: str | None = None
+    group: str | None = None
+    settings: Mapping[str, Any] = MappingProxyType({})
     dev_examples: int | None = None  # that it was scored on
     curves: Mapping[str, Curve] = MappingProxyType({})  # those that a report draws
     logits: Float[np.ndarray, "example label"] | None = None
@@ -66,20 +66,12 @@ class Run(NamedTuple):
     unread: tuple[str, ...] = ()  # columns that are no settings
 
 
-def runs_of(
-    lines: Iterable[Line],
-    given: Given,
-    read_logits: Callable[[str], Float[np.ndarray, "example label"]],
-) -> list[Run]:
-    """The runs of some lines; raises UserError for a column or cell that is not as it should be.
+def run_of(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
+    """The run of a line; raises UserError for a column or cell that is not as it should be.
 
     Args:
         read_logits: of the file that a cell of the column predictions names.
     """
-    return [_run(line, given, read_logits) for line in lines]
-
-
-def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
     cells = {name: value for name, value in line.cells.items() if name}
     for name, value in cells.items():
         if name in KNOWN and isinstance(value, list | dict | np.ndarray):
@@ -95,13 +87,13 @@ def _run(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> 
         _arm(line, arms),
         _seeds(line, cells, given.seed_column or SEED),
         _number(line, score),
-        _truth(line, FAILED) if FAILED in cells else None,
-        _number(line, FLOOR) if FLOOR in cells else None,
-        _text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
-        _name(cells, TASK),
-        _name(cells, GROUP) if GROUP not in arms else None,
-        _settings(cells, used, arms),
-        _examples(line) if EXAMPLES in cells else given.dev_examples,
+        failed=_truth(line, FAILED) if FAILED in cells else None,
+        floor=_number(line, FLOOR) if FLOOR in cells else None,
+        metric=_text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
+        task=_name(cells, TASK),
+        group=_name(cells, GROUP) if GROUP not in arms else None,
+        settings=_settings(cells, used, arms),
+        dev_examples=_examples(line) if EXAMPLES in cells else given.dev_examples,
         logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
         name=line.name,
         diverged=not is_missing(cells.get(DIVERGED)) and _truth(line, DIVERGED),
