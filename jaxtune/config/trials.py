@@ -18,10 +18,13 @@ from jaxtune.config.field_groups import (
     INPUT_FIELDS,
     LINKS,
     LOSS_FIELDS,
+    OWNED,
     SEED_FIELDS,
     TRACED_FIELDS,
+    changed,
     head_first,
     mitigations_of,
+    plain,
 )
 from jaxtune.config.looks import looks
 from jaxtune.config.parse import Settings
@@ -32,9 +35,6 @@ from jaxtune.core.files import shortest_ends
 
 if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
     from jax.typing import ArrayLike
-
-
-FIELD_NAMES = tuple(field.name for field in dataclasses.fields(SweepConfig))
 
 
 class Hyper(NamedTuple):
@@ -159,11 +159,7 @@ def lora_scale(config: SweepConfig) -> float:
 
 def merged_config(config: SweepConfig) -> SweepConfig:
     """The config of a model whose adapters are merged into its weights: that of full tuning."""
-    fields = [name for name in FIELD_NAMES if name.startswith("lora_") or name == "use_rslora"]
-    plain = SweepConfig()
-    return dataclasses.replace(
-        config, train=None, **{name: getattr(plain, name) for name in fields}
-    )
+    return plain(config, ("train", "lora_rank", *OWNED["lora_rank"]))
 
 
 def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
@@ -174,8 +170,8 @@ def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
     et al. (2020).
     """
     if config.init_seeds is None or config.order_seeds is None:
-        plain = range(looks(config)[-1]) if config.seeds is None else seed_list(config.seeds)
-        return tuple(Seeds(seed, seed, seed, seed) for seed in plain)
+        own = range(looks(config)[-1]) if config.seeds is None else seed_list(config.seeds)
+        return tuple(Seeds(seed, seed, seed, seed) for seed in own)
     crossed = [
         (init, order, dropout)
         for init in seed_list(config.init_seeds)
@@ -268,12 +264,7 @@ def averages(trials: Sequence[Trial]) -> bool:
 
 
 def _in_use(fields: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
-    plain = SweepConfig()
-    return tuple(
-        name
-        for name in fields
-        if any(getattr(trial.config, name) != getattr(plain, name) for trial in trials)
-    )
+    return tuple(name for name in fields if any(changed(trial.config, (name,)) for trial in trials))
 
 
 def waves(trials: tuple[Trial, ...], group_size: int) -> list[tuple[Trial, ...]]:
