@@ -33,6 +33,11 @@ def any_of(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
+def on_one_line(error: BaseException) -> str:
+    """What an error of a library says, for brackets in a sentence."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
 def as_typed(path: Path) -> str:
     """A path in a command that a reader may copy into a shell."""
     return shlex.quote(str(path))

@@ -10,9 +10,9 @@ from typing import Any
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import check_no_pointer
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import quoted
+from jaxtune.core.words import on_one_line, quoted
 from jaxtune.data.examples import ID_COLUMNS
-from jaxtune.data.rows import Row, Wanted, check_optional, check_required
+from jaxtune.data.rows import Row, Wanted
 from jaxtune.data.values import HIDDEN, MASKED, NOT_MASKED, AsText, id_texts, text_of
 
 # Of a folder that `datasets` saved: the list of its files, and what names the parts of several.
@@ -98,28 +98,20 @@ def _read(path: Path, what: str, read: Any) -> Any:
     except UserError:
         raise
     except Exception as error:  # damaged files are noticed in many places
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"{path} is no readable {what} ({reason}): write it again") from error
+        raise UserError(
+            f"{path} is no readable {what} ({on_one_line(error)}): write it again"
+        ) from error
 
 
 def _to_read(path: Path, names: Sequence[str], wanted: Wanted) -> list[str]:
     """The columns to read, as they are spelled there."""
     found = list(map(bare, names))
-    for name in wanted.required:
-        check_required(str(path), name, found, wanted.advice)
-    for name in wanted.not_required:
-        check_optional(str(path), name, found)
+    wanted.check(str(path), found)
     read = {*wanted.of(found), *(name for name in ID_COLUMNS if found.count(name) == 1)}
     return [name for name in names if bare(name) in read]
 
 
-def _rows(
-    source: str,
-    table: Any,
-    wanted: Wanted,
-    with_names: bool,
-    as_text: AsText,
-) -> list[Row]:
+def _rows(source: str, table: Any, wanted: Wanted, with_names: bool, as_text: AsText) -> list[Row]:
     # Offsets that lead out of a damaged file's memory would end the process.
     _read(Path(source), "table", partial(table.validate, full=True))
     names = list(map(bare, table.column_names))
@@ -144,33 +136,25 @@ def _rows(
 def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """The names of classes by column, as `datasets` notes them; none where it noted nothing."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError, RecursionError):
+        features = json.loads(metadata[b"huggingface"])["info"]["features"].items()
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
-    if not isinstance(features, dict):
-        return {}
-    held = {name: _held(feature) for name, feature in features.items()}
-    found: dict[str, Any] = {
-        name: each.get("names") for name, each in held.items() if isinstance(each, dict)
-    }
-    return {name: names for name, names in found.items() if _are_names(names)}
+    found = {}
+    for column, feature in features:
+        match _held(feature):
+            case {"names": [*names]} if all(isinstance(name, str) for name in names):
+                found[column] = names
+    return found
 
 
 def _held(feature: Any) -> Any:
     """Of a list what it holds, which `datasets` writes under `feature` or as a list of one."""
-    while (inner := _inner(feature)) is not None:
-        feature = inner
-    return feature
-
-
-def _inner(feature: Any) -> Any:
-    if isinstance(feature, list):
-        return feature[0] if feature else None
-    return feature.get("feature") if isinstance(feature, dict) else None
-
-
-def _are_names(names: Any) -> bool:
-    return isinstance(names, list) and all(isinstance(name, str) for name in names)
+    while True:
+        match feature:
+            case [inner, *_] | {"feature": inner} if inner is not None:
+                feature = inner
+            case _:
+                return feature
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
@@ -203,10 +187,12 @@ def _check_named(
         is_value = isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
         if not is_value or bare(str(value)) in known:
             continue
-        do = "write one of them, take the row out if it has no label, or name every class with"
-        do = f"{do} --classes"
-        if in_list and value == MASKED:
-            do = NOT_MASKED
+        do = (
+            NOT_MASKED
+            if in_list and value == MASKED
+            else "write one of them, take the row out if it has no label, or name every class with"
+            " --classes"
+        )
         raise UserError(
             f"{source}, row {row} has {value!r} in column {name!r}, for which the file notes the"
             f" classes {quoted(names)}, numbered from 0: {do}"

@@ -132,15 +132,16 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
     ]
     lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
     cut, length = reading["cut"], reading["max_length"]
-    lost, tokens = _shares(reading, cut), plural(length, "token")
-    lines.append(f"Cut at {tokens}: {lost}." if lost else f"No text is longer than {tokens}.")
+    examples, tokens = reading["examples"], plural(length, "token")
+    lost = _of_splits(cut, examples)
+    lines.append(f"Cut at {tokens}: {lost} texts." if lost else f"No text is longer than {tokens}.")
     lines += _lost_words(reading.get("words", {}))
     if shared:
         are = "is a training example" if shared == 1 else "are training examples"
         lines.append(f"Warning: {shared:,} of {plural(num_dev, 'dev example')} {are} too.")
     # Readings of earlier versions do not have it.
-    if twice := _shares(reading, reading.get("labelled_twice", {})):
-        lines.append(f"Warning: {twice} stand there again with another label.")
+    if twice := _of_splits(reading.get("labelled_twice", {}), examples):
+        lines.append(f"Warning: {twice} texts stand there again with another label.")
     return lines + list(reading["notes"])
 
 
@@ -157,21 +158,18 @@ def _held_out_sentences(reading: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _shares(reading: Mapping[str, Any], counts: Mapping[str, int]) -> str:
-    """Such as `3 of 25 train and 1 of 12 dev texts`; empty where there are none."""
-    examples = reading["examples"]
-    found = [
-        f"{n:,} of {examples[split]:,} {split.replace('_', '-')}"
+def _of_splits(counts: Mapping[str, int], all_there: Mapping[str, int]) -> str:
+    """Such as `3 of 25 train and 1 of 12 dev`; empty where there are none."""
+    return " and ".join(
+        f"{n:,} of {all_there[split]:,} {split.replace('_', '-')}"
         for split, n in counts.items()
         if n
-    ]
-    return f"{' and '.join(found)} texts" if found else ""
+    )
 
 
 def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
     classes, sets = reading["classes"], reading.get("label_sets")
-    one, several = ("label", "labels") if sets else ("class", "classes")
-    of = "example"
+    one, several, of = ("label", "labels", "example") if sets else ("class", "classes", "example")
     if "words" in reading:
         one, several, of = "tag", "tags", "word"
     counts = (f"{name!r} {n['train']:,}, {n['dev']:,}" for name, n in classes.items())
@@ -204,17 +202,14 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
 def _lost_words(words: Mapping[str, Mapping[str, int]]) -> list[str]:
     """How many words are neither trained on nor scored."""
     found = []
+    every = {split: counts["words"] for split, counts in words.items()}
     for what, why in (
         ("cut", "were cut away"),
         ("without_token", "have no token in this tokenizer"),
     ):
-        parts = [
-            f"{counts[what]:,} of {counts['words']:,} {split.replace('_', '-')}"
-            for split, counts in words.items()
-            if counts[what]
-        ]
-        if parts:
-            found.append(f"Words that {why}, neither trained on nor scored: {' and '.join(parts)}.")
+        lost = _of_splits({split: counts[what] for split, counts in words.items()}, every)
+        if lost:
+            found.append(f"Words that {why}, neither trained on nor scored: {lost}.")
     return found
 
 

@@ -144,13 +144,12 @@ def _tags(files: Sequence[Path], parts: Sequence[Sequence[Sentence]]) -> tuple[s
     if is_in_columns(files[0]):
         tags = [tag for each in parts[0] for tag in each.tags or ()]
         check_no_header(files[0], parts[0][0].words[0], tags)
-    return classes_of(*(_labels(f, part) for f, part in zip(files, parts, strict=True)))
-
-
-def _labels(path: Path, sentences: Sequence[Sentence]) -> list[Label]:
-    return [
-        Label(f"{path}, {each.where}", bare(tag)) for each in sentences for tag in each.tags or ()
-    ]
+    return classes_of(
+        *(
+            [Label(f"{file}, {each.where}", bare(tag)) for each in part for tag in each.tags or ()]
+            for file, part in zip(files, parts, strict=True)
+        )
+    )
 
 
 def _split(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Examples:
@@ -175,9 +174,12 @@ def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Exam
         known |= {str(number): number for number in range(len(names))}
     labels = []
     for each in sentences:
-        for tag in [""] * len(each.words) if each.tags is None else map(bare, each.tags):
-            if each.tags is not None and tag not in known:
+        if each.tags is None:
+            labels += [0] * len(each.words)
+            continue
+        for tag in map(bare, each.tags):
+            if tag not in known:
                 do = NOT_MASKED if tag == str(MASKED) else f"use one of {quoted(names)}"
                 raise UserError(f"{path}, {each.where} has the tag {tag!r}: {do}")
-            labels.append(known.get(tag, 0))
+            labels.append(known[tag])
     return Examples([" ".join(own) for own in words], None, np.array(labels, np.int32), words)
