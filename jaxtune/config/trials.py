@@ -32,6 +32,7 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import Shard, seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import shortest_ends
+from jaxtune.core.words import spelled
 
 if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
     from jax.typing import ArrayLike
@@ -80,9 +81,7 @@ class Hyper(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Seeds:
-    """The three random streams of a trial; `seed` is its number within the arm where the streams
-    are crossed.
-    """
+    """The three random streams of a trial; where they are crossed `seed` counts within the arm."""
 
     seed: int
     init_seed: int
@@ -92,9 +91,7 @@ class Seeds:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One fine-tuning run. `number` counts over the sweep, `arm` is a readable name of what was
-    swept.
-    """
+    """One fine-tuning run: `number` counts over the sweep, `arm` is a readable name."""
 
     number: int
     arm: str
@@ -182,30 +179,23 @@ def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
 
 
 def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
-    """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all`
-    without a grid.
-    """
-    return (
-        " ".join(f"{n}={shown(n, getattr(config, n), swept)}" for n, swept in grid.items()) or "all"
-    )
+    """What tells an arm from others: `learning_rate=2e-05 bias_correction=true`; else `all`."""
+    named = [f"{name}={shown(name, getattr(config, name), swept)}" for name, swept in grid.items()]
+    return " ".join(named) or "all"
 
 
 def shown(name: str, value: Any, swept: Sequence[Any]) -> str:
     """A swept value as it is typed; a path by the end that tells it from the others, so that an arm
     is called the same wherever its files lie.
     """
-    if value is None:
-        return "null"
-    if name in INPUT_FIELDS:
-        places = [Path(path).absolute() for path in swept if path is not None]
-        return shortest_ends(places)[places.index(Path(value).absolute())]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if value is None or name not in INPUT_FIELDS:
+        return spelled(value)
+    places = [Path(path).absolute() for path in swept if path is not None]
+    return shortest_ends(places)[places.index(Path(value).absolute())]
 
 
 def make_trials(settings: Settings) -> tuple[Trial, ...]:
-    """All seeds x arms, numbered seed by seed: more seeds later keep the numbers, and a part is a
-    part of every arm.
-    """
+    """All seeds x arms, numbered seed by seed: more seeds keep them, a part is one of all arms."""
     pairs = itertools.product(seeds_of(settings.base), settings.arms)
     return tuple(
         Trial(number, arm_name(arm, settings.grid), seeds, arm)

@@ -53,9 +53,7 @@ CONTRADICTIONS = {
 
 
 def check_pairs(config: SweepConfig) -> None:
-    """Raises UserError for a field without the one that it needs, or beside one that it must not
-    have.
-    """
+    """Raises UserError for a field without one that it needs, or beside one that it contradicts."""
     for (name, needed), sentence in NEEDS.items():
         if changed(config, (name,)) and not changed(config, (needed,)):
             raise UserError(sentence.format(value=getattr(config, name)))

@@ -135,62 +135,59 @@ def _tpu(name: str, memory: float, bandwidth: float, bfloat16: float, topology: 
     )
 
 
+_H100 = Accelerator(
+    name="h100",
+    title="NVIDIA H100 80GB HBM3",
+    memory=84_942_979_072,
+    bandwidth=3.352e12,
+    bfloat16=989.4e12,
+    tensorfloat32=494.7e12,
+    float32=66.9e12,
+    source="NVIDIA H100 datasheet (SXM5)",
+    multiprocessor=_HOPPER,
+)
+_A100 = Accelerator(
+    name="a100",
+    title="NVIDIA A100-SXM4-80GB",
+    memory=85_100_068_864,
+    bandwidth=2.039e12,
+    bfloat16=312e12,
+    tensorfloat32=156e12,
+    float32=19.5e12,
+    source="NVIDIA A100 datasheet (SXM, 80 GB)",
+    multiprocessor=_AMPERE,
+)
+# The same chips with other memory.
+_H200 = dataclasses.replace(
+    _H100,
+    name="h200",
+    title="NVIDIA H200 141GB HBM3e",
+    memory=150_000_000_000,  # about 139.7 GiB
+    bandwidth=4.8e12,
+    source="NVIDIA H200 datasheet (SXM)",
+)
+_A100_40GB = dataclasses.replace(
+    _A100,
+    name="a100_40gb",
+    title="NVIDIA A100-SXM4-40GB",
+    memory=42_298_834_944,
+    bandwidth=1.555e12,
+    source="NVIDIA A100 datasheet (SXM, 40 GB)",
+)
+_L4 = Accelerator(
+    name="l4",
+    title="NVIDIA L4",
+    memory=23_583_784_960,  # as CUDA's deviceQuery counts it
+    bandwidth=0.3e12,
+    bfloat16=121e12,
+    tensorfloat32=60e12,
+    float32=30.3e12,
+    source="NVIDIA L4 datasheet (its rates are with sparsity, these are half of them)",
+    multiprocessor=_ADA,
+)
+
 ACCELERATORS = (
-    Accelerator(
-        name="h100",
-        title="NVIDIA H100 80GB HBM3",
-        memory=84_942_979_072,
-        bandwidth=3.352e12,
-        bfloat16=989.4e12,
-        tensorfloat32=494.7e12,
-        float32=66.9e12,
-        source="NVIDIA H100 datasheet (SXM5)",
-        multiprocessor=_HOPPER,
-    ),
-    Accelerator(
-        name="h200",
-        title="NVIDIA H200 141GB HBM3e",
-        memory=150_000_000_000,  # about 139.7 GiB
-        bandwidth=4.8e12,
-        bfloat16=989.4e12,
-        tensorfloat32=494.7e12,
-        float32=66.9e12,
-        source="NVIDIA H200 datasheet (SXM)",
-        multiprocessor=_HOPPER,
-    ),
-    Accelerator(
-        name="a100",
-        title="NVIDIA A100-SXM4-80GB",
-        memory=85_100_068_864,
-        bandwidth=2.039e12,
-        bfloat16=312e12,
-        tensorfloat32=156e12,
-        float32=19.5e12,
-        source="NVIDIA A100 datasheet (SXM, 80 GB)",
-        multiprocessor=_AMPERE,
-    ),
-    Accelerator(
-        name="a100_40gb",
-        title="NVIDIA A100-SXM4-40GB",
-        memory=42_298_834_944,
-        bandwidth=1.555e12,
-        bfloat16=312e12,
-        tensorfloat32=156e12,
-        float32=19.5e12,
-        source="NVIDIA A100 datasheet (SXM, 40 GB)",
-        multiprocessor=_AMPERE,
-    ),
-    Accelerator(
-        name="l4",
-        title="NVIDIA L4",
-        memory=23_583_784_960,  # as CUDA's deviceQuery counts it
-        bandwidth=0.3e12,
-        bfloat16=121e12,
-        tensorfloat32=60e12,
-        float32=30.3e12,
-        source="NVIDIA L4 datasheet (its rates are with sparsity, these are half of them)",
-        multiprocessor=_ADA,
-    ),
+    *(_H100, _H200, _A100, _A100_40GB, _L4),
     _tpu("v5e", 15.75, 0.819e12, 197e12, "v5e:2x2"),
     _tpu("v5p", 95.74, 2.765e12, 459e12, "v5p:2x2x1"),
     _tpu("v6e", 31.25, 1.638e12, 918e12, "v6e:2x2"),

@@ -106,9 +106,7 @@ def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 
 def mse(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Mean squared error, in the square of the labels' unit; nan, which is no score, where any
-    prediction is not finite.
-    """
+    """Mean squared error; nan, which is no score, where any prediction is not finite."""
     if not np.isfinite(predictions).all():
         return math.nan
     errors = np.asarray(predictions, np.float64) - np.asarray(labels, np.float64)
@@ -264,9 +262,7 @@ def evaluate(
 
 
 def same_labels_words(share: float) -> str:
-    """What an accuracy of label sets hides where this share of the examples, at least SKEWED, have
-    the same labels.
-    """
+    """What accuracy hides where this share, at least SKEWED, has the same set of labels."""
     return (
         f"Of the dev examples {share:.0%} have the same labels, so accuracy says little about the"
         " rest: think of --metric micro_f1, macro_f1 or auroc."

@@ -31,9 +31,7 @@ _raised: list[int] = []
 
 @contextlib.contextmanager
 def sigint_remembered() -> Generator[None]:
-    """SIGINT raises KeyboardInterrupt, as it does by itself, and an Interruption that begins later
-    knows that it came.
-    """
+    """SIGINT raises KeyboardInterrupt, and an Interruption that begins later knows of it."""
     _raised.clear()
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

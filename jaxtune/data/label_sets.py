@@ -16,9 +16,7 @@ _WORDS = {"true": 1, "false": 0}
 
 
 def label_set(where: str, cell: str) -> list[str]:
-    """The labels of a cell such as `a|b`; an empty one has none. UserError for an empty label, or
-    one that is given twice.
-    """
+    """The labels of a cell such as `a|b`, or none; UserError for an empty or repeated one."""
     if not bare(cell):
         return []
     labels = list(map(bare, cell.split(BETWEEN_LABELS)))

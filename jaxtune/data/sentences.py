@@ -1,6 +1,4 @@
-"""A task of one's own in which every word of a text has a class, called a tag: named entities,
-parts of speech.
-"""
+"""A task of one's own in which words have classes, called tags: entities, parts of speech."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -165,9 +163,7 @@ def _split(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Example
 
 
 def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Examples:
-    """Tags are known by name or, where no class is called by a number, by number too, as `datasets`
-    writes them.
-    """
+    """Tags are known by name, or by number if no class is called so, as of `datasets`."""
     words, names = [each.words for each in sentences], layout.labels or ()
     known = {name: number for number, name in enumerate(names)}
     if not any(name.isdecimal() for name in names):
