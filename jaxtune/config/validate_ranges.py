@@ -7,6 +7,7 @@ from collections.abc import Callable
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import BALANCED, MOST_TRIALS, class_weight_list
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import check_least
 
 SMALLEST = 2.0**-126  # of float32's normal numbers
 MOST_RANK = 4096  # far above any published one: a mistyped rank is refused before it fills memory
@@ -36,24 +37,19 @@ def _is_no_less_than_0(x: float) -> bool:
     return 0.0 <= float32(x) < math.inf
 
 
+COUNTS = (
+    *("num_seeds", "max_seeds", "num_epochs", "batch_size", "max_length", "log_every"),
+    *("max_steps", "eval_every", "train_examples", "trials_per_device"),
+    *("checkpoint_every", "keep_trials", "patience"),
+)
 _RATE = "a rate from 0 up to, but not including, 1"
 # Fields, which numbers they take, and what to give instead of others; nan is never in range.
 RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
-    (
-        (
-            *("num_seeds", "max_seeds", "num_epochs", "batch_size", "max_length", "log_every"),
-            *("max_steps", "eval_every", "train_examples", "trials_per_device"),
-            *("checkpoint_every", "keep_trials", "patience"),
-        ),
-        lambda n: n >= 1,
-        "a number of at least 1",
-    ),
     # Far above any training: the order of a trial's examples is laid out for all of its steps.
     (("num_seeds", "max_seeds"), lambda n: n <= MOST_TRIALS, f"at most {MOST_TRIALS:,}"),
     (("num_epochs",), lambda n: n <= 10_000, "at most 10,000"),
     (("max_steps",), lambda n: n <= 10_000_000, "at most 10,000,000"),
     (("early_stop",), _is_share, "a share of the training between 0 and 1, or null for no stop"),
-    (("subset_seed", "dev_fraction_seed"), lambda n: n >= 0, "a number of at least 0"),
     (
         ("dev_fraction",),
         _is_share,
@@ -89,6 +85,8 @@ RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
 
 def check_ranges(config: SweepConfig) -> None:
     """Raises UserError for a number that is out of its field's range."""
+    check_least(config, 1, COUNTS)
+    check_least(config, 0, ("subset_seed", "dev_fraction_seed"))
     for names, is_in_range, give in RANGES:
         for name in names:
             value = getattr(config, name)

@@ -78,30 +78,27 @@ class Accelerator:
         chip = self.multiprocessor
         assert chip is not None
         major, minor = chip.capability
-        fields = {
-            "threads_per_block_limit": 1024,
-            "threads_per_warp": 32,
-            "shared_memory_per_block": 48 * 1024,
-            "shared_memory_per_core": chip.shared_memory,
-            "threads_per_core_limit": chip.threads,
-            "core_count": chip.count,
-            "fpus_per_core": chip.lanes,
-            "block_dim_limit_x": 2**31 - 1,
-            "block_dim_limit_y": 65535,
-            "block_dim_limit_z": 65535,
-            "memory_bandwidth": int(self.bandwidth),
-            "l2_cache_size": chip.l2,
-            "clock_rate_ghz": chip.clock,
-            "device_memory_size": self.memory,
-            "shared_memory_per_block_optin": chip.shared_memory_optin,
-            "cuda_compute_capability": f"{{ major: {major} minor: {minor} }}",
-            "registers_per_core_limit": 65536,
-            "registers_per_block_limit": 65536,
-        }
-        device = "\n".join(
-            f"  {name} {value}" if name == "cuda_compute_capability" else f"  {name}: {value}"
-            for name, value in fields.items()
+        facts = (
+            "threads_per_block_limit: 1024",
+            "threads_per_warp: 32",
+            f"shared_memory_per_block: {48 * 1024}",
+            f"shared_memory_per_core: {chip.shared_memory}",
+            f"threads_per_core_limit: {chip.threads}",
+            f"core_count: {chip.count}",
+            f"fpus_per_core: {chip.lanes}",
+            f"block_dim_limit_x: {2**31 - 1}",
+            "block_dim_limit_y: 65535",
+            "block_dim_limit_z: 65535",
+            f"memory_bandwidth: {int(self.bandwidth)}",
+            f"l2_cache_size: {chip.l2}",
+            f"clock_rate_ghz: {chip.clock}",
+            f"device_memory_size: {self.memory}",
+            f"shared_memory_per_block_optin: {chip.shared_memory_optin}",
+            f"cuda_compute_capability {{ major: {major} minor: {minor} }}",
+            "registers_per_core_limit: 65536",
+            "registers_per_block_limit: 65536",
         )
+        device = "\n".join(f"  {fact}" for fact in facts)
         # Without a CUDA version XLA takes an old one, and rewrites products otherwise than on the
         # card.
         return (

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import any_of
 
 _KINDS = {
     int: "a whole number",
@@ -47,8 +48,7 @@ def choices(hint: Any) -> tuple[Any, ...]:
 
 def kind(hint: Any) -> str:
     """What a field takes, in words: `a number or null`, `linear, cosine or constant`."""
-    names = [_KINDS.get(choice) or str(choice) for choice in choices(hint)]
-    text = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    text = any_of(_KINDS.get(choice) or str(choice) for choice in choices(hint))
     return f"{text}, or a list of them" if is_list(hint) else text
 
 

@@ -1,8 +1,8 @@
 """Rows of files that hold columns with types: Parquet, and what `datasets` saves to disk."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Generator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,10 @@ def parquet_rows(
     _check_file(path)
     import pyarrow.parquet as pq
 
-    def read() -> Any:
-        with pq.ParquetFile(path) as file:
-            names = _to_read(path, file.schema_arrow.names, wanted)
-            return file.read(columns=names, use_threads=False)
-
-    table = _read(path, "Parquet file", read)
-    return _rows(str(path), table, wanted, with_names, as_text)
+    with _readable(path, "Parquet file"), pq.ParquetFile(path) as file:
+        names = _to_read(path, file.schema_arrow.names, wanted)
+        table = file.read(columns=names, use_threads=False)
+    return _rows(path, table, wanted, with_names, as_text)
 
 
 def dataset_rows(path: Path, wanted: Wanted, as_text: AsText) -> list[Row]:
@@ -50,16 +47,15 @@ def dataset_rows(path: Path, wanted: Wanted, as_text: AsText) -> list[Row]:
         )
     import pyarrow as pa
 
-    def read() -> Any:
-        tables = []
+    tables = []
+    with _readable(path, "saved dataset"):
         for file in dataset_files(path):
             _check_file(file)
             with pa.memory_map(str(file)) as source:
                 tables.append(pa.ipc.open_stream(source).read_all())
         table = pa.concat_tables(tables)
-        return table.select(_to_read(path, table.column_names, wanted))
-
-    return _rows(str(path), _read(path, "saved dataset", read), wanted, True, as_text)
+        table = table.select(_to_read(path, table.column_names, wanted))
+    return _rows(path, table, wanted, True, as_text)
 
 
 def dataset_files(path: Path) -> list[Path]:
@@ -92,9 +88,10 @@ def _check_file(path: Path) -> None:
         raise UserError(f"{path} is empty: give a file with examples")
 
 
-def _read(path: Path, what: str, read: Any) -> Any:
+@contextlib.contextmanager
+def _readable(path: Path, what: str) -> Generator[None]:
     try:
-        return read()
+        yield
     except UserError:
         raise
     except Exception as error:  # damaged files are noticed in many places
@@ -111,23 +108,23 @@ def _to_read(path: Path, names: Sequence[str], wanted: Wanted) -> list[str]:
     return [name for name in names if bare(name) in read]
 
 
-def _rows(source: str, table: Any, wanted: Wanted, with_names: bool, as_text: AsText) -> list[Row]:
-    # Offsets that lead out of a damaged file's memory would end the process.
-    _read(Path(source), "table", partial(table.validate, full=True))
-    names = list(map(bare, table.column_names))
+def _rows(path: Path, table: Any, wanted: Wanted, with_names: bool, as_text: AsText) -> list[Row]:
+    with _readable(path, "table"):
+        # Offsets that lead out of a damaged file's memory would end the process.
+        table.validate(full=True)
+        as_spelled = {name: table[name].to_pylist() for name in table.column_names}
     classes = _class_names(table.schema.metadata or {}) if with_names else {}
     values = {}
-    for name, spelled in zip(names, table.column_names, strict=True):
-        values[name] = _read(Path(source), "table", table[spelled].to_pylist)
-        if noted := classes.get(spelled):
-            values[name] = [_named(value, noted) for value in values[name]]
-            if name in wanted.labels:
-                _check_named(source, name, values[name], noted, wanted.classes)
-    columns = wanted.of(names)
+    for spelled, column in as_spelled.items():
+        name, noted = bare(spelled), classes.get(spelled)
+        values[name] = [_named(value, noted) for value in column] if noted else column
+        if noted and name in wanted.labels:
+            _check_named(str(path), name, values[name], noted, wanted.classes)
+    columns = wanted.of(list(values))
     rows = []
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
         own = dict(zip(values, row, strict=True))
-        where = f"{source}, row {number}"
+        where = f"{path}, row {number}"
         texts = {name: as_text(where, name, own[name]) for name in columns}
         rows.append((f"row {number}", id_texts(own) | texts))
     return rows

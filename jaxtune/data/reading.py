@@ -32,19 +32,15 @@ def reading_of(
             or are `without_token`.
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
-    every = np.arange(len(dev))
-    texts = {"train": _texts(train, chosen), "dev": _texts(dev, every)}
+    parts = {"train": (train, chosen), "dev": (dev, np.arange(len(dev)))}
+    texts = {split: _texts(*part) for split, part in parts.items()}
+    labels = {split: _labels(*part) for split, part in parts.items()}
     in_train = set(texts["train"])
-    labels = {"train": _labels(train, chosen), "dev": _labels(dev, every)}
-    of_train = train.answers
-    answers = {"train": [of_train[i] for i in chosen], "dev": dev.answers}
     found: dict[str, Any] = {
         "examples": {"train": len(chosen), "dev": len(dev)},
         "train_examples_in_all": len(train),
         "dev_examples_in_train": sum(text in in_train for text in texts["dev"]),
-        "labelled_twice": {
-            split: _labelled_twice(texts[split], answers[split]) for split in SPLITS
-        },
+        "labelled_twice": {split: _labelled_twice(*parts[split]) for split in SPLITS},
         "max_length": max_length,
         "cut": dict(cut),
         "notes": list(dataset.notes),
@@ -98,11 +94,12 @@ def _counts(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=len(names))
 
 
-def _labelled_twice(texts: Sequence[tuple[str, ...]], answers: Sequence[Any]) -> int:
-    """How many examples stand there again with another label."""
+def _labelled_twice(examples: Examples, chosen: np.ndarray) -> int:
+    """How many of the chosen examples stand there again with another label."""
+    texts, answers = _texts(examples, chosen), examples.answers
     labels_of: dict[tuple[str, ...], set[Any]] = {}
-    for text, label in zip(texts, answers, strict=True):
-        labels_of.setdefault(text, set()).add(label)
+    for text, i in zip(texts, chosen, strict=True):
+        labels_of.setdefault(text, set()).add(answers[i])
     return sum(len(labels_of[text]) > 1 for text in texts)
 
 
@@ -131,9 +128,8 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
         for name, labelled in reading.get("labelled", {}).items()
     ]
     lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
-    cut, length = reading["cut"], reading["max_length"]
-    examples, tokens = reading["examples"], plural(length, "token")
-    lost = _of_splits(cut, examples)
+    examples, tokens = reading["examples"], plural(reading["max_length"], "token")
+    lost = _of_splits(reading["cut"], examples)
     lines.append(f"Cut at {tokens}: {lost} texts." if lost else f"No text is longer than {tokens}.")
     lines += _lost_words(reading.get("words", {}))
     if shared:
