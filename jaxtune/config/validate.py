@@ -1,6 +1,5 @@
 """What contradicts what in a sweep's settings, and which values are out of range."""
 
-import dataclasses
 import math
 import os
 
@@ -13,6 +12,7 @@ from jaxtune.config.validate_places import check_places
 from jaxtune.config.validate_ranges import check_ranges
 from jaxtune.config.validate_recipe import check_recipe
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import each_given, hints_of
 
 LONGEST_NAME = 255  # of a file or folder on common disks
 
@@ -45,12 +45,11 @@ def _check_patience(config: SweepConfig) -> None:
 
 
 def _check_task(config: SweepConfig) -> None:
-    for name, value in dataclasses.asdict(config).items():
-        for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, str) and "\0" in one:
-                raise UserError(f"{name} is {one!r}; take the NUL out.")
-            if isinstance(one, str) and not _is_unicode(one):
-                raise UserError(f"{name} is {one!r}, which is no UTF-8; give another name.")
+    for name, value in each_given(config, hints_of(SweepConfig)):
+        if isinstance(value, str) and "\0" in value:
+            raise UserError(f"{name} is {value!r}; take the NUL out.")
+        if isinstance(value, str) and not _is_unicode(value):
+            raise UserError(f"{name} is {value!r}, which is no UTF-8; give another name.")
     paths = {name: getattr(config, name) or "" for name in PATH_FIELDS}
     for name, path in paths.items():
         if path in ("None", "none"):  # of a script, most likely, that had none to give

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import BALANCED, MOST_TRIALS, class_weight_list
 from jaxtune.core.errors import UserError
-from jaxtune.core.fields import check_least
+from jaxtune.core.fields import check_least, each_given
 
 SMALLEST = 2.0**-126  # of float32's normal numbers
 MOST_RANK = 4096  # far above any published one: a mistyped rank is refused before it fills memory
@@ -88,14 +88,12 @@ def check_ranges(config: SweepConfig) -> None:
     check_least(config, 1, COUNTS)
     check_least(config, 0, ("subset_seed", "dev_fraction_seed"))
     for names, is_in_range, give in RANGES:
-        for name in names:
-            value = getattr(config, name)
-            if value is not None and not is_in_range(value):
+        for name, value in each_given(config, names):
+            if not is_in_range(value):
                 raise UserError(f"{name} is {value}; give {give}.")
-    for name in ("learning_rate", "adam_eps", "max_grad_norm"):
-        value = getattr(config, name)
+    for name, value in each_given(config, ("learning_rate", "adam_eps", "max_grad_norm")):
         # What is smaller than a normal number is 0 on a device, and 0 / 0 in Adam's step.
-        if value is not None and not SMALLEST <= float32(value) < math.inf:
+        if not SMALLEST <= float32(value) < math.inf:
             above = "1.2e-38, the smallest float32" if 0 < value < 1 else 0
             off = ", or null for no clipping" if name == "max_grad_norm" else ""
             raise UserError(f"{name} is {value}; give a finite number above {above}{off}.")

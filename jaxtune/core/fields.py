@@ -7,7 +7,7 @@ import math
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,25 +92,30 @@ def _as(choice: Any, value: Any) -> Any:
     raise ValueError(value)
 
 
-def check_least(settings: Any, least: int, names: Iterable[str]) -> None:
-    """Raises UserError for a field, or an entry of a list field, below `least`; null is none."""
+def each_given(settings: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Field by field its value, of a list field each entry; null is none."""
     for name in names:
         value = getattr(settings, name)
         for one in value if isinstance(value, tuple) else (value,):
-            if one is not None and not one >= least:  # so that nan is not accepted
-                raise UserError(f"{name} is {one}; give a number of at least {least}.")
+            if one is not None:
+                yield name, one
+
+
+def check_least(settings: Any, least: int, names: Iterable[str]) -> None:
+    """Raises UserError for a field, or an entry of a list field, below `least`; null is none."""
+    for name, value in each_given(settings, names):
+        if not value >= least:  # so that nan is not accepted
+            raise UserError(f"{name} is {value}; give a number of at least {least}.")
 
 
 def check_between(settings: Any, low: int, high: int | float, names: Iterable[str]) -> None:
     """Raises UserError for a field, or an entry of a list field, that is not above and below."""
-    for name in names:
-        value = getattr(settings, name)
-        for one in value if isinstance(value, tuple) else (value,):
-            if not low < one < high:
-                wanted = f"a number above {low} and below {high}"
-                if math.isinf(high):
-                    wanted = f"a finite number above {low}"
-                raise UserError(f"{name} is {one}; give {wanted}.")
+    for name, value in each_given(settings, names):
+        if not low < value < high:
+            wanted = f"a number above {low} and below {high}"
+            if math.isinf(high):
+                wanted = f"a finite number above {low}"
+            raise UserError(f"{name} is {value}; give {wanted}.")
 
 
 def nearest(name: str, accepted: Iterable[str]) -> list[str]:
