@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Collection
 
+from jaxtune.config.field_groups import plain
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import BALANCED, class_weight_list
@@ -19,7 +20,7 @@ def check_arms_differ(settings: Settings, without_effect: Collection[str] = ()) 
     """
     known: dict[SweepConfig, SweepConfig] = {}
     for arm in settings.arms:
-        other = known.setdefault(_in_use(_plain(arm, without_effect)), arm)
+        other = known.setdefault(_in_use(plain(arm, without_effect)), arm)
         if other is arm:
             continue
         differ = [n for n in settings.grid if getattr(arm, n) != getattr(other, n)]
@@ -33,25 +34,20 @@ def check_arms_differ(settings: Settings, without_effect: Collection[str] = ()) 
         )
 
 
-def _plain(arm: SweepConfig, names: Collection[str]) -> SweepConfig:
-    """The arm with the defaults of these fields."""
-    return dataclasses.replace(arm, **{name: getattr(SweepConfig, name) for name in names})
-
-
 def _in_use(arm: SweepConfig) -> SweepConfig:
     """The arm with one spelling for all that trains the same; adapters are spelled by their scale.
 
     What takes other roundings, as the laying out of sequences does, is not the same.
     """
     if arm.max_steps is not None:
-        arm = _plain(arm, ("num_epochs",))
+        arm = plain(arm, ("num_epochs",))
     if arm.task == "miniature":
-        arm = _plain(arm, ("data_dir",))
+        arm = plain(arm, ("data_dir",))
     if arm.train == "all":
-        arm = _plain(arm, ("train",))
+        arm = plain(arm, ("train",))
     for names, uses, _ in OWNERS:
         if not uses(arm):
-            arm = _plain(arm, names)
+            arm = plain(arm, names)
     if not arm.head_ratio or arm.head_learning_rate is None:  # no step of its own, or no rate
         arm = dataclasses.replace(arm, head_learning_rate=arm.learning_rate)
     if arm.class_weights not in (None, BALANCED):

@@ -1,6 +1,7 @@
 """Which settings are alike: traced, compiled in where used, of the seeds, of the command alone."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxtune.config.settings import SweepConfig
@@ -15,37 +16,20 @@ LINKS = (
 # What is evaluated in place of the last weights: a program has room for an average where any of its
 # trials uses one, and without it a trial is evaluated by its own weights, to the bit.
 AVERAGES = ("ema_decay", "average_last")
-# Traced values: trials that differ only in these share one compiled program.
-TRACED_FIELDS = (
-    "learning_rate",
-    "bias_correction",
-    "adam_b1",
-    "adam_b2",
-    "adam_eps",
-    "weight_decay",
-    "max_grad_norm",
-    "warmup_ratio",
-    "mixout",
-    "pretrained_decay",
-    "layerwise_lr_decay",
-    "reinit_layers",
-    "class_weights",
-    "label_smoothing",
-    *LINKS,
-    *AVERAGES,
-    "lora_rank",
-    "lora_alpha",
-    "use_rslora",
-    "lora_b_lr_ratio",
-    "head_ratio",
-    "head_learning_rate",
-)
 # Traced too, but a program holds the arithmetic of only those that its trials use: without them it
 # is the plain one.
 MITIGATIONS = ("mixout", "pretrained_decay", "layerwise_lr_decay", "reinit_layers")
 # Of these a program holds the arithmetic where any of its trials uses it: a grid over them is one
 # program, and off they change no bit of a trial on CPU (tests/training/test_loss.py).
 LOSS_FIELDS = ("class_weights", "label_smoothing")
+# Traced values: trials that differ only in these share one compiled program.
+TRACED_FIELDS = (
+    *("learning_rate", "bias_correction", "adam_b1", "adam_b2", "adam_eps", "weight_decay"),
+    *("max_grad_norm", "warmup_ratio"),
+    *(*MITIGATIONS, *LOSS_FIELDS, *LINKS, *AVERAGES),
+    *("lora_rank", "lora_alpha", "use_rslora", "lora_b_lr_ratio"),
+    *("head_ratio", "head_learning_rate"),
+)
 # Where model and data lie. Trials that differ only in these paths have read the same files if the
 # checksums say so.
 INPUT_FIELDS = ("model", "data_dir", "train_file", "dev_file")
@@ -93,9 +77,19 @@ _APART = (
 NOT_SWEPT = (*SEED_FIELDS, *COMMAND_FIELDS, *_APART)
 
 
+def changed(config: SweepConfig, names: Iterable[str]) -> tuple[str, ...]:
+    """Of these fields, those that do not have their defaults."""
+    return tuple(name for name in names if getattr(config, name) != getattr(SweepConfig, name))
+
+
+def plain(config: SweepConfig, names: Iterable[str]) -> SweepConfig:
+    """The config with the defaults of these fields."""
+    return dataclasses.replace(config, **{name: getattr(SweepConfig, name) for name in names})
+
+
 def mitigations_of(config: SweepConfig) -> tuple[str, ...]:
     """The mitigations in use."""
-    return tuple(m for m in MITIGATIONS if getattr(config, m) != getattr(SweepConfig, m))
+    return changed(config, MITIGATIONS)
 
 
 def switched_off(given: Mapping[str, Any]) -> set[str]:

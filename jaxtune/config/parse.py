@@ -31,6 +31,7 @@ from jaxtune.config.yaml_files import Entry, as_written, converted, entries, rea
 from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.fields import hints_of, suggestion
 from jaxtune.core.flags import read_flags
+from jaxtune.core.words import spelled
 
 QUICKSTART = Path(__file__).parents[1] / "data" / "miniature" / "quickstart.yaml"
 FIELDS = hints_of(SweepConfig)
@@ -92,7 +93,7 @@ def from_call(settings: Mapping[str, Any]) -> Settings:
         value = _path_from_root(name, getattr(parsed.base, name))
         if value not in parsed.grid[name]:
             raise UsageError(
-                f"{name} is {_as_typed(settings[name])}, which is none of the values of grid.{name}"
+                f"{name} is {spelled(settings[name])}, which is none of the values of grid.{name}"
                 " and would count for nothing; leave one of them out, or give a whole config as"
                 " --config FILE."
             )
@@ -104,12 +105,6 @@ def from_call(settings: Mapping[str, Any]) -> Settings:
             " --model too, or leave data_dir out."
         )
     return parsed
-
-
-def _as_typed(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def from_settings(settings: Mapping[str, Any]) -> Settings:

@@ -42,9 +42,7 @@ def class_weight_list(text: str) -> tuple[float, ...]:
 
 
 def seed_list(text: str) -> tuple[int, ...]:
-    """`0-31,77` to numbers, in the order given and without repeats; raises UserError for anything
-    else.
-    """
+    """`0-31,77` to numbers, in the order given, each once; raises UserError for anything else."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)

@@ -18,10 +18,13 @@ from jaxtune.config.field_groups import (
     INPUT_FIELDS,
     LINKS,
     LOSS_FIELDS,
+    OWNED,
     SEED_FIELDS,
     TRACED_FIELDS,
+    changed,
     head_first,
     mitigations_of,
+    plain,
 )
 from jaxtune.config.looks import looks
 from jaxtune.config.parse import Settings
@@ -29,12 +32,10 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import Shard, seed_list
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import shortest_ends
+from jaxtune.core.words import spelled
 
 if TYPE_CHECKING:  # for `--help` and the report, which do without JAX
     from jax.typing import ArrayLike
-
-
-FIELD_NAMES = tuple(field.name for field in dataclasses.fields(SweepConfig))
 
 
 class Hyper(NamedTuple):
@@ -80,9 +81,7 @@ class Hyper(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Seeds:
-    """The three random streams of a trial; `seed` is its number within the arm where the streams
-    are crossed.
-    """
+    """The three random streams of a trial; where they are crossed `seed` counts within the arm."""
 
     seed: int
     init_seed: int
@@ -92,9 +91,7 @@ class Seeds:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One fine-tuning run. `number` counts over the sweep, `arm` is a readable name of what was
-    swept.
-    """
+    """One fine-tuning run: `number` counts over the sweep, `arm` is a readable name."""
 
     number: int
     arm: str
@@ -159,11 +156,7 @@ def lora_scale(config: SweepConfig) -> float:
 
 def merged_config(config: SweepConfig) -> SweepConfig:
     """The config of a model whose adapters are merged into its weights: that of full tuning."""
-    fields = [name for name in FIELD_NAMES if name.startswith("lora_") or name == "use_rslora"]
-    plain = SweepConfig()
-    return dataclasses.replace(
-        config, train=None, **{name: getattr(plain, name) for name in fields}
-    )
+    return plain(config, ("train", "lora_rank", *OWNED["lora_rank"]))
 
 
 def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
@@ -174,8 +167,8 @@ def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
     et al. (2020).
     """
     if config.init_seeds is None or config.order_seeds is None:
-        plain = range(looks(config)[-1]) if config.seeds is None else seed_list(config.seeds)
-        return tuple(Seeds(seed, seed, seed, seed) for seed in plain)
+        own = range(looks(config)[-1]) if config.seeds is None else seed_list(config.seeds)
+        return tuple(Seeds(seed, seed, seed, seed) for seed in own)
     crossed = [
         (init, order, dropout)
         for init in seed_list(config.init_seeds)
@@ -186,30 +179,23 @@ def seeds_of(config: SweepConfig) -> tuple[Seeds, ...]:
 
 
 def arm_name(config: SweepConfig, grid: dict[str, tuple[Any, ...]]) -> str:
-    """What tells an arm from the others, such as `learning_rate=2e-05 bias_correction=true`; `all`
-    without a grid.
-    """
-    return (
-        " ".join(f"{n}={shown(n, getattr(config, n), swept)}" for n, swept in grid.items()) or "all"
-    )
+    """What tells an arm from others: `learning_rate=2e-05 bias_correction=true`; else `all`."""
+    named = [f"{name}={shown(name, getattr(config, name), swept)}" for name, swept in grid.items()]
+    return " ".join(named) or "all"
 
 
 def shown(name: str, value: Any, swept: Sequence[Any]) -> str:
     """A swept value as it is typed; a path by the end that tells it from the others, so that an arm
     is called the same wherever its files lie.
     """
-    if value is None:
-        return "null"
-    if name in INPUT_FIELDS:
-        places = [Path(path).absolute() for path in swept if path is not None]
-        return shortest_ends(places)[places.index(Path(value).absolute())]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if value is None or name not in INPUT_FIELDS:
+        return spelled(value)
+    places = [Path(path).absolute() for path in swept if path is not None]
+    return shortest_ends(places)[places.index(Path(value).absolute())]
 
 
 def make_trials(settings: Settings) -> tuple[Trial, ...]:
-    """All seeds x arms, numbered seed by seed: more seeds later keep the numbers, and a part is a
-    part of every arm.
-    """
+    """All seeds x arms, numbered seed by seed: more seeds keep them, a part is one of all arms."""
     pairs = itertools.product(seeds_of(settings.base), settings.arms)
     return tuple(
         Trial(number, arm_name(arm, settings.grid), seeds, arm)
@@ -268,12 +254,7 @@ def averages(trials: Sequence[Trial]) -> bool:
 
 
 def _in_use(fields: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
-    plain = SweepConfig()
-    return tuple(
-        name
-        for name in fields
-        if any(getattr(trial.config, name) != getattr(plain, name) for trial in trials)
-    )
+    return tuple(name for name in fields if any(changed(trial.config, (name,)) for trial in trials))
 
 
 def waves(trials: tuple[Trial, ...], group_size: int) -> list[tuple[Trial, ...]]:

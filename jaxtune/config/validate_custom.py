@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from jaxtune.config.field_groups import further_files
+from jaxtune.config.field_groups import changed, further_files
 from jaxtune.config.settings import DELIMITERS, SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import BETWEEN_LABELS
@@ -74,25 +74,19 @@ def _check_more_dev_files(config: SweepConfig) -> None:
 
 
 def _check_several_labels(config: SweepConfig) -> None:
-    columns, plain = config.label_columns, SweepConfig()
     if not config.several_labels:
-        if columns:
-            raise UserError(
-                "label_columns is given, which belongs to --several_labels true; give that too, or"
-                " leave it out."
-            )
         return
-    for name in ("regression", "stratify", "positive_class", "class_weights", "label_smoothing"):
-        if getattr(config, name) != getattr(plain, name):
-            raise UserError(
-                f"{name} is given, which is not for texts with several labels; leave it or"
-                " several_labels out."
-            )
-    if columns and (config.classes or config.label_column != plain.label_column):
-        given = "classes" if config.classes else "label_column"
+    apart = ("regression", "stratify", "positive_class", "class_weights", "label_smoothing")
+    for name in changed(config, apart):
         raise UserError(
-            f"{given} and label_columns are both given, and the columns are the labels; leave one"
-            " of them out."
+            f"{name} is given, which is not for texts with several labels; leave it or"
+            " several_labels out."
+        )
+    columns = config.label_columns
+    for name in changed(config, ("classes", "label_column")) if columns else ():
+        raise UserError(
+            f"{name} and label_columns are both given, and the columns are the labels; leave one of"
+            " them out."
         )
     if columns and (len(columns) < 2 or "" in map(bare, columns)):
         raise UserError(
@@ -109,14 +103,12 @@ def _check_several_labels(config: SweepConfig) -> None:
 def _check_token_classification(config: SweepConfig) -> None:
     if not config.token_classification:
         return
-    plain = SweepConfig()
     apart = ("regression", "several_labels", "stratify", "positive_class", "delimiter", "quoting")
-    for name in apart:
-        if getattr(config, name) != getattr(plain, name):
-            raise UserError(
-                f"{name} is given, which is not for token classification; leave it or"
-                " token_classification out."
-            )
+    for name in changed(config, apart):
+        raise UserError(
+            f"{name} is given, which is not for token classification; leave it or"
+            " token_classification out."
+        )
     if len(config.text_columns) != 1:
         raise UserError(
             f"text_columns names {plural(len(config.text_columns), 'column')}, and with"

@@ -1,23 +1,16 @@
 """Settings that no arm of a sweep uses: the arms of a grid over one would be one recipe."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
-from jaxtune.config.field_groups import OWNED, head_first
+from jaxtune.config.field_groups import OWNED, changed, head_first
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 
 # Fields, the arms that use them, and what else has to be given.
 OWNERS: tuple[tuple[tuple[str, ...], Callable[[SweepConfig], bool], str], ...] = (
-    (
-        OWNED["lora_rank"],
-        lambda arm: arm.lora_rank > 0,
-        "adapters alone have; give lora_rank too",
-    ),
-    (
-        OWNED["train"],
-        head_first,
-        "train head_then_all alone has; give that too",
-    ),
+    (OWNED["lora_rank"], lambda arm: arm.lora_rank > 0, "adapters alone have; give lora_rank too"),
+    (OWNED["train"], head_first, "train head_then_all alone has; give that too"),
     (
         OWNED["train_examples"],
         lambda arm: arm.train_examples is not None,
@@ -41,18 +34,14 @@ def check_used(arms: Sequence[SweepConfig]) -> None:
     for names, uses, owner in OWNERS:
         if any(map(uses, arms)):
             continue
-        for name in names:
-            _check_plain(name, arms, owner)
+        for name, arm in itertools.product(names, arms):
+            if changed(arm, (name,)):
+                value = getattr(arm, name)
+                shown = " ".join(value) if isinstance(value, tuple) else str(value).lower()
+                raise UserError(f"{name} is {shown}, which {owner}, or leave it out.")
     epochs = {arm.num_epochs for arm in arms}
     if len(epochs) > 1 and all(arm.max_steps is not None for arm in arms):
         raise UserError(
             f"num_epochs is swept and max_steps is {arms[0].max_steps}, which decides how long"
             " every arm trains; leave one of them out."
         )
-
-
-def _check_plain(name: str, arms: Sequence[SweepConfig], owner: str) -> None:
-    for value in (getattr(arm, name) for arm in arms):
-        if value != getattr(SweepConfig, name):
-            shown = " ".join(value) if isinstance(value, tuple) else str(value).lower()
-            raise UserError(f"{name} is {shown}, which {owner}, or leave it out.")

@@ -9,6 +9,7 @@ import yaml
 from jaxtune.core.errors import UserError
 from jaxtune.core.fields import choices, convert, is_list, suggestion, what_to_give
 from jaxtune.core.files import read_text
+from jaxtune.core.words import on_one_line
 
 
 class Entry(NamedTuple):
@@ -68,8 +69,7 @@ def read_file(file: Path, accepted: Iterable[str]) -> list[Entry]:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"The config file {file}{line} is no YAML ({error.problem}).") from error
     except Exception as error:  # a tag on a wrong value raises what its constructor trips over
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"The config file {file} cannot be read ({reason}).") from error
+        raise UserError(f"The config file {file} cannot be read ({on_one_line(error)}).") from error
     if not isinstance(loaded or {}, dict):
         raise UserError(f"The config file {file} is no mapping of field names to values.")
     return list(entries(f"The config file {file}", loaded or {}, node, accepted))

@@ -78,30 +78,27 @@ class Accelerator:
         chip = self.multiprocessor
         assert chip is not None
         major, minor = chip.capability
-        fields = {
-            "threads_per_block_limit": 1024,
-            "threads_per_warp": 32,
-            "shared_memory_per_block": 48 * 1024,
-            "shared_memory_per_core": chip.shared_memory,
-            "threads_per_core_limit": chip.threads,
-            "core_count": chip.count,
-            "fpus_per_core": chip.lanes,
-            "block_dim_limit_x": 2**31 - 1,
-            "block_dim_limit_y": 65535,
-            "block_dim_limit_z": 65535,
-            "memory_bandwidth": int(self.bandwidth),
-            "l2_cache_size": chip.l2,
-            "clock_rate_ghz": chip.clock,
-            "device_memory_size": self.memory,
-            "shared_memory_per_block_optin": chip.shared_memory_optin,
-            "cuda_compute_capability": f"{{ major: {major} minor: {minor} }}",
-            "registers_per_core_limit": 65536,
-            "registers_per_block_limit": 65536,
-        }
-        device = "\n".join(
-            f"  {name} {value}" if name == "cuda_compute_capability" else f"  {name}: {value}"
-            for name, value in fields.items()
+        facts = (
+            "threads_per_block_limit: 1024",
+            "threads_per_warp: 32",
+            f"shared_memory_per_block: {48 * 1024}",
+            f"shared_memory_per_core: {chip.shared_memory}",
+            f"threads_per_core_limit: {chip.threads}",
+            f"core_count: {chip.count}",
+            f"fpus_per_core: {chip.lanes}",
+            f"block_dim_limit_x: {2**31 - 1}",
+            "block_dim_limit_y: 65535",
+            "block_dim_limit_z: 65535",
+            f"memory_bandwidth: {int(self.bandwidth)}",
+            f"l2_cache_size: {chip.l2}",
+            f"clock_rate_ghz: {chip.clock}",
+            f"device_memory_size: {self.memory}",
+            f"shared_memory_per_block_optin: {chip.shared_memory_optin}",
+            f"cuda_compute_capability {{ major: {major} minor: {minor} }}",
+            "registers_per_core_limit: 65536",
+            "registers_per_block_limit: 65536",
         )
+        device = "\n".join(f"  {fact}" for fact in facts)
         # Without a CUDA version XLA takes an old one, and rewrites products otherwise than on the
         # card.
         return (
@@ -135,62 +132,59 @@ def _tpu(name: str, memory: float, bandwidth: float, bfloat16: float, topology: 
     )
 
 
+_H100 = Accelerator(
+    name="h100",
+    title="NVIDIA H100 80GB HBM3",
+    memory=84_942_979_072,
+    bandwidth=3.352e12,
+    bfloat16=989.4e12,
+    tensorfloat32=494.7e12,
+    float32=66.9e12,
+    source="NVIDIA H100 datasheet (SXM5)",
+    multiprocessor=_HOPPER,
+)
+_A100 = Accelerator(
+    name="a100",
+    title="NVIDIA A100-SXM4-80GB",
+    memory=85_100_068_864,
+    bandwidth=2.039e12,
+    bfloat16=312e12,
+    tensorfloat32=156e12,
+    float32=19.5e12,
+    source="NVIDIA A100 datasheet (SXM, 80 GB)",
+    multiprocessor=_AMPERE,
+)
+# The same chips with other memory.
+_H200 = dataclasses.replace(
+    _H100,
+    name="h200",
+    title="NVIDIA H200 141GB HBM3e",
+    memory=150_000_000_000,  # about 139.7 GiB
+    bandwidth=4.8e12,
+    source="NVIDIA H200 datasheet (SXM)",
+)
+_A100_40GB = dataclasses.replace(
+    _A100,
+    name="a100_40gb",
+    title="NVIDIA A100-SXM4-40GB",
+    memory=42_298_834_944,
+    bandwidth=1.555e12,
+    source="NVIDIA A100 datasheet (SXM, 40 GB)",
+)
+_L4 = Accelerator(
+    name="l4",
+    title="NVIDIA L4",
+    memory=23_583_784_960,  # as CUDA's deviceQuery counts it
+    bandwidth=0.3e12,
+    bfloat16=121e12,
+    tensorfloat32=60e12,
+    float32=30.3e12,
+    source="NVIDIA L4 datasheet (its rates are with sparsity, these are half of them)",
+    multiprocessor=_ADA,
+)
+
 ACCELERATORS = (
-    Accelerator(
-        name="h100",
-        title="NVIDIA H100 80GB HBM3",
-        memory=84_942_979_072,
-        bandwidth=3.352e12,
-        bfloat16=989.4e12,
-        tensorfloat32=494.7e12,
-        float32=66.9e12,
-        source="NVIDIA H100 datasheet (SXM5)",
-        multiprocessor=_HOPPER,
-    ),
-    Accelerator(
-        name="h200",
-        title="NVIDIA H200 141GB HBM3e",
-        memory=150_000_000_000,  # about 139.7 GiB
-        bandwidth=4.8e12,
-        bfloat16=989.4e12,
-        tensorfloat32=494.7e12,
-        float32=66.9e12,
-        source="NVIDIA H200 datasheet (SXM)",
-        multiprocessor=_HOPPER,
-    ),
-    Accelerator(
-        name="a100",
-        title="NVIDIA A100-SXM4-80GB",
-        memory=85_100_068_864,
-        bandwidth=2.039e12,
-        bfloat16=312e12,
-        tensorfloat32=156e12,
-        float32=19.5e12,
-        source="NVIDIA A100 datasheet (SXM, 80 GB)",
-        multiprocessor=_AMPERE,
-    ),
-    Accelerator(
-        name="a100_40gb",
-        title="NVIDIA A100-SXM4-40GB",
-        memory=42_298_834_944,
-        bandwidth=1.555e12,
-        bfloat16=312e12,
-        tensorfloat32=156e12,
-        float32=19.5e12,
-        source="NVIDIA A100 datasheet (SXM, 40 GB)",
-        multiprocessor=_AMPERE,
-    ),
-    Accelerator(
-        name="l4",
-        title="NVIDIA L4",
-        memory=23_583_784_960,  # as CUDA's deviceQuery counts it
-        bandwidth=0.3e12,
-        bfloat16=121e12,
-        tensorfloat32=60e12,
-        float32=30.3e12,
-        source="NVIDIA L4 datasheet (its rates are with sparsity, these are half of them)",
-        multiprocessor=_ADA,
-    ),
+    *(_H100, _H200, _A100, _A100_40GB, _L4),
     _tpu("v5e", 15.75, 0.819e12, 197e12, "v5e:2x2"),
     _tpu("v5p", 95.74, 2.765e12, 459e12, "v5p:2x2x1"),
     _tpu("v6e", 31.25, 1.638e12, 918e12, "v6e:2x2"),

@@ -38,9 +38,7 @@ def mean_probabilities(logits: Sequence[Logits], several_labels: bool = False) -
 
 
 def together(logits: Sequence[Logits], several_labels: bool = False) -> Logits:
-    """What trials answer together: log-probabilities, of label sets log-odds, or, of numbers, the
-    mean number.
-    """
+    """What trials answer together: log-probabilities, of label sets log-odds, or a mean."""
     if logits[0].shape[1] == 1:
         return mean_logits(logits)
     return mean_probabilities(logits, several_labels)
@@ -49,9 +47,7 @@ def together(logits: Sequence[Logits], several_labels: bool = False) -> Logits:
 def labels_of(
     answer: Logits, classes: Sequence[str] | None, several_labels: bool = False
 ) -> list[str]:
-    """A class for every example, its labels such as `a|b`, or a number where there are no
-    classes.
-    """
+    """A class for every example, its labels such as `a|b`, or, without classes, a number."""
     if classes is None:
         # The fewest digits that tell the float32 of a model from others: never more than nine.
         return [f"{float(str(value)):.9g}" for value in answer[:, 0].astype(np.float32)]

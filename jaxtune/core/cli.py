@@ -41,12 +41,9 @@ def run(
                 check_variables()
             command(words)
             sys.stdout.flush()
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except InterruptedRunError as stop:
         print(f"{stop}: {stop.goes_on}.", file=sys.stderr)
         return stop.status

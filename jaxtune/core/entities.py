@@ -19,9 +19,7 @@ _O, _B, _I, _E, _S = range(len(_LETTERS))
 
 
 class Sentences(NamedTuple):
-    """What entities are read from, beside a tag for each word: what the tags are called, and where
-    sentences end.
-    """
+    """What entities are read from beside the words' tags: their names, and sentences."""
 
     tags: tuple[str, ...]  # in the order of the logits
     lengths: Int[np.ndarray, " sentence"]  # in words that have a tag

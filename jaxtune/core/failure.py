@@ -90,9 +90,7 @@ def trivial_floor(
 
 
 def is_constant_prediction(logits: np.ndarray, several_labels: bool = False) -> bool:
-    """Whether all examples get one class, one set of labels or, for regression, one value (nan is a
-    value).
-    """
+    """Whether all examples get one class, one set of labels or one value (nan is a value)."""
     if several_labels:
         given = predict(logits, several_labels)
         return bool((given == given[0]).all())

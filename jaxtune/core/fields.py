@@ -7,11 +7,12 @@ import math
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import any_of
 
 _KINDS = {
     int: "a whole number",
@@ -47,8 +48,7 @@ def choices(hint: Any) -> tuple[Any, ...]:
 
 def kind(hint: Any) -> str:
     """What a field takes, in words: `a number or null`, `linear, cosine or constant`."""
-    names = [_KINDS.get(choice) or str(choice) for choice in choices(hint)]
-    text = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    text = any_of(_KINDS.get(choice) or str(choice) for choice in choices(hint))
     return f"{text}, or a list of them" if is_list(hint) else text
 
 
@@ -92,25 +92,30 @@ def _as(choice: Any, value: Any) -> Any:
     raise ValueError(value)
 
 
-def check_least(settings: Any, least: int, names: Iterable[str]) -> None:
-    """Raises UserError for a field, or an entry of a list field, below `least`; null is none."""
+def each_given(settings: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Field by field its value, of a list field each entry; null is none."""
     for name in names:
         value = getattr(settings, name)
         for one in value if isinstance(value, tuple) else (value,):
-            if one is not None and not one >= least:  # so that nan is not accepted
-                raise UserError(f"{name} is {one}; give a number of at least {least}.")
+            if one is not None:
+                yield name, one
+
+
+def check_least(settings: Any, least: int, names: Iterable[str]) -> None:
+    """Raises UserError for a field, or an entry of a list field, below `least`; null is none."""
+    for name, value in each_given(settings, names):
+        if not value >= least:  # so that nan is not accepted
+            raise UserError(f"{name} is {value}; give a number of at least {least}.")
 
 
 def check_between(settings: Any, low: int, high: int | float, names: Iterable[str]) -> None:
     """Raises UserError for a field, or an entry of a list field, that is not above and below."""
-    for name in names:
-        value = getattr(settings, name)
-        for one in value if isinstance(value, tuple) else (value,):
-            if not low < one < high:
-                wanted = f"a number above {low} and below {high}"
-                if math.isinf(high):
-                    wanted = f"a finite number above {low}"
-                raise UserError(f"{name} is {one}; give {wanted}.")
+    for name, value in each_given(settings, names):
+        if not low < value < high:
+            wanted = f"a number above {low} and below {high}"
+            if math.isinf(high):
+                wanted = f"a finite number above {low}"
+            raise UserError(f"{name} is {value}; give {wanted}.")
 
 
 def nearest(name: str, accepted: Iterable[str]) -> list[str]:

@@ -1,9 +1,9 @@
 """What a process has freed: kept for its next dispatch, and given back where it has scattered."""
 
+import contextlib
 import ctypes
 import mmap
 from pathlib import Path
-from typing import Any
 
 RESIDENT = Path("/proc/self/statm")  # Linux: pages, the second of them in memory
 # Of what is held after a first dispatch. Given back at each dispatch, it would be had from the
@@ -18,13 +18,9 @@ def keep() -> None:
     which glibc would have from the kernel each time, zeroed, in pages of 4 KiB: 80,000 faults. One
     arena, for in those of other threads large blocks are always the kernel's.
     """
-    try:
-        mallopt = _c_library().mallopt
-    except (AttributeError, OSError, TypeError):  # another C library
-        return
     # Options of malloc.h: M_MMAP_MAX none, M_TRIM_THRESHOLD never, M_ARENA_MAX one.
     for option, value in ((-4, 0), (-1, -1), (-8, 1)):
-        mallopt(option, value)
+        _tell_glibc("mallopt", option, value)
 
 
 class FreedMemory:
@@ -62,11 +58,9 @@ def resident() -> int | None:
 
 
 def _give_back() -> None:
-    try:
-        _c_library().malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        return
+    _tell_glibc("malloc_trim", 0)
 
 
-def _c_library() -> Any:
-    return ctypes.CDLL(None)
+def _tell_glibc(function: str, *arguments: int) -> None:
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        getattr(ctypes.CDLL(None), function)(*arguments)

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from jaxtune.core.fields import choices, hints_of, is_list
+from jaxtune.core.words import spelled
 
 WORDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH", bool: "true|false"}
 INDENT = 26  # where the texts begin
@@ -113,5 +114,5 @@ def _default(value: Any) -> str:
         return " (required)"
     if value is None or value is False or value == ():
         return ""
-    shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return f" (default: {shown.lower() if value is True else shown})"
+    shown = " ".join(map(str, value)) if isinstance(value, tuple) else spelled(value)
+    return f" (default: {shown})"

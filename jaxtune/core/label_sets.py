@@ -63,9 +63,7 @@ def without_curve(labels: np.ndarray) -> np.ndarray:
 
 
 def area(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that an example of the class outranks one of the rest,
-    ties half (Mann-Whitney).
-    """
+    """Area under the ROC curve: how often the class outranks the rest, ties half (Mann-Whitney)."""
     from scipy.stats import rankdata
 
     inside = int(positive.sum())

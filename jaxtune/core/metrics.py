@@ -11,7 +11,6 @@ import numpy as np
 
 from jaxtune.core import label_sets
 from jaxtune.core.entities import Sentences, count_entities, entity_f1
-from jaxtune.core.label_sets import area
 
 # From this share of one class, or of one set of labels, on an accuracy says little about the rest.
 SKEWED = 0.8
@@ -24,9 +23,7 @@ def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 def f1(predictions: np.ndarray, labels: np.ndarray, positive: int = 1) -> float:
     """F1 of the class `positive`; 0 when it is never predicted or never present."""
-    hits = np.sum((predictions == positive) & (labels == positive))
-    claimed_and_present = np.sum(predictions == positive) + np.sum(labels == positive)
-    return float(2 * hits / claimed_and_present) if claimed_and_present else 0.0
+    return label_sets.micro_f1((predictions == positive)[:, None], (labels == positive)[:, None])
 
 
 def macro_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -34,8 +31,8 @@ def macro_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
 
     A class that is neither has no F1, as scikit-learn counts it.
     """
-    classes = np.union1d(predictions, labels).tolist()
-    return float(np.mean([f1(predictions, labels, each) for each in classes]))
+    classes = np.union1d(predictions, labels)
+    return label_sets.macro_f1(predictions[:, None] == classes, labels[:, None] == classes)
 
 
 def balanced_accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -69,10 +66,7 @@ def auroc(logits: np.ndarray, labels: np.ndarray) -> float:
     Args:
         logits: `[example, label]`.
     """
-    odds, classes = _log_odds(logits), np.unique(labels)
-    if np.isnan(odds).any() or len(classes) < 2:
-        return 0.5
-    return float(np.mean([area(odds[:, each], labels == each) for each in classes]))
+    return label_sets.auroc(_log_odds(logits), labels[:, None] == np.arange(logits.shape[1]))
 
 
 def _log_odds(logits: np.ndarray) -> np.ndarray:
@@ -112,9 +106,7 @@ def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 
 def mse(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Mean squared error, in the square of the labels' unit; nan, which is no score, where any
-    prediction is not finite.
-    """
+    """Mean squared error; nan, which is no score, where any prediction is not finite."""
     if not np.isfinite(predictions).all():
         return math.nan
     errors = np.asarray(predictions, np.float64) - np.asarray(labels, np.float64)
@@ -270,9 +262,7 @@ def evaluate(
 
 
 def same_labels_words(share: float) -> str:
-    """What an accuracy of label sets hides where this share of the examples, at least SKEWED, have
-    the same labels.
-    """
+    """What accuracy hides where this share, at least SKEWED, has the same set of labels."""
     return (
         f"Of the dev examples {share:.0%} have the same labels, so accuracy says little about the"
         " rest: think of --metric micro_f1, macro_f1 or auroc."

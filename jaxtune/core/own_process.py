@@ -5,11 +5,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Generator, Sequence
-from types import FrameType
 
 from jaxtune.core.child import command_line, environment
 from jaxtune.core.errors import UserError
-from jaxtune.core.signals import SIGNALS, InterruptedRunError
+from jaxtune.core.signals import SIGNALS, InterruptedRunError, handlers
 
 ERROR = "error: "  # what the sentence of a command begins with
 
@@ -47,15 +46,9 @@ def run_in_own_process(words: Sequence[str]) -> None:
 @contextlib.contextmanager
 def _handed_on(process: subprocess.Popen[str]) -> Generator[None]:
     """The signals that this process gets meanwhile; a notebook's stop button is one."""
-
-    def hand_on(number: int, _: FrameType | None) -> None:
-        process.send_signal(number)
-
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    # None is a handler that was not set from Python and could not be given back.
-    before = {number: handler for number, handler in before.items() if handler is not None}
+    before = handlers()
     for number in before:
-        signal.signal(number, hand_on)
+        signal.signal(number, lambda received, _: process.send_signal(received))
     try:
         yield
     finally:

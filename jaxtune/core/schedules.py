@@ -157,9 +157,7 @@ def _floats(value: Any, xp: ModuleType) -> Any:
 
 
 def scheduled_rates(settings: Mapping[str, Any], num_steps: int) -> Rates:
-    """What the schedule gives each update of an arm (`NEEDED` of a row of trials.jsonl), the
-    untuned warm-up included.
-    """
+    """The rates of an arm's updates, the untuned warm-up included; of `NEEDED` of a row."""
     phase = _phases(settings, num_steps)
     of_head = settings.get("head_learning_rate")
     rate, warmup = settings["learning_rate"], settings["warmup_ratio"]
@@ -225,9 +223,7 @@ def link_of(settings: Mapping[str, Any], name: str) -> Any:
 
 
 def peak(settings: Mapping[str, Any], num_steps: int) -> Peak:
-    """The highest effective learning rate; of an arm that trains the head alone first, the highest
-    after that.
-    """
+    """The highest effective learning rate, after the steps that train the head alone, if any."""
     rates, first = effective_rates(settings, num_steps), first_whole_step(settings, num_steps)
     step = first + int(rates[first:].argmax())
     given = settings["learning_rate"]

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Generator
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -30,9 +31,7 @@ _raised: list[int] = []
 
 @contextlib.contextmanager
 def sigint_remembered() -> Generator[None]:
-    """SIGINT raises KeyboardInterrupt, as it does by itself, and an Interruption that begins later
-    knows that it came.
-    """
+    """SIGINT raises KeyboardInterrupt, and an Interruption that begins later knows of it."""
     _raised.clear()
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -50,6 +49,13 @@ def _raise(number: int, _: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def handlers() -> dict[int, Any]:
+    """What handles each of the signals, where it can be given back later."""
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    # None was not set from Python.
+    return {number: handler for number, handler in found.items() if handler is not None}
+
+
 class Interruption:
     """Watches for the signals inside a `with` block; without `watch` they have their usual effect.
 
@@ -59,9 +65,7 @@ class Interruption:
     def __init__(self, watch: bool = True) -> None:
         self.received: int | None = _raised[-1] if _raised and watch else None
         watch = watch and threading.current_thread() is threading.main_thread()
-        handlers = {number: signal.getsignal(number) for number in SIGNALS if watch}
-        # None is a handler that was not set from Python and could not be given back.
-        self._before = {number: found for number, found in handlers.items() if found is not None}
+        self._before = handlers() if watch else {}
 
     def __enter__(self) -> "Interruption":
         for number in self._before:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 MOST_LISTED = 10
 
@@ -31,6 +32,18 @@ def any_of(words: Iterable[str]) -> str:
     """Such as `a, b or c`."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def spelled(value: Any) -> str:
+    """A setting's value as a command line and YAML spell it, such as `null`, `true` or `2e-05`."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def on_one_line(error: BaseException) -> str:
+    """What an error of a library says, for brackets in a sentence."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def as_typed(path: Path) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxtune.config.field_groups import changed
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import BALANCED, class_weight_list
 from jaxtune.core.errors import UserError
-from jaxtune.core.words import listed, plural
+from jaxtune.core.words import plural, quoted
 
 
 def class_weights_of(
@@ -27,12 +28,22 @@ def class_weights_of(
     """
     text = config.class_weights
     if classes is None:
-        _check_off(config)
+        for name in changed(config, ("class_weights", "label_smoothing")):
+            raise UserError(
+                f"{name} is {getattr(config, name)!r}, but task {config.task} predicts a number;"
+                " leave it out."
+            )
         return np.ones(1, np.float32)
     if text is None:
         return np.ones(len(classes), np.float32)
     if text != BALANCED:
-        return _numbers(text, classes)
+        weights = class_weight_list(text)
+        if len(weights) != len(classes):
+            raise UserError(
+                f"class_weights is {text!r}, but there are {plural(len(classes), 'class')}"
+                f" ({quoted(classes)}); give a number for each, in this order."
+            )
+        return np.array(weights, np.float32)
     counts = np.bincount(labels, minlength=len(classes))
     if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
         # Label smoothing trains on every class, so that it would not do to leave one out.
@@ -42,24 +53,3 @@ def class_weights_of(
             " every class)."
         )
     return (len(labels) / (len(classes) * counts)).astype(np.float32)
-
-
-def _numbers(text: str, classes: Sequence[str]) -> np.ndarray:
-    weights = class_weight_list(text)
-    if len(weights) != len(classes):
-        raise UserError(
-            f"class_weights is {text!r}, but there are {plural(len(classes), 'class')}"
-            f" ({listed(map(repr, classes))}); give a number for each, in this order."
-        )
-    return np.array(weights, np.float32)
-
-
-def _check_off(config: SweepConfig) -> None:
-    """Raises UserError where a loss of numbers is asked for what only classes have."""
-    plain = SweepConfig()
-    for name in ("class_weights", "label_smoothing"):
-        value = getattr(config, name)
-        if value != getattr(plain, name):
-            raise UserError(
-                f"{name} is {value!r}, but task {config.task} predicts a number; leave it out."
-            )

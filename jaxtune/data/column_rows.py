@@ -1,8 +1,8 @@
 """Rows of files that hold columns with types: Parquet, and what `datasets` saves to disk."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Generator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import check_no_pointer
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import quoted
+from jaxtune.core.words import on_one_line, quoted
 from jaxtune.data.examples import ID_COLUMNS
-from jaxtune.data.rows import Row, Wanted, check_optional, check_required
+from jaxtune.data.rows import Row, Wanted
 from jaxtune.data.values import HIDDEN, MASKED, NOT_MASKED, AsText, id_texts, text_of
 
 # Of a folder that `datasets` saved: the list of its files, and what names the parts of several.
@@ -31,13 +31,10 @@ def parquet_rows(
     _check_file(path)
     import pyarrow.parquet as pq
 
-    def read() -> Any:
-        with pq.ParquetFile(path) as file:
-            names = _to_read(path, file.schema_arrow.names, wanted)
-            return file.read(columns=names, use_threads=False)
-
-    table = _read(path, "Parquet file", read)
-    return _rows(str(path), table, wanted, with_names, as_text)
+    with _readable(path, "Parquet file"), pq.ParquetFile(path) as file:
+        names = _to_read(path, file.schema_arrow.names, wanted)
+        table = file.read(columns=names, use_threads=False)
+    return _rows(path, table, wanted, with_names, as_text)
 
 
 def dataset_rows(path: Path, wanted: Wanted, as_text: AsText) -> list[Row]:
@@ -50,16 +47,15 @@ def dataset_rows(path: Path, wanted: Wanted, as_text: AsText) -> list[Row]:
         )
     import pyarrow as pa
 
-    def read() -> Any:
-        tables = []
+    tables = []
+    with _readable(path, "saved dataset"):
         for file in dataset_files(path):
             _check_file(file)
             with pa.memory_map(str(file)) as source:
                 tables.append(pa.ipc.open_stream(source).read_all())
         table = pa.concat_tables(tables)
-        return table.select(_to_read(path, table.column_names, wanted))
-
-    return _rows(str(path), _read(path, "saved dataset", read), wanted, True, as_text)
+        table = table.select(_to_read(path, table.column_names, wanted))
+    return _rows(path, table, wanted, True, as_text)
 
 
 def dataset_files(path: Path) -> list[Path]:
@@ -92,50 +88,43 @@ def _check_file(path: Path) -> None:
         raise UserError(f"{path} is empty: give a file with examples")
 
 
-def _read(path: Path, what: str, read: Any) -> Any:
+@contextlib.contextmanager
+def _readable(path: Path, what: str) -> Generator[None]:
     try:
-        return read()
+        yield
     except UserError:
         raise
     except Exception as error:  # damaged files are noticed in many places
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"{path} is no readable {what} ({reason}): write it again") from error
+        raise UserError(
+            f"{path} is no readable {what} ({on_one_line(error)}): write it again"
+        ) from error
 
 
 def _to_read(path: Path, names: Sequence[str], wanted: Wanted) -> list[str]:
     """The columns to read, as they are spelled there."""
     found = list(map(bare, names))
-    for name in wanted.required:
-        check_required(str(path), name, found, wanted.advice)
-    for name in wanted.not_required:
-        check_optional(str(path), name, found)
+    wanted.check(str(path), found)
     read = {*wanted.of(found), *(name for name in ID_COLUMNS if found.count(name) == 1)}
     return [name for name in names if bare(name) in read]
 
 
-def _rows(
-    source: str,
-    table: Any,
-    wanted: Wanted,
-    with_names: bool,
-    as_text: AsText,
-) -> list[Row]:
-    # Offsets that lead out of a damaged file's memory would end the process.
-    _read(Path(source), "table", partial(table.validate, full=True))
-    names = list(map(bare, table.column_names))
+def _rows(path: Path, table: Any, wanted: Wanted, with_names: bool, as_text: AsText) -> list[Row]:
+    with _readable(path, "table"):
+        # Offsets that lead out of a damaged file's memory would end the process.
+        table.validate(full=True)
+        as_spelled = {name: table[name].to_pylist() for name in table.column_names}
     classes = _class_names(table.schema.metadata or {}) if with_names else {}
     values = {}
-    for name, spelled in zip(names, table.column_names, strict=True):
-        values[name] = _read(Path(source), "table", table[spelled].to_pylist)
-        if noted := classes.get(spelled):
-            values[name] = [_named(value, noted) for value in values[name]]
-            if name in wanted.labels:
-                _check_named(source, name, values[name], noted, wanted.classes)
-    columns = wanted.of(names)
+    for spelled, column in as_spelled.items():
+        name, noted = bare(spelled), classes.get(spelled)
+        values[name] = [_named(value, noted) for value in column] if noted else column
+        if noted and name in wanted.labels:
+            _check_named(str(path), name, values[name], noted, wanted.classes)
+    columns = wanted.of(list(values))
     rows = []
     for number, row in enumerate(zip(*values.values(), strict=True), 1):
         own = dict(zip(values, row, strict=True))
-        where = f"{source}, row {number}"
+        where = f"{path}, row {number}"
         texts = {name: as_text(where, name, own[name]) for name in columns}
         rows.append((f"row {number}", id_texts(own) | texts))
     return rows
@@ -144,33 +133,25 @@ def _rows(
 def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """The names of classes by column, as `datasets` notes them; none where it noted nothing."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError, RecursionError):
+        features = json.loads(metadata[b"huggingface"])["info"]["features"].items()
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
-    if not isinstance(features, dict):
-        return {}
-    held = {name: _held(feature) for name, feature in features.items()}
-    found: dict[str, Any] = {
-        name: each.get("names") for name, each in held.items() if isinstance(each, dict)
-    }
-    return {name: names for name, names in found.items() if _are_names(names)}
+    found = {}
+    for column, feature in features:
+        match _held(feature):
+            case {"names": [*names]} if all(isinstance(name, str) for name in names):
+                found[column] = names
+    return found
 
 
 def _held(feature: Any) -> Any:
     """Of a list what it holds, which `datasets` writes under `feature` or as a list of one."""
-    while (inner := _inner(feature)) is not None:
-        feature = inner
-    return feature
-
-
-def _inner(feature: Any) -> Any:
-    if isinstance(feature, list):
-        return feature[0] if feature else None
-    return feature.get("feature") if isinstance(feature, dict) else None
-
-
-def _are_names(names: Any) -> bool:
-    return isinstance(names, list) and all(isinstance(name, str) for name in names)
+    while True:
+        match feature:
+            case [inner, *_] | {"feature": inner} if inner is not None:
+                feature = inner
+            case _:
+                return feature
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
@@ -203,10 +184,12 @@ def _check_named(
         is_value = isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
         if not is_value or bare(str(value)) in known:
             continue
-        do = "write one of them, take the row out if it has no label, or name every class with"
-        do = f"{do} --classes"
-        if in_list and value == MASKED:
-            do = NOT_MASKED
+        do = (
+            NOT_MASKED
+            if in_list and value == MASKED
+            else "write one of them, take the row out if it has no label, or name every class with"
+            " --classes"
+        )
         raise UserError(
             f"{source}, row {row} has {value!r} in column {name!r}, for which the file notes the"
             f" classes {quoted(names)}, numbered from 0: {do}"

@@ -1,6 +1,4 @@
-"""Sentences in columns, as the CoNLL tasks write them: a word a line with its tag beside it, and a
-blank line after each sentence.
-"""
+"""Sentences as the CoNLL tasks write them: a word and its tag a line, blank lines between."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -70,12 +70,11 @@ def read_corpus(
 
 
 def _corpus(train: TokenTable, held_out: TokenTable, tokenizer: Any, folder: Path) -> Corpus:
-    mask_token = mask_token_of(tokenizer, folder)
     return Corpus(
         train=train,
         held_out=held_out,
         words=maskable_words(tokenizer),
-        mask_token=mask_token,
+        mask_token=mask_token_of(tokenizer, folder),
         # Not len(tokenizer): the numbering may have holes.
         vocab_size=largest_id(tokenizer) + 1,
         pad_token=tokenizer.pad_token_id,
@@ -97,12 +96,8 @@ def maskable_words(tokenizer: Any) -> np.ndarray:
 
 def read_texts(path: Path) -> list[str]:
     """The non-empty lines of a .txt, .raw or .txt.xz file, or of all such files of a folder."""
-    lines = [
-        line
-        for file in text_files(path)
-        for line in map(str.strip, _read(file).split("\n"))
-        if line
-    ]
+    lines = [line.strip() for file in text_files(path) for line in _read(file).split("\n")]
+    lines = list(filter(None, lines))
     if not lines:
         raise UserError(
             f"{path} holds no text; give a file or folder with {', '.join(SUFFIXES)} files."

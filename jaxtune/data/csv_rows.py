@@ -27,9 +27,7 @@ _IN_QUOTES = re.compile(r'"(?:[^"]|"")*"')  # as spreadsheets write a cell
 
 
 class Dialect(NamedTuple):
-    """How cells are written; None is the suffix's way: commas and quotes in .csv, tabs and no
-    quotes in .tsv.
-    """
+    """How cells are written; None is as the suffix says: .csv has commas and quotes, .tsv tabs."""
 
     delimiter: str | None = None
     quoting: bool | None = None
@@ -180,9 +178,7 @@ def _with_a_label(place: int, rows: Sequence[Record]) -> Callable[[Sequence[str]
 
 
 def _with_numbers(width: int, rows: Sequence[Record]) -> Callable[[Sequence[str]], bool]:
-    """Whether cells, where none is a label, are numbers where those of all rows of a line are; of
-    one column they say nothing.
-    """
+    """Whether cells, of which none is a label, are numbers where those of all one-line rows are."""
     whole = [record.cells for record in rows if record.first == record.last]
     numeric = [
         i for i in range(width) if whole and all(number(own[i]) is not None for own in whole)

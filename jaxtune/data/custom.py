@@ -20,7 +20,7 @@ from jaxtune.data.examples import (
     examples_of,
     further_set,
 )
-from jaxtune.data.label_sets import joined, label_names
+from jaxtune.data.label_sets import joined, label_set
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Row, Wanted
 from jaxtune.data.tables import read_table
@@ -53,16 +53,20 @@ def read_custom(
             f"text_columns names {plural(len(text_columns), 'column')}: name one or two"
         )
     files = Path(train_file), Path(dev_file)
-    known = () if regression else tuple(classes)
-    layout = _layout(text_columns, label_column, several_labels, label_columns, known)
-    rows = [_labelled_rows(file, layout, dialect) for file in files]
+    columns = tuple(map(bare, label_columns))
+    layout = Layout(
+        tuple(map(bare, text_columns)),
+        # A name that no other column has, for the cell that the columns become.
+        BETWEEN_LABELS.join(columns) or bare(label_column),
+        None if regression else tuple(map(bare, classes)) or None,
+        several=several_labels,
+        label_columns=columns,
+    )
+    wanted = Wanted(layout.text, layout.answered, classes=layout.labels or ())
+    rows = [_rows(file, layout, dialect, wanted) for file in files]
     metrics = CORRELATION
     if not regression:
-        cells = [
-            [(f"{file}, {place}", row[layout.label]) for place, row in part]
-            for file, part in zip(files, rows, strict=True)
-        ]
-        names = layout.labels or layout.label_columns or _names(layout, *cells)
+        names = layout.labels or layout.label_columns or _names(files, rows, layout)
         if several_labels and len(names) < 2:
             raise UserError(
                 f"{files[0]} has {f'the label {names[0]!r} alone' if names else 'no labels'}: give"
@@ -82,28 +86,18 @@ def read_custom(
     return Dataset(task, train, dev, files, further=further)
 
 
-def _layout(
-    text_columns: Sequence[str],
-    label_column: str,
-    several_labels: bool = False,
-    label_columns: Sequence[str] = (),
-    classes: Sequence[str] = (),
-) -> Layout:
-    """How files of one's own write examples."""
-    columns = tuple(map(bare, label_columns))
-    # A name that no other column has, for the cell that the columns become.
-    label = BETWEEN_LABELS.join(columns) or bare(label_column)
-    text = tuple(map(bare, text_columns))
-    names = tuple(map(bare, classes)) or None
-    return Layout(text, label, names, several=several_labels, label_columns=columns)
-
-
-def _names(
-    layout: Layout, train: Sequence[tuple[str, str]], dev: Sequence[tuple[str, str]]
-) -> tuple[str, ...]:
+def _names(files: Sequence[Path], rows: Sequence[Sequence[Row]], layout: Layout) -> tuple[str, ...]:
+    """The distinct labels of the training file, in order."""
+    parts = [
+        [Label(f"{file}, {place}", row[layout.label]) for place, row in part]
+        for file, part in zip(files, rows, strict=True)
+    ]
     if layout.several:
-        return label_names(train, dev)
-    return classes_of([Label(*each) for each in train], [Label(*each) for each in dev])
+        parts = [
+            [Label(where, label) for where, cell in part for label in label_set(where, cell)]
+            for part in parts
+        ]
+    return classes_of(*parts)
 
 
 def read_further(
@@ -117,26 +111,17 @@ def read_further(
     labels = () if labelled is False else layout.answered
     by_flags = layout.word is None  # the column of a word that is asked about has none
     wanted = Wanted(layout.asked, labels, labelled is None, by_flags, layout.labels or ())
-    rows = _with_bare_labels(path, _rows(path, layout, dialect, wanted), layout)
-    return further_set(str(path), rows, layout, labelled)
-
-
-def _labelled_rows(path: Path, layout: Layout, dialect: Dialect) -> list[Row]:
-    wanted = Wanted(layout.text, layout.answered, classes=layout.labels or ())
-    return _with_bare_labels(path, _rows(path, layout, dialect, wanted), layout)
+    return further_set(str(path), _rows(path, layout, dialect, wanted), layout, labelled)
 
 
 def _rows(path: Path, layout: Layout, dialect: Dialect, wanted: Wanted) -> list[Row]:
-    as_text = text_of
+    """The rows of a file, with bare labels in one column."""
+    label, as_text = layout.label, text_of
     if layout.several:
-        as_text = labels_of(layout.label)
+        as_text = labels_of(label)
     elif wanted.labels and wanted.by_flags:
-        as_text = single_of(layout.label)
-    return read_table(path, wanted, dialect, as_text)
-
-
-def _with_bare_labels(path: Path, rows: Sequence[Row], layout: Layout) -> list[Row]:
-    label = layout.label
+        as_text = single_of(label)
+    rows = read_table(path, wanted, dialect, as_text)
     if layout.label_columns:
         return joined(str(path), rows, layout.label_columns, label)
     return [

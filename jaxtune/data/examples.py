@@ -162,16 +162,15 @@ def further_set(
     """
     if not rows:
         raise UserError(f"{source} has no examples: give a file with texts")
+    without = [place for place, row in rows if layout.label not in row]
     if labelled is None:
-        labelled = any(layout.label in row for _, row in rows)
-    without = next((place for place, row in rows if layout.label not in row), None)
-    if labelled and without is not None:
+        labelled = len(without) < len(rows)
+    if labelled and without:
         raise UserError(
-            f"{source}, {without} has no column {layout.label!r}, which others have: give all or"
+            f"{source}, {without[0]} has no column {layout.label!r}, which others have: give all or"
             " none"
         )
-    found = (name for name in ID_COLUMNS if all(name in row for _, row in rows))
-    column = next(found, None)
+    column = next((name for name in ID_COLUMNS if all(name in row for _, row in rows)), None)
     ids = tuple(str(n) if column is None else row[column] for n, (_, row) in enumerate(rows))
     return FurtherSet(_examples(source, rows, layout, labelled), ids, labelled)
 
@@ -196,7 +195,9 @@ def _examples(source: str, rows: Sequence[Row], layout: Layout, labelled: bool) 
 def _label(where: str, text: str, layout: Layout) -> int | float | list[int]:
     names = layout.labels
     if names is None:
-        return _score(where, text)
+        if (score := number(text)) is None:
+            raise UserError(f"{where} has the score {text!r}: write a finite float32 number")
+        return score
     if layout.several:
         return as_numbers(where, text, names)
     if text in names:
@@ -207,10 +208,3 @@ def _label(where: str, text: str, layout: Layout) -> int | float | list[int]:
 def _quoted(label: str) -> str:
     hint = " (-1 stands for the hidden labels of GLUE's test split)" if label == "-1" else ""
     return repr(label) + hint
-
-
-def _score(where: str, text: str) -> float:
-    score = number(text)
-    if score is None:
-        raise UserError(f"{where} has the score {text!r}: write a finite float32 number")
-    return score

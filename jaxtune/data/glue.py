@@ -1,6 +1,6 @@
 """The GLUE tasks, and some of SuperGLUE's, read from folders or from the hub."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.words import on_one_line
 from jaxtune.data.column_rows import parquet_rows
 from jaxtune.data.examples import (
     ACCURACY,
@@ -20,13 +21,7 @@ from jaxtune.data.examples import (
     examples_of,
     further_set,
 )
-from jaxtune.data.glue_files import (
-    DIAGNOSTIC,
-    MISMATCHED,
-    TEST,
-    TEST_MISMATCHED,
-    find_files,
-)
+from jaxtune.data.glue_files import DIAGNOSTIC, TEST, TEST_MISMATCHED, find_files, split_names
 from jaxtune.data.json_rows import json_rows
 from jaxtune.data.rows import Row, Wanted, glue_rows
 
@@ -89,21 +84,30 @@ def read_glue_folder(name: str, data_dir: Path, with_test: bool = False) -> Data
     form, splits = find_files(task, data_dir, with_test)
     for split, files in splits.items():
         _check_there(task, split, files, splits)
-    layout = _layout(task, form)
-    rows = {
-        split: _rows(task, form, files, split not in UNLABELLED, notes.append)
+    read = {
+        split: (str(files[0]), _rows(task, form, files, split not in UNLABELLED, notes))
         for split, files in splits.items()
     }
-    source = {split: str(files[0]) for split, files in splits.items()}
-    train, dev = (examples_of(source[split], rows[split], layout) for split in ("train", "dev"))
+    files = tuple(file for parts in splits.values() for file in parts)
+    return _dataset(task, _layout(task, form), read, files, tuple(notes))
+
+
+def _dataset(
+    task: Task,
+    layout: Layout,
+    splits: Mapping[str, tuple[str, list[Row]]],
+    files: tuple[Path, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Dataset:
+    """Examples from the sources and rows of splits."""
+    train, dev = (examples_of(*splits[split], layout) for split in ("train", "dev"))
     further = {
-        split: further_set(source[split], rows[split], layout, labelled=split not in UNLABELLED)
-        for split in splits
+        split: further_set(source, rows, layout, labelled=split not in UNLABELLED)
+        for split, (source, rows) in splits.items()
         if split not in ("train", "dev")
     }
-    files = tuple(file for parts in splits.values() for file in parts)
-    parts = _domains(rows["train"], rows["dev"]) if name == "cola" else {}
-    return Dataset(task, train, dev, files, tuple(notes), further, parts)
+    parts = _domains(splits["train"][1], splits["dev"][1]) if task.name == "cola" else {}
+    return Dataset(task, train, dev, files, notes, further, parts)
 
 
 def _check_there(
@@ -132,16 +136,12 @@ def _layout(task: Task, form: str) -> Layout:
 
 
 def _rows(
-    task: Task,
-    form: str,
-    files: Sequence[Path],
-    labelled: bool,
-    note: Callable[[str], None] = lambda text: None,
+    task: Task, form: str, files: Sequence[Path], labelled: bool, notes: list[str]
 ) -> list[Row]:
-    """Rows of one split."""
+    """Rows of one split; `notes` grow by what was read otherwise than it was written."""
     layout = _layout(task, form)
     columns = layout.columns if labelled else layout.asked
-    wanted = Wanted(tuple(columns), by_flags=False)
+    wanted = Wanted(columns, by_flags=False)
     if form == "parquet":
         return [row for f in files for row in parquet_rows(f, wanted, with_names=False)]
     (file,) = files
@@ -150,8 +150,8 @@ def _rows(
     # A row that is left out would shift the answers to those after it.
     drops = layout.has_known_flaws and labelled
     # CoLA's test split has a header line, and the others have not.
-    note = note if labelled else lambda text: None
-    return list(glue_rows(file, columns, layout.header, drops, note))
+    said = notes if labelled else []
+    return list(glue_rows(file, columns, layout.header, drops, said.append))
 
 
 def _domains(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, np.ndarray]:
@@ -169,7 +169,7 @@ def _domains(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, np.ndarray]:
 
 def read_glue_further(file: Path, task: Task) -> FurtherSet:
     """Texts of a task in a file as GLUE publishes its splits; labels are not read."""
-    rows = _rows(task, "tsv", [file], labelled=False)
+    rows = _rows(task, "tsv", [file], labelled=False, notes=[])
     return further_set(str(file), rows, task.layout, labelled=False)
 
 
@@ -186,28 +186,16 @@ def read_glue_hub(name: str, with_test: bool = False) -> Dataset:
         with_test: the test split too.
     """
     task = _glue_task(name)
-    splits = _from_hub(name, task)
-    layout = _by_number(task)
-    train, dev = (
-        examples_of(f"nyu-mll/glue {name} {split}", _hub_rows(splits[split], layout), layout)
-        for split in ("train", f"validation{task.dev_suffix}")
-    )
-    others = {MISMATCHED: splits["validation_mismatched"]} if name == "mnli" else {}
-    if with_test:
-        others[TEST] = splits[f"test{task.dev_suffix}"]
-    if with_test and name == "mnli":
-        others[TEST_MISMATCHED] = splits["test_mismatched"]
-        others[DIAGNOSTIC] = _from_hub("ax", task)["test"]
-    further = {
-        of: further_set(
-            f"nyu-mll/glue {name} {of}",
-            list(_hub_rows(split, layout)),
-            layout,
-            labelled=of not in UNLABELLED,
-        )
-        for of, split in others.items()
-    }
-    return Dataset(task, train, dev, (), further=further)
+    found, layout = _from_hub(name, task), _by_number(task)
+    named = split_names("parquet", task, with_test)
+    splits = {split: found[own] for split, own in named.items()}
+    if with_test and task.dev_suffix:
+        splits[DIAGNOSTIC] = _from_hub("ax", task)["test"]
+    read = {}
+    for split, table in splits.items():
+        called = named[split] if split in ("train", "dev") else split
+        read[split] = f"nyu-mll/glue {name} {called}", list(_hub_rows(table, layout))
+    return _dataset(task, layout, read)
 
 
 def _from_hub(name: str, task: Task) -> Any:
@@ -216,11 +204,11 @@ def _from_hub(name: str, task: Task) -> Any:
     try:
         return datasets.load_dataset("nyu-mll/glue", name)
     except Exception as error:  # connections break in many ways
-        reason = " ".join(str(error).split()).rstrip(".")
         raise UserError(
-            f"cannot load nyu-mll/glue {name} from the hub ({reason}): download {task.folder} from "
-            f"https://gluebenchmark.com/tasks, put its files at DIR/{task.folder}/train.tsv and "
-            f"DIR/{task.folder}/dev{task.dev_suffix}.tsv, and pass --data_dir DIR"
+            f"cannot load nyu-mll/glue {name} from the hub ({on_one_line(error)}): download"
+            f" {task.folder} from https://gluebenchmark.com/tasks, put its files at"
+            f" DIR/{task.folder}/train.tsv and DIR/{task.folder}/dev{task.dev_suffix}.tsv, and pass"
+            " --data_dir DIR"
         ) from error
 
 

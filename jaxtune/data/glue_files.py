@@ -34,18 +34,15 @@ def find_files(task: Task, data_dir: Path, with_test: bool) -> Found:
         with_test: the test split too.
     """
     form, folder = _form(task, Path(data_dir))
-    train, dev, dev_mismatched, test, test_mismatched = _names(form, task)
-    splits = {"train": _files(form, folder, train), "dev": _files(form, folder, dev)}
-    if task.dev_suffix and (files := _there(_files(form, folder, dev_mismatched))):
-        splits[MISMATCHED] = files
-    if with_test:
-        splits[TEST] = _files(form, folder, test)
+    names = split_names(form, task, with_test)
+    splits = {split: _files(form, folder, name) for split, name in names.items()}
     if with_test and task.dev_suffix:
-        splits[TEST_MISMATCHED] = _files(form, folder, test_mismatched)
         # The benchmark asks a model of MNLI for these answers; their folder is not always there.
         own, name = ("ax", "test") if form == "parquet" else (DIAGNOSTIC, f"{DIAGNOSTIC}.tsv")
-        if files := _there(_files(form, folder.parent / own, name)):
-            splits[DIAGNOSTIC] = files
+        splits[DIAGNOSTIC] = _files(form, folder.parent / own, name)
+    for split in (MISMATCHED, DIAGNOSTIC):
+        if split in splits and not splits[split][0].is_file():
+            del splits[split]
     return Found(form, splits)
 
 
@@ -64,19 +61,18 @@ def _form(task: Task, data_dir: Path) -> tuple[str, Path]:
     return ("jsonl" if task.layout is task.jsonl else "tsv"), named
 
 
-def _names(form: str, task: Task) -> tuple[str, str, str, str, str]:
-    """Of train, dev, mismatched dev, test and mismatched test: files, or the beginnings of them."""
+def split_names(form: str, task: Task, with_test: bool) -> dict[str, str]:
+    """By split the name of its file, or the beginning of that; the hub's are those of Parquet."""
+    dev, end = {"tsv": ("dev", ".tsv"), "jsonl": ("val", ".jsonl")}.get(form, ("validation", ""))
     suffix = task.dev_suffix
-    if form == "jsonl":
-        return "train.jsonl", "val.jsonl", "", "test.jsonl", ""
-    dev, end = ("dev", ".tsv") if form == "tsv" else ("validation", "")
-    return (
-        f"train{end}",
-        f"{dev}{suffix}{end}",
-        f"{dev}_mismatched{end}",
-        f"test{suffix}{end}",
-        f"test_mismatched{end}",
-    )
+    names = {"train": f"train{end}", "dev": f"{dev}{suffix}{end}"}
+    if suffix:
+        names[MISMATCHED] = f"{dev}_mismatched{end}"
+    if with_test:
+        names[TEST] = f"test{suffix}{end}"
+    if with_test and suffix:
+        names[TEST_MISMATCHED] = f"test_mismatched{end}"
+    return names
 
 
 def _files(form: str, folder: Path, name: str) -> list[Path]:
@@ -95,7 +91,3 @@ def _files(form: str, folder: Path, name: str) -> list[Path]:
             " again"
         )
     return parts
-
-
-def _there(files: list[Path]) -> list[Path]:
-    return [file for file in files if file.is_file()]

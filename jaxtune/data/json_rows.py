@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
-from jaxtune.data.rows import Row, Wanted, check_optional, check_required, examples_text
+from jaxtune.data.rows import Row, Wanted, examples_text
 from jaxtune.data.values import AsText, id_texts, text_of
 
 WHAT = "write one object per line, or a list of objects"
@@ -16,7 +16,8 @@ DATA = "data"  # what a list of examples is called in an object around it
 
 
 def json_rows(path: Path, wanted: Wanted, as_text: AsText = text_of) -> Iterator[Row]:
-    """The columns of every object; numbers and truth values as JSON writes them.
+    """The columns of every object, and what tells it apart; numbers and truth values as JSON writes
+    them.
 
     Args:
         as_text: what a value is as a text.
@@ -27,7 +28,11 @@ def json_rows(path: Path, wanted: Wanted, as_text: AsText = text_of) -> Iterator
         where = f"{path}, {place}"
         if not isinstance(record, dict):
             raise UserError(f"{where} is not a JSON object: {WHAT}")
-        yield place, row_of(where, record, wanted, as_text)
+        names = list(map(bare, record))
+        wanted.check(where, names, lambda _: f"{wanted.advice}, that every object has")
+        values = dict(zip(names, record.values(), strict=True))
+        texts = {name: as_text(where, name, values[name]) for name in wanted.of(names)}
+        yield place, id_texts(values) | texts
 
 
 def _by_line(path: Path, text: str) -> Iterator[tuple[str, Any]]:
@@ -83,20 +88,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if count > 1:
             raise ValueError(f"{name!r} stands there {count} times")
     return dict(pairs)
-
-
-def row_of(
-    where: str,
-    record: dict[str, Any],
-    wanted: Wanted,
-    as_text: AsText,
-) -> dict[str, str]:
-    """The columns of one object, and what tells it apart."""
-    names = list(map(bare, record))
-    values = dict(zip(names, record.values(), strict=True))
-    for name in wanted.required:
-        check_required(where, name, names, f"{wanted.advice}, that every object has")
-    for name in wanted.not_required:
-        check_optional(where, name, names)
-    texts = {name: as_text(where, name, values[name]) for name in wanted.of(names)}
-    return id_texts(values) | texts

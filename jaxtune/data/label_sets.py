@@ -8,7 +8,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import quoted
-from jaxtune.data.labels import Label, classes_of, number
+from jaxtune.data.labels import number
 from jaxtune.data.rows import Row
 
 # What a column of its own says of a label.
@@ -16,9 +16,7 @@ _WORDS = {"true": 1, "false": 0}
 
 
 def label_set(where: str, cell: str) -> list[str]:
-    """The labels of a cell such as `a|b`; an empty one has none. UserError for an empty label, or
-    one that is given twice.
-    """
+    """The labels of a cell such as `a|b`, or none; UserError for an empty or repeated one."""
     if not bare(cell):
         return []
     labels = list(map(bare, cell.split(BETWEEN_LABELS)))
@@ -30,21 +28,6 @@ def label_set(where: str, cell: str) -> list[str]:
                 f" {BETWEEN_LABELS} between, and nothing where it has none"
             )
     return labels
-
-
-def label_names(
-    train: Sequence[tuple[str, str]], dev: Sequence[tuple[str, str]]
-) -> tuple[str, ...]:
-    """The distinct labels of the training split in order, as of classes.
-
-    Args:
-        train: where each example lies, and its cell.
-    """
-    parts = [
-        [Label(where, label) for where, cell in part for label in label_set(where, cell)]
-        for part in (train, dev)
-    ]
-    return classes_of(*parts)
 
 
 def as_numbers(where: str, cell: str, names: Sequence[str]) -> list[int]:

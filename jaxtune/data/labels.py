@@ -125,9 +125,7 @@ def fractions(labels: Iterable[str]) -> list[str]:
 
 
 def _check_are_classes(where: str, counts: Counter[str]) -> None:
-    """Raises UserError for many labels that have fractions, or of which many occur once: scores, or
-    a column of texts.
-    """
+    """Raises UserError for many labels with fractions, or that occur once: scores, or texts."""
     single = sum(count == 1 for count in counts.values())
     are_numbers, parts = None not in map(number, counts), fractions(counts)
     if not parts and single < len(counts) * (0.25 if are_numbers else 0.5):

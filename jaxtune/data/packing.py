@@ -50,7 +50,7 @@ class Shape(NamedTuple):
 
 def batch_indices(order: np.ndarray, batch_size: int) -> np.ndarray:
     """An epoch's order cut into batches [batch, sequence]; -1 fills the last one up."""
-    num_batches = -(-len(order) // batch_size)
+    num_batches = steps_per_epoch(len(order), batch_size)
     padded = np.full(num_batches * batch_size, -1, np.int32)
     padded[: len(order)] = order
     return padded.reshape(num_batches, batch_size)

@@ -32,19 +32,15 @@ def reading_of(
             or are `without_token`.
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
-    every = np.arange(len(dev))
-    texts = {"train": _texts(train, chosen), "dev": _texts(dev, every)}
+    parts = {"train": (train, chosen), "dev": (dev, np.arange(len(dev)))}
+    texts = {split: _texts(*part) for split, part in parts.items()}
+    labels = {split: _labels(*part) for split, part in parts.items()}
     in_train = set(texts["train"])
-    labels = {"train": _labels(train, chosen), "dev": _labels(dev, every)}
-    of_train = train.answers
-    answers = {"train": [of_train[i] for i in chosen], "dev": dev.answers}
     found: dict[str, Any] = {
         "examples": {"train": len(chosen), "dev": len(dev)},
         "train_examples_in_all": len(train),
         "dev_examples_in_train": sum(text in in_train for text in texts["dev"]),
-        "labelled_twice": {
-            split: _labelled_twice(texts[split], answers[split]) for split in SPLITS
-        },
+        "labelled_twice": {split: _labelled_twice(*parts[split]) for split in SPLITS},
         "max_length": max_length,
         "cut": dict(cut),
         "notes": list(dataset.notes),
@@ -98,11 +94,12 @@ def _counts(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=len(names))
 
 
-def _labelled_twice(texts: Sequence[tuple[str, ...]], answers: Sequence[Any]) -> int:
-    """How many examples stand there again with another label."""
+def _labelled_twice(examples: Examples, chosen: np.ndarray) -> int:
+    """How many of the chosen examples stand there again with another label."""
+    texts, answers = _texts(examples, chosen), examples.answers
     labels_of: dict[tuple[str, ...], set[Any]] = {}
-    for text, label in zip(texts, answers, strict=True):
-        labels_of.setdefault(text, set()).add(label)
+    for text, i in zip(texts, chosen, strict=True):
+        labels_of.setdefault(text, set()).add(answers[i])
     return sum(len(labels_of[text]) > 1 for text in texts)
 
 
@@ -131,16 +128,16 @@ def _sentences(reading: Mapping[str, Any]) -> list[str]:
         for name, labelled in reading.get("labelled", {}).items()
     ]
     lines += _class_sentences(reading) if "classes" in reading else _label_sentences(reading)
-    cut, length = reading["cut"], reading["max_length"]
-    lost, tokens = _shares(reading, cut), plural(length, "token")
-    lines.append(f"Cut at {tokens}: {lost}." if lost else f"No text is longer than {tokens}.")
+    examples, tokens = reading["examples"], plural(reading["max_length"], "token")
+    lost = _of_splits(reading["cut"], examples)
+    lines.append(f"Cut at {tokens}: {lost} texts." if lost else f"No text is longer than {tokens}.")
     lines += _lost_words(reading.get("words", {}))
     if shared:
         are = "is a training example" if shared == 1 else "are training examples"
         lines.append(f"Warning: {shared:,} of {plural(num_dev, 'dev example')} {are} too.")
     # Readings of earlier versions do not have it.
-    if twice := _shares(reading, reading.get("labelled_twice", {})):
-        lines.append(f"Warning: {twice} stand there again with another label.")
+    if twice := _of_splits(reading.get("labelled_twice", {}), examples):
+        lines.append(f"Warning: {twice} texts stand there again with another label.")
     return lines + list(reading["notes"])
 
 
@@ -157,21 +154,18 @@ def _held_out_sentences(reading: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _shares(reading: Mapping[str, Any], counts: Mapping[str, int]) -> str:
-    """Such as `3 of 25 train and 1 of 12 dev texts`; empty where there are none."""
-    examples = reading["examples"]
-    found = [
-        f"{n:,} of {examples[split]:,} {split.replace('_', '-')}"
+def _of_splits(counts: Mapping[str, int], all_there: Mapping[str, int]) -> str:
+    """Such as `3 of 25 train and 1 of 12 dev`; empty where there are none."""
+    return " and ".join(
+        f"{n:,} of {all_there[split]:,} {split.replace('_', '-')}"
         for split, n in counts.items()
         if n
-    ]
-    return f"{' and '.join(found)} texts" if found else ""
+    )
 
 
 def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
     classes, sets = reading["classes"], reading.get("label_sets")
-    one, several = ("label", "labels") if sets else ("class", "classes")
-    of = "example"
+    one, several, of = ("label", "labels", "example") if sets else ("class", "classes", "example")
     if "words" in reading:
         one, several, of = "tag", "tags", "word"
     counts = (f"{name!r} {n['train']:,}, {n['dev']:,}" for name, n in classes.items())
@@ -204,17 +198,14 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
 def _lost_words(words: Mapping[str, Mapping[str, int]]) -> list[str]:
     """How many words are neither trained on nor scored."""
     found = []
+    every = {split: counts["words"] for split, counts in words.items()}
     for what, why in (
         ("cut", "were cut away"),
         ("without_token", "have no token in this tokenizer"),
     ):
-        parts = [
-            f"{counts[what]:,} of {counts['words']:,} {split.replace('_', '-')}"
-            for split, counts in words.items()
-            if counts[what]
-        ]
-        if parts:
-            found.append(f"Words that {why}, neither trained on nor scored: {' and '.join(parts)}.")
+        lost = _of_splits({split: counts[what] for split, counts in words.items()}, every)
+        if lost:
+            found.append(f"Words that {why}, neither trained on nor scored: {lost}.")
     return found
 
 

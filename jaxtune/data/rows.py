@@ -28,14 +28,21 @@ class Wanted(NamedTuple):
         """Those that must be there."""
         return self.text if self.optional else (*self.text, *self.labels)
 
-    @property
-    def not_required(self) -> tuple[str, ...]:
-        """Those that need not be there."""
-        return self.labels if self.optional else ()
-
     def of(self, names: Sequence[str]) -> tuple[str, ...]:
         """Those to read of a file with columns of these names, which has all required ones."""
-        return (*self.required, *(name for name in self.not_required if name in names))
+        return tuple(n for n in (*self.text, *self.labels) if n in self.required or n in names)
+
+    def check(
+        self, where: str, names: Sequence[str], advice: Callable[[Sequence[str]], str] | None = None
+    ) -> None:
+        """Raises UserError for names without a required one, with one twice, or with one that
+        another may be meant by; `advice` takes the names and says what to do.
+        """
+        for name in (*self.text, *self.labels):
+            do = ""
+            if name in self.required and name not in names:
+                do = advice(names) if advice else self.advice
+            check_column(where, name, names, do)
 
     @property
     def advice(self) -> str:
@@ -104,11 +111,7 @@ def table(
     for line, fields in lines:
         if header is None:
             header = tuple(map(bare, fields))
-            for name in wanted.required:
-                do = advice(header) if advice and name not in header else wanted.advice
-                check_required(f"{path}, line {line}", name, header, do)
-            for name in wanted.not_required:
-                check_optional(f"{path}, line {line}", name, header)
+            wanted.check(f"{path}, line {line}", header, advice)
         elif tuple(map(bare, fields)) == header:
             raise UserError(f"{path}, line {line} is the header once more: take the line out")
         elif len(fields) == len(header):
@@ -120,32 +123,20 @@ def table(
             )
 
 
-def check_required(where: str, name: str, names: Sequence[str], advice: str) -> None:
-    """Raises UserError for a column that is not there, or twice."""
-    if name not in names:
-        do = renaming(name, names) or advice
+def check_column(where: str, name: str, names: Sequence[str], advice: str = "") -> None:
+    """Raises UserError for a column that is there twice, or not, but under a name that differs in
+    case alone.
+
+    Args:
+        advice: what to do where it is not there at all; empty where it need not be.
+    """
+    near = [other for other in names if other.casefold() == name.casefold()]
+    if name not in names and (near or advice):
+        do = f"write {name!r} instead of {near[0]!r} there" if near else advice
         raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {do}")
-    check_once(where, name, names)
-
-
-def check_optional(where: str, name: str, names: Sequence[str]) -> None:
-    """Raises UserError for a column that may be meant, or that is there twice."""
-    if name not in names and (what := renaming(name, names)):
-        raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {what}")
-    check_once(where, name, names)
-
-
-def check_once(where: str, name: str, names: Sequence[str]) -> None:
-    """Raises UserError for a name that several columns have, once it is bare."""
     if names.count(name) > 1:
         has = quoted(names)
         raise UserError(f"{where} has several columns {name!r}: rename all but one in {has}")
-
-
-def renaming(name: str, header: Iterable[str]) -> str:
-    """What to do where a column's name differs in case alone; empty where none does."""
-    near = [other for other in header if other.casefold() == name.casefold()]
-    return f"write {name!r} instead of {near[0]!r} there" if near else ""
 
 
 def examples_text(path: Path) -> str:

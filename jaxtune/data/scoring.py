@@ -10,7 +10,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import without_curve
 from jaxtune.core.metrics import METRICS, SKEWED, direction, fitting, same_labels_words
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import plural, quoted
+from jaxtune.core.words import any_of, plural, quoted
 from jaxtune.data.examples import Task
 
 # Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
@@ -25,7 +25,7 @@ def scored_by(task: Task, metric: str | None, positive_class: str | None) -> Tas
     if primary not in fit:
         raise UserError(
             f"The metric {primary!r} does not fit task {task.name}, which predicts {_what(task)};"
-            f" give {', '.join(fit[:-1])} or {fit[-1]}."
+            f" give {any_of(fit)}."
         )
     # Of label sets a task's own metrics are all there are.
     beside = BESIDE if task.label_names and not task.several_labels else ()

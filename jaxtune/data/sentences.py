@@ -1,6 +1,4 @@
-"""A task of one's own in which every word of a text has a class, called a tag: named entities,
-parts of speech.
-"""
+"""A task of one's own in which words have classes, called tags: entities, parts of speech."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -144,13 +142,12 @@ def _tags(files: Sequence[Path], parts: Sequence[Sequence[Sentence]]) -> tuple[s
     if is_in_columns(files[0]):
         tags = [tag for each in parts[0] for tag in each.tags or ()]
         check_no_header(files[0], parts[0][0].words[0], tags)
-    return classes_of(*(_labels(f, part) for f, part in zip(files, parts, strict=True)))
-
-
-def _labels(path: Path, sentences: Sequence[Sentence]) -> list[Label]:
-    return [
-        Label(f"{path}, {each.where}", bare(tag)) for each in sentences for tag in each.tags or ()
-    ]
+    return classes_of(
+        *(
+            [Label(f"{file}, {each.where}", bare(tag)) for each in part for tag in each.tags or ()]
+            for file, part in zip(files, parts, strict=True)
+        )
+    )
 
 
 def _split(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Examples:
@@ -166,18 +163,19 @@ def _split(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Example
 
 
 def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Examples:
-    """Tags are known by name or, where no class is called by a number, by number too, as `datasets`
-    writes them.
-    """
+    """Tags are known by name, or by number if no class is called so, as of `datasets`."""
     words, names = [each.words for each in sentences], layout.labels or ()
     known = {name: number for number, name in enumerate(names)}
     if not any(name.isdecimal() for name in names):
         known |= {str(number): number for number in range(len(names))}
     labels = []
     for each in sentences:
-        for tag in [""] * len(each.words) if each.tags is None else map(bare, each.tags):
-            if each.tags is not None and tag not in known:
+        if each.tags is None:
+            labels += [0] * len(each.words)
+            continue
+        for tag in map(bare, each.tags):
+            if tag not in known:
                 do = NOT_MASKED if tag == str(MASKED) else f"use one of {quoted(names)}"
                 raise UserError(f"{path}, {each.where} has the tag {tag!r}: {do}")
-            labels.append(known.get(tag, 0))
+            labels.append(known[tag])
     return Examples([" ".join(own) for own in words], None, np.array(labels, np.int32), words)

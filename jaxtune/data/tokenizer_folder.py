@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import check_no_pointer, read_json, write_json
+from jaxtune.core.words import on_one_line
 
 # Words of a SentencePiece model: ALBERT's, XLM-RoBERTa's and CamemBERT's, DeBERTa's.
 SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
@@ -176,8 +177,7 @@ def foreign_code(sentence: str) -> Generator[None]:
         # A panic is no Exception, but neither is Ctrl-C.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(f"{sentence} ({reason}).") from error
+        raise UserError(f"{sentence} ({on_one_line(error)}).") from error
 
 
 def write_tokenizer(

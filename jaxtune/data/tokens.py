@@ -37,8 +37,6 @@ def tokenize(
         truncation="longest_first",
         max_length=max_length,
         return_token_type_ids=True,
-        return_attention_mask=False,
-        verbose=False,
     )
     types = encoded["token_type_ids"] if token_types > 1 else None
     table = _table(encoded["input_ids"], types, tokenizer.pad_token_id, examples.labels)
@@ -86,10 +84,9 @@ def were_cut(
     full = np.flatnonzero(cut)
     if len(full):
         texts = [[column[i] for i in full] for column in examples.texts]
-        how = {"return_token_type_ids": False, "return_attention_mask": False, "verbose": False}
-        how["is_split_into_words"] = examples.words is not None
-        whole = _encode(tokenizer, *texts, truncation=False, **how)["input_ids"]
-        cut[full] = [len(ids) > max_length for ids in whole]
+        of_words = examples.words is not None
+        whole = _encode(tokenizer, *texts, is_split_into_words=of_words, truncation=False)
+        cut[full] = [len(ids) > max_length for ids in whole["input_ids"]]
     return cut
 
 
@@ -106,24 +103,17 @@ def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenT
             f"The tokenizer in {tokenizer.name_or_path} cannot cut a long text into pieces; give a"
             " folder with a tokenizer.json."
         )
-    encoded = _encode(
-        tokenizer,
-        texts,
-        truncation=True,
-        max_length=max_length,
-        return_overflowing_tokens=True,
-        return_token_type_ids=False,
-        return_attention_mask=False,
-        verbose=False,
-    )
-    sequences = encoded["input_ids"]
+    sequences = _encode(
+        *(tokenizer, texts), truncation=True, max_length=max_length, return_overflowing_tokens=True
+    )["input_ids"]
     return _table(sequences, None, tokenizer.pad_token_id, np.zeros(len(sequences), np.int32))
 
 
-def _encode(tokenizer: Any, *texts: Any, **how: Any) -> Any:
+def _encode(tokenizer: Any, *texts: Any, return_token_type_ids: bool = False, **how: Any) -> Any:
+    how |= {"return_attention_mask": False, "verbose": False}
     # Some defects show only here, such as a missing [UNK].
     with foreign_code(f"The tokenizer in {tokenizer.name_or_path} cannot cut the sentences"):
-        return tokenizer(*texts, **how)
+        return tokenizer(*texts, return_token_type_ids=return_token_type_ids, **how)
 
 
 def _check_room(tokenizer: Any, max_length: int, sentences: int) -> None:

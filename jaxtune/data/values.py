@@ -52,9 +52,7 @@ def text_of(where: str, name: str, value: Any) -> str:
 
 
 def single_of(column: str) -> AsText:
-    """As `text_of`, but of a list, in this column of labels or another, it names the flag that
-    reads it.
-    """
+    """As `text_of`, but of a list it names the flag that reads it, by whether these are labels."""
 
     def read(where: str, name: str, value: Any) -> str:
         if isinstance(value, list):

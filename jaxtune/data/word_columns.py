@@ -9,7 +9,7 @@ from jaxtune.core.entities import are_entities
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
-from jaxtune.data.rows import check_required
+from jaxtune.data.rows import check_column
 
 UNIVERSAL = ".conllu"  # with comments, ten columns, and lines of words that are written as one
 # Its columns, which no line names.
@@ -69,7 +69,7 @@ def header_of(path: Path, line: Line, columns: Columns, labelled: bool | None) -
     number, cells = line
     if _is_universal(path):
         for name in columns.named if columns.must_be_there else ():
-            check_required(str(path), name.lower(), FIELDS, _advice(path, FIELDS, labelled))
+            check_column(str(path), name.lower(), FIELDS, _advice(path, FIELDS, labelled))
         return ()
     names, given = tuple(map(bare, cells)), columns.named
     if not given:  # one of these names alone may well be a word
@@ -79,7 +79,7 @@ def header_of(path: Path, line: Line, columns: Columns, labelled: bool | None) -
     if found or (columns.must_be_there and len(names) > 1):
         needed = [name for name in given if labelled or name == columns.word]
         for name in (*needed, *found):
-            check_required(f"{path}, line {number}", name, names, _advice(path, names, labelled))
+            check_column(f"{path}, line {number}", name, names, _advice(path, names, labelled))
     return names if found else ()
 
 
@@ -113,8 +113,9 @@ def places_of(
     if labelled is None:
         is_lacking = bool(names) and columns.tag in columns.named and columns.tag not in names
         labelled = width > 1 and tag <= width and tag != word and not is_lacking
-    _check_places(path, line, columns, Places(word, tag if labelled else None))
-    return Places(word, tag if labelled else None)
+    places = Places(word, tag if labelled else None)
+    _check_places(path, line, columns, places)
+    return places
 
 
 def _check_places(path: Path, line: Line, columns: Columns, places: Places) -> None:
