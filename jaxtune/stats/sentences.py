@@ -155,29 +155,27 @@ def shown(
 def _lead(
     leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], led: Sequence[Win]
 ) -> str:
-    lead, grounds = names([arm.name for arm in leaders]), _grounds(leaders, losers, led)
-    open_arms = [arm.name for arm in arms if arm not in leaders and arm not in losers]
+    lead, beaten = names([arm.name for arm in leaders]), few_names([arm.name for arm in losers])
+    grounds = _grounds(leaders, losers, led)
+    still_open = [arm.name for arm in arms if arm not in leaders and arm not in losers]
     if len(leaders) > 1:
         each = min(sum(win.winner == arm.name for win in led) for arm in leaders)
         some = "" if each == len(losers) else f"{each} or more of "
-        beaten = few_names([arm.name for arm in losers])
-        against = f" and against {few_names(open_arms)}" if open_arms else ""
+        against = f" and against {few_names(still_open)}" if still_open else ""
         return (
             f"{lead} are each more stable than {some}{beaten} ({grounds}); between them{against} no"
             " difference was shown, which does not make them equal"
         )
-    first = led[0]
-    if open_arms:
-        beaten = few_names([arm.name for arm in losers])
+    if still_open:
         return (
-            f"{lead} is more stable than {beaten} ({grounds}); against {few_names(open_arms)} that"
+            f"{lead} is more stable than {beaten} ({grounds}); against {few_names(still_open)} that"
             " was not shown, which does not make them equal"
         )
     if len(losers) > 1:
         return f"{lead} is more stable than every other arm: {grounds}"
     (leader,), (loser,) = leaders, losers
     its_failed = f"{int(loser.failed.sum())} of {len(loser)}"
-    if first.by_failures:
+    if led[0].by_failures:
         return (
             f"{lead} is more stable than [{loser.name}]: {count(leader.failed)} failed against"
             f" {its_failed}"
