@@ -37,11 +37,9 @@ def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
             f" those of two equal recipes do in {show_chance(chance)} cases."
         )
         return
-    share, p = order.violation, pair.location.p
-    assert share.low is not None
-    assert share.high is not None
+    p = pair.location.p
     if p is not None and p <= ALPHA:
-        eps = share.high if order.better > 0 else 1 - share.low
+        eps = (order if order.better > 0 else order.turned()).violation.high
         yield (
             f"[{better.name}] scores better than [{worse.name}] at nearly every quantile (ASO's"
             f" eps-min is {eps:.2g}, below {ALMOST}), so its lead does not hang on a few trials"
@@ -63,28 +61,23 @@ def _fails_less(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     )
 
 
-def equal_notes(pairs: Sequence[Comparison], all_pairs: Sequence[Comparison]) -> Iterator[str]:
-    """What a margin shows, or does not show."""
-    tested = [pair for pair in all_pairs if pair.equivalence is not None]
-    if not tested:
+def equal_notes(pair: Comparison | None, all_pairs: Sequence[Comparison]) -> Iterator[str]:
+    """What a margin shows, or does not show of this pair."""
+    if not all_pairs or all_pairs[0].equivalence is None:
         return
-    equal = [pair for pair in tested if pair.equal]
-    assert tested[0].equivalence is not None
-    margin = f"{tested[0].equivalence.margin:g}"
-    if equal:
-        shown = [f"[{pair.one}] and [{pair.other}]" for pair in equal[:MOST_EQUAL]]
+    margin, tests = f"{all_pairs[0].equivalence.margin:g}", len(all_pairs)
+    if equal := [each for each in all_pairs if each.equal]:
+        shown = [f"[{each.one}] and [{each.other}]" for each in equal[:MOST_EQUAL]]
         if len(equal) > MOST_EQUAL:
             shown.append(f"{len(equal) - MOST_EQUAL} more pairs")
         yield (
-            f"Trials that did not fail score equal within {margin} on"
-            f" average in {enumerate_words(shown, 'and in')} (two one-sided tests after Holm over"
-            f" {len(tested)}); of failures that says nothing."
+            f"Trials that did not fail score equal within {margin} on average in"
+            f" {enumerate_words(shown, 'and in')} (two one-sided tests after Holm over {tests}); of"
+            " failures that says nothing."
         )
-    for pair in [pair for pair in pairs if not pair.equal][:1]:
-        found = pair.equivalence
-        assert found is not None
-        alone = f" before Holm over {len(tested)}" if len(tested) > 1 else ""
-        why = found.reason or show_p(found.p) + alone
+    if pair and pair.equivalence and not pair.equal:
+        alone = f" before Holm over {tests}" if tests > 1 else ""
+        why = pair.equivalence.reason or show_p(pair.equivalence.p) + alone
         yield (
             f"That [{pair.one}] and [{pair.other}] score equal within {margin}, failed trials left"
             f" aside, was not shown ({why})."
