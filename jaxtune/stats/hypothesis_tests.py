@@ -68,14 +68,13 @@ def failure_test(one: Bool[np.ndarray, "_trial"], other: Bool[np.ndarray, "_tria
 
 @functools.cache  # arms of a report often fail alike, and scipy searches a tenth of a second
 def _failure_test(failed: int, n: int, other_failed: int, other_n: int) -> Outcome:
+    many = n * other_n > _MOST_TABLES
     name, test = "Boschloo's exact test", stats.boschloo_exact
-    if n * other_n > _MOST_TABLES:
+    if many:
         name, test = "Fisher's exact test", stats.fisher_exact
     # A column is an arm: scipy takes the column sums as fixed.
     p = test([(failed, other_failed), (n - failed, other_n - other_failed)]).pvalue
-    least = None
-    if n * other_n <= _MOST_TABLES:
-        least = float(stats.boschloo_exact([[n, 0], [0, other_n]]).pvalue)
+    least = None if many else float(stats.boschloo_exact([[n, 0], [0, other_n]]).pvalue)
     return Outcome(name, min(float(p), 1.0), least)
 
 
