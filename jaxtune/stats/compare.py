@@ -92,22 +92,18 @@ class Comparison(NamedTuple):
 
     def turned(self) -> "Comparison":
         """Seen from the other arm."""
-        settings = {name: pair[::-1] for name, pair in self.settings.items()}
-        examples = self.new_examples
-        if examples is not None:
-            turned = mapped(examples.difference, lambda value: -value)
-            examples = examples._replace(difference=turned)
+        examples, equivalence = self.new_examples, self.equivalence
         return self._replace(
             one=self.other,
             other=self.one,
-            settings=settings,
+            settings={name: pair[::-1] for name, pair in self.settings.items()},
             effects=self.effects.turned(),
             means=self.means[::-1],
-            new_examples=examples,
+            new_examples=examples
+            and examples._replace(difference=mapped(examples.difference, lambda value: -value)),
             order=self.order.turned(),
             fails_less=None if self.fails_less is None else 1 - self.fails_less,
-            equivalence=self.equivalence
-            and self.equivalence._replace(difference=-self.equivalence.difference),
+            equivalence=equivalence and equivalence._replace(difference=-equivalence.difference),
         )
 
 

@@ -88,12 +88,10 @@ def spread_test(
     is good in both arms.
     """
     name = "permutation test of the log ratio of stds"
-    missing = _without_spread(one, other)
     # Of few the medians take much of the spread: of 4 against 4 trials, of which 3 in 10 fail,
     # equal recipes would be called different in 16 of 100 cases (tests/support/few_trials.py).
-    if not missing and min(one.size, other.size) < FEWEST_TRIALS:
-        missing = TOO_FEW
-    if missing:
+    few = TOO_FEW if min(one.size, other.size) < FEWEST_TRIALS else ""
+    if missing := _without_spread(one, other) or few:
         return Outcome(name, reason=missing)
     samples = one - np.median(one), other - np.median(other)
     return _deal(name, samples, log_std_ratio, seed, num_resamples)
@@ -117,12 +115,10 @@ def _deal(
 def brown_forsythe(one: Scores, other: Scores) -> Outcome:
     """Levene's test about the medians: the published one, for comparison."""
     name = "Brown-Forsythe test"
-    missing = _without_spread(one, other)
     # Two scores lie equally far from their median, which leaves nothing to set the difference
     # against.
-    if not missing and min(one.size, other.size) < 3:
-        missing = "it needs three trials in each arm"
-    if missing:
+    few = "it needs three trials in each arm" if min(one.size, other.size) < 3 else ""
+    if missing := _without_spread(one, other) or few:
         return Outcome(name, reason=missing)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

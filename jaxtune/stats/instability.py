@@ -68,8 +68,7 @@ def _kappa(votes: np.ndarray, agreement: float) -> Estimate:
 def _divergence(logits: LogitStack) -> Estimate:
     finite = np.isfinite(logits).all(axis=(1, 2))
     dropped = int((~finite).sum())
-    left_out = f"not in it: {plural(dropped, 'trial')} with non-finite logits"
-    reason = left_out if dropped else ""
+    reason = f"not in it: {plural(dropped, 'trial')} with non-finite logits" if dropped else ""
     probabilities = special.softmax(logits[finite].astype(np.float64), axis=2)
     n = len(probabilities)
     if n < 2:

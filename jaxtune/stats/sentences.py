@@ -100,17 +100,17 @@ def _best_that_went_on(arms: Sequence[Arm]) -> str:
 
 def crossed(arms: Sequence[Arm]) -> Sentences:
     """Trials that share seeds are no independent draws, which every test takes them to be."""
-    shared = [arm.name for arm in arms if arm.shares_seeds]
+    shared = [arm for arm in arms if arm.shares_seeds]
     return (
-        f"There is no verdict about stability: the trials of {names(shared)} share seeds (a crossed"
-        " design) and are not independent.",
+        f"There is no verdict about stability: the trials of {names([a.name for a in shared])}"
+        " share seeds (a crossed design) and are not independent.",
         f"Tests that take them as independent call one of two equal recipes more stable in {SHARED}"
         " of 100 such sweeps where most of the variance comes from one seed, and for the same"
         " reason intervals are too narrow.",
         unless_all_failed(
             arms,
-            f"{_split([arm for arm in arms if arm.shares_seeds])}; to compare recipes, give every"
-            " trial seeds of its own (in a sweep --num_seeds or --seeds).",
+            f"{_split(shared)}; to compare recipes, give every trial seeds of its own (in a sweep"
+            " --num_seeds or --seeds).",
         ),
     )
 

@@ -106,9 +106,8 @@ def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
         for task in pair.tasks
         if tasks[task][better].merit.mean() < tasks[task][worse].merit.mean()
     )
-    but = f", though not on {enumerate_words(list(lower))}" if lower else ""
-    if lower and len(pairs) > 1:
-        but = f", though not than every one of them on {enumerate_words(list(lower))}"
+    every = "than every one of them " if len(pairs) > 1 else ""
+    but = f", though not {every}on {enumerate_words(list(lower))}" if lower else ""
     nearest = min(pairs, key=lambda pair: abs(pair.location_gap or 0.0))
     both = [(tasks[task][better], tasks[task][nearest.by_mean[1]]) for task in nearest.tasks]
     return (
