@@ -5,20 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtune.core.metrics import merit
-from jaxtune.stats.arms import (
-    Arm,
-    check_comparable,
-    differences,
-    matched_scores,
-    matched_trials,
-)
-from jaxtune.stats.effects import (
-    Effects,
-    improvement,
-    mean_difference,
-    share_difference,
-    std_ratio,
-)
+from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores, matched_trials
+from jaxtune.stats.effects import Effects, improvement, mean_difference, share_difference, std_ratio
 from jaxtune.stats.equivalence import Equivalence, equal_pairs, equivalence, fails_less
 from jaxtune.stats.holm import (
     ALPHA,
@@ -223,7 +211,6 @@ def _with_no_difference(effect: Estimate, none: float, corrected: Corrected) -> 
 
     Test and interval are two methods and may part by a hair; a wider interval is never too short.
     """
-    rejected = corrected.p is not None and corrected.p <= ALPHA
-    if rejected or effect.low is None or effect.high is None:
+    if corrected.shown or effect.low is None or effect.high is None:
         return effect
     return effect._replace(low=min(effect.low, none), high=max(effect.high, none))

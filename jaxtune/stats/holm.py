@@ -18,6 +18,11 @@ class Corrected(NamedTuple):
     p: float | None
     level: float
 
+    @property
+    def shown(self) -> bool:
+        """Whether a difference was shown."""
+        return self.p is not None and self.p <= ALPHA
+
 
 AfterHolm = tuple[Corrected, Corrected, Corrected]  # failures, spread and location
 

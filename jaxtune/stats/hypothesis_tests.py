@@ -20,14 +20,7 @@ from jaxtune.stats.intervals import (
     all_alike,
     freedom_of,
 )
-from jaxtune.stats.permutations import (
-    Statistic,
-    all_swaps,
-    all_ways,
-    dealt,
-    swapped,
-    two_sided,
-)
+from jaxtune.stats.permutations import Statistic, all_swaps, all_ways, dealt, swapped, two_sided
 
 # Of the larger number beside it: keeps the ratio of two stds finite where one is 0, at any scale.
 _TINY = 1e-9

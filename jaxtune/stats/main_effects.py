@@ -9,15 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.stats.arms import Arm, differences, readable
-from jaxtune.stats.holm import (
-    ALPHA,
-    DECISIVE,
-    AfterHolm,
-    Corrected,
-    correct,
-    enough_resamples,
-    holm,
-)
+from jaxtune.stats.holm import DECISIVE, AfterHolm, Corrected, correct, enough_resamples, holm
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.intervals import Share, share
 from jaxtune.stats.stratified_tests import (
@@ -70,8 +62,7 @@ class MainEffect(NamedTuple):
     @property
     def fewer_failures(self) -> str | None:
         """The value that was shown to fail less often."""
-        p = self.corrected_failures.p
-        if p is None or p > ALPHA:
+        if not self.corrected_failures.shown:
             return None
         return self.one if self.excess < 0 else self.other
 

@@ -14,13 +14,7 @@ from jaxtune.stats.holm import ALPHA, num_tests
 from jaxtune.stats.hypothesis_tests import TOO_FEW
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
-from jaxtune.stats.wording import (
-    MOST_NAMES,
-    counted,
-    enumerate_words,
-    names,
-    number,
-)
+from jaxtune.stats.wording import MOST_NAMES, counted, enumerate_words, names, number
 
 EXPECTED_BEST = (
     "An expected best score is one on the dev set that it is chosen on, and says nothing of new"
@@ -229,16 +223,16 @@ def _alike(arms: Sequence[Arm]) -> str:
 def _too_few(pair: Comparison, one: int, other: int, tests_in_all: int) -> Iterator[str]:
     """Of so many trials; of one pair alone, for others have as many, or nearly."""
     tests = {
-        "failure rate": (pair.tests.failures, pair.failures.p),
-        "spread": (pair.tests.spread, pair.spread.p),
+        "failure rate": (pair.tests.failures, pair.failures),
+        "spread": (pair.tests.spread, pair.spread),
     }
     # Holm multiplies the later ones by less, so that one may be below the level all the same.
     short = [
         what
-        for what, (test, p) in tests.items()
+        for what, (test, corrected) in tests.items()
         if test.least is not None
         and test.least * tests_in_all * pair.times > ALPHA
-        and not (p is not None and p <= ALPHA)
+        and not corrected.shown
     ]
     if short:
         trials = f"{plural(one, 'trial')} each" if one == other else f"{one} and {other} trials"

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
-from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.order import ALMOST
 from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import count, enumerate_words, numbers, show_chance, show_level, show_p
@@ -37,8 +36,7 @@ def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
             f" those of two equal recipes do in {show_chance(chance)} cases."
         )
         return
-    p = pair.location.p
-    if p is not None and p <= ALPHA:
+    if pair.location.shown:
         eps = (order if order.better > 0 else order.turned()).violation.high
         yield (
             f"[{better.name}] scores better than [{worse.name}] at nearly every quantile (ASO's"
@@ -87,12 +85,10 @@ def equal_notes(pair: Comparison | None, all_pairs: Sequence[Comparison]) -> Ite
 def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     """A std that is smaller without being a sign of stability, where it would mislead."""
     low, high = sorted((one, other), key=lambda arm: arm.final.std())
-    p = pair.spread.p
-    if p is None or p > ALPHA:
+    if not pair.spread.shown:
         return
     stds = " against ".join(numbers(low.std, high.std))
-    decided = pair.failures.p is not None and pair.failures.p <= ALPHA
-    if low.mostly_failed and not decided:
+    if low.mostly_failed and not pair.failures.shown:
         yield (
             f"The std of [{low.name}] is the smaller one ({stds}), but {count(low.failed)} failed,"
             " and scores that lie together there are no stability."
@@ -106,12 +102,12 @@ def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
 
 
 def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
-    p, seen = pair.location.p, pair.better_first
+    seen = pair.better_first
     high, low = (one, other) if seen.one == one.name else (other, one)
     better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
     means = numbers(*seen.means)
-    shown = show_p(p, pair.tests.location.at_most)
-    if p is not None and p <= ALPHA:
+    shown = show_p(pair.location.p, pair.tests.location.at_most)
+    if pair.location.shown:
         trade = ", so here stability costs score" if low.name in leaders else ""
         if leaders:  # else the first sentence says it
             yield (
@@ -136,8 +132,8 @@ def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> It
 
 def _examples(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     """Whether a difference in the mean that seeds show is more than the luck of the examples."""
-    found, p = pair.new_examples, pair.location.p
-    if found is None or p is None or p > ALPHA:
+    found = pair.new_examples
+    if found is None or not pair.location.shown:
         return
     low, high = found.difference.low, found.difference.high
     assert low is not None

@@ -11,7 +11,7 @@ from jaxtune.stats.advice import unless_all_failed, use
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import higher_best
-from jaxtune.stats.holm import ALPHA, num_tests
+from jaxtune.stats.holm import num_tests
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.instability import variance_split
 from jaxtune.stats.intervals import Estimate, share
@@ -212,8 +212,7 @@ def _lower(leaders: Sequence[Arm], arms: Sequence[Arm], pairs: Sequence[Comparis
     (leader,) = leaders
     better, worse = ("higher", "lower") if leader.higher_is_better else ("better", "worse")
     for pair in (pair.better_first for pair in pairs):
-        p = pair.location.p
-        if pair.other == leader.name and p is not None and p <= ALPHA:
+        if pair.other == leader.name and pair.location.shown:
             means = " against ".join(numbers(*pair.means)[::-1])
             (ahead,) = (arm for arm in arms if arm.name == pair.one)
             unless = hangs_on(ahead, pair.lead)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin
 from jaxtune.stats.unseen import hangs_on_over_tasks
@@ -48,14 +47,13 @@ def _against(led: Sequence[TasksWin], tasks: Tasks) -> Iterator[str]:
 
 def _no_win_by_spread(pair: OverTasks) -> Iterator[str]:
     """A std of the first that is smaller without being a sign of stability."""
-    p = pair.corrected_spread.p
-    if p is not None and p <= ALPHA and pair.judged and pair.excess > 0:
+    if pair.corrected_spread.shown and pair.judged and pair.excess > 0:
         turned = turned_round(pair.seen_from(pair.other))
+        p = show_p(pair.corrected_spread.p, pair.spread.at_most)
         yield (
-            f"The std of [{pair.one}] is the smaller one over tasks"
-            f" ({show_p(p, pair.spread.at_most)}), but {pair.failed[0]} of its {pair.trials[0]}"
-            f" trials failed against {pair.failed[1]} of {pair.trials[1]}{turned}"
-            f"{';' if turned else ':'} failures are alike, which is no stability."
+            f"The std of [{pair.one}] is the smaller one over tasks ({p}), but {pair.failed[0]} of"
+            f" its {pair.trials[0]} trials failed against {pair.failed[1]} of {pair.trials[1]}"
+            f"{turned}{';' if turned else ':'} failures are alike, which is no stability."
         )
 
 
@@ -70,16 +68,16 @@ def _means(shown: OverTasks | None, pairs: Sequence[OverTasks], tasks: Tasks) ->
         whose = f" for [{nearest.one}] and [{nearest.other}], the nearest pair"
         yield (
             "No difference in the mean was shown over tasks"
-            f" ({show_p(_p(nearest), nearest.location.at_most)}{whose if pairs[1:] else ''})."
+            f" ({_show_p(nearest)}{whose if pairs[1:] else ''})."
         )
         return
     if shown and shown in tested and shown not in ahead:
-        if _p(shown) <= ALPHA:
+        if shown.corrected_location.shown:
             yield _scores_better([shown], tasks)
         else:
             yield (
                 f"No difference in the mean of [{shown.one}] and [{shown.other}] was shown over"
-                f" tasks ({show_p(_p(shown), shown.location.at_most)})."
+                f" tasks ({_show_p(shown)})."
             )
 
 
@@ -87,7 +85,7 @@ def _ahead(pairs: Sequence[OverTasks]) -> list[OverTasks]:
     """Those in which the recipe that scores better than most others was shown to."""
     won: dict[str, list[OverTasks]] = {}
     for pair in pairs:
-        if _p(pair) <= ALPHA:
+        if pair.corrected_location.shown:
             won.setdefault(pair.by_mean[0], []).append(pair)
     behind = {pair.by_mean[1] for each in won.values() for pair in each}
     # Recipes that share other tasks with each other can all have a better one.
@@ -99,7 +97,7 @@ def _ahead(pairs: Sequence[OverTasks]) -> list[OverTasks]:
 def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
     """Of one recipe, with the largest p."""
     better, behind = pairs[0].by_mean[0], [pair.by_mean[1] for pair in pairs]
-    least_sure = max(pairs, key=_p)
+    least_sure = max(pairs, key=lambda pair: pair.corrected_location.p or 0.0)
     lower = dict.fromkeys(
         task
         for pair, worse in zip(pairs, behind, strict=True)
@@ -112,16 +110,14 @@ def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
     both = [(tasks[task][better], tasks[task][nearest.by_mean[1]]) for task in nearest.tasks]
     return (
         f"[{better}] scores better than {few_names(behind)} over tasks"
-        f" ({show_p(_p(least_sure), least_sure.location.at_most)}){but}"
+        f" ({_show_p(least_sure)}){but}"
         f"{hangs_on_over_tasks(better, both)}."
     )
 
 
-def _p(pair: OverTasks) -> float:
-    """Of the means, after Holm; of pairs whose means were tested."""
-    p = pair.corrected_location.p
-    assert p is not None
-    return p
+def _show_p(pair: OverTasks) -> str:
+    """Of the means, after Holm."""
+    return show_p(pair.corrected_location.p, pair.location.at_most)
 
 
 def _unjudged(pairs: Sequence[OverTasks]) -> Iterator[str]:

@@ -14,14 +14,7 @@ from jaxtune.stats.intervals import all_alike
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, over_tasks
 from jaxtune.stats.tasks_notes import notes_over_tasks, turned_round
 from jaxtune.stats.verdict import leaders_of
-from jaxtune.stats.wording import (
-    counted,
-    enumerate_words,
-    few_names,
-    names,
-    show_chance,
-    show_p,
-)
+from jaxtune.stats.wording import counted, enumerate_words, few_names, names, show_chance, show_p
 
 MOST_TIMES = 100  # of a ratio of stds that is given as a number
 

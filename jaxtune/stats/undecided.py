@@ -7,7 +7,7 @@ from jaxtune.core.words import plural
 from jaxtune.stats.advice import more_seeds, unless_all_failed, use_for_score
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
-from jaxtune.stats.holm import ALPHA, num_tests
+from jaxtune.stats.holm import num_tests
 from jaxtune.stats.power import Findable
 from jaxtune.stats.sentences import Sentences
 from jaxtune.stats.unseen import hangs_on
@@ -56,7 +56,7 @@ def _ahead(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> Ahead | None:
     named = {arm.name: arm for arm in arms}
     won: dict[str, list[Comparison]] = {}
     for pair in pairs:
-        if pair.location.p is not None and pair.location.p <= ALPHA:
+        if pair.location.shown:
             won.setdefault(pair.better_first.one, []).append(pair.better_first)
     if not won:
         return None
