@@ -152,12 +152,7 @@ def _scores_of_location(one: Arm, other: Arm) -> tuple[tuple[Scores, Scores], bo
 
 
 def _comparison(
-    one: Arm,
-    other: Arm,
-    tests: PairTests,
-    corrected: AfterHolm,
-    order: Order,
-    times: float,
+    one: Arm, other: Arm, tests: PairTests, corrected: AfterHolm, order: Order, times: float
 ) -> Comparison:
     failures, spread, location = corrected
     scores, paired = _scores_of_location(one, other)

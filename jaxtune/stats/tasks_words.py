@@ -193,10 +193,7 @@ def _not_shown(
             f"Over {over} none of {len(every)} recipes was shown to be more stable than another,"
             " which does not make them equal."
         )
-    tested = {
-        "failure rate": nearest.corrected_failures.p,
-        "spread": nearest.corrected_spread.p,
-    }
+    tested = {"failure rate": nearest.corrected_failures.p, "spread": nearest.corrected_spread.p}
     known = [f"{what} {show_p(p)}" for what, p in tested.items() if p is not None]
     found = f"has for {enumerate_words(known)}" if known else "could not be tested"
     return (

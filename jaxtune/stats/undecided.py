@@ -35,10 +35,7 @@ class Ahead(NamedTuple):
 
 
 def not_shown(
-    arms: Sequence[Arm],
-    pairs: Sequence[Comparison],
-    nearest: Comparison,
-    ways: Sequence[Findable],
+    arms: Sequence[Arm], pairs: Sequence[Comparison], nearest: Comparison, ways: Sequence[Findable]
 ) -> Sentences:
     """No arm was shown to be more stable than another; `ways` is empty where every trial failed."""
     ahead, third = _ahead(arms, pairs), more_seeds(arms, nearest, ways)

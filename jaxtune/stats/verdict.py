@@ -79,13 +79,12 @@ def judge(
     if said := _without_a_comparison(arms):
         return Verdict(*said, notes(arms, None, (), num_dev))
     pairs = compare_all(arms, seed, margin, times)
-    tests = num_tests(pairs)
     effects = main_effects(arms, seed, times)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
     leaders = leaders_of(named, wins)
     led = [win for win in wins if win.winner in leaders]
     nearest = _open_pair(leaders, pairs, wins)
-    ways = _ways(named, nearest, ALPHA / tests / times)
+    ways = _ways(named, nearest, ALPHA / num_tests(pairs) / times)
     if led:
         said = sentences.shown([named[name] for name in leaders], arms, led, pairs)
         shown = max(led, key=lambda win: win.p).pair  # the least certain one
