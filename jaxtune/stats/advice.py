@@ -42,14 +42,14 @@ def use(leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], stea
         )
     (leader,) = leaders
     others = losers or [arm for arm in arms if arm is not leader]
-    use = f"Use {settings_of(leader, others)}"
-    if steadier:
-        use += " if steadiness matters more to you than the score"
+    steady = " if steadiness matters more to you than the score" if steadier else ""
+    change = ""
     if leader.mostly_failed:
-        ideas = untried([leader])
-        use += f", and go on changing the recipe ({ideas}), for most trials still fail"
+        change = (
+            f", and go on changing the recipe ({untried([leader])}), for most trials still fail"
+        )
     scatter = "" if steadier else _scatter(leader)
-    return f"{use}; {_budget(leader)}{scatter}."
+    return f"Use {settings_of(leader, others)}{steady}{change}; {_budget(leader)}{scatter}."
 
 
 def _budget(arm: Arm) -> str:

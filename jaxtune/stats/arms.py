@@ -180,28 +180,29 @@ def matched_trials(
 
 def check_comparable(arms: Sequence[Arm]) -> None:
     """Raises UserError where arms have been scored on different things."""
-    for arm in arms[1:]:
-        if arm.judged != arms[0].judged:
-            known, unknown = (arms[0], arm) if arms[0].judged else (arm, arms[0])
+    first, *others = arms
+    for arm in others:
+        if arm.judged != first.judged:
+            known, unknown = (first, arm) if first.judged else (arm, first)
             raise UserError(
                 f"It is known which trials of [{known.name}] failed, and not of [{unknown.name}];"
                 " give a floor for both, or a column failed."
             )
-        tasks = arms[0].settings.get("task"), arm.settings.get("task")
+        tasks = first.settings.get("task"), arm.settings.get("task")
         if tasks[0] != tasks[1]:
             raise UserError(
-                f"[{arms[0].name}] was trained on {tasks[0]} and [{arm.name}] on {tasks[1]};"
+                f"[{first.name}] was trained on {tasks[0]} and [{arm.name}] on {tasks[1]};"
                 " compare arms of one task."
             )
-        if arms[0].metric != arm.metric:
+        if first.metric != arm.metric:
             raise UserError(
-                f"[{arms[0].name}] was scored by {arms[0].metric} and [{arm.name}] by {arm.metric};"
+                f"[{first.name}] was scored by {first.metric} and [{arm.name}] by {arm.metric};"
                 " compare arms of one metric."
             )
         # Rows of version 0.1 name no class.
-        classes = [each.settings.get("positive_class") for each in (arms[0], arm)]
-        if arm.metric == "f1" and None not in classes and len(set(classes)) > 1:
+        classes = [each.settings.get("positive_class") for each in (first, arm)]
+        if arm.metric == "f1" and None not in classes and classes[0] != classes[1]:
             raise UserError(
-                f"[{arms[0].name}] was scored by F1 of the class {classes[0]!r} and [{arm.name}] of"
+                f"[{first.name}] was scored by F1 of the class {classes[0]!r} and [{arm.name}] of"
                 f" {classes[1]!r}; compare arms of one --positive_class."
             )

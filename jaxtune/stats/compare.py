@@ -5,22 +5,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtune.core.metrics import merit
-from jaxtune.stats.arms import (
-    Arm,
-    check_comparable,
-    differences,
-    matched_scores,
-    matched_trials,
-)
-from jaxtune.stats.effects import (
-    Effects,
-    improvement,
-    mean_difference,
-    share_difference,
-    std_ratio,
-)
+from jaxtune.stats.arms import Arm, check_comparable, differences, matched_scores, matched_trials
+from jaxtune.stats.effects import Effects, improvement, mean_difference, share_difference, std_ratio
 from jaxtune.stats.equivalence import Equivalence, equal_pairs, equivalence, fails_less
-from jaxtune.stats.holm import ALPHA, DECISIVE, Corrected, enough_resamples, holm
+from jaxtune.stats.holm import (
+    ALPHA,
+    DECISIVE,
+    AfterHolm,
+    Corrected,
+    PairTests,
+    correct,
+    enough_resamples,
+)
 from jaxtune.stats.hypothesis_tests import (
     NOT_JUDGED,
     Outcome,
@@ -35,19 +31,6 @@ from jaxtune.stats.order import Order, order
 # A p within this factor of the level is drawn again with so many times the resamples, for it must
 # not hang on the generator's seed: 9,999 resamples let a p of 0.05 move between 0.041 and 0.056.
 NEAR, MORE = 2.0, 20
-
-
-class PairTests(NamedTuple):
-    """Of two arms, over all trials; location over the seeds that both ran, if most are shared."""
-
-    failures: Outcome
-    spread: Outcome
-    location: Outcome
-
-    @property
-    def decisive(self) -> tuple[Outcome, ...]:
-        """Those that decide which arm is more stable: of failures only where they are known."""
-        return (self.failures, self.spread) if self.failures.p is not None else (self.spread,)
 
 
 class Comparison(NamedTuple):
@@ -80,12 +63,7 @@ class Comparison(NamedTuple):
     equal: bool = False  # shown to be, within the margin, after Holm over all pairs
 
     @property
-    def decisive(self) -> tuple[Outcome, ...]:
-        """As of `Tested`."""
-        return self.tests.decisive
-
-    @property
-    def corrected(self) -> tuple[Corrected, Corrected, Corrected]:
+    def corrected(self) -> AfterHolm:
         """As of `Tested`."""
         return self.failures, self.spread, self.location
 
@@ -102,22 +80,18 @@ class Comparison(NamedTuple):
 
     def turned(self) -> "Comparison":
         """Seen from the other arm."""
-        settings = {name: pair[::-1] for name, pair in self.settings.items()}
-        examples = self.new_examples
-        if examples is not None:
-            turned = mapped(examples.difference, lambda value: -value)
-            examples = examples._replace(difference=turned)
+        examples, equivalence = self.new_examples, self.equivalence
         return self._replace(
             one=self.other,
             other=self.one,
-            settings=settings,
+            settings={name: pair[::-1] for name, pair in self.settings.items()},
             effects=self.effects.turned(),
             means=self.means[::-1],
-            new_examples=examples,
+            new_examples=examples
+            and examples._replace(difference=mapped(examples.difference, lambda value: -value)),
             order=self.order.turned(),
             fails_less=None if self.fails_less is None else 1 - self.fails_less,
-            equivalence=self.equivalence
-            and self.equivalence._replace(difference=-self.equivalence.difference),
+            equivalence=equivalence and equivalence._replace(difference=-equivalence.difference),
         )
 
 
@@ -135,7 +109,7 @@ def compare_all(
     pairs = list(itertools.combinations(arms, 2))
     num_resamples = enough_resamples(DECISIVE * len(pairs), times)
     tests = [_test(one, other, seed, num_resamples) for one, other in pairs]
-    first = _correct(tests, times)
+    first = correct(tests, times)
     for index, (found, tested) in enumerate(zip(first, tests, strict=True)):
         p = found[1].p
         if p is not None and ALPHA / NEAR < p < ALPHA * NEAR:
@@ -144,22 +118,13 @@ def compare_all(
             tests[index] = tested._replace(spread=again)
     level = ALPHA / times
     orders = [order(a.merit, b.merit, margin, level / len(pairs), seed) for a, b in pairs]
-    corrected = _correct(tests, times)
+    corrected = correct(tests, times)
     compared = [
         _comparison(*pair, tested, found, ordered, times)
         for pair, tested, found, ordered in zip(pairs, tests, corrected, orders, strict=True)
     ]
-    return _with_equivalence(compared, pairs, margin, level)
-
-
-def _with_equivalence(
-    compared: Sequence[Comparison],
-    pairs: Sequence[tuple[Arm, Arm]],
-    margin: float | None,
-    level: float,
-) -> list[Comparison]:
     if margin is None:
-        return list(compared)
+        return compared
     found = [equivalence(one, other, margin) for one, other in pairs]
     return [
         pair._replace(equivalence=one, equal=equal)
@@ -186,39 +151,24 @@ def _scores_of_location(one: Arm, other: Arm) -> tuple[tuple[Scores, Scores], bo
     return (shared if paired else (one.final, other.final)), paired
 
 
-def _correct(
-    tests: Sequence[PairTests], times: float
-) -> list[tuple[Corrected, Corrected, Corrected]]:
-    """Failures, spread and location of every pair."""
-    decisive = iter(holm([test.p for pair in tests for test in pair.decisive], times))
-    location = holm([pair.location.p for pair in tests], times)
-    found = []
-    for pair, at in zip(tests, location, strict=True):
-        *failures, spread = (next(decisive) for _ in pair.decisive)
-        found.append((failures[0] if failures else Corrected(None, spread.level), spread, at))
-    return found
-
-
 def _comparison(
-    one: Arm,
-    other: Arm,
-    tests: PairTests,
-    corrected: tuple[Corrected, Corrected, Corrected],
-    order: Order,
-    times: float,
+    one: Arm, other: Arm, tests: PairTests, corrected: AfterHolm, order: Order, times: float
 ) -> Comparison:
     failures, spread, location = corrected
     scores, paired = _scores_of_location(one, other)
-    difference = Estimate(None, reason=NOT_JUDGED)
+    difference, chance = Estimate(None, reason=NOT_JUDGED), None
     if one.judged:
-        difference = share_difference(share(one.failed), share(other.failed), 1 - failures.level)
-    ratio = std_ratio(one.final, other.final, 1 - spread.level)
-    mean = mean_difference(*scores, paired=paired, confidence=1 - location.level)
+        a, b = share(one.failed), share(other.failed)
+        difference = share_difference(a, b, 1 - failures.level)
+        chance = fails_less(a.count, a.n, b.count, b.n)
+    level = 1 - location.level
     effects = Effects(
         _with_no_difference(difference, 0.0, failures),
-        _with_no_difference(ratio, 1.0, spread),
-        _with_no_difference(mean, 0.0, location),
-        improvement(one.merit, other.merit, 1 - location.level),
+        _with_no_difference(std_ratio(one.final, other.final, 1 - spread.level), 1.0, spread),
+        _with_no_difference(
+            mean_difference(*scores, paired=paired, confidence=level), 0.0, location
+        ),
+        improvement(one.merit, other.merit, level),
     )
     return Comparison(
         one.name,
@@ -232,17 +182,11 @@ def _comparison(
         paired=paired,
         means=(float(scores[0].mean()), float(scores[1].mean())),
         higher_is_better=one.higher_is_better,
-        new_examples=_on_new_examples(one, other, paired, 1 - location.level),
+        new_examples=_on_new_examples(one, other, paired, level),
         order=order,
-        fails_less=_fails_less(one, other),
+        fails_less=chance,
         times=times,
     )
-
-
-def _fails_less(one: Arm, other: Arm) -> float | None:
-    if not one.judged:
-        return None
-    return fails_less(int(one.failed.sum()), len(one), int(other.failed.sum()), len(other))
 
 
 def _on_new_examples(one: Arm, other: Arm, paired: bool, confidence: float) -> OnNewExamples | None:
@@ -262,7 +206,6 @@ def _with_no_difference(effect: Estimate, none: float, corrected: Corrected) -> 
 
     Test and interval are two methods and may part by a hair; a wider interval is never too short.
     """
-    rejected = corrected.p is not None and corrected.p <= ALPHA
-    if rejected or effect.low is None or effect.high is None:
+    if corrected.shown or effect.low is None or effect.high is None:
         return effect
     return effect._replace(low=min(effect.low, none), high=max(effect.high, none))

@@ -64,20 +64,18 @@ def bootstrapped(
     chosen = logits[middle]
     assert chosen is not None
 
-    def score(rows: np.ndarray) -> float:
-        return evaluate([arm.metric], chosen[rows], labels[rows], positive)[arm.metric]
+    def score(rows: np.ndarray | slice, sentences: Sentences | None = None) -> float:
+        found = evaluate([arm.metric], chosen[rows], labels[rows], positive, sentences)
+        return found[arm.metric]
 
-    def whole() -> float:
-        return evaluate([arm.metric], chosen, labels, positive, sentences)[arm.metric]
-
-    everything = np.arange(len(labels))
-    if len(chosen) != len(labels) or abs(whole() - arm.final[middle]) > SAME:
+    whole = slice(None)
+    if len(chosen) != len(labels) or abs(score(whole, sentences) - arm.final[middle]) > SAME:
         return Estimate(None, reason="the dev labels do not give the trials' scores")
     if sentences is not None:
         draws = resampled_scores(arm.metric, [chosen], labels, positive, seed, sentences)
         return _spread(draws[:, 0], 1.0, "sentences")
     rng, drawn = np.random.default_rng(seed), min(len(labels), MOST_DRAWN)
-    scores = [score(rng.choice(everything, drawn)) for _ in range(NUM_RESAMPLES)]
+    scores = [score(rng.choice(len(labels), drawn)) for _ in range(NUM_RESAMPLES)]
     return _spread(scores, math.sqrt(drawn / len(labels)), "examples")
 
 

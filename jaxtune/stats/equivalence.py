@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special, stats
 
 from jaxtune.stats.arms import Arm
+from jaxtune.stats.holm import holm
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED
 from jaxtune.stats.intervals import FEWEST_TRIALS, freedom_of
 
@@ -32,14 +33,14 @@ def equivalence(one: Arm, other: Arm, margin: float) -> Equivalence:
     Source: Schuirmann 1987; Lakens 2017 for readers.
     """
     a, b = (arm.final[~arm.failed] for arm in (one, other))
+    difference = float(a.mean() - b.mean()) if min(a.size, b.size) else float("nan")
+    reason = ""
     if min(a.size, b.size) < FEWEST_TRIALS:
-        difference = float(a.mean() - b.mean()) if min(a.size, b.size) else float("nan")
-        least = f"it needs {FEWEST_TRIALS} trials in each arm that did not fail"
-        return Equivalence(margin, difference, None, least)
-    difference = float(a.mean() - b.mean())
-    if not one.judged or not other.judged:
-        # A rare failure parts the means, and here it would be one of the scores.
-        return Equivalence(margin, difference, None, NOT_JUDGED)
+        reason = f"it needs {FEWEST_TRIALS} trials in each arm that did not fail"
+    elif not one.judged or not other.judged:
+        reason = NOT_JUDGED  # a rare failure parts the means, and here it would be a score
+    if reason:
+        return Equivalence(margin, difference, None, reason)
     parts = [float(np.var(x, ddof=1)) / x.size for x in (a, b)]
     if sum(parts) == 0:
         return Equivalence(margin, difference, float(abs(difference) >= margin))
@@ -51,15 +52,8 @@ def equivalence(one: Arm, other: Arm, margin: float) -> Equivalence:
 
 def equal_pairs(found: Sequence[Equivalence], alpha: float) -> list[bool]:
     """Which of the pairs were shown to be equal within the margin, after Holm."""
-    order = sorted(
-        (each.p if each.p is not None else 1.0, index) for index, each in enumerate(found)
-    )
-    equal = [False] * len(found)
-    for rank, (p, index) in enumerate(order):
-        if p * (len(found) - rank) > alpha:
-            break
-        equal[index] = True
-    return equal
+    corrected = holm([each.p for each in found])
+    return [each.p is not None and each.p <= alpha for each in corrected]
 
 
 def fails_less(failed: int, n: int, other_failed: int, other_n: int) -> float:

@@ -21,16 +21,14 @@ def _surest(effects: Sequence[MainEffect]) -> list[MainEffect]:
 
 
 def _over_grid(effect: MainEffect, tests: int) -> str:
-    less, more = effect.failed
-    if effect.fewer_failures == effect.other:
-        less, more = more, less
+    first = (effect.one, effect.other).index(effect.fewer_failures)
+    less, more = effect.failed[first], effect.failed[1 - first]
     own, p = effect.failures.p, effect.corrected_failures.p
     assert own is not None  # how often equal values differ so; p is a bound for all tests
     turned = ""
     if less.value >= more.value:
-        fewer_in = effect.fewer_in[effect.fewer_failures == effect.other]
         turned = (
-            f" in all, which cells of different sizes turn round: in {fewer_in} of"
+            f" in all, which cells of different sizes turn round: in {effect.fewer_in[first]} of"
             f" {effect.num_strata} it fails less often"
         )
     return (

@@ -18,25 +18,41 @@ class Corrected(NamedTuple):
     p: float | None
     level: float
 
+    @property
+    def shown(self) -> bool:
+        """Whether a difference was shown."""
+        return self.p is not None and self.p <= ALPHA
+
+
+AfterHolm = tuple[Corrected, Corrected, Corrected]  # failures, spread and location
+
+
+class PairTests(NamedTuple):
+    """What is tested of two arms, two values of a setting, or two recipes over tasks."""
+
+    failures: Outcome
+    spread: Outcome
+    location: Outcome
+
+    @property
+    def decisive(self) -> tuple[Outcome, ...]:
+        """Those that decide which is more stable: of failures only where they are known."""
+        return (self.failures, self.spread) if self.failures.p is not None else (self.spread,)
+
 
 @runtime_checkable
 class Tested(Protocol):
     """Two arms, two values of a setting, or two recipes over tasks."""
 
     @property
-    def decisive(self) -> tuple[Outcome, ...]:
-        """Tests that decide which of the two is more stable."""
-        ...
-
-    @property
-    def corrected(self) -> tuple[Corrected, Corrected, Corrected]:
+    def corrected(self) -> AfterHolm:
         """Failures, spread and location after Holm."""
         ...
 
 
 def num_tests(pairs: Sequence[Tested]) -> int:
     """Tests that Holm's correction is over, of those that decide."""
-    return sum(len(pair.decisive) for pair in pairs)
+    return sum(1 if pair.corrected[0].p is None else DECISIVE for pair in pairs)
 
 
 def least_p(pair: Tested) -> float:
@@ -77,3 +93,14 @@ def holm(p_values: Sequence[float | None], times: float = 1.0) -> list[Corrected
         last = alpha / factor
         corrected = [c if c.p is not None else Corrected(None, last) for c in corrected]
     return corrected
+
+
+def correct(tests: Sequence[PairTests], times: float) -> list[AfterHolm]:
+    """All pairs' tests that decide are one family, their locations another."""
+    decisive = iter(holm([test.p for pair in tests for test in pair.decisive], times))
+    location = holm([pair.location.p for pair in tests], times)
+    found = []
+    for pair, at in zip(tests, location, strict=True):
+        *failures, spread = (next(decisive) for _ in pair.decisive)
+        found.append((failures[0] if failures else Corrected(None, spread.level), spread, at))
+    return found

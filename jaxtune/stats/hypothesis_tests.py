@@ -20,14 +20,7 @@ from jaxtune.stats.intervals import (
     all_alike,
     freedom_of,
 )
-from jaxtune.stats.permutations import (
-    Statistic,
-    all_swaps,
-    all_ways,
-    dealt,
-    swapped,
-    two_sided,
-)
+from jaxtune.stats.permutations import Statistic, all_swaps, all_ways, dealt, swapped, two_sided
 
 # Of the larger number beside it: keeps the ratio of two stds finite where one is 0, at any scale.
 _TINY = 1e-9
@@ -68,14 +61,13 @@ def failure_test(one: Bool[np.ndarray, "_trial"], other: Bool[np.ndarray, "_tria
 
 @functools.cache  # arms of a report often fail alike, and scipy searches a tenth of a second
 def _failure_test(failed: int, n: int, other_failed: int, other_n: int) -> Outcome:
+    many = n * other_n > _MOST_TABLES
     name, test = "Boschloo's exact test", stats.boschloo_exact
-    if n * other_n > _MOST_TABLES:
+    if many:
         name, test = "Fisher's exact test", stats.fisher_exact
     # A column is an arm: scipy takes the column sums as fixed.
     p = test([(failed, other_failed), (n - failed, other_n - other_failed)]).pvalue
-    least = None
-    if n * other_n <= _MOST_TABLES:
-        least = float(stats.boschloo_exact([[n, 0], [0, other_n]]).pvalue)
+    least = None if many else float(stats.boschloo_exact([[n, 0], [0, other_n]]).pvalue)
     return Outcome(name, min(float(p), 1.0), least)
 
 
@@ -89,12 +81,10 @@ def spread_test(
     is good in both arms.
     """
     name = "permutation test of the log ratio of stds"
-    missing = _without_spread(one, other)
     # Of few the medians take much of the spread: of 4 against 4 trials, of which 3 in 10 fail,
     # equal recipes would be called different in 16 of 100 cases (tests/support/few_trials.py).
-    if not missing and min(one.size, other.size) < FEWEST_TRIALS:
-        missing = TOO_FEW
-    if missing:
+    few = TOO_FEW if min(one.size, other.size) < FEWEST_TRIALS else ""
+    if missing := _without_spread(one, other) or few:
         return Outcome(name, reason=missing)
     samples = one - np.median(one), other - np.median(other)
     return _deal(name, samples, log_std_ratio, seed, num_resamples)
@@ -118,12 +108,10 @@ def _deal(
 def brown_forsythe(one: Scores, other: Scores) -> Outcome:
     """Levene's test about the medians: the published one, for comparison."""
     name = "Brown-Forsythe test"
-    missing = _without_spread(one, other)
     # Two scores lie equally far from their median, which leaves nothing to set the difference
     # against.
-    if not missing and min(one.size, other.size) < 3:
-        missing = "it needs three trials in each arm"
-    if missing:
+    few = "it needs three trials in each arm" if min(one.size, other.size) < 3 else ""
+    if missing := _without_spread(one, other) or few:
         return Outcome(name, reason=missing)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

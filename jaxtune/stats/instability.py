@@ -68,8 +68,7 @@ def _kappa(votes: np.ndarray, agreement: float) -> Estimate:
 def _divergence(logits: LogitStack) -> Estimate:
     finite = np.isfinite(logits).all(axis=(1, 2))
     dropped = int((~finite).sum())
-    left_out = f"not in it: {plural(dropped, 'trial')} with non-finite logits"
-    reason = left_out if dropped else ""
+    reason = f"not in it: {plural(dropped, 'trial')} with non-finite logits" if dropped else ""
     probabilities = special.softmax(logits[finite].astype(np.float64), axis=2)
     n = len(probabilities)
     if n < 2:
@@ -159,26 +158,19 @@ def _components(table: np.ndarray, names: list[str]) -> tuple[Component, ...]:
     axes = range(table.ndim)
     subsets = [s for size in axes for s in itertools.combinations(axes, size + 1)]
     squares = {s: _mean_square(table, s) for s in subsets}
-    raw = _solved(table, squares)
+    degrees = {s: _degrees(table, s) for s in subsets}
     rng = np.random.default_rng(0)
-    drawn = _shares(
-        _solved(
-            table,
-            {
-                s: square * _degrees(table, s) / rng.chisquare(_degrees(table, s), NUM_DRAWS)
-                for s, square in squares.items()
-            },
-        )
-    )
+    draws = {s: squares[s] * degrees[s] / rng.chisquare(degrees[s], NUM_DRAWS) for s in subsets}
+    raw, drawn = _solved(table, squares), _shares(_solved(table, draws))
     shares = _shares(raw)
     total = sum(max(value, 0.0) for value in raw.values())
     rest = subsets[-1]
 
     def component(subset: tuple[int, ...]) -> Component:
-        variance, df = max(raw[subset], 0.0), _degrees(table, subset)
+        variance, df = max(raw[subset], 0.0), degrees[subset]
         p = None
         if table.ndim == 2 and subset != rest and squares[rest] > ROUNDING**2:
-            p = float(stats.f.sf(squares[subset] / squares[rest], df, _degrees(table, rest)))
+            p = float(stats.f.sf(squares[subset] / squares[rest], df, degrees[rest]))
         name = "rest" if subset == rest else " x ".join(names[i] for i in subset)
         share = Estimate(None, reason="nothing varies")
         if total > ROUNDING**2:

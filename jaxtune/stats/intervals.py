@@ -74,11 +74,7 @@ def share(flags: Bool[np.ndarray, " trial"], confidence: float = CONFIDENCE) -> 
     test = stats.binomtest(int(flags.sum()), flags.size)
     wilson = test.proportion_ci(confidence, method="wilson")
     exact = test.proportion_ci(confidence, method="exact")
-    return Share(
-        test.k,
-        test.n,
-        *(float(end) for end in (wilson.low, wilson.high, exact.low, exact.high)),
-    )
+    return Share(test.k, test.n, *map(float, (*wilson, *exact)))
 
 
 def all_alike(scores: Scores) -> bool:

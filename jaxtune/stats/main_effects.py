@@ -9,21 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.stats.arms import Arm, differences, readable
-from jaxtune.stats.holm import ALPHA, DECISIVE, Corrected, enough_resamples, holm
+from jaxtune.stats.holm import DECISIVE, AfterHolm, Corrected, correct, enough_resamples, holm
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.intervals import Share, share
 from jaxtune.stats.stratified_tests import (
-    EXACT,
     ZELEN,
     excess,
     fewer_in,
-    stratified_failures,
+    stratified,
     stratified_homogeneity,
-    stratified_location,
-    stratified_spread,
 )
 
-UNTESTED = Corrected(None, ALPHA)
 FEWEST_STRATA = 2  # with one the comparison of its two arms says it all
 
 
@@ -34,18 +30,18 @@ class MainEffect(NamedTuple):
     one: str
     other: str
     num_strata: int
-    failed: tuple[Share, Share]  # of all trials of the strata
-    excess: float  # failures of one beyond those that fall to it where both fail alike
-    fewer_in: tuple[int, int]  # strata in which either one fails less often
     failures: Outcome
     spread: Outcome
+    location: Outcome
     corrected_failures: Corrected  # after Holm over the main effects of the report
     corrected_spread: Corrected
     # What decides nothing has corrections of its own.
-    location: Outcome
     corrected_location: Corrected
     depends: Outcome  # on the other settings: whether failures differ alike in all of them
     corrected_depends: Corrected
+    failed: tuple[Share, Share]  # of all trials of the strata
+    excess: float  # failures of one beyond those that fall to it where both fail alike
+    fewer_in: tuple[int, int]  # strata in which either one fails less often
     times: float = 1.0  # see `compare_all`
 
     @property
@@ -59,20 +55,14 @@ class MainEffect(NamedTuple):
         return self.failures.p is not None
 
     @property
-    def decisive(self) -> tuple[Outcome, ...]:
-        """As of `Tested`."""
-        return (self.failures, self.spread) if self.judged else (self.spread,)
-
-    @property
-    def corrected(self) -> tuple[Corrected, Corrected, Corrected]:
+    def corrected(self) -> AfterHolm:
         """As of `Tested`."""
         return self.corrected_failures, self.corrected_spread, self.corrected_location
 
     @property
     def fewer_failures(self) -> str | None:
         """The value that was shown to fail less often."""
-        p = self.corrected_failures.p
-        if p is None or p > ALPHA:
+        if not self.corrected_failures.shown:
             return None
         return self.one if self.excess < 0 else self.other
 
@@ -84,28 +74,30 @@ class MainEffect(NamedTuple):
 
 
 def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tuple[MainEffect, ...]:
-    """Of every setting that was swept together with others; empty where only one was.
-
-    Args:
-        times: as of `compare_all`.
-    """
+    """Of every setting that was swept together with others; empty where only one was."""
     swept = sorted({name for arm in arms[1:] for name in differences(arms[0], arm)})
     grids = [(name, *each) for name in swept for each in _strata_of(arms, name, swept)]
     num_resamples = enough_resamples(DECISIVE * len(grids), times)
-    found = [_effect(*grid, seed, num_resamples) for grid in grids]
-    corrected = iter(holm([outcome.p for effect in found for outcome in effect.decisive], times))
-    location = holm([effect.location.p for effect in found], times)
-    depends = holm([effect.depends.p for effect in found], times)
-    return tuple(
-        effect._replace(
-            corrected_failures=next(corrected) if effect.judged else UNTESTED,
-            corrected_spread=next(corrected),
-            corrected_location=at,
-            corrected_depends=interaction,
-            times=times,
+    tests = [stratified(strata, seed, num_resamples) for *_, strata in grids]
+    depends = [_depends(strata, seed) for *_, strata in grids]
+    corrected, corrected_depends = correct(tests, times), holm([each.p for each in depends], times)
+    found = []
+    for i, (setting, one, other, strata) in enumerate(grids):
+        failed = [(a.failed, b.failed) for a, b in strata]
+        found.append(
+            MainEffect(
+                *(setting, one, other, len(strata), *tests[i], *corrected[i]),
+                *(depends[i], corrected_depends[i]),
+                failed=(
+                    share(np.concatenate([a for a, _ in failed])),
+                    share(np.concatenate([b for _, b in failed])),
+                ),
+                excess=excess(failed),
+                fewer_in=fewer_in(failed),
+                times=times,
+            )
         )
-        for effect, at, interaction in zip(found, location, depends, strict=True)
-    )
+    return tuple(found)
 
 
 def _strata_of(
@@ -129,35 +121,7 @@ def _strata_of(
     return found
 
 
-def _effect(
-    name: str,
-    one: str,
-    other: str,
-    strata: Sequence[tuple[Arm, Arm]],
-    seed: int,
-    num_resamples: int,
-) -> MainEffect:
-    failed = [(a.failed, b.failed) for a, b in strata]
-    judged = strata[0][0].judged
-    return MainEffect(
-        setting=name,
-        one=one,
-        other=other,
-        num_strata=len(strata),
-        failed=(
-            share(np.concatenate([a for a, _ in failed])),
-            share(np.concatenate([b for _, b in failed])),
-        ),
-        excess=excess(failed),
-        fewer_in=fewer_in(failed),
-        failures=stratified_failures(failed) if judged else Outcome(EXACT, reason=NOT_JUDGED),
-        spread=stratified_spread([(a.final, b.final) for a, b in strata], seed, num_resamples),
-        corrected_failures=UNTESTED,
-        corrected_spread=UNTESTED,
-        location=stratified_location(strata, seed, num_resamples),
-        corrected_location=UNTESTED,
-        depends=stratified_homogeneity(failed, seed)
-        if judged
-        else Outcome(ZELEN, reason=NOT_JUDGED),
-        corrected_depends=UNTESTED,
-    )
+def _depends(strata: Sequence[tuple[Arm, Arm]], seed: int) -> Outcome:
+    if not strata[0][0].judged:
+        return Outcome(ZELEN, reason=NOT_JUDGED)
+    return stratified_homogeneity([(one.failed, other.failed) for one, other in strata], seed)

@@ -21,6 +21,7 @@ from jaxtune.stats.intervals import (
     Scores,
     cannot_have_interval,
     freedom_of,
+    mapped,
     std_interval,
 )
 
@@ -34,6 +35,7 @@ MOST_DRAWN = 5000
 BATCH = 100  # resamples at once: keeps their counts of 40,430 examples within 32 MB
 
 ENTITY_F1 = "entity_f1"
+BY_COUNTS = {"accuracy", "f1", "macro_f1", "balanced_accuracy", "matthews"}
 
 Draws = Float[np.ndarray, "resample _trial"]
 Classes = Int[np.ndarray, "trial example"]
@@ -60,7 +62,7 @@ def resampled_scores(
             are drawn.
     """
     # Else an answer is no class.
-    counted = (metric in _BY_COUNTS or metric == ENTITY_F1) and labels.ndim == 1
+    counted = (metric in BY_COUNTS or metric == ENTITY_F1) and labels.ndim == 1
     repeats = NUM_RESAMPLES
     if not counted:
         repeats = min(repeats, max(FEWEST_RESAMPLES, MOST_EVALUATIONS // len(logits)))
@@ -108,8 +110,7 @@ def _by_counts(
             np.stack([times @ own for own in part], axis=2).astype(np.float64)
             for part in (answers, right)
         )
-        at = np.flatnonzero(every == positive)
-        found.append(_BY_COUNTS[metric](hits, answered, present, at))
+        found.append(_score(metric, hits, answered, present, every == positive))
     return np.concatenate(found)
 
 
@@ -163,48 +164,32 @@ def _entities(
     return np.concatenate(found)
 
 
-def _accuracy(hits: np.ndarray, answered: np.ndarray, present: np.ndarray, at: np.ndarray) -> Draws:
-    return hits.sum(axis=2) / present.sum(axis=2)
-
-
-def _each_f1(hits: np.ndarray, answered: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Of every class; nan of one that is neither present nor answered."""
-    both = answered + present
-    return np.divide(2 * hits, both, out=np.full(hits.shape, np.nan), where=both > 0)
-
-
-def _f1(hits: np.ndarray, answered: np.ndarray, present: np.ndarray, at: np.ndarray) -> Draws:
-    if not at.size:
-        return np.zeros(hits.shape[:2])
-    return np.nan_to_num(_each_f1(hits, answered, present)[..., at[0]])
-
-
-def _macro_f1(hits: np.ndarray, answered: np.ndarray, present: np.ndarray, at: np.ndarray) -> Draws:
-    return np.nanmean(_each_f1(hits, answered, present), axis=2)
-
-
-def _balanced(hits: np.ndarray, answered: np.ndarray, present: np.ndarray, at: np.ndarray) -> Draws:
-    there = np.broadcast_to(present > 0, hits.shape)
-    recalls = np.divide(hits, present, out=np.full(hits.shape, np.nan), where=there)
-    return np.nanmean(recalls, axis=2)
-
-
-def _matthews(hits: np.ndarray, answered: np.ndarray, present: np.ndarray, at: np.ndarray) -> Draws:
-    """As `core.metrics.matthews`, in floats: the counts are far below 2^26."""
-    total = present.sum(axis=2)
-    spread = (total**2 - (answered**2).sum(axis=2)) * (total**2 - (present**2).sum(axis=2))
-    chance = (answered * present).sum(axis=2)
-    top = hits.sum(axis=2) * total - chance
-    return np.divide(top, np.sqrt(spread), out=np.zeros(top.shape), where=spread > 0)
-
-
-_BY_COUNTS = {
-    "accuracy": _accuracy,
-    "f1": _f1,
-    "macro_f1": _macro_f1,
-    "balanced_accuracy": _balanced,
-    "matthews": _matthews,
-}
+def _score(
+    metric: str,
+    hits: np.ndarray,
+    answered: np.ndarray,
+    present: np.ndarray,
+    is_positive: np.ndarray,
+) -> Draws:
+    """From counts of each class, `[resample, trial, class]`, those present `[resample, 1, class]`;
+    floats, in which they are exact far beyond the size of any dev set.
+    """
+    if metric == "accuracy":
+        return hits.sum(axis=2) / present.sum(axis=2)
+    if metric == "balanced_accuracy":
+        there = np.broadcast_to(present > 0, hits.shape)
+        recalls = np.divide(hits, present, out=np.full(hits.shape, np.nan), where=there)
+        return np.nanmean(recalls, axis=2)
+    if metric == "matthews":
+        total = present.sum(axis=2)
+        spread = (total**2 - (answered**2).sum(axis=2)) * (total**2 - (present**2).sum(axis=2))
+        top = hits.sum(axis=2) * total - (answered * present).sum(axis=2)
+        return np.divide(top, np.sqrt(spread), out=np.zeros(top.shape), where=spread > 0)
+    both = answered + present  # of a class that is neither there is no F1
+    each = np.divide(2 * hits, both, out=np.full(hits.shape, np.nan), where=both > 0)
+    if metric == "macro_f1":
+        return np.nanmean(each, axis=2)
+    return np.nan_to_num(each[..., is_positive]).sum(axis=2)
 
 
 class Luck(NamedTuple):
@@ -238,10 +223,9 @@ def luck_of_examples(classes: Classes, labels: Int[np.ndarray, " example"], fina
     def beyond(std: float) -> float:
         return math.sqrt(max(n * std**2 - single, 0.0) / (n - 1))
 
-    value = beyond(seen.value)
-    found = Estimate(value, reason=seen.reason)
-    if seen.low is not None and seen.high is not None:
-        found = Estimate(value, beyond(seen.low), beyond(seen.high), "Jordan, Bonett")
+    found = mapped(seen, beyond)
+    if found.low is not None:
+        found = found._replace(method="Jordan, Bonett")
     return Luck(seen.value, math.sqrt(single / n), found)
 
 
@@ -278,12 +262,9 @@ def difference_on_new_examples(
         return None
     value = float(a.mean() - b.mean())
     by_examples = float(np.var(a_draws.mean(axis=1) - b_draws.mean(axis=1), ddof=1))
-    if paired:
-        parts = [float(np.var(a - b, ddof=1)) / a.size]
-        freedoms = [a.size - 1]
-    else:
-        parts = [float(np.var(x, ddof=1)) / x.size for x in (a, b)]
-        freedoms = [a.size - 1, b.size - 1]
+    samples = [a - b] if paired else [a, b]
+    parts = [float(np.var(sample, ddof=1)) / sample.size for sample in samples]
+    freedoms = [sample.size - 1 for sample in samples]
     total = sum(parts) + by_examples
     if total == 0:
         return None

@@ -10,23 +10,16 @@ from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import Comparison
 from jaxtune.stats.dev_error import dev_standard_error
-from jaxtune.stats.holm import ALPHA
+from jaxtune.stats.holm import ALPHA, num_tests
 from jaxtune.stats.hypothesis_tests import TOO_FEW
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
-from jaxtune.stats.wording import (
-    MOST_NAMES,
-    counted,
-    enumerate_words,
-    names,
-    number,
-)
+from jaxtune.stats.wording import MOST_NAMES, counted, enumerate_words, names, number
 
 EXPECTED_BEST = (
     "An expected best score is one on the dev set that it is chosen on, and says nothing of new"
     " data."
 )
-UNPAIRED = "The arms ran too few seeds in common for a comparison of the means seed by seed."
 # How many trials of an arm are meant -> the sentence about them.
 Marks = tuple[tuple[Callable[[Arm], int], str], ...]
 STOPPED: Marks = (
@@ -65,34 +58,30 @@ ONE_BY_ONE = 2
 
 def notes(
     arms: Sequence[Arm],
-    pairs: Sequence[Comparison],
+    pair: Comparison | None,
     leaders: Sequence[str],
     num_dev: int | None,
-    num_tests: int,
     all_pairs: Sequence[Comparison] = (),
 ) -> tuple[str, ...]:
     """One sentence each, most misleading first.
 
     Args:
-        pairs: the comparisons that a verdict speaks of.
+        pair: the comparison that a verdict speaks of.
         leaders: the arms that it prefers, if any.
-        num_tests: in Holm's family.
-        all_pairs: those it does not speak of too.
     """
-    named = {arm.name: arm for arm in arms}
-    found = [*_no_floor(arms), *_errors(arms), *_skewed(arms), *_marked(arms, STOPPED)]
-    found += [*_patience(arms), *_over_corrected(arms)]
+    found = [*_scores(arms[0]), *_marked(arms, STOPPED), *_patience(arms), *_over_corrected(arms)]
     found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
-    for pair in pairs:
-        one, other = named[pair.one], named[pair.other]
-        found += pair_notes(pair, one, other, leaders)
-    found += equal_notes(pairs, all_pairs)
-    found += [*_too_few(pairs, named, num_tests), *_dev_set(arms, num_dev), *_seeds(pairs, arms)]
+    if pair is None:
+        found += [*equal_notes(None, all_pairs), *_dev_set(arms, num_dev)]
+        return (*found, _limits(arms))
+    named = {arm.name: arm for arm in arms}
+    one, other = named[pair.one], named[pair.other]
+    found += [*pair_notes(pair, one, other, leaders), *equal_notes(pair, all_pairs)]
+    found += [*_too_few(pair, len(one), len(other), num_tests(all_pairs))]
+    found += [*_dev_set(arms, num_dev), *_seeds(pair, arms)]
     if leaders:
         found.append(EXPECTED_BEST)
-    if pairs:
-        found.append(about_looks(pairs[0].times))
-    return (*found, _limits(arms))
+    return (*found, about_looks(pair.times), _limits(arms))
 
 
 def _limits(arms: Sequence[Arm]) -> str:
@@ -107,37 +96,31 @@ def _limits(arms: Sequence[Arm]) -> str:
     )
 
 
-def _no_floor(arms: Sequence[Arm]) -> Iterator[str]:
-    if not arms[0].judged:
+def _scores(arm: Arm) -> Iterator[str]:
+    """What the scores of all arms are, which are this one's."""
+    if not arm.judged:
         yield (
             "No floor is given, so it is not known which trials failed, and a recipe whose every"
             " trial fails has a small std: give --floor, the score of the best constant prediction"
             " (of an accuracy the share of the largest class, of a correlation 0)."
         )
-
-
-def _errors(arms: Sequence[Arm]) -> Iterator[str]:
-    if not arms[0].higher_is_better:
-        yield f"The scores are errors ({arms[0].metric}): lower is better."
-
-
-def _skewed(arms: Sequence[Arm]) -> Iterator[str]:
-    """Where one class has nearly all examples; the floor of an accuracy is its share."""
-    floor = arms[0].trivial
-    if arms[0].metric != "accuracy" or floor is None or floor < SKEWED:
+    if not arm.higher_is_better:
+        yield f"The scores are errors ({arm.metric}): lower is better."
+    # The floor of an accuracy is the share of the largest class.
+    if arm.metric != "accuracy" or arm.trivial is None or arm.trivial < SKEWED:
         return
-    if arms[0].settings.get("token_classification"):
+    if arm.settings.get("token_classification"):
         yield (
-            f"Of the dev words {arms[0].trivial:.0%} have one tag, so accuracy says little about"
-            " the rest: think of --metric entity_f1 or macro_f1."
+            f"Of the dev words {arm.trivial:.0%} have one tag, so accuracy says little about the"
+            " rest: think of --metric entity_f1 or macro_f1."
         )
-    elif arms[0].settings.get("several_labels"):
-        yield same_labels_words(floor)
+    elif arm.settings.get("several_labels"):
+        yield same_labels_words(arm.trivial)
     else:
         yield (
-            f"Of the dev examples {floor:.0%} are of one class, so accuracy says little"
-            " about the rest: think of macro F1, Matthews correlation or balanced accuracy (in a"
-            " sweep --metric macro_f1, matthews or balanced_accuracy)."
+            f"Of the dev examples {arm.trivial:.0%} are of one class, so accuracy says little about"
+            " the rest: think of macro F1, Matthews correlation or balanced accuracy (in a sweep"
+            " --metric macro_f1, matthews or balanced_accuracy)."
         )
 
 
@@ -237,33 +220,29 @@ def _alike(arms: Sequence[Arm]) -> str:
     return f" ({which}with one answer for every dev example)"
 
 
-def _too_few(pairs: Sequence[Comparison], named: dict[str, Arm], num_tests: int) -> Iterator[str]:
-    """About the first pair alone: others have as many trials, or nearly."""
-    for pair in pairs[:1]:
-        tests = {
-            "failure rate": (pair.tests.failures, pair.failures.p),
-            "spread": (pair.tests.spread, pair.spread.p),
-        }
-        # Holm multiplies the later ones by less, so that one may be below the level all the same.
-        short = [
-            what
-            for what, (test, p) in tests.items()
-            if test.least is not None
-            and test.least * num_tests * pair.times > ALPHA
-            and not (p is not None and p <= ALPHA)
-        ]
-        if short:
-            one, other = len(named[pair.one]), len(named[pair.other])
-            trials = f"{one} and {other} trials"
-            if one == other:
-                trials = f"{plural(one, 'trial')} each"
-            yield (
-                f"With {trials} no test of"
-                f" {enumerate_words(short, 'or')} between two arms can reach {ALPHA:g} after"
-                f" correction over {counted(num_tests, pair.times)}, whatever the scores."
-            )
-        if pair.tests.spread.reason == TOO_FEW:
-            yield f"T{TOO_FEW[1:]}: equal recipes would be called different too often."
+def _too_few(pair: Comparison, one: int, other: int, tests_in_all: int) -> Iterator[str]:
+    """Of so many trials; of one pair alone, for others have as many, or nearly."""
+    tests = {
+        "failure rate": (pair.tests.failures, pair.failures),
+        "spread": (pair.tests.spread, pair.spread),
+    }
+    # Holm multiplies the later ones by less, so that one may be below the level all the same.
+    short = [
+        what
+        for what, (test, corrected) in tests.items()
+        if test.least is not None
+        and test.least * tests_in_all * pair.times > ALPHA
+        and not corrected.shown
+    ]
+    if short:
+        trials = f"{plural(one, 'trial')} each" if one == other else f"{one} and {other} trials"
+        yield (
+            f"With {trials} no test of {enumerate_words(short, 'or')} between two arms can reach"
+            f" {ALPHA:g} after correction over {counted(tests_in_all, pair.times)}, whatever the"
+            " scores."
+        )
+    if pair.tests.spread.reason == TOO_FEW:
+        yield f"T{TOO_FEW[1:]}: equal recipes would be called different too often."
 
 
 def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
@@ -280,16 +259,14 @@ def _dev_set(arms: Sequence[Arm], num_dev: int | None) -> Iterator[str]:
         )
 
 
-def _seeds(pairs: Sequence[Comparison], arms: Sequence[Arm]) -> Iterator[str]:
+def _seeds(pair: Comparison, arms: Sequence[Arm]) -> Iterator[str]:
     """Where not every seed was run by both arms."""
     if not all(arm.seeds_known for arm in arms):
         return
-    if pairs and not any(pair.paired for pair in pairs):
-        yield UNPAIRED
-        return
-    for pair in pairs[:1]:
-        if pair.paired and pair.num_shared < pair.num_seeds:
-            yield (
-                f"[{pair.one}] and [{pair.other}] share {pair.num_shared} of {pair.num_seeds}"
-                " seeds; their means were compared over those."
-            )
+    if not pair.paired:
+        yield "The arms ran too few seeds in common for a comparison of the means seed by seed."
+    elif pair.num_shared < pair.num_seeds:
+        yield (
+            f"[{pair.one}] and [{pair.other}] share {pair.num_shared} of {pair.num_seeds} seeds;"
+            " their means were compared over those."
+        )

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
-from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.order import ALMOST
 from jaxtune.stats.unseen import hangs_on
 from jaxtune.stats.wording import count, enumerate_words, numbers, show_chance, show_level, show_p
@@ -37,11 +36,8 @@ def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
             f" those of two equal recipes do in {show_chance(chance)} cases."
         )
         return
-    share, p = order.violation, pair.location.p
-    assert share.low is not None
-    assert share.high is not None
-    if p is not None and p <= ALPHA:
-        eps = share.high if order.better > 0 else 1 - share.low
+    if pair.location.shown:
+        eps = (order if order.better > 0 else order.turned()).violation.high
         yield (
             f"[{better.name}] scores better than [{worse.name}] at nearly every quantile (ASO's"
             f" eps-min is {eps:.2g}, below {ALMOST}), so its lead does not hang on a few trials"
@@ -63,28 +59,23 @@ def _fails_less(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     )
 
 
-def equal_notes(pairs: Sequence[Comparison], all_pairs: Sequence[Comparison]) -> Iterator[str]:
-    """What a margin shows, or does not show."""
-    tested = [pair for pair in all_pairs if pair.equivalence is not None]
-    if not tested:
+def equal_notes(pair: Comparison | None, all_pairs: Sequence[Comparison]) -> Iterator[str]:
+    """What a margin shows, or does not show of this pair."""
+    if not all_pairs or all_pairs[0].equivalence is None:
         return
-    equal = [pair for pair in tested if pair.equal]
-    assert tested[0].equivalence is not None
-    margin = f"{tested[0].equivalence.margin:g}"
-    if equal:
-        shown = [f"[{pair.one}] and [{pair.other}]" for pair in equal[:MOST_EQUAL]]
+    margin, tests = f"{all_pairs[0].equivalence.margin:g}", len(all_pairs)
+    if equal := [each for each in all_pairs if each.equal]:
+        shown = [f"[{each.one}] and [{each.other}]" for each in equal[:MOST_EQUAL]]
         if len(equal) > MOST_EQUAL:
             shown.append(f"{len(equal) - MOST_EQUAL} more pairs")
         yield (
-            f"Trials that did not fail score equal within {margin} on"
-            f" average in {enumerate_words(shown, 'and in')} (two one-sided tests after Holm over"
-            f" {len(tested)}); of failures that says nothing."
+            f"Trials that did not fail score equal within {margin} on average in"
+            f" {enumerate_words(shown, 'and in')} (two one-sided tests after Holm over {tests}); of"
+            " failures that says nothing."
         )
-    for pair in [pair for pair in pairs if not pair.equal][:1]:
-        found = pair.equivalence
-        assert found is not None
-        alone = f" before Holm over {len(tested)}" if len(tested) > 1 else ""
-        why = found.reason or show_p(found.p) + alone
+    if pair and pair.equivalence and not pair.equal:
+        alone = f" before Holm over {tests}" if tests > 1 else ""
+        why = pair.equivalence.reason or show_p(pair.equivalence.p) + alone
         yield (
             f"That [{pair.one}] and [{pair.other}] score equal within {margin}, failed trials left"
             f" aside, was not shown ({why})."
@@ -94,12 +85,10 @@ def equal_notes(pairs: Sequence[Comparison], all_pairs: Sequence[Comparison]) ->
 def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     """A std that is smaller without being a sign of stability, where it would mislead."""
     low, high = sorted((one, other), key=lambda arm: arm.final.std())
-    p = pair.spread.p
-    if p is None or p > ALPHA:
+    if not pair.spread.shown:
         return
     stds = " against ".join(numbers(low.std, high.std))
-    decided = pair.failures.p is not None and pair.failures.p <= ALPHA
-    if low.mostly_failed and not decided:
+    if low.mostly_failed and not pair.failures.shown:
         yield (
             f"The std of [{low.name}] is the smaller one ({stds}), but {count(low.failed)} failed,"
             " and scores that lie together there are no stability."
@@ -113,12 +102,12 @@ def _no_win_by_spread(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
 
 
 def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> Iterator[str]:
-    p, seen = pair.location.p, pair.better_first
+    seen = pair.better_first
     high, low = (one, other) if seen.one == one.name else (other, one)
     better, worse = ("higher", "lower") if one.higher_is_better else ("better", "worse")
     means = numbers(*seen.means)
-    shown = show_p(p, pair.tests.location.at_most)
-    if p is not None and p <= ALPHA:
+    shown = show_p(pair.location.p, pair.tests.location.at_most)
+    if pair.location.shown:
         trade = ", so here stability costs score" if low.name in leaders else ""
         if leaders:  # else the first sentence says it
             yield (
@@ -143,8 +132,8 @@ def _means(pair: Comparison, one: Arm, other: Arm, leaders: Sequence[str]) -> It
 
 def _examples(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
     """Whether a difference in the mean that seeds show is more than the luck of the examples."""
-    found, p = pair.new_examples, pair.location.p
-    if found is None or p is None or p > ALPHA:
+    found = pair.new_examples
+    if found is None or not pair.location.shown:
         return
     low, high = found.difference.low, found.difference.high
     assert low is not None

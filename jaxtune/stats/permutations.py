@@ -26,11 +26,7 @@ def all_ways(one: Scores, other: Scores, statistic: Statistic) -> Float[np.ndarr
 
 
 def dealt(
-    one: Scores,
-    other: Scores,
-    statistic: Statistic,
-    num_resamples: int,
-    rng: np.random.Generator,
+    one: Scores, other: Scores, statistic: Statistic, num_resamples: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "resample ..."]:
     """The statistic, of one number or several, where trials are dealt to the two arms at random.
 

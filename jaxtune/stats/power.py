@@ -4,6 +4,7 @@ Not the chance of finding the difference seen: that is no more than the p-value 
 too hopeful where a pair was chosen for its difference.
 """
 
+import bisect
 import functools
 import math
 from collections.abc import Sequence
@@ -154,16 +155,14 @@ def boschloo_rejects(n: int, alpha: float) -> Bool[np.ndarray, "failures failure
     rates = np.linspace(0, 1, 201)[:, None]
     chances = stats.binom.pmf(counts, n, rates)  # [rate, count]
     bounds = np.unique(fisher)
-    low, high = 0, len(bounds)  # so many of the smallest bounds are within the level
-    while low < high:
-        middle = (low + high + 1) // 2
-        tail = (fisher <= bounds[middle - 1] * (1 + 1e-12)).astype(np.float64)
-        if np.max(np.sum((chances @ tail) * chances, axis=1)) <= alpha / 2:
-            low = middle
-        else:
-            high = middle - 1
+
+    def chance(bound: float) -> float:
+        tail = (fisher <= bound * (1 + 1e-12)).astype(np.float64)
+        return float(np.max(np.sum((chances @ tail) * chances, axis=1)))
+
+    within = bisect.bisect_right(bounds, alpha / 2, key=chance)  # so many of the smallest
     # With no bound within the level, nothing is rejected: -1 lies under every p.
-    tail = fisher <= (bounds[low - 1] * (1 + 1e-12) if low else -1.0)
+    tail = fisher <= (bounds[within - 1] * (1 + 1e-12) if within else -1.0)
     rejected = tail | tail.T
     rejected.setflags(write=False)  # the cache hands out this very array
     return rejected

@@ -11,7 +11,7 @@ from jaxtune.stats.advice import unless_all_failed, use
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import higher_best
-from jaxtune.stats.holm import ALPHA, num_tests
+from jaxtune.stats.holm import num_tests
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.instability import variance_split
 from jaxtune.stats.intervals import Estimate, share
@@ -100,17 +100,17 @@ def _best_that_went_on(arms: Sequence[Arm]) -> str:
 
 def crossed(arms: Sequence[Arm]) -> Sentences:
     """Trials that share seeds are no independent draws, which every test takes them to be."""
-    shared = [arm.name for arm in arms if arm.shares_seeds]
+    shared = [arm for arm in arms if arm.shares_seeds]
     return (
-        f"There is no verdict about stability: the trials of {names(shared)} share seeds (a crossed"
-        " design) and are not independent.",
+        f"There is no verdict about stability: the trials of {names([a.name for a in shared])}"
+        " share seeds (a crossed design) and are not independent.",
         f"Tests that take them as independent call one of two equal recipes more stable in {SHARED}"
         " of 100 such sweeps where most of the variance comes from one seed, and for the same"
         " reason intervals are too narrow.",
         unless_all_failed(
             arms,
-            f"{_split([arm for arm in arms if arm.shares_seeds])}; to compare recipes, give every"
-            " trial seeds of its own (in a sweep --num_seeds or --seeds).",
+            f"{_split(shared)}; to compare recipes, give every trial seeds of its own (in a sweep"
+            " --num_seeds or --seeds).",
         ),
     )
 
@@ -155,29 +155,27 @@ def shown(
 def _lead(
     leaders: Sequence[Arm], losers: Sequence[Arm], arms: Sequence[Arm], led: Sequence[Win]
 ) -> str:
-    lead, grounds = names([arm.name for arm in leaders]), _grounds(leaders, losers, led)
-    open_arms = [arm.name for arm in arms if arm not in leaders and arm not in losers]
+    lead, beaten = names([arm.name for arm in leaders]), few_names([arm.name for arm in losers])
+    grounds = _grounds(leaders, losers, led)
+    still_open = [arm.name for arm in arms if arm not in leaders and arm not in losers]
     if len(leaders) > 1:
         each = min(sum(win.winner == arm.name for win in led) for arm in leaders)
         some = "" if each == len(losers) else f"{each} or more of "
-        beaten = few_names([arm.name for arm in losers])
-        against = f" and against {few_names(open_arms)}" if open_arms else ""
+        against = f" and against {few_names(still_open)}" if still_open else ""
         return (
             f"{lead} are each more stable than {some}{beaten} ({grounds}); between them{against} no"
             " difference was shown, which does not make them equal"
         )
-    first = led[0]
-    if open_arms:
-        beaten = few_names([arm.name for arm in losers])
+    if still_open:
         return (
-            f"{lead} is more stable than {beaten} ({grounds}); against {few_names(open_arms)} that"
+            f"{lead} is more stable than {beaten} ({grounds}); against {few_names(still_open)} that"
             " was not shown, which does not make them equal"
         )
     if len(losers) > 1:
         return f"{lead} is more stable than every other arm: {grounds}"
     (leader,), (loser,) = leaders, losers
     its_failed = f"{int(loser.failed.sum())} of {len(loser)}"
-    if first.by_failures:
+    if led[0].by_failures:
         return (
             f"{lead} is more stable than [{loser.name}]: {count(leader.failed)} failed against"
             f" {its_failed}"
@@ -214,8 +212,7 @@ def _lower(leaders: Sequence[Arm], arms: Sequence[Arm], pairs: Sequence[Comparis
     (leader,) = leaders
     better, worse = ("higher", "lower") if leader.higher_is_better else ("better", "worse")
     for pair in (pair.better_first for pair in pairs):
-        p = pair.location.p
-        if pair.other == leader.name and p is not None and p <= ALPHA:
+        if pair.other == leader.name and pair.location.shown:
             means = " against ".join(numbers(*pair.means)[::-1])
             (ahead,) = (arm for arm in arms if arm.name == pair.one)
             unless = hangs_on(ahead, pair.lead)

@@ -10,8 +10,10 @@ from jaxtyping import Bool, Float
 from scipy import stats
 
 from jaxtune.stats.arms import Arm
+from jaxtune.stats.holm import PairTests
 from jaxtune.stats.hypothesis_tests import (
     NO_STD,
+    NOT_JUDGED,
     TOO_FEW,
     UNBOUNDED,
     WELCH,
@@ -29,22 +31,39 @@ EXACT, ZELEN = "exact stratified test", "Zelen's test of one odds ratio"
 Flags = Bool[np.ndarray, "_trial"]
 
 
+def stratified(strata: Sequence[tuple[Arm, Arm]], seed: int, num_resamples: int) -> PairTests:
+    """All three tests; of failures where every stratum knows which trials failed."""
+    failures = Outcome(EXACT, reason=NOT_JUDGED)
+    if all(arm.judged for pair in strata for arm in pair):
+        failures = stratified_failures([(one.failed, other.failed) for one, other in strata])
+    return PairTests(
+        failures,
+        stratified_spread([(one.final, other.final) for one, other in strata], seed, num_resamples),
+        stratified_location(strata, seed, num_resamples),
+    )
+
+
 def stratified_failures(strata: Sequence[tuple[Flags, Flags]]) -> Outcome:
     """Exact test of equal failure rates in every stratum: the conditional one of Cochran, Mantel
     and Haenszel, two-sided by likelihood as Fisher's is.
     """
     law, seen, least = np.ones(1), 0, 0
     for one, other in strata:
-        total, failed = one.size + other.size, int(one.sum() + other.sum())
-        low, high = max(0, failed - other.size), min(failed, one.size)
-        # How many of a stratum's failures fall to the first value where both fail alike; the sum
-        # over strata has the convolution of these laws.
-        law = np.convolve(
-            law, stats.hypergeom.pmf(np.arange(low, high + 1), total, failed, one.size)
-        )
+        own, low = _law_of_failures(one, other)
+        law = np.convolve(law, own)  # that of the sum over strata
         seen, least = seen + int(one.sum()), least + low
     p = float(law[law <= law[seen - least] * (1 + 1e-7)].sum())
     return Outcome(EXACT, min(p, 1.0))
+
+
+def _law_of_failures(one: Flags, other: Flags) -> tuple[Float[np.ndarray, " number"], int]:
+    """How likely each number of a stratum's failures falls to the first where both fail alike, from
+    the smallest number that can be, which stands beside it.
+    """
+    failed = int(one.sum() + other.sum())
+    low, high = max(0, failed - other.size), min(failed, one.size)
+    law = stats.hypergeom.pmf(np.arange(low, high + 1), one.size + other.size, failed, one.size)
+    return law, low
 
 
 def excess(strata: Sequence[tuple[Flags, Flags]]) -> float:
@@ -129,10 +148,9 @@ def stratified_homogeneity(
     """
     laws, seen = [], []
     for one, other in strata:
-        total, failed = one.size + other.size, int(one.sum() + other.sum())
-        low, high = max(0, failed - other.size), min(failed, one.size)
-        if low < high:
-            laws.append(stats.hypergeom.pmf(np.arange(low, high + 1), total, failed, one.size))
+        law, low = _law_of_failures(one, other)
+        if law.size > 1:
+            laws.append(law)
             seen.append(int(one.sum()) - low)
     if len(laws) < 2:
         return Outcome(ZELEN, reason="failures leave fewer than two strata to compare")
@@ -143,10 +161,8 @@ def stratified_homogeneity(
     rng = np.random.default_rng(seed)
     left = np.full(num_resamples, sum(seen))
     likely = np.zeros(num_resamples)
-    for place in range(len(laws) - 1, -1, -1):
-        law, before = laws[place], sums[place]
-        counts = np.arange(law.size)
-        rest = left[:, None] - counts
+    for law, before in zip(reversed(laws), reversed(sums[:-1]), strict=True):
+        rest = left[:, None] - np.arange(law.size)
         possible = (rest >= 0) & (rest < before.size)
         weights = np.where(possible, law * before[np.where(possible, rest, 0)], 0.0)
         edges = np.cumsum(weights, axis=1)

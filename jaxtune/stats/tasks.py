@@ -4,23 +4,16 @@ Trials are compared within their task alone; what is added up over tasks is evid
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.holm import ALPHA, DECISIVE, Corrected, enough_resamples, holm
-from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
-from jaxtune.stats.stratified_tests import (
-    EXACT,
-    excess,
-    fewer_in,
-    stratified_failures,
-    stratified_location,
-    stratified_spread,
-)
+from jaxtune.stats.holm import ALPHA, DECISIVE, AfterHolm, Corrected, correct, enough_resamples
+from jaxtune.stats.hypothesis_tests import Outcome
+from jaxtune.stats.stratified_tests import excess, fewer_in, stratified
 
 # Arms by name, by task.
 Tasks = Mapping[str, Mapping[str, Arm]]
@@ -32,14 +25,14 @@ class OverTasks(NamedTuple):
     one: str
     other: str
     tasks: tuple[str, ...]
-    failed: tuple[int, int]  # of all their trials
-    trials: tuple[int, int]
     failures: Outcome
     spread: Outcome
     location: Outcome
     corrected_failures: Corrected  # after Holm over failures and spread of all pairs
     corrected_spread: Corrected
     corrected_location: Corrected  # over locations of all pairs
+    failed: tuple[int, int]  # of all their trials
+    trials: tuple[int, int]
     excess: float  # failures of one beyond those that fall to it where both fail alike
     fewer_in: tuple[int, int]  # tasks on which either one fails less often
     times: float = 1.0  # see `compare_all`
@@ -57,11 +50,6 @@ class OverTasks(NamedTuple):
         return self.location.effect
 
     @property
-    def one_is_steadier(self) -> bool:
-        """Whether its scores vary less, over the tasks that the test of spread is over."""
-        return self.log_std_ratio is not None and self.log_std_ratio < 0
-
-    @property
     def by_mean(self) -> tuple[str, str]:
         """The two, the one with the better mean first."""
         return (self.one, self.other) if (self.location_gap or 0.0) > 0 else (self.other, self.one)
@@ -72,14 +60,35 @@ class OverTasks(NamedTuple):
         return self.failures.p is not None
 
     @property
-    def decisive(self) -> tuple[Outcome, ...]:
-        """As of `Tested`."""
-        return (self.failures, self.spread) if self.judged else (self.spread,)
-
-    @property
-    def corrected(self) -> tuple[Corrected, Corrected, Corrected]:
+    def corrected(self) -> AfterHolm:
         """As of `Tested`."""
         return self.corrected_failures, self.corrected_spread, self.corrected_location
+
+    def seen_from(self, name: str) -> "OverTasks":
+        """With this one of the two first."""
+        if name == self.one:
+            return self
+        return self._replace(
+            one=self.other,
+            other=self.one,
+            spread=_turned(self.spread),
+            location=_turned(self.location),
+            failed=self.failed[::-1],
+            trials=self.trials[::-1],
+            excess=-self.excess,
+            fewer_in=self.fewer_in[::-1],
+        )
+
+    @property
+    def steadier_first(self) -> "OverTasks":
+        """Seen from the one whose scores vary less, over the tasks that the test of spread is
+        over.
+        """
+        return self.seen_from(self.one if (self.log_std_ratio or 0.0) < 0 else self.other)
+
+
+def _turned(test: Outcome) -> Outcome:
+    return test if test.effect is None else test._replace(effect=-test.effect)
 
 
 class TasksWin(NamedTuple):
@@ -106,61 +115,37 @@ def over_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> tuple[OverTas
     Args:
         times: as of `compare_all`; of sweeps that stop each by itself the product of theirs.
     """
-    names = list(dict.fromkeys(name for arms in tasks.values() for name in arms))
-    shared_by = {}
-    for one, other in itertools.combinations(names, 2):
-        shared = [task for task, arms in tasks.items() if one in arms and other in arms]
-        if len(shared) > 1:
-            shared_by[one, other] = {
-                task: (tasks[task][one], tasks[task][other]) for task in shared
-            }
-    num_resamples = enough_resamples(DECISIVE * len(shared_by), times)
-    found = [_pair(*names, pairs, seed, num_resamples) for names, pairs in shared_by.items()]
-    decisive = iter(holm([outcome.p for pair in found for outcome in pair.decisive], times))
-    location = holm([pair.location.p for pair in found], times)
-    return tuple(
-        pair._replace(
-            corrected_failures=next(decisive) if pair.judged else pair.corrected_failures,
-            corrected_spread=next(decisive),
-            corrected_location=at,
-            times=times,
+    shared = _shared(tasks)
+    num_resamples = enough_resamples(DECISIVE * len(shared), times)
+    tests = [stratified([*arms.values()], seed, num_resamples) for arms in shared.values()]
+    found = []
+    for two, tested, corrected in zip(shared, tests, correct(tests, times), strict=True):
+        failed = [(one.failed, other.failed) for one, other in shared[two].values()]
+        found.append(
+            OverTasks(
+                *(*two, tuple(shared[two]), *tested, *corrected),
+                failed=(sum(int(a.sum()) for a, _ in failed), sum(int(b.sum()) for _, b in failed)),
+                trials=(sum(a.size for a, _ in failed), sum(b.size for _, b in failed)),
+                excess=round(excess(failed), 9),  # 1/3 more on one task and less on another make 0
+                fewer_in=fewer_in(failed),
+                times=times,
+            )
         )
-        for pair, at in zip(found, location, strict=True)
-    )
+    return tuple(found)
 
 
-def _pair(
-    one: str,
-    other: str,
-    by_task: Mapping[str, tuple[Arm, Arm]],
-    seed: int,
-    num_resamples: int,
-) -> OverTasks:
-    pairs = [*by_task.values()]
-    judged = all(a.judged and b.judged for a, b in pairs)
-    failed = [(a.failed, b.failed) for a, b in pairs]
-    failures = Outcome(EXACT, reason=NOT_JUDGED)
-    if judged:
-        failures = stratified_failures(failed)
-    untested = Corrected(None, ALPHA)
-    return OverTasks(
-        one,
-        other,
-        tuple(by_task),
-        failed=(
-            sum(int(a.failed.sum()) for a, _ in pairs),
-            sum(int(b.failed.sum()) for _, b in pairs),
-        ),
-        trials=(sum(len(a) for a, _ in pairs), sum(len(b) for _, b in pairs)),
-        failures=failures,
-        spread=stratified_spread([(a.final, b.final) for a, b in pairs], seed, num_resamples),
-        location=stratified_location(pairs, seed, num_resamples),
-        corrected_failures=untested,
-        corrected_spread=untested,
-        corrected_location=untested,
-        excess=round(excess(failed), 9),  # 1/3 more on one task and less on another make 0
-        fewer_in=fewer_in(failed),
-    )
+def _shared(tasks: Tasks) -> dict[tuple[str, str], dict[str, tuple[Arm, Arm]]]:
+    """The arms by task of every two recipes that share two tasks or more."""
+    names = dict.fromkeys(name for arms in tasks.values() for name in arms)
+    found = {
+        (one, other): {
+            task: (arms[one], arms[other])
+            for task, arms in tasks.items()
+            if one in arms and other in arms
+        }
+        for one, other in itertools.combinations(names, 2)
+    }
+    return {two: by_task for two, by_task in found.items() if len(by_task) > 1}
 
 
 def find_win(pair: OverTasks, tasks: Tasks) -> TasksWin | None:
@@ -170,38 +155,31 @@ def find_win(pair: OverTasks, tasks: Tasks) -> TasksWin | None:
     p = pair.corrected_failures.p
     if p is not None and p <= ALPHA:
         # Not by the pooled rates, which tasks of different sizes may turn round.
-        winner, loser = _sorted(pair, pair.excess < 0)
-        against = tuple(t for t in pair.tasks if _fails_more(tasks[t], winner, loser))
-        return TasksWin(winner, loser, True, p, pair, against)
-    p = pair.corrected_spread.p
-    if p is not None and p <= ALPHA:
-        one_is_steadier = pair.one_is_steadier
-        winner, loser = _sorted(pair, one_is_steadier)
-        fails_more = (pair.excess if one_is_steadier else -pair.excess) > 0
-        place = 0 if one_is_steadier else 1
-        if not fails_more and 2 * pair.failed[place] <= pair.trials[place]:
-            against = tuple(t for t in pair.tasks if tasks[t][winner].std > tasks[t][loser].std)
-            return TasksWin(winner, loser, False, p, pair, against)
-    return None
+        better = pair.seen_from(pair.one if pair.excess < 0 else pair.other)
+        against = _larger_on(better, tasks, lambda arm: float(arm.failed.mean()))
+        return TasksWin(better.one, better.other, True, p, pair, against)
+    p, better = pair.corrected_spread.p, pair.steadier_first
+    if p is None or p > ALPHA or better.excess > 0 or 2 * better.failed[0] > better.trials[0]:
+        return None
+    against = _larger_on(better, tasks, lambda arm: arm.std)
+    return TasksWin(better.one, better.other, False, p, pair, against)
 
 
-def _sorted(pair: OverTasks, one_is_better: bool) -> tuple[str, str]:
-    return (pair.one, pair.other) if one_is_better else (pair.other, pair.one)
-
-
-def _fails_more(arms: Mapping[str, Arm], one: str, other: str) -> bool:
-    return bool(arms[one].failed.mean() > arms[other].failed.mean())
+def _larger_on(pair: OverTasks, tasks: Tasks, number: Callable[[Arm], float]) -> tuple[str, ...]:
+    """The tasks on which a number of the first is larger than that of the other."""
+    return tuple(
+        task
+        for task in pair.tasks
+        if number(tasks[task][pair.one]) > number(tasks[task][pair.other])
+    )
 
 
 def rankings(tasks: Tasks) -> dict[str, Ranking]:
     """Mean ranks of the recipes that were run on every task."""
-    names = [
-        name
-        for name in dict.fromkeys(name for arms in tasks.values() for name in arms)
-        if all(name in arms for arms in tasks.values())
-    ]
-    judged = all(arms[name].judged for arms in tasks.values() for name in names)
     each = tasks.values()
+    every = dict.fromkeys(name for arms in each for name in arms)
+    names = [name for name in every if all(name in arms for arms in each)]
+    judged = all(arms[name].judged for arms in each for name in names)
     by_mean = [stats.rankdata([-arms[n].merit.mean() for n in names]) for arms in each]
     by_failures = [stats.rankdata([arms[n].failed.mean() for n in names]) for arms in each]
     return {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin
 from jaxtune.stats.unseen import hangs_on_over_tasks
@@ -10,27 +9,26 @@ from jaxtune.stats.wording import enumerate_words, few_names, number, show_p
 
 
 def notes_over_tasks(
-    led: Sequence[TasksWin], shown: Sequence[OverTasks], pairs: Sequence[OverTasks], tasks: Tasks
+    led: Sequence[TasksWin], shown: OverTasks | None, pairs: Sequence[OverTasks], tasks: Tasks
 ) -> Iterator[str]:
-    """Notes about the leaders' wins, the pairs that the verdict speaks of, and all pairs."""
+    """Notes about the leaders' wins, the pair that the verdict speaks of, and all pairs."""
     yield from _against(led, tasks)
-    yield from _no_win_by_spread(shown)
+    if shown:
+        yield from _no_win_by_spread(shown.steadier_first)
     yield from _means(shown, pairs, tasks)
     yield from _unjudged(pairs)
     yield about_looks(pairs[0].times)
     yield _limits(len(tasks))
 
 
-def turned_round(pair: OverTasks, fewer: str) -> str:
-    """Where `fewer` fails less often task by task and no less often in the sum over tasks."""
-    place = (pair.one, pair.other).index(fewer)
-    excess = pair.excess if place == 0 else -pair.excess
+def turned_round(pair: OverTasks) -> str:
+    """Where the first fails less often task by task and no less often in the sum over tasks."""
     rates = [k / n for k, n in zip(pair.failed, pair.trials, strict=True)]
-    if excess >= 0 or rates[place] < rates[1 - place]:
+    if pair.excess >= 0 or rates[0] < rates[1]:
         return ""
     return (
-        f" in all, which tasks of different sizes turn round: on {pair.fewer_in[place]} of"
-        f" {len(pair.tasks)} [{fewer}] fails less often"
+        f" in all, which tasks of different sizes turn round: on {pair.fewer_in[0]} of"
+        f" {len(pair.tasks)} [{pair.one}] fails less often"
     )
 
 
@@ -47,27 +45,20 @@ def _against(led: Sequence[TasksWin], tasks: Tasks) -> Iterator[str]:
             )
 
 
-def _no_win_by_spread(pairs: Sequence[OverTasks]) -> Iterator[str]:
-    """A std that is smaller without being a sign of stability."""
-    for pair in pairs:
-        p = pair.corrected_spread.p
-        if p is None or p > ALPHA or not pair.judged:
-            continue
-        one_is_steadier = pair.one_is_steadier
-        low, high = (0, 1) if one_is_steadier else (1, 0)
-        if (pair.excess if one_is_steadier else -pair.excess) > 0:
-            turned = turned_round(pair, (pair.one, pair.other)[high])
-            yield (
-                f"The std of [{(pair.one, pair.other)[low]}] is the smaller one over tasks"
-                f" ({show_p(p, pair.spread.at_most)}), but {pair.failed[low]} of its"
-                f" {pair.trials[low]} trials failed against {pair.failed[high]} of"
-                f" {pair.trials[high]}{turned}{';' if turned else ':'} failures are alike,"
-                " which is no stability."
-            )
+def _no_win_by_spread(pair: OverTasks) -> Iterator[str]:
+    """A std of the first that is smaller without being a sign of stability."""
+    if pair.corrected_spread.shown and pair.judged and pair.excess > 0:
+        turned = turned_round(pair.seen_from(pair.other))
+        p = show_p(pair.corrected_spread.p, pair.spread.at_most)
+        yield (
+            f"The std of [{pair.one}] is the smaller one over tasks ({p}), but {pair.failed[0]} of"
+            f" its {pair.trials[0]} trials failed against {pair.failed[1]} of {pair.trials[1]}"
+            f"{turned}{';' if turned else ':'} failures are alike, which is no stability."
+        )
 
 
-def _means(shown: Sequence[OverTasks], pairs: Sequence[OverTasks], tasks: Tasks) -> Iterator[str]:
-    """Who was shown to score better, and the means of the pairs that the verdict speaks of."""
+def _means(shown: OverTasks | None, pairs: Sequence[OverTasks], tasks: Tasks) -> Iterator[str]:
+    """Who was shown to score better, and the means of the pair that the verdict speaks of."""
     tested = [pair for pair in pairs if pair.corrected_location.p is not None]
     ahead = _ahead(tested)
     if ahead:
@@ -77,18 +68,16 @@ def _means(shown: Sequence[OverTasks], pairs: Sequence[OverTasks], tasks: Tasks)
         whose = f" for [{nearest.one}] and [{nearest.other}], the nearest pair"
         yield (
             "No difference in the mean was shown over tasks"
-            f" ({show_p(_p(nearest), nearest.location.at_most)}{whose if pairs[1:] else ''})."
+            f" ({_show_p(nearest)}{whose if pairs[1:] else ''})."
         )
         return
-    for pair in shown:
-        if pair not in tested or pair in ahead:
-            continue
-        if _p(pair) <= ALPHA:
-            yield _scores_better([pair], tasks)
+    if shown and shown in tested and shown not in ahead:
+        if shown.corrected_location.shown:
+            yield _scores_better([shown], tasks)
         else:
             yield (
-                f"No difference in the mean of [{pair.one}] and [{pair.other}] was shown over"
-                f" tasks ({show_p(_p(pair), pair.location.at_most)})."
+                f"No difference in the mean of [{shown.one}] and [{shown.other}] was shown over"
+                f" tasks ({_show_p(shown)})."
             )
 
 
@@ -96,7 +85,7 @@ def _ahead(pairs: Sequence[OverTasks]) -> list[OverTasks]:
     """Those in which the recipe that scores better than most others was shown to."""
     won: dict[str, list[OverTasks]] = {}
     for pair in pairs:
-        if _p(pair) <= ALPHA:
+        if pair.corrected_location.shown:
             won.setdefault(pair.by_mean[0], []).append(pair)
     behind = {pair.by_mean[1] for each in won.values() for pair in each}
     # Recipes that share other tasks with each other can all have a better one.
@@ -108,30 +97,27 @@ def _ahead(pairs: Sequence[OverTasks]) -> list[OverTasks]:
 def _scores_better(pairs: Sequence[OverTasks], tasks: Tasks) -> str:
     """Of one recipe, with the largest p."""
     better, behind = pairs[0].by_mean[0], [pair.by_mean[1] for pair in pairs]
-    least_sure = max(pairs, key=_p)
+    least_sure = max(pairs, key=lambda pair: pair.corrected_location.p or 0.0)
     lower = dict.fromkeys(
         task
         for pair, worse in zip(pairs, behind, strict=True)
         for task in pair.tasks
         if tasks[task][better].merit.mean() < tasks[task][worse].merit.mean()
     )
-    but = f", though not on {enumerate_words(list(lower))}" if lower else ""
-    if lower and len(pairs) > 1:
-        but = f", though not than every one of them on {enumerate_words(list(lower))}"
+    every = "than every one of them " if len(pairs) > 1 else ""
+    but = f", though not {every}on {enumerate_words(list(lower))}" if lower else ""
     nearest = min(pairs, key=lambda pair: abs(pair.location_gap or 0.0))
     both = [(tasks[task][better], tasks[task][nearest.by_mean[1]]) for task in nearest.tasks]
     return (
         f"[{better}] scores better than {few_names(behind)} over tasks"
-        f" ({show_p(_p(least_sure), least_sure.location.at_most)}){but}"
+        f" ({_show_p(least_sure)}){but}"
         f"{hangs_on_over_tasks(better, both)}."
     )
 
 
-def _p(pair: OverTasks) -> float:
-    """Of the means, after Holm; of pairs whose means were tested."""
-    p = pair.corrected_location.p
-    assert p is not None
-    return p
+def _show_p(pair: OverTasks) -> str:
+    """Of the means, after Holm."""
+    return show_p(pair.corrected_location.p, pair.location.at_most)
 
 
 def _unjudged(pairs: Sequence[OverTasks]) -> Iterator[str]:

@@ -13,14 +13,8 @@ from jaxtune.stats.hypothesis_tests import NOT_JUDGED
 from jaxtune.stats.intervals import all_alike
 from jaxtune.stats.tasks import OverTasks, Tasks, TasksWin, find_win, over_tasks
 from jaxtune.stats.tasks_notes import notes_over_tasks, turned_round
-from jaxtune.stats.wording import (
-    counted,
-    enumerate_words,
-    few_names,
-    names,
-    show_chance,
-    show_p,
-)
+from jaxtune.stats.verdict import leaders_of
+from jaxtune.stats.wording import counted, enumerate_words, few_names, names, show_chance, show_p
 
 MOST_TIMES = 100  # of a ratio of stds that is given as a number
 
@@ -31,10 +25,10 @@ class TasksVerdict(NamedTuple):
     more_stable: str
     how_sure: str
     next_step: str
-    notes: tuple[str, ...]
-    leaders: tuple[str, ...]
-    wins: tuple[TasksWin, ...]
-    pairs: tuple[OverTasks, ...]
+    notes: tuple[str, ...] = ()
+    leaders: tuple[str, ...] = ()
+    wins: tuple[TasksWin, ...] = ()
+    pairs: tuple[OverTasks, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -60,33 +54,24 @@ def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict
                 [arm for arms in tasks.values() for arm in arms.values()],
                 "Give the same recipes on every task, or report on each task by itself.",
             ),
-            (),
-            (),
-            (),
-            (),
         )
     wins = tuple(win for pair in pairs if (win := find_win(pair, tasks)))
-    leaders = _leaders(pairs, wins)
+    leaders = leaders_of(_recipes(pairs), wins)
     led = [win for win in wins if win.winner in leaders]
     if led:
-        shown = [max(led, key=lambda win: win.p).pair]
+        shown = max(led, key=lambda win: win.p).pair
         said = _shown(leaders, led, pairs, tasks)
     elif wins:  # a beats b, b beats c, c beats a
-        shown, said = [], _no_leader(wins)
+        shown, said = None, _no_leader(wins)
     else:
         nearest = min(pairs, key=lambda pair: least(pair.corrected_failures, pair.corrected_spread))
-        shown, said = [nearest], _not_shown(pairs, nearest, tasks)
+        shown, said = nearest, _not_shown(pairs, nearest, tasks)
     notes = tuple(notes_over_tasks(led, shown, pairs, tasks))
     return TasksVerdict(*said, notes, leaders if led else (), wins, pairs)
 
 
-def _leaders(pairs: Sequence[OverTasks], wins: Sequence[TasksWin]) -> tuple[str, ...]:
-    """Of the recipes that lose to none, those that beat most."""
-    losers = {win.loser for win in wins}
-    every = dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other))
-    beaten = {name: sum(win.winner == name for win in wins) for name in every if name not in losers}
-    most = max(beaten.values(), default=0)
-    return tuple(name for name, number in beaten.items() if number == most)
+def _recipes(pairs: Sequence[OverTasks]) -> list[str]:
+    return list(dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other)))
 
 
 def _no_leader(wins: Sequence[TasksWin]) -> tuple[str, str, str]:
@@ -105,25 +90,21 @@ def _shown(
 ) -> tuple[str, str, str]:
     # The grounds and the chance are those of this pair.
     least_sure = max(led, key=lambda win: win.p)
-    first = f"{_lead(leaders, led)}: {_grounds(least_sure, leaders, led, tasks)}"
-    if unknown := _unknown(leaders, led, pairs):
-        first += f"; {unknown} that was not shown"
-    if least_sure.against:
-        first += f"; on {enumerate_words(least_sure.against)} it is the other way round"
-    tests = num_tests(pairs)
+    against = enumerate_words(least_sure.against) if least_sure.against else ""
+    turned = f"; on {against} it is the other way round" if against else ""
     test = least_sure.pair.failures if least_sure.by_failures else least_sure.pair.spread
     assert test.p is not None  # how often equal recipes differ so; after Holm p is a bound
     what = "differ this much" if len(led) == 1 else "differ as much as the least certain pair here"
-    second = (
+    look = f", and look at {against} by itself" if against else ""
+    return (
+        f"{_lead(leaders, led)}: {_grounds(least_sure, leaders, led, tasks)}"
+        f"{_unknown(leaders, led, pairs)}{turned}.",
         f"Two recipes that are equal on every task would {what} in"
         f" {show_chance(test.p, test.at_most)} such comparisons ({test.test},"
         f" {show_p(least_sure.p, test.at_most)} after Holm over"
-        f" {counted(tests, least_sure.pair.times)})."
+        f" {counted(num_tests(pairs), least_sure.pair.times)}).",
+        f"Use {names(leaders, 'or')} on tasks like these{look}.",
     )
-    use = f"Use {names(leaders, 'or')} on tasks like these"
-    if least_sure.against:
-        use += f", and look at {enumerate_words(least_sure.against)} by itself"
-    return f"{first}.", second, f"{use}."
 
 
 def _lead(leaders: Sequence[str], led: Sequence[TasksWin]) -> str:
@@ -136,12 +117,12 @@ def _lead(leaders: Sequence[str], led: Sequence[TasksWin]) -> str:
 
 
 def _unknown(leaders: Sequence[str], led: Sequence[TasksWin], pairs: Sequence[OverTasks]) -> str:
-    """Between or against whom nothing was shown; of several leaders between them too."""
+    """Such as `; against [c] that was not shown`; of several leaders between them too."""
     known = {*leaders, *(win.loser for win in led)}
-    every = dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other))
-    left = [name for name in every if name not in known]
+    left = [name for name in _recipes(pairs) if name not in known]
     between = [f"between {names(leaders)}"] if len(leaders) > 1 else []
-    return ", and ".join(between + ([f"against {few_names(left)}"] if left else []))
+    unknown = between + ([f"against {few_names(left)}"] if left else [])
+    return f"; {', and '.join(unknown)} that was not shown" if unknown else ""
 
 
 def _number_of_tasks(led: Sequence[TasksWin]) -> str:
@@ -153,10 +134,9 @@ def _number_of_tasks(led: Sequence[TasksWin]) -> str:
 
 def _grounds(win: TasksWin, leaders: Sequence[str], led: Sequence[TasksWin], tasks: Tasks) -> str:
     """Both recipes of the pair are named where the reader could take them for others."""
-    pair = win.pair
-    order = (0, 1) if pair.one == win.winner else (1, 0)
-    less, more = (f"{pair.failed[i]} of {pair.trials[i]}" for i in order)
-    turned = turned_round(pair, win.winner)
+    pair = win.pair.seen_from(win.winner)
+    less, more = (f"{k} of {n}" for k, n in zip(pair.failed, pair.trials, strict=True))
+    turned = turned_round(pair)
     loser = f" of [{win.loser}]" if len(led) > 1 else ""
     if win.by_failures:
         winner = f" of [{win.winner}]" if len(leaders) > 1 else ""
@@ -195,24 +175,25 @@ def _is_even(arm: Arm) -> bool:
 def _not_shown(
     pairs: Sequence[OverTasks], nearest: OverTasks, tasks: Tasks
 ) -> tuple[str, str, str]:
-    every = list(dict.fromkeys(name for pair in pairs for name in (pair.one, pair.other)))
+    every = _recipes(pairs)
     arms = [arm for own in tasks.values() for arm in own.values()]
     over = plural(len(nearest.tasks), "task")
-    first = (
-        f"Over {over} neither {names(every, 'nor')} was shown to be more stable than the other"
-        if len(every) == 2
-        else f"Over {over} none of {len(every)} recipes was shown to be more stable than another"
-    )
-    first += ", which does not make them equal."
     if all(arm.failed.all() for arm in arms):
         first = (
             "Nothing here is stable in any useful sense: on every task every trial of"
             f" {names(every)} failed."
         )
-    tested = {
-        "failure rate": nearest.corrected_failures.p,
-        "spread": nearest.corrected_spread.p,
-    }
+    elif len(every) == 2:
+        first = (
+            f"Over {over} neither {names(every, 'nor')} was shown to be more stable than the other,"
+            " which does not make them equal."
+        )
+    else:
+        first = (
+            f"Over {over} none of {len(every)} recipes was shown to be more stable than another,"
+            " which does not make them equal."
+        )
+    tested = {"failure rate": nearest.corrected_failures.p, "spread": nearest.corrected_spread.p}
     known = [f"{what} {show_p(p)}" for what, p in tested.items() if p is not None]
     found = f"has for {enumerate_words(known)}" if known else "could not be tested"
     return (

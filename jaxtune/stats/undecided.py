@@ -7,7 +7,7 @@ from jaxtune.core.words import plural
 from jaxtune.stats.advice import more_seeds, unless_all_failed, use_for_score
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
-from jaxtune.stats.holm import ALPHA, num_tests
+from jaxtune.stats.holm import num_tests
 from jaxtune.stats.power import Findable
 from jaxtune.stats.sentences import Sentences
 from jaxtune.stats.unseen import hangs_on
@@ -30,17 +30,12 @@ class Ahead(NamedTuple):
 
     arm: Arm
     behind: tuple[Arm, ...]  # the others
-    pairs: tuple[Comparison, ...]  # seen from the first
-    p: float  # after Holm, the largest of its pairs
-    at_most: bool
+    pairs: tuple[Comparison, ...]  # with each of them, seen from the first
     unless: str  # how often it would have to fail for that to be wrong; empty if that is excluded
 
 
 def not_shown(
-    arms: Sequence[Arm],
-    pairs: Sequence[Comparison],
-    nearest: Comparison,
-    ways: Sequence[Findable],
+    arms: Sequence[Arm], pairs: Sequence[Comparison], nearest: Comparison, ways: Sequence[Findable]
 ) -> Sentences:
     """No arm was shown to be more stable than another; `ways` is empty where every trial failed."""
     ahead, third = _ahead(arms, pairs), more_seeds(arms, nearest, ways)
@@ -58,17 +53,14 @@ def _ahead(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> Ahead | None:
     named = {arm.name: arm for arm in arms}
     won: dict[str, list[Comparison]] = {}
     for pair in pairs:
-        if pair.location.p is not None and pair.location.p <= ALPHA:
+        if pair.location.shown:
             won.setdefault(pair.better_first.one, []).append(pair.better_first)
     if not won:
         return None
     best = max(won, key=lambda name: named[name].merit.mean())
-    least_sure = max(won[best], key=lambda pair: pair.location.p or 0.0)
-    assert least_sure.location.p is not None
-    at_most = least_sure.tests.location.at_most
     behind = tuple(named[pair.other] for pair in won[best])
     unless = hangs_on(named[best], min(pair.lead for pair in won[best]))
-    return Ahead(named[best], behind, tuple(won[best]), least_sure.location.p, at_most, unless)
+    return Ahead(named[best], behind, tuple(won[best]), unless)
 
 
 def headline(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> str:
@@ -103,9 +95,11 @@ def _scores_better(ahead: Ahead) -> str:
     better = "higher" if ahead.arm.higher_is_better else "better"
     own, theirs = value_ranges(*([pair.means[i] for pair in ahead.pairs] for i in (0, 1)))
     behind = few_names([arm.name for arm in ahead.behind])
+    least_sure = max(ahead.pairs, key=lambda pair: pair.location.p or 0.0)
+    p = show_p(least_sure.location.p, least_sure.tests.location.at_most)
     return (
-        f"but [{ahead.arm.name}] scores {better} than {behind} (mean {own} against {theirs},"
-        f" {show_p(ahead.p, ahead.at_most)}){ahead.unless}"
+        f"but [{ahead.arm.name}] scores {better} than {behind} (mean {own} against {theirs}, {p})"
+        f"{ahead.unless}"
     )
 
 

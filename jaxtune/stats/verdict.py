@@ -5,7 +5,7 @@ vary less. Location is reported and decides nothing. Here it is decided; the wor
 `sentences` and `notes`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from jaxtune.stats import grid_words, sentences, undecided
@@ -16,6 +16,7 @@ from jaxtune.stats.main_effects import MainEffect, main_effects
 from jaxtune.stats.notes import notes
 from jaxtune.stats.power import Findable, findable
 from jaxtune.stats.sentences import Win
+from jaxtune.stats.tasks import TasksWin
 
 
 class Verdict(NamedTuple):
@@ -76,54 +77,32 @@ def judge(
     named = {arm.name: arm for arm in arms}
     assert len(named) == len(arms), "arms need names of their own"
     if said := _without_a_comparison(arms):
-        return Verdict(*said, notes(arms, [], (), num_dev, 0))
+        return Verdict(*said, notes(arms, None, (), num_dev))
     pairs = compare_all(arms, seed, margin, times)
-    tests = num_tests(pairs)
     effects = main_effects(arms, seed, times)
     wins = [win for pair in pairs if (win := find_win(pair, named))]
-    leaders = _leaders(arms, wins)
-    if not leaders:
-        return _circle(arms, num_dev, pairs, wins, effects)
-    names = tuple(arm.name for arm in leaders)
-    led = [win for win in wins if win.winner in names]
-    nearest = _open_pair(names, pairs, wins)
-    ways = _ways(named, nearest, ALPHA / tests / times)
+    leaders = leaders_of(named, wins)
+    led = [win for win in wins if win.winner in leaders]
+    nearest = _open_pair(leaders, pairs, wins)
+    ways = _ways(named, nearest, ALPHA / num_tests(pairs) / times)
     if led:
-        said = sentences.shown(leaders, arms, led, pairs)
-        shown = [max(led, key=lambda win: win.p).pair]  # the least certain one
-    else:
-        assert nearest, "arms that beat none have open pairs"
-        names = ()
-        said = undecided.not_shown(arms, pairs, nearest, ways)
-        shown = [nearest]
+        said = sentences.shown([named[name] for name in leaders], arms, led, pairs)
+        shown = max(led, key=lambda win: win.p).pair  # the least certain one
+    elif nearest:  # the leaders have beaten none
+        leaders = ()
+        said, shown = undecided.not_shown(arms, pairs, nearest, ways), nearest
+    else:  # a beats b, b beats c and c beats a
+        said, shown = sentences.no_leader(arms), None
     return Verdict(
-        *(said if len(names) == 1 else _with_keep(said, effects)),
-        notes(arms, shown, names, num_dev, tests, pairs),
+        *(said if len(leaders) == 1 else _with_keep(said, effects)),
+        notes(arms, shown, leaders, num_dev, pairs),
         grid_words.over_grid(effects),
-        names,
+        leaders,
         tuple(wins),
         tuple(pairs),
         nearest,
         ways,
         effects,
-    )
-
-
-def _circle(
-    arms: Sequence[Arm],
-    num_dev: int | None,
-    pairs: Sequence[Comparison],
-    wins: Sequence[Win],
-    effects: tuple[MainEffect, ...],
-) -> Verdict:
-    """Where a beats b, b beats c and c beats a."""
-    return Verdict(
-        *_with_keep(sentences.no_leader(arms), effects),
-        notes(arms, [], (), num_dev, num_tests(pairs), pairs),
-        grid_words.over_grid(effects),
-        wins=tuple(wins),
-        comparisons=tuple(pairs),
-        main_effects=effects,
     )
 
 
@@ -170,13 +149,12 @@ def find_win(pair: Comparison, named: Mapping[str, Arm]) -> Win | None:
     return None
 
 
-def _leaders(arms: Sequence[Arm], wins: Sequence[Win]) -> list[Arm]:
-    """Of the arms that lose to none, those that beat most; none where every arm loses to one."""
+def leaders_of(names: Iterable[str], wins: Sequence[Win] | Sequence[TasksWin]) -> tuple[str, ...]:
+    """Of those that lose to none, those that beat most; none where every one loses to another."""
     losers = {win.loser for win in wins}
-    unbeaten = [arm for arm in arms if arm.name not in losers]
-    beaten = {arm.name: sum(win.winner == arm.name for win in wins) for arm in unbeaten}
+    beaten = {name: sum(win.winner == name for win in wins) for name in names if name not in losers}
     most = max(beaten.values(), default=0)
-    return [arm for arm in unbeaten if beaten[arm.name] == most]
+    return tuple(name for name, number in beaten.items() if number == most)
 
 
 def _open_pair(
@@ -187,4 +165,4 @@ def _open_pair(
     still_open = [
         pair for pair in pairs if {pair.one, pair.other} & set(leaders) and pair not in settled
     ]
-    return min(still_open, key=lambda pair: least(*pair.decisive), default=None)
+    return min(still_open, key=lambda pair: least(*pair.tests.decisive), default=None)

@@ -1,7 +1,7 @@
 """Phrases for counts, names, settings and intervals, the same wherever a result is put in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -49,11 +49,7 @@ def value_ranges(*groups: Sequence[float]) -> list[str]:
     different.
     """
     ends = [(min(values), max(values)) for values in groups]
-    places = decimals([end for pair in ends for end in pair])
-    different = len({tuple(round(end, MOST_DECIMALS) for end in pair) for pair in ends})
-    while places < MOST_DECIMALS and len({_range(pair, places) for pair in ends}) < different:
-        places += 1
-    return [_range(pair, places) for pair in ends]
+    return _told_apart(ends, lambda places: [_range(pair, places) for pair in ends])
 
 
 def _range(ends: tuple[float, float], places: int) -> str:
@@ -65,11 +61,17 @@ def numbers(*values: float) -> list[str]:
     """Scores, or their stds, that are compared: with three decimals, or as many more as it takes
     for none but 0 to look like 0 and for different ones to look different.
     """
-    places = decimals(values)
-    different = len({round(value, MOST_DECIMALS) for value in values})
-    while places < MOST_DECIMALS and len({*_rounded(values, places)}) < different:
+    return _told_apart([(value,) for value in values], lambda places: _rounded(values, places))
+
+
+def _told_apart(
+    groups: Sequence[tuple[float, ...]], shown: Callable[[int], list[str]]
+) -> list[str]:
+    places = decimals([value for group in groups for value in group])
+    different = len({tuple(round(value, MOST_DECIMALS) for value in group) for group in groups})
+    while places < MOST_DECIMALS and len({*shown(places)}) < different:
         places += 1
-    return _rounded(values, places)
+    return shown(places)
 
 
 def number(value: float) -> str:
