@@ -14,7 +14,7 @@ from jaxtune.training.on_device import put_on_devices
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.placement import make_mesh
 from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.training.program import GroupProgram
+from jaxtune.training.recent_programs import recent_program
 
 STEPS = 6
 
@@ -32,11 +32,14 @@ def plan_for(model: str, *flags: str) -> ProgramPlan:
     return plan
 
 
-def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **recipe):
-    """Results by seed (and arm), run in waves of `group_size` on the first devices."""
-    program = plan.compile(plan.group_size)
-    program = GroupProgram(
-        dataclasses.replace(program.static, **recipe),
+def run(
+    plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, make=recent_program, **recipe
+):
+    """Results by seed (and arm), run in waves of `group_size` on the first devices; with
+    `GroupProgram` to make it, in a program that nothing else has called.
+    """
+    program = make(
+        dataclasses.replace(plan.static, **recipe),
         make_mesh(jax.devices()[:num_devices]),
         group_size,
         plan.task.model,
