@@ -2,9 +2,11 @@
 compiled programs, one rung, one tiny model.
 """
 
+import functools
 import gc
 import os
 import platform
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,7 @@ ALL_RUNGS = 8
 DAYS_KEPT = 30
 # A process may have 65,530 mapped regions on Linux as it comes; beyond them XLA aborts it.
 MOST_MAPPINGS = 35_000
+PROGRAMS_KEPT = 100
 
 
 def compile_cache() -> Path:
@@ -80,12 +83,27 @@ def one_rung():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def recent_programs():
+    """Many kept, for a program that one test traced the next ones want too; gives what keeps them
+    for users.
+    """
+    from jaxtune.training import program
+
+    few = program._made
+    many = functools.lru_cache(PROGRAMS_KEPT)(few.__wrapped__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "_made", many)
+        yield few
+
+
 @pytest.fixture(scope="module", autouse=True)
-def few_mappings():
+def few_mappings(recent_programs):
     """Every compiled program is several mapped regions of the process, which runs thousands."""
     yield
     mappings = Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        sys.modules["jaxtune.training.program"]._made.cache_clear()
         jax.clear_caches()
 
 
@@ -97,6 +115,23 @@ def all_rungs():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "MOST_RUNGS", ALL_RUNGS)
+        yield
+
+
+@pytest.fixture
+def undrawn():
+    """A report's pictures are made and not written as SVG, which takes most of its time, for tests
+    that look at tables and words alone.
+    """
+    from jaxtune.report import contents, task_contents
+
+    def made_alone(name, make, *args, **kwargs):
+        make(*args, **kwargs)
+        return '<svg viewBox="0 0 400 200"></svg>'
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (contents, task_contents):
+            patch.setattr(module, "to_svg", made_alone)
         yield
 
 

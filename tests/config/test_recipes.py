@@ -17,6 +17,7 @@ from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import read_config, write_folder
 from jaxtune.sweep.run import run_sweep
 from jaxtune.training.plan import make_plans
+from jaxtune.training.program import GroupProgram
 
 ROOT = Path(__file__).parents[2]
 # Those of the studies are no sweeps (tests/study/test_study.py).
@@ -29,7 +30,7 @@ ALL_ON += ["--reinit_layers", "1"]
 def test_a_grid_of_strengths_is_one_program_and_each_trial_the_one_alone(tiny):
     grid = ["--grid.mixout", "0.1", "0.9", "--grid.reinit_layers", "1", "2"]
     common = ["--num_seeds", "1", "--save_params", "final", "--pretrained_decay", "0.5"]
-    swept, program = run(plan_for(tiny, *common, *grid), 1, 1)
+    swept, program = run(plan_for(tiny, *common, *grid), 1, 1, make=GroupProgram)
     assert program.train._cache_size() == 1
     assert len({result.train_loss for result in swept.values()}) == 4
     one = plan_for(tiny, *common, "--mixout", "0.9", "--reinit_layers", "2")

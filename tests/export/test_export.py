@@ -182,6 +182,7 @@ def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tm
     assert "dev.jsonl" not in body
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_says_what_was_drawn_anew(swept, tmp_path):
     """And how the checkpoint was understood, here without anything to say."""
     assert report([str(swept), "--to", str(tmp_path)]) == 0

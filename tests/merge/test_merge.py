@@ -117,6 +117,7 @@ def test_a_shard_has_no_verdict_and_resumes(shards, copies, tiny, tmp_path, caps
     assert_same_trials(shards[1], out / "shard-2-of-2")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_reports_on_shards(shards, tmp_path, capsys):
     """On one: it says how many trials there are; on several: to join them first."""
     assert report([str(shards[0]), "--to", str(tmp_path)]) == 0

@@ -13,6 +13,8 @@ from jaxtune.predict.__main__ import main
 from jaxtune.predict.representations import states_of_plan
 from jaxtune.report.__main__ import main as report
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def out(swept, tmp_path):

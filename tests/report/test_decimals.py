@@ -77,6 +77,7 @@ def test_small_errors_are_told_apart_everywhere(tmp_path, capsys):
     assert " 0.000 " not in said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_task_has_its_own_decimals(tmp_path):
     file = tmp_path / "scores.csv"
     write_errors(file)

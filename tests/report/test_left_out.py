@@ -147,6 +147,7 @@ def test_main_effects_that_decided_are_shown():
     assert table.note.endswith(NOTE)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_arms_without_a_rate_curve_are_counted(monkeypatch):
     arms = [
         source(records([[1.0]] * 3, SCORES, name=name, bias_correction=True, learning_rate=rate))
@@ -204,6 +205,7 @@ def test_profiles_of_many_recipes_have_no_bands(tmp_path):
     assert "95% bands" not in section
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_settings_do_not_overwrite_statistics(tmp_path):
     """Neither of an arm, nor the folder of a trial."""
     scores = {"off": [0.7, 0.8], "on": [0.7, 0.9]}

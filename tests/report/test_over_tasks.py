@@ -88,6 +88,7 @@ def test_a_table_of_several_tasks(tmp_path, capsys):
     assert "Without a floor for every task" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_groups_are_tasks_too(tmp_path, capsys):
     """Such as two models on one task."""
     one = table().query("task == 'rte'")
@@ -98,6 +99,7 @@ def test_groups_are_tasks_too(tmp_path, capsys):
     assert "rte, roberta by itself" in (tmp_path / "scores_report" / "report.md").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_models_are_compared_across_where_that_is_asked_for(tmp_path, capsys):
     for model in ("bert", "roberta"):
         arms = {name: scores("rte", k, i) for i, (name, k) in enumerate((("off", 9), ("on", 1)))}

@@ -120,6 +120,7 @@ def test_a_sweep_with_rows_alone(swept, tmp_path):
     assert Page(page).open == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_several_sweeps(swept, tmp_path, capsys):
     """Arms of one name get the folder's name; a sweep's only arm is called by it."""
     again = copied(swept, tmp_path, "again")
@@ -168,6 +169,7 @@ def with_answers(out, labels, classes):
     return out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_dev_labels_or_classes_are_refused(swept, tmp_path, capsys):
     """Of the same size and floor: the examples in another order, or other classes."""
     labels = np.arange(50, dtype=np.int32) % 2

@@ -142,6 +142,7 @@ def test_several_files_are_one_table(tmp_path, capsys):
     assert "a run that is copied is no second one" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_columns_that_an_arm_agrees_in_are_its_settings(tmp_path, capsys):
     """A grid of another trainer has main effects; what varies within an arm is left aside."""
     rows = [
@@ -187,6 +188,7 @@ def test_crossed_seeds_have_no_verdict_and_a_split(tmp_path, capsys):
     assert "Where the variance comes from" in (tmp_path / "crossed_report/report.md").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_beside_a_sweep(tmp_path, capsys):
     out = write_made_up_sweep(tmp_path / "out", {"ours": B}, trivial=FLOOR)
     theirs = table(task="rte", metric="accuracy", floor=FLOOR).query("arm == 'A'")
@@ -318,6 +320,7 @@ def test_scores_need_no_jax_and_words_of_them_no_matplotlib(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_margin_may_show_that_arms_are_equal(tmp_path, capsys):
     rng = np.random.default_rng(0)
     one, other = rng.normal(0.72, 0.01, (2, 16)).round(4).tolist()

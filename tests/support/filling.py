@@ -1,16 +1,19 @@
-"""Runs one sweep again and again, each time with a smaller or larger limit on the size of a file,
-and at last without.
+"""Runs a sweep undisturbed into one folder, and then again and again into another, each time with a
+smaller or larger limit on the size of a file, and at last without.
 
-python tests/support/filling.py LIMIT,LIMIT... SWEEP-FLAGS...
+python tests/support/filling.py UNDISTURBED FILLED LIMIT,LIMIT... SWEEP-FLAGS...
 Every life is a fork that may write files of at most so many bytes, as on a disk that is full; the
 first writer to need more fails. Prints one JSON line: how each limited life ended.
 """
 
 import json
+import math
 import os
 import resource
 import sys
 import traceback
+
+import jax
 
 import jaxtune.sweep.run  # noqa: F401  the imports are most of a life
 from jaxtune.sweep.__main__ import main
@@ -39,9 +42,15 @@ def live(flags: list[str], limit: int | None) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
+    undisturbed, filled, limits, *flags = sys.argv[1:]
+    status, text = live([*flags, "--out", undisturbed], None)
+    if status:
+        sys.exit(text)
+    # A limit also cuts the programs that are written into the cache: from here on they are read.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
     ends = {}
-    for limit in (*map(int, sys.argv[1].split(",")), None):
-        status, text = live(sys.argv[2:], limit)
+    for limit in (*map(int, limits.split(",")), None):
+        status, text = live([*flags, "--out", filled], limit)
         ends[str(limit)] = {"status": status, "text": text}
         print(f"limit {limit}: exit {status}", file=sys.stderr, flush=True)
     print(json.dumps(ends))

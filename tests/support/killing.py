@@ -1,18 +1,21 @@
-"""Runs one sweep again and again, each time killed by SIGKILL, until it has been killed often
-enough and then finishes.
+"""Runs a sweep undisturbed into one folder, and then again and again into another, each time killed
+by SIGKILL, until it has been killed often enough and then finishes.
 
-python tests/support/killing.py KILLS SEED SWEEP-FLAGS...
+python tests/support/killing.py UNDISTURBED KILLED KILLS SEED SWEEP-FLAGS...
 Every life is a fork of this process, which has imported everything but started no device. Odd lives
 die at a random moment, even ones inside a write: just before a file's rename, its fsync, or a row's
 append. Prints one JSON line.
 """
 
 import json
+import math
 import os
 import random
 import signal
 import sys
 import time
+
+import jax
 
 import jaxtune.sweep.run  # noqa: F401  the imports are most of a life
 from jaxtune.sweep.__main__ import main
@@ -55,7 +58,7 @@ def main_loop(kills: int, seed: int, flags: list[str]) -> dict[str, int]:
     late).
     """
     rng = random.Random(seed)
-    out = flags[flags.index("--out") + 1]
+    out = flags[-1]
     counts = {"at a random moment": 0, "inside a write": 0, "lives": 0}
     while counts["lives"] <= 10 * kills:
         killing = sum(counts.values()) - counts["lives"] < kills
@@ -77,4 +80,8 @@ def main_loop(kills: int, seed: int, flags: list[str]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main_loop(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])))
+    undisturbed, killed, kills, seed, *words = sys.argv[1:]
+    main_loop(0, int(seed), [*words, "--out", undisturbed])
+    # Whoever is killed while writing a program leaves half of one: from here on they are only read.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
+    print(json.dumps(main_loop(int(kills), int(seed), [*words, "--out", killed])))

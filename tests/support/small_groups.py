@@ -13,7 +13,7 @@ from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.outcome import TrialResult
 from jaxtune.training.plan import ProgramPlan, make_plans
-from jaxtune.training.program import GroupProgram, make_mesh
+from jaxtune.training.program import make_mesh, recent_program
 
 STEPS = 6
 
@@ -31,11 +31,14 @@ def plan_for(model: str, *flags: str) -> ProgramPlan:
     return plan
 
 
-def run(plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, **recipe):
-    """Results by seed (and arm), run in waves of `group_size` on the first devices."""
-    program = plan.compile(plan.group_size)
-    program = GroupProgram(
-        dataclasses.replace(program.static, **recipe),
+def run(
+    plan: ProgramPlan, num_devices: int, group_size: int, seeds=None, make=recent_program, **recipe
+):
+    """Results by seed (and arm), run in waves of `group_size` on the first devices; with
+    `GroupProgram` to make it, in a program that nothing else has called.
+    """
+    program = make(
+        dataclasses.replace(plan.static, **recipe),
         make_mesh(jax.devices()[:num_devices]),
         group_size,
         plan.task.model,

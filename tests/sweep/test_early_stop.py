@@ -289,7 +289,7 @@ def test_a_checkpoint_of_the_first_leg_is_not_in_the_way_of_the_whole_run(
         raise CutError
 
     words = command(tiny, tmp_path / "out", "--early_stop", "0.5", "--keep_trials", "6")
-    words += ["--checkpoint_every", "1"]
+    words += ["--checkpoint_every", "5"]
     monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
     with monkeypatch.context() as patched:
         patched.setattr(SweepCheckpoints, "drop", cut)

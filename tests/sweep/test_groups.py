@@ -1,5 +1,6 @@
 """A group that runs out of memory, in whatever part of its run, costs no trial and changes none."""
 
+import copy
 import gc
 
 import jax
@@ -13,9 +14,7 @@ import jaxtune
 from jaxtune.sweep.__main__ import main
 from jaxtune.sweep.groups import RunningProgram
 from jaxtune.sweep.meter import Meter
-from jaxtune.training.program import GroupProgram
-
-COMPILE = GroupProgram._compile
+from jaxtune.training.program import recent_program
 
 
 def failing(monkeypatch, part: str, call: int, message: str) -> list[int]:
@@ -26,21 +25,21 @@ def failing(monkeypatch, part: str, call: int, message: str) -> list[int]:
     """
     refused: list[int] = []
 
-    def breakable(self, function, *arguments, **options):
-        compiled, calls = COMPILE(self, function, *arguments, **options), []
+    def breakable(*arguments):
+        program = copy.copy(recent_program(*arguments))
+        compiled, calls = getattr(program, part), []
 
         def run(*inputs):
             calls.append(1)
-            if self.group_size > 4 and len(calls) == call:
-                refused.append(self.group_size)
+            if program.group_size > 4 and len(calls) == call:
+                refused.append(program.group_size)
                 raise jax.errors.JaxRuntimeError(message)
             return compiled(*inputs)
 
-        return run if function.__name__ == part else compiled
+        setattr(program, part, run)
+        return program
 
-    monkeypatch.setattr(GroupProgram, "_compile", breakable)
-    # None that this process has had, and none of these afterwards.
-    monkeypatch.setattr("jaxtune.training.plan.recent_program", GroupProgram)
+    monkeypatch.setattr("jaxtune.training.plan.recent_program", breakable)
     return refused
 
 

@@ -96,6 +96,7 @@ def test_the_trial_with_the_smallest_error_is_exported(errors, tmp_path, capsys)
     assert means == sorted(means, reverse=True)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_takes_the_smaller_error_for_the_better_one(errors, tmp_path):
     assert report([str(errors), "--to", str(tmp_path)]) == 0
     text = (tmp_path / "report.md").read_text()
@@ -127,6 +128,7 @@ def test_the_trials_with_the_smallest_errors_go_on(tiny, errors, tmp_path):
     assert kept == {row["seed"] for row in ranked[:2]}
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("name", "number"), [("pet", 1), ("other", 0)])
 def test_f1_is_of_the_named_class(tiny, tmp_path, capsys, name, number):
     flags = ["--metric", "f1", "--positive_class", name, "--num_seeds", "1", "--max_steps", "3"]
@@ -175,6 +177,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(tiny, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_trial_that_diverged_above_the_floor_failed_everywhere(tiny, tmp_path, monkeypatch):
     """Its first loss was infinite, and it came back."""
     whole = GroupRecords.all_losses

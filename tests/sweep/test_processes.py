@@ -17,6 +17,7 @@ from small_sweep import command
 import jaxtune
 from jaxtune.core.processes import owner
 from jaxtune.storage.kept_params import load_params
+from jaxtune.sweep.__main__ import main
 
 SUPPORT = Path(__file__).parents[1] / "support"
 SHORT = SUPPORT / "short_of_memory.py"
@@ -96,9 +97,11 @@ def test_two_processes_give_the_same_trials(tiny, tmp_path):
     flags = ["--num_seeds", "5", "--save_params", "final", "--packing", "false"]
     flags += ["--grid.learning_rate", "1e-3", "1e38", "--early_stop", "0.5"]
     outs = [tmp_path / name for name in ("one", "two")]
-    said = run_both(*(command(tiny, out, *flags) for out in outs))
-    assert "Results:" in said[1]
-    assert "Results:" not in said[2]  # only the first process speaks
+    one, two = (command(tiny, out, *flags) for out in outs)
+    assert main(one) == 0  # on this process' four devices
+    first, second = ended(start_pair((SWEEP, SWEEP), (two, two)))
+    assert "Results:" in first
+    assert "Results:" not in second  # only the first process speaks
     assert assert_same_results(*outs) == 5
 
 

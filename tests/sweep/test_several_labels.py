@@ -122,6 +122,7 @@ def test_an_ensemble_and_new_texts(out, files, tmp_path):
         assert_table(target, mean)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_counts_each_label_of_each_text(out, tmp_path):
     assert report([str(out), "--to", str(tmp_path / "report")]) == 0
     page = (tmp_path / "report" / "report.md").read_text()

@@ -197,6 +197,7 @@ def test_what_new_sentences_do_not_have(out, files, tmp_path, capsys, flags, say
     assert not target.exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_draws_sentences(out, tmp_path):
     assert report([str(out), "--to", str(tmp_path / "report")]) == 0
     page = (tmp_path / "report" / "report.md").read_text()

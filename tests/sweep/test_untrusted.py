@@ -119,10 +119,19 @@ def test_messages_are_one_printable_line():
     assert str(UserError("caf\u00e9 \u732b is fine")) == "caf\u00e9 \u732b is fine"
 
 
-def run(*flags: object, **environment: str) -> subprocess.CompletedProcess[str]:
+# Several commands one after the other, for most of each would be imports.
+EACH = """
+import json, sys
+from jaxtune.sweep.__main__ import main
+for words in json.loads(sys.argv[1]):
+    print(main(words))
+"""
+
+
+def run(*flags: object, program=("-m", "jaxtune.sweep"), **environment: str):
     """The command as a user starts it, with nothing in the hub's cache."""
     return subprocess.run(
-        [sys.executable, "-m", "jaxtune.sweep", *map(str, flags)],
+        [sys.executable, *program, *map(str, flags)],
         env=os.environ | environment,
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -151,46 +160,59 @@ def test_no_secret_of_the_environment_reaches_the_results(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "environment", "says"),
+    ("environment", "commands"),
     [
         (
-            ["--model", "a/b", "--task", "miniature"],
             {"HF_HUB_OFFLINE": "1"},
-            (
-                "(HF_HUB_OFFLINE is set, and the hub's cache does not hold it); download its"
-                " config.json, *.safetensors and tokenizer files from https://huggingface.co/a/b"
-                " into a folder and give that folder as --model"
-            ),
+            {
+                ("--model", "a/b", "--task", "miniature"): (
+                    "(HF_HUB_OFFLINE is set, and the hub's cache does not hold it); download its"
+                    " config.json, *.safetensors and tokenizer files from"
+                    " https://huggingface.co/a/b into a folder and give that folder as --model"
+                ),
+                ("--model", "miniature", "--task", "rte"): (
+                    "put its files at DIR/RTE/train.tsv and DIR/RTE/dev.tsv, and pass --data_dir"
+                    " DIR"
+                ),
+            },
         ),
         (
-            ["--model", "a/b", "--task", "miniature"],
             {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"},
-            "(the hub cannot be reached); download its config.json",
-        ),
-        (
-            ["--model", "miniature", "--task", "rte"],
-            {"HF_HUB_OFFLINE": "1"},
-            "put its files at DIR/RTE/train.tsv and DIR/RTE/dev.tsv, and pass --data_dir DIR",
+            {
+                ("--model", "a/b", "--task", "miniature"): (
+                    "(the hub cannot be reached); download its config.json"
+                )
+            },
         ),
     ],
 )
-def test_what_to_download_and_where_to_put_it(tmp_path, flags, environment, says):
-    done = run(*flags, "--out", tmp_path / "out", HF_HOME=str(tmp_path), **environment)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    assert says in done.stderr
+def test_what_to_download_and_where_to_put_it(tmp_path, environment, commands):
+    words = [[*flags, "--out", str(tmp_path / "out")] for flags in commands]
+    done = run(json.dumps(words), program=("-c", EACH), HF_HOME=str(tmp_path), **environment)
+    assert done.returncode == 0
+    assert done.stdout == "1\n" * len(commands)
+    for error, says in zip(done.stderr.splitlines(), commands.values(), strict=True):
+        assert error.startswith("error: ")
+        assert says in error
     assert not (tmp_path / "out").exists()
 
 
-def test_mistakes_as_a_user_sees_them(tiny, tmp_path):
+def test_a_mistake_as_a_user_sees_it(tiny, tmp_path):
+    """In a process of its own, with all that is imported on the way to it."""
+    flipped(8)(tiny)
+    done = run("--model", tiny, "--task", "miniature", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "is no readable safetensors" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_are_one_sentence_and_leave_nothing(tiny, tmp_path, capfd):
     data = write(tmp_path / "data", "rte", RTE, RTE + "9\ta\tb\tperhaps\n")
-    shutil.copytree(tiny, tmp_path / "broken")
-    flipped(8)(tmp_path / "broken")
     (tmp_path / "c.yaml").write_text("model: miniature\ntask: miniature\nwarmup_ration: 0.1\n")
     for flags, status, says in (
         (["--model", tiny, *data], 1, "dev.tsv, line 4 has the label 'perhaps': use one of"),
-        (["--model", tmp_path / "broken", "--task", "miniature"], 1, "is no readable safetensors"),
         (
             ["--config", tmp_path / "c.yaml"],
             1,
@@ -198,10 +220,10 @@ def test_mistakes_as_a_user_sees_them(tiny, tmp_path):
         ),
         (["--learning_rat", "1"], 2, "did you mean --learning_rate?"),
     ):
-        done = run(*flags, "--out", tmp_path / "out")
-        assert done.returncode == status
-        assert done.stdout == ""
-        assert says in done.stderr
-        assert "Traceback" not in done.stderr
-        assert done.stderr.count("\n") == 1
+        assert main([*map(str, flags), "--out", str(tmp_path / "out")]) == status
+        said = capfd.readouterr()
+        assert said.out == ""
+        assert says in said.err
+        assert "Traceback" not in said.err
+        assert said.err.count("\n") == 1
         assert not (tmp_path / "out").exists()

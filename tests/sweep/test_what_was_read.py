@@ -86,6 +86,7 @@ def test_the_same_command_goes_on(tiny, read, copied, capsys, length):
     assert "-max_length: 16; +max_length: 15" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_read_is_said_and_kept(tiny, read, tmp_path, capsys):
     says = [
         "Read 25 training and 25 dev examples.",

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from jaxtune.core.errors import UserError
-from jaxtune.sweep.tracking import track as track_after_sweep
 from jaxtune.track import sending
 from jaxtune.track.__main__ import main as track
 from jaxtune.track.project import project_of, without_secrets
 from jaxtune.track.sending import Sent
 from jaxtune.track.to_mlflow import place_of
 from jaxtune.track.to_wandb import WandbTracker
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 class Noted:
@@ -64,7 +65,7 @@ def test_mlflow_sends_to_another_experiment_and_writes_where_a_copied_sweep_lies
         pytest.importorskip(module)
 
     def sends(out):
-        track_after_sweep(out, "mlflow")
+        assert track([str(out), "--to", "mlflow"]) == 0
         return capsys.readouterr().out.splitlines()[-1].partition(" to ")[0]
 
     whole = keep_rows(1)

@@ -23,6 +23,8 @@ from jaxtune.track.__main__ import main as track
 WATCHED = """
 import sys
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 def watch(event, values):
     address = values[-1] if event == "socket.connect" else None
     if event == "socket.getaddrinfo" or isinstance(address, tuple):  # a path is this machine's

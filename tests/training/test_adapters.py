@@ -13,6 +13,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.models.adapters import is_adapter
 from jaxtune.models.names import paths
 from jaxtune.training.ahead import compile_train
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.trained_part import whole_params
 
 LORA = ("--lora_rank", "4")
@@ -41,7 +42,7 @@ def test_a_grid_of_ranks_scales_and_rates_is_one_program(tiny):
     grid = ["--grid.lora_rank", "2", "4", "--grid.lora_alpha", "8", "20", "--save_params", "final"]
     grid += ["--grid.bias_correction", "true", "false"]
     plan = plan_for(tiny, *grid, "--num_seeds", "1")
-    results, program = run(plan, 4, 4)
+    results, program = run(plan, 4, 4, make=GroupProgram)
     assert len(results) == 8
     assert program.train._cache_size() == 1
     assert len({result.train_loss for result in results.values()}) == 8

@@ -105,7 +105,7 @@ def test_the_shares_of_the_last_steps_are_those_of_a_mean(last, first):
 def grid(tiny):
     """Results of a grid by arm, and the program that ran all of it."""
     plan = plan_for(tiny, *EMA)
-    results, program = run(plan, num_devices=1, group_size=1)
+    results, program = run(plan, num_devices=1, group_size=1, make=GroupProgram)
     return {arm: result for (_, arm), result in results.items()}, program, plan
 
 
@@ -120,7 +120,7 @@ def test_a_grid_is_one_program_whose_arms_differ_and_whose_training_is_one(grid)
 def test_a_trial_without_an_average_is_bitwise_what_it_is_in_the_plain_program(grid, tiny):
     plan = plan_for(tiny, *ONE)
     assert not plan.static.averages
-    results, program = run(plan, num_devices=1, group_size=1)
+    results, program = run(plan, num_devices=1, group_size=1, make=GroupProgram)
     assert program.layout.average is None
     assert_same(results[0, "all"], grid[0]["ema_decay=0.0"])
 

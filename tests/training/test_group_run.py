@@ -7,6 +7,7 @@ from small_groups import STEPS, assert_same, custom_files, plan_for, run
 from jaxtune.data.packing import Shape
 from jaxtune.sweep.results import trial_row
 from jaxtune.training.group_inputs import GroupInputs, put_on_devices
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.rates import learning_rates
 
 
@@ -66,7 +67,7 @@ def test_group_sizes_agree_to_rounding(tiny):
 def test_a_grid_of_traced_values_is_one_compiled_program(tiny):
     grid = ["--grid.learning_rate", "1e-4", "1e-3", "--grid.bias_correction", "true", "false"]
     plan = plan_for(tiny, "--num_seeds", "2", *grid)
-    results, program = run(plan, 1, 2)
+    results, program = run(plan, 1, 2, make=GroupProgram)
     assert len(results) == 8
     assert program.train._cache_size() == 1
     assert len({result.train_loss for result in results.values()}) == 8

@@ -17,6 +17,7 @@ from jaxtune.core.schedules import first_whole_step, peak, scheduled_rates
 from jaxtune.models.names import paths
 from jaxtune.models.pretrained import to_tensors
 from jaxtune.training.optimizer import make_optimizer
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.step import TrialState, apply_gradients, loss_and_gradients
 
 STEPS, HEAD_STEPS, HEAD_RATE = 12, 5, 3e-3
@@ -103,7 +104,9 @@ def test_a_gradient_that_is_not_finite_leaves_a_frozen_encoder_alone() -> None:
 def test_a_grid_of_ratios_is_one_program_and_none_is_full_tuning(tiny):
     grid = ["--grid.head_ratio", "0", "0.3", "0.5", "--grid.head_learning_rate", "null", "1e-2"]
     flags = ["--num_seeds", "1", "--save_params", "final"]
-    swept, program = run(plan_for(tiny, "--train", "head_then_all", *grid, *flags), 1, 1)
+    swept, program = run(
+        plan_for(tiny, "--train", "head_then_all", *grid, *flags), 1, 1, make=GroupProgram
+    )
     assert program.train._cache_size() == 1
     assert program.static.head_first
     assert len({result.train_loss for result in swept.values()}) == 5

@@ -36,6 +36,7 @@ from jaxtune.training.optimizer import (
     scale_by_bias_correction,
     scale_by_moments,
 )
+from jaxtune.training.program import GroupProgram
 from jaxtune.training.rates import learning_rates
 
 B1, B2, EPS = 0.9, 0.98, 1e-6
@@ -403,7 +404,7 @@ GRID += ["--grid.second_moment_init", "0", "1", "--grid.untuned_warmup", "false"
 def grid(tiny):
     """Results of a grid by arm, and the program that ran all of it."""
     plan = plan_for(tiny, "--num_seeds", "1", "--save_params", "final", *GRID)
-    results, program = run(plan, num_devices=1, group_size=1)
+    results, program = run(plan, num_devices=1, group_size=1, make=GroupProgram)
     return {arm: result for (_, arm), result in results.items()}, program, plan
 
 
@@ -444,7 +445,7 @@ def test_corrections_and_radam_are_one_program_and_each_arm_the_one_alone(tiny):
     moments = ("--grid.correct_moments", "both", "first", "second")
     eps = ("--grid.correct_eps", "false", "true")
     for grid in (moments, ("--grid.rectify", "false", "true")):
-        swept, program = run(plan_for(tiny, *common, *grid, *eps), 1, 1)
+        swept, program = run(plan_for(tiny, *common, *grid, *eps), 1, 1, make=GroupProgram)
         assert program.train._cache_size() == 1
         for (_, arm), result in swept.items():
             flags = [f"--{setting}" for setting in arm.split()]

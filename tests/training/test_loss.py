@@ -81,7 +81,7 @@ def test_the_loss_of_label_sets_is_that_of_torch(scale, empty):
 def grid(tiny):
     """Results of a grid by arm, and the program that ran all of it."""
     plan = plan_for(tiny, "--num_seeds", "1", "--save_params", "final", *GRID)
-    results, program = run(plan, num_devices=1, group_size=1)
+    results, program = run(plan, num_devices=1, group_size=1, make=GroupProgram)
     return {arm: result for (_, arm), result in results.items()}, program, plan
 
 

@@ -1,12 +1,21 @@
 """A program is made once for the same settings, shapes and devices, and anew for any other."""
 
 import jax
+import pytest
 from small_groups import plan_for, plans_for
 
 import jaxtune
+from jaxtune.training import program as module
 from jaxtune.training.program import MOST_KEPT, make_mesh, recent_program
 
 TRACE = "/jax/core/compile/jaxpr_trace_duration"
+
+
+@pytest.fixture(autouse=True)
+def as_users_have_it(recent_programs, monkeypatch):
+    """Few programs are kept, and none of other tests."""
+    recent_programs.cache_clear()
+    monkeypatch.setattr(module, "_made", recent_programs)
 
 
 def test_the_same_program_again(tiny):
