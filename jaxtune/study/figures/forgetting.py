@@ -270,7 +270,8 @@ def _exceeds(failed: Sequence[Measured], successful: Sequence[Measured]) -> bool
         for group in (failed, successful)
         for end in ("low", "high")
     )
-    return decided(lows.min() > other_highs.max(), highs.min() < other_lows.max())
+    above, below = lows.min() > other_highs.max(), highs.min() < other_lows.max()
+    return decided(bool(above), bool(below))
 
 
 def _median(group: Sequence[Measured]) -> str:
