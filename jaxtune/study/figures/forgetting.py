@@ -215,7 +215,7 @@ def judge(measured: Sequence[Measured], floor: float | None, notes: Sequence[str
         return "; ".join(f"{name} {words(group)}" for name, group in groups.items() if group)
 
     def each(value: Callable[[Measured], float], form: str) -> str:
-        return of_each(lambda group: listed([value(one) for one in group], form.format))
+        return of_each(lambda group: listed([float(value(one)) for one in group], form.format))
 
     pretrained = float(measured[0].perplexity[-1])
     depth = len(measured[0].perplexity) - 1
