@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,6 @@ from jaxtune.storage.paths import (
 from jaxtune.storage.results import read_whole
 from jaxtune.storage.trial_rows import Row, checksums, finished_rows, vouches
 
-Kind = TypeVar("Kind")
 LOSS, DEV = "loss", "dev"
 # A row without these is no trial's.
 NEEDED = {
@@ -200,9 +199,8 @@ def _rows(out: Path) -> list[Row]:
 def _sentences(out: Path) -> Sentences | None:
     """Which words make a sentence; None where words have no labels."""
     classes, lengths = _json(out / CLASSES, list), _unless_damaged(np.load, out / SENTENCES)
-    if lengths is None or classes is None:
-        return None
-    return Sentences(tuple(map(str, classes)), lengths)
+    known = lengths is not None and classes is not None
+    return Sentences(tuple(map(str, classes)), lengths) if known else None
 
 
 def _read_trial(
@@ -235,7 +233,7 @@ def _unless_damaged(read: Callable[[Path], Any], file: Path) -> Any:
         return None
 
 
-def _json(file: Path, kind: type[Kind]) -> Kind | None:
+def _json(file: Path, kind: type) -> Any:
     """The same of JSON; None, too, where it is of another kind than is written there."""
     found = _unless_damaged(read_json, file)
     return found if isinstance(found, kind) else None
