@@ -345,7 +345,7 @@ FLAGS = [
     ("--max_length 2", "max_length is 2; this tokenizer needs at least 3"),
     ("--model /no/such/folder", "There is no folder /no/such/folder"),
     ("--model ./no-such-folder", "There is no folder ./no-such-folder"),
-    ("--model ../../x", "There is no folder ../../x"),
+    ("--model ../../no-such-x", "There is no folder ../../no-such-x"),
     ("--model a/b/c", "There is no folder a/b/c"),
     ("--task rte --data_dir /none", "/none/RTE/train.tsv does not exist: pass as data_dir"),
     ("--task custom --train_file /none.csv --dev_file b.csv", "cannot read /none.csv (No such"),

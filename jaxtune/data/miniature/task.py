@@ -1,5 +1,7 @@
 """The miniature's task, like CoLA: is the sentence grammatical?"""
 
+from functools import cache
+
 from jaxtune.data.examples import Dataset, Examples, Layout, Task
 from jaxtune.data.miniature import language
 
@@ -7,6 +9,7 @@ TRAIN_EXAMPLES, TRAIN_SEED = 1000, 7
 DEV_EXAMPLES, DEV_SEED = 300, 8
 
 
+@cache
 def read_miniature() -> Dataset:
     """1,000 training and 300 dev sentences, 60% of them acceptable; the same every time."""
     labels = ("unacceptable", "acceptable")
