@@ -69,8 +69,8 @@ def notes(
         pair: the comparison that a verdict speaks of.
         leaders: the arms that it prefers, if any.
     """
-    found = [*_scores(arms[0]), *_marked(arms, STOPPED), *_patience(arms), *_over_corrected(arms)]
-    found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
+    found = [*_scores(arms[0]), *_dev_files(arms), *_marked(arms, STOPPED), *_patience(arms)]
+    found += [*_over_corrected(arms), *_failures(arms), *_marked(arms, ODD_ANSWERS)]
     if pair is None:
         found += [*equal_notes(None, all_pairs), *_dev_set(arms, num_dev)]
         return (*found, _limits(arms))
@@ -84,14 +84,32 @@ def notes(
     return (*found, about_looks(pair.times), _limits(arms))
 
 
+def _dev_files(arms: Sequence[Arm]) -> Iterator[str]:
+    """Other files with the same labels may hold other examples, which nothing else tells."""
+    for field in ("dev_file", "data_dir"):
+        files = _values(arms, field)
+        if len(files) > 1:
+            yield (
+                f"The arms have different {field} ({enumerate_words(files)}), of which only the dev"
+                " labels are known to be the same: their scores compare if line by line these are"
+                " the same examples, say in another spelling."
+            )
+
+
+def _values(arms: Sequence[Arm], field: str) -> list[str]:
+    found = (readable(arm.settings.get(field)) for arm in arms)
+    return [*dict.fromkeys(value for value in found if value != "null")]
+
+
 def _limits(arms: Sequence[Arm]) -> str:
     """What all of it is about."""
-    models = {arm.settings.get("model") for arm in arms}
+    models, dev_files = _values(arms, "model"), _values(arms, "dev_file")
     about = "one model" if len(models) == 1 else f"these {len(models)} models"
-    if models == {None}:  # runs of another trainer
+    if not models:  # runs of another trainer
         about = "the models that were trained"
+    dev_set = f"these {len(dev_files)} dev files" if len(dev_files) > 1 else "one dev set"
     return (
-        f"This is about these settings on {about}, one task and one dev set; it says nothing about"
+        f"This is about these settings on {about}, one task and {dev_set}; it says nothing about"
         " other learning rates, durations or data."
     )
 

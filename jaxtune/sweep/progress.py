@@ -75,8 +75,10 @@ class SweepProgress(ProgressLine):
         parts = [f"{self.num_done + self._finished}/{plural(self.num_trials, 'seed')}"]
         if self._scores:
             mean = sum(self._scores) / len(self._scores)
+            # Failures, mean and speed are of the trials of this run alone.
+            new = f"of {self._finished} new: " if self.num_done else ""
             parts += [
-                f"{self._failed} failed",
+                f"{new}{self._failed} failed",
                 *([f"{self._stopped} stopped early"] if self._stopped else []),
                 f"mean {mean:.3f}",
                 f"{3600 * self._finished / (now - self._began):.0f} seeds/h",

@@ -64,6 +64,14 @@ def test_a_sweep_says_how_it_stands(capsys, monkeypatch):
     assert any("left" in line for line in lines)
 
 
+def test_failures_of_an_extended_sweep_are_those_of_the_new_trials(capsys):
+    with SweepProgress(num_trials=3, num_done=2, total_steps=5) as shown:
+        shown.steps([2], 0, records(1, 5))
+        shown.finished([0.5], failed=1)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "3/3 seeds · of 1 new: 1 failed · mean 0.500" in last
+
+
 def test_the_time_left_is_that_of_this_run(capsys, monkeypatch):
     """Two trials of 1,000 steps, of which 900 come from a checkpoint in no time; then 10 steps of
     each take 10 s.

@@ -372,6 +372,15 @@ def test_two_models_are_not_called_one():
     assert "on one model, one task" in judge([one]).notes[-1]
 
 
+def test_other_dev_files_are_said_for_only_their_labels_have_been_compared():
+    one, other = (arm(name, [0.8, 0.9], dev_file=name) for name in ("dv.csv", "dv2.csv"))
+    notes = judge([one, other]).notes
+    said = "The arms have different dev_file (dv.csv and dv2.csv), of which only the dev labels"
+    assert any(note.startswith(said) for note in notes)
+    assert "one task and these 2 dev files" in notes[-1]
+    assert not any("dev_file" in note for note in judge([one, arm("x", [0.8, 0.9], dev_file="dv.csv")]).notes)
+
+
 def test_a_number_of_seeds_fixed_beforehand_is_asked_for():
     found = judge([arm("a", normal(0.8, 0.03, 12)), arm("b", normal(0.8, 0.05, 12))])
     assert "All of this holds for a number of seeds fixed beforehand" in found.text
