@@ -26,8 +26,8 @@ class ExportConfig:
     out: Path = dataclasses.field(metadata={"positional": "OUT"})
     """The sweep's folder."""
     trial: str
-    """`best` (by the dev metric), a trial's number, `ensemble` (mean of the logits of the trials
-    that did not fail or end early), or `soup` (mean of their weights).
+    """`best` (by the dev metric), a trial's number, `ensemble` (mean of the probabilities of the
+    trials that did not fail or end early), or `soup` (mean of their weights).
     """
     to: Path
     """Folder to write; it must not exist, or be empty."""

@@ -118,6 +118,7 @@ def _card(
     """The card about the recipe of `member`'s arm."""
     config, metrics = dev.config, dev.task.metrics
     lines = [[who, *(f"{own[name]:.4f}" for name in metrics)] for who, own in scored.items()]
+    mean_of, shares, back = facts.mean_of(dev)
     notes = [*dev.task.notes, *([form.adapters] if member.trial.config.lora_rank else [])]
     return CARD.format(
         front_matter=facts.front_matter(dev, form.library),
@@ -149,6 +150,9 @@ def _card(
             max_length=dev.max_length,
             rounded="" if config.precision == "float32" else ROUNDED,
             answer=facts.answer(dev),
+            mean_of=mean_of,
+            shares=shares,
+            back=back,
             base=facts.base_name(dev.config),
             num_labels=dev.task.num_labels,
             classes=enumerate_words([*map(facts.escaped, dev.label_names or ("a number",))]),

@@ -52,6 +52,15 @@ def answer(dev: DevSet) -> str:
     return SEVERAL_LABELS if dev.task.several_labels else ""
 
 
+def mean_of(dev: DevSet) -> tuple[str, str, str]:
+    """What an ensemble's answer is the mean of, and how torch comes from logits to that and back."""
+    if dev.task.num_labels == 1:
+        return "logits", "", ""
+    if dev.task.several_labels:
+        return "probabilities", ".sigmoid()", ".logit()"
+    return "probabilities", ".softmax(-1)", ".log()"
+
+
 def escaped(text: str) -> str:
     """Text on one line whose Markdown and HTML characters mean themselves."""
     visible = "".join(c if c.isprintable() else " " for c in str(text))

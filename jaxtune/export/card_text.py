@@ -118,7 +118,7 @@ order of the logits: {classes}. The tokenizer cuts at {max_length} tokens, as in
 training{rounded}.{answer}"""
 USE_ADAPTERS_ENSEMBLE = """\
 Each folder of a member is one as its own card describes, all of them on one base model; the \
-answer is the mean of their logits. The tokenizer cuts at {max_length} tokens, as in \
+answer is the mean of their {mean_of}. The tokenizer cuts at {max_length} tokens, as in \
 training{rounded}.{answer}"""
 MERGED = "Adapters (LoRA) were trained beside the frozen encoder, and are merged into its weights."
 BESIDE = "Adapters (LoRA) were trained beside the frozen encoder."
@@ -134,7 +134,7 @@ tokenizer = AutoTokenizer.from_pretrained(members[0])
 inputs = tokenizer({example}, truncation=True, padding=True, return_tensors="pt")
 with torch.no_grad():
     models = map({auto}.from_pretrained, members)
-    logits = torch.stack([model(**inputs).logits for model in models]).mean(0)
+    logits = torch.stack([model(**inputs).logits{shares} for model in models]).mean(0){back}
 ```
 
 The tokenizer cuts at {max_length} tokens, as in training{rounded}.{answer} An answer costs \

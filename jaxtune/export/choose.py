@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxtune.core.answers import Logits, mean_logits, mean_probabilities
+from jaxtune.core.answers import Logits, mean_logits, together
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import write_text
 from jaxtune.core.words import plural
@@ -142,11 +142,10 @@ def _ensemble(sweep: Sweep, members: Sequence[Member], form: Form, folder: Path)
         for member in members
     ]
     logits, each = zip(*written, strict=True)
-    scores = dev.scores(mean_logits(logits))
+    scores = dev.scores(together(logits, dev.task.several_labels))
     lines = {"this ensemble": scores}
     if dev.task.num_labels > 1:
-        other = dev.scores(mean_probabilities(logits, dev.task.several_labels))
-        lines["mean of the probabilities instead"] = other
+        lines["mean of the logits instead"] = dev.scores(mean_logits(logits))
     lines |= _compared(dev, members, each)
     write_text(folder / README, ensemble_card(dev, sweep, members, lines, form))
     metric = dev.task.metrics[0]

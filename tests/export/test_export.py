@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from exporting import export, torch_logits, write_jsonl
+from scipy.special import softmax
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import jaxtune
@@ -206,8 +207,8 @@ def test_ensemble_scores_what_numpy_says(swept, tmp_path):
     logits = np.stack([predictions[trial] for trial in rows.trial])
     shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     expected = {
-        "this ensemble": accuracy(swept, logits.mean(0)),
-        "mean of the probabilities": accuracy(swept, shares.mean(0)),
+        "this ensemble": accuracy(swept, shares.mean(0)),
+        "mean of the logits": accuracy(swept, logits.mean(0)),
         "best single trial": rows.final.max(),
         "mean of the single trials": rows.final.mean(),
     }
@@ -225,8 +226,8 @@ def test_the_cards_own_code_runs_an_ensemble(swept, tmp_path):
     names = {}
     exec(code, names)
     predictions = jaxtune.load_results(swept).predictions
-    expected = np.mean([predictions[trial] for trial in usable(swept).trial], axis=0)
-    np.testing.assert_allclose(names["logits"], expected, rtol=0, atol=1e-4)
+    shares = softmax([predictions[trial] for trial in usable(swept).trial], axis=-1).mean(0)
+    np.testing.assert_allclose(names["logits"].exp(), shares, rtol=0, atol=1e-4)
 
 
 def test_soup_is_the_better_mean_and_its_score_that_of_the_folder(swept, tmp_path):

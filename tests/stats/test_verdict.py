@@ -378,7 +378,9 @@ def test_other_dev_files_are_said_for_only_their_labels_have_been_compared():
     said = "The arms have different dev_file (dv.csv and dv2.csv), of which only the dev labels"
     assert any(note.startswith(said) for note in notes)
     assert "one task and these 2 dev files" in notes[-1]
-    assert not any("dev_file" in note for note in judge([one, arm("x", [0.8, 0.9], dev_file="dv.csv")]).notes)
+    assert not any(
+        "dev_file" in note for note in judge([one, arm("x", [0.8, 0.9], dev_file="dv.csv")]).notes
+    )
 
 
 def test_a_number_of_seeds_fixed_beforehand_is_asked_for():

@@ -113,7 +113,9 @@ def test_an_export_gives_the_same_logits_in_torch(out, files, tmp_path):
 
 def test_an_ensemble_and_new_texts(out, files, tmp_path):
     assert export(out, "ensemble", tmp_path / "hf") == 0
-    assert "mean of the probabilities instead" in (tmp_path / "hf" / "README.md").read_text()
+    card = (tmp_path / "hf" / "README.md").read_text()
+    assert "mean of the logits instead" in card
+    assert "logits.sigmoid() for model in models]).mean(0).logit()" in card
     logits = [np.load(out / f"predictions/test/{n:05d}.npy") for n in (0, 1)]
     mean = np.mean([special.expit(each.astype(np.float64)) for each in logits], axis=0)
     for source in (out, tmp_path / "hf"):
