@@ -195,7 +195,9 @@ def shown(name: str, value: Any, swept: Sequence[Any]) -> str:
 
 
 def make_trials(settings: Settings) -> tuple[Trial, ...]:
-    """All seeds x arms, numbered seed by seed: more seeds keep them, a part is one of all arms."""
+    """All seeds x arms, numbered seed by seed, so that more seeds keep the numbers and a shard has
+    a part of every arm.
+    """
     pairs = itertools.product(seeds_of(settings.base), settings.arms)
     return tuple(
         Trial(number, arm_name(arm, settings.grid), seeds, arm)

@@ -20,12 +20,14 @@ LONGEST_NAME = 255  # of a file or folder on common disks
 def check(config: SweepConfig) -> None:
     """What is out of range, missing or contradictory, as one sentence each."""
     check_ranges(config)
-    _check_patience(config)
     _check_task(config)
     _check_seeds(config)
     check_recipe(config)
     check_places(config)
     check_pairs(config)
+    # After what a setting needs, so that whoever mends one mistake is not told of another.
+    _check_patience(config)
+    _check_looks(config)
 
 
 def _check_patience(config: SweepConfig) -> None:
@@ -106,6 +108,9 @@ def _check_seeds(config: SweepConfig) -> None:
     trials = math.prod(len(seed_list(seeds)) for seeds in given if seeds is not None)
     if trials > MOST_TRIALS:
         raise UserError(f"The seeds make {trials:,} trials; give at most {MOST_TRIALS:,}.")
+
+
+def _check_looks(config: SweepConfig) -> None:
     if config.until_decided and config.num_seeds >= config.max_seeds:
         raise UserError(
             f"until_decided begins with num_seeds {config.num_seeds} and ends at max_seeds"

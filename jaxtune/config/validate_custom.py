@@ -44,8 +44,10 @@ def check_custom(config: SweepConfig) -> None:
         )
     _check_several_labels(config)
     _check_token_classification(config)
-    labels = "label_columns" if config.label_columns else "label_column"
-    own = config.label_columns or (config.label_column,)
+    # Without several_labels they are refused for that, among the pairs.
+    of_labels = config.label_columns if config.several_labels else ()
+    labels = "label_columns" if of_labels else "label_column"
+    own = of_labels or (config.label_column,)
     columns = tuple(map(bare, (*config.text_columns, *own)))
     if len(set(columns)) < len(columns):
         raise UserError(

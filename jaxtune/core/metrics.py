@@ -66,6 +66,7 @@ def auroc(logits: np.ndarray, labels: np.ndarray) -> float:
     Args:
         logits: `[example, label]`.
     """
+    assert 0 <= labels.min(initial=0) <= labels.max(initial=0) < logits.shape[1]
     return label_sets.auroc(_log_odds(logits), labels[:, None] == np.arange(logits.shape[1]))
 
 
@@ -106,7 +107,9 @@ def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 
 def mse(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Mean squared error; nan, which is no score, where any prediction is not finite."""
+    """Mean squared error, in the square of the labels' unit; nan, which is no score, where any
+    prediction is not finite.
+    """
     if not np.isfinite(predictions).all():
         return math.nan
     errors = np.asarray(predictions, np.float64) - np.asarray(labels, np.float64)

@@ -178,7 +178,9 @@ def _with_a_label(place: int, rows: Sequence[Record]) -> Callable[[Sequence[str]
 
 
 def _with_numbers(width: int, rows: Sequence[Record]) -> Callable[[Sequence[str]], bool]:
-    """Whether cells, of which none is a label, are numbers where those of all one-line rows are."""
+    """Whether cells, of which none is a label, are numbers where those of all one-line rows are; of
+    one column, which is the label, that says nothing.
+    """
     whole = [record.cells for record in rows if record.first == record.last]
     numeric = [
         i for i in range(width) if whole and all(number(own[i]) is not None for own in whole)

@@ -130,10 +130,11 @@ def check_column(where: str, name: str, names: Sequence[str], advice: str = "") 
     Args:
         advice: what to do where it is not there at all; empty where it need not be.
     """
-    near = [other for other in names if other.casefold() == name.casefold()]
-    if name not in names and (near or advice):
+    if name not in names:
+        near = [other for other in names if other.casefold() == name.casefold()]
         do = f"write {name!r} instead of {near[0]!r} there" if near else advice
-        raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {do}")
+        if do:
+            raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {do}")
     if names.count(name) > 1:
         has = quoted(names)
         raise UserError(f"{where} has several columns {name!r}: rename all but one in {has}")

@@ -104,7 +104,11 @@ def tokenize_chunks(tokenizer: Any, texts: list[str], max_length: int) -> TokenT
             " folder with a tokenizer.json."
         )
     sequences = _encode(
-        *(tokenizer, texts), truncation=True, max_length=max_length, return_overflowing_tokens=True
+        tokenizer,
+        texts,
+        truncation=True,
+        max_length=max_length,
+        return_overflowing_tokens=True,
     )["input_ids"]
     return _table(sequences, None, tokenizer.pad_token_id, np.zeros(len(sequences), np.int32))
 

@@ -52,7 +52,9 @@ def text_of(where: str, name: str, value: Any) -> str:
 
 
 def single_of(column: str) -> AsText:
-    """As `text_of`, but of a list it names the flag that reads it, by whether these are labels."""
+    """As `text_of`; refuses a list and names the flag that reads one, which of labels, those in
+    `column`, is another than of words.
+    """
 
     def read(where: str, name: str, value: Any) -> str:
         if isinstance(value, list):

@@ -53,7 +53,7 @@ def answer(dev: DevSet) -> str:
 
 
 def mean_of(dev: DevSet) -> tuple[str, str, str]:
-    """What an ensemble's answer is the mean of, and how torch comes from logits to that and back."""
+    """What an ensemble's answer is the mean of; in torch, from logits to that, and back."""
     if dev.task.num_labels == 1:
         return "logits", "", ""
     if dev.task.several_labels:

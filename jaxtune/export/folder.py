@@ -23,7 +23,7 @@ from jaxtune.training.trained_part import beside_the_base
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 # In the base model's config.json these name another checkpoint, its precision, code to run, classes
-# that are not these, or another form of what is returned than the card's.
+# that are not these, another loss, or another form of what is returned than the card's.
 _NOT_TRUE_HERE = (
     *("_name_or_path", "torch_dtype", "auto_map", "quantization_config", "num_labels"),
     *("return_dict", "use_return_dict", "torchscript", "problem_type"),

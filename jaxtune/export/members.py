@@ -21,7 +21,7 @@ from jaxtune.data.dataset import read_dataset
 from jaxtune.data.examples import Task
 from jaxtune.data.glue import GLUE_TASKS
 from jaxtune.models.heads import SequenceClassifier, classifier_shapes
-from jaxtune.models.names import path_of, paths
+from jaxtune.models.names import map_by_path, paths
 from jaxtune.models.vocabulary import compact_embedding
 from jaxtune.storage.inputs import check_found, with_inputs, without_further
 from jaxtune.storage.kept_params import load_params
@@ -179,7 +179,7 @@ def with_params(shapes: Any, params: Params, model: str, source: Any) -> Sequenc
             f"The shapes of {source} are not those of {model}, which has changed since the sweep;"
             " restore it there."
         )
-    return jax.tree_util.tree_map_with_path(lambda key, _: params[path_of(key)], shapes)
+    return map_by_path(lambda path, _: params[path], shapes)
 
 
 class DevSet:

@@ -38,7 +38,8 @@ def join(trained: Any, frozen: Any) -> Any:
 
     return jax.tree.map(
         lambda own, other: other if own is None else own,
-        *(trained, frozen),
+        trained,
+        frozen,
         is_leaf=lambda leaf: leaf is None,
     )
 

@@ -15,7 +15,7 @@ from jaxtune.data.packing import Shape, batch_indices, make_plan, rows_needed
 from jaxtune.data.token_table import Tokens
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.heads import MaskedLM
-from jaxtune.models.names import path_of
+from jaxtune.models.names import map_by_path
 from jaxtune.training.step import StepPlan, gather_batch
 
 HELD_OUT_BATCH = 64
@@ -77,10 +77,10 @@ def stacked(model: MaskedLM | None, config: EncoderConfig, key: Key) -> MaskedLM
     repeats = config.num_layers // model.encoder.config.num_layers
 
     def repeat(path, leaf):
-        in_layers = path_of(path).startswith("encoder/layers/")
+        in_layers = path.startswith("encoder/layers/")
         return jnp.concatenate([leaf] * repeats) if in_layers and not config.shared_block else leaf
 
-    leaves = jax.tree.leaves(jax.tree_util.tree_map_with_path(repeat, model))
+    leaves = jax.tree.leaves(map_by_path(repeat, model))
     skeleton = jax.eval_shape(lambda: MaskedLM(config, key=key))
     return jax.tree.unflatten(jax.tree.structure(skeleton), leaves)
 

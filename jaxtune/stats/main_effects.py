@@ -74,7 +74,11 @@ class MainEffect(NamedTuple):
 
 
 def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tuple[MainEffect, ...]:
-    """Of every setting that was swept together with others; empty where only one was."""
+    """Of every setting that was swept together with others; empty where only one was.
+
+    Args:
+        times: as of `compare_all`.
+    """
     swept = sorted({name for arm in arms[1:] for name in differences(arms[0], arm)})
     grids = [(name, *each) for name in swept for each in _strata_of(arms, name, swept)]
     num_resamples = enough_resamples(DECISIVE * len(grids), times)
@@ -86,8 +90,18 @@ def main_effects(arms: Sequence[Arm], seed: int = 0, times: float = 1.0) -> tupl
         failed = [(a.failed, b.failed) for a, b in strata]
         found.append(
             MainEffect(
-                *(setting, one, other, len(strata), *tests[i], *corrected[i]),
-                *(depends[i], corrected_depends[i]),
+                setting=setting,
+                one=one,
+                other=other,
+                num_strata=len(strata),
+                failures=tests[i].failures,
+                spread=tests[i].spread,
+                location=tests[i].location,
+                corrected_failures=corrected[i][0],
+                corrected_spread=corrected[i][1],
+                corrected_location=corrected[i][2],
+                depends=depends[i],
+                corrected_depends=corrected_depends[i],
                 failed=(
                     share(np.concatenate([a for a, _ in failed])),
                     share(np.concatenate([b for _, b in failed])),

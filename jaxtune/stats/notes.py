@@ -68,6 +68,7 @@ def notes(
     Args:
         pair: the comparison that a verdict speaks of.
         leaders: the arms that it prefers, if any.
+        all_pairs: with those that it does not speak of.
     """
     found = [*_scores(arms[0]), *_dev_files(arms), *_marked(arms, STOPPED), *_patience(arms)]
     found += [*_over_corrected(arms), *_failures(arms), *_marked(arms, ODD_ANSWERS)]

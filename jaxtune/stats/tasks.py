@@ -123,7 +123,15 @@ def over_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> tuple[OverTas
         failed = [(one.failed, other.failed) for one, other in shared[two].values()]
         found.append(
             OverTasks(
-                *(*two, tuple(shared[two]), *tested, *corrected),
+                one=two[0],
+                other=two[1],
+                tasks=tuple(shared[two]),
+                failures=tested.failures,
+                spread=tested.spread,
+                location=tested.location,
+                corrected_failures=corrected[0],
+                corrected_spread=corrected[1],
+                corrected_location=corrected[2],
                 failed=(sum(int(a.sum()) for a, _ in failed), sum(int(b.sum()) for _, b in failed)),
                 trials=(sum(a.size for a, _ in failed), sum(b.size for _, b in failed)),
                 excess=round(excess(failed), 9),  # 1/3 more on one task and less on another make 0

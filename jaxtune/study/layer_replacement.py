@@ -20,7 +20,7 @@ from jaxtune.data.packing import plan_in_order
 from jaxtune.data.token_table import TokenTable
 from jaxtune.models.encoder import Encoder, Rows
 from jaxtune.models.heads import MaskedLM
-from jaxtune.models.names import path_of
+from jaxtune.models.names import map_by_path
 from jaxtune.study.over_points import over_points
 
 BLOCKS = "layers/"
@@ -105,13 +105,13 @@ def with_top_replaced(
     `top` and `embeddings` may be traced. What is taken is taken bit for bit.
     """
 
-    def chosen(key_path, fine, pre):
-        if not path_of(key_path).startswith(BLOCKS):
+    def chosen(path, fine, pre):
+        if not path.startswith(BLOCKS):
             return jnp.where(embeddings, pre, fine)
         block = jnp.arange(len(fine)).reshape(-1, *(1,) * (fine.ndim - 1))
         return jnp.where(block >= len(fine) - jnp.asarray(top), pre, fine)
 
-    return jax.tree_util.tree_map_with_path(chosen, fine_tuned, pretrained)
+    return map_by_path(chosen, fine_tuned, pretrained)
 
 
 class Compared(NamedTuple):
@@ -169,9 +169,7 @@ def curve(compared: Compared, title: str) -> Curve:
 
 def encoder_of(params: dict[str, np.ndarray], like: Encoder) -> Encoder:
     """The encoder among a classifier's parameters by path, with the static settings of `like`."""
-    return jax.tree_util.tree_map_with_path(
-        lambda key_path, _: params[f"encoder/{path_of(key_path)}"], like
-    )
+    return map_by_path(lambda path, _: params[f"encoder/{path}"], like)
 
 
 def distance(fine_tuned: Encoder, pretrained: Encoder) -> float:

@@ -24,6 +24,8 @@ from jaxtune.storage.trial_rows import OWN, Row, finished_rows
 from jaxtune.track.project import PROJECT, place_at, project_of, without_secrets
 from jaxtune.track.runs import Tracker, tracked_run
 
+TRACKERS = {"wandb": "WandbTracker", "mlflow": "MlflowTracker", "trackio": "TrackioTracker"}
+
 
 class Sent:
     """OUT/tracked.json: the trials that lie at each place, with the checksums of their rows, and of
@@ -152,7 +154,7 @@ def _send(out: Path, name: str, rows: list[Row]) -> None:
 
 def _open(out: Path, name: str) -> Tracker:
     module = importlib.import_module(f"jaxtune.track.to_{name}")
-    return getattr(module, f"{name.title()}Tracker")(out)  # such as WandbTracker
+    return getattr(module, TRACKERS[name])(out)
 
 
 def _guarded(name: str, act: Any) -> Any:

@@ -227,6 +227,13 @@ FLAGS = [
     ("--out \udcff", "out is '\\udcff', which is no UTF-8; give another name."),
     ("--model null", "model is not given; model and task go together"),
     ("--task null", "task is not given; model and task go together"),
+    # Whoever mends the one mistake named is not told of another that was there as well.
+    ("--until_decided --seeds 0-9 --max_seeds 16", "until_decided and seeds are both given"),
+    ("--patience 2 --keep_trials 2", "keep_trials is given without early_stop"),
+    (
+        "--task custom --train_file a.csv --dev_file b.csv --label_columns a a",
+        "label_columns is given, which belongs to --several_labels true",
+    ),
     ("--task squad", "The task 'squad' is unknown; accepted are rte, mrpc"),
     ("--task ../../x", "The task '../../x' is unknown"),
     *(
