@@ -127,3 +127,31 @@ def test_seeds_of_a_dict_are_one_however_their_numbers_are_written():
     (pair,) = jaxtune.compare({"A": one, "B": other}, floor=0.53).numbers.comparisons
     assert (pair.paired, pair.num_shared) == (True, 8)
     assert pair.tests.location.p == pytest.approx(2 / 2**8)
+
+
+def test_the_column_metric_is_read_as_the_flag_is(tmp_path):
+    """Accuracy is the accuracy: 71.29 was taken for a share of nothing known."""
+    with pytest.raises(UserError, match=r"line 2 has the accuracy 71\.29, which is above 1"):
+        read(tmp_path, rows("A", (71.29, 71.45), metric="Accuracy"))
+    lines = rows("A", (0.71, 0.72), metric="acc")
+    for given in ({}, {"metric": "acc"}, {"metric": "eval_accuracy"}):
+        assert read(tmp_path, lines, **given).rows[0]["metric"] == "accuracy"
+    with pytest.raises(UserError, match="line 2 was scored by acc, and --metric is f1; leave one"):
+        read(tmp_path, lines, metric="f1")
+
+
+@pytest.mark.parametrize(
+    ("column", "more", "metric"),
+    [
+        ("final", {"metric": "accuracy"}, "accuracy"),  # as a sweep's trials.jsonl has it
+        ("f1", {"metric": "accuracy"}, "f1"),
+        ("eval_acc", {"metric": "f1"}, "accuracy"),
+        ("final", {"metric": "accuracy", "score": 0.1}, "final"),
+        ("final", {}, "final"),
+    ],
+)
+def test_the_column_metric_says_what_another_columns_scores_are(column, more, metric, tmp_path):
+    """Unless that has a metric's name, or the column score is there to be meant."""
+    lines = [{"arm": "A", "seed": i, column: 0.7, **more} for i in range(2)]
+    found = read(tmp_path, lines, metric=column).rows
+    assert (found[0]["metric"], found[0]["final"]) == (metric, 0.7)

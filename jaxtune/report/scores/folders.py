@@ -63,7 +63,7 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
             metric=metric,
             dev_examples=_examples(log) or given.dev_examples,
             curves=_curves(log, name),
-            logits=logits_in(run.path, labels),
+            logits=logits_in(run.path, labels, metric),
         )
         for run, log in scored
     ]

@@ -49,7 +49,8 @@ def score_name(runs: Sequence[Logged], metric: str | None) -> str:
     """
     names = dict.fromkeys(name for run in runs for name in run.last)
     if metric is not None:
-        fitting = [name for name in names if metric in (name, plain_name(name))]
+        meant = {metric} if metric in names else {metric, plain_name(metric)}
+        fitting = [name for name in names if name == metric or plain_name(name) in meant]
         # Training is scored under the same name by some.
         on_dev = [name for name in fitting if name == metric or name.startswith(DEV_PREFIXES)]
         fitting = on_dev or fitting

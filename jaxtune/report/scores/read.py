@@ -18,9 +18,9 @@ from jaxtune.core.words import listed
 from jaxtune.report.scores.exports import finished_lines, recognised
 from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floor
 from jaxtune.report.scores.folders import folder_runs
-from jaxtune.report.scores.predictions import labels_in, read_logits
+from jaxtune.report.scores.predictions import as_measured, labels_in, num_columns, read_logits
 from jaxtune.report.scores.rows import counted, doubt_of_units, metric_of, rows_of
-from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, plain_seed, run_of
+from jaxtune.report.scores.runs import GROUP, PREDICTIONS, TASK, Given, Run, plain_seed, run_of
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
@@ -65,10 +65,11 @@ def _read(place: Path, given: Given) -> Reading:
         lines, said = finished_lines(lines, export)
     if not lines:
         raise UserError(f"{place} holds no run that has finished. {' '.join(said)}")
-    labels = labels_in(place.parent) if "predictions" in lines[0].cells else None
+    predicted = any(PREDICTIONS in line.cells for line in lines)
+    labels = labels_in(place.parent) if predicted else None
 
-    def logits(name: str) -> np.ndarray:
-        return read_logits(place.parent / name, labels)
+    def logits(name: str, metric: str | None) -> np.ndarray:
+        return read_logits(place.parent / name, labels, metric)
 
     return Reading([run_of(line, given, logits) for line in lines], labels, said)
 
@@ -111,7 +112,14 @@ def _runs(
     names = [f"score {number} of [{arm}]" for number in range(1, len(values) + 1)]
     each = [(seed,) * 3 for seed in seeds] if seeds else [None] * len(values)
     return [
-        Run(where, arm, seed, _score(where, value), dev_examples=given.dev_examples)
+        Run(
+            where,
+            arm,
+            seed,
+            _score(where, value),
+            metric=given.plain_metric,
+            dev_examples=given.dev_examples,
+        )
         for where, seed, value in zip(names, each, values, strict=True)
     ]
 
@@ -148,11 +156,12 @@ def _source(
     if len(strata) > 1:
         return _many(reading, list(strata.values()), given, out, name, checksums)
     runs, labels = reading.runs, reading.labels
-    metric = metric_of(runs, given)
+    metric = metric_of(runs)
     said, exact = [*reading.said], None
     if labels is not None and metric in METRICS:
-        width = max((run.logits.shape[1] for run in runs if run.logits is not None), default=2)
-        exact = trivial_floor(metric, labels, width)
+        labels = as_measured(labels, metric)
+        logits = [run.logits for run in runs if run.logits is not None]
+        exact = trivial_floor(metric, labels, num_columns(labels, logits, metric))
         check_floor(stated_floor(runs, given), exact)
         said.append("The floor is computed from the labels.")
         runs = [_checked(run, metric, labels) for run in runs]
@@ -191,7 +200,7 @@ def _many(
         raise UserError(
             f"--floor is one number, and there are several tasks ({tasks}); give a column floor."
         )
-    unknown = [metric_of(runs, given) not in METRICS for runs in strata]
+    unknown = [metric_of(runs) not in METRICS for runs in strata]
     # --lower_is_better is of the tasks whose metric does not tell, where there are some.
     own = [
         given._replace(lower_is_better=given.lower_is_better and (here or not any(unknown)))
