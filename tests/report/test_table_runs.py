@@ -40,6 +40,8 @@ def test_an_arm_in_another_unit_than_the_other_is_doubted():
     [
         *("eval_loss", "rmse", "mean_error", "perplexity", "eval/wer"),
         *("error_rate", "word_error_rate", "mse_1"),
+        *("eval_logloss", "cross_entropy", "brier_score", "MAPE", "smape", "msle", "EER"),
+        *("hamming_loss", "val_loss_epoch", "loss/test", "negative_log_likelihood"),
     ],
 )
 def test_an_error_by_its_name_must_be_said_to_be_one(metric):
@@ -53,6 +55,8 @@ def test_an_error_by_its_name_must_be_said_to_be_one(metric):
 def test_other_names_are_scores():
     scores = {"A": [0.3, 0.31], "B": [0.9, 0.91]}
     for metric in ("accuracy", "test_neg_mean_squared_error", "neg_log_loss", "lossless"):
+        assert "lower is better" not in str(jaxtune.compare(scores, metric=metric))
+    for metric in ("hamming_score", "log_likelihood", "error_reduction", "f1_per", "rate"):
         assert "lower is better" not in str(jaxtune.compare(scores, metric=metric))
     with pytest.raises(UserError, match="The accuracy is better when higher, and it is said"):
         jaxtune.compare(scores, metric="accuracy", lower_is_better=True)
