@@ -10,7 +10,7 @@ from jaxtune.report.scores.runs import Given
 
 
 def check_given(given: Given, margin: Any) -> None:
-    """Raises UserError for a floor, a margin, a metric or a number of dev examples that is none."""
+    """Raises UserError for what is no floor, margin, metric, direction or number of examples."""
     if given.floor is not None and not _is_finite(given.floor):
         raise UserError(
             f"floor is {given.floor!r}; give the score of the best constant prediction, such as"
@@ -20,6 +20,9 @@ def check_given(given: Given, margin: Any) -> None:
         raise UserError(f"margin is {margin!r}; give a number above 0, such as 0.01.")
     if given.metric is not None and not isinstance(given.metric, str):
         raise UserError(f"metric is {given.metric!r}; give its name, such as accuracy.")
+    lower: Any = given.lower_is_better
+    if not isinstance(lower, bool | np.bool_):  # any text would be true, "false" too
+        raise UserError(f"lower_is_better is {lower!r}; give True or False.")
     examples: Any = given.dev_examples
     if examples is not None and not (
         _is_finite(examples) and examples >= 1 and examples == round(examples)

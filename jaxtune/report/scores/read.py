@@ -3,7 +3,6 @@ report.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,16 @@ from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floo
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import as_measured, labels_in, num_columns, read_logits
 from jaxtune.report.scores.rows import counted, doubt_of_units, metric_of, rows_of
-from jaxtune.report.scores.runs import GROUP, PREDICTIONS, TASK, Given, Run, plain_seed, run_of
+from jaxtune.report.scores.runs import (
+    GROUP,
+    PREDICTIONS,
+    TASK,
+    Given,
+    Run,
+    finite_number,
+    plain_seed,
+    run_of,
+)
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
@@ -87,8 +95,8 @@ def word_source(words: Sequence[str], given: Given) -> Source:
     return _source(Reading(runs), given, Path(), "the given scores", {})
 
 
-def given_rows(scores: Any, given: Given) -> list[Row]:
-    """Rows of scores by arm: a list, or a dict by seed.
+def given_rows(scores: Any, given: Given) -> tuple[list[Row], list[str]]:
+    """Rows of scores by arm, a list or a dict by seed; and what of them may be meant otherwise.
 
     Raises UserError for what is no number, an arm with one run, and what `rows_of` refuses.
     """
@@ -96,14 +104,23 @@ def given_rows(scores: Any, given: Given) -> list[Row]:
         raise UserError('Give scores by arm, such as {"A": [0.71, 0.69], "B": [0.72, 0.73]}.')
     runs: list[Run] = []
     for name, own in scores.items():
+        if any(run.arm == str(name) for run in runs):
+            raise UserError(f"Two arms are called {str(name)!r}; give each a name of its own.")
         if isinstance(own, str) or not hasattr(own, "__iter__"):
             raise UserError(f"The scores of [{name}] are {own!r}; give a list, or a dict by seed.")
-        seeds = [plain_seed(seed) for seed in own] if isinstance(own, Mapping) else None
-        values = list(own.values()) if isinstance(own, Mapping) else list(own)
-        if not values:
+        by_seed = isinstance(own, Mapping) or _has_named_index(own)
+        pairs = list(own.items() if by_seed else enumerate(own))
+        if not pairs:
             raise UserError(f"[{name}] has no scores; give two or more, or take it out.")
-        runs += _runs(str(name), values, given, seeds)
-    return rows_of(runs, given)
+        seeds = [plain_seed(seed) for seed, _ in pairs] if by_seed else None
+        runs += _runs(str(name), [value for _, value in pairs], given, seeds)
+    rows = rows_of(runs, given)
+    return rows, _doubts(runs, rows, stated_floor(runs, given))
+
+
+def _has_named_index(scores: Any) -> bool:
+    """Whether it is a Series of pandas by seed; an index without a name may count lines alone."""
+    return getattr(getattr(scores, "index", None), "name", None) is not None
 
 
 def _runs(
@@ -128,10 +145,9 @@ def _score(where: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
-        score = float(value)
+        return finite_number(value)
     except (TypeError, ValueError):
         raise UserError(f"{where} is {value!r}; give a number such as 0.712.") from None
-    return score if math.isfinite(score) else None
 
 
 def _check_strata(runs: Sequence[Run]) -> None:

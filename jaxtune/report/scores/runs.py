@@ -230,13 +230,18 @@ def _number(line: Line, name: str) -> float | None:
     if is_missing(value):
         return None
     try:
-        if isinstance(value, bool) or "_" in str(value):  # Python reads 1_0 as 10
-            raise ValueError
-        found = float(value)
+        return finite_number(value)
     except (TypeError, ValueError):
         raise UserError(
             f"{line.where} has {str(value)!r} as {name}: give a number such as 0.712."
         ) from None
+
+
+def finite_number(value: Any) -> float | None:
+    """None of one that is not finite; raises TypeError or ValueError for what is no number."""
+    if isinstance(value, bool | np.bool_) or "_" in str(value):  # Python reads 1_0 as 10
+        raise ValueError
+    found = float(value)
     return found if math.isfinite(found) else None
 
 
