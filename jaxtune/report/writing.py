@@ -12,6 +12,7 @@ from jaxtune.report.contents import Section, sections
 from jaxtune.report.findings import find
 from jaxtune.report.formats import arms_csv, markdown, task_arms_csv, trials_csv
 from jaxtune.report.page import Head, facts, head_of, html
+from jaxtune.report.scores.check_given import OF_SCORES, check_is_read
 from jaxtune.report.scores.folders import is_folder_of_runs
 from jaxtune.report.scores.read import places_source, word_source
 from jaxtune.report.scores.runs import Given
@@ -142,7 +143,10 @@ def _sources(
     sweeps = [out for out in outs if out not in others]
     sources = read_sources(sweeps, report, across_models) if sweeps else []
     if not others:
+        check_is_read(given, (), "OUT says what a sweep's scores are")
         return sources
+    if all(out.is_dir() for out in others):
+        check_is_read(given, OF_SCORES, "the folders' names are arm and seed")
     runs = places_source(others, given)
     arms = {(task_of(row), row["arm"]) for source in sources for row in source.rows}
     both = [row["arm"] for row in runs.rows if (task_of(row), row["arm"]) in arms]

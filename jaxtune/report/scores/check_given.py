@@ -1,12 +1,28 @@
-"""What is said of all runs, on the command line or from Python: numbers that cannot be meant."""
+"""What is said of all runs, on the command line or from Python: numbers that cannot be meant, and
+flags that nothing would read.
+"""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from jaxtune.core.errors import UserError
+from jaxtune.core.errors import UsageError, UserError
 from jaxtune.report.scores.runs import Given
+
+# What each kind of source leaves to be said.
+OF_SCORES = ("floor", "metric", "lower_is_better", "dev_examples")
+OF_TABLES = (*OF_SCORES, "arm_column", "seed_column")
+
+
+def check_is_read(given: Given, read: Collection[str], why: str) -> None:
+    """Raises UsageError for a flag that was given and is not among those that are read: whoever
+    gave it would take the report for heeding it.
+    """
+    for name, value in given._asdict().items():
+        if name not in read and value != Given._field_defaults[name]:
+            raise UsageError(f"--{name} is given, and {why}: leave it out.")
 
 
 def check_given(given: Given, margin: Any) -> None:

@@ -61,7 +61,7 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
             (run.seed,) * 3,
             _finite(log.last[name]),
             metric=metric,
-            dev_examples=_examples(log) or given.dev_examples,
+            dev_examples=_examples(log),
             curves=_curves(log, name),
             logits=logits_in(run.path, labels, metric),
         )

@@ -18,7 +18,13 @@ from jaxtune.report.scores.exports import finished_lines, recognised
 from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floor
 from jaxtune.report.scores.folders import folder_runs
 from jaxtune.report.scores.predictions import as_measured, labels_in, num_columns, read_logits
-from jaxtune.report.scores.rows import counted, doubt_of_units, metric_of, rows_of
+from jaxtune.report.scores.rows import (
+    counted,
+    doubt_of_examples,
+    doubt_of_units,
+    metric_of,
+    rows_of,
+)
 from jaxtune.report.scores.runs import (
     GROUP,
     PREDICTIONS,
@@ -115,7 +121,7 @@ def given_rows(scores: Any, given: Given) -> tuple[list[Row], list[str]]:
         seeds = [plain_seed(seed) for seed, _ in pairs] if by_seed else None
         runs += _runs(str(name), [value for _, value in pairs], given, seeds)
     rows = rows_of(runs, given)
-    return rows, _doubts(runs, rows, stated_floor(runs, given))
+    return rows, _doubts(runs, rows, stated_floor(runs, given), given)
 
 
 def _has_named_index(scores: Any) -> bool:
@@ -129,14 +135,7 @@ def _runs(
     names = [f"score {number} of [{arm}]" for number in range(1, len(values) + 1)]
     each = [(seed,) * 3 for seed in seeds] if seeds else [None] * len(values)
     return [
-        Run(
-            where,
-            arm,
-            seed,
-            _score(where, value),
-            metric=given.plain_metric,
-            dev_examples=given.dev_examples,
-        )
+        Run(where, arm, seed, _score(where, value), metric=given.plain_metric)
         for where, seed, value in zip(names, each, values, strict=True)
     ]
 
@@ -195,7 +194,7 @@ def _source(
         manifest={"sha256": dict(checksums)},
         throughput=None,
         classes=None,
-        reading=_reading(runs, rows, name, [*said, *_doubts(runs, rows, stated)]),
+        reading=_reading(runs, rows, name, [*said, *_doubts(runs, rows, stated, given)]),
     )
 
 
@@ -252,11 +251,14 @@ def _checked(run: Run, metric: str, labels: np.ndarray) -> Run:
     return run._replace(score=score)
 
 
-def _doubts(runs: Sequence[Run], rows: Sequence[Row], stated: float | None) -> list[str]:
-    """Of a floor that was stated, and of the scores' unit."""
+def _doubts(
+    runs: Sequence[Run], rows: Sequence[Row], stated: float | None, given: Given
+) -> list[str]:
+    """Of a floor that was stated, of the scores' unit, and of a size that tells nothing."""
     first = rows[0]
     of_floor = said_of_floor(runs, stated, first["trivial"], first["higher_is_better"])
-    return [doubt for doubt in (of_floor, doubt_of_units(rows)) if doubt]
+    doubts = (of_floor, doubt_of_units(rows), doubt_of_examples(runs, given))
+    return [doubt for doubt in doubts if doubt]
 
 
 def _reading(

@@ -57,7 +57,7 @@ def rows_of(runs: Sequence[Run], given: Given, exact_floor: float | None = None)
             if run.logits is None
             else is_constant_prediction(run.logits),
             **({"marked_failed": bool(run.failed)} if marked else {}),
-            **({"dev_examples": run.dev_examples} if run.dev_examples else {}),
+            **({"dev_examples": examples} if (examples := _examples(run, given)) else {}),
             **({} if run.seeds else {"seed_is_known": False}),
             **settings[run.arm],
         }
@@ -195,6 +195,28 @@ def doubt_of_units(rows: Sequence[Row]) -> str | None:
     return (
         f"A score of {max(shares):g} stands among scores of {min(others):g} to {max(others):g}:"
         " give all in one unit if it is a share and they are percents."
+    )
+
+
+def _examples(run: Run, given: Given) -> int | None:
+    """How many the run was scored on; UserError where two numbers are said of them."""
+    found = run.dev_examples if run.logits is None else len(run.logits)
+    if found and given.dev_examples not in (None, found):
+        raise UserError(
+            f"{run.where} was scored on {plural(found, 'example')}, and --dev_examples is"
+            f" {given.dev_examples}: leave it out."
+        )
+    return found or given.dev_examples
+
+
+def doubt_of_examples(runs: Sequence[Run], given: Given) -> str | None:
+    """A doubt to say where the number of dev examples was given, and nothing follows from it."""
+    metric = metric_of(runs)
+    if given.dev_examples is None or metric == "accuracy":
+        return None
+    return (
+        f"From the number of dev examples nothing follows for the {metric}: give --metric accuracy"
+        " if the scores are accuracies."
     )
 
 

@@ -101,7 +101,7 @@ def run_of(line: Line, given: Given, read_logits: Callable[[str, str | None], np
         task=_name(cells, TASK),
         group=_name(cells, GROUP) if GROUP not in arms else None,
         settings=_settings(cells, used, arms),
-        dev_examples=_examples(line) if EXAMPLES in cells else given.dev_examples,
+        dev_examples=_examples(line) if EXAMPLES in cells else None,
         logits=read_logits(predictions, metric) if predictions else None,
         name=line.name,
         diverged=not is_missing(cells.get(DIVERGED)) and _truth(line, DIVERGED),
