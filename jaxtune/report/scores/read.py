@@ -17,6 +17,7 @@ from jaxtune.core.words import listed
 from jaxtune.report.scores.exports import finished_lines, recognised
 from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floor
 from jaxtune.report.scores.folders import folder_runs
+from jaxtune.report.scores.names import check_names
 from jaxtune.report.scores.predictions import as_measured, labels_in, num_columns, read_logits
 from jaxtune.report.scores.rows import (
     counted,
@@ -26,9 +27,7 @@ from jaxtune.report.scores.rows import (
     rows_of,
 )
 from jaxtune.report.scores.runs import (
-    GROUP,
     PREDICTIONS,
-    TASK,
     Given,
     Run,
     finite_number,
@@ -120,6 +119,7 @@ def given_rows(scores: Any, given: Given) -> tuple[list[Row], list[str]]:
             raise UserError(f"[{name}] has no scores; give two or more, or take it out.")
         seeds = [plain_seed(seed) for seed, _ in pairs] if by_seed else None
         runs += _runs(str(name), [value for _, value in pairs], given, seeds)
+    check_names(runs)
     rows = rows_of(runs, given)
     return rows, _doubts(runs, rows, stated_floor(runs, given), given)
 
@@ -149,22 +149,10 @@ def _score(where: str, value: Any) -> float | None:
         raise UserError(f"{where} is {value!r}; give a number such as 0.712.") from None
 
 
-def _check_strata(runs: Sequence[Run]) -> None:
-    """Raises UserError for a run without a task, or a group, where others name theirs."""
-    for name in (TASK, GROUP):
-        named = next((run for run in runs if getattr(run, name) is not None), None)
-        bare = next((run for run in runs if getattr(run, name) is None), None)
-        if named and bare:
-            raise UserError(
-                f"{bare.where} has no {name}, and {named.where} has {getattr(named, name)!r}; give"
-                " it to every run, or to none."
-            )
-
-
 def _source(
     reading: Reading, given: Given, out: Path, name: str, checksums: Mapping[str, str]
 ) -> Source:
-    _check_strata(reading.runs)
+    check_names(reading.runs)
     strata: dict[tuple[str | None, str | None], list[Run]] = {}
     for run in reading.runs:
         strata.setdefault((run.task, run.group), []).append(run)
