@@ -126,8 +126,9 @@ def compare(
 
     Args:
         scores: by arm, a list such as `{"A": [0.71, 0.69], "B": [0.72, 0.73]}`, or a dict by seed,
-            `{"A": {1: 0.71, 2: 0.69}, ...}`, so that means are compared seed by seed. None and nan
-            are runs without a score, which have failed.
+            `{"A": {1: 0.71, 2: 0.69}, ...}`, so that means are compared seed by seed; a Series of
+            pandas is one where its index has a name. None and nan are runs without a score, which
+            have failed.
         floor: score of the best constant prediction; no better than it, a run has failed.
         metric: what the scores are, such as `"accuracy"`.
         lower_is_better: the scores are errors.

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,16 @@ def check_no_pointer(file: Path, data: bytes) -> None:
         raise UserError(
             f"{file} is a pointer of Git LFS and not the file itself: fetch that with git lfs pull"
         )
+
+
+def each_name_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError for a name that stands twice, of which JSON's readers keep the
+    last.
+    """
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise ValueError(f"{name!r} stands there {count} times")
+    return dict(pairs)
 
 
 def write_text(path: Path, text: str) -> None:

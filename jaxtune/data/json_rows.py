@@ -1,12 +1,12 @@
 """Rows of JSON: one object per line, or a list of objects, alone or under the name `data`."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.files import each_name_once
 from jaxtune.core.unseen import bare
 from jaxtune.data.rows import Row, Wanted, examples_text
 from jaxtune.data.values import AsText, id_texts, text_of
@@ -71,7 +71,7 @@ def _listed(path: Path, text: str) -> Iterator[tuple[str, Any]] | None:
 
 
 def _parsed(text: str) -> Any:
-    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=each_name_once)
 
 
 def _reason(error: Exception) -> str:
@@ -80,11 +80,3 @@ def _reason(error: Exception) -> str:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses a name that is given twice, of which JSON's readers keep the last."""
-    for name, count in Counter(name for name, _ in pairs).items():
-        if count > 1:
-            raise ValueError(f"{name!r} stands there {count} times")
-    return dict(pairs)

@@ -68,8 +68,10 @@ def report(config: ReportConfig) -> None:
         raise UsageError("OUT and --scores are both given; put the scores into a table.")
     if config.margin is not None and not config.margin > 0:
         raise UsageError(f"--margin is {config.margin:g}; give a number above 0, such as 0.01.")
+    if config.scores and config.across_models:
+        raise UsageError("--across_models is given, and --scores names no models: leave it out.")
     # Imported late: `--help` and usage errors answer before pandas and scipy load.
-    from jaxtune.report.scores.check_given import check_given
+    from jaxtune.report.scores.check_given import OF_SCORES, check_given, check_is_read
     from jaxtune.report.scores.read import word_source
     from jaxtune.report.scores.runs import Given
 
@@ -82,6 +84,8 @@ def report(config: ReportConfig) -> None:
         config.dev_examples,
     )
     check_given(given, config.margin)
+    if config.scores:
+        check_is_read(given, OF_SCORES, "--scores has no columns")
     if config.scores and config.to is None:
         from jaxtune.report.terminal import say_verdict
 

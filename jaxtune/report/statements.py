@@ -22,7 +22,7 @@ class Verdict:
     `numbers` holds what is behind the sentences: the leader, the wins, every comparison.
     """
 
-    status: tuple[str, ...]  # of sweeps that have not finished
+    status: tuple[str, ...]  # of sweeps that have not finished, of scores what may be meant else
     numbers: verdict.Verdict
 
     def __repr__(self) -> str:

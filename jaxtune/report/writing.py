@@ -12,9 +12,11 @@ from jaxtune.report.contents import Section, sections
 from jaxtune.report.findings import find
 from jaxtune.report.formats import arms_csv, markdown, task_arms_csv, trials_csv
 from jaxtune.report.page import Head, facts, head_of, html
+from jaxtune.report.scores.check_given import OF_SCORES, check_is_read
 from jaxtune.report.scores.folders import is_folder_of_runs
+from jaxtune.report.scores.names import check_spellings
 from jaxtune.report.scores.read import places_source, word_source
-from jaxtune.report.scores.runs import Given
+from jaxtune.report.scores.runs import ARM, TASK, Given
 from jaxtune.report.sources import Source, read_sources, task_of
 from jaxtune.report.tables import Table, arms_table
 from jaxtune.report.task_contents import recipes_table, task_sections
@@ -142,8 +144,13 @@ def _sources(
     sweeps = [out for out in outs if out not in others]
     sources = read_sources(sweeps, report, across_models) if sweeps else []
     if not others:
+        check_is_read(given, (), "OUT says what a sweep's scores are")
         return sources
+    if all(out.is_dir() for out in others):
+        check_is_read(given, OF_SCORES, "the folders' names are arm and seed")
     runs = places_source(others, given)
+    if sources:
+        _check_tasks(sources, runs)
     arms = {(task_of(row), row["arm"]) for source in sources for row in source.rows}
     both = [row["arm"] for row in runs.rows if (task_of(row), row["arm"]) in arms]
     if both:
@@ -151,6 +158,20 @@ def _sources(
             f"[{both[0]}] is an arm of a sweep and of {runs.name}; give it another name there."
         )
     return [*sources, runs]
+
+
+def _check_tasks(sweeps: Sequence[Source], runs: Source) -> None:
+    """Raises UserError for runs of which it is not known whether a sweep's task is theirs."""
+    first = sweeps[0]
+    task = first.rows[0]["task"]
+    if any(row["task"] is None for row in runs.rows):
+        raise UserError(
+            f"{runs.name} names no task, and {first.name} is of the task {task}: give a table with"
+            f" a column task, {task} for runs that were scored on the same dev set."
+        )
+    for kind in (TASK, ARM):
+        named = [(each.name, str(row[kind])) for each in (*sweeps, runs) for row in each.rows]
+        check_spellings(kind, named)
 
 
 def _is_of_another_trainer(out: Path) -> bool:

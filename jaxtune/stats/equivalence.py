@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
+from jaxtune.core.errors import UserError
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.holm import holm
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED
@@ -21,6 +22,19 @@ class Equivalence(NamedTuple):
     difference: float
     p: float | None  # of the two one-sided tests, the larger; None where it cannot be tested
     reason: str = ""
+
+
+def check_margin(arms: Sequence[Arm], margin: float) -> None:
+    """Raises UserError for the whole width of a unit, within which any arms would be equal: a share
+    of 1 and 100 percent.
+    """
+    highest = max(float(np.abs(arm.final).max()) for arm in arms)
+    width = next((width for width in (1, 100) if highest <= width), float("inf"))
+    if margin >= width:
+        raise UserError(
+            f"margin is {margin:g}, and no score is above {highest:.4g}: give it in the unit of the"
+            f" scores, such as {width / 100:g}."
+        )
 
 
 def equivalence(one: Arm, other: Arm, margin: float) -> Equivalence:

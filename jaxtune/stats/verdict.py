@@ -11,6 +11,7 @@ from typing import NamedTuple
 from jaxtune.stats import grid_words, sentences, undecided
 from jaxtune.stats.arms import Arm, check_comparable
 from jaxtune.stats.compare import Comparison, compare_all
+from jaxtune.stats.equivalence import check_margin
 from jaxtune.stats.holm import ALPHA, least, num_tests
 from jaxtune.stats.main_effects import MainEffect, main_effects
 from jaxtune.stats.notes import notes
@@ -74,6 +75,8 @@ def judge(
         times: how many times every p counts, where this is one of several looks.
     """
     check_comparable(arms)
+    if margin is not None:
+        check_margin(arms, margin)
     named = {arm.name: arm for arm in arms}
     assert len(named) == len(arms), "arms need names of their own"
     if said := _without_a_comparison(arms):

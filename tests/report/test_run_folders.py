@@ -120,6 +120,18 @@ def test_where_the_seed_stands(tmp_path, folder, expected):
     assert (run.arm, run.seeds[0]) == expected
 
 
+def test_a_seed_with_zeros_before_it_is_that_seed(tmp_path):
+    """As in a table: A/1 and A/01 were taken for a crossed design, which has no verdict."""
+    for seed in ("01", "2"):
+        write_state(tmp_path / "A" / seed, [0.7])
+        write_state(tmp_path / "B" / seed.lstrip("0"), [0.7])
+    runs, _ = folder_runs(tmp_path, Given())
+    assert [run.seeds[0] for run in runs] == ["1", "2", "1", "2"]
+    write_state(tmp_path / "A" / "1", [0.71])
+    with pytest.raises(UserError, match=r"has the seed 1 of .A., as .* a run that is copied is no"):
+        places_source([tmp_path], Given(floor=0.527))
+
+
 def test_arms_below_seeds_are_refused(tmp_path):
     for folder in ("seed0/A", "seed0/B", "seed1/A", "seed1/B"):
         write_state(tmp_path / folder, [0.7])

@@ -40,6 +40,8 @@ def test_an_arm_in_another_unit_than_the_other_is_doubted():
     [
         *("eval_loss", "rmse", "mean_error", "perplexity", "eval/wer"),
         *("error_rate", "word_error_rate", "mse_1"),
+        *("eval_logloss", "cross_entropy", "brier_score", "MAPE", "smape", "msle", "EER"),
+        *("hamming_loss", "val_loss_epoch", "loss/test", "negative_log_likelihood"),
     ],
 )
 def test_an_error_by_its_name_must_be_said_to_be_one(metric):
@@ -53,6 +55,8 @@ def test_an_error_by_its_name_must_be_said_to_be_one(metric):
 def test_other_names_are_scores():
     scores = {"A": [0.3, 0.31], "B": [0.9, 0.91]}
     for metric in ("accuracy", "test_neg_mean_squared_error", "neg_log_loss", "lossless"):
+        assert "lower is better" not in str(jaxtune.compare(scores, metric=metric))
+    for metric in ("hamming_score", "log_likelihood", "error_reduction", "f1_per", "rate"):
         assert "lower is better" not in str(jaxtune.compare(scores, metric=metric))
     with pytest.raises(UserError, match="The accuracy is better when higher, and it is said"):
         jaxtune.compare(scores, metric="accuracy", lower_is_better=True)
@@ -127,3 +131,31 @@ def test_seeds_of_a_dict_are_one_however_their_numbers_are_written():
     (pair,) = jaxtune.compare({"A": one, "B": other}, floor=0.53).numbers.comparisons
     assert (pair.paired, pair.num_shared) == (True, 8)
     assert pair.tests.location.p == pytest.approx(2 / 2**8)
+
+
+def test_the_column_metric_is_read_as_the_flag_is(tmp_path):
+    """Accuracy is the accuracy: 71.29 was taken for a share of nothing known."""
+    with pytest.raises(UserError, match=r"line 2 has the accuracy 71\.29, which is above 1"):
+        read(tmp_path, rows("A", (71.29, 71.45), metric="Accuracy"))
+    lines = rows("A", (0.71, 0.72), metric="acc")
+    for given in ({}, {"metric": "acc"}, {"metric": "eval_accuracy"}):
+        assert read(tmp_path, lines, **given).rows[0]["metric"] == "accuracy"
+    with pytest.raises(UserError, match="line 2 was scored by acc, and --metric is f1; leave one"):
+        read(tmp_path, lines, metric="f1")
+
+
+@pytest.mark.parametrize(
+    ("column", "more", "metric"),
+    [
+        ("final", {"metric": "accuracy"}, "accuracy"),  # as a sweep's trials.jsonl has it
+        ("f1", {"metric": "accuracy"}, "f1"),
+        ("eval_acc", {"metric": "f1"}, "accuracy"),
+        ("final", {"metric": "accuracy", "score": 0.1}, "final"),
+        ("final", {}, "final"),
+    ],
+)
+def test_the_column_metric_says_what_another_columns_scores_are(column, more, metric, tmp_path):
+    """Unless that has a metric's name, or the column score is there to be meant."""
+    lines = [{"arm": "A", "seed": i, column: 0.7, **more} for i in range(2)]
+    found = read(tmp_path, lines, metric=column).rows
+    assert (found[0]["metric"], found[0]["final"]) == (metric, 0.7)

@@ -8,7 +8,9 @@ from drawn_scores import bimodal
 from made_up import made_up_arm
 from scipy import stats
 
+from jaxtune.core.errors import UserError
 from jaxtune.stats.equivalence import equal_pairs, equivalence, fails_less
+from jaxtune.stats.verdict import judge
 
 MARGIN = 0.02
 
@@ -29,6 +31,19 @@ def test_p_is_that_of_the_two_one_sided_tests():
     found = equal(a, b)
     assert found.p == pytest.approx(max(tests))
     assert found.difference == pytest.approx(a.mean() - b.mean())
+
+
+@pytest.mark.parametrize(
+    ("scores", "margin", "such_as"),
+    [((0.69, 0.75), 1.0, "0.01"), ((-0.1, 0.0), 1.5, "0.01"), ((69.0, 75.0), 1e2, "1")],
+)
+def test_a_margin_in_another_unit_than_the_scores_is_refused(scores, margin, such_as):
+    """Within it any arms would be equal."""
+    arms = [made_up_arm([score] * 8, name) for score, name in zip(scores, "ab", strict=True)]
+    sentence = f"margin is {margin:g}, and no score is above .* scores, such as {such_as}\\."
+    with pytest.raises(UserError, match=sentence):
+        judge(arms, margin=margin)
+    assert judge(arms, margin=margin / 2)
 
 
 def false_equal(n, stds, repeats, draw=None):

@@ -13,5 +13,6 @@ from jaxtune.stats.verdict import judge
 def verdict_of(scores: Any, given: Given, margin: float | None) -> Verdict:
     """What `jaxtune.compare` returns."""
     check_given(given, margin)
-    arms = make_arms(by_arm(given_rows(scores, given)))
-    return Verdict((), judge(arms, given.dev_examples, margin=margin))
+    rows, doubts = given_rows(scores, given)
+    arms = make_arms(by_arm(rows))
+    return Verdict(tuple(doubts), judge(arms, given.dev_examples, margin=margin))

@@ -14,7 +14,7 @@ from jaxtune.core.words import listed, plural
 from jaxtune.report.scores import events, trainer
 from jaxtune.report.scores.logged import DEV_PREFIXES, Logged, plain_name, score_name
 from jaxtune.report.scores.predictions import labels_in, logits_in
-from jaxtune.report.scores.runs import Given, Run
+from jaxtune.report.scores.runs import Given, Run, plain_seed
 from jaxtune.report.sources import DEV, LOSS, Curve
 from jaxtune.stats.wording import have
 
@@ -58,12 +58,12 @@ def folder_runs(folder: Path, given: Given) -> tuple[list[Run], tuple[str, ...]]
         Run(
             str(run.path),
             run.arm,
-            (run.seed,) * 3,
+            (plain_seed(run.seed),) * 3,
             _finite(log.last[name]),
             metric=metric,
-            dev_examples=_examples(log) or given.dev_examples,
+            dev_examples=_examples(log),
             curves=_curves(log, name),
-            logits=logits_in(run.path, labels),
+            logits=logits_in(run.path, labels, metric),
         )
         for run, log in scored
     ]

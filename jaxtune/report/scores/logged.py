@@ -11,9 +11,17 @@ from jaxtune.report.sources import Curve
 
 # Words in the names of numbers that are logged beside scores.
 NO_SCORES = ("loss", "time", "per_second", "samples", "epoch", "learning_rate", "grad_norm")
-# What a name of an error ends in, but for a number or one of ERRORS_END; `neg_loss` is none.
-ERRORS = {*("loss", "error", "err", "mse", "mae", "rmse", "wer", "cer", "nll", "ppl", "perplexity")}
-ERRORS_END = ("rate", "score")
+# What the last word in the name of an error ends in or is (`logloss`, `ece`), but for numbers and
+# the words of AFTER; `neg_loss` is none.
+ERROR_ENDS = ("loss", "error", "perplexity", "ppl", "entropy", "deviance", "mse", "mae", "mape")
+ERRORS = {
+    *("err", "wer", "cer", "ter", "eer", "ece", "nll", "bpc", "bpb", "brier", "xent"),
+    *("msle", "rmsle"),
+}
+AFTER = {
+    *("rate", "score", "mean", "avg", "average", "total", "best", "min", "last", "final"),
+    *("epoch", "step", "train", "dev", "val", "valid", "validation", "eval", "test"),
+}
 DEV_PREFIXES = ("eval_", "eval/", "dev/", "dev_", "val/", "val_", "validation/", "validation_")
 # What others call the metrics that jaxtune knows.
 ALIASES = {
@@ -49,7 +57,8 @@ def score_name(runs: Sequence[Logged], metric: str | None) -> str:
     """
     names = dict.fromkeys(name for run in runs for name in run.last)
     if metric is not None:
-        fitting = [name for name in names if metric in (name, plain_name(name))]
+        meant = {metric} if metric in names else {metric, plain_name(metric)}
+        fitting = [name for name in names if name == metric or plain_name(name) in meant]
         # Training is scored under the same name by some.
         on_dev = [name for name in fitting if name == metric or name.startswith(DEV_PREFIXES)]
         fitting = on_dev or fitting
@@ -75,8 +84,11 @@ def _is_no_score(name: str) -> bool:
 def is_error(name: str) -> bool:
     """Whether a score of this name is one of which lower is better, as far as a name tells."""
     words = re.findall("[a-z]+", name.lower())
-    ends = [word for word in words if word not in ERRORS_END][-1:]
-    return not ERRORS.isdisjoint(ends) and not {"neg", "negative"} & {*words}
+    negated = any(word.startswith("neg") for word in words)
+    last = next((word for word in reversed(words) if word not in AFTER), "")
+    if last == "likelihood":
+        return negated
+    return (last in ERRORS or last.endswith(ERROR_ENDS)) and not negated
 
 
 def plain_name(name: str) -> str:

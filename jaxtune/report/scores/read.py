@@ -3,7 +3,6 @@ report.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,23 @@ from jaxtune.core.words import listed
 from jaxtune.report.scores.exports import finished_lines, recognised
 from jaxtune.report.scores.floors import check_floor, said_of_floor, stated_floor
 from jaxtune.report.scores.folders import folder_runs
-from jaxtune.report.scores.predictions import labels_in, read_logits
-from jaxtune.report.scores.rows import counted, doubt_of_units, metric_of, rows_of
-from jaxtune.report.scores.runs import GROUP, TASK, Given, Run, plain_seed, run_of
+from jaxtune.report.scores.names import check_names
+from jaxtune.report.scores.predictions import as_measured, labels_in, num_columns, read_logits
+from jaxtune.report.scores.rows import (
+    counted,
+    doubt_of_examples,
+    doubt_of_units,
+    metric_of,
+    rows_of,
+)
+from jaxtune.report.scores.runs import (
+    PREDICTIONS,
+    Given,
+    Run,
+    finite_number,
+    plain_seed,
+    run_of,
+)
 from jaxtune.report.scores.tables import read_lines
 from jaxtune.report.sources import Source, TrialRecord, printable
 from jaxtune.storage.trial_rows import Row
@@ -65,10 +78,11 @@ def _read(place: Path, given: Given) -> Reading:
         lines, said = finished_lines(lines, export)
     if not lines:
         raise UserError(f"{place} holds no run that has finished. {' '.join(said)}")
-    labels = labels_in(place.parent) if "predictions" in lines[0].cells else None
+    predicted = any(PREDICTIONS in line.cells for line in lines)
+    labels = labels_in(place.parent) if predicted else None
 
-    def logits(name: str) -> np.ndarray:
-        return read_logits(place.parent / name, labels)
+    def logits(name: str, metric: str | None) -> np.ndarray:
+        return read_logits(place.parent / name, labels, metric)
 
     return Reading([run_of(line, given, logits) for line in lines], labels, said)
 
@@ -86,8 +100,8 @@ def word_source(words: Sequence[str], given: Given) -> Source:
     return _source(Reading(runs), given, Path(), "the given scores", {})
 
 
-def given_rows(scores: Any, given: Given) -> list[Row]:
-    """Rows of scores by arm: a list, or a dict by seed.
+def given_rows(scores: Any, given: Given) -> tuple[list[Row], list[str]]:
+    """Rows of scores by arm, a list or a dict by seed; and what of them may be meant otherwise.
 
     Raises UserError for what is no number, an arm with one run, and what `rows_of` refuses.
     """
@@ -95,14 +109,24 @@ def given_rows(scores: Any, given: Given) -> list[Row]:
         raise UserError('Give scores by arm, such as {"A": [0.71, 0.69], "B": [0.72, 0.73]}.')
     runs: list[Run] = []
     for name, own in scores.items():
+        if any(run.arm == str(name) for run in runs):
+            raise UserError(f"Two arms are called {str(name)!r}; give each a name of its own.")
         if isinstance(own, str) or not hasattr(own, "__iter__"):
             raise UserError(f"The scores of [{name}] are {own!r}; give a list, or a dict by seed.")
-        seeds = [plain_seed(seed) for seed in own] if isinstance(own, Mapping) else None
-        values = list(own.values()) if isinstance(own, Mapping) else list(own)
-        if not values:
+        by_seed = isinstance(own, Mapping) or _has_named_index(own)
+        pairs = list(own.items() if by_seed else enumerate(own))
+        if not pairs:
             raise UserError(f"[{name}] has no scores; give two or more, or take it out.")
-        runs += _runs(str(name), values, given, seeds)
-    return rows_of(runs, given)
+        seeds = [plain_seed(seed) for seed, _ in pairs] if by_seed else None
+        runs += _runs(str(name), [value for _, value in pairs], given, seeds)
+    check_names(runs)
+    rows = rows_of(runs, given)
+    return rows, _doubts(runs, rows, stated_floor(runs, given), given)
+
+
+def _has_named_index(scores: Any) -> bool:
+    """Whether it is a Series of pandas by seed; an index without a name may count lines alone."""
+    return getattr(getattr(scores, "index", None), "name", None) is not None
 
 
 def _runs(
@@ -111,7 +135,7 @@ def _runs(
     names = [f"score {number} of [{arm}]" for number in range(1, len(values) + 1)]
     each = [(seed,) * 3 for seed in seeds] if seeds else [None] * len(values)
     return [
-        Run(where, arm, seed, _score(where, value), dev_examples=given.dev_examples)
+        Run(where, arm, seed, _score(where, value), metric=given.plain_metric)
         for where, seed, value in zip(names, each, values, strict=True)
     ]
 
@@ -120,39 +144,27 @@ def _score(where: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
-        score = float(value)
+        return finite_number(value)
     except (TypeError, ValueError):
         raise UserError(f"{where} is {value!r}; give a number such as 0.712.") from None
-    return score if math.isfinite(score) else None
-
-
-def _check_strata(runs: Sequence[Run]) -> None:
-    """Raises UserError for a run without a task, or a group, where others name theirs."""
-    for name in (TASK, GROUP):
-        named = next((run for run in runs if getattr(run, name) is not None), None)
-        bare = next((run for run in runs if getattr(run, name) is None), None)
-        if named and bare:
-            raise UserError(
-                f"{bare.where} has no {name}, and {named.where} has {getattr(named, name)!r}; give"
-                " it to every run, or to none."
-            )
 
 
 def _source(
     reading: Reading, given: Given, out: Path, name: str, checksums: Mapping[str, str]
 ) -> Source:
-    _check_strata(reading.runs)
+    check_names(reading.runs)
     strata: dict[tuple[str | None, str | None], list[Run]] = {}
     for run in reading.runs:
         strata.setdefault((run.task, run.group), []).append(run)
     if len(strata) > 1:
         return _many(reading, list(strata.values()), given, out, name, checksums)
     runs, labels = reading.runs, reading.labels
-    metric = metric_of(runs, given)
+    metric = metric_of(runs)
     said, exact = [*reading.said], None
     if labels is not None and metric in METRICS:
-        width = max((run.logits.shape[1] for run in runs if run.logits is not None), default=2)
-        exact = trivial_floor(metric, labels, width)
+        labels = as_measured(labels, metric)
+        logits = [run.logits for run in runs if run.logits is not None]
+        exact = trivial_floor(metric, labels, num_columns(labels, logits, metric))
         check_floor(stated_floor(runs, given), exact)
         said.append("The floor is computed from the labels.")
         runs = [_checked(run, metric, labels) for run in runs]
@@ -170,7 +182,7 @@ def _source(
         manifest={"sha256": dict(checksums)},
         throughput=None,
         classes=None,
-        reading=_reading(runs, rows, name, [*said, *_doubts(runs, rows, stated)]),
+        reading=_reading(runs, rows, name, [*said, *_doubts(runs, rows, stated, given)]),
     )
 
 
@@ -191,7 +203,7 @@ def _many(
         raise UserError(
             f"--floor is one number, and there are several tasks ({tasks}); give a column floor."
         )
-    unknown = [metric_of(runs, given) not in METRICS for runs in strata]
+    unknown = [metric_of(runs) not in METRICS for runs in strata]
     # --lower_is_better is of the tasks whose metric does not tell, where there are some.
     own = [
         given._replace(lower_is_better=given.lower_is_better and (here or not any(unknown)))
@@ -227,11 +239,14 @@ def _checked(run: Run, metric: str, labels: np.ndarray) -> Run:
     return run._replace(score=score)
 
 
-def _doubts(runs: Sequence[Run], rows: Sequence[Row], stated: float | None) -> list[str]:
-    """Of a floor that was stated, and of the scores' unit."""
+def _doubts(
+    runs: Sequence[Run], rows: Sequence[Row], stated: float | None, given: Given
+) -> list[str]:
+    """Of a floor that was stated, of the scores' unit, and of a size that tells nothing."""
     first = rows[0]
     of_floor = said_of_floor(runs, stated, first["trivial"], first["higher_is_better"])
-    return [doubt for doubt in (of_floor, doubt_of_units(rows)) if doubt]
+    doubts = (of_floor, doubt_of_units(rows), doubt_of_examples(runs, given))
+    return [doubt for doubt in doubts if doubt]
 
 
 def _reading(

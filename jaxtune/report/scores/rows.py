@@ -10,7 +10,7 @@ from jaxtune.core.failure import failure_is_known, has_failed, is_constant_predi
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.words import plural
 from jaxtune.report.scores.floors import floor_of
-from jaxtune.report.scores.logged import is_error, plain_name
+from jaxtune.report.scores.logged import is_error
 from jaxtune.report.scores.runs import SCORE, STREAMS, Given, Run
 from jaxtune.stats.arms import by_arm
 from jaxtune.storage.trial_rows import Row
@@ -29,7 +29,7 @@ def rows_of(runs: Sequence[Run], given: Given, exact_floor: float | None = None)
     Args:
         exact_floor: of the labels, where they are there; one that was typed may be rounded.
     """
-    metric = metric_of(runs, given)
+    metric = metric_of(runs)
     higher = higher_is_better(runs, metric, given)
     floor = floor_of(runs, given, higher) if exact_floor is None else exact_floor
     _check_arms(runs)
@@ -57,7 +57,7 @@ def rows_of(runs: Sequence[Run], given: Given, exact_floor: float | None = None)
             if run.logits is None
             else is_constant_prediction(run.logits),
             **({"marked_failed": bool(run.failed)} if marked else {}),
-            **({"dev_examples": run.dev_examples} if run.dev_examples else {}),
+            **({"dev_examples": examples} if (examples := _examples(run, given)) else {}),
             **({} if run.seeds else {"seed_is_known": False}),
             **settings[run.arm],
         }
@@ -66,7 +66,7 @@ def rows_of(runs: Sequence[Run], given: Given, exact_floor: float | None = None)
     return [row | {"failed": has_failed(row) if failure_is_known(row) else None} for row in rows]
 
 
-def metric_of(runs: Sequence[Run], given: Given) -> str:
+def metric_of(runs: Sequence[Run]) -> str:
     """The one metric of all runs; raises UserError where they have several."""
     first = next((run for run in runs if run.metric), None)
     for run in runs:
@@ -75,13 +75,7 @@ def metric_of(runs: Sequence[Run], given: Given) -> str:
                 f"{run.where} was scored by {run.metric or 'an unnamed metric'} and {first.where}"
                 f" by {first.metric}; compare runs of one metric."
             )
-    named = given.metric and plain_name(given.metric)
-    if first and named not in (None, first.metric):
-        raise UserError(
-            f"{first.where} was scored by {first.metric}, and --metric is {given.metric}; leave one"
-            " of them out."
-        )
-    return first.metric or SCORE if first else named or SCORE
+    return (first and first.metric) or SCORE
 
 
 def higher_is_better(runs: Sequence[Run], metric: str, given: Given) -> bool:
@@ -201,6 +195,28 @@ def doubt_of_units(rows: Sequence[Row]) -> str | None:
     return (
         f"A score of {max(shares):g} stands among scores of {min(others):g} to {max(others):g}:"
         " give all in one unit if it is a share and they are percents."
+    )
+
+
+def _examples(run: Run, given: Given) -> int | None:
+    """How many the run was scored on; UserError where two numbers are said of them."""
+    found = run.dev_examples if run.logits is None else len(run.logits)
+    if found and given.dev_examples not in (None, found):
+        raise UserError(
+            f"{run.where} was scored on {plural(found, 'example')}, and --dev_examples is"
+            f" {given.dev_examples}: leave it out."
+        )
+    return found or given.dev_examples
+
+
+def doubt_of_examples(runs: Sequence[Run], given: Given) -> str | None:
+    """A doubt to say where the number of dev examples was given, and nothing follows from it."""
+    metric = metric_of(runs)
+    if given.dev_examples is None or metric == "accuracy":
+        return None
+    return (
+        f"From the number of dev examples nothing follows for the {metric}: give --metric accuracy"
+        " if the scores are accuracies."
     )
 
 

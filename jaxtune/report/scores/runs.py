@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.metrics import METRICS
 from jaxtune.core.words import quoted
-from jaxtune.report.scores.logged import plain_name
+from jaxtune.report.scores.logged import is_error, plain_name
 from jaxtune.report.scores.tables import Line, is_empty, is_missing
 from jaxtune.report.sources import Curve
 from jaxtune.stats.arms import RESULTS
@@ -43,6 +44,11 @@ class Given(NamedTuple):
     seed_column: str | None = None
     dev_examples: int | None = None
 
+    @property
+    def plain_metric(self) -> str | None:
+        """The metric as jaxtune calls it, if it knows it."""
+        return self.metric and plain_name(self.metric)
+
 
 class Run(NamedTuple):
     """One run of another trainer."""
@@ -66,11 +72,11 @@ class Run(NamedTuple):
     unread: tuple[str, ...] = ()  # columns that are no settings
 
 
-def run_of(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -> Run:
+def run_of(line: Line, given: Given, read_logits: Callable[[str, str | None], np.ndarray]) -> Run:
     """The run of a line; raises UserError for a column or cell that is not as it should be.
 
     Args:
-        read_logits: of the file that a cell of the column predictions names.
+        read_logits: of the file that a cell of the column predictions names, and the metric.
     """
     cells = {name: value for name, value in line.cells.items() if name}
     for name, value in cells.items():
@@ -80,6 +86,8 @@ def run_of(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -
     score = _score_column(line, cells, given)
     for name in arms:
         _column(line, cells, name, "; or name the column, or several, with --arm_column")
+    metric = _metric(line, cells, score, given)
+    predictions = _text(cells, PREDICTIONS)
     # Columns that name the arm are its settings too: those of a grid have main effects.
     used = KNOWN | {given.seed_column or SEED, score}
     return Run(
@@ -89,12 +97,12 @@ def run_of(line: Line, given: Given, read_logits: Callable[[str], np.ndarray]) -
         _number(line, score),
         failed=_truth(line, FAILED) if FAILED in cells else None,
         floor=_number(line, FLOOR) if FLOOR in cells else None,
-        metric=_text(cells, METRIC) or (plain_name(score) if score != SCORE else None),
+        metric=metric,
         task=_name(cells, TASK),
         group=_name(cells, GROUP) if GROUP not in arms else None,
         settings=_settings(cells, used, arms),
-        dev_examples=_examples(line) if EXAMPLES in cells else given.dev_examples,
-        logits=read_logits(predictions) if (predictions := _text(cells, PREDICTIONS)) else None,
+        dev_examples=_examples(line) if EXAMPLES in cells else None,
+        logits=read_logits(predictions, metric) if predictions else None,
         name=line.name,
         diverged=not is_missing(cells.get(DIVERGED)) and _truth(line, DIVERGED),
         higher_is_better=None if is_missing(cells.get(HIGHER)) else _truth(line, HIGHER),
@@ -128,6 +136,23 @@ def _score_column(line: Line, cells: Mapping[str, Any], given: Given) -> str:
         return str(given.metric)
     _column(line, cells, SCORE, "; or name the column with --metric")
     return SCORE
+
+
+def _metric(line: Line, cells: Mapping[str, Any], score: str, given: Given) -> str | None:
+    """What the run was scored by. The column metric says it of the column score; of another one in
+    its place too, where that has no metric's name itself.
+    """
+    own = _text(cells, METRIC)
+    said, named = own and plain_name(own), given.plain_metric
+    if score != SCORE:
+        tells = named in METRICS or is_error(score) or SCORE in cells
+        return named if tells else said or named
+    if said and named not in (None, said):
+        raise UserError(
+            f"{line.where} was scored by {own}, and --metric is {given.metric}; leave one of them"
+            " out."
+        )
+    return said or named
 
 
 def _column(line: Line, cells: Mapping[str, Any], name: str, or_else: str) -> None:
@@ -205,13 +230,18 @@ def _number(line: Line, name: str) -> float | None:
     if is_missing(value):
         return None
     try:
-        if isinstance(value, bool) or "_" in str(value):  # Python reads 1_0 as 10
-            raise ValueError
-        found = float(value)
+        return finite_number(value)
     except (TypeError, ValueError):
         raise UserError(
             f"{line.where} has {str(value)!r} as {name}: give a number such as 0.712."
         ) from None
+
+
+def finite_number(value: Any) -> float | None:
+    """None of one that is not finite; raises TypeError or ValueError for what is no number."""
+    if isinstance(value, bool | np.bool_) or "_" in str(value):  # Python reads 1_0 as 10
+        raise ValueError
+    found = float(value)
     return found if math.isfinite(found) else None
 
 

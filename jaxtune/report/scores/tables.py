@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.files import read_text
+from jaxtune.core.files import each_name_once, read_text
 from jaxtune.core.words import plural, quoted
 
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
@@ -98,17 +98,20 @@ def _json(file: Path) -> list[Line]:
 
 def _list(file: Path, text: str) -> list[Any]:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=each_name_once)
     except ValueError as error:
-        raise UserError(f"{file} is no JSON ({error}): write an object for each run.") from error
+        raise UserError(
+            f"{file} is no JSON ({error}): write an object for each run, each name once."
+        ) from error
 
 
 def _object(where: str, line: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=each_name_once)
     except ValueError as error:
         raise UserError(
-            f"{where} is no JSON ({getattr(error, 'msg', error)}): write one object per line."
+            f"{where} is no JSON ({getattr(error, 'msg', error)}): write one object per line,"
+            " each name once."
         ) from error
 
 
