@@ -97,6 +97,7 @@ def from_call(settings: Mapping[str, Any]) -> Settings:
                 " and would count for nothing; leave one of them out, or give a whole config as"
                 " --config FILE."
             )
+    _check_none_outdone(settings)
     named = {*settings, *(settings.get("grid") or {})}
     has_folder = parsed.base.data_dir is not None or "data_dir" in parsed.grid
     if parsed.base.task == "miniature" and "data_dir" in named and has_folder:
@@ -159,6 +160,18 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     return Settings(base, grid, arms)
 
 
+def _check_none_outdone(settings: Mapping[str, Any]) -> None:
+    """Raises UsageError for a field beside one that decides in its place."""
+    some = {name for name, value in settings.items() if value is not None}
+    for name in ("num_seeds", "num_epochs"):
+        for decides in OVERRIDDEN[name]:
+            if {name, decides} <= some:
+                raise UsageError(
+                    f"{name} and {decides} are both given, and {name} would count for nothing;"
+                    " leave one of them out."
+                )
+
+
 def _overriding(named: Set[str]) -> Set[str]:
     """Fields of earlier sources that would win over what this one names."""
     by_name = {name: {*OVERRIDDEN[name]} for name in named & OVERRIDDEN.keys()}
@@ -198,7 +211,7 @@ def _arguments(given: Mapping[str, Any], accepted: Iterable[str], what: str) -> 
 
 
 def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
-    """The values to sweep, by field, each once and in the order given."""
+    """The values to sweep, by field, in the order given."""
     named, what = {} if grid.value is None else grid.value, "field that can be swept"
     if not isinstance(named, Mapping):
         raise UserError(f"{grid.where}grid is no mapping of field names to values.")
@@ -214,5 +227,9 @@ def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
             raise UserError(f"{entry.where}grid.{entry.name} has no values; give a list of them.")
         # One file, however it is spelled, is one arm.
         values = [_path_from_root(entry.name, _from_home(entry.name, value)) for value in values]
-        swept[entry.name] = tuple(dict.fromkeys(values))
+        if twice := [value for value in values if values.count(value) > 1]:
+            raise UserError(
+                f"{entry.where}grid.{entry.name} has {spelled(twice[0])} twice; give each once."
+            )
+        swept[entry.name] = tuple(values)
     return swept

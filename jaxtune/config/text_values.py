@@ -42,7 +42,7 @@ def class_weight_list(text: str) -> tuple[float, ...]:
 
 
 def seed_list(text: str) -> tuple[int, ...]:
-    """`0-31,77` to numbers, in the order given, each once; raises UserError for anything else."""
+    """`0-31,77` to numbers, in the order given; raises UserError for anything else."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
@@ -60,5 +60,8 @@ def seed_list(text: str) -> tuple[int, ...]:
             raise UserError(f"Seeds {text!r} hold {last}; the largest seed is {2**32 - 1}.")
         if last - first >= MOST_TRIALS:
             raise UserError(f"Seeds {text!r} hold more than {MOST_TRIALS:,} numbers; give fewer.")
-        seeds |= dict.fromkeys(range(first, last + 1))
+        own = range(first, last + 1)
+        if twice := [seed for seed in own if seed in seeds]:
+            raise UserError(f"Seeds {text!r} hold {twice[0]} twice; give each once.")
+        seeds |= dict.fromkeys(own)
     return tuple(seeds)

@@ -112,9 +112,16 @@ USAGE = [
         "learning_rate is 5e-05, which is none of the values of grid.learning_rate and would count"
         " for nothing; leave one of them out, or give a whole config as --config FILE.",
     ),
+    (
+        "--num_seeds 8 --seeds 0-1",
+        "num_seeds and seeds are both given, and num_seeds would count for nothing; leave one of"
+        " them out.",
+    ),
 ]
 # Status 1: contradictions and values out of range.
 FLAGS = [
+    ("--grid.learning_rate 1e-5 0.00001", "grid.learning_rate has 1e-05 twice; give each once."),
+    ("--grid.schedule linear linear", "grid.schedule has linear twice; give each once."),
     (
         "--revision main",
         "revision is 'main', but the model 'miniature' is a folder and not of the hub; leave",
