@@ -83,7 +83,8 @@ def read_custom(
         name: read_further(file, layout, dialect, labelled=None if name == "test" else True)
         for name, file in (further_files or {}).items()
     }
-    return Dataset(task, train, dev, files, further=further)
+    notes = tuple(note for each in further.values() for note in each.notes)
+    return Dataset(task, train, dev, files, notes, further)
 
 
 def _names(files: Sequence[Path], rows: Sequence[Sequence[Row]], layout: Layout) -> tuple[str, ...]:

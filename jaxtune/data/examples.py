@@ -10,6 +10,7 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
+from jaxtune.data.ids import ids_of, names_in
 from jaxtune.data.label_sets import as_numbers
 from jaxtune.data.labels import check_apart, number
 from jaxtune.data.rows import Row
@@ -17,8 +18,6 @@ from jaxtune.data.rows import Row
 ACCURACY = ("accuracy",)
 CORRELATION = ("pearson", "spearman")
 LABEL_SETS = ("micro_f1", "macro_f1", "auroc", "accuracy")
-# What a column that tells examples apart is called; the first of these that a file has.
-ID_COLUMNS = ("id", "idx", "index")
 
 
 @dataclass(frozen=True)
@@ -170,9 +169,8 @@ def further_set(
             f"{source}, {without[0]} has no column {layout.label!r}, which others have: give all or"
             " none"
         )
-    column = next((name for name in ID_COLUMNS if all(name in row for _, row in rows)), None)
-    ids = tuple(str(n) if column is None else row[column] for n, (_, row) in enumerate(rows))
-    return FurtherSet(_examples(source, rows, layout, labelled), ids, labelled)
+    ids, notes = ids_of(source, names_in([row for _, row in rows]))
+    return FurtherSet(_examples(source, rows, layout, labelled), ids, labelled, notes)
 
 
 def _examples(source: str, rows: Sequence[Row], layout: Layout, labelled: bool) -> Examples:

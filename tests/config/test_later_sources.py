@@ -176,7 +176,7 @@ def test_a_users_folder_is_spelled_as_in_a_shell(monkeypatch, tmp_path):
     )
     with pytest.raises(UserError, match=r"^/home/someone/out "):
         jaxtune.load_results("~/out")
-    with pytest.raises(UserError, match="grid.train_file has /home/someone/a.csv twice; give each"):
+    with pytest.raises(UserError, match=r"grid\.train_file has /home/someone/a\.csv twice; give"):
         parse(["--config", str(file), "--grid.train_file", "~/a.csv", "/home/someone/a.csv"])
 
 
