@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import plain_number
 
 BALANCED = "balanced"  # of class_weights
 # Far above any sweep: a mistyped range is refused before it fills the memory.
@@ -33,7 +34,7 @@ def shard_of(text: str) -> Shard:
 def class_weight_list(text: str) -> tuple[float, ...]:
     """`0.7,1.3` to numbers; raises UserError for anything else."""
     try:
-        return tuple(float(part) for part in text.split(","))
+        return tuple(float(plain_number(part)) for part in text.split(","))
     except ValueError as error:
         raise UserError(
             f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"

@@ -57,7 +57,7 @@ def _written(node: Any, value: Any, accepted: Collection[Any]) -> Any:
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     is_text = str in accepted or Path in accepted
     is_number = is_whole and (int in accepted or float in accepted)
-    return node.value if is_text or is_number else value
+    return node.value if is_text or is_number or "_" in node.value else value
 
 
 def read_file(file: Path, accepted: Iterable[str]) -> list[Entry]:

@@ -78,10 +78,11 @@ def _as(choice: Any, value: Any) -> Any:
             return value
     elif choice is int:
         if isinstance(value, str) or (is_number and not isinstance(value, float)):
-            return int(value)
+            return int(plain_number(value))
     elif choice is float:
         if isinstance(value, str) or is_number:
-            return float(str(value))  # through a text, for a huge whole number is infinite there
+            # Through a text, for a huge whole number is infinite there.
+            return float(plain_number(str(value)))
     elif choice in (str, Path):
         # Not "" either: as a path it would be the folder one is in.
         if value not in (None, "") and not isinstance(value, list | tuple | dict | set):
@@ -90,6 +91,13 @@ def _as(choice: Any, value: Any) -> Any:
     elif value == choice:
         return value
     raise ValueError(value)
+
+
+def plain_number(value: Any) -> Any:
+    """The value for `int` or `float`; ValueError for 1_0, which is 10 there and a slip elsewhere."""
+    if isinstance(value, str) and "_" in value:
+        raise ValueError(value)
+    return value
 
 
 def each_given(settings: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:

@@ -77,9 +77,9 @@ def _never_out_of_patience(plan: ProgramPlan, patience: int) -> list[str]:
     if before_end > patience:
         return []
     return [
-        f"Warning: no trial is stopped by patience {patience}: that takes {patience + 1} evaluations"
-        f" before the last step, and there are {before_end}; give a smaller patience or a smaller"
-        " eval_every."
+        f"Warning: no trial is stopped by patience {patience}: that takes {patience + 1}"
+        f" evaluations before the last step, and there are {before_end}; give a smaller patience or"
+        " a smaller eval_every."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Texts are told apart by their file's ids where these do that, and by numbers where they do not."""
+"""Texts are told apart by their file's ids where these do so, and by numbers where they do not."""
 
 import json
 

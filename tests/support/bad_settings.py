@@ -68,6 +68,8 @@ USAGE = [
     ("--packing=null", "--packing is 'null'; give true or false."),
     ("--learning_rate fast", "--learning_rate is 'fast'; give a number."),
     ("--num_epochs 2.5", "--num_epochs is '2.5'; give a whole number."),
+    ("--num_seeds 1_0", "--num_seeds is '1_0'; give a whole number."),
+    ("--learning_rate 1_0e-5", "--learning_rate is '1_0e-5'; give a number."),
     ("--num_epochs=", "--num_epochs is ''; give a whole number."),
     ("--num_epochs null", "--num_epochs is 'null'; give a whole number."),
     ("--max_steps soon", "--max_steps is 'soon'; give a whole number or null."),
@@ -158,7 +160,7 @@ FLAGS = [
     ),
     *(
         (f"--class_weights={value}", f"class_weights is {value!r}; give balanced, or a number for")
-        for value in ("Balanced", "1,", "1;2", ",", "a,b")
+        for value in ("1_0,2", "Balanced", "1,", "1;2", ",", "a,b")
     ),
     *(
         (f"--class_weights=1,{value}", f"which holds {float(value)}; give finite numbers above 0")
@@ -365,6 +367,9 @@ FLAGS = [
 # Status 1: config files. What the sentence says after the file's name.
 YAML = [
     ("learning_rat: 1", ", line 1: learning_rat is no field; did you mean learning_rate?"),
+    ("learning_rate: 1_0", ", line 1: learning_rate is '1_0'; give a number."),
+    ("learning_rate: 1_0.5", ", line 1: learning_rate is '1_0.5'; give a number."),
+    ("num_epochs: 1_0", ", line 1: num_epochs is '1_0'; give a whole number."),
     ("num_epochs: 1\n\nbatchsize: 3", ", line 3: batchsize is no field; did you mean batch_size?"),
     ("zzz: 1", ", line 1: zzz is no field; accepted are model, task, out"),
     ("1: 2", ", line 1: 1 is no field"),

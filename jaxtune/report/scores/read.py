@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.failure import trivial_floor
+from jaxtune.core.fields import plain_number
 from jaxtune.core.files import digest, shortest_ends
 from jaxtune.core.metrics import METRICS, evaluate
 from jaxtune.core.words import listed
@@ -120,7 +121,7 @@ def _score(where: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
-        score = float(value)
+        score = float(plain_number(value))
     except (TypeError, ValueError):
         raise UserError(f"{where} is {value!r}; give a number such as 0.712.") from None
     return score if math.isfinite(score) else None
