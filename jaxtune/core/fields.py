@@ -5,13 +5,15 @@ import difflib
 import functools
 import math
 import os
+import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.other_names import OTHER_NAMES
 from jaxtune.core.words import any_of
 
 _KINDS = {
@@ -94,7 +96,7 @@ def _as(choice: Any, value: Any) -> Any:
 
 
 def plain_number(value: Any) -> Any:
-    """The value for `int` or `float`; ValueError for 1_0, which is 10 there and a slip elsewhere."""
+    """The value for `int` or `float`; ValueError for 1_0, a slip elsewhere, which is 10 there."""
     if isinstance(value, str) and "_" in value:
         raise ValueError(value)
     return value
@@ -127,10 +129,12 @@ def check_between(settings: Any, low: int, high: int | float, names: Iterable[st
 
 
 def nearest(name: str, accepted: Iterable[str]) -> list[str]:
-    """The accepted names that may be meant: that of the nearest spelling, or up to two that begin
-    or end with the word, as lora_rank with rank.
+    """The accepted names that may be meant: what transformers' name is called here, that of the
+    nearest spelling, or up to two that begin or end with the word, as lora_rank with rank.
     """
     names, asked = {each.lower(): each for each in accepted}, name.lower()
+    if OTHER_NAMES.get(asked) in names:
+        return [OTHER_NAMES[asked]]
     # Stricter than difflib's 0.6, which takes num_seeds for num_epochs where it cannot be swept.
     found = difflib.get_close_matches(asked, names, n=1, cutoff=0.7)
     if not found:
@@ -141,10 +145,24 @@ def nearest(name: str, accepted: Iterable[str]) -> list[str]:
 
 def what_to_give(hint: Any, value: Any) -> str:
     """The end of a message about a value that a field does not take: of many words the nearest."""
+    if is_list(hint) and isinstance(value, str) and (several := with_spaces(value)):
+        return f"give several with spaces between: {several}"
     words = [choice for choice in choices(hint) if isinstance(choice, str)]
     many = len(words) > MOST_LISTED and isinstance(value, str)
     near = nearest(value, words) if many else []
     return f"did you mean {' or '.join(near)}?" if near else f"give {kind(hint)}."
+
+
+def with_spaces(value: str) -> str:
+    """A list that is written with commas or brackets as words; empty for any other text."""
+    is_list = re.search(r"[\[,]", value)
+    return " ".join(re.split(r"[\s,]+", value.strip("[](), "))) if is_list else ""
+
+
+def said_of_commas(names: Sequence[str]) -> str:
+    """What to do about several names in one word."""
+    several = with_spaces(names[0]) if len(names) == 1 else ""
+    return f", with spaces between: {several}" if several else ""
 
 
 def suggestion(name: str, accepted: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from jaxtune.data.examples import (
     ACCURACY,
     CORRELATION,
     LABEL_SETS,
+    OF_TRAINING,
     Dataset,
     FurtherSet,
     Layout,
@@ -72,7 +73,8 @@ def read_custom(
                 f"{files[0]} has {f'the label {names[0]!r} alone' if names else 'no labels'}: give"
                 " two or more, or leave several_labels out"
             )
-        layout = replace(layout, labels=names)
+        unknown = "" if layout.labels or layout.label_columns else OF_TRAINING
+        layout = replace(layout, labels=names, unknown=unknown)
         metrics = ("accuracy", "f1", "matthews") if len(names) == 2 else ACCURACY
         metrics = LABEL_SETS if several_labels else metrics
     task = Task(

@@ -14,7 +14,15 @@ from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
 from jaxtune.data.conll import SUFFIXES, Sentence, conll_sentences
 from jaxtune.data.csv_rows import BY_SUFFIX
-from jaxtune.data.examples import ACCURACY, Dataset, Examples, FurtherSet, Layout, Task
+from jaxtune.data.examples import (
+    ACCURACY,
+    OF_TRAINING,
+    Dataset,
+    Examples,
+    FurtherSet,
+    Layout,
+    Task,
+)
 from jaxtune.data.ids import ids_of, names_in
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Wanted
@@ -47,7 +55,7 @@ def read_tagged(
     by_name = all(map(is_in_columns, (*files, *others.values())))
     parts = [_read(file, layout, True, by_name, notes.append) for file in files]
     names = layout.labels or _tags(files, parts)
-    layout = replace(layout, labels=names)
+    layout = replace(layout, labels=names, unknown="" if layout.labels else OF_TRAINING)
     metrics = ENTITIES if are_entities(names) else ACCURACY
     task = Task("custom", layout.text, names, metrics, layout, token_classification=True)
     train, dev = (_split(file, part, layout) for file, part in zip(files, parts, strict=True))
@@ -179,7 +187,8 @@ def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Exam
             continue
         for tag in map(bare, each.tags):
             if tag not in known:
-                do = NOT_MASKED if tag == str(MASKED) else f"use one of {quoted(names)}"
+                one = f"use one of {quoted(names)}{layout.unknown}"
+                do = NOT_MASKED if tag == str(MASKED) else one
                 raise UserError(f"{path}, {each.where} has the tag {tag!r}: {do}")
             labels.append(known[tag])
     return Examples([" ".join(own) for own in words], None, np.array(labels, np.int32), words)

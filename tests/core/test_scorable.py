@@ -1,4 +1,4 @@
-"""Of examples with one label, metrics are left out that are the same for whatever a model answers."""
+"""Of examples with one label, what is the same for whatever a model answers is left out."""
 
 import numpy as np
 import pytest

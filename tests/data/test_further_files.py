@@ -104,6 +104,12 @@ def test_the_flags_that_are_named_are_those_that_help(tmp_path, suffix):
         assert ("--label_column" in str(error.value)) == named
 
 
+def test_columns_in_one_word_are_told_apart(tmp_path):
+    (tmp_path / "texts.csv").write_text("a,b\nx,y\n")
+    with pytest.raises(UserError, match="others with --text_columns a b, with spaces between, or,"):
+        read_table(tmp_path / "texts.csv", Wanted(("a,b",)))
+
+
 @pytest.mark.parametrize(("mark", "named"), [(";", "';'"), ("\t", "tab"), ("|", "'|'")])
 def test_cells_that_all_are_in_quotes_say_what_is_between_them(tmp_path, mark, named):
     rows = (("id", "text"), ("1", "the dog"))
