@@ -20,6 +20,7 @@ from jaxtune.data.tokenizer_folder import load_tokenizer
 from jaxtune.data.tokens import tokenize, were_cut
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.folder import CONFIG
+from jaxtune.training.check_settings import about_order
 
 
 def read_splits(
@@ -57,6 +58,7 @@ def read_splits(
     tables = [train.take(chosen), dev]
     warnings = doubts(dataset, chosen, config.classes)
     warnings += fit_sentences(tokenizer, {"train": tables[0], "dev": dev})
+    warnings += about_order(config, tables[0])
     dataset = dataclasses.replace(dataset, notes=(*dataset.notes, *warnings))
     if len(held_out):
         tables.append(train.take(held_out))

@@ -6,6 +6,7 @@ from jaxtune.config.parse import parse
 from jaxtune.config.trials import make_trials
 from jaxtune.training.plan import make_plans
 from jaxtune.training.plan_words import choosing
+from jaxtune.training.prepare import prepare
 
 
 def warnings(tiny, flags):
@@ -41,3 +42,13 @@ def test_more_trials_to_keep_than_there_are(tiny, kept, cuts):
     assert [w for w in warnings(tiny, flags) if "keep_trials" in w] == [
         f"Warning: keep_trials {kept} keeps every trial, for an arm has 2; give a smaller number."
     ] * (not cuts)
+
+
+@pytest.mark.parametrize(("size", "is_all"), [(64, True), (32, False)])
+def test_batches_of_all_examples_have_no_order(tiny, size, is_all):
+    flags = ["--train_examples", "64", "--batch_size", str(size), "--max_steps", "2"]
+    task = prepare(parse(["--model", tiny, "--task", "miniature", *flags]).base)
+    assert [note for note in task.reading["notes"] if "batch_size" in note] == [
+        "Warning: batch_size 64 is all training examples, so that every step sees the same ones and"
+        " their order has no effect."
+    ] * is_all
