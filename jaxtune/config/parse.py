@@ -8,7 +8,7 @@ config file in order, then flags or arguments. A wrong word of a command line is
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import GenericAlias
 from typing import Any
@@ -21,15 +21,17 @@ from jaxtune.config.field_groups import (
     NOT_SWEPT,
     OVERRIDDEN,
     PATH_FIELDS,
+    SEED_LISTS,
     switched_off,
 )
 from jaxtune.config.recipe_files import recipe_file, recipe_table
 from jaxtune.config.settings import SweepConfig
+from jaxtune.config.text_values import seed_text
 from jaxtune.config.validate import check
 from jaxtune.config.validate_unused import check_used
 from jaxtune.config.yaml_files import Entry, as_written, converted, entries, read_file
 from jaxtune.core.errors import UsageError, UserError
-from jaxtune.core.fields import hints_of, suggestion
+from jaxtune.core.fields import hints_of, shown, suggestion
 from jaxtune.core.flags import read_flags
 from jaxtune.core.words import spelled
 
@@ -131,7 +133,7 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     grid: dict[str, tuple[Any, ...]] = {}
     for source in [*(read_file(file, [*FIELDS, "grid"]) for file in files), [*given.values()]]:
         more = {
-            entry.name: _from_home(entry.name, converted(entry, FIELDS))
+            entry.name: _from_home(entry.name, converted(_as_text(entry), FIELDS))
             for entry in source
             if entry.name != "grid"
         }
@@ -178,6 +180,10 @@ def _overriding(named: Set[str]) -> Set[str]:
     return {other for others in by_name.values() if not others & named for other in others}
 
 
+def _as_text(entry: Entry) -> Entry:
+    return entry._replace(value=seed_text(entry.value)) if entry.name in SEED_LISTS else entry
+
+
 def _from_home(name: str, value: Any) -> Any:
     """A value with the user's folder in place of `~`, as shells have it where they see a path."""
     if name == "more_dev_files":
@@ -222,6 +228,10 @@ def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
     swept: dict[str, tuple[Any, ...]] = {}
     for entry in found:
         written = as_written(entry, FIELDS[entry.name])._replace(node=None)
+        if isinstance(written.value, Set | Mapping | Iterator):  # without an order, or read once
+            raise UserError(
+                f"{entry.where}grid.{entry.name} is {shown(written.value)}; give a list of values."
+            )
         values = [converted(written._replace(value=one), FIELDS) for one in _listed(written.value)]
         if not values:
             raise UserError(f"{entry.where}grid.{entry.name} has no values; give a list of them.")

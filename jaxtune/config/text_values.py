@@ -1,7 +1,7 @@
 """Settings that are written as a text of their own: seeds, parts, class weights."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.fields import plain_number
@@ -40,6 +40,12 @@ def class_weight_list(text: str) -> tuple[float, ...]:
             f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"
             " between, such as 0.7,1.3, or null for none."
         ) from error
+
+
+def seed_text(value: Any) -> Any:
+    """Seeds that a call or a file gives as whole numbers, as the text that they are kept as."""
+    several = isinstance(value, list | tuple | range) and len(value) > 0
+    return ",".join(map(str, value)) if several and {*map(type, value)} == {int} else value
 
 
 def seed_list(text: str) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.fields import choices, convert, is_list, suggestion, what_to_give
+from jaxtune.core.fields import choices, convert, is_list, shown, suggestion, what_to_give
 from jaxtune.core.files import read_text
 from jaxtune.core.words import on_one_line
 
@@ -36,7 +36,7 @@ def converted(entry: Entry, hints: Mapping[str, Any]) -> Any:
     except ValueError as error:
         bad = error.args[0]  # of a list, the one that does not fit
         raise UserError(
-            f"{entry.where}{entry.name} is {bad!r}; {what_to_give(hint, bad)}"
+            f"{entry.where}{entry.name} is {shown(bad)}; {what_to_give(hint, bad)}"
         ) from None
 
 

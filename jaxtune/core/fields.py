@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import functools
 import math
+import numbers
 import os
 import re
 import types
@@ -87,7 +88,7 @@ def _as(choice: Any, value: Any) -> Any:
             return float(plain_number(str(value)))
     elif choice in (str, Path):
         # Not "" either: as a path it would be the folder one is in.
-        if value not in (None, "") and not isinstance(value, list | tuple | dict | set):
+        if isinstance(value, str | os.PathLike | numbers.Number) and value != "":
             text = str(value)
             return Path(os.path.expanduser(text)) if choice is Path else text
     elif value == choice:
@@ -100,6 +101,12 @@ def plain_number(value: Any) -> Any:
     if isinstance(value, str) and "_" in value:
         raise ValueError(value)
     return value
+
+
+def shown(value: Any) -> str:
+    """A refused value for a message: what is no plain one by its kind alone."""
+    plain = str | os.PathLike | numbers.Number | list | tuple | types.NoneType
+    return repr(value) if isinstance(value, plain) else f"a {type(value).__name__}"
 
 
 def each_given(settings: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:

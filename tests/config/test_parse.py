@@ -246,7 +246,7 @@ def test_settings_of_a_call_are_those_of_the_command(tmp_path):
     ("wrong", "says"),
     [
         ({"num_seds": 3}, "num_seds is no setting; did you mean num_seeds?"),
-        ({"lr": 3}, "lr is no setting; accepted are model, task, out, revision, "),
+        ({"zebra": 3}, "zebra is no setting; accepted are model, task, out, revision, "),
         ({"num_seeds": 2.5}, "num_seeds is 2.5; give a whole number."),
         ({"num_seeds": True}, "num_seeds is True; give a whole number."),
         ({"num_seeds": None}, "num_seeds is None; give a whole number."),
