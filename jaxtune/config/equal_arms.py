@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection
+from typing import Any
 
 from jaxtune.config.field_groups import TRACED_FIELDS, plain
 from jaxtune.config.parse import Settings
@@ -72,5 +73,7 @@ def _only_watching(arm: SweepConfig) -> list[str]:
 def _rounded(arm: SweepConfig) -> SweepConfig:
     """With its numbers as the program gets them."""
     traced = {name: getattr(arm, name) for name in TRACED_FIELDS}
-    numbers = {name: float32(n) for name, n in traced.items() if isinstance(n, float)}
+    numbers: dict[str, Any] = {
+        name: float32(n) for name, n in traced.items() if isinstance(n, float)
+    }
     return dataclasses.replace(arm, **numbers)
