@@ -274,7 +274,7 @@ def test_wrong_settings_of_a_call(wrong, says):
 
 
 def test_texts_of_a_config_file_are_what_is_written_there(tmp_path):
-    """YAML reads `no` as false, `01` as 1 and 1_0 as 10."""
+    """YAML reads `no` as false and `01` as 1."""
     custom = ["--model", "m", "--task", "custom", "--train_file", "a.csv", "--dev_file", "b.csv"]
     file = tmp_path / "config.yaml"
     file.write_text(
@@ -287,7 +287,7 @@ def test_texts_of_a_config_file_are_what_is_written_there(tmp_path):
     assert parsed.base.label_column == "7"
     assert parsed.grid["class_weights"] == ("1.50", None)
     # What takes no text is as YAML has it.
-    file.write_text("bias_correction: no\nlearning_rate: 1_0\n")
+    file.write_text("bias_correction: no\nlearning_rate: 10\n")
     assert parse([*custom, "--config", str(file)]).base.bias_correction is False
 
 
