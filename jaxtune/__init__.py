@@ -146,10 +146,14 @@ def compare(
 
 def _as_flags(settings: dict[str, Any]) -> list[str]:
     """Settings as on the command line, for the record and for a process of their own."""
+    from jaxtune.config.field_groups import SEED_LISTS
+    from jaxtune.config.text_values import seed_text
+
     grid = {f"grid.{name}": values for name, values in (settings.pop("grid", None) or {}).items()}
     flags = []
     for name, value in (settings | grid).items():
         value = value.tolist() if hasattr(value, "tolist") else value  # numpy's and jax's
+        value = seed_text(value) if name in SEED_LISTS else value
         several = hasattr(value, "__iter__") and not isinstance(value, str)
         values = list(value) if several else [value]
         flags += [f"--{name}={_word(each)}" for each in values]

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Collection
+from typing import Any
 
-from jaxtune.config.field_groups import plain
+from jaxtune.config.field_groups import TRACED_FIELDS, plain
 from jaxtune.config.parse import Settings
 from jaxtune.config.settings import SweepConfig
 from jaxtune.config.text_values import BALANCED, class_weight_list
 from jaxtune.config.trials import arm_name, lora_scale
+from jaxtune.config.validate_ranges import float32
 from jaxtune.config.validate_unused import OWNERS
 from jaxtune.core.errors import UserError
 
@@ -45,6 +47,11 @@ def _in_use(arm: SweepConfig) -> SweepConfig:
         arm = plain(arm, ("data_dir",))
     if arm.train == "all":
         arm = plain(arm, ("train",))
+    if arm.warmup_ratio == 1:  # there is no step after it
+        arm = plain(arm, ("schedule",))
+    if arm.average_last == 1:
+        arm = plain(arm, ("average_last",))
+    arm = plain(arm, _only_watching(arm))
     for names, uses, _ in OWNERS:
         if not uses(arm):
             arm = plain(arm, names)
@@ -52,5 +59,21 @@ def _in_use(arm: SweepConfig) -> SweepConfig:
         arm = dataclasses.replace(arm, head_learning_rate=arm.learning_rate)
     if arm.class_weights not in (None, BALANCED):
         numbers = class_weight_list(arm.class_weights)
-        arm = dataclasses.replace(arm, class_weights=",".join(map(str, numbers)))
-    return dataclasses.replace(arm, lora_alpha=lora_scale(arm), use_rslora=False)
+        arm = dataclasses.replace(arm, class_weights=",".join(str(float32(n)) for n in numbers))
+    return _rounded(dataclasses.replace(arm, lora_alpha=lora_scale(arm), use_rslora=False))
+
+
+def _only_watching(arm: SweepConfig) -> list[str]:
+    """Fields that say when a trial is looked at, where nothing is decided by that."""
+    evaluations = arm.patience, arm.keep_trials
+    fields = [] if any(evaluations) or arm.save_params in ("best", "all") else ["eval_every"]
+    return fields if arm.early_stop is not None else [*fields, "log_every"]
+
+
+def _rounded(arm: SweepConfig) -> SweepConfig:
+    """With its numbers as the program gets them."""
+    traced = {name: getattr(arm, name) for name in TRACED_FIELDS}
+    numbers: dict[str, Any] = {
+        name: float32(n) for name, n in traced.items() if isinstance(n, float)
+    }
+    return dataclasses.replace(arm, **numbers)

@@ -37,7 +37,8 @@ PATH_FIELDS = ("out", *INPUT_FIELDS)
 # What trials answer after their last step: no score that is judged comes of it.
 FURTHER_FIELDS = ("more_dev_files", "test_file", "predict_test")
 _CROSSED = ("init_seeds", "order_seeds", "dropout_seeds")
-SEED_FIELDS = ("num_seeds", "until_decided", "max_seeds", "seeds", *_CROSSED)
+SEED_LISTS = ("seeds", *_CROSSED)  # a text each
+SEED_FIELDS = ("num_seeds", "until_decided", "max_seeds", *SEED_LISTS)
 # Fields that win over another, or contradict it, where both are given; a later source that names
 # the other ends them.
 OVERRIDDEN = {

@@ -8,7 +8,7 @@ config file in order, then flags or arguments. A wrong word of a command line is
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import GenericAlias
 from typing import Any
@@ -21,15 +21,17 @@ from jaxtune.config.field_groups import (
     NOT_SWEPT,
     OVERRIDDEN,
     PATH_FIELDS,
+    SEED_LISTS,
     switched_off,
 )
 from jaxtune.config.recipe_files import recipe_file, recipe_table
 from jaxtune.config.settings import SweepConfig
+from jaxtune.config.text_values import seed_text
 from jaxtune.config.validate import check
 from jaxtune.config.validate_unused import check_used
 from jaxtune.config.yaml_files import Entry, as_written, converted, entries, read_file
 from jaxtune.core.errors import UsageError, UserError
-from jaxtune.core.fields import hints_of, suggestion
+from jaxtune.core.fields import hints_of, shown, suggestion
 from jaxtune.core.flags import read_flags
 from jaxtune.core.words import spelled
 
@@ -97,6 +99,7 @@ def from_call(settings: Mapping[str, Any]) -> Settings:
                 " and would count for nothing; leave one of them out, or give a whole config as"
                 " --config FILE."
             )
+    _check_none_outdone(settings)
     named = {*settings, *(settings.get("grid") or {})}
     has_folder = parsed.base.data_dir is not None or "data_dir" in parsed.grid
     if parsed.base.task == "miniature" and "data_dir" in named and has_folder:
@@ -130,7 +133,7 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     grid: dict[str, tuple[Any, ...]] = {}
     for source in [*(read_file(file, [*FIELDS, "grid"]) for file in files), [*given.values()]]:
         more = {
-            entry.name: _from_home(entry.name, converted(entry, FIELDS))
+            entry.name: _from_home(entry.name, converted(_as_text(entry), FIELDS))
             for entry in source
             if entry.name != "grid"
         }
@@ -159,10 +162,26 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     return Settings(base, grid, arms)
 
 
+def _check_none_outdone(settings: Mapping[str, Any]) -> None:
+    """Raises UsageError for a field beside one that decides in its place."""
+    some = {name for name, value in settings.items() if value is not None}
+    for name in ("num_seeds", "num_epochs"):
+        for decides in OVERRIDDEN[name]:
+            if {name, decides} <= some:
+                raise UsageError(
+                    f"{name} and {decides} are both given, and {name} would count for nothing;"
+                    " leave one of them out."
+                )
+
+
 def _overriding(named: Set[str]) -> Set[str]:
     """Fields of earlier sources that would win over what this one names."""
     by_name = {name: {*OVERRIDDEN[name]} for name in named & OVERRIDDEN.keys()}
     return {other for others in by_name.values() if not others & named for other in others}
+
+
+def _as_text(entry: Entry) -> Entry:
+    return entry._replace(value=seed_text(entry.value)) if entry.name in SEED_LISTS else entry
 
 
 def _from_home(name: str, value: Any) -> Any:
@@ -198,7 +217,7 @@ def _arguments(given: Mapping[str, Any], accepted: Iterable[str], what: str) -> 
 
 
 def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
-    """The values to sweep, by field, each once and in the order given."""
+    """The values to sweep, by field, in the order given."""
     named, what = {} if grid.value is None else grid.value, "field that can be swept"
     if not isinstance(named, Mapping):
         raise UserError(f"{grid.where}grid is no mapping of field names to values.")
@@ -209,10 +228,18 @@ def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
     swept: dict[str, tuple[Any, ...]] = {}
     for entry in found:
         written = as_written(entry, FIELDS[entry.name])._replace(node=None)
+        if isinstance(written.value, Set | Mapping | Iterator):  # without an order, or read once
+            raise UserError(
+                f"{entry.where}grid.{entry.name} is {shown(written.value)}; give a list of values."
+            )
         values = [converted(written._replace(value=one), FIELDS) for one in _listed(written.value)]
         if not values:
             raise UserError(f"{entry.where}grid.{entry.name} has no values; give a list of them.")
         # One file, however it is spelled, is one arm.
         values = [_path_from_root(entry.name, _from_home(entry.name, value)) for value in values]
-        swept[entry.name] = tuple(dict.fromkeys(values))
+        if twice := [value for value in values if values.count(value) > 1]:
+            raise UserError(
+                f"{entry.where}grid.{entry.name} has {spelled(twice[0])} twice; give each once."
+            )
+        swept[entry.name] = tuple(values)
     return swept

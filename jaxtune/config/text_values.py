@@ -1,9 +1,10 @@
 """Settings that are written as a text of their own: seeds, parts, class weights."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import plain_number
 
 BALANCED = "balanced"  # of class_weights
 # Far above any sweep: a mistyped range is refused before it fills the memory.
@@ -33,7 +34,7 @@ def shard_of(text: str) -> Shard:
 def class_weight_list(text: str) -> tuple[float, ...]:
     """`0.7,1.3` to numbers; raises UserError for anything else."""
     try:
-        return tuple(float(part) for part in text.split(","))
+        return tuple(float(plain_number(part)) for part in text.split(","))
     except ValueError as error:
         raise UserError(
             f"class_weights is {text!r}; give {BALANCED}, or a number for each class with commas"
@@ -41,8 +42,14 @@ def class_weight_list(text: str) -> tuple[float, ...]:
         ) from error
 
 
+def seed_text(value: Any) -> Any:
+    """Seeds that a call or a file gives as whole numbers, as the text that they are kept as."""
+    several = isinstance(value, list | tuple | range) and len(value) > 0
+    return ",".join(map(str, value)) if several and {*map(type, value)} == {int} else value
+
+
 def seed_list(text: str) -> tuple[int, ...]:
-    """`0-31,77` to numbers, in the order given, each once; raises UserError for anything else."""
+    """`0-31,77` to numbers, in the order given; raises UserError for anything else."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
@@ -60,5 +67,8 @@ def seed_list(text: str) -> tuple[int, ...]:
             raise UserError(f"Seeds {text!r} hold {last}; the largest seed is {2**32 - 1}.")
         if last - first >= MOST_TRIALS:
             raise UserError(f"Seeds {text!r} hold more than {MOST_TRIALS:,} numbers; give fewer.")
-        seeds |= dict.fromkeys(range(first, last + 1))
+        own = range(first, last + 1)
+        if twice := [seed for seed in own if seed in seeds]:
+            raise UserError(f"Seeds {text!r} hold {twice[0]} twice; give each once.")
+        seeds |= dict.fromkeys(own)
     return tuple(seeds)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from jaxtune.config.field_groups import changed, further_files
 from jaxtune.config.settings import DELIMITERS, SweepConfig
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import said_of_commas
 from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
@@ -93,7 +94,7 @@ def _check_several_labels(config: SweepConfig) -> None:
     if columns and (len(columns) < 2 or "" in map(bare, columns)):
         raise UserError(
             f"label_columns names {', '.join(map(repr, columns))}; give a column for each of two or"
-            " more labels."
+            f" more labels{said_of_commas(columns)}."
         )
     for name in (*config.classes, *columns):
         if BETWEEN_LABELS in name:
@@ -129,7 +130,7 @@ def _check_classes(config: SweepConfig) -> None:
     if classes and (len(classes) < 2 or len(stripped) < len(classes) or "" in stripped):
         raise UserError(
             f"classes are {', '.join(map(repr, classes))}; give at least two, each once, and none"
-            " that is empty."
+            f" that is empty{said_of_commas(classes)}."
         )
 
 

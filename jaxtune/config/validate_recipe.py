@@ -3,6 +3,7 @@
 from jaxtune.config.field_groups import changed, freezes, head_first
 from jaxtune.config.settings import ADAPTED, SweepConfig
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import said_of_commas
 
 # Mitigations that change weights of the encoder which a frozen one keeps.
 _OF_TRAINED = ("mixout", "pretrained_decay", "reinit_layers")
@@ -21,7 +22,7 @@ def _check_adapters(config: SweepConfig) -> None:
     if targets != ("all",) and not are_known:
         raise UserError(
             f"lora_targets is {' '.join(targets)!r}; give some of {', '.join(ADAPTED)}, each once,"
-            " or all."
+            f" or all{said_of_commas(targets)}."
         )
     if config.lora_rank and config.train is not None and not head_first(config):
         raise UserError(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.fields import choices, convert, is_list, suggestion, what_to_give
+from jaxtune.core.fields import choices, convert, is_list, shown, suggestion, what_to_give
 from jaxtune.core.files import read_text
 from jaxtune.core.words import on_one_line
 
@@ -36,7 +36,7 @@ def converted(entry: Entry, hints: Mapping[str, Any]) -> Any:
     except ValueError as error:
         bad = error.args[0]  # of a list, the one that does not fit
         raise UserError(
-            f"{entry.where}{entry.name} is {bad!r}; {what_to_give(hint, bad)}"
+            f"{entry.where}{entry.name} is {shown(bad)}; {what_to_give(hint, bad)}"
         ) from None
 
 
@@ -57,7 +57,7 @@ def _written(node: Any, value: Any, accepted: Collection[Any]) -> Any:
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     is_text = str in accepted or Path in accepted
     is_number = is_whole and (int in accepted or float in accepted)
-    return node.value if is_text or is_number else value
+    return node.value if is_text or is_number or "_" in node.value else value
 
 
 def read_file(file: Path, accepted: Iterable[str]) -> list[Entry]:

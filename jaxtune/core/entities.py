@@ -13,6 +13,8 @@ from jaxtyping import Int
 
 OUTSIDE = "O"
 _TAG = re.compile(r"O|([BIESLU])(?:-(.+))?")
+# As people spell them who are no readers of CoNLL: b-per, B_PER, PER-B.
+_NEARLY = re.compile(r"O|[BIESLU][-_].+|.+[-_][BIESLU]", re.IGNORECASE)
 _OF_BILOU = {"L": "E", "U": "S"}
 _LETTERS = "OBIES"
 _O, _B, _I, _E, _S = range(len(_LETTERS))
@@ -50,6 +52,11 @@ def are_entities(tags: Sequence[str]) -> bool:
     without one, and some are not O.
     """
     return all(map(_TAG.fullmatch, tags)) and any(tag != OUTSIDE for tag in tags)
+
+
+def are_nearly_entities(tags: Sequence[str]) -> bool:
+    """Whether tags would spell entities if they were written otherwise."""
+    return all(map(_NEARLY.fullmatch, tags)) and any(tag.upper() != OUTSIDE for tag in tags)
 
 
 def entity_f1(counts: Counts) -> float:

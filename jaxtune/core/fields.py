@@ -4,14 +4,17 @@ import contextlib
 import difflib
 import functools
 import math
+import numbers
 import os
+import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.other_names import OTHER_NAMES
 from jaxtune.core.words import any_of
 
 _KINDS = {
@@ -78,18 +81,32 @@ def _as(choice: Any, value: Any) -> Any:
             return value
     elif choice is int:
         if isinstance(value, str) or (is_number and not isinstance(value, float)):
-            return int(value)
+            return int(plain_number(value))
     elif choice is float:
         if isinstance(value, str) or is_number:
-            return float(str(value))  # through a text, for a huge whole number is infinite there
+            # Through a text, for a huge whole number is infinite there.
+            return float(plain_number(str(value)))
     elif choice in (str, Path):
         # Not "" either: as a path it would be the folder one is in.
-        if value not in (None, "") and not isinstance(value, list | tuple | dict | set):
+        if isinstance(value, str | os.PathLike | numbers.Number) and value != "":
             text = str(value)
             return Path(os.path.expanduser(text)) if choice is Path else text
     elif value == choice:
         return value
     raise ValueError(value)
+
+
+def plain_number(value: Any) -> Any:
+    """The value for `int` or `float`; ValueError for 1_0, a slip elsewhere, which is 10 there."""
+    if isinstance(value, str) and "_" in value:
+        raise ValueError(value)
+    return value
+
+
+def shown(value: Any) -> str:
+    """A refused value for a message: what is no plain one by its kind alone."""
+    plain = str | os.PathLike | numbers.Number | list | tuple | types.NoneType
+    return repr(value) if isinstance(value, plain) else f"a {type(value).__name__}"
 
 
 def each_given(settings: Any, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -119,10 +136,12 @@ def check_between(settings: Any, low: int, high: int | float, names: Iterable[st
 
 
 def nearest(name: str, accepted: Iterable[str]) -> list[str]:
-    """The accepted names that may be meant: that of the nearest spelling, or up to two that begin
-    or end with the word, as lora_rank with rank.
+    """The accepted names that may be meant: what transformers' name is called here, that of the
+    nearest spelling, or up to two that begin or end with the word, as lora_rank with rank.
     """
     names, asked = {each.lower(): each for each in accepted}, name.lower()
+    if OTHER_NAMES.get(asked) in names:
+        return [OTHER_NAMES[asked]]
     # Stricter than difflib's 0.6, which takes num_seeds for num_epochs where it cannot be swept.
     found = difflib.get_close_matches(asked, names, n=1, cutoff=0.7)
     if not found:
@@ -133,10 +152,24 @@ def nearest(name: str, accepted: Iterable[str]) -> list[str]:
 
 def what_to_give(hint: Any, value: Any) -> str:
     """The end of a message about a value that a field does not take: of many words the nearest."""
+    if is_list(hint) and isinstance(value, str) and (several := with_spaces(value)):
+        return f"give several with spaces between: {several}"
     words = [choice for choice in choices(hint) if isinstance(choice, str)]
     many = len(words) > MOST_LISTED and isinstance(value, str)
     near = nearest(value, words) if many else []
     return f"did you mean {' or '.join(near)}?" if near else f"give {kind(hint)}."
+
+
+def with_spaces(value: str) -> str:
+    """A list that is written with commas or brackets as words; empty for any other text."""
+    is_list = re.search(r"[\[,]", value)
+    return " ".join(re.split(r"[\s,]+", value.strip("[](), "))) if is_list else ""
+
+
+def said_of_commas(names: Sequence[str]) -> str:
+    """What to do about several names in one word."""
+    several = with_spaces(names[0]) if len(names) == 1 else ""
+    return f", with spaces between: {several}" if several else ""
 
 
 def suggestion(name: str, accepted: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ A diverged trial is a result, so nothing here raises or warns on non-finite logi
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -176,6 +176,9 @@ METRICS: dict[str, Metric] = {
 }
 
 
+# Those that tell models apart where all labels, or all sets of labels, are the same one.
+ON_ONE_LABEL = ("accuracy", "balanced_accuracy", "mse")
+ON_ONE_SET = ("accuracy", "micro_f1", "macro_f1")
 # Before the name of a score that is not of the dev set but of the examples held out of training.
 HELD_OUT = "held_out/"
 
@@ -208,6 +211,13 @@ def _score(metric: Metric, several_labels: bool, entities: bool) -> Score | None
     if several_labels:
         return metric.of_sets
     return metric.score or (metric.of_entities if entities else None)
+
+
+def scorable(names: Sequence[str], labels: np.ndarray) -> list[str]:
+    """Of these metrics, those that say something of a model on examples with these labels."""
+    some = ON_ONE_SET if labels.ndim == 2 else ON_ONE_LABEL
+    varied = len(np.unique(labels, axis=0)) > 1
+    return [name for name in names if varied or name in some]
 
 
 def merit(scores: np.ndarray | float | None, higher_is_better: bool) -> np.ndarray:

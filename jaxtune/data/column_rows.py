@@ -11,7 +11,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import check_no_pointer
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import on_one_line, quoted
-from jaxtune.data.examples import ID_COLUMNS
+from jaxtune.data.ids import ID_COLUMNS
 from jaxtune.data.rows import Row, Wanted
 from jaxtune.data.values import HIDDEN, MASKED, NOT_MASKED, AsText, id_texts, text_of
 

@@ -7,6 +7,7 @@ refused unless `quoting` says how it is meant.
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ class Record(NamedTuple):
 
 
 def csv_rows(path: Path, wanted: Wanted, dialect: Dialect = BY_SUFFIX) -> list[Row]:
-    """Rows of a CSV or TSV file; blank lines are none.
+    """Rows of a CSV or TSV file; blank lines are none, and of one column refused between rows.
 
     Raises UserError for what is no row, and, where `quoting` is left open, for quotes that seem
     meant in the other way.
@@ -56,6 +57,7 @@ def csv_rows(path: Path, wanted: Wanted, dialect: Dialect = BY_SUFFIX) -> list[R
     has_quotes = is_csv if dialect.quoting is None else dialect.quoting
     text = examples_text(path)
     records = _records(path, text, delimiter, has_quotes)
+    _check_none_blank(path, records)
     if dialect.quoting is None and not has_quotes:
         _check_written_in_quotes(path, records)
     lines = ((record.first, record.cells) for record in records)
@@ -92,6 +94,16 @@ def _records(path: Path, text: str, delimiter: str, has_quotes: bool) -> list[Re
     finally:
         csv.field_size_limit(limit)
     return records
+
+
+def _check_none_blank(path: Path, records: Sequence[Record]) -> None:
+    """Raises UserError for a blank line before a row of a file of one column: it may be a row whose
+    text is empty, and rows behind it would be known by other numbers.
+    """
+    for before, after in itertools.pairwise(records if len(records[0].cells) == 1 else ()):
+        if after.first > before.last + 1:
+            line = before.last + 1
+            raise UserError(f"{path}, line {line} is empty: fill it in or take the line out")
 
 
 def _check_written_in_quotes(path: Path, records: Sequence[Record]) -> None:

@@ -13,6 +13,7 @@ from jaxtune.data.examples import (
     ACCURACY,
     CORRELATION,
     LABEL_SETS,
+    OF_TRAINING,
     Dataset,
     FurtherSet,
     Layout,
@@ -72,7 +73,8 @@ def read_custom(
                 f"{files[0]} has {f'the label {names[0]!r} alone' if names else 'no labels'}: give"
                 " two or more, or leave several_labels out"
             )
-        layout = replace(layout, labels=names)
+        unknown = "" if layout.labels or layout.label_columns else OF_TRAINING
+        layout = replace(layout, labels=names, unknown=unknown)
         metrics = ("accuracy", "f1", "matthews") if len(names) == 2 else ACCURACY
         metrics = LABEL_SETS if several_labels else metrics
     task = Task(
@@ -83,7 +85,8 @@ def read_custom(
         name: read_further(file, layout, dialect, labelled=None if name == "test" else True)
         for name, file in (further_files or {}).items()
     }
-    return Dataset(task, train, dev, files, further=further)
+    notes = tuple(note for each in further.values() for note in each.notes)
+    return Dataset(task, train, dev, files, notes, further)
 
 
 def _names(files: Sequence[Path], rows: Sequence[Sequence[Row]], layout: Layout) -> tuple[str, ...]:

@@ -10,15 +10,17 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
+from jaxtune.data.ids import ids_of, names_in
 from jaxtune.data.label_sets import as_numbers
-from jaxtune.data.labels import check_apart, number
+from jaxtune.data.labels import MISSING, check_apart, number
 from jaxtune.data.rows import Row
 
 ACCURACY = ("accuracy",)
 CORRELATION = ("pearson", "spearman")
+# The end of a message about a label that is none of the known ones, which nobody has named.
+OF_TRAINING = ", which training examples have, or name every class with --classes"
+HIDDEN = "-1"  # instead of a label
 LABEL_SETS = ("micro_f1", "macro_f1", "auroc", "accuracy")
-# What a column that tells examples apart is called; the first of these that a file has.
-ID_COLUMNS = ("id", "idx", "index")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Layout:
     word: str | None = None  # column of a word that is asked about, put before the first text
     several: bool = False  # any number of labels in a cell, such as `a|b`
     label_columns: tuple[str, ...] = ()  # one of 0 and 1 per label, which become that cell
+    unknown: str = ""  # the end of a message about a label that is none of these
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -163,26 +166,34 @@ def further_set(
     if not rows:
         raise UserError(f"{source} has no examples: give a file with texts")
     without = [place for place, row in rows if layout.label not in row]
+    otherwise = ""
     if labelled is None:
         labelled = len(without) < len(rows)
+        otherwise = f", or take the column {layout.label!r} out where there are no labels"
     if labelled and without:
         raise UserError(
             f"{source}, {without[0]} has no column {layout.label!r}, which others have: give all or"
             " none"
         )
-    column = next((name for name in ID_COLUMNS if all(name in row for _, row in rows)), None)
-    ids = tuple(str(n) if column is None else row[column] for n, (_, row) in enumerate(rows))
-    return FurtherSet(_examples(source, rows, layout, labelled), ids, labelled)
+    ids, notes = ids_of(source, names_in([row for _, row in rows]))
+    examples = _examples(source, rows, layout, labelled, otherwise)
+    return FurtherSet(examples, ids, labelled, notes)
 
 
-def _examples(source: str, rows: Sequence[Row], layout: Layout, labelled: bool) -> Examples:
+def _examples(
+    source: str, rows: Sequence[Row], layout: Layout, labelled: bool, otherwise: str = ""
+) -> Examples:
+    """Args: otherwise: what else to do about a label that cannot be read."""
     texts, labels = [], []
     for place, row in rows:
         where = f"{source}, {place}"
         texts.append([row[name] for name in layout.text])
         if layout.word is not None:
             texts[-1][0] = f"{row[layout.word]}: {texts[-1][0]}"
-        labels.append(_label(where, row[layout.label], layout) if labelled else 0)
+        try:
+            labels.append(_label(where, row[layout.label], layout) if labelled else 0)
+        except UserError as error:
+            raise UserError(f"{error}{otherwise}") from error
         if not (layout.has_known_flaws or all(map(bare, texts[-1]))):
             raise UserError(f"{where} has an empty sentence: fill it in or remove the row")
     if layout.labels is None and labelled:
@@ -199,12 +210,13 @@ def _label(where: str, text: str, layout: Layout) -> int | float | list[int]:
             raise UserError(f"{where} has the score {text!r}: write a finite float32 number")
         return score
     if layout.several:
-        return as_numbers(where, text, names)
+        return as_numbers(where, text, names, layout.unknown)
     if text in names:
         return names.index(text)
-    raise UserError(f"{where} has the label {_quoted(text)}: use one of {quoted(names)}")
+    more = "" if text.casefold() in (*MISSING, HIDDEN) else layout.unknown
+    raise UserError(f"{where} has the label {_quoted(text)}: use one of {quoted(names)}{more}")
 
 
 def _quoted(label: str) -> str:
-    hint = " (-1 stands for the hidden labels of GLUE's test split)" if label == "-1" else ""
+    hint = " (-1 stands for the hidden labels of GLUE's test split)" if label == HIDDEN else ""
     return repr(label) + hint

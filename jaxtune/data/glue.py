@@ -13,7 +13,6 @@ from jaxtune.data.column_rows import parquet_rows
 from jaxtune.data.examples import (
     ACCURACY,
     CORRELATION,
-    ID_COLUMNS,
     Dataset,
     FurtherSet,
     Layout,
@@ -22,6 +21,7 @@ from jaxtune.data.examples import (
     further_set,
 )
 from jaxtune.data.glue_files import DIAGNOSTIC, TEST, TEST_MISMATCHED, find_files, split_names
+from jaxtune.data.ids import ID_COLUMNS
 from jaxtune.data.json_rows import json_rows
 from jaxtune.data.rows import Row, Wanted, glue_rows
 
@@ -107,6 +107,7 @@ def _dataset(
         if split not in ("train", "dev")
     }
     parts = _domains(splits["train"][1], splits["dev"][1]) if task.name == "cola" else {}
+    notes += tuple(note for each in further.values() for note in each.notes)
     return Dataset(task, train, dev, files, notes, further, parts)
 
 

@@ -30,12 +30,17 @@ def label_set(where: str, cell: str) -> list[str]:
     return labels
 
 
-def as_numbers(where: str, cell: str, names: Sequence[str]) -> list[int]:
-    """1 for each of the labels that a cell has, else 0, in the order of the names."""
+def as_numbers(where: str, cell: str, names: Sequence[str], unknown: str = "") -> list[int]:
+    """1 for each of the labels that a cell has, else 0, in the order of the names.
+
+    Args:
+        unknown: the end of a message about a label that is none of them.
+    """
     found = label_set(where, cell)
     for label in found:
         if label not in names:
-            raise UserError(f"{where} has the label {label!r}: use those of {quoted(names)}")
+            those = f"use those of {quoted(names)}{unknown}"
+            raise UserError(f"{where} has the label {label!r}: {those}")
     return [int(name in found) for name in names]
 
 

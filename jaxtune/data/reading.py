@@ -33,7 +33,7 @@ def reading_of(
     """
     train, dev, names = dataset.train, dataset.dev, dataset.task.label_names
     parts = {"train": (train, chosen), "dev": (dev, np.arange(len(dev)))}
-    texts = {split: _texts(*part) for split, part in parts.items()}
+    texts = {split: texts_of(*part) for split, part in parts.items()}
     labels = {split: _labels(*part) for split, part in parts.items()}
     in_train = set(texts["train"])
     found: dict[str, Any] = {
@@ -47,7 +47,7 @@ def reading_of(
     }
     if held_out is not None:
         found["examples"]["held_out"] = len(held_out)
-        shared = sum(text in in_train for text in _texts(train, held_out))
+        shared = sum(text in in_train for text in texts_of(train, held_out))
         found["held_out_examples_in_train"] = shared
     if dataset.further:
         found["examples"] |= {name: len(s.examples) for name, s in dataset.further.items()}
@@ -76,7 +76,8 @@ def readings_in(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _texts(examples: Examples, chosen: np.ndarray) -> list[tuple[str, ...]]:
+def texts_of(examples: Examples, chosen: np.ndarray) -> list[tuple[str, ...]]:
+    """The texts of the chosen examples, one or two each."""
     columns = [examples.first] if examples.second is None else [examples.first, examples.second]
     return [tuple(column[i] for column in columns) for i in chosen]
 
@@ -96,7 +97,7 @@ def _counts(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 def _labelled_twice(examples: Examples, chosen: np.ndarray) -> int:
     """How many of the chosen examples stand there again with another label."""
-    texts, answers = _texts(examples, chosen), examples.answers
+    texts, answers = texts_of(examples, chosen), examples.answers
     labels_of: dict[tuple[str, ...], set[Any]] = {}
     for text, i in zip(texts, chosen, strict=True):
         labels_of.setdefault(text, set()).add(answers[i])

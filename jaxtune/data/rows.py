@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import with_spaces
 from jaxtune.core.files import read_text
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
@@ -49,7 +50,10 @@ class Wanted(NamedTuple):
         """What to do about a file without one of them."""
         if not self.by_flags:
             return AS_PUBLISHED
-        return f"name others with --text_columns{' and --label_column' if self.labels else ''}"
+        several = with_spaces(self.text[0]) if len(self.text) == 1 else ""
+        apart = f" {several}, with spaces between" if several else ""
+        label = " and --label_column" if self.labels else ""
+        return f"name others with --text_columns{apart}{label}"
 
 
 def glue_rows(

@@ -14,7 +14,16 @@ from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
 from jaxtune.data.conll import SUFFIXES, Sentence, conll_sentences
 from jaxtune.data.csv_rows import BY_SUFFIX
-from jaxtune.data.examples import ACCURACY, ID_COLUMNS, Dataset, Examples, FurtherSet, Layout, Task
+from jaxtune.data.examples import (
+    ACCURACY,
+    OF_TRAINING,
+    Dataset,
+    Examples,
+    FurtherSet,
+    Layout,
+    Task,
+)
+from jaxtune.data.ids import ids_of, names_in
 from jaxtune.data.labels import Label, classes_of
 from jaxtune.data.rows import Wanted
 from jaxtune.data.tables import read_table
@@ -46,7 +55,7 @@ def read_tagged(
     by_name = all(map(is_in_columns, (*files, *others.values())))
     parts = [_read(file, layout, True, by_name, notes.append) for file in files]
     names = layout.labels or _tags(files, parts)
-    layout = replace(layout, labels=names)
+    layout = replace(layout, labels=names, unknown="" if layout.labels else OF_TRAINING)
     metrics = ENTITIES if are_entities(names) else ACCURACY
     task = Task("custom", layout.text, names, metrics, layout, token_classification=True)
     train, dev = (_split(file, part, layout) for file, part in zip(files, parts, strict=True))
@@ -70,9 +79,9 @@ def read_further_tagged(
     """
     notes: list[str] = []
     found = _read(path, layout, labelled, by_name, notes.append)
-    ids = tuple(str(n) if each.name is None else each.name for n, each in enumerate(found))
+    ids, more_notes = ids_of(str(path), [each.name for each in found])
     has_tags = found[0].tags is not None
-    return FurtherSet(_examples(path, found, layout), ids, has_tags, tuple(notes))
+    return FurtherSet(_examples(path, found, layout), ids, has_tags, (*notes, *more_notes))
 
 
 def is_in_columns(path: Path) -> bool:
@@ -101,7 +110,11 @@ def _read(
     if not rows:
         raise UserError(f"{path} has no sentences: give a file with words")
     has_tags = labelled is not False and any(tags in row for _, row in rows)
-    return [_sentence(path, place, row, words, tags if has_tags else None) for place, row in rows]
+    names = names_in([row for _, row in rows])
+    return [
+        _sentence(path, place, row, words, tags if has_tags else None)._replace(name=name)
+        for (place, row), name in zip(rows, names, strict=True)
+    ]
 
 
 def _sentence(
@@ -111,9 +124,8 @@ def _sentence(
     if not own or not all(word.strip() for word in own):
         what = "an empty word" if own else "no words"
         raise UserError(f"{where} has {what} in column {words!r}: fill it in or remove it")
-    name = next((row[column] for column in ID_COLUMNS if column in row), None)
     if tags is None:
-        return Sentence(place, own, None, name)
+        return Sentence(place, own, None)
     if tags not in row:
         raise UserError(f"{where} has no column {tags!r}, which others have: give all or none")
     found = json.loads(row[tags])
@@ -123,7 +135,7 @@ def _sentence(
             f" {plural(len(found), 'tag')} in {tags!r}: give one for each word"
         )
     has_numbers = not all(isinstance(tag, str) for tag in found)
-    return Sentence(place, own, _texts(found), name, has_numbers)
+    return Sentence(place, own, _texts(found), has_numbers=has_numbers)
 
 
 def _texts(values: Sequence[Any]) -> list[str]:
@@ -175,7 +187,8 @@ def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Exam
             continue
         for tag in map(bare, each.tags):
             if tag not in known:
-                do = NOT_MASKED if tag == str(MASKED) else f"use one of {quoted(names)}"
+                one = f"use one of {quoted(names)}{layout.unknown}"
+                do = NOT_MASKED if tag == str(MASKED) else one
                 raise UserError(f"{path}, {each.where} has the tag {tag!r}: {do}")
             labels.append(known[tag])
     return Examples([" ".join(own) for own in words], None, np.array(labels, np.int32), words)

@@ -9,7 +9,7 @@ from typing import Any
 from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.unseen import bare
-from jaxtune.data.examples import ID_COLUMNS
+from jaxtune.data.ids import ID_COLUMNS
 
 # What the values that are neither text nor number are called.
 _KINDS = {

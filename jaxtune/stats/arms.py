@@ -59,6 +59,8 @@ class Arm:
     seeds_known: bool = True  # else no trial of another arm shares a seed
     # Scores on resamples of the dev examples, the same for all arms; None without predictions.
     draws: Float[np.ndarray, "resample trial"] | None = None
+    # Checksums of the trials' predictions, in a sweep.
+    answers: tuple[str | None, ...] = ()
 
     @property
     def merit(self) -> Float[np.ndarray, " trial"]:
@@ -135,6 +137,7 @@ def _make_arm(name: str, rows: Sequence[Mapping[str, Any]]) -> Arm:
         higher_is_better=bool(first.get("higher_is_better", True)),
         judged=judged,
         seeds_known=bool(first.get("seed_is_known", True)),
+        answers=tuple(row.get("predictions_sha256") for row in rows),
     )
 
 

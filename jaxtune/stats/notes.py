@@ -10,6 +10,7 @@ from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import Comparison
 from jaxtune.stats.dev_error import dev_standard_error
+from jaxtune.stats.equal_answers import equal_answers
 from jaxtune.stats.holm import ALPHA, num_tests
 from jaxtune.stats.hypothesis_tests import TOO_FEW
 from jaxtune.stats.looks_notes import about_looks
@@ -70,8 +71,9 @@ def notes(
         leaders: the arms that it prefers, if any.
         all_pairs: with those that it does not speak of.
     """
-    found = [*_scores(arms[0]), *_dev_files(arms), *_marked(arms, STOPPED), *_patience(arms)]
-    found += [*_over_corrected(arms), *_failures(arms), *_marked(arms, ODD_ANSWERS)]
+    found = [*equal_answers(arms), *_scores(arms[0]), *_dev_files(arms), *_marked(arms, STOPPED)]
+    found += [*_patience(arms), *_over_corrected(arms)]
+    found += [*_failures(arms), *_marked(arms, ODD_ANSWERS)]
     if pair is None:
         found += [*equal_notes(None, all_pairs), *_dev_set(arms, num_dev)]
         return (*found, _limits(arms))

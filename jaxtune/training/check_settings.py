@@ -101,6 +101,16 @@ def check_steps(config: SweepConfig, num_steps: int) -> None:
         )
 
 
+def about_order(config: SweepConfig, train: TokenTable) -> list[str]:
+    """Where the data order, whose effect is being measured, has none."""
+    if config.batch_size < len(train):
+        return []
+    return [
+        f"Warning: batch_size {config.batch_size} is all training examples, so that every step sees"
+        " the same ones and their order has no effect."
+    ]
+
+
 def check_usable(config: SweepConfig, train: TokenTable) -> None:
     """Raises UserError for training examples that no trial learns anything from, or that leave
     nothing to order.

@@ -138,12 +138,17 @@ class ProgramPlan:
         return num_waves * (self.num_steps * step_seconds + evaluating) / 3600
 
     @property
+    def eval_every(self) -> int:
+        """Steps between evaluations."""
+        steps = steps_per_epoch(len(self.task.train), self.config.batch_size)
+        return self.config.eval_every or steps
+
+    @property
     def evaluations(self) -> float:
         """Of a trial that runs to its end: of the dev set, at the stop step too, and of the further
         sets, which it answers once, by their slots.
         """
-        config, task = self.config, self.task
-        every = config.eval_every or steps_per_epoch(len(task.train), config.batch_size)
+        task, every = self.task, self.eval_every
         of_dev = math.ceil(self.num_steps / every)
         if self.stop_step is not None and self.stop_step % every:
             of_dev += 1

@@ -3,10 +3,11 @@ and are chosen.
 """
 
 import math
+from collections import Counter
 from typing import Any
 
 from jaxtune.config.field_groups import head_first
-from jaxtune.core.schedules import FEWEST_RECORDS
+from jaxtune.core.schedules import FEWEST_RECORDS, head_steps
 from jaxtune.core.words import plural
 from jaxtune.training.outcome import saved_kinds
 from jaxtune.training.plan import ProgramPlan
@@ -50,6 +51,7 @@ def choosing(plan: ProgramPlan) -> list[str]:
             f"A trial stops after {plural(config.patience, 'evaluation')} in a row without a better"
             f" {plan.task.metrics[0]} on the {where}{begins}."
         )
+        lines += _never_out_of_patience(plan, config.patience)
     if "best" in saved_kinds(config.save_params):
         decided.append("which parameters are its best")
     if decided and config.dev_fraction is None:
@@ -64,4 +66,29 @@ def choosing(plan: ProgramPlan) -> list[str]:
             f" {FEWEST_RECORDS} logged steps, and of the {plural(plan.stop_step, 'step')} after"
             f" which early_stop looks, log_every {config.log_every} leaves fewer."
         )
-    return lines
+    return lines + _nobody_is_cut(plan)
+
+
+def _never_out_of_patience(plan: ProgramPlan, patience: int) -> list[str]:
+    """Where no trial has enough evaluations; the first one counts as better than none before."""
+    last, every = plan.num_steps - 1, plan.eval_every
+    heads = [head_steps(trial.hyper.head_ratio, plan.num_steps) for trial in plan.trials]
+    before_end = last // every - int(min(heads)) // every
+    if before_end > patience:
+        return []
+    return [
+        f"Warning: no trial is stopped by patience {patience}: that takes {patience + 1}"
+        f" evaluations before the last step, and there are {before_end}; give a smaller patience or"
+        " a smaller eval_every."
+    ]
+
+
+def _nobody_is_cut(plan: ProgramPlan) -> list[str]:
+    """Where keep_trials keeps every trial of an arm."""
+    most, kept = max(Counter(t.arm for t in plan.trials).values()), plan.config.keep_trials
+    if kept is None or kept < most:
+        return []
+    return [
+        f"Warning: keep_trials {kept} keeps every trial, for an arm has {most}; give a smaller"
+        " number."
+    ]

@@ -1,7 +1,7 @@
 """One task and model, ready to train."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.entities import Sentences
 from jaxtune.core.failure import trivial_floor
-from jaxtune.core.metrics import HELD_OUT, evaluate
+from jaxtune.core.metrics import HELD_OUT, evaluate, scorable
 from jaxtune.data.class_weights import class_weights_of
 from jaxtune.data.packing import Plan, Shape
 from jaxtune.data.scoring import scoring_words
@@ -112,9 +112,11 @@ class Prepared:
         """Of dev logits `[example, label]` in the dev file's order, the primary metric first."""
         return self._scores_of(logits, self.dev)
 
-    def _scores_of(self, logits: np.ndarray, table: TokenTable) -> dict[str, float]:
+    def _scores_of(
+        self, logits: np.ndarray, table: TokenTable, metrics: Sequence[str] | None = None
+    ) -> dict[str, float]:
         about = (table.labels, self.positive, self._sentences_of(table))
-        return evaluate(self.metrics, logits, *about)
+        return evaluate(metrics or self.metrics, logits, *about)
 
     def all_scores(self, logits: np.ndarray) -> dict[str, float]:
         """Of the logits of all that is `evaluated`: the dev set's scores, then those held out."""
@@ -137,8 +139,9 @@ class Prepared:
                 scored[name] = (answers[name], asked.tokens)
         return {
             f"{name}/{metric}": score
-            for name, pair in scored.items()
-            for metric, score in self._scores_of(*pair).items()
+            for name, (logits, table) in scored.items()
+            if (metrics := scorable(self.metrics, table.labels))
+            for metric, score in self._scores_of(logits, table, metrics).items()
         }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.errors import UserError
 from jaxtune.data.dataset import hold_out, subset
+from jaxtune.data.doubts import doubts
 from jaxtune.data.examples import Dataset, Examples
 from jaxtune.data.fit import fit_sentences
 from jaxtune.data.reading import count_words, reading_of
@@ -19,6 +20,7 @@ from jaxtune.data.tokenizer_folder import load_tokenizer
 from jaxtune.data.tokens import tokenize, were_cut
 from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.folder import CONFIG
+from jaxtune.training.check_settings import about_order
 
 
 def read_splits(
@@ -54,7 +56,9 @@ def read_splits(
             for name, (part, table) in splits.items()
         }
     tables = [train.take(chosen), dev]
-    warnings = fit_sentences(tokenizer, {"train": tables[0], "dev": dev})
+    warnings = doubts(dataset, chosen, config.classes)
+    warnings += fit_sentences(tokenizer, {"train": tables[0], "dev": dev})
+    warnings += about_order(config, tables[0])
     dataset = dataclasses.replace(dataset, notes=(*dataset.notes, *warnings))
     if len(held_out):
         tables.append(train.take(held_out))

@@ -9,7 +9,7 @@ from config_files import changes, parsed
 
 import jaxtune
 from jaxtune.config.parse import from_call, from_settings, parse, settings_in
-from jaxtune.core.errors import UserError
+from jaxtune.core.errors import UsageError, UserError
 from jaxtune.core.flags import parse_flags
 from jaxtune.merge.__main__ import MergeConfig
 
@@ -139,12 +139,31 @@ def test_in_one_source_they_still_contradict_each_other(run):
         run("--seeds 1 --init_seeds 1 --order_seeds 1", "seeds: 5")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--num_seeds 8 --seeds 0-1", "num_seeds and seeds are both given, and num_seeds would"),
+        ("--num_seeds 9 --init_seeds 0-2 --order_seeds 0-1", "num_seeds and init_seeds are both"),
+        ("--num_epochs 5 --max_steps 2", "num_epochs and max_steps are both given, and num_epochs"),
+    ],
+)
+def test_in_one_call_nothing_counts_for_nothing(given, said, tmp_path):
+    """In a file both may stand, and a call names one of them."""
+    settings = settings_in(f"--model m --task rte {given}".split())
+    with pytest.raises(UsageError, match=said):
+        from_call(settings)
+    first, *others = given.removeprefix("--").split(" --")
+    file = tmp_path / "config.yaml"
+    file.write_text(f"model: m\ntask: rte\n{first.replace(' ', ': ')}\n")
+    from_call(settings_in(["--config", str(file), *f"--{' --'.join(others)}".split()]))
+
+
 def test_a_users_folder_is_spelled_as_in_a_shell(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/someone")
     file = tmp_path / "config.yaml"
     file.write_text(
         "model: ~/model\ntask: custom\ndev_file: ~/dev.csv\ntest_file: ~/test.csv\n"
-        "more_dev_files: [x=~/x.csv, y=~.csv]\ngrid: {train_file: [~/a.csv, /home/someone/a.csv]}\n"
+        "more_dev_files: [x=~/x.csv, y=~.csv]\ngrid: {train_file: [~/a.csv]}\n"
     )
     settings = parse(["--config", str(file), "--out=~/runs/x"])
     base = settings.base
@@ -157,6 +176,8 @@ def test_a_users_folder_is_spelled_as_in_a_shell(monkeypatch, tmp_path):
     )
     with pytest.raises(UserError, match=r"^/home/someone/out "):
         jaxtune.load_results("~/out")
+    with pytest.raises(UserError, match=r"grid\.train_file has /home/someone/a\.csv twice; give"):
+        parse(["--config", str(file), "--grid.train_file", "~/a.csv", "/home/someone/a.csv"])
 
 
 def test_whole_numbers_of_a_config_file_are_those_of_a_command_line(run):

@@ -49,7 +49,7 @@ def test_seeds(flags, expected):
         ("0-3", (0, 1, 2, 3)),
         ("0-2,77", (0, 1, 2, 77)),
         ("5,3,4-4", (5, 3, 4)),
-        ("2,0-3,2", (2, 0, 1, 3)),
+        ("2,0-1,3", (2, 0, 1, 3)),
         (" 1 , 3 - 4 ", (1, 3, 4)),
         ("007,010-011", (7, 10, 11)),
         ("4294967295", (2**32 - 1,)),
@@ -64,6 +64,12 @@ def test_seed_lists(text, seeds):
 )
 def test_other_seed_lists_are_refused(text):
     with pytest.raises(UserError, match=f"Seeds '{text}' (cannot be read|hold the empty range)"):
+        seed_list(text)
+
+
+@pytest.mark.parametrize(("text", "twice"), [("3,3,1", 3), ("0-3,2", 2), ("5,4-9", 5)])
+def test_a_seed_that_is_named_twice_is_refused(text, twice):
+    with pytest.raises(UserError, match=f"^Seeds '{text}' hold {twice} twice; give each once"):
         seed_list(text)
 
 

@@ -61,6 +61,17 @@ def test_a_quote_that_swallows_rows_of_a_test_file_with_labels_is_refused(tmp_pa
         read_further(tmp_path / "test.csv", LAYOUT)
 
 
+@pytest.mark.parametrize(("text", "line"), [("text\na\n\nb\n", 3), ('text\n\n\n"a\nb"\n', 2)])
+def test_a_blank_line_before_a_text_is_refused(tmp_path, text, line):
+    """It vanished, and the answers to the texts behind it had the numbers of others."""
+    (tmp_path / "texts.csv").write_text(text)
+    with pytest.raises(UserError, match=f"texts.csv, line {line} is empty: fill it in or take"):
+        read_further(tmp_path / "texts.csv", LAYOUT, labelled=False)
+    for rest in ("text\na\nb\n\n\n", "id,text\n0,a\n\n1,b\n", '\ntext\n"a\n\n"\nb\n'):
+        (tmp_path / "texts.csv").write_text(rest)
+        assert len(read_further(tmp_path / "texts.csv", LAYOUT, labelled=False).ids) == 2
+
+
 def test_a_text_of_several_lines_is_one(tmp_path):
     (tmp_path / "texts.csv").write_text('id,text,note\n1,"the dog,\nand, so, on\nbye",x\n2,a,y\n')
     found = read_further(tmp_path / "texts.csv", LAYOUT, labelled=False)
@@ -91,6 +102,12 @@ def test_the_flags_that_are_named_are_those_that_help(tmp_path, suffix):
             read_table(file, wanted)
         assert "name others with --text_columns" in str(error.value)
         assert ("--label_column" in str(error.value)) == named
+
+
+def test_columns_in_one_word_are_told_apart(tmp_path):
+    (tmp_path / "texts.csv").write_text("a,b\nx,y\n")
+    with pytest.raises(UserError, match="others with --text_columns a b, with spaces between, or,"):
+        read_table(tmp_path / "texts.csv", Wanted(("a,b",)))
 
 
 @pytest.mark.parametrize(("mark", "named"), [(";", "';'"), ("\t", "tab"), ("|", "'|'")])

@@ -410,7 +410,8 @@ UNSEEN = [
         ".csv: unseen label",
         ".csv",
         CSV + "a,2\n",
-        ", line 4 has the label '2': use one of '0', '1'",
+        ", line 4 has the label '2': use one of '0', '1', which training examples have, or name"
+        " every class with --classes\n",
     ),
     BadFile(
         ".jsonl: 0.0 for 0",

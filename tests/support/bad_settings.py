@@ -49,7 +49,7 @@ USAGE = [
         "--grid.text_columns a b",
         f"text_columns is no field that can be swept; accepted are {SWEPT}.",
     ),
-    ("--lr 1", "--lr is no flag; --help lists all."),
+    ("--lr 1", "--lr is no flag; did you mean --learning_rate?"),
     ("-x", "-x is no flag; --help lists all."),
     ("-num_epochs 1", "-num_epochs is no flag; did you mean --num_epochs?"),
     (
@@ -151,7 +151,7 @@ FLAGS = [
     ),
     *(
         (f"--class_weights={value}", f"class_weights is {value!r}; give balanced, or a number for")
-        for value in ("Balanced", "1,", "1;2", ",", "a,b")
+        for value in ("1_0,2", "Balanced", "1,", "1;2", ",", "a,b")
     ),
     *(
         (f"--class_weights=1,{value}", f"which holds {float(value)}; give finite numbers above 0")

@@ -68,6 +68,6 @@ def command(model, train, dev, out, *flags):
         *("--model", str(model), "--task", "custom", "--token_classification", "true"),
         *("--text_columns", "tokens", "--label_column", "tags"),
         *("--train_file", str(train), "--dev_file", str(dev), "--out", str(out)),
-        *("--max_steps", str(STEPS), "--num_seeds", "2", "--learning_rate", "1e-2"),
+        *("--max_steps", str(STEPS), "--seeds", "0,1", "--learning_rate", "1e-2"),
         *("--log_every", "10", "--eval_every", "20", *flags),
     ]

@@ -2,7 +2,7 @@
 anything compiles.
 
 `python -m pytest tests/sweep/test_bad_input.py` counts them. The mistakes are in bad_data.py,
-bad_tables.py, bad_models.py and bad_settings.py.
+bad_tables.py, bad_models.py, bad_settings.py and slips.py.
 """
 
 import shutil
@@ -16,6 +16,7 @@ from bad_sentences import BAD_SENTENCES, GOOD_SENTENCES
 from bad_sets import BAD_SETS, GOOD_SETS
 from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
 from bad_tables import BAD_TABLES, GOOD_TABLES, USABLE_TABLES
+from slips import FLAG_SLIPS, USAGE_SLIPS, YAML_SLIPS
 
 import jaxtune
 from jaxtune.config.parse import parse
@@ -97,10 +98,25 @@ def test_labels_that_training_does_not_know(refused, tiny, tmp_path, bad: BadFil
             "text,label\na,7\n",
             ", line 2 has the label '7': use one of '0',",
         ),
+        (
+            "--test_file FILE",
+            "text,label\na,\n",
+            "or take the column 'label' out where",
+        ),
+        (
+            "--test_file FILE",
+            "text,label\na,7\n",
+            "have, or name every class with --classes, or",
+        ),
         ("--test_file FILE", "text\na\n \n", ", line 3 has an empty sentence"),
         ("--test_file FILE", POINTER.decode(), " is a pointer of Git LFS"),
         ("--more_dev_files ood=FILE", "text\na\n", ", line 1 has no column 'label' but 'text'"),
         ("--more_dev_files ood=FILE", "text,label\na,7\n", ", line 2 has the label '7': use one"),
+        (
+            "--more_dev_files ood=FILE",
+            "text,label\na,7\n",
+            "have, or name every class with --classes\n",
+        ),
     ],
 )
 def test_further_files(refused, tiny, tmp_path, flag: str, content: str, says: str):
@@ -208,14 +224,14 @@ def test_models(refused, tiny, tmp_path, edit: Edit, says: str):
     assert not (folder / "executed").exists()
 
 
-@pytest.mark.parametrize(("flags", "says"), FLAGS)
+@pytest.mark.parametrize(("flags", "says"), [*FLAGS, *FLAG_SLIPS])
 def test_settings(refused, flags: str, says: str):
     error = refused("--model", "miniature", "--task", "miniature", *flags.split())
     assert error.startswith("error: ")
     assert says in error
 
 
-@pytest.mark.parametrize(("flags", "says"), USAGE)
+@pytest.mark.parametrize(("flags", "says"), [*USAGE, *USAGE_SLIPS])
 def test_wrong_usage(tmp_path, capsys, flags: str, says: str):
     given = ["--model", "miniature", "--task", "miniature", "--out", str(tmp_path / "out")]
     assert main([*given, *flags.split()]) == 2
@@ -223,7 +239,7 @@ def test_wrong_usage(tmp_path, capsys, flags: str, says: str):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("text", "says"), [*YAML, *YAML_BYTES])
+@pytest.mark.parametrize(("text", "says"), [*YAML, *YAML_BYTES, *YAML_SLIPS])
 def test_config_files(refused, tmp_path, text: str | bytes, says: str):
     file = tmp_path / "config.yaml"
     data = text.replace("{folder}", str(tmp_path)).encode() if isinstance(text, str) else text

@@ -8,7 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
-from answering import CLASSES, STEPS, command, further, write_files
+from answering import CLASSES, STEPS, command, further, write_csv, write_files
 from exporting import export, torch_logits
 from same_results import assert_same, curves
 from scipy import special
@@ -84,6 +84,16 @@ def test_labels_there_are_scored(out, files):
     summary = json.loads((out / "summary.json").read_text())["arms"][arms[0]]
     own = results.trials[results.trials.arm == arms[0]]["ood/accuracy"]
     assert summary["further"]["ood/accuracy"]["mean"] == pytest.approx(own.mean())
+
+
+def test_of_one_label_only_what_says_something_is_scored(tiny, files, tmp_path):
+    """Any model has an auroc of 0.5 there, and a Matthews correlation of 0."""
+    rows = [row["text"] for row in read(files["ood"]) if row["label"] == "yes"]
+    one = write_csv(tmp_path / "one.csv", ["text", "label"], rows, ["yes"] * len(rows))
+    out = tmp_path / "out"
+    assert main(command(tiny, files, out, "--more_dev_files", f"one={one}")) == 0
+    columns = jaxtune.load_results(out).trials.columns
+    assert [name for name in columns if name.startswith("one/")] == ["one/accuracy"]
 
 
 def test_the_table_has_the_mean_probabilities_of_the_trials_that_did_not_fail(out, files):

@@ -201,7 +201,7 @@ def test_what_is_said_at_the_start(tiny):
     rule = "A trial stops after 2 evaluations in a row without a better auroc on the"
     assert dev[-2] == f"{rule} dev set."
     assert dev[-1].startswith("Warning: when a trial stops and which parameters are its best is")
-    later = said_of(tiny, *PATIENT, "--train", "head_then_all")
+    later = said_of(tiny, *PATIENT, "--train", "head_then_all", "--head_ratio", "0.2")
     assert later[-2] == f"{rule} dev set, counted from when more than the head is trained."
     fair = said_of(tiny, *PATIENT, "--dev_fraction", "0.25")
     assert fair[:2] == [

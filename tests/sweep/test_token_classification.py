@@ -216,7 +216,7 @@ def test_the_report_draws_sentences(out, tmp_path):
 @pytest.mark.parametrize("flags", [["--packing", "false"], ["--compact_vocabulary", "false"]])
 def test_packing_and_the_vocabulary_change_nothing(tiny, files, tmp_path, flags):
     """Without dropout: the same scores and logits, but for rounding."""
-    how = ["--dropout", "0", "--num_seeds", "1", "--max_steps", "8", "--eval_every", "8"]
+    how = ["--dropout", "0", "--seeds", "0", "--max_steps", "8", "--eval_every", "8"]
     found = {}
     for name, own in (("as it is", []), ("otherwise", flags)):
         folder = tmp_path / name
@@ -228,8 +228,7 @@ def test_packing_and_the_vocabulary_change_nothing(tiny, files, tmp_path, flags)
 def test_a_trial_alone_is_itself_among_others(tiny, files, out, tmp_path):
     """Bit for bit on CPU."""
     folder = tmp_path / "alone"
-    flags = ["--seeds", "1", "--num_seeds", "1"]
-    assert main(command(tiny, files["train"], files["dev"], folder, *flags)) == 0
+    assert main(command(tiny, files["train"], files["dev"], folder, "--seeds", "1")) == 0
     alone, among = jaxtune.load_results(folder), jaxtune.load_results(out)
     np.testing.assert_array_equal(alone.predictions[0], among.predictions[1])
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxtune.core.errors import UserError
+from jaxtune.core.fields import plain_number
 from jaxtune.core.metrics import METRICS
 from jaxtune.core.words import quoted
 from jaxtune.report.scores.logged import is_error, plain_name
@@ -239,9 +240,9 @@ def _number(line: Line, name: str) -> float | None:
 
 def finite_number(value: Any) -> float | None:
     """None of one that is not finite; raises TypeError or ValueError for what is no number."""
-    if isinstance(value, bool | np.bool_) or "_" in str(value):  # Python reads 1_0 as 10
+    if isinstance(value, bool | np.bool_):
         raise ValueError
-    found = float(value)
+    found = float(plain_number(value))
     return found if math.isfinite(found) else None
 
 
