@@ -105,7 +105,7 @@ def plain_number(value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """A refused value for a message: what is no plain one by its kind alone."""
-    plain = str | os.PathLike | numbers.Number | list | tuple | types.NoneType
+    plain = str | os.PathLike | numbers.Number | list | tuple | dict | types.NoneType
     return repr(value) if isinstance(value, plain) else f"a {type(value).__name__}"
 
 

@@ -38,7 +38,7 @@ def test_other_lists_are_no_seeds(seeds):
         ({"grid": {"learning_rate": {1e-5, 2e-5}}}, "grid.learning_rate is a set; give a list of"),
         ({"grid": {"adam_b2": {0.9: 1}.keys()}}, "grid.adam_b2 is a dict_keys; give a list of"),
         ({"grid": {"adam_b2": iter([0.9])}}, "grid.adam_b2 is a list_iterator; give a list of"),
-        ({"grid": {"adam_b2": {"b": 0.9}}}, "grid.adam_b2 is a dict; give a list of values."),
+        ({"grid": {"adam_b2": {"b": 0.9}}}, "grid.adam_b2 is {'b': 0.9}; give a list of"),
         ({"learning_rate": {1e-5}}, "learning_rate is a set; give a number."),
         ({"train_file": FRAME}, "train_file is a DataFrame; give a text or null."),
         ({"out": b"runs"}, "out is a bytes; give a text or null."),

@@ -393,7 +393,7 @@ YAML = [
     ("packing: 3", ", line 1: packing is 3; give true or false"),
     ("packing: 'false'", ", line 1: packing is 'false'; give true or false"),
     ("precision: float16", ", line 1: precision is 'float16'; give float32 or bfloat16"),
-    ("seeds: [1, 22]", ", line 1: seeds is [1, 22]; give a text or null"),
+    ("seeds: [1, x]", ", line 1: seeds is [1, 'x']; give a text or null"),
     ("text_columns: [[a], b]", ", line 1: text_columns is ['a']; give a text, or a list of them"),
     (
         "num_epochs: 1\ngrid:\n  learning_rat: [1]",
@@ -402,7 +402,7 @@ YAML = [
     ("grid: {num_seeds: [1]}", ", line 1: num_seeds is no field that can be swept; accepted are"),
     ("grid: {learning_rate: [1, fast]}", ", line 1: learning_rate is 'fast'; give a number"),
     ("grid: {learning_rate: [[1]]}", ", line 1: learning_rate is [1]; give a number"),
-    ("grid: {learning_rate: {a: 1}}", ", line 1: learning_rate is {'a': 1}; give"),
+    ("grid: {learning_rate: {a: 1}}", ", line 1: grid.learning_rate is {'a': 1}; give a list"),
     ("grid:\n  adam_b1: [0.1]\n  adam_b1: [0.2]", ", line 3: adam_b1 is in line 2 already"),
     ("grid: [learning_rate]", ", line 1: grid is no mapping of field names to values"),
     ("grid: {learning_rate: []}", ", line 1: grid.learning_rate has no values"),

@@ -201,8 +201,10 @@ def test_more_seeds_extend_the_sweep(tiny, undisturbed, tmp_path):
 
 
 def test_other_seeds_are_refused(tiny, undisturbed, capsys):
-    flags = ["--seeds", "7,8"]
-    assert main(command(tiny, undisturbed, *flags)) == 1
+    words = command(tiny, undisturbed)
+    where = words.index("--num_seeds")
+    words[where : where + 2] = ["--seeds", "7,8"]
+    assert main(words) == 1
     assert "holds trial 0 with seed 0" in capsys.readouterr().err
     assert main(command(tiny, undisturbed, "--num_seeds", "1")) == 1
     assert "add seeds at the end" in capsys.readouterr().err
