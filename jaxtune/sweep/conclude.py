@@ -17,6 +17,7 @@ from jaxtune.core.words import as_typed, plural
 from jaxtune.data.reading import readings_in
 from jaxtune.stats.arms import by_arm, make_arms
 from jaxtune.stats.describe import summarise
+from jaxtune.stats.equal_answers import equal_answers
 from jaxtune.stats.intervals import share
 from jaxtune.stats.verdict import Verdict, judge
 from jaxtune.storage.paths import MANIFEST, SUMMARY, TENSORBOARD
@@ -54,7 +55,8 @@ def conclude(
     if whole:
         if len(arms) > MANY_ARMS:
             say(f"Comparing {len(arms)} arms ...")
-        say("\n".join(_verdict(rows, settings.base).sentences))
+        alike = equal_answers(make_arms(by_arm(rows)))
+        say("\n".join([*alike, *_verdict(rows, settings.base).sentences]))
     say_whole(f"\nResults: {called}")
     say_whole(f"Curves: tensorboard --logdir {as_typed(called / TENSORBOARD)}")
 
