@@ -235,7 +235,7 @@ def _swept(grid: Entry) -> dict[str, tuple[Any, ...]]:
         values = [converted(written._replace(value=one), FIELDS) for one in _listed(written.value)]
         if not values:
             raise UserError(f"{entry.where}grid.{entry.name} has no values; give a list of them.")
-        # One file, however it is spelled, is one arm.
+        # One file, however it is spelled, is one value.
         values = [_path_from_root(entry.name, _from_home(entry.name, value)) for value in values]
         if twice := [value for value in values if values.count(value) > 1]:
             raise UserError(

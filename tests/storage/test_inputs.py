@@ -167,7 +167,9 @@ def test_without_a_manifest_the_places_count(home, capsys):
 
 def test_arms_of_swept_files_are_called_by_the_end_of_their_paths(home, monkeypatch, capsys):
     (home / "more.csv").write_text(ROWS + "a wolf,b\n")
-    grid = ("--grid.train_file", "train.csv", "more.csv", "./more.csv")
+    grid = ("--grid.train_file", "train.csv", "more.csv")
+    assert sweep("out", 1, "model", "train.csv", "dev.csv", *grid, "./more.csv") == 1
+    assert f"train_file has {home}/more.csv twice; give each once" in capsys.readouterr().err
     assert sweep("out", 1, "model", "train.csv", "dev.csv", *grid) == 0
     assert inputs_of(home / "out").keys() >= {"train_file=train.csv", "train_file=more.csv"}
     monkeypatch.chdir(home / "elsewhere")
