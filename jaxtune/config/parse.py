@@ -8,6 +8,7 @@ config file in order, then flags or arguments. A wrong word of a command line is
 import dataclasses
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import GenericAlias
@@ -26,7 +27,7 @@ from jaxtune.config.field_groups import (
 )
 from jaxtune.config.recipe_files import recipe_file, recipe_table
 from jaxtune.config.settings import SweepConfig
-from jaxtune.config.text_values import seed_text
+from jaxtune.config.text_values import seed_text, seeds_in
 from jaxtune.config.validate import check
 from jaxtune.config.validate_unused import check_used
 from jaxtune.config.yaml_files import Entry, as_written, converted, entries, read_file
@@ -163,7 +164,7 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
 
 
 def _check_none_outdone(settings: Mapping[str, Any]) -> None:
-    """Raises UsageError for a field beside one that decides in its place."""
+    """Raises UsageError for a field beside one that decides in its place, or a seed twice."""
     some = {name for name, value in settings.items() if value is not None}
     for name in ("num_seeds", "num_epochs"):
         for decides in OVERRIDDEN[name]:
@@ -172,6 +173,11 @@ def _check_none_outdone(settings: Mapping[str, Any]) -> None:
                     f"{name} and {decides} are both given, and {name} would count for nothing;"
                     " leave one of them out."
                 )
+    for name in SEED_LISTS:
+        seeds = seeds_in(seed_text(settings[name])) if name in some else ()
+        for seed, often in Counter(seeds).most_common(1):
+            if often > 1:
+                raise UsageError(f"{name} holds {seed} twice; give each once.")
 
 
 def _overriding(named: Set[str]) -> Set[str]:

@@ -1,6 +1,7 @@
 """Settings that are written as a text of their own: seeds, parts, class weights."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from jaxtune.core.errors import UserError
@@ -49,8 +50,12 @@ def seed_text(value: Any) -> Any:
 
 
 def seed_list(text: str) -> tuple[int, ...]:
-    """`0-31,77` to numbers, in the order given; raises UserError for anything else."""
-    seeds: dict[int, None] = {}
+    """`0-31,77` to numbers, in the order given, each once; UserError as of `seeds_in`."""
+    return tuple(dict.fromkeys(seeds_in(text)))
+
+
+def seeds_in(text: str) -> Iterator[int]:
+    """`0-31,77` to numbers as they stand; raises UserError for anything else."""
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
         if not match:
@@ -67,8 +72,4 @@ def seed_list(text: str) -> tuple[int, ...]:
             raise UserError(f"Seeds {text!r} hold {last}; the largest seed is {2**32 - 1}.")
         if last - first >= MOST_TRIALS:
             raise UserError(f"Seeds {text!r} hold more than {MOST_TRIALS:,} numbers; give fewer.")
-        own = range(first, last + 1)
-        if twice := [seed for seed in own if seed in seeds]:
-            raise UserError(f"Seeds {text!r} hold {twice[0]} twice; give each once.")
-        seeds |= dict.fromkeys(own)
-    return tuple(seeds)
+        yield from range(first, last + 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxtune.config.field_groups import TRACED_FIELDS
-from jaxtune.config.parse import parse
+from jaxtune.config.parse import from_call, parse, settings_in
 from jaxtune.config.text_values import seed_list
 from jaxtune.config.trials import Trial, arm_name, make_trials, program_config, seeds_of, waves
 from jaxtune.core.errors import UserError
@@ -68,9 +68,11 @@ def test_other_seed_lists_are_refused(text):
 
 
 @pytest.mark.parametrize(("text", "twice"), [("3,3,1", 3), ("0-3,2", 2), ("5,4-9", 5)])
-def test_a_seed_that_is_named_twice_is_refused(text, twice):
-    with pytest.raises(UserError, match=f"^Seeds '{text}' hold {twice} twice; give each once"):
-        seed_list(text)
+def test_a_seed_that_a_command_names_twice_is_refused_and_one_of_an_older_sweep_is_not(text, twice):
+    with pytest.raises(UserError, match=f"^seeds holds {twice} twice; give each once"):
+        from_call(settings_in(["--seeds", text]))
+    assert parse(["--seeds", text]).base.seeds == text
+    assert len(seed_list(text)) == len({*seed_list(text)})
 
 
 @pytest.mark.parametrize("text", ["4294967296", "0,4294967295-4294967296", "99999999999999999999"])
