@@ -100,7 +100,7 @@ def from_call(settings: Mapping[str, Any]) -> Settings:
                 " and would count for nothing; leave one of them out, or give a whole config as"
                 " --config FILE."
             )
-    _check_none_outdone(settings)
+    _check_all_count(settings)
     named = {*settings, *(settings.get("grid") or {})}
     has_folder = parsed.base.data_dir is not None or "data_dir" in parsed.grid
     if parsed.base.task == "miniature" and "data_dir" in named and has_folder:
@@ -163,7 +163,7 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     return Settings(base, grid, arms)
 
 
-def _check_none_outdone(settings: Mapping[str, Any]) -> None:
+def _check_all_count(settings: Mapping[str, Any]) -> None:
     """Raises UsageError for a field beside one that decides in its place, or a seed twice."""
     some = {name for name, value in settings.items() if value is not None}
     for name in ("num_seeds", "num_epochs"):

@@ -1,6 +1,7 @@
 """What is written and said over all trials, and whether more seeds are needed for a verdict."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.files import read_json, write_json
 from jaxtune.core.words import as_typed, plural
 from jaxtune.data.reading import readings_in
-from jaxtune.stats.arms import by_arm, make_arms
+from jaxtune.stats.arms import Arm, by_arm, make_arms
 from jaxtune.stats.describe import summarise
 from jaxtune.stats.equal_answers import equal_answers
 from jaxtune.stats.intervals import share
@@ -23,7 +24,7 @@ from jaxtune.stats.verdict import Verdict, judge
 from jaxtune.storage.paths import MANIFEST, SUMMARY, TENSORBOARD
 from jaxtune.storage.results import read_history
 from jaxtune.storage.tensorboard import names_of_arms, write_arm_curves
-from jaxtune.storage.trial_rows import Row, intact_rows, read_rows
+from jaxtune.storage.trial_rows import intact_rows, read_rows
 from jaxtune.sweep.answers import write_answers
 from jaxtune.sweep.progress import show_arms
 
@@ -55,8 +56,9 @@ def conclude(
     if whole:
         if len(arms) > MANY_ARMS:
             say(f"Comparing {len(arms)} arms ...")
-        alike = equal_answers(make_arms(by_arm(rows)))
-        say("\n".join([*alike, *_verdict(rows, settings.base).sentences]))
+        compared = make_arms(by_arm(rows))
+        verdict = _verdict(compared, settings.base)
+        say("\n".join([*equal_answers(compared), *verdict.sentences]))
     say_whole(f"\nResults: {called}")
     say_whole(f"Curves: tensorboard --logdir {as_typed(called / TENSORBOARD)}")
 
@@ -84,12 +86,11 @@ def is_decided(out: Path, config: SweepConfig, num_trials: int) -> bool:
     # Recipes that fail in half of their trials fail in 4 of 4 in 6 of 100 cases, and there the low
     # end of Wilson's 95% interval is 51%; that of the exact one asks for 6 (1.6 of 100).
     nothing_learnt = failed.count == failed.n and failed.exact_low > MOST
-    return nothing_learnt or _verdict(rows, config).decided
+    return nothing_learnt or _verdict(make_arms(by_arm(rows)), config).decided
 
 
-def _verdict(rows: list[Row], config: SweepConfig) -> Verdict:
+def _verdict(arms: Sequence[Arm], config: SweepConfig) -> Verdict:
     """The report's own: a second test here would be another answer to the same question."""
-    arms = make_arms(by_arm(rows))
     return judge(arms, times=times_at(looks(config), max(map(len, arms))))
 
 

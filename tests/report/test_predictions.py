@@ -87,6 +87,14 @@ def test_labels_that_the_metric_is_not_of_are_refused(labels, metric, sentence, 
         constant_runs(tmp_path, labels, metric)
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "auroc", None])
+def test_a_class_without_a_column_is_said(metric, tmp_path):
+    """An AUROC of it ended in an assertion, and once left its examples out without a word."""
+    np.save(tmp_path / "p.npy", np.array([[0.2, 0.8], [0.7, 0.3], [0.6, 0.4]]))
+    with pytest.raises(UserError, match="has 2 columns, and the labels go up to class 2; give a"):
+        read_logits(tmp_path / "p.npy", np.array([1, 0, 2]), metric)
+
+
 def test_one_column_is_of_no_classes(tmp_path):
     """As a sigmoid's: its threshold is not known."""
     np.save(tmp_path / "labels.npy", LABELS)

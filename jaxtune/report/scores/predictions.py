@@ -58,14 +58,19 @@ def read_logits(file: Path, labels: np.ndarray | None, metric: str | None) -> np
             f"{file} has {len(found)} predictions and the labels are {len(labels)}; give one for"
             " each example, in their order."
         )
+    labels = as_measured(labels, metric)
     if found.ndim == 2:
+        if labels.dtype.kind != "f" and 1 < found.shape[1] <= labels.max():
+            raise UserError(
+                f"{file} has {found.shape[1]} columns, and the labels go up to class"
+                f" {labels.max()}; give a column for each class, from 0 on."
+            )
         if len(found) > 2 and (np.diff(found[:, 0].astype(np.float64)) == 1).all():
             raise UserError(
                 f"{file} counts the examples in its first column, and columns are logits: take it"
                 " out, or call it id."
             )
         return found.astype(np.float32)
-    labels = as_measured(labels, metric)
     if labels.dtype.kind == "f":
         return found.astype(np.float32)[:, None]
     if not _are_classes(found):
