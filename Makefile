@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: sweep test storms check format miniature clean
+.PHONY: sweep test slow storms check format miniature clean
 
 sweep: $(VENV)/run
 	$(BIN)/python -m jaxtune.sweep --num_seeds 32
@@ -14,6 +14,10 @@ WORKERS := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest $(WORKERS)
+
+# What `make test` leaves out so that one waits for it: every change has to pass it, too.
+slow: $(VENV)/test
+	$(BIN)/python -m pytest $(WORKERS) -m "slow and not storm"
 
 # Its CPU seconds are compared, which another process beside it disturbs.
 ALONE := tests/sweep/test_throughput.py

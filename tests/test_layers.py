@@ -123,6 +123,7 @@ def test_stats_and_report_leave_jax_unloaded():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_ray_is_known_to_the_cluster_alone_and_a_sweep_without_one_leaves_it_unloaded():
     for parts in modules():
         source = PACKAGE.joinpath(*parts).read_text(encoding="utf-8")

@@ -83,6 +83,7 @@ def test_compacted_vocabulary_ends_with_the_same_weights(tiny, tmp_path):
         np.testing.assert_allclose(params["true"][path], leaf, rtol=1e-5, atol=1e-6, err_msg=path)
 
 
+@pytest.mark.slow
 def test_pulled_words_without_gradient_stay_where_they_are(tiny, tmp_path):
     flags = ["--num_seeds", "1", "--save_params", "final", "--weight_decay", "0"]
     few = ["--task", "custom", *custom_files(tmp_path), "--pretrained_decay", "3"]

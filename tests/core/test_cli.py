@@ -211,6 +211,7 @@ def test_help_names_every_field_and_how_it_was_called(command, capsys, monkeypat
         )
 
 
+@pytest.mark.slow
 def test_libraries_log_nothing():
     """Without the call they do: that there is no PyTorch, and what they say on the way."""
     code = (

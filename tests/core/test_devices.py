@@ -63,6 +63,7 @@ def test_a_cache_the_user_chose_stays(tmp_path):
         ({"XLA_PYTHON_CLIENT_ALLOCATOR": "platform"}, "None None"),
     ],
 )
+@pytest.mark.slow
 def test_jax_has_most_of_a_gpu_unless_the_user_has_decided(environment, shares, tmp_path):
     names = ("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION")
     code = f"import os; print(*(os.environ.get(name) for name in {names}))"
@@ -70,6 +71,7 @@ def test_jax_has_most_of_a_gpu_unless_the_user_has_decided(environment, shares, 
 
 
 @pytest.mark.parametrize("platform", ["cuda", "nonsense"])
+@pytest.mark.slow
 def test_a_platform_that_is_not_there_is_one_sentence(platform, tmp_path):
     """Of JAX it is an AssertionError without a word."""
     code = (

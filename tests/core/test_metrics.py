@@ -65,6 +65,7 @@ def sklearn_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, flo
 
 
 @given(pairs(st.integers(0, 2)))
+@pytest.mark.slow
 def test_class_metrics_match_sklearn(sides: tuple[np.ndarray, np.ndarray]) -> None:
     for name, value in sklearn_scores(*sides).items():
         assert getattr(metrics, name)(*sides) == pytest.approx(value, abs=1e-12), name
@@ -113,6 +114,7 @@ def test_correlations_match_scipy(sides: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 @given(st.integers(1, 4), st.data())
+@pytest.mark.slow
 def test_every_constant_prediction_has_failed(num_labels: int, data: st.DataObject) -> None:
     """The floor is the best score of any constant prediction, by the references too; none counts as
     success.

@@ -93,6 +93,7 @@ def test_where_it_was_stopped_so_is_this(run, code, received):
         (lambda process: process.terminate(), "SIGTERM"),
     ],
 )
+@pytest.mark.slow
 def test_a_signal_reaches_it_once_and_its_end_is_waited_for(send, name):
     process = subprocess.Popen(
         [sys.executable, "-c", CALLER],

@@ -91,6 +91,7 @@ def of_another_task(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_card_loads_a_base_of_another_task_in_bfloat16(of_another_task, files, tmp_path):
     plain = command(of_another_task, files, tmp_path / "out")
     flags = ["--lora_rank", "2", "--save_params", "final", "--num_seeds", "1"]

@@ -315,6 +315,7 @@ def test_changed_predictions_are_refused(swept, tmp_path, capsys):
     assert f"{kept} is missing or damaged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_missing_and_changed_parameters(swept, tmp_path, capsys):
     """What was never kept, and what no longer gives the saved predictions, is refused by name,
     where a row does not vouch for it.

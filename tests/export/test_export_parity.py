@@ -69,6 +69,7 @@ def real_sweep(family, tmp_path, real_data, *flags):
 
 
 @pytest.mark.parametrize("family", storms_but("bert"))
+@pytest.mark.slow
 def test_classifier_on_the_real_dev_set(family, tmp_path, real_data):
     """RTE's 277 pairs, some cut, through torch: the logits in predictions/ to 1e-4, and to a
     fiftieth of what they differ by between examples.
@@ -135,6 +136,7 @@ def test_words_of_real_sentences(family, tmp_path, real_data):
 
 
 @pytest.mark.parametrize("family", storms_but("xlm-roberta"))
+@pytest.mark.slow
 def test_texts_that_spell_the_padding_token(family, tmp_path, real_data):
     """In a third of them, in training and dev: the logits of transformers for all. RoBERTa's
     positions skip such a token.
@@ -162,6 +164,7 @@ def test_texts_that_spell_the_padding_token(family, tmp_path, real_data):
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_model_without_token_types_gets_a_tokenizer_without_them(tmp_path, real_data):
     glue = real_data / "glue"
     flags = ["--task", "rte", "--data_dir", str(glue), "--use_token_types", "false"]

@@ -37,6 +37,7 @@ def now(new, **other):
     return [word for name, path in places.items() for word in (f"--{name}", str(new / path))]
 
 
+@pytest.mark.slow
 def test_from_another_folder(moved, monkeypatch, tmp_path):
     os.rename(moved, tmp_path / "old")
     monkeypatch.chdir("/")
@@ -76,6 +77,7 @@ def test_other_bytes_are_refused(moved, capsys, name):
     assert not os.path.exists("hf")
 
 
+@pytest.mark.slow
 def test_what_is_swept_stays(moved, capsys):
     flags = ["--model", str(moved / "model"), "--task", "custom", "--max_steps", "1"]
     files = [str(moved / name) for name in ("train.csv", "dev.csv")]

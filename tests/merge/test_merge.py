@@ -90,6 +90,7 @@ def test_the_joined_sweep_goes_on_like_any_other(shards, tiny, tmp_path, capsys)
     assert len(read_rows(to)) == 6
 
 
+@pytest.mark.slow
 def test_missing_trials_are_said_and_run_by_the_undivided_command(copies, swept, tmp_path, capsys):
     rewrite_rows(copies[0], read_rows(copies[0])[:1])
     text = said(capsys, *copies, "--out", tmp_path / "to")
@@ -296,6 +297,7 @@ def test_shards_lie_apart(tiny):
     assert folder("--out", "x") == Path("x")
 
 
+@pytest.mark.slow
 def test_shards_that_read_the_same_files_elsewhere(tiny, tmp_path, capsys):
     """As on two machines: rows get one spelling, and the joined sweep goes on here."""
     shutil.copytree(tiny, tmp_path / "elsewhere")

@@ -141,6 +141,7 @@ def padding_last(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_compact_vocabulary_with_padding_behind_all_words(tmp_path: Path) -> None:
     """It keeps the words in use alone, and trains as the whole one."""
     model = str(padding_last(write_tiny_model(tmp_path, family="modernbert")))
@@ -153,6 +154,7 @@ def test_a_compact_vocabulary_with_padding_behind_all_words(tmp_path: Path) -> N
     np.testing.assert_allclose(one.logits, two.logits, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trial_is_the_same_alone_and_among_others(tmp_path: Path) -> None:
     """Bit for bit on CPU, dropout on."""
     plan = plan_for(str(write_tiny_model(tmp_path, family="modernbert")), "--num_seeds", "4")

@@ -189,7 +189,7 @@ def test_an_unknown_tensor_of_the_encoder_is_no_head(tmp_path: Path) -> None:
 WRAPPERS = ["module.", "_orig_mod.", "0.auto_model.", "encoder.", "model.", "module._orig_mod."]
 # Every wrapper of three families, and two of each other one.
 WRAPPED = [
-    (wrapper, family)
+    pytest.param(wrapper, family, marks=() if family == "bert" else pytest.mark.slow)
     for family in hf.FAMILIES
     for wrapper in [*WRAPPERS, "question_encoder.bert_model."]
     if family in hf.FIRST_FAMILIES or wrapper in ("0.auto_model.", "encoder.")

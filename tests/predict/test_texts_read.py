@@ -108,6 +108,7 @@ def refused(capsys, *words):
 
 
 @pytest.mark.parametrize("task", ["wic", "rte"])
+@pytest.mark.slow
 def test_superglues_own_test_file_is_answered_as_the_sweep_recorded(outs, data, tmp_path, task):
     """The word of WiC before its first text, RTE's columns as they are called there."""
     logits = np.load(outs / task / "predictions" / "test" / "00000.npy").astype(np.float64)
@@ -225,6 +226,7 @@ def test_flags_that_no_file_has(outs, data, capsys):
         assert says in refused(capsys, outs / "rte", "--trial", "0", "--file", file, *flags)
 
 
+@pytest.mark.slow
 def test_a_tagger_reads_the_column_of_its_sweep(tiny, tmp_path, capsys):
     """Words in the second of four columns, after their numbers."""
     for split, seed in (("train", 1), ("dev", 2)):

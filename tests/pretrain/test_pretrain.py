@@ -83,6 +83,7 @@ def plan_of(table, size):
     return StepPlan._make(jnp.asarray(part[0]) for part in make_plan(table, batches, shape))
 
 
+@pytest.mark.slow
 def test_a_fresh_model_is_about_uniform(corpus):
     """An untrained model with small weights knows nothing: ln(121) nats."""
     model = stacked(None, encoder_config(2, corpus.vocab_size), jax.random.key(0))
@@ -94,6 +95,7 @@ def test_a_fresh_model_is_about_uniform(corpus):
     assert float(accuracy) < 0.1
 
 
+@pytest.mark.slow
 def test_masking_shares(corpus, monkeypatch):
     """15% of the words are predicted; of these 80% are hidden, 10% replaced; special tokens and
     padding never.
@@ -193,7 +195,11 @@ def test_learning_lowers_the_held_out_loss(trained, corpus):
 
 @pytest.mark.parametrize(
     "stop_after",
-    [pytest.param(1, marks=pytest.mark.storm), 2, pytest.param(3, marks=pytest.mark.storm)],
+    [
+        pytest.param(1, marks=pytest.mark.storm),
+        pytest.param(2, marks=pytest.mark.slow),
+        pytest.param(3, marks=pytest.mark.storm),
+    ],
 )
 def test_resumed_equals_undisturbed(trained, tmp_path, monkeypatch, stop_after):
     """CutError off after some dispatch, the same command ends with the same weights."""
@@ -268,6 +274,7 @@ def test_what_text_or_tokenizer_lack_leaves_nothing(tmp_path, capsys, lines, fla
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_text_files_with_a_real_tokenizer(real_data, tmp_path):
     """The same command on plain text; a slice of a file, one stage."""
     text = (real_data / "wikitext-2" / "wiki.test.raw").read_text(encoding="utf-8")
@@ -306,6 +313,7 @@ SMALL = ["--layers", "1", "--steps", "3", "--learning_rates", "1e-3", "--max_len
 SMALL += ["--hidden_size", "16", "--num_heads", "2", "--batch_size", "8", "--warmup_steps", "1"]
 
 
+@pytest.mark.slow
 def test_every_masked_word_counts_alike_whatever_its_batch(tmp_path, capsys):
     """A short last batch, of one short text, hardly changes the held-out loss."""
     write_tokenizer(tmp_path / "tokenizer")
@@ -321,6 +329,7 @@ def test_every_masked_word_counts_alike_whatever_its_batch(tmp_path, capsys):
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
+@pytest.mark.slow
 def test_another_tokenizer_or_text_is_not_gone_on_with(tmp_path, capsys):
     write_tokenizer(tmp_path / "tokenizer")
     text, tokenizer = tmp_path / "text.txt", tmp_path / "tokenizer" / "tokenizer.json"
@@ -345,6 +354,7 @@ def test_another_tokenizer_or_text_is_not_gone_on_with(tmp_path, capsys):
     assert main([*map(str, given), *SMALL]) == 0
 
 
+@pytest.mark.slow
 def test_the_folder_reads_text_as_the_training_did(tmp_path):
     """Of a cased WordPiece made by oneself transformers would make a BERT's, which lower-cases."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers

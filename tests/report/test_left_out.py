@@ -158,6 +158,7 @@ def test_arms_without_a_rate_curve_are_counted(monkeypatch):
     assert "Curves are drawn for 3 of 4 arms" in titled(find(arms), "Effective learning rate").lede
 
 
+@pytest.mark.slow
 def test_bands_are_told_of_where_they_are_drawn():
     arms = [
         source(records([[1.0]] * 3, SCORES, name=name, bias_correction=True)) for name in "abcd"
@@ -198,6 +199,7 @@ def test_profiles_are_of_the_leader_first(tmp_path, monkeypatch):
     assert "95% bands" in section
 
 
+@pytest.mark.slow
 def test_profiles_of_many_recipes_have_no_bands(tmp_path):
     section = profiles_of(tmp_path, "ABCD", steady="D")
     assert section.count("<span>") == 4

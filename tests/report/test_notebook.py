@@ -58,6 +58,7 @@ def same_trials(one, other):
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
+@pytest.mark.slow
 def test_what_is_read_late_is_of_these_trials_or_an_error(small, tmp_path):
     """Rows of one sweep with another one's curves would be wrong in silence."""
     out = tmp_path / "out"
@@ -261,6 +262,7 @@ def test_the_miniature_needs_no_task_and_the_quickstart_no_setting(monkeypatch, 
     assert list(parsed.grid) == swept
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_plan_and_leaves_nothing(small, tmp_path, capsys):
     out = tmp_path / "out"
     assert jaxtune.run_sweep(**small | {"num_seeds": 3}, out=out, dry_run=True) is None

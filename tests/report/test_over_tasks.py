@@ -70,6 +70,7 @@ def table(**more):
     return pd.DataFrame(rows).assign(**more)
 
 
+@pytest.mark.slow
 def test_a_table_of_several_tasks(tmp_path, capsys):
     file = tmp_path / "scores.csv"
     table().to_csv(file, index=False)
@@ -100,6 +101,7 @@ def test_groups_are_tasks_too(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_models_are_compared_across_where_that_is_asked_for(tmp_path, capsys):
     for model in ("bert", "roberta"):
         arms = {name: scores("rte", k, i) for i, (name, k) in enumerate((("off", 9), ("on", 1)))}

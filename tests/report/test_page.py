@@ -47,6 +47,7 @@ def test_names_fold_at_spaces_then_after_signs(name, width, lines):
     assert fold(name, width) == lines
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_read_aloud_and_tall_pictures_print_tall(tmp_path):
     arms = {f"arm{number}": [0.6, 0.7, 0.8] for number in range(9)}
     out = write_made_up_sweep(tmp_path, arms)

@@ -77,6 +77,7 @@ def test_where_the_numbers_come_from_is_folded(report):
     assert page.count("<details>") == page.count("</details>") == 3  # and config.yaml
 
 
+@pytest.mark.slow
 def test_the_leader_comes_first_and_is_marked(tmp_path):
     arms = {
         "most_fail": [0.6] * 14 + [0.8, 0.9],
@@ -176,6 +177,7 @@ def test_help_is_light_and_a_report_starts_no_jax(swept, tmp_path):
     assert "Wrote report.html, report.md, arms.csv, trials.csv" in done.stdout
 
 
+@pytest.mark.slow
 def test_scores_on_further_sets_stand_below_the_arms(tmp_path):
     """Of trials that have one there; a sweep without further sets has no such table."""
     plain = write_made_up_sweep(tmp_path / "plain", {"off": [0.7, 0.8], "on": [0.7, 0.9]})

@@ -303,6 +303,7 @@ def test_other_mistakes(tmp_path, capsys):
             jaxtune.compare(wrong)
 
 
+@pytest.mark.slow
 def test_scores_need_no_jax_and_words_of_them_no_matplotlib(tmp_path):
     """What makes it start in a second or two."""
     file = written(table(), tmp_path / "scores.csv")

@@ -104,6 +104,7 @@ def grid(counts, **settings):
     ]
 
 
+@pytest.mark.slow
 def test_what_a_grid_shows_is_kept():
     """No cell leads, and 28 of 80 against 6 of 80 trials failed."""
     found = judge(grid({1: (8, 2), 2: (6, 1), 3: (6, 1), 4: (5, 1), 5: (3, 1)}))

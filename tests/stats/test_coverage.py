@@ -51,24 +51,24 @@ def covered(draw, interval, n, truth, repeats=800):
     ("draw", "interval", "n", "holds"),
     [
         # What docs/verdict.md says that 95% intervals hold.
-        (normal, mean_interval, 8, 0.95),
-        (normal, mean_interval, 16, 0.95),
-        (normal, mean_interval, 32, 0.95),
-        (bimodal, mean_interval, 8, 0.92),
+        pytest.param(normal, mean_interval, 8, 0.95, marks=pytest.mark.slow),
+        pytest.param(normal, mean_interval, 16, 0.95, marks=pytest.mark.slow),
+        pytest.param(normal, mean_interval, 32, 0.95, marks=pytest.mark.slow),
+        pytest.param(bimodal, mean_interval, 8, 0.92, marks=pytest.mark.slow),
         (bimodal, mean_interval, 16, 0.94),
-        (bimodal, mean_interval, 32, 0.95),
-        (rarely_failing, mean_interval, 8, 0.74),
-        (rarely_failing, mean_interval, 32, 0.92),
-        (normal, std_interval, 8, 0.97),
-        (normal, std_interval, 16, 0.95),
-        (normal, std_interval, 32, 0.95),
-        (bimodal, std_interval, 8, 0.92),
-        (bimodal, std_interval, 16, 0.91),
-        (bimodal, std_interval, 32, 0.88),
-        (rarely_failing, std_interval, 8, 0.61),
+        pytest.param(bimodal, mean_interval, 32, 0.95, marks=pytest.mark.slow),
+        pytest.param(rarely_failing, mean_interval, 8, 0.74, marks=pytest.mark.slow),
+        pytest.param(rarely_failing, mean_interval, 32, 0.92, marks=pytest.mark.slow),
+        pytest.param(normal, std_interval, 8, 0.97, marks=pytest.mark.slow),
+        pytest.param(normal, std_interval, 16, 0.95, marks=pytest.mark.slow),
+        pytest.param(normal, std_interval, 32, 0.95, marks=pytest.mark.slow),
+        pytest.param(bimodal, std_interval, 8, 0.92, marks=pytest.mark.slow),
+        pytest.param(bimodal, std_interval, 16, 0.91, marks=pytest.mark.slow),
+        pytest.param(bimodal, std_interval, 32, 0.88, marks=pytest.mark.slow),
+        pytest.param(rarely_failing, std_interval, 8, 0.61, marks=pytest.mark.slow),
         (rarely_failing, std_interval, 32, 0.92),
-        (normal, lambda x: quantile_interval(x, 0.5), 8, 0.99),
-        (normal, lambda x: quantile_interval(x, 0.5), 32, 0.96),
+        pytest.param(normal, lambda x: quantile_interval(x, 0.5), 8, 0.99, marks=pytest.mark.slow),
+        pytest.param(normal, lambda x: quantile_interval(x, 0.5), 32, 0.96, marks=pytest.mark.slow),
         (bimodal, lambda x: quantile_interval(x, 0.5), 32, 0.96),
     ],
 )
@@ -91,6 +91,7 @@ def test_the_interval_of_the_middle_half_holds_it_where_its_ends_are_failures(ra
 
 
 @pytest.mark.parametrize(("draw", "n"), [(normal, 8), (normal, 32), (bimodal, 16)])
+@pytest.mark.slow
 def test_intervals_of_differences_hold_no_difference(draw, n):
     """Between equal arms; cautious for few trials."""
     rng, repeats = np.random.default_rng(n), 400
@@ -136,6 +137,7 @@ def test_exact_interval_never_misses_too_often_and_wilson_not_on_average(n):
 
 
 @pytest.mark.parametrize("n", [12, 25])
+@pytest.mark.slow
 def test_newcombes_interval_holds_the_difference(n):
     counts = range(n + 1)
     ends = np.array(
@@ -194,6 +196,7 @@ def shifted(rng, n):
         (lambda a, b: paired_location(a, b, 0, 199), bimodal, bimodal),
     ],
 )
+@pytest.mark.slow
 def test_tests_find_nothing_where_there_is_nothing(test, one, other, n):
     """In 300 pairs, 0.05 and three and a half standard errors."""
     rng, repeats = np.random.default_rng(n), 300

@@ -127,6 +127,7 @@ def test_expected_max_of_one_and_of_many_trials():
     assert found.mean[-1] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_clearly_higher_best_is_more_than_noise():
     rng = np.random.default_rng(0)
     for n, most in ((8, 0.09), (32, 0.04)):

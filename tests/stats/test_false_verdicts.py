@@ -57,6 +57,7 @@ def worse_named(repeats):
     return {name: count / repeats for name, count in named.items()}
 
 
+@pytest.mark.slow
 def test_an_arm_that_fails_more_is_not_named():
     """It was in 34 of 100, where a smaller std won alone."""
     assert worse_named(30)["worse"] <= 0.1
@@ -90,6 +91,7 @@ def test_crossed_seeds_would_decide_falsely_in_so_many_sweeps(side, share, found
     assert of_crossed_seeds(side, share, 150) == pytest.approx(found, abs=0.13)
 
 
+@pytest.mark.slow
 def test_repeated_looks_are_too_often_wrong():
     """Why a number of seeds is asked for: a look at 8, 12, ... 64 seeds each."""
     assert of_repeated_looks(0.3, 60) > 0.05
@@ -101,6 +103,7 @@ def test_repeated_looks_are_wrong_in_so_many_sweeps(rate, found):
     assert of_repeated_looks(rate, 300) == pytest.approx(found, abs=0.07)
 
 
+@pytest.mark.slow
 def test_counted_looks_are_rarely_wrong():
     """As --until_decided has them; the bound is 0.05 and three and a half standard errors."""
     assert of_repeated_looks(0.3, 60, FIXED[0], counted=True) <= 0.148

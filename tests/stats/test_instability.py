@@ -106,6 +106,7 @@ def test_variance_split_does_not_depend_on_the_order_of_trials():
     assert shuffled == pytest.approx(straight)
 
 
+@pytest.mark.slow
 def test_three_way_split_recovers_what_was_put_in():
     """Means over simulated sweeps of 6 x 6 x 6 trials, with every component well away from 0."""
     rng = np.random.default_rng(0)

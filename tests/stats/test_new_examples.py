@@ -30,6 +30,7 @@ def made_up(num_labels=3, trials=4, n=60, seed=0):
 
 @pytest.mark.parametrize("metric", [*COUNTED, "auroc"])
 @pytest.mark.parametrize("num_labels", [2, 3])
+@pytest.mark.slow
 def test_scores_on_resamples_are_those_of_the_metric(metric, num_labels):
     """The counts give the same as the metric on the rows drawn."""
     if metric == "f1" and num_labels > 2:

@@ -239,6 +239,7 @@ def false_verdicts(rates, n, repeats, tasks=FLOORS):
     return found / repeats
 
 
+@pytest.mark.slow
 def test_equal_recipes_are_rarely_called_different_over_tasks():
     """0.05 and three and a half standard errors."""
     assert false_verdicts((0.0, 0.1, 0.5), 8, 60) <= 0.15

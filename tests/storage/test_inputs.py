@@ -81,6 +81,7 @@ def changed(path):
         ),
     ],
 )
+@pytest.mark.slow
 def test_other_bytes_at_the_same_path_are_refused_by_name(home, capsys, name, seeds):
     assert sweep("out", 1) == 0
     path = home / name
@@ -100,6 +101,7 @@ def test_other_bytes_at_the_same_path_are_refused_by_name(home, capsys, name, se
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.slow
 def test_another_model_and_files_that_change_places_are_refused(home, capsys, seeds):
     (home / "dev.csv").write_text(ROWS + "a wolf,b\n")
     assert sweep("out", 1) == 0
@@ -165,6 +167,7 @@ def test_without_a_manifest_the_places_count(home, capsys):
     assert sweep("out", 2, "./model/") == 0
 
 
+@pytest.mark.slow
 def test_arms_of_swept_files_are_called_by_the_end_of_their_paths(home, monkeypatch, capsys):
     (home / "more.csv").write_text(ROWS + "a wolf,b\n")
     grid = ("--grid.train_file", "train.csv", "more.csv")

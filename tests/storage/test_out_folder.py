@@ -46,6 +46,7 @@ def hold_and_die(out):
         os._exit(1)
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_dead_process_is_none(tmp_path):
     out = tmp_path / "out"
     process = multiprocessing.get_context("spawn").Process(target=hold_and_die, args=(out,))

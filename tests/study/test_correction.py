@@ -183,6 +183,7 @@ def test_both_kinds_of_models_decide_whether_steps_predict_failures(lows, highs,
     assert claims_of_steps(areas, {})[0].holds is holds
 
 
+@pytest.mark.slow
 def test_a_link_that_does_more_than_change_the_step_is_found(tmp_path):
     table = made_up_trials(lambda row: too_large(row) and row["arm"] != "v from g^2")
     finding = correction.conclude(made_up_study(tmp_path), [made_up_model("bert", 1)], [], table)
@@ -191,6 +192,7 @@ def test_a_link_that_does_more_than_change_the_step_is_found(tmp_path):
     assert "[v from g^2]" in claim.found
 
 
+@pytest.mark.slow
 def test_without_failures_nothing_is_claimed_of_them(tmp_path):
     table = made_up_trials(lambda row: False)
     finding = correction.conclude(made_up_study(tmp_path), [made_up_model("bert", 1)], [], table)

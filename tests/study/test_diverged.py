@@ -25,6 +25,7 @@ def breaking(row, steps):
 
 
 @pytest.mark.parametrize("module", [gradient_norms, training_curves])
+@pytest.mark.slow
 def test_diverged_trials_change_nothing(tmp_path, module):
     """Neither a number, a claim, nor a picture; and the notes say how many are left out."""
     findings = []

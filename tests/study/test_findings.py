@@ -92,6 +92,7 @@ def test_small_data_of_a_recipe_that_fails_on_the_full_set(study):
     assert "the recipe fails whatever the data" in here
 
 
+@pytest.mark.slow
 def test_gradient_norms(study, main):
     finding = gradient_norms.run(study)
     numbers = finding.numbers["miniature"]

@@ -83,6 +83,7 @@ def test_curves_of_the_failed_trials(folder):
     assert curves["trivial"].iloc[0] == pytest.approx(0.6)
 
 
+@pytest.mark.slow
 def test_drawn_from_the_files_alone_and_without_jax(folder):
     assert not draw_apart(folder)
     for suffix in ("png", "svg"):

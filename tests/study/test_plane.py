@@ -87,6 +87,7 @@ def test_a_models_point_is_the_model_bit_for_bit(plane):
             np.testing.assert_array_equal(ours, own)
 
 
+@pytest.mark.slow
 def test_the_three_points_have_exactly_the_losses_of_the_models(plane, examples, values, task):
     """Of each model alone in the same program, with nothing mixed; and to rounding, in a program
     without a plane.

@@ -183,6 +183,7 @@ def test_another_config_in_the_same_folder_is_refused(studied, command, capsys):
     assert "holds the results of another config" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_plans_and_leaves_nothing(tiny, tmp_path, capsys):
     flags = ["--model", tiny, "--smoke", "true", "--dry_run", "true", "--out"]
     for figure in ("baselines", "depth"):

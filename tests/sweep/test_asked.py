@@ -21,6 +21,7 @@ def test_equal_arms_are_none_of_a_sweep(tiny, tmp_path):
         check_arms(asked_for(parse(command(tiny, tmp_path / "out", *grid))))
 
 
+@pytest.mark.slow
 def test_what_an_older_sweep_of_equal_arms_holds_stays(tiny, tmp_path, monkeypatch, capsys):
     """What is finished is no error, and of what is not the report may still judge the trials."""
     grid = ("--grid.lora_rank", "0", "2", "--grid.lora_alpha", "8", "16")

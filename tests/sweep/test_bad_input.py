@@ -201,6 +201,7 @@ def test_unusual_files_are_read(tiny, tmp_path, capfd, name: str):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_unusual_files_are_trained_on(tiny, tmp_path):
     """A byte-order mark, bare quotes, CRLF and 10,000 characters in one file."""
     content = RTE.replace("the dog", '"the dog ' * 1100).replace("\n", "\r\n")

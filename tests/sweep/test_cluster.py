@@ -17,6 +17,7 @@ from jaxtune.sweep.cluster.hand_out import HandOut
 pytest.importorskip("ray")
 
 
+@pytest.mark.slow
 def test_two_nodes_give_the_trials_of_one_machine_to_the_bit(tiny, tmp_path):
     """Parameters, further sets and stopped trials among them; the driver alone writes. Rows are not
     packed, so that all compile one row count, as this process does; storms pack them.

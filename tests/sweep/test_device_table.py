@@ -109,6 +109,7 @@ def test_without_its_compiler_a_device_is_one_sentence(
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.slow
 def test_a_call_plans_in_a_process_of_its_own(tiny, tmp_path, capsys):
     """What is wrong there is the call's own error."""
     import jaxtune

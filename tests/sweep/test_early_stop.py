@@ -213,7 +213,7 @@ STORM = pytest.mark.storm
     "cuts",
     [
         pytest.param([3], marks=STORM),
-        [7],
+        pytest.param([7], marks=pytest.mark.slow),
         pytest.param([9], marks=STORM),
         pytest.param([5, 8, 10], marks=STORM),
     ],
@@ -251,7 +251,7 @@ def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
         pytest.param(3, 0.0, marks=STORM),
         pytest.param(3, 1.0, marks=STORM),
         pytest.param(4, 0.0, marks=STORM),
-        (4, 0.5),
+        pytest.param(4, 0.5, marks=pytest.mark.slow),
         pytest.param(4, 1.0, marks=STORM),
     ],
     ids=["before the last group's rows", "after them", "no loser's row", "half of them", "all"],
@@ -278,6 +278,7 @@ def test_cut_off_between_the_legs(tiny, kept, tmp_path, monkeypatch, call, share
     assert_same(kept, out)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_first_leg_is_not_in_the_way_of_the_whole_run(
     tiny, whole, tmp_path, monkeypatch, capsys
 ):
@@ -302,6 +303,7 @@ def test_a_checkpoint_of_the_first_leg_is_not_in_the_way_of_the_whole_run(
     assert after.equals(before)
 
 
+@pytest.mark.slow
 def test_of_many_at_once_the_few_that_are_kept_run_in_small_groups(
     tiny, kept, tmp_path, monkeypatch
 ):
@@ -320,6 +322,7 @@ def test_of_many_at_once_the_few_that_are_kept_run_in_small_groups(
         np.testing.assert_array_equal(jaxtune.load_results(out).predictions[number], before[number])
 
 
+@pytest.mark.slow
 def test_a_first_leg_that_was_cut_off_keeps_its_size(tiny, tmp_path, monkeypatch):
     out, calls, found = tmp_path / "out", [], iter([2, 1])
 
@@ -342,6 +345,7 @@ def test_a_first_leg_that_was_cut_off_keeps_its_size(tiny, tmp_path, monkeypatch
     assert calls == [8, 4, 8]
 
 
+@pytest.mark.slow
 def test_a_damaged_trial_is_chosen_or_stopped_as_before(tiny, kept, tmp_path, monkeypatch):
     """The file of one that was kept, and of one of each arm that was not."""
     out = tmp_path / "out"

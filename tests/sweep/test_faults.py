@@ -32,7 +32,11 @@ FEW = (4000,)
 MANY = (0, 300, 1500, 2500, 4000, 6000, 9000, 14000, 20000, 40000, 80000, 160000)
 
 
-@pytest.mark.parametrize("limits", [FEW, pytest.param(MANY, marks=pytest.mark.storm)], ids=len)
+@pytest.mark.parametrize(
+    "limits",
+    [pytest.param(FEW, marks=pytest.mark.slow), pytest.param(MANY, marks=pytest.mark.storm)],
+    ids=len,
+)
 def test_a_full_disk_costs_no_finished_trial(tiny, tmp_path, limits):
     """Whichever file is the one that no longer fits: one sentence, and with room again the sweep is
     as undisturbed.

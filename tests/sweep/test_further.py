@@ -129,6 +129,7 @@ def test_what_was_read_is_said_and_kept(tiny, out, files, tmp_path, capsys):
     assert manifest["inputs"]["more_dev_files/ood"] == str(files["ood"])
 
 
+@pytest.mark.slow
 def test_other_bytes_are_refused_and_other_places_are_not(tiny, out, files, tmp_path, capsys):
     moved = dict(files) | {"test": tmp_path / "moved.csv"}
     moved["test"].write_bytes(files["test"].read_bytes())

@@ -104,6 +104,7 @@ def test_a_kernel_that_no_group_has_room_for_halves_none(tiny, tmp_path, monkeyp
     assert "memory" not in said.err + said.out
 
 
+@pytest.mark.slow
 def test_only_the_program_that_runs_has_its_data_on_the_devices(tiny):
     plans = plans_for(tiny, "--grid.batch_size", "4", "8", "--num_seeds", "1")
     gc.collect()

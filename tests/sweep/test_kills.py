@@ -10,7 +10,10 @@ import pytest
 from same_results import assert_same
 
 
-@pytest.mark.parametrize("num_kills", [1, pytest.param(20, marks=pytest.mark.storm)])
+@pytest.mark.parametrize(
+    "num_kills",
+    [pytest.param(1, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.storm)],
+)
 def test_no_kill_costs_a_seed(tiny, tmp_path, num_kills):
     flags = ["--model", tiny, "--task", "miniature", "--num_seeds", "6", "--max_steps", "60"]
     flags += ["--train_examples", "64", "--eval_every", "20", "--log_every", "5"]

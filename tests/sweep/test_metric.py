@@ -97,6 +97,7 @@ def test_the_trial_with_the_smallest_error_is_exported(errors, tmp_path, capsys)
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_the_report_takes_the_smaller_error_for_the_better_one(errors, tmp_path):
     assert report([str(errors), "--to", str(tmp_path)]) == 0
     text = (tmp_path / "report.md").read_text()
@@ -130,6 +131,7 @@ def test_the_trials_with_the_smallest_errors_go_on(tiny, errors, tmp_path):
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("name", "number"), [("pet", 1), ("other", 0)])
+@pytest.mark.slow
 def test_f1_is_of_the_named_class(tiny, tmp_path, capsys, name, number):
     flags = ["--metric", "f1", "--positive_class", name, "--num_seeds", "1", "--max_steps", "3"]
     flags += ["--save_params", "final"]
@@ -178,6 +180,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(tiny, tmp_path,
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_a_trial_that_diverged_above_the_floor_failed_everywhere(tiny, tmp_path, monkeypatch):
     """Its first loss was infinite, and it came back."""
     whole = GroupRecords.all_losses

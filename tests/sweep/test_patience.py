@@ -119,7 +119,9 @@ class CutError(Exception):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("cut", [2, pytest.param(4, marks=pytest.mark.storm)])
+@pytest.mark.parametrize(
+    "cut", [pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.storm)]
+)
 def test_resumed_equals_undisturbed(tiny, patient, tmp_path, monkeypatch, cut):
     """Cut off in the first group, some of whose trials have stopped by then."""
     out, save, saved = tmp_path / "out", RunCheckpoints.save, []

@@ -90,6 +90,7 @@ def assert_same_results(first, second, *apart):
     return len(saved)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_trials(tiny, tmp_path):
     """Five trials on four devices: in the second group a process has none. A trial that diverges
     stops early, in whichever process it is.
@@ -116,6 +117,7 @@ def test_where_one_process_runs_out_of_memory_all_take_smaller_groups(tiny, tmp_
     assert assert_same_results(*outs, "trials_per_device") == 12
 
 
+@pytest.mark.slow
 def test_processes_that_differ_end_together_with_one_sentence(tiny, tmp_path):
     """Commands one after the other in the same two processes; the last two are the same for both,
     and the first one alone speaks, and is waited for.
@@ -162,6 +164,7 @@ def test_processes_that_differ_end_together_with_one_sentence(tiny, tmp_path):
     assert second[1::2] == [*status, "status 0, summary True"]
 
 
+@pytest.mark.slow
 def test_processes_with_unequal_devices_are_one_sentence(tiny, tmp_path):
     flags = command(tiny, tmp_path / "out")
     for error in ended(start_pair([SWEEP, SWEEP], [flags, flags], devices=(1, 2)), status=1):

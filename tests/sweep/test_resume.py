@@ -49,7 +49,7 @@ class CutError(Exception):
     "at",
     [
         pytest.param([4], marks=pytest.mark.storm),
-        [5, 11],
+        pytest.param([5, 11], marks=pytest.mark.slow),
         pytest.param([5, 10, 11], marks=pytest.mark.storm),
         pytest.param([22], marks=pytest.mark.storm),
     ],
@@ -239,6 +239,7 @@ def test_another_group_size_is_refused(tiny, undisturbed, tmp_path, capsys, begu
     assert "holds the results of another config" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_damaged_result_is_run_again(tiny, undisturbed, tmp_path, capsys):
     import shutil
 
@@ -306,7 +307,7 @@ def wait_for(condition, process, seconds=600):
 
 @pytest.mark.parametrize(
     ("sent", "status"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130)],
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
 )
 @pytest.mark.storm
 def test_a_signal_leaves_a_checkpoint(tiny, tmp_path, sent, status):

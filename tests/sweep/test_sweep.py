@@ -159,6 +159,7 @@ def test_another_config_is_refused_with_the_difference(swept, tiny, capsys):
     assert "learning_rate: 0.0001" in error
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_a_sweep_and_nothing_else(tiny, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()

@@ -58,6 +58,7 @@ def out(tiny, files, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_shards_are_joined_with_their_sentences(tiny, files, tmp_path, capsys):
     """Without them the joined sweep could not go on, and its dev set's luck was not known."""
     for shard in ("1/2", "2/2"):

@@ -35,6 +35,7 @@ def deciding(monkeypatch, at):
     return asked
 
 
+@pytest.mark.slow
 def test_undecided_it_is_the_sweep_of_all_seeds(tiny, swept, tmp_path, monkeypatch, capsys):
     asked = deciding(monkeypatch, at=None)
     assert main(command(tiny, tmp_path / "out", *LOOKS)) == 0

@@ -186,6 +186,7 @@ def test_no_secret_of_the_environment_reaches_the_results(tiny, tmp_path):
         ),
     ],
 )
+@pytest.mark.slow
 def test_what_to_download_and_where_to_put_it(tmp_path, environment, commands):
     words = [[*flags, "--out", str(tmp_path / "out")] for flags in commands]
     done = run(json.dumps(words), program=("-c", EACH), HF_HOME=str(tmp_path), **environment)
@@ -197,6 +198,7 @@ def test_what_to_download_and_where_to_put_it(tmp_path, environment, commands):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_mistake_as_a_user_sees_it(tiny, tmp_path):
     """In a process of its own, with all that is imported on the way to it."""
     flipped(8)(tiny)

@@ -59,6 +59,7 @@ def finished(tiny, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_seeds_is_not_gone_on_with(
     tiny, finished, tmp_path, monkeypatch, capsys
 ):
@@ -72,6 +73,7 @@ def test_a_checkpoint_of_other_seeds_is_not_gone_on_with(
 
 
 @pytest.mark.parametrize("other", [False, True])
+@pytest.mark.slow
 def test_a_group_that_was_cut_off_keeps_its_size(tiny, tmp_path, monkeypatch, other):
     """Before the first row its checkpoint alone tells it; one of other seeds does not."""
     found = iter([2, 1])
@@ -89,6 +91,7 @@ def test_a_group_that_was_cut_off_keeps_its_size(tiny, tmp_path, monkeypatch, ot
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "params"])
+@pytest.mark.slow
 def test_an_overwriting_that_was_cut_off_is_begun_again(
     tiny, finished, tmp_path, monkeypatch, capsys, name
 ):
@@ -151,6 +154,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_taken_away_ends_the_sweep(tiny, tmp_path, capsys):
     out = tmp_path / "out"
     flags = ("--num_seeds", "2", "--packing", "false")  # one row count, as this process has it
@@ -219,6 +223,7 @@ def test_a_damaged_manifest_costs_no_note_of_what_was_read(
 
 
 @pytest.mark.parametrize("refused", [("--seeds", "12,13"), ("--learning_rate", "1e-3"), ("data",)])
+@pytest.mark.slow
 def test_a_command_that_is_refused_takes_no_row_away(tiny, finished, tmp_path, capsys, refused):
     """A row of a trial whose curves are damaged is all that tells what it scored."""
     out, model = shutil.copytree(finished, tmp_path / "out"), tiny
@@ -260,6 +265,7 @@ def test_a_trial_that_stands_there_twice_is_taken_out_once(tiny, finished, tmp_p
     assert_same_trials(finished, out)
 
 
+@pytest.mark.slow
 def test_an_extension_that_is_cut_off_has_no_summary_of_before(
     tiny, finished, tmp_path, monkeypatch
 ):

@@ -77,6 +77,7 @@ def test_the_length_in_use_is_recorded(read):
 
 
 @pytest.mark.parametrize("length", ["1024", "16"])
+@pytest.mark.slow
 def test_the_same_command_goes_on(tiny, read, copied, capsys, length):
     """What was asked for and what it came to are one sweep; another length is another."""
     here = ("--out", str(copied), "--num_seeds", "2")
@@ -120,6 +121,7 @@ def test_an_out_of_0_1_0_with_other_columns_is_not_continued(tiny, read, copied,
     )
 
 
+@pytest.mark.slow
 def test_an_out_of_0_1_0_is_continued(tiny, tmp_path, capsys):
     """With max_length as it was given, and the same columns."""
     write_data(tmp_path / "data", 6)
@@ -157,6 +159,7 @@ def test_arms_with_other_classes_do_not_compare(tiny, read, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_subset_without_a_class_is_said(tiny, read, tmp_path, capsys):
     few = ("--train_examples", "12", "--out", str(tmp_path / "out"), "--dry_run")
     assert main(command(tiny, read, *few)) == 0

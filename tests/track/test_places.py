@@ -58,6 +58,7 @@ def mlflow_runs(out, experiment):
     return {run.info.run_name: run for run in client.search_runs([number])}
 
 
+@pytest.mark.slow
 def test_mlflow_sends_to_another_experiment_and_writes_where_a_copied_sweep_lies(
     out, keep_rows, tmp_path, monkeypatch, capsys
 ):

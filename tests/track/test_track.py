@@ -67,6 +67,7 @@ def check_curves(out, row, found):
     assert not any("attention" in tag for tag in found)  # kinds of tensors stay in the history
 
 
+@pytest.mark.slow
 def test_wandb_offline(out, calls, capsys):
     """A run per trial, grouped by arm, and the report as a page."""
     needs("wandb")
@@ -118,6 +119,7 @@ class Noted:
         self.reports.append((key, re.sub(r"\d\d:\d\d UTC", "", report.read_text())))
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_sent_again(out, keep_rows, monkeypatch, capsys):
     """After a failure the rest, after more seeds those; all of it to another place."""
 
@@ -160,6 +162,7 @@ def ran_again(out, trial):
     rewrite_rows(out, rows)
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_run_again_is_sent_again(out, monkeypatch, capsys):
     first, again, same = Noted(), Noted(), Noted()
     for tracker, said in (
@@ -179,6 +182,7 @@ def test_a_trial_that_was_run_again_is_sent_again(out, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
+@pytest.mark.slow
 def test_a_run_that_is_sent_again_takes_the_place_of_the_one_before(out, keep_rows, name):
     needs(name, *(("sqlalchemy", "alembic") if name == "mlflow" else ()))
     keep_rows(1)
@@ -200,6 +204,7 @@ def test_a_run_that_is_sent_again_takes_the_place_of_the_one_before(out, keep_ro
     assert [run.data.metrics["seconds"] for run in runs] == [99.0]
 
 
+@pytest.mark.slow
 def test_mlflow_in_a_local_database(out, calls, tiny, capsys):
     """By the sweep's own command, which has nothing to train here."""
     needs("mlflow", "sqlalchemy", "alembic")
@@ -259,6 +264,7 @@ def test_trackio_in_its_own_folder(out, calls, tmp_path, monkeypatch, capsys):
         assert curves["failed"] == {5: row["failed"]}
 
 
+@pytest.mark.slow
 def test_a_tracker_that_fails_is_a_sentence_and_the_sweep_is_done(
     out, tiny, tmp_path, monkeypatch, capsys
 ):
@@ -340,6 +346,7 @@ def test_two_processes_do_not_send_the_same_trials(out, monkeypatch, capsys):
     assert said.count(f"Another process sends the trials of {out}; wait for it.") == 6
 
 
+@pytest.mark.slow
 def test_overwritten_results_take_what_was_noted_of_them_away(out, tiny):
     for name in ("wandb", "mlruns"):
         (out / name).mkdir()

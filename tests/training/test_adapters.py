@@ -23,7 +23,7 @@ def trained(result):
     return {path: np.asarray(leaf) for path, leaf in paths(result.params["final"]).items()}
 
 
-@pytest.mark.parametrize("init", ["kaiming", "pissa"])
+@pytest.mark.parametrize("init", ["kaiming", pytest.param("pissa", marks=pytest.mark.slow)])
 def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny, init):
     flags = ("--lora_rank", "3", "--lora_init", init)  # 16 / 3, whose root is no float
     plan = plan_for(tiny, *flags, "--num_seeds", "8", "--save_params", "final")

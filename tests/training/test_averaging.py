@@ -61,7 +61,16 @@ def stepped(plan: Any) -> dict[str, list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("flags", [EMA, LAST, (*EMA, "--lora_rank", "2")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        EMA,
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in (LAST, (*EMA, "--lora_rank", "2"))
+        ),
+    ],
+)
 def test_after_every_step_it_is_numpys_and_steps_know_nothing_of_it(tiny, flags):
     """In one program; of adapters A and B are averaged each by itself."""
     found = stepped(plan_for(tiny, *flags))
@@ -117,6 +126,7 @@ def test_a_grid_is_one_program_whose_arms_differ_and_whose_training_is_one(grid)
     assert len({result.train_loss for result in results.values()}) == 1
 
 
+@pytest.mark.slow
 def test_a_trial_without_an_average_is_bitwise_what_it_is_in_the_plain_program(grid, tiny):
     plan = plan_for(tiny, *ONE)
     assert not plan.static.averages
@@ -125,6 +135,7 @@ def test_a_trial_without_an_average_is_bitwise_what_it_is_in_the_plain_program(g
     assert_same(results[0, "all"], grid[0]["ema_decay=0.0"])
 
 
+@pytest.mark.slow
 def test_one_alone_is_bitwise_what_it_is_in_the_grid(grid, tiny):
     alone, _ = run(plan_for(tiny, *ONE, "--ema_decay", "0.5"), num_devices=1, group_size=1)
     assert_same(alone[0, "all"], grid[0]["ema_decay=0.5"])
@@ -183,6 +194,7 @@ def test_words_that_no_text_has_are_averaged_too(tiny, tmp_path, average):
     assert_given_back_as_trained(tiny, tmp_path, *flags, *average)
 
 
+@pytest.mark.slow
 def test_memory_is_4_bytes_more_a_parameter(tiny):
     plans = [plan_for(tiny, *ONE, *flags) for flags in ((), ("--ema_decay", "0.9"))]
     compiled = [compile_train(plan.stacking(1), jax.devices()[:1]) for plan in plans]

@@ -100,11 +100,13 @@ def test_gradients_are_as_near_to_float32_as_torchs_autocast(family: str, remat:
         assert distance(ours, exact, part) < 2 * distance(autocast, exact, part), part[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "albert"])
 def test_a_stacked_group_in_bfloat16_trains_as_in_float32(family: str, tmp_path) -> None:
     compare_precisions(str(write_tiny_model(tmp_path, family=family)), 2e-4, 0.02)
 
 
+@pytest.mark.slow
 def test_a_deep_stacked_modernbert_in_bfloat16_stays_finite(tmp_path) -> None:
     """Twelve blocks that no norm follows, windows of four tokens in rows with padding, and dropout:
     nothing becomes infinite or NaN.

@@ -161,6 +161,7 @@ def test_a_size_fits_whose_evaluation_does(tiny, monkeypatch):
     assert seen.evaluation_seconds == 1 / 4
 
 
+@pytest.mark.slow
 def test_a_group_of_shapes_puts_nothing_on_a_device(tiny):
     """The program that is compiled ahead, lowered for this machine's own devices."""
     import jax

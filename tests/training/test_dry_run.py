@@ -34,6 +34,7 @@ def test_effective_peaks_are_the_known_multiples(examples, epochs, times):
     assert peak_rates(corrected, steps) == (peak, peak)
 
 
+@pytest.mark.slow
 def test_the_plan_with_what_a_probe_saw(tiny):
     (plan,) = plans_for(tiny, "--num_seeds", "5", "--grid.bias_correction", "true", "false")
     seen = probe(plan)

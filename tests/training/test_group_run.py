@@ -22,6 +22,7 @@ def test_a_trial_alone_among_eight_and_on_four_devices_is_bitwise_the_same(tiny)
     assert len({result.train_loss for result in among.values()}) == 8
 
 
+@pytest.mark.slow
 def test_where_blocks_are_written_out_neighbours_change_nothing_and_devices_rounding_alone(tiny):
     plan = plan_for(tiny, "--num_seeds", "4", "--scan_layers", "false")
     alone, _ = run(plan, num_devices=1, group_size=1, seeds=[2])
@@ -118,6 +119,7 @@ def test_every_rung_of_the_ladder_gives_the_same_step_to_rounding(tiny):
     )
 
 
+@pytest.mark.slow
 def test_a_diverging_trial_is_a_result_and_leaves_its_neighbours_alone(tiny):
     stable = ["--num_seeds", "2", "--trials_per_device", "4"]
     wild = plan_for(tiny, *stable, "--grid.learning_rate", "1e-3", "1e38")
@@ -174,6 +176,7 @@ def test_learning_rates_are_those_of_the_schedule(tiny):
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_compacted_vocabulary_ends_with_the_same_weights(tiny, tmp_path):
     """Full-vocabulary weights after the run: words in use trained alike, the others decayed
     alike.
@@ -196,6 +199,7 @@ def test_compacted_vocabulary_ends_with_the_same_weights(tiny, tmp_path):
 @pytest.mark.parametrize(
     "flags", ["--remat elementwise", "--remat block", "--scan_layers false --remat block"]
 )
+@pytest.mark.slow
 def test_what_is_kept_and_how_blocks_are_compiled_changes_rounding_alone(tiny, flags):
     plain, _ = run(plan_for(tiny, "--num_seeds", "1"), 1, 1)
     again, _ = run(plan_for(tiny, "--num_seeds", "1", *flags.split()), 1, 1)

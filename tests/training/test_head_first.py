@@ -89,6 +89,7 @@ def test_the_phases_are_two_trainings_in_torch(corrected: bool) -> None:
         assert deviation(ours, theirs[name].numpy(force=True)) < 1e-5, name
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_finite_leaves_a_frozen_encoder_alone() -> None:
     model = hf.load_jax(hf.make_folder("bert"))
     optimizer = make_optimizer(HYPER._replace(warmup_ratio=0.0), STEPS, head_first=True)
@@ -101,6 +102,7 @@ def test_a_gradient_that_is_not_finite_leaves_a_frozen_encoder_alone() -> None:
         assert of_head(name) == bool((ours != to_tensors(model)[name]).any()), name
 
 
+@pytest.mark.slow
 def test_a_grid_of_ratios_is_one_program_and_none_is_full_tuning(tiny):
     grid = ["--grid.head_ratio", "0", "0.3", "0.5", "--grid.head_learning_rate", "null", "1e-2"]
     flags = ["--num_seeds", "1", "--save_params", "final"]

@@ -111,6 +111,7 @@ def test_one_of_the_two_alone_is_bitwise_what_it_is_in_a_grid_of_both(grid, tiny
     assert_same(alone[0, "all"], grid[0][arm("3,0.5", "0.0")])
 
 
+@pytest.mark.slow
 def test_every_trial_is_trained_with_its_own(tiny):
     """The first loss of each, stacked, is torch's of its own logits."""
     flags = ("--num_seeds", "1", "--dropout", "0", "--trials_per_device", "6")

@@ -121,8 +121,12 @@ def train_jax(model: Any, family: str, hyper: Hyper) -> tuple[Any, list[float]]:
         ("bert", {"mixout": 0.7}),
         ("albert", {"mixout": 0.3}),
         ("bert", {"pretrained_decay": 20.0}),
-        ("roberta", {"layerwise_lr_decay": 0.7}),
-        ("modernbert", {"mixout": 0.5, "pretrained_decay": 5.0, "layerwise_lr_decay": 0.8}),
+        pytest.param("roberta", {"layerwise_lr_decay": 0.7}, marks=pytest.mark.slow),
+        pytest.param(
+            "modernbert",
+            {"mixout": 0.5, "pretrained_decay": 5.0, "layerwise_lr_decay": 0.8},
+            marks=pytest.mark.slow,
+        ),
         pytest.param("electra", {"layerwise_lr_decay": 0.8}, marks=pytest.mark.storm),
         pytest.param(
             "deberta-v2", {"mixout": 0.7, "layerwise_lr_decay": 0.8}, marks=pytest.mark.storm
@@ -265,6 +269,7 @@ def test_a_trials_start_and_what_of_it_is_its_own() -> None:
     jax.tree.map(np.testing.assert_array_equal, with_leaves(model, own), start)
 
 
+@pytest.mark.slow
 def test_unknown_strengths_serve_all_in_one_program() -> None:
     """Traced and vmapped over trials, each strength gives what it gives alone, and the off values
     change nothing.

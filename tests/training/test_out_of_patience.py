@@ -7,6 +7,7 @@ from jaxtune.training.group_inputs import put_on_devices
 from jaxtune.training.group_run import GroupRun
 
 
+@pytest.mark.slow
 def test_a_group_ends_when_all_have_stopped(tiny):
     """At a rate that changes no answer the first evaluation is the best, and the third the end."""
     flags = ("--num_seeds", "2", "--learning_rate", "1e-12", "--eval_every", "1")
@@ -34,7 +35,15 @@ def test_the_evaluation_of_an_early_stop_ends_no_trial_sooner(tiny):
         assert (result.num_steps, result.best_step, result.stopped_by) == (STEPS, 2, None)
 
 
-@pytest.mark.parametrize(("ratio", "end"), [("0", 2), ("0.4", 4), ("0.5", 5), ("0.7", STEPS)])
+@pytest.mark.parametrize(
+    ("ratio", "end"),
+    [
+        ("0", 2),
+        pytest.param("0.4", 4, marks=pytest.mark.slow),
+        ("0.5", 5),
+        pytest.param("0.7", STEPS, marks=pytest.mark.slow),
+    ],
+)
 def test_patience_begins_when_more_than_the_head_is_trained(tiny, ratio, end):
     """After floor(ratio * 6) steps; the first evaluation from there on is the best of them."""
     flags = ("--num_seeds", "1", "--learning_rate", "1e-12", "--eval_every", "1")

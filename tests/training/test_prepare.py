@@ -3,9 +3,11 @@
 import gc
 
 import jax
+import pytest
 from small_groups import plans_for
 
 
+@pytest.mark.slow
 def test_prepared_models_lie_on_the_host(tiny):
     """A grid of three programs parks no model on a device."""
     gc.collect()

@@ -37,6 +37,7 @@ def test_few_are_kept(tiny):
     assert plan.compile(4) is not first
 
 
+@pytest.mark.slow
 def test_a_second_sweep_traces_no_training_step(tiny, tmp_path):
     traced = []
 
