@@ -100,8 +100,9 @@ def from_call(settings: Mapping[str, Any]) -> Settings:
                 " and would count for nothing; leave one of them out, or give a whole config as"
                 " --config FILE."
             )
-    _check_all_count(settings)
     named = {*settings, *(settings.get("grid") or {})}
+    of_every_arm = {name for name in parsed.grid.keys() & named if None not in parsed.grid[name]}
+    _check_all_count(settings, of_every_arm)
     has_folder = parsed.base.data_dir is not None or "data_dir" in parsed.grid
     if parsed.base.task == "miniature" and "data_dir" in named and has_folder:
         raise UserError(
@@ -163,9 +164,11 @@ def from_settings(settings: Mapping[str, Any]) -> Settings:
     return Settings(base, grid, arms)
 
 
-def _check_all_count(settings: Mapping[str, Any]) -> None:
-    """Raises UsageError for a field beside one that decides in its place, or a seed twice."""
-    some = {name for name, value in settings.items() if value is not None}
+def _check_all_count(settings: Mapping[str, Any], swept: Set[str]) -> None:
+    """Raises UsageError for a field beside one that decides in its place, swept or not, or a seed
+    twice.
+    """
+    some = {name for name, value in settings.items() if value is not None} | swept
     for name in ("num_seeds", "num_epochs"):
         for decides in OVERRIDDEN[name]:
             if {name, decides} <= some:

@@ -26,7 +26,7 @@ def _is_share(x: float) -> bool:
 
 
 def _is_rate(x: float) -> bool:
-    return 0.0 <= x < 1.0
+    return 0.0 <= float32(x) < 1.0
 
 
 def _is_positive(x: float) -> bool:
@@ -58,8 +58,11 @@ RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (("weight_decay",), _is_no_less_than_0, "a finite number of at least 0"),
     (("warmup_ratio",), lambda x: 0.0 <= x <= 1.0, "a share of all steps, from 0 to 1"),
     (
-        ("adam_b1", "adam_b2", "ema_decay", "dropout", "mixout", "label_smoothing"),
-        lambda x: _is_rate(float32(x)),
+        (
+            *("adam_b1", "adam_b2", "ema_decay", "dropout", "mixout", "label_smoothing"),
+            "lora_dropout",
+        ),
+        _is_rate,
         _RATE,
     ),
     (("pretrained_decay",), _is_no_less_than_0, "0 (off) or more"),
@@ -71,7 +74,6 @@ RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (("reinit_layers",), lambda n: n >= 0, "a number of blocks, or 0"),
     (("lora_rank",), lambda n: 0 <= n <= MOST_RANK, f"1 to {MOST_RANK}, or 0 for none"),
     (("lora_alpha", "lora_b_lr_ratio"), _is_positive, "a finite number above 0"),
-    (("lora_dropout",), _is_rate, _RATE),
     (("head_ratio",), _is_rate, "a share of all steps, from 0 up to, but not including, 1"),
     (("head_learning_rate",), _is_positive, "a finite number above 0, or null for learning_rate"),
     (

@@ -145,6 +145,7 @@ def test_in_one_source_they_still_contradict_each_other(run):
         ("--num_seeds 8 --seeds 0-1", "num_seeds and seeds are both given, and num_seeds would"),
         ("--num_seeds 9 --init_seeds 0-2 --order_seeds 0-1", "num_seeds and init_seeds are both"),
         ("--num_epochs 5 --max_steps 2", "num_epochs and max_steps are both given, and num_epochs"),
+        ("--num_epochs 5 --grid.max_steps 2 4", "num_epochs and max_steps are both given, and"),
     ],
 )
 def test_in_one_call_nothing_counts_for_nothing(given, said, tmp_path):

@@ -149,6 +149,7 @@ REFUSED = [
     (["--lora_rank", "-1"], "lora_rank is -1"),
     (["--lora_rank", "4", "--lora_alpha", "0"], "lora_alpha is 0.0"),
     (["--lora_rank", "4", "--lora_dropout", "1"], "lora_dropout is 1.0"),
+    (["--lora_rank", "4", "--lora_dropout", "0.99999999999"], "0.99999999999; give a rate"),
     (["--lora_rank", "4", "--lora_targets", "query", "keys"], "lora_targets is 'query keys'"),
     (["--lora_rank", "4", "--lora_targets", "gate"], "do not have"),
     (["--lora_rank", "4", "--train", "bias"], "lora_rank and train 'bias'"),
