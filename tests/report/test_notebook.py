@@ -334,7 +334,16 @@ def test_after_jax_has_run_the_devices_that_are_there_do(small, results, tmp_pat
     np.testing.assert_array_equal(found.predictions[0], results.predictions[0])
 
 
+@pytest.fixture
+def heeds_sigint():
+    """As a prompt has it; tests that run in the background were started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.storm
+@pytest.mark.usefixtures("heeds_sigint")
 def test_an_interrupted_call_goes_on_when_it_is_given_again(small, tmp_path):
     """As the stop button of a notebook does: SIGINT, while the main thread runs a sweep."""
     settings = small | {"max_steps": 400, "checkpoint_every": 10, "out": tmp_path / "out"}
@@ -357,19 +366,15 @@ def test_an_interrupted_call_goes_on_when_it_is_given_again(small, tmp_path):
     assert found.history.equals(whole.history)
 
 
+@pytest.mark.usefixtures("heeds_sigint")
 def test_the_second_stop_of_a_prompt_ends_no_process(monkeypatch):
     """The user's notebook goes on: KeyboardInterrupt is raised where the first was not heeded."""
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    # As a prompt has it; tests that run in the background were started with it ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with Interruption() as asked:
+    with Interruption() as asked:
+        signal.raise_signal(signal.SIGINT)
+        assert asked
+        with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-            assert asked
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_a_notebook_gets_a_bar(monkeypatch, capsys):
