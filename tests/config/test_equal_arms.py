@@ -134,3 +134,32 @@ def test_a_folder_of_data_that_the_miniature_does_not_read(tmp_path):
     file.write_text("model: miniature\ngrid: {data_dir: [A, B]}\n")
     with pytest.raises(UserError, match="for data_dir makes no difference there"):
         check_arms_differ(parse(["--config", str(file)]))
+
+
+@pytest.mark.parametrize("name", ["adam_eps", "learning_rate", "max_grad_norm"])
+def test_numbers_that_a_device_takes_for_0_are_refused(name):
+    with pytest.raises(UserError, match=f"{name} is 1e-39; give a finite number above 1.2e-38"):
+        parse(["--model", "m", "--task", "rte", f"--{name}", "1e-39"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--grid.subset_seed", "0", "1"), "subset_seed is 1, which a subset alone has"),
+        (
+            ("--grid.dev_fraction_seed", "0", "1"),
+            "dev_fraction_seed is 1, which held-out examples alone have; give dev_fraction too",
+        ),
+        (
+            ("--grid.clip_per_tensor", "false", "true", "--max_grad_norm", "null"),
+            "clip_per_tensor is true, which clipping alone has; give max_grad_norm too",
+        ),
+        (
+            ("--grid.num_epochs", "3", "20", "--max_steps", "50"),
+            "num_epochs is swept and max_steps",
+        ),
+    ],
+)
+def test_arms_that_would_be_one_recipe_are_refused(flags, says):
+    with pytest.raises(UserError, match=says):
+        parse(["--model", "m", "--task", "rte", *flags])

@@ -9,6 +9,7 @@ from jaxtune.stats.arms import Arm, make_arms
 from jaxtune.storage.curves import History, write_predictions
 from jaxtune.storage.trial_rows import append_rows
 
+RNG = np.random.default_rng(0)  # begun again for every test of tests/stats
 LAYERS = ("layer_00/layer", "layer_01/layer", "layer_02/layer")
 RECIPE = {
     "learning_rate": 2e-5,
@@ -48,6 +49,18 @@ def made_up_rows(scores, name="all", trivial=0.6, seeds=None, **settings):
 def made_up_arm(scores, name="all", **more) -> Arm:
     (arm,) = make_arms({name: made_up_rows(list(scores), name, **more)})
     return arm
+
+
+def arm(name, scores, **settings) -> Arm:
+    return made_up_arm(scores, name, **settings)
+
+
+def normal(mean, std, n):
+    """Scores with exactly this mean and std."""
+    if n < 2:
+        return np.full(n, mean)
+    x = RNG.normal(size=n)
+    return mean + std * (x - x.mean()) / x.std(ddof=1)
 
 
 def write_made_up_sweep(out: Path, arms, num_steps=6, num_dev=50, num_labels=2, **settings):
