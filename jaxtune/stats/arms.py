@@ -12,6 +12,7 @@ from jaxtune.config.field_groups import FURTHER_FIELDS
 from jaxtune.core.errors import UserError
 from jaxtune.core.failure import OUT_OF_PATIENCE, failure_is_known, has_failed
 from jaxtune.core.metrics import merit
+from jaxtune.core.words import spelled
 from jaxtune.stats.intervals import Estimate
 from jaxtune.storage.trial_rows import vouches
 
@@ -149,9 +150,7 @@ def is_result(column: str) -> bool:
 
 def readable(value: Any) -> str:
     """A setting as it is written on the command line; nan is what pandas makes of null."""
-    if value is None or value != value:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return spelled(None if value != value else value)
 
 
 def differences(one: Arm, other: Arm) -> dict[str, tuple[str, str]]:

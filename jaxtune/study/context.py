@@ -13,7 +13,7 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.core.console import say
 from jaxtune.core.errors import UserError
 from jaxtune.core.files import replace_file
-from jaxtune.core.words import plural
+from jaxtune.core.words import plural, spelled
 from jaxtune.models.pretrained import locate, read_config
 from jaxtune.storage.results import read_history
 from jaxtune.storage.trial_rows import read_rows
@@ -135,7 +135,7 @@ class Study:
         values |= {"model": model, "task": task, "out": str(out), "dry_run": self.config.dry_run}
         flags = {f"--{field}": [value] for field, value in values.items()}
         flags |= {f"--grid.{field}": list(swept) for field, swept in (grid or {}).items()}
-        argv = [word for flag, own in flags.items() for word in (flag, *map(_spelled, own))]
+        argv = [word for flag, own in flags.items() for word in (flag, *map(spelled, own))]
         say(f"\nSweep {out.name}")
         run_sweep(parse(argv), argv)
         self.finished.add(out)
@@ -219,9 +219,3 @@ def clear(folder: Path, *suffixes: str) -> None:
     for file in folder.iterdir():
         if file.suffix in suffixes:
             file.unlink()
-
-
-def _spelled(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
