@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 SEEDS = 32  # of the sweep that seeds per hour are given for
 INNER, COMMAND, TRAINER = "jaxtune, inner loop", "jaxtune, the command", "HF Trainer"
 FULL = "full tuning, the command"
-WRITTEN_OUT = "blocks written out, the command"
-LOOP_OFF = ("--scan_layers", "false")
+IN_LOOP = "layers in a loop, the command"
+LOOP = ("--scan_layers", "true")
 
 
 def sweep_flags(given: argparse.Namespace, task: str, per_device: int, *flags: str) -> list[str]:
@@ -72,14 +72,14 @@ def rows_for(given: argparse.Namespace, task: str) -> dict[str, list[str]]:
         return {
             INNER: jax_row(given, task, devices, most, *adapters),
             COMMAND: command_row(given, task, *adapters),
-            WRITTEN_OUT: command_row(given, task, *adapters, *LOOP_OFF),
+            IN_LOOP: command_row(given, task, *adapters, *LOOP),
             FULL: command_row(given, task),
             f"{TRAINER}, peft": torch_row(given, task, "trainer", *adapters),
         }
     rows = {
         INNER: jax_row(given, task, devices, most),
         COMMAND: command_row(given, task),
-        WRITTEN_OUT: command_row(given, task, *LOOP_OFF),
+        IN_LOOP: command_row(given, task, *LOOP),
         "without packing": jax_row(given, task, devices, most, "--packing", "false"),
         "without compaction": jax_row(given, task, devices, most, "--compact_vocabulary", "false"),
         "one trial at a time": jax_row(given, task, 1, 1),

@@ -71,9 +71,35 @@ def attend(
         apart = jnp.abs(places[:, None, :, None] - places[:, None, None, :])
         together = together & (apart <= reach.steps)
     scores = jnp.where(together, scores, MASKED)
-    weights = _drop(dropout_key, jax.nn.softmax(scores, axis=-1), rate)
+    weights = _drop(dropout_key, softmax(scores), rate)
     context = product(weights.astype(value.dtype), value)
     return context.swapaxes(1, 2).reshape(segments.size, -1)
+
+
+@jax.custom_vjp
+def softmax(scores: Float[Array, "... slot"]) -> Float[Array, "... slot"]:
+    """exp(s) / sum exp(s) over the last axis; the backward pass keeps the weights alone."""
+    exponentials = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
+    return exponentials / jnp.sum(exponentials, axis=-1, keepdims=True)
+
+
+def _softmax_fwd(scores: Array) -> tuple[Array, Array]:
+    weights = softmax(scores)
+    return weights, weights
+
+
+def _softmax_bwd(weights: Array, g: Array) -> tuple[Array]:
+    return (softmax_gradient(weights, g),)
+
+
+softmax.defvjp(_softmax_fwd, _softmax_bwd)
+
+
+def softmax_gradient(
+    weights: Float[Array, "... slot"], g: Float[Array, "... slot"]
+) -> Float[Array, "... slot"]:
+    """That of the scores: what moves all scores of a row alike moves no weight."""
+    return weights * (g - jnp.sum(weights * g, axis=-1, keepdims=True))
 
 
 def by_head(
@@ -218,9 +244,7 @@ def _backward(num_heads, at_once, rate, segments, words, rows, gradient, out):
         head = pl.program_id(1) * at_once + place
         drop = functools.partial(_dropped, words=words, num_heads=num_heads, head=head, rate=rate)
         d_weights = drop(_dot(g, value, (1, 1)))
-        # The derivative of softmax: what moves all scores of a row alike moves no weight.
-        d_scores = weights * (d_weights - jnp.sum(weights * d_weights, axis=-1, keepdims=True))
-        d_scores = (d_scores / math.sqrt(size)).astype(query.dtype)
+        d_scores = (softmax_gradient(weights, d_weights) / math.sqrt(size)).astype(query.dtype)
         out[:, 0, columns] = _dot(d_scores, keys, (1, 0)).astype(out.dtype)
         out[:, 1, columns] = _dot(d_scores, query, (0, 0)).astype(out.dtype)
         out[:, 2, columns] = _dot(drop(weights).astype(g.dtype), g, (0, 0)).astype(out.dtype)
@@ -229,9 +253,7 @@ def _backward(num_heads, at_once, rate, segments, words, rows, gradient, out):
 def _weights(query: Array, keys: Array, segments: Array) -> Array:
     """softmax(Q K^T / sqrt(size)) of one head of one row, [slot, slot] in float32."""
     scores = _dot(query, keys, (1, 1)) / math.sqrt(query.shape[-1])
-    scores = jnp.where(segments.reshape(-1, 1) == segments, scores, MASKED)
-    exponentials = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
-    return exponentials / jnp.sum(exponentials, axis=-1, keepdims=True)
+    return softmax(jnp.where(segments.reshape(-1, 1) == segments, scores, MASKED))
 
 
 def _dropped(weights: Array, words: Any, num_heads: int, head: Array, rate: float) -> Array:

@@ -31,6 +31,8 @@ from jaxtune.training.prepared import Asked, Prepared, evaluated_of
 from jaxtune.training.splits import read_splits
 from jaxtune.training.trained_part import in_parts
 
+MOST_WRITTEN_OUT = 12  # layers, by default
+
 
 class _Tables(NamedTuple):
     """A task's examples. Words that training keeps are numbered first, then those of `further`."""
@@ -107,13 +109,17 @@ def prepare(
 
 def _encoder_config(config: SweepConfig, folder: Path, platform: str) -> EncoderConfig:
     """The folder's, as a sweep computes with it."""
+    encoder = with_dropout(read_config(folder)[0], config.dropout)
     encoder = dataclasses.replace(
-        with_dropout(read_config(folder)[0], config.dropout),
+        encoder,
         dtype=config.precision,
         remat=config.remat or remat_of(platform),
         attention=config.attention,
-        scan_layers=config.scan_layers,
     )
+    in_loop = config.scan_layers
+    if in_loop is None:
+        in_loop = not are_written_out(encoder, platform)
+    encoder = dataclasses.replace(encoder, scan_layers=in_loop)
     if config.token_classification:
         encoder = of_tokens(encoder)
     check_attention(encoder, platform)
@@ -154,6 +160,18 @@ def _asked(tables: _Tables, width: int, about_rows: tuple[bool, bool, bool]) -> 
         ids = given.ids if table.begins is None else tuple(table.word_names(given.ids))
         asked[name] = Asked(table, plan, ids, given.labelled)
     return asked
+
+
+def are_written_out(encoder: EncoderConfig, platform: str) -> bool:
+    """Whether blocks are compiled one by one by default, and not as one in a loop.
+
+    On CPU steps are then shorter; 24 layers would take a minute to compile, for little. Of a shared
+    block there are no stacks to copy, and the sum of its gradients, as bfloat16, would round
+    otherwise on several devices than on one. On an accelerator a card has yet to show what the
+    model says of it (docs/performance.md).
+    """
+    rounds_alike = encoder.dtype == "float32" and not encoder.shared_block
+    return platform == "cpu" and rounds_alike and encoder.num_layers <= MOST_WRITTEN_OUT
 
 
 def remat_of(platform: str) -> Remat:

@@ -1,10 +1,33 @@
-"""What a program's plan keeps on the devices: nothing."""
+"""What a program's plan chooses by default, and keeps on the devices: nothing."""
 
 import gc
 
 import jax
 import pytest
 from small_groups import plans_for
+from tiny import write_tiny_model
+
+from jaxtune.config.settings import SweepConfig
+from jaxtune.training.prepare import prepare
+
+
+@pytest.mark.parametrize(
+    ("family", "num_layers", "platform", "given", "in_loop"),
+    [
+        ("bert", 12, "cpu", {}, False),
+        ("bert", 13, "cpu", {}, True),
+        ("bert", 2, "cuda", {}, True),
+        ("bert", 2, "tpu", {}, True),
+        ("bert", 2, "cpu", {"precision": "bfloat16"}, True),
+        ("albert", 2, "cpu", {}, True),
+        ("bert", 2, "cpu", {"scan_layers": True}, True),
+        ("bert", 24, "tpu", {"scan_layers": False}, False),
+    ],
+)
+def test_few_layers_are_written_out_on_cpu(tmp_path, family, num_layers, platform, given, in_loop):
+    write_tiny_model(tmp_path, family=family, layers=num_layers)
+    config = SweepConfig(model=str(tmp_path), task="miniature", **given)
+    assert prepare(config, platform).model.encoder.config.scan_layers is in_loop
 
 
 @pytest.mark.slow
