@@ -78,9 +78,12 @@ def attend(
 
 @jax.custom_vjp
 def softmax(scores: Float[Array, "... slot"]) -> Float[Array, "... slot"]:
-    """exp(s) / sum exp(s) over the last axis; the backward pass keeps the weights alone."""
-    exponentials = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
-    return exponentials / jnp.sum(exponentials, axis=-1, keepdims=True)
+    """exp(s) / sum exp(s) over the last axis; the backward pass needs the weights alone.
+
+    The derivative that JAX finds divides once more, and on CPU XLA moves dropout's factor past that
+    division for one device and not for several, which the last bit shows.
+    """
+    return normalised(scores)
 
 
 def _softmax_fwd(scores: Array) -> tuple[Array, Array]:
@@ -93,6 +96,12 @@ def _softmax_bwd(weights: Array, g: Array) -> tuple[Array]:
 
 
 softmax.defvjp(_softmax_fwd, _softmax_bwd)
+
+
+def normalised(scores: Float[Array, "... slot"]) -> Float[Array, "... slot"]:
+    """`softmax` without a derivative of its own, which the kernel's compiler for GPUs has not."""
+    exponentials = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
+    return exponentials / jnp.sum(exponentials, axis=-1, keepdims=True)
 
 
 def softmax_gradient(
@@ -253,7 +262,7 @@ def _backward(num_heads, at_once, rate, segments, words, rows, gradient, out):
 def _weights(query: Array, keys: Array, segments: Array) -> Array:
     """softmax(Q K^T / sqrt(size)) of one head of one row, [slot, slot] in float32."""
     scores = _dot(query, keys, (1, 1)) / math.sqrt(query.shape[-1])
-    return softmax(jnp.where(segments.reshape(-1, 1) == segments, scores, MASKED))
+    return normalised(jnp.where(segments.reshape(-1, 1) == segments, scores, MASKED))
 
 
 def _dropped(weights: Array, words: Any, num_heads: int, head: Array, rate: float) -> Array:

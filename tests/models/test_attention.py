@@ -33,6 +33,20 @@ def both(how: str, dtype: str, heads: int, size: int, rate: float):
     return [np.asarray(part.astype(jnp.float32)) for part in found]
 
 
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_the_kernel_is_made_of_what_its_compilers_know(platform: str) -> None:
+    """Pallas has rules of its own for a GPU and a TPU, which the interpreter does not ask for; they
+    need no device.
+    """
+
+    def loss(x):
+        return attend(x, jnp.ones((2, 64), jnp.int32), 2, jax.random.key(0), 0.1, "kernel").sum()
+
+    for function in (loss, jax.grad(loss)):
+        traced = jax.jit(function).trace(jax.ShapeDtypeStruct((128, 3 * 128), jnp.float32))
+        assert "custom_call" in traced.lower(lowering_platforms=(platform,)).as_text()
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5])
 @pytest.mark.parametrize(("heads", "size"), [(4, 16), (3, 8)])
 def test_the_kernel_is_the_products_to_rounding(heads: int, size: int, rate: float) -> None:
