@@ -5,7 +5,6 @@ false; a list takes every word up to the next flag, and grows where the flag is 
 """
 
 import dataclasses
-import os
 import re
 import sys
 from collections import deque
@@ -89,8 +88,7 @@ def _take_flag(word: str, rest: deque[str], hints: Mapping[str, Any]) -> tuple[s
         near = " or ".join(f"--{each}" for each in nearest(name, hints))
         meant = f"did you mean {near}?" if near else "--help lists all."
         raise UsageError(f"{flag} is no flag; {meant}")
-    # A shell has the user's folder for the ~ that begins a word, and leaves one after `=`.
-    hint, values = hints[name], [os.path.expanduser(value)] if equals else []
+    hint, values = hints[name], [value] if equals else []
     while rest and not FLAG.match(rest[0]) and (is_list(hint) or not values):
         if hint is bool and rest[0].lower() not in ("true", "false"):
             break  # a bare flag before a positional

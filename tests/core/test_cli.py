@@ -107,9 +107,6 @@ def test_spellings_of_true_and_false(command, field, words, value):
         ("export", "--trial 7", "trial", "7"),
         ("pretrain", "--layers 1 2 --max-length 5", "layers", (1, 2)),
         ("pretrain", "--max-length=5", "max_length", 5),
-        ("pretrain", "--data=~/text", "data", f"{Path.home()}/text"),
-        ("study", "--model=~/m", "model", f"{Path.home()}/m"),
-        ("predict", "--model=~/m", "model", f"{Path.home()}/m"),
     ],
 )
 def test_spellings_of_values(command, words, field, value):
