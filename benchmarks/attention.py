@@ -14,17 +14,18 @@ import jax
 import jax.numpy as jnp
 from trial_group import milliseconds
 
+from jaxtune.models.attention import softmax
 from jaxtune.models.dropout import dropout
 
 
 def explicit(rate: float) -> Callable[..., jax.Array]:
-    """As in `jaxtune.models.encoder.Block`: heads before slots, softmax in float32."""
+    """As in `jaxtune.models.attention`: heads before slots, softmax in float32."""
 
     def attend(query, key, value, together):
         query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
         scores = jnp.matmul(query, key.swapaxes(2, 3), preferred_element_type=jnp.float32)
         scores = jnp.where(together, scores / math.sqrt(query.shape[-1]), -1e9)
-        weights = jax.nn.softmax(scores).astype(value.dtype)
+        weights = softmax(scores).astype(value.dtype)
         weights = dropout(jax.random.key(0), weights, rate)
         return (weights @ value).swapaxes(1, 2)
 

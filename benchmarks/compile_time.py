@@ -1,5 +1,5 @@
-"""Compile time of the training program against depth and group size; the blocks are scanned, so
-depth should not matter.
+"""Compile time of the training program against depth and group size; layers run in a loop, so depth
+should not matter.
 
 python benchmarks/compile_time.py --layers 2 6 12 24 --group_sizes 1 8
 """
@@ -10,7 +10,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from seeds_per_hour import jax_row, run_row
+from seeds_per_hour import LOOP, jax_row, run_row
 
 from jaxtune.data.miniature import language
 
@@ -46,7 +46,7 @@ def main() -> None:
                 given = Namespace(
                     model=folder, data_dir=".", random_weights=True, precision="float32", steps=1
                 )
-                row = run_row(jax_row(given, "miniature", 1, size))
+                row = run_row(jax_row(given, "miniature", 1, size, *LOOP))
             print(f"| {num_layers} | {size} | {row['compile_seconds']:.1f} |", flush=True)
 
 

@@ -165,10 +165,10 @@ def _asked(tables: _Tables, width: int, about_rows: tuple[bool, bool, bool]) -> 
 def are_written_out(encoder: EncoderConfig, platform: str) -> bool:
     """Whether blocks are compiled one by one by default, and not as one in a loop.
 
-    On CPU steps are then shorter; 24 layers would take a minute to compile, for little. Of a shared
-    block there are no stacks to copy, and the sum of its gradients, as bfloat16, would round
-    otherwise on several devices than on one. On an accelerator a card has yet to show what the
-    model says of it (docs/performance.md).
+    On CPU steps are then no longer, and often shorter; 24 layers would take a minute to compile,
+    which a short sweep does not win back. Of a shared block there are no stacks to copy, and the
+    sum of its gradients, as bfloat16, would round otherwise on several devices than on one. On an
+    accelerator a card has yet to show what the model says of it (docs/performance.md).
     """
     rounds_alike = encoder.dtype == "float32" and not encoder.shared_block
     return platform == "cpu" and rounds_alike and encoder.num_layers <= MOST_WRITTEN_OUT

@@ -35,6 +35,34 @@ def test_layers_in_a_loop_are_bitwise_the_same_on_four_devices_too(tiny):
 
 
 @pytest.mark.storm
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--lora_rank 4 --lora_dropout 0.1",
+        "--remat elementwise",
+        "--remat block",
+        "--train head_then_all --ema_decay 0.9",
+        "--precision bfloat16",  # in a loop by default
+    ],
+)
+def test_what_else_is_trained_is_bitwise_the_same_on_two_devices(tiny, flags):
+    plan = plan_for(tiny, "--num_seeds", "2", *flags.split())
+    alone, _ = run(plan, num_devices=1, group_size=1)
+    spread, _ = run(plan, num_devices=2, group_size=2)
+    for key, result in alone.items():
+        assert_same(result, spread[key])
+
+
+@pytest.mark.storm
+def test_bfloat16_written_out_differs_between_devices_by_rounding_alone(tiny):
+    plan = plan_for(tiny, "--num_seeds", "2", "--precision", "bfloat16", "--scan_layers", "false")
+    alone, _ = run(plan, num_devices=1, group_size=1)
+    spread, _ = run(plan, num_devices=2, group_size=2)
+    for key, result in alone.items():
+        np.testing.assert_allclose(result.logits, spread[key].logits, rtol=0.01, atol=1e-3)
+
+
+@pytest.mark.storm
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "bert"])
 def test_every_family_is_bitwise_the_same_on_two_devices(tmp_path, monkeypatch, family):
     """XLA moves factors from one operation to another, and may do so otherwise where it compiles
