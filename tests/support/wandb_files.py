@@ -6,11 +6,13 @@ LevelDB's log: blocks of 32 KiB with chunks of checksum (4 bytes), length (2) an
 
 import json
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
 BLOCK, HEADER, CHUNK = 32768, 7, 7
 WHOLE, FIRST, LAST = 1, 2, 4
+MOST_SECONDS = 30.0
 
 
 def records(file: Path) -> list[Any]:
@@ -26,6 +28,8 @@ def records(file: Path) -> list[Any]:
             continue
         _, length, kind = struct.unpack("<IHB", data[place : place + CHUNK])
         place += CHUNK
+        if place + length > len(data):
+            break  # being written
         part = data[place : place + length] if kind in (WHOLE, FIRST) else part
         part += data[place : place + length] if kind not in (WHOLE, FIRST) else b""
         place += length
@@ -35,8 +39,17 @@ def records(file: Path) -> list[Any]:
 
 
 def run_of(folder: Path) -> dict[str, Any]:
-    """A run as its records tell: id, name, group, config, history by step, summary."""
+    """A run as its records tell: id, name, group, config, history by step, summary; once it has
+    ended, for W&B's own process may still write when `finish` has returned.
+    """
     (file,) = folder.glob("*.wandb")
+    until = time.monotonic() + MOST_SECONDS
+    while not (told := _told(file))["ended"] and time.monotonic() < until:
+        time.sleep(0.1)
+    return told
+
+
+def _told(file: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"history": {}, "summary": {}, "ended": False}
     for record in records(file):
         kind = record.WhichOneof("record_type")

@@ -5,6 +5,7 @@ read back.
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -19,11 +20,11 @@ from jaxtune.sweep.tracking import track as track_after_sweep
 from jaxtune.track import sending
 from jaxtune.track.__main__ import main as track
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 # Read by every Python that a test starts: it notes who is called outside the machine.
 WATCHED = """
 import sys
-
-pytestmark = pytest.mark.usefixtures("undrawn")
 
 def watch(event, values):
     address = values[-1] if event == "socket.connect" else None
@@ -42,6 +43,11 @@ def calls(tmp_path, monkeypatch):
     (tmp_path / "watched").mkdir()
     (tmp_path / "watched" / "sitecustomize.py").write_text(WATCHED.format(file=str(file)))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "watched"))
+    # A watch that has an error would note nothing, and no test would fail.
+    call = "import socket; socket.getaddrinfo('localhost', 80)"
+    subprocess.run([sys.executable, "-c", call], check=True)
+    assert "localhost" in file.read_text()
+    file.unlink()
     return file
 
 
