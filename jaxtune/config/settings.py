@@ -297,8 +297,8 @@ class SweepConfig:
     attention: Literal["products", "kernel"] = "products"
     """As plain matrix products, or as one kernel per row and head (GPU and TPU only)."""
     scan_layers: bool | None = None
-    """Compile one block and run it in a loop over the layers; false writes every block out: steps
-    are shorter, for nothing is copied into and out of stacks of layers, and compiling takes longer.
+    """Compile one block and run it in a loop over the layers; false writes every block out: nothing
+    is copied into and out of stacks of layers, steps are often shorter, and compiling takes longer.
     null is false on CPU for up to 12 layers in float32 that share no weights, true elsewhere.
     """
     compile_cache: bool = True

@@ -83,7 +83,7 @@ def softmax(scores: Float[Array, "... slot"]) -> Float[Array, "... slot"]:
     The derivative that JAX finds divides once more, and on CPU XLA moves dropout's factor past that
     division for one device and not for several, which the last bit shows.
     """
-    return normalised(scores)
+    return plain_softmax(scores)
 
 
 def _softmax_fwd(scores: Array) -> tuple[Array, Array]:
@@ -98,7 +98,7 @@ def _softmax_bwd(weights: Array, g: Array) -> tuple[Array]:
 softmax.defvjp(_softmax_fwd, _softmax_bwd)
 
 
-def normalised(scores: Float[Array, "... slot"]) -> Float[Array, "... slot"]:
+def plain_softmax(scores: Float[Array, "... slot"]) -> Float[Array, "... slot"]:
     """`softmax` without a derivative of its own, which the kernel's compiler for GPUs has not."""
     exponentials = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
     return exponentials / jnp.sum(exponentials, axis=-1, keepdims=True)
@@ -262,7 +262,7 @@ def _backward(num_heads, at_once, rate, segments, words, rows, gradient, out):
 def _weights(query: Array, keys: Array, segments: Array) -> Array:
     """softmax(Q K^T / sqrt(size)) of one head of one row, [slot, slot] in float32."""
     scores = _dot(query, keys, (1, 1)) / math.sqrt(query.shape[-1])
-    return normalised(jnp.where(segments.reshape(-1, 1) == segments, scores, MASKED))
+    return plain_softmax(jnp.where(segments.reshape(-1, 1) == segments, scores, MASKED))
 
 
 def _dropped(weights: Array, words: Any, num_heads: int, head: Array, rate: float) -> Array:

@@ -115,11 +115,8 @@ def _encoder_config(config: SweepConfig, folder: Path, platform: str) -> Encoder
         dtype=config.precision,
         remat=config.remat or remat_of(platform),
         attention=config.attention,
+        scan_layers=in_loop(config, encoder, platform),
     )
-    in_loop = config.scan_layers
-    if in_loop is None:
-        in_loop = not are_written_out(encoder, platform)
-    encoder = dataclasses.replace(encoder, scan_layers=in_loop)
     if config.token_classification:
         encoder = of_tokens(encoder)
     check_attention(encoder, platform)
@@ -162,16 +159,18 @@ def _asked(tables: _Tables, width: int, about_rows: tuple[bool, bool, bool]) -> 
     return asked
 
 
-def are_written_out(encoder: EncoderConfig, platform: str) -> bool:
-    """Whether blocks are compiled one by one by default, and not as one in a loop.
+def in_loop(config: SweepConfig, encoder: EncoderConfig, platform: str) -> bool:
+    """Whether all layers are one block in a loop, and blocks are not compiled one by one.
 
-    On CPU steps are then no longer, and often shorter; 24 layers would take a minute to compile,
-    which a short sweep does not win back. Of a shared block there are no stacks to copy, and the
-    sum of its gradients, as bfloat16, would round otherwise on several devices than on one. On an
-    accelerator a card has yet to show what the model says of it (docs/performance.md).
+    On CPU steps without it are no longer, and often shorter; 24 layers would take a minute to
+    compile, which a short sweep does not win back. Of a shared block there are no stacks to copy,
+    and the sum of its gradients, as bfloat16, would round otherwise on several devices than on one.
+    On an accelerator a card has yet to show what the model says of it (docs/performance.md).
     """
-    rounds_alike = encoder.dtype == "float32" and not encoder.shared_block
-    return platform == "cpu" and rounds_alike and encoder.num_layers <= MOST_WRITTEN_OUT
+    if config.scan_layers is not None:
+        return config.scan_layers
+    rounds_otherwise = config.precision != "float32" or encoder.shared_block
+    return platform != "cpu" or rounds_otherwise or encoder.num_layers > MOST_WRITTEN_OUT
 
 
 def remat_of(platform: str) -> Remat:

@@ -52,6 +52,7 @@ def made_up_arm(scores, name="all", **more) -> Arm:
 
 
 def arm(name, scores, **settings) -> Arm:
+    """`made_up_arm`, its name first: in tests of several arms that is what one looks for."""
     return made_up_arm(scores, name, **settings)
 
 
