@@ -33,7 +33,7 @@ def table(family: str) -> TokenTable:
     )
 
 
-# Rows of a model packed and padded: tests/models/test_encoder.py, for every family.
+# Rows of a model packed and padded: tests/models/test_packed_and_padded.py, for every family.
 @pytest.mark.parametrize("family", hf.FIRST_FAMILIES)
 def test_packed_batches_train_as_padded_ones(family):
     examples, model = table(family), hf.load_jax(hf.make_folder(family))

@@ -1,6 +1,4 @@
-"""Exports of a sweep: the best, an ensemble and a soup score what numpy and torch say; cards;
-refusals.
-"""
+"""Exports of a sweep: the best, an ensemble and a soup score what numpy and torch say; cards."""
 
 import itertools
 import json
@@ -9,11 +7,11 @@ import shutil
 import subprocess
 import sys
 
-import hf
 import numpy as np
 import pytest
 import yaml
-from exporting import export, torch_logits, write_jsonl
+from animals import LABELS, LEARNS, rows_of, usable
+from exporting import export, torch_logits
 from scipy.special import softmax
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -22,76 +20,12 @@ from jaxtune.core.metrics import evaluate
 from jaxtune.data.miniature import language
 from jaxtune.export.folder import classifier_config
 from jaxtune.report.__main__ import main as report
-from jaxtune.storage.kept_params import load_params, save_params
-from jaxtune.sweep.__main__ import main as sweep
-
-ANIMALS = ("dog", "chef", "wolf", "drummer", "fisherman", "captain", "mouse", "whale")
-LABELS = ("*no* |", "<b>yes</b>")  # as text in the card
-
-
-def sentences(number, seed):
-    """The animal decides the label; noise keeps scores from being perfect."""
-    rng = np.random.default_rng(seed)
-    animals, adverbs = rng.integers(0, len(ANIMALS), number), rng.integers(0, 2, number)
-    texts = [
-        f"the {ANIMALS[i]} sleeps {('quietly', 'gladly')[j]}"
-        for i, j in zip(animals, adverbs, strict=True)
-    ]
-    return texts, [
-        LABELS[y] for y in np.where(rng.random(number) < 0.1, 1 - animals % 2, animals % 2)
-    ]
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    """Two arms of five seeds; in one some trials learn the task, in the other none; all parameters
-    kept.
-    """
-    folder = tmp_path_factory.mktemp("swept")
-    model = folder / "secret-place" / "tiny"
-    words = {"vocab_size": len(language.VOCABULARY), "max_position_embeddings": 16}
-    hf.make_model("bert", hf.BARE, **words).save_pretrained(model)
-    language.write_tokenizer(model)
-    train, dev = (sentences(n, seed) for n, seed in ((64, 1), (90, 2)))
-    flags = ["--train_file", write_jsonl(folder / "train.jsonl", *train)]
-    flags += ["--dev_file", write_jsonl(folder / "dev.jsonl", *dev), "--eval_every", "5"]
-    recipe = ["--max_steps", "50", "--num_seeds", "5"]
-    grid = ["--grid.learning_rate", "1e-3", "1e-8", "--save_params", "all"]
-    out = folder / "out"
-    command = ["--model", str(model), "--task", "custom", *flags, *recipe, *grid]
-    assert sweep([*command, "--out", str(out)]) == 0
-    return out
-
-
-LEARNS, FAILS = "learning_rate=0.001", "learning_rate=1e-08"
-
-
-def rows_of(out, arm):
-    rows = jaxtune.load_results(out).trials
-    return rows[rows.arm == arm]
-
-
-def usable(out):
-    """Trials of the arm that learns, without the failed ones."""
-    rows = rows_of(out, LEARNS)
-    rows = rows[~rows.failed]
-    assert 2 <= len(rows) < 5, "the fixture must hold both kinds"
-    return rows
 
 
 def dev_set(out):
     lines = (out.parent / "dev.jsonl").read_text().splitlines()
     texts, labels = zip(*(json.loads(line).values() for line in lines), strict=True)
     return list(texts), np.array([LABELS.index(label) for label in labels])
-
-
-def without_digests(out):
-    """Rows as earlier versions wrote them, which do not vouch for parameters."""
-    file = out / "trials.jsonl"
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
-    for row in rows:
-        del row["params_sha256"], row["row_sha256"]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def accuracy(out, logits):
@@ -236,116 +170,6 @@ def test_soup_is_the_better_mean_and_its_score_that_of_the_folder(swept, tmp_pat
     assert scores["greedy"] >= in_card(tmp_path / "hf", "best single trial")
     logits = torch_logits(tmp_path / "hf", dev_set(swept)[0])
     assert accuracy(swept, logits) == pytest.approx(max(scores.values()), abs=5e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["worst"], "'worst'; give best, ensemble, soup, or the number"),
-        (["10"], "no finished trial 10"),
-        (["0", "--arm", "other"], r"no arm [other]; it has [learning_rate=0.001] and ["),
-        (["1", "--arm", LEARNS], "no finished trial 1 "),
-        (["ensemble"], "give --arm with the name of [learning_rate=0.001] or ["),
-        (["soup"], "holds 2 arms, and a soup is made of one"),
-        (["best", "--arm", FAILS], "All 5 trials"),
-        (["soup", "--arm", FAILS], "All 5 trials"),
-    ],
-)
-def test_refusals(swept, tmp_path, capsys, arguments, sentence):
-    """One sentence, status 1, and nothing left behind."""
-    assert export(swept, arguments[0], tmp_path / "hf", *arguments[1:]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert sentence in error
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_folder_that_holds_something_is_refused(swept, tmp_path, capsys):
-    (tmp_path / "hf").mkdir()
-    (tmp_path / "hf" / "mine.txt").touch()
-    assert export(swept, "best", tmp_path / "hf") == 1
-    assert "not an empty folder" in capsys.readouterr().err
-    assert export(swept, "best", tmp_path / "hf" / "mine.txt") == 1
-    assert [path.name for path in tmp_path.rglob("*")] == ["hf", "mine.txt"]
-    assert export(tmp_path / "nothing", "best", tmp_path / "new") == 1
-    assert "holds no sweep" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("step", ["final", "best"])
-@pytest.mark.parametrize("trial", ["its number", "ensemble", "soup"])
-def test_parameters_of_another_trial_are_refused(swept, tmp_path, capsys, step, trial):
-    out = tmp_path / "out"
-    shutil.copytree(swept, out)
-    number = usable(out).trial.iloc[-1]
-    own = out / "params" / f"{number:05d}"
-    shutil.rmtree(own)
-    shutil.copytree(out / "params" / "00001", own)
-    trial = number if trial == "its number" else trial
-    assert export(out, trial, tmp_path / "hf", "--arm", LEARNS, "--step", step) == 1
-    assert capsys.readouterr().err.endswith(
-        f"error: {out}: params/{own.name} has changed since it was written; give the sweep's"
-        " command again, and it repeats that trial.\n"
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_the_best_parameters_must_give_the_best_score(swept, tmp_path, capsys):
-    """Where a row does not vouch for them."""
-    out = tmp_path / "out"
-    shutil.copytree(swept, out)
-    without_digests(out)
-    number = usable(out).trial.iloc[0]
-    best = out / "params" / f"{number:05d}" / "best"
-    shutil.rmtree(best)
-    shutil.copytree(out / "params" / "00001" / "best", best)
-    assert export(out, number, tmp_path / "hf", "--step", "best") == 1
-    assert f"{best} does not give the score in trials.jsonl: the " in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert export(out, 1, tmp_path / "hf", "--step", "best") == 0
-
-
-def test_changed_predictions_are_refused(swept, tmp_path, capsys):
-    """Also where they are as close as rounding leaves them, for an ensemble is scored by them."""
-    out = tmp_path / "out"
-    shutil.copytree(swept, out)
-    kept = out / "predictions" / "00000.npy"
-    np.save(kept, np.nextafter(np.load(kept), np.float32(np.inf)))
-    assert export(out, 0, tmp_path / "hf") == 1
-    assert f"{kept} is missing or damaged" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_missing_and_changed_parameters(swept, tmp_path, capsys):
-    """What was never kept, and what no longer gives the saved predictions, is refused by name,
-    where a row does not vouch for it.
-    """
-    out = tmp_path / "out"
-    shutil.copytree(swept, out)
-    without_digests(out)
-    final = out / "params" / "00000" / "final"
-    kept = out / "predictions" / "00000.npy"
-    kept.rename(tmp_path / "kept.npy")
-    assert export(out, 0, tmp_path / "hf") == 1
-    assert "00000.npy is missing or damaged" in capsys.readouterr().err
-    (tmp_path / "kept.npy").rename(kept)
-    params = load_params(final)
-    params["head/classifier/bias"] = params["head/classifier/bias"] + np.float32([0.5, 0.0])
-    save_params(final, params)
-    assert export(out, 0, tmp_path / "hf") == 1
-    assert "does not give the logits in" in capsys.readouterr().err
-    save_params(final, {name: array[..., :1] for name, array in params.items()})
-    assert export(out, 0, tmp_path / "hf") == 1
-    assert "which has changed since" in capsys.readouterr().err
-    for file in final.rglob("*"):
-        if file.is_file():
-            file.write_bytes(b"")
-    assert export(out, 0, tmp_path / "hf") == 1
-    assert "is damaged and cannot be read" in capsys.readouterr().err
-    shutil.rmtree(out / "params")
-    assert export(out, 0, tmp_path / "hf") == 1
-    assert "--save_params final --out OTHER" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_failed_trial_is_exported_by_its_number_and_named_so(swept, tmp_path):

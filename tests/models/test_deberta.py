@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from against_torch import PACKED, assert_same_gradients, run_jax, run_torch
 from hf import CLASSIFICATION, MASKED_LM, configured, deviation, edited
-from test_encoder import PACKED, assert_same_gradients, run_jax, run_torch
 from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
 
 from jaxtune.core.errors import UserError

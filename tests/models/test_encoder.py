@@ -1,10 +1,7 @@
-"""The encoder and its heads against torch: logits, every gradient, packed rows, dropout and
-bfloat16.
+"""The encoder and its heads against torch: logits, every gradient, what a family can choose, and
+bfloat16; blocks in a loop and written out.
 """
 
-import dataclasses
-import functools
-import re
 from typing import Any
 
 import hf
@@ -14,11 +11,11 @@ import numpy as np
 import optax
 import pytest
 import torch
-from hf import CLASSIFICATION, FAMILIES, MASKED_LM, deviation
+from against_torch import CASES, PACKED, assert_same_gradients, run_jax, run_padded, run_torch
+from hf import CLASSIFICATION, FAMILIES, MASKED_LM, deviation, with_config
 
 from jaxtune.models import families
-from jaxtune.models.encoder import Rows
-from jaxtune.models.heads import MaskedLM, SequenceClassifier
+from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.pretrained import (
     load_classifier,
     num_parameters,
@@ -27,68 +24,7 @@ from jaxtune.models.pretrained import (
 )
 from jaxtune.models.weights import read_tensors
 
-PACKED = [[5, 0, 4], [2, 1, 3]]  # the sequences of each row, in another order than the batch's
-CASES = [(family, head) for family in FAMILIES for head in (CLASSIFICATION, MASKED_LM)]
 NAMESAKES = [(family, CLASSIFICATION) for family in hf.NAMESAKES]
-
-
-# Compiled once per model and shape of the rows, whatever test runs it.
-@jax.jit
-def loss_gradients(model: Any, rows: Rows, places: jax.Array, targets: jax.Array) -> Any:
-    """Of the mean cross-entropy, and the logits."""
-
-    def loss(model: SequenceClassifier | MaskedLM) -> tuple[jax.Array, jax.Array]:
-        logits = model(rows, places) if isinstance(model, MaskedLM) else model(rows)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
-        return losses.mean(), logits
-
-    return jax.grad(loss, has_aux=True)(model)
-
-
-def run_jax(model: Any, batch: hf.Batch, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Logits, and by Hugging Face name the gradients of the mean cross-entropy over sequences or
-    masked places.
-    """
-    places, words = hf.lm_targets(batch, rows)
-
-    targets = words if isinstance(model, MaskedLM) else jnp.asarray(batch.labels, jnp.int32)
-    gradients, logits = loss_gradients(model, rows, places, targets)
-    return np.asarray(logits), to_tensors(gradients)
-
-
-@functools.cache
-def run_padded(family: str, head: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """`run_jax` with one sequence per row, shared by the tests."""
-    batch = hf.make_batch(family)
-    return run_jax(hf.load_jax(hf.make_folder(family, head), head), batch, hf.jax_rows(batch))
-
-
-def run_torch(
-    model: Any, batch: hf.Batch, family: str, head: str
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The same from torch, one padded sequence per row; masked-LM logits of the masked places
-    only.
-    """
-    labels = hf.lm_labels(batch) if head == MASKED_LM else torch.tensor(batch.labels)
-    output = model(**hf.torch_inputs(batch, family), labels=labels)
-    output.loss.backward()
-    chosen = labels != hf.IGNORED if head == MASKED_LM else slice(None)
-    return output.logits[chosen].detach().numpy(), hf.gradients(model)
-
-
-def assert_same_gradients(ours: dict[str, np.ndarray], reference: dict[str, np.ndarray]) -> None:
-    """Every tensor to 1e-5 of its largest value.
-
-    The key biases shift all scores of a softmax row alike, so their exact gradient is 0 and both
-    sides hold rounding noise: there the bound is 1e-7 (float32's resolution) of the largest
-    gradient of all.
-    """
-    noise = 1e-7 * max(np.abs(gradient).max() for gradient in reference.values())
-    for name, gradient in ours.items():
-        if hf.is_key_bias(name):
-            assert max(np.abs(gradient).max(), np.abs(reference[name]).max()) < noise, name
-        else:
-            assert deviation(gradient, reference[name]) < 1e-5, name
 
 
 @pytest.mark.parametrize(("family", "head"), [*CASES, *NAMESAKES])
@@ -150,41 +86,6 @@ def test_key_bias_has_no_gradient(family: str) -> None:
     assert max(np.abs(g).max() for g in biases) < 1e-15 * largest
 
 
-@pytest.mark.parametrize(("family", "head"), CASES)
-def test_packed_rows_equal_one_sequence_per_row(family: str, head: str) -> None:
-    """Several sequences in a row change neither logits nor any gradient."""
-    batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family, head), head)
-    expected, reference = run_padded(family, head)
-    logits, gradients = run_jax(model, batch, hf.jax_rows(batch, PACKED, slots=26))
-    assert deviation(logits, expected) < 1e-5
-    assert_same_gradients(gradients, reference)
-
-
-def with_spelled_padding(family: str) -> hf.Batch:
-    """The batch with padding among the words, as a text that spells "<pad>" has it: once first,
-    once last, twice running.
-    """
-    batch, padding = hf.make_batch(family), hf.padding_id(family)
-    for sequence, places in ((0, [2]), (1, [3, 4, 9]), (2, [0]), (5, [9])):
-        batch.ids[sequence][places] = padding
-    return batch
-
-
-@pytest.mark.parametrize(("family", "head"), CASES)
-def test_padding_in_a_text_is_torchs(family: str, head: str) -> None:
-    """It is attended to but no row of a table learns from it, and in RoBERTa it has no position:
-    logits and every gradient, one sequence a row and packed.
-    """
-    batch, folder = with_spelled_padding(family), hf.make_folder(family, head)
-    expected, reference = run_torch(hf.load_torch(folder, head), batch, family, head)
-    for rows in (hf.jax_rows(batch), hf.jax_rows(batch, PACKED, slots=26)):
-        logits, gradients = run_jax(hf.load_jax(folder, head), batch, rows)
-        assert deviation(logits, expected) < 1e-5
-        assert_same_gradients(gradients, reference)
-    words = next(g for n, g in gradients.items() if re.search("(word|tok)_embeddings.weight$", n))
-    assert np.any(words[hf.padding_id(family)]) == (head == MASKED_LM)  # by the decoder
-
-
 # All that ModernBERT's config.json can choose, the other way, and an odd window.
 CHOICES = {
     **dict.fromkeys(("attention_bias", "mlp_bias", "norm_bias", "classifier_bias"), True),
@@ -223,19 +124,6 @@ def test_windows_and_rotations_are_there(choice: str) -> None:
     assert deviation(one, two) > 1e-4
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_padding_content_is_never_read(family: str) -> None:
-    """Other words, positions and types in the padding leave the logits bitwise as they are."""
-    batch, model = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
-    rows = hf.jax_rows(batch)
-    filled = {
-        name: jnp.where(rows.segments == 0, value, getattr(rows, name))
-        for name, value in (("token_ids", 7), ("positions", 3))
-    }
-    run = jax.jit(lambda model, rows: model(rows))
-    np.testing.assert_array_equal(run(model, rows), run(model, rows._replace(**filled)))
-
-
 def test_albert_has_one_block() -> None:
     """The shared block's parameters and gradient have no layer axis and count once."""
     folder = hf.make_folder("albert")
@@ -243,13 +131,6 @@ def test_albert_has_one_block() -> None:
     assert model.encoder.layers.query.kernel.shape == (32, 32)
     assert hf.load_jax(hf.make_folder("bert")).encoder.layers.query.kernel.shape == (3, 32, 32)
     assert num_parameters(model) == sum(p.numel() for p in hf.load_torch(folder).parameters())
-
-
-def with_config(model: Any, **changes: Any) -> Any:
-    """The model with another static configuration, which all of its modules hold."""
-    config = dataclasses.replace(model.encoder.config, **changes)
-    new = jax.eval_shape(lambda: type(model)(config, hf.NUM_LABELS, key=jax.random.key(0)))
-    return jax.tree.unflatten(jax.tree.structure(new), jax.tree.leaves(model))
 
 
 @pytest.mark.parametrize("remat", ["none", "elementwise"])
@@ -279,57 +160,6 @@ def test_blocks_written_out_compute_what_the_loop_does(family: str, remat: str) 
         loss.lower(each).as_text().count(" stablehlo.while(") for each in (scanned, written_out)
     )
     assert loops == left + 2
-
-
-# transformers' ALBERT has no dropout after its feed-forward (Google's has), so its hidden rate
-# stays at the published 0.
-@pytest.mark.parametrize(
-    ("family", "hidden"),
-    [
-        *((family, 0.0 if family == "albert" else 0.1) for family in FAMILIES[:-1]),
-        pytest.param(FAMILIES[-1], 0.1, marks=pytest.mark.slow),
-    ],
-)
-def test_dropout_sits_where_torch_has_it(family: str, hidden: float) -> None:
-    """Means and spreads of the logits over many masks are torch's: no site is missing or has
-    another rate.
-    """
-    rates, draws = (hidden, 0.2, 0.3), 2000 if family == "deberta-v2" else 8000
-    names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
-    changes = dict(zip(names, rates, strict=True))
-    changes |= {"mlp_dropout": 0.25} if family == "modernbert" else {}
-    folder = hf.make_folder(family, **changes)
-    batch = hf.make_batch(family, lengths=(6,))
-    model, rows = hf.load_jax(folder), hf.jax_rows(batch, slots=6)
-    keys = jax.random.split(jax.random.key(0), draws)
-    ours = np.asarray(jax.jit(jax.vmap(model, (None, 0)))(rows, keys))[:, 0]
-    # DeBERTa drops states of distances, the same ones for a whole batch.
-    passes = draws if family == "deberta-v2" else 1
-    one = hf.torch_inputs(batch, family)
-    inputs = {name: x.expand(draws // passes, -1) for name, x in one.items()}
-    torch.manual_seed(0)
-    reference = hf.load_torch(folder).train()
-    with torch.no_grad():
-        theirs = np.concatenate([reference(**inputs).logits.numpy() for _ in range(passes)])
-    scale = theirs.std(0)
-    assert (scale > 0.05).all()
-    np.testing.assert_array_less(
-        np.abs(ours.mean(0) - theirs.mean(0)), 5 * scale * np.sqrt(2 / draws)
-    )
-    assert ours.std(0) == pytest.approx(scale, rel=5 / np.sqrt(draws))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_no_key_is_deterministic(family: str) -> None:
-    """Without a key, rates do not matter; with one, the key decides."""
-    batch, plain = hf.make_batch(family), hf.load_jax(hf.make_folder(family))
-    rates = dict.fromkeys(("hidden_dropout", "attention_dropout", "classifier_dropout"), 0.3)
-    rows, run = hf.jax_rows(batch), jax.jit(lambda model, rows, key: model(rows, key))
-    model, expected = with_config(plain, **rates), run(plain, rows, None)
-    np.testing.assert_array_equal(run(model, rows, None), expected)
-    one, two = (np.asarray(run(model, rows, key)) for key in jax.random.split(jax.random.key(0)))
-    np.testing.assert_array_equal(run(model, rows, jax.random.split(jax.random.key(0))[0]), one)
-    assert min(deviation(one, two), deviation(one, np.asarray(expected))) > 0.01
 
 
 def distance(ours: Any, reference: Any) -> float:

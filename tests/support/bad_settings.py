@@ -1,6 +1,6 @@
-"""Settings that are refused: command lines and config files, and what the sentence says."""
-
-from jaxtune.config.parse import SWEPT_FIELDS
+"""Settings that are refused, as they contradict each other or are out of range: flags, and what
+the sentence says.
+"""
 
 COUNTS = (
     "num_seeds max_seeds num_epochs batch_size max_length log_every max_steps eval_every"
@@ -13,106 +13,6 @@ CUSTOM = "--task custom --train_file a.csv --dev_file b.csv"
 SETS = f"{CUSTOM} --several_labels true"
 TAGS = f"{CUSTOM} --token_classification true"
 
-SWEPT = ", ".join(SWEPT_FIELDS)
-# Status 2: words that fit no flag. The whole sentence after `error: `.
-USAGE = [
-    ("--learning_rat 1", "--learning_rat is no flag; did you mean --learning_rate?"),
-    ("--learning-rat 1", "--learning-rat is no flag; did you mean --learning_rate?"),
-    ("--num_sedes=3", "--num_sedes is no flag; did you mean --num_seeds?"),
-    ("--rank 8", "--rank is no flag; did you mean --lora_rank?"),
-    ("--eps 1e-8", "--eps is no flag; did you mean --adam_eps or --correct_eps?"),
-    (
-        "--warmup 0.1",
-        "--warmup is no flag; did you mean --warmup_ratio or --untuned_warmup?",
-    ),
-    ("--ratio 0.1", "--ratio is no flag; --help lists all."),
-    ("--DRY-RUN", "--DRY-RUN is no flag; did you mean --dry_run?"),
-    ("--zebra 1", "--zebra is no flag; --help lists all."),
-    ("--bias_corection", "--bias_corection is no flag; did you mean --bias_correction?"),
-    ("--no_paking", "--no_paking is no flag; did you mean --packing?"),
-    ("--no_num_seeds", "--no_num_seeds is no flag; did you mean --num_seeds?"),
-    ("--no_packing=true", "--no_packing takes no value; give --packing true or false."),
-    ("--no-packing false", "--no-packing takes no value; give --packing true or false."),
-    ("--model=", "--model is ''; give a text or null."),
-    ("--config=", "--config is ''; give a path, or a list of them."),
-    ("--out=", "--out is ''; give a text or null."),
-    ("--seeds=", "--seeds is ''; give a text or null."),
-    ("--data_dir=", "--data_dir is ''; give a text or null."),
-    ("--model=", "--model is ''; give a text or null."),
-    (
-        "--grid.learning_rat 1",
-        "learning_rat is no field that can be swept; did you mean learning_rate?",
-    ),
-    ("--grid.foo 1 2", f"foo is no field that can be swept; accepted are {SWEPT}."),
-    ("--grid.seeds 1 2", f"seeds is no field that can be swept; accepted are {SWEPT}."),
-    (
-        "--grid.text_columns a b",
-        f"text_columns is no field that can be swept; accepted are {SWEPT}.",
-    ),
-    ("--lr 1", "--lr is no flag; did you mean --learning_rate?"),
-    ("-x", "-x is no flag; --help lists all."),
-    ("-num_epochs 1", "-num_epochs is no flag; did you mean --num_epochs?"),
-    (
-        "--num_seeds 3 stray",
-        "'stray' after --num_seeds is one word too many; --num_seeds takes a whole number.",
-    ),
-    (
-        "--num_epochs 1 2",
-        "'2' after --num_epochs is one word too many; --num_epochs takes a whole number.",
-    ),
-    (
-        "--packing maybe",
-        "'maybe' after --packing is one word too many; --packing takes true or false.",
-    ),
-    ("--packing=maybe", "--packing is 'maybe'; give true or false."),
-    ("--packing=null", "--packing is 'null'; give true or false."),
-    ("--learning_rate fast", "--learning_rate is 'fast'; give a number."),
-    ("--num_epochs 2.5", "--num_epochs is '2.5'; give a whole number."),
-    ("--num_epochs=", "--num_epochs is ''; give a whole number."),
-    ("--num_epochs null", "--num_epochs is 'null'; give a whole number."),
-    ("--max_steps soon", "--max_steps is 'soon'; give a whole number or null."),
-    ("--num_epochs", "--num_epochs has no value; give a whole number."),
-    ("--num_epochs --dry_run", "--num_epochs has no value; give a whole number."),
-    ("--precision float16", "--precision is 'float16'; give float32 or bfloat16."),
-    ("--schedule linaer", "--schedule is 'linaer'; give linear, cosine or constant."),
-    (
-        "--metric acc",
-        "--metric is 'acc'; give accuracy, entity_f1, f1, micro_f1, macro_f1, balanced_accuracy,"
-        " matthews, auroc, pearson, spearman, mse or null.",
-    ),
-    ("--positive_class=", "--positive_class is ''; give a text or null."),
-    ("--grid.patience 2 3", f"patience is no field that can be swept; accepted are {SWEPT}."),
-    ("--grid.metric f1", f"metric is no field that can be swept; accepted are {SWEPT}."),
-    ("--save_params some", "--save_params is 'some'; give none, best, final or all."),
-    ("--text_columns", "--text_columns has no value; give a text, or a list of them."),
-    (
-        "--grid.learning_rate",
-        "--grid.learning_rate has no value; give a number, or a list of them.",
-    ),
-    (
-        "--grid.learning_rate --grid.adam_b2 0.9",
-        "--grid.learning_rate has no value; give a number, or a list of them.",
-    ),
-    (
-        "--grid.learning_rate 1e-5 fast",
-        "--grid.learning_rate is 'fast'; give a number, or a list of them.",
-    ),
-    (
-        "--grid.bias_correction 2",
-        "--grid.bias_correction is '2'; give true or false, or a list of them.",
-    ),
-    (
-        "--grid.num_epochs 1 1.5",
-        "--grid.num_epochs is '1.5'; give a whole number, or a list of them.",
-    ),
-    ("--config", "--config has no value; give a path, or a list of them."),
-    ("--recipe mosbac", "mosbac is no recipe; did you mean mosbach?"),
-    (
-        "--learning_rate 5e-5 --grid.learning_rate 1e-5 2e-5",
-        "learning_rate is 5e-05, which is none of the values of grid.learning_rate and would count"
-        " for nothing; leave one of them out, or give a whole config as --config FILE.",
-    ),
-]
 # Status 1: contradictions and values out of range.
 FLAGS = [
     (
@@ -361,72 +261,4 @@ FLAGS = [
         "--task custom --train_file /dev/x.xlsx --dev_file b.csv",
         "/dev/x.xlsx has an unknown suffix",
     ),
-]
-# Status 1: config files. What the sentence says after the file's name.
-YAML = [
-    ("learning_rat: 1", ", line 1: learning_rat is no field; did you mean learning_rate?"),
-    ("num_epochs: 1\n\nbatchsize: 3", ", line 3: batchsize is no field; did you mean batch_size?"),
-    ("zzz: 1", ", line 1: zzz is no field; accepted are model, task, out"),
-    ("1: 2", ", line 1: 1 is no field"),
-    ("~: 2", ", line 1: ~ is no field"),
-    ("help: true", ", line 1: help is no field"),
-    ("config: other.yaml", ", line 1: config is no field"),
-    ("num_epochs: [1, --out, {folder}/written]", ", line 1: num_epochs is [1, '--out', "),
-    ("text_columns: [a, --out, {folder}/written]", "text_columns is given, which task miniature"),
-    ("num_epochs=4: 3", ", line 1: num_epochs=4 is no field; did you mean num_epochs?"),
-    ("--num_epochs: 3", ", line 1: --num_epochs is no field; did you mean num_epochs?"),
-    ("grid.adam_b2: [1]", ", line 1: grid.adam_b2 is no field; did you mean adam_b2?"),
-    ("x: &x {num_epochs: 1}\n<<: *x", ", line 1: x is no field"),
-    ("num_epochs: 3\nnum_epochs: 4", ", line 2: num_epochs is in line 1 already"),
-    ("num_epochs: 3\nnum-epochs: 4", ", line 2: num_epochs is in line 1 already"),
-    ("num_epochs: many", ", line 1: num_epochs is 'many'; give a whole number"),
-    ("num_epochs: 3.0", ", line 1: num_epochs is 3.0; give a whole number"),
-    ("num_epochs: true", ", line 1: num_epochs is True; give a whole number"),
-    ("num_epochs:", ", line 1: num_epochs is None; give a whole number"),
-    ("num_epochs: [1, 22]", ", line 1: num_epochs is [1, 22]; give a whole number"),
-    ("num_epochs: []", ", line 1: num_epochs is []; give a whole number"),
-    ("num_epochs: {a: 1}", ", line 1: num_epochs is {'a': 1}; give a whole number"),
-    ("max_steps: soon", ", line 1: max_steps is 'soon'; give a whole number or null"),
-    ("learning_rate: fast", ", line 1: learning_rate is 'fast'; give a number"),
-    ("learning_rate: {a: 1}", ", line 1: learning_rate is {'a': 1}; give a number"),
-    ("max_grad_norm: no", ", line 1: max_grad_norm is False; give a number or null"),
-    ("packing: 3", ", line 1: packing is 3; give true or false"),
-    ("packing: 'false'", ", line 1: packing is 'false'; give true or false"),
-    ("precision: float16", ", line 1: precision is 'float16'; give float32 or bfloat16"),
-    ("seeds: [1, x]", ", line 1: seeds is [1, 'x']; give a text or null"),
-    ("text_columns: [[a], b]", ", line 1: text_columns is ['a']; give a text, or a list of them"),
-    (
-        "num_epochs: 1\ngrid:\n  learning_rat: [1]",
-        ", line 3: learning_rat is no field that can be swept; did",
-    ),
-    ("grid: {num_seeds: [1]}", ", line 1: num_seeds is no field that can be swept; accepted are"),
-    ("grid: {learning_rate: [1, fast]}", ", line 1: learning_rate is 'fast'; give a number"),
-    ("grid: {learning_rate: [[1]]}", ", line 1: learning_rate is [1]; give a number"),
-    ("grid: {learning_rate: {a: 1}}", ", line 1: grid.learning_rate is {'a': 1}; give a list"),
-    ("grid:\n  adam_b1: [0.1]\n  adam_b1: [0.2]", ", line 3: adam_b1 is in line 2 already"),
-    ("grid: [learning_rate]", ", line 1: grid is no mapping of field names to values"),
-    ("grid: {learning_rate: []}", ", line 1: grid.learning_rate has no values"),
-    ("- a", " is no mapping of field names to values"),
-    ("just words", " is no mapping of field names to values"),
-    ("num_epochs: 1\na: [", ", line 2 is no YAML"),
-    ("num_epochs: 1\n\tbatch_size: 2", ", line 2 is no YAML"),
-    ("num_epochs: 1\n---\nnum_epochs: 2", ", line 2 is no YAML"),
-    ("? [a]\n: 1", ", line 1 is no YAML"),
-    ("out: *nothing", ", line 1 is no YAML"),
-    ("out: 2020-99-99", " cannot be read (month must be in 1..12)"),
-    ("num_epochs: !!int ''", " cannot be read"),
-    ("packing: !!bool x", " cannot be read"),
-    ("out: " + "[" * 5000, " cannot be read"),
-    ("out: !!python/object/apply:pathlib.Path.touch [{folder}/written]", ", line 1 is no YAML"),
-    ("out: !!python/object/apply:os.system ['touch {folder}/written']", ", line 1 is no YAML"),
-    ("out: !!python/name:os.system", ", line 1 is no YAML"),
-    ('data_dir: "a\\0b"', "data_dir is 'a\\x00b'; take the NUL out"),
-    ("learning_rate: -1", "learning_rate is -1.0; give a finite number above 0"),
-    ("num_epochs: 0", "num_epochs is 0; give a number of at least 1"),
-]
-YAML_BYTES = [
-    ("num_epochs: 1\nout: é".encode("latin-1"), ", line 2 is not UTF-8"),
-    ("num_epochs: 1".encode("utf-16"), ", line 1 holds a NUL byte"),
-    (b"num_epochs: 1\nout: \0", ", line 2 holds a NUL byte"),
-    (b"out: \x01", " cannot be read"),
 ]

@@ -1,6 +1,7 @@
 """Tiny random torch models in Hugging Face folders, and one ragged batch as both sides see it."""
 
 import atexit
+import dataclasses
 import functools
 import json
 import re
@@ -117,6 +118,13 @@ def load_jax(folder: Path, head: str = CLASSIFICATION) -> SequenceClassifier | M
         return load_masked_lm(folder, config)
     skeleton = jax.eval_shape(lambda: SequenceClassifier(config, NUM_LABELS, key=jax.random.key(0)))
     return fill(skeleton, read_tensors(folder, config), classifier_modules(ALL[config.family]), ())
+
+
+def with_config(model: Any, **changes: Any) -> Any:
+    """The model with another static configuration, which all of its modules hold."""
+    config = dataclasses.replace(model.encoder.config, **changes)
+    new = jax.eval_shape(lambda: type(model)(config, NUM_LABELS, key=jax.random.key(0)))
+    return jax.tree.unflatten(jax.tree.structure(new), jax.tree.leaves(model))
 
 
 class Batch(NamedTuple):

@@ -1,8 +1,8 @@
 """Every mistake that could be thought of, through the command: status 1 and one sentence, before
 anything compiles.
 
-`python -m pytest tests/sweep/test_bad_input.py` counts them. The mistakes are in bad_data.py,
-bad_tables.py, bad_models.py, bad_settings.py and slips.py.
+`python -m pytest tests/sweep/test_bad_input.py` counts them. The mistakes are in
+tests/support: bad_*.py and slips.py.
 """
 
 import shutil
@@ -10,13 +10,20 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from bad_data import BAD_FILES, CSV, GOOD, POINTER, RTE, UNSEEN, USABLE, BadFile, write
-from bad_models import BAD_MODELS, Edit
+from bad_config_files import YAML, YAML_BYTES
+from bad_custom import BAD_CUSTOM
+from bad_data import CSV, EVERY_KIND, GOOD, POINTER, RTE, UNSEEN, USABLE, BadFile, write
+from bad_glue import BAD_GLUE
+from bad_model_configs import BAD_CONFIGS
 from bad_sentences import BAD_SENTENCES, GOOD_SENTENCES
 from bad_sets import BAD_SETS, GOOD_SETS
-from bad_settings import FLAGS, USAGE, YAML, YAML_BYTES
+from bad_settings import FLAGS
 from bad_tables import BAD_TABLES, GOOD_TABLES, USABLE_TABLES
+from bad_tokenizers import BAD_TOKENIZERS
+from bad_usage import USAGE
+from bad_weights import BAD_WEIGHTS
 from slips import FLAG_SLIPS, USAGE_SLIPS, YAML_SLIPS
+from spoiling import Edit
 
 import jaxtune
 from jaxtune.config.parse import parse
@@ -67,7 +74,9 @@ def test_compilations_are_noticed():
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
-@pytest.mark.parametrize("bad", [*BAD_FILES, *BAD_TABLES], ids=lambda bad: bad.name)
+@pytest.mark.parametrize(
+    "bad", [*EVERY_KIND, *BAD_GLUE, *BAD_CUSTOM, *BAD_TABLES], ids=lambda bad: bad.name
+)
 def test_data_files(refused, tiny, tmp_path, bad: BadFile, split: str):
     good = (GOOD | GOOD_TABLES)[bad.kind]
     splits = {"train": good, "dev": good} | {split: bad.content}
@@ -210,6 +219,17 @@ def test_unusual_files_are_trained_on(tiny, tmp_path):
     small = ["--num_seeds", "1", "--max_steps", "1", "--out", str(out)]
     assert main(["--model", str(tiny), *flags, *small]) == 0
     assert jaxtune.load_results(out).predictions[0].shape == (2, 2)
+
+
+BAD_MODELS = [
+    (f"{part}: {name}", edit, says)
+    for part, table in (
+        ("weights", BAD_WEIGHTS),
+        ("config.json", BAD_CONFIGS),
+        ("tokenizer", BAD_TOKENIZERS),
+    )
+    for name, edit, says in table
+]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from bad_data import GOOD, RTE, write
-from bad_models import WEIGHTS, Planted, flipped, pickled, remote_code
+from spoiling import WEIGHTS, Planted, flipped, pickled, remote_code
 
 from jaxtune.config.parse import parse
 from jaxtune.core.errors import LONGEST_MESSAGE, UserError
