@@ -1,39 +1,28 @@
-"""What a sweep goes on with is its own: checkpoints of other seeds and settings, folders that were
-taken away or cut while they were overwritten, and damaged notes are told apart, or refused.
+"""What a sweep goes on with is its own: checkpoints of other seeds and settings, and folders that
+were taken away, are of other things, or were cut off while overwritten are told apart, or refused.
 """
 
-import json
 import shutil
 import signal
 import subprocess
 import sys
 
 import jax
-import numpy as np
 import pytest
+from checkpointed_sweep import command
 from same_results import assert_same_trials
 
 import jaxtune
-from jaxtune.config.parse import from_settings, parse
-from jaxtune.core.errors import UserError
-from jaxtune.core.signals import InterruptedRunError, Interruption, sigint_remembered
+from jaxtune.core.signals import InterruptedRunError
 from jaxtune.storage import out_folder
 from jaxtune.storage.checkpoints import RunCheckpoints
-from jaxtune.storage.trial_rows import read_rows, respelled, rewrite_rows
+from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.__main__ import main
-from jaxtune.sweep.conclude import is_decided
 from jaxtune.training.plan import ProgramPlan
 
 
 class CutError(Exception):
     """The process ends here."""
-
-
-def command(tiny, out, *flags):
-    return [
-        *("--model", tiny, "--task", "miniature", "--out", str(out), "--max_steps", "8"),
-        *("--train_examples", "48", "--eval_every", "4", "--checkpoint_every", "2", *flags),
-    ]
 
 
 def cut_off(words, monkeypatch):
@@ -49,14 +38,6 @@ def cut_off(words, monkeypatch):
         patched.setattr(RunCheckpoints, "save", save_and_cut)
         with pytest.raises(CutError):
             main(words)
-
-
-@pytest.fixture(scope="module")
-def finished(tiny, tmp_path_factory):
-    """Seeds 10 and 11, undisturbed."""
-    out = tmp_path_factory.mktemp("finished") / "out"
-    assert main(command(tiny, out, "--seeds", "10,11")) == 0
-    return out
 
 
 @pytest.mark.slow
@@ -183,88 +164,6 @@ def test_checkpoints_of_a_process_that_was_killed_at_its_end_go(tiny, finished, 
     assert not (out / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"", b"model: [", b"\x00" * 50])
-def test_a_damaged_config_is_said_to_be_damaged(tiny, finished, tmp_path, capsys, damage):
-    out = tmp_path / "out"
-    shutil.copytree(finished, out)
-    (out / "config.yaml").write_bytes(damage)
-    capsys.readouterr()
-    assert main(command(tiny, out, "--seeds", "10,11")) == 1
-    error = capsys.readouterr().err
-    assert "config.yaml is damaged, so that it is not known whether this is the same" in error
-    assert error.count("\n") == 1
-    assert main(command(tiny, out, "--seeds", "10,11", "--overwrite")) == 0
-    assert_same_trials(finished, out)
-
-
-def test_a_config_with_a_number_that_is_none_costs_no_score(finished, tmp_path):
-    out = tmp_path / "out"
-    shutil.copytree(finished, out)
-    text = (out / "config.yaml").read_text()
-    (out / "config.yaml").write_text(
-        text.replace("num_seeds: 32", "num_seeds: x").replace("seeds: 10,11", "seeds: null")
-    )
-    assert len(jaxtune.load_results(out).trials) == 2
-
-
-@pytest.mark.parametrize("manifest", ["{", "[]", '{"sha256": {}, "inputs": []}', '{"sha256": 1}'])
-def test_a_damaged_manifest_costs_no_note_of_what_was_read(
-    tiny, finished, tmp_path, capsys, manifest
-):
-    out = tmp_path / "out"
-    shutil.copytree(finished, out)
-    (out / "manifest.json").write_text(manifest)
-    before = json.loads((out / "summary.json").read_text())
-    assert before["data"]
-    assert main(command(tiny, out, "--seeds", "10,11")) == 0
-    assert "manifest.json is damaged" in capsys.readouterr().out
-    assert json.loads((out / "summary.json").read_text()) == before
-    assert len(jaxtune.load_results(out).trials) == 2
-
-
-@pytest.mark.parametrize("refused", [("--seeds", "12,13"), ("--learning_rate", "1e-3"), ("data",)])
-@pytest.mark.slow
-def test_a_command_that_is_refused_takes_no_row_away(tiny, finished, tmp_path, capsys, refused):
-    """A row of a trial whose curves are damaged is all that tells what it scored."""
-    out, model = shutil.copytree(finished, tmp_path / "out"), tiny
-    (out / "history" / "00001.parquet").write_bytes(b"x")
-    rows = (out / "trials.jsonl").read_bytes()
-    if refused == ("data",):
-        model, refused = str(shutil.copytree(tiny, tmp_path / "tiny")), ()
-        (tmp_path / "tiny" / "vocab.txt").open("a").write("\n")
-    words = command(model, out, "--seeds", "10,11", *refused)
-    assert main(words) == 1
-    assert "give another --out" in capsys.readouterr().err
-    assert (out / "trials.jsonl").read_bytes() == rows
-    assert main([*command(tiny, out, "--seeds", "10,11"), "--dry_run", "true"]) == 0
-    assert (out / "trials.jsonl").read_bytes() == rows
-    assert main(command(tiny, out, "--seeds", "10,11")) == 0
-    assert_same_trials(finished, out)
-    assert (out / "trials.jsonl.damaged").read_bytes() == rows.splitlines(keepends=True)[1]
-
-
-def test_a_look_is_taken_before_damaged_rows_are_taken_out(finished, tmp_path):
-    """Else a damaged row would keep the command from mending it."""
-    out = shutil.copytree(finished, tmp_path / "out")
-    config = parse(["--until_decided", "--num_seeds", "2", "--max_seeds", "4"]).base
-    before = is_decided(out, config, 2)
-    with (out / "trials.jsonl").open("a") as file:
-        file.write("damaged\n")
-    assert is_decided(out, config, 2) == before
-
-
-def test_a_trial_that_stands_there_twice_is_taken_out_once(tiny, finished, tmp_path, capsys):
-    """Also where nothing is left to run."""
-    out = shutil.copytree(finished, tmp_path / "out")
-    rows = read_rows(out)
-    rewrite_rows(out, [*rows, respelled(rows[0], {"seconds": 9.0})])
-    assert len(jaxtune.load_results(out).trials) == 2
-    assert main(command(tiny, out, "--seeds", "10,11")) == 0
-    assert "trials.jsonl:3 holds trial 0 once more; the last sound line" in capsys.readouterr().out
-    assert len((out / "trials.jsonl").read_text().splitlines()) == 2
-    assert_same_trials(finished, out)
-
-
 @pytest.mark.slow
 def test_an_extension_that_is_cut_off_has_no_summary_of_before(
     tiny, finished, tmp_path, monkeypatch
@@ -292,68 +191,3 @@ def test_a_folder_of_other_things_stays_as_it_is(tiny, tmp_path, capsys):
     )
     left = sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
     assert left == ["checkpoints/mine", "summary.json"]
-
-
-def test_a_row_that_was_cut_off_is_named(tiny, finished, tmp_path, capsys):
-    out = tmp_path / "out"
-    shutil.copytree(finished, out)
-    rows = (out / "trials.jsonl").read_bytes()
-    (out / "trials.jsonl").write_bytes(rows[:-20])
-    assert main(command(tiny, out, "--seeds", "10,11")) == 0
-    assert "trials.jsonl:2 was cut off; that trial runs again" in capsys.readouterr().out
-    assert_same_trials(finished, out)
-
-
-def test_a_score_that_is_a_text_is_damage(finished, tmp_path):
-    out = tmp_path / "out"
-    shutil.copytree(finished, out)
-    rows = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
-    rows[0]["final"] = "good"
-    (out / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(UserError, match=r"trials.jsonl:1 is damaged"):
-        jaxtune.load_results(out).trials  # noqa: B018
-
-
-@pytest.fixture
-def usual_sigint():
-    """A test's worker may have been told to leave SIGINT alone."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interruption_that_a_library_swallowed_is_known_to_the_next(usual_sigint):
-    """JAX lets nothing out of its hooks of the garbage collector."""
-    with sigint_remembered():
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        with pytest.raises(InterruptedRunError) as stop, Interruption() as asked:
-            asked.stop_here()
-        assert stop.value.status == 130
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with sigint_remembered():  # of another command
-        assert not Interruption()
-
-
-def test_texts_are_recorded_as_they_are():
-    """A class may be called True, and a child process would be given another one."""
-    flags = jaxtune._as_flags({"classes": ["None", "True"], "packing": np.bool_(False)})
-    assert flags == ["--classes=None", "--classes=True", "--packing=false"]
-
-
-def test_flags_carry_all_that_a_call_accepts():
-    """As to a process of its own: words that look like flags, and lists without an entry."""
-    custom = {"model": "m", "task": "custom", "train_file": "-a.csv", "dev_file": "b.csv"}
-    settings = custom | {"classes": ["-LRB-", "NN"], "config": [], "grid": {"remat": ["none"]}}
-    assert parse(jaxtune._as_flags(dict(settings))) == from_settings(settings)
-
-
-def test_numbers_of_numpy_and_jax_are_settings(tiny, tmp_path):
-    import jax.numpy as jnp
-
-    for rate in (np.array(2e-5), np.float32(2e-5), jnp.float32(2e-5)):
-        flags = jaxtune._as_flags({"learning_rate": rate, "grid": {"adam_b2": np.array([0.9])}})
-        assert float(flags[0].removeprefix("--learning_rate=")) == pytest.approx(2e-5)
-        assert flags[1:] == ["--grid.adam_b2=0.9"]
-    with pytest.raises(UserError, match="grid is no mapping"):
-        jaxtune.run_sweep(model=tiny, task="miniature", grid=[1], out=tmp_path / "x")
