@@ -13,7 +13,7 @@ from jaxtune.models.attention import Reach, attend, by_head
 from jaxtune.models.block import BlockWeights, Dense, Kind, Relations
 from jaxtune.models.distance import scores_of_distances, table_rows
 from jaxtune.models.dropout import dropout
-from jaxtune.models.encoder_config import EncoderConfig, Remat
+from jaxtune.models.encoder_config import EncoderConfig
 from jaxtune.models.layers import activate, affine, normalise
 from jaxtune.models.low_rank import Adapter, low_rank
 from jaxtune.models.rotary import Rotation
@@ -201,18 +201,19 @@ PRODUCTS = (
 )
 
 
-def keeping(remat: Remat, step: Callable[..., Any], scanned: bool) -> Callable[..., Any]:
-    """The step of the layer scan, whose backward pass computes some of it again.
+def keeping(config: EncoderConfig, step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step over layers, whose backward pass computes some of it again.
 
     All that is no product costs next to nothing to compute and much to keep: dropout masks, gelu,
     LayerNorms and softmax weights are written once and read once, for every layer.
     """
-    if remat == "none":
+    if config.remat == "none":
         return step
     # The last product of a block is kept anyhow: it is dear to repeat and small.
-    names = PRODUCTS if remat == "elementwise" else PRODUCTS[-1:]
+    names = PRODUCTS if config.remat == "elementwise" else PRODUCTS[-1:]
     keep = jax.checkpoint_policies.save_only_these_names(*names)
     # A loop keeps the two passes apart. Of blocks that are written out XLA sees what is computed
-    # twice, and keeps it where nothing is between: of elementwise work that is little and faster
-    # (docs/performance.md), of whole blocks it would be all that was to be saved.
-    return jax.checkpoint(step, prevent_cse=remat == "block" and not scanned, policy=keep)
+    # twice, and keeps it where nothing is between. Beside adapters, where a trial holds little, it
+    # may do so with what is elementwise: that is faster (docs/performance.md, docs/lora.md).
+    apart = config.remat == "block" or config.adapters is None
+    return jax.checkpoint(step, prevent_cse=apart and not config.scan_layers, policy=keep)

@@ -113,7 +113,7 @@ class Encoder(nnx.Module):
             return apply_block(config, own, x, relations, keys, kind), None
 
         each = (None if config.shared_block else weights, keys, kinds_of(config))
-        step = keeping(config.remat, step, config.scan_layers)
+        step = keeping(config, step)
         # Written out, no block's weights and kept values are copied out of a stack of all blocks'.
         unroll = 1 if config.scan_layers else config.num_layers
         over_layers = partial(jax.lax.scan, step, xs=each, length=config.num_layers, unroll=unroll)

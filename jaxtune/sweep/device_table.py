@@ -7,6 +7,7 @@ from rich.table import Table
 
 from jaxtune.core.accelerators import GIB, GPU_SHARE, Accelerator
 from jaxtune.core.console import console, say
+from jaxtune.core.words import plural
 from jaxtune.training.device_plan import Outlook, Size
 from jaxtune.training.dry_run import trained_words
 from jaxtune.training.plan import ProgramPlan
@@ -57,8 +58,8 @@ def _program_line(number: int, plan: ProgramPlan) -> str:
     facts = shape_facts(plan.stacking(plan.config.trials_per_device or 2))
     slots = " or ".join(map(str, facts["packed_slots_per_step"]))
     return (
-        f"program {number}: {_trials(len(plan.pending))} to run, {facts['steps']} steps each,"
-        f" {plan.config.precision}, {trained_words(facts)},"
+        f"program {number}: {plural(len(plan.pending), 'trial')} to run,"
+        f" {facts['steps']} steps each, {plan.config.precision}, {trained_words(facts)},"
         f" {facts['real_tokens_per_step']:.0f} tokens a step in {slots} slots"
         + ("" if plan.stop_step is None else "; early stopping is left aside")
     )
@@ -148,19 +149,16 @@ def _general_remarks(found: Sequence[Outlook]) -> list[str]:
 
 
 def _misfit(name: str, device: Accelerator, size: Size) -> str:
-    at_once = _trials(size.trials) + (" at once" if size.trials > 1 else "")
+    at_once = plural(size.trials, "trial") + (" at once" if size.trials > 1 else "")
     if not size.program_bytes:
         return f"{name}: the compiler finds no room for {at_once}."
     if size.recomputed:
         return (
-            f"{name}: {at_once} would run only because XLA computes {size.recomputed:,}"
-            " values again for want of memory; that counts as not fitting."
+            f"{name}: {at_once} would run only because XLA computes"
+            f" {plural(size.recomputed, 'array')} again for want of memory; that counts as not"
+            " fitting."
         )
     return (
         f"{name}: {at_once} would take {size.all_bytes / GIB:.1f} GiB, more than 90% of the"
         f" {device.jax_memory / GIB:.0f} that JAX has."
     )
-
-
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"

@@ -39,7 +39,7 @@ class Size(NamedTuple):
     trials: int  # at once
     program_bytes: int  # that the train program holds; 0 where the compiler finds no room for it
     all_bytes: int  # with what lies beside it
-    recomputed: int  # instructions that XLA repeats for want of memory
+    recomputed: int  # arrays that XLA computes again for want of memory
     fits: bool
     step: Cost  # of all trials at once, by the model
 

@@ -19,8 +19,11 @@ WIDTHS = {
 SHAPE = re.compile(r"\b([a-z]+[0-9]*)\[([0-9,]*)\](\{[^{}]*\})?")
 COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%([\w.\-]+) = (.*)$")
-# Of instructions that XLA made to compute a value again, for want of memory.
-RECOMPUTED = re.compile(r"^\s+(?:ROOT )?%[\w.\-]*\.remat[\w.\-]* = ", re.MULTILINE)
+# Of instructions that XLA made to compute an array again, for want of memory. A single number, such
+# as a comparison of the loop's counter, costs nothing and frees nothing.
+RECOMPUTED = re.compile(
+    r"^\s+(?:ROOT )?%[\w.\-]*\.remat[\w.\-]* = (?![a-z0-9]+\[\] )", re.MULTILINE
+)
 COLLECTIVE = re.compile(r" (?:all-|collective-|reduce-scatter|ragged-all)[a-z\-]*\(")
 # Operations that read of their first operand no more than they give.
 SLICES = ("slice", "dynamic-slice", "gather")
@@ -172,7 +175,7 @@ class Module:
 
 
 def recomputed(text: str) -> int:
-    """Instructions that XLA repeats because the program did not fit in the device's memory."""
+    """Arrays that XLA computes again because the program did not fit in the device's memory."""
     return len(RECOMPUTED.findall(text))
 
 

@@ -28,7 +28,7 @@ class Tried(NamedTuple):
 
     trials: int
     all_bytes: int  # on a device: of the programs, and of what lies beside them
-    recomputed: int  # instructions that XLA repeats for want of memory
+    recomputed: int  # arrays that XLA computes again for want of memory
     fits: bool
     probe: Probe | None = None  # of those that fit
     hours: float = math.inf  # for every trial that is left to run, by the probe

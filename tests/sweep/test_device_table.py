@@ -53,7 +53,7 @@ def test_the_table_is_readable_at_80_columns(tiny, capsys, monkeypatch):
     assert "By the model, not measured" in text
     assert "program 1: 25 trials to run, 21 steps each, float32" in text
     assert "a100_40gb: seeds an hour by the model, by trials at once: 1: " in text
-    assert "9 trials at once would run only because XLA computes 1,234 values again" in text
+    assert "9 trials at once would run only because XLA computes 1,234 arrays again" in text
     assert "v5e: give a smaller batch_size or max_length, --remat, or" in text
     assert "v5e: 1 trial would take 9.7 GiB, more than 90% of the 16 that JAX has." in text
     assert "float32 costs: " in text

@@ -82,6 +82,8 @@ def test_what_xla_computes_again_and_what_devices_exchange():
     again = "  %fusion.1.remat3 = f32[8]{0} fusion(%a), kind=kLoop, calls=%sliced\n"
     again += "  ROOT %add.remat = f32[8]{0} add(%fusion.1.remat3, %a)\n"
     assert recomputed(PROGRAM + again) == 2
+    a_number = "  %fusion.2.remat = pred[] fusion(%step), kind=kInput, calls=%compared\n"
+    assert recomputed(PROGRAM + a_number) == 0
     # Blocks that jax recomputes because it was told to are no sign of too little memory.
     asked = (
         '  %add.4 = f32[8]{0} add(%a, %b), metadata={op_name="checkpoint/rematted/x.remat = "}\n'
