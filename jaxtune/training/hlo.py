@@ -20,9 +20,9 @@ SHAPE = re.compile(r"\b([a-z]+[0-9]*)\[([0-9,]*)\](\{[^{}]*\})?")
 COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%([\w.\-]+) = (.*)$")
 # Of instructions that XLA made to compute an array again, for want of memory. A single number, such
-# as a comparison of the loop's counter, costs nothing and frees nothing.
+# as a comparison of the loop's counter, frees nothing and as a rule costs nothing.
 RECOMPUTED = re.compile(
-    r"^\s+(?:ROOT )?%[\w.\-]*\.remat[\w.\-]* = (?![a-z0-9]+\[\] )", re.MULTILINE
+    r"^\s+(?:ROOT )?%[\w.\-]*\.remat[\w.\-]* = (?![a-z0-9]+\[\](?:\{[^{}]*\})? )", re.MULTILINE
 )
 COLLECTIVE = re.compile(r" (?:all-|collective-|reduce-scatter|ragged-all)[a-z\-]*\(")
 # Operations that read of their first operand no more than they give.

@@ -160,7 +160,7 @@ def _asked(tables: _Tables, width: int, about_rows: tuple[bool, bool, bool]) -> 
 
 
 def in_loop(config: SweepConfig, encoder: EncoderConfig, platform: str) -> bool:
-    """Whether all layers are one block in a loop, and blocks are not compiled one by one.
+    """Whether one block is compiled and run in a loop over the layers, or each block by itself.
 
     On CPU steps without it are no longer, and often shorter; 24 layers would take a minute to
     compile, which a short sweep does not win back. Of a shared block there are no stacks to copy,

@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def swept(tmp_path_factory):
+def swept_animals(tmp_path_factory):
     """Two arms of five seeds; in one some trials learn the task, in the other none; all parameters
     kept.
     """

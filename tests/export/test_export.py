@@ -47,9 +47,9 @@ def test_what_a_base_says_of_its_own_head_is_not_handed_on():
     assert {"num_labels", "return_dict"}.isdisjoint(found)
 
 
-def test_the_best_of_several_arms_is_set_beside_its_arms_best_and_says_so(swept, tmp_path):
-    assert export(swept, "best", tmp_path / "all") == 0
-    assert export(swept, "best", tmp_path / "one", "--arm", LEARNS) == 0
+def test_the_best_of_several_arms_is_set_beside_its_arms_best_and_says_so(swept_animals, tmp_path):
+    assert export(swept_animals, "best", tmp_path / "all") == 0
+    assert export(swept_animals, "best", tmp_path / "one", "--arm", LEARNS) == 0
     cards = [(tmp_path / each / "README.md").read_text() for each in ("all", "one")]
     assert "The best of 10 trials in 2 arms" in cards[0]
     assert (
@@ -60,10 +60,12 @@ def test_the_best_of_several_arms_is_set_beside_its_arms_best_and_says_so(swept,
     assert "the best of so many trials is expected to score (below)" in cards[1]
 
 
-def test_a_sweep_of_the_attention_kernel_is_exported_where_there_is_none(swept, tmp_path, capsys):
+def test_a_sweep_of_the_attention_kernel_is_exported_where_there_is_none(
+    swept_animals, tmp_path, capsys
+):
     """As one of a GPU is on a CPU; a missing final is said with the best that is there."""
     out = tmp_path / "out"
-    shutil.copytree(swept, out)
+    shutil.copytree(swept_animals, out)
     config = out / "config.yaml"
     text = config.read_text()
     assert "attention: products\n" in text
@@ -77,24 +79,24 @@ def test_a_sweep_of_the_attention_kernel_is_exported_where_there_is_none(swept, 
     assert export(out, number, tmp_path / "other", "--step", "best") == 0
 
 
-def test_best_is_the_best_that_did_not_fail(swept, tmp_path, capsys):
-    assert export(swept, "best", tmp_path / "hf") == 0
-    rows = usable(swept)
+def test_best_is_the_best_that_did_not_fail(swept_animals, tmp_path, capsys):
+    assert export(swept_animals, "best", tmp_path / "hf") == 0
+    rows = usable(swept_animals)
     best = rows.loc[rows.final.idxmax()]
     assert f"Trial {best.trial}, after the last step, 50: accuracy {best.final:.4f}" in (
         capsys.readouterr().out
     )
     assert in_card(tmp_path / "hf", "this model") == pytest.approx(best.final, abs=5e-5)
-    logits = torch_logits(tmp_path / "hf", dev_set(swept)[0])
-    expected = jaxtune.load_results(swept).predictions[best.trial]
+    logits = torch_logits(tmp_path / "hf", dev_set(swept_animals)[0])
+    expected = jaxtune.load_results(swept_animals).predictions[best.trial]
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
     restored = AutoModelForSequenceClassification.from_pretrained(tmp_path / "hf")
     assert restored.config.id2label == dict(enumerate(LABELS))
     assert len(restored.bert.embeddings.word_embeddings.weight) == len(language.VOCABULARY)
 
 
-def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tmp_path):
-    assert export(swept, "best", tmp_path / "hf") == 0
+def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept_animals, tmp_path):
+    assert export(swept_animals, "best", tmp_path / "hf") == 0
     card = (tmp_path / "hf" / "README.md").read_text()
     _, front, body = card.split("---\n", 2)
     assert yaml.safe_load(front)["library_name"] == "transformers"
@@ -103,7 +105,7 @@ def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tm
     assert str(tmp_path) not in card
     assert r"\*no\* \|, \<b\>yes\</b\>" in body
     assert "<b>" not in body
-    final, failed = rows_of(swept, LEARNS).final, rows_of(swept, LEARNS).failed
+    final, failed = rows_of(swept_animals, LEARNS).final, rows_of(swept_animals, LEARNS).failed
     cells = [5, *(f"{x:.4f}" for x in (final.mean(), final.std(), final.min(), final.max()))]
     assert f"| {' | '.join(map(str, cells))} | {failed.sum()}/5 |" in body
     assert "chosen on the data that it is reported on" in body
@@ -118,31 +120,31 @@ def test_the_card_has_the_stability_of_the_arm_and_no_foreign_markdown(swept, tm
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_report_says_what_was_drawn_anew(swept, tmp_path):
+def test_the_report_says_what_was_drawn_anew(swept_animals, tmp_path):
     """And how the checkpoint was understood, here without anything to say."""
-    assert report([str(swept), "--to", str(tmp_path)]) == 0
+    assert report([str(swept_animals), "--to", str(tmp_path)]) == 0
     page = (tmp_path / "report.md").read_text()
     assert "| Drawn anew | classifier |" in page
     assert "| Checkpoint |" not in page
 
 
-def test_best_step_exports_the_parameters_of_the_best_evaluation(swept, tmp_path):
-    rows = rows_of(swept, LEARNS)
+def test_best_step_exports_the_parameters_of_the_best_evaluation(swept_animals, tmp_path):
+    rows = rows_of(swept_animals, LEARNS)
     fell = rows[rows.best_step < 40].iloc[0]
-    assert export(swept, fell.trial, tmp_path / "hf", "--step", "best") == 0
-    logits = torch_logits(tmp_path / "hf", dev_set(swept)[0])
-    assert accuracy(swept, logits) == fell.best
+    assert export(swept_animals, fell.trial, tmp_path / "hf", "--step", "best") == 0
+    logits = torch_logits(tmp_path / "hf", dev_set(swept_animals)[0])
+    assert accuracy(swept_animals, logits) == fell.best
     assert f"after step {fell.best_step}" in (tmp_path / "hf" / "README.md").read_text()
 
 
-def test_ensemble_scores_what_numpy_says(swept, tmp_path):
-    assert export(swept, "ensemble", tmp_path / "hf", "--arm", LEARNS) == 0
-    rows, predictions = usable(swept), jaxtune.load_results(swept).predictions
+def test_ensemble_scores_what_numpy_says(swept_animals, tmp_path):
+    assert export(swept_animals, "ensemble", tmp_path / "hf", "--arm", LEARNS) == 0
+    rows, predictions = usable(swept_animals), jaxtune.load_results(swept_animals).predictions
     logits = np.stack([predictions[trial] for trial in rows.trial])
     shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     expected = {
-        "this ensemble": accuracy(swept, shares.mean(0)),
-        "mean of the logits": accuracy(swept, logits.mean(0)),
+        "this ensemble": accuracy(swept_animals, shares.mean(0)),
+        "mean of the logits": accuracy(swept_animals, logits.mean(0)),
         "best single trial": rows.final.max(),
         "mean of the single trials": rows.final.mean(),
     }
@@ -152,28 +154,28 @@ def test_ensemble_scores_what_numpy_says(swept, tmp_path):
     assert folders == [f"member_{trial:05d}" for trial in rows.trial]
 
 
-def test_the_cards_own_code_runs_an_ensemble(swept, tmp_path):
-    assert export(swept, "ensemble", tmp_path / "hf", "--arm", LEARNS) == 0
+def test_the_cards_own_code_runs_an_ensemble(swept_animals, tmp_path):
+    assert export(swept_animals, "ensemble", tmp_path / "hf", "--arm", LEARNS) == 0
     (code,) = re.findall(r"```python\n(.*?)```", (tmp_path / "hf" / "README.md").read_text(), re.S)
-    texts = dev_set(swept)[0]
+    texts = dev_set(swept_animals)[0]
     code = code.replace("FOLDER", str(tmp_path / "hf")).replace('["A text."]', repr(texts))
     names = {}
     exec(code, names)
-    predictions = jaxtune.load_results(swept).predictions
-    shares = softmax([predictions[trial] for trial in usable(swept).trial], axis=-1).mean(0)
+    predictions = jaxtune.load_results(swept_animals).predictions
+    shares = softmax([predictions[trial] for trial in usable(swept_animals).trial], axis=-1).mean(0)
     np.testing.assert_allclose(names["logits"].exp(), shares, rtol=0, atol=1e-4)
 
 
-def test_soup_is_the_better_mean_and_its_score_that_of_the_folder(swept, tmp_path):
-    assert export(swept, "soup", tmp_path / "hf", "--arm", LEARNS) == 0
+def test_soup_is_the_better_mean_and_its_score_that_of_the_folder(swept_animals, tmp_path):
+    assert export(swept_animals, "soup", tmp_path / "hf", "--arm", LEARNS) == 0
     scores = {name: in_card(tmp_path / "hf", f"{name} soup") for name in ("uniform", "greedy")}
     assert scores["greedy"] >= in_card(tmp_path / "hf", "best single trial")
-    logits = torch_logits(tmp_path / "hf", dev_set(swept)[0])
-    assert accuracy(swept, logits) == pytest.approx(max(scores.values()), abs=5e-5)
+    logits = torch_logits(tmp_path / "hf", dev_set(swept_animals)[0])
+    assert accuracy(swept_animals, logits) == pytest.approx(max(scores.values()), abs=5e-5)
 
 
-def test_a_failed_trial_is_exported_by_its_number_and_named_so(swept, tmp_path):
-    assert export(swept, 1, tmp_path / "hf") == 0
+def test_a_failed_trial_is_exported_by_its_number_and_named_so(swept_animals, tmp_path):
+    assert export(swept_animals, 1, tmp_path / "hf") == 0
     assert "**This trial failed**" in (tmp_path / "hf" / "README.md").read_text()
 
 

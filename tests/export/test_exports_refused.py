@@ -35,9 +35,9 @@ def without_digests(out):
         (["soup", "--arm", FAILS], "All 5 trials"),
     ],
 )
-def test_refusals(swept, tmp_path, capsys, arguments, sentence):
+def test_refusals(swept_animals, tmp_path, capsys, arguments, sentence):
     """One sentence, status 1, and nothing left behind."""
-    assert export(swept, arguments[0], tmp_path / "hf", *arguments[1:]) == 1
+    assert export(swept_animals, arguments[0], tmp_path / "hf", *arguments[1:]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
@@ -45,12 +45,12 @@ def test_refusals(swept, tmp_path, capsys, arguments, sentence):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_folder_that_holds_something_is_refused(swept, tmp_path, capsys):
+def test_a_folder_that_holds_something_is_refused(swept_animals, tmp_path, capsys):
     (tmp_path / "hf").mkdir()
     (tmp_path / "hf" / "mine.txt").touch()
-    assert export(swept, "best", tmp_path / "hf") == 1
+    assert export(swept_animals, "best", tmp_path / "hf") == 1
     assert "not an empty folder" in capsys.readouterr().err
-    assert export(swept, "best", tmp_path / "hf" / "mine.txt") == 1
+    assert export(swept_animals, "best", tmp_path / "hf" / "mine.txt") == 1
     assert [path.name for path in tmp_path.rglob("*")] == ["hf", "mine.txt"]
     assert export(tmp_path / "nothing", "best", tmp_path / "new") == 1
     assert "holds no sweep" in capsys.readouterr().err
@@ -58,9 +58,9 @@ def test_a_folder_that_holds_something_is_refused(swept, tmp_path, capsys):
 
 @pytest.mark.parametrize("step", ["final", "best"])
 @pytest.mark.parametrize("trial", ["its number", "ensemble", "soup"])
-def test_parameters_of_another_trial_are_refused(swept, tmp_path, capsys, step, trial):
+def test_parameters_of_another_trial_are_refused(swept_animals, tmp_path, capsys, step, trial):
     out = tmp_path / "out"
-    shutil.copytree(swept, out)
+    shutil.copytree(swept_animals, out)
     number = usable(out).trial.iloc[-1]
     own = out / "params" / f"{number:05d}"
     shutil.rmtree(own)
@@ -74,10 +74,10 @@ def test_parameters_of_another_trial_are_refused(swept, tmp_path, capsys, step, 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_best_parameters_must_give_the_best_score(swept, tmp_path, capsys):
+def test_the_best_parameters_must_give_the_best_score(swept_animals, tmp_path, capsys):
     """Where a row does not vouch for them."""
     out = tmp_path / "out"
-    shutil.copytree(swept, out)
+    shutil.copytree(swept_animals, out)
     without_digests(out)
     number = usable(out).trial.iloc[0]
     best = out / "params" / f"{number:05d}" / "best"
@@ -89,10 +89,10 @@ def test_the_best_parameters_must_give_the_best_score(swept, tmp_path, capsys):
     assert export(out, 1, tmp_path / "hf", "--step", "best") == 0
 
 
-def test_changed_predictions_are_refused(swept, tmp_path, capsys):
+def test_changed_predictions_are_refused(swept_animals, tmp_path, capsys):
     """Also where they are as close as rounding leaves them, for an ensemble is scored by them."""
     out = tmp_path / "out"
-    shutil.copytree(swept, out)
+    shutil.copytree(swept_animals, out)
     kept = out / "predictions" / "00000.npy"
     np.save(kept, np.nextafter(np.load(kept), np.float32(np.inf)))
     assert export(out, 0, tmp_path / "hf") == 1
@@ -100,12 +100,12 @@ def test_changed_predictions_are_refused(swept, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_missing_and_changed_parameters(swept, tmp_path, capsys):
+def test_missing_and_changed_parameters(swept_animals, tmp_path, capsys):
     """What was never kept, and what no longer gives the saved predictions, is refused by name,
     where a row does not vouch for it.
     """
     out = tmp_path / "out"
-    shutil.copytree(swept, out)
+    shutil.copytree(swept_animals, out)
     without_digests(out)
     final = out / "params" / "00000" / "final"
     kept = out / "predictions" / "00000.npy"

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from same_results import same_trials
+from same_results import assert_same_tables
 
 import jaxtune
 from jaxtune.config.parse import from_settings, parse
@@ -19,7 +19,7 @@ def test_a_call_runs_what_the_command_runs(small, results, tmp_path):
     out = tmp_path / "out"
     assert main([*flags, "--grid.bias_correction", "false", "true", "--out", str(out)]) == 0
     command = jaxtune.load_results(out)
-    same_trials(results.trials[:4], command.trials)
+    assert_same_tables(results.trials[:4], command.trials)
     assert (
         results.history[results.history.trial < 4].value.tolist() == command.history.value.tolist()
     )

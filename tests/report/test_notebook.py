@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from jax._src import monitoring
 from rich.console import Console
-from same_results import same_trials
+from same_results import assert_same_tables
 
 import jaxtune
 from jaxtune.core import console
@@ -125,7 +125,7 @@ def test_an_interrupted_call_goes_on_when_it_is_given_again(small, tmp_path):
     assert list((tmp_path / "out" / "checkpoints").rglob("[0-9]*.json"))
     found = jaxtune.run_sweep(**settings)
     whole = jaxtune.run_sweep(**settings | {"out": tmp_path / "whole"})
-    same_trials(found.trials, whole.trials)
+    assert_same_tables(found.trials, whole.trials)
     assert found.history.equals(whole.history)
 
 

@@ -1,4 +1,4 @@
-"""Two sweeps' folders compared bit by bit."""
+"""Two sweeps' folders, or their tables of trials, compared bit by bit."""
 
 import json
 
@@ -51,7 +51,7 @@ def assert_same_trials(one, other):
     assert arms[0] == arms[1]
 
 
-def same_trials(one, other):
+def assert_same_tables(one, other):
     """Two tables of trials hold the same, but for how long and in what groups they ran."""
     apart = ["seconds", "group_size"]
     one, other = (trials.drop(columns=apart) for trials in (one, other))

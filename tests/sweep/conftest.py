@@ -10,12 +10,12 @@ import stopped_sweep
 
 
 @pytest.fixture(scope="session")
-def whole(tiny, tmp_path_factory):
+def unstopped(tiny, tmp_path_factory):
     """What early stopping stops nothing of, as results."""
     import jaxtune
     from jaxtune.sweep.__main__ import main
 
-    out = tmp_path_factory.mktemp("whole") / "out"
+    out = tmp_path_factory.mktemp("unstopped") / "out"
     assert main(stopped_sweep.command(tiny, out)) == 0
     return jaxtune.load_results(out)
 

@@ -1,5 +1,5 @@
 """A damaged config, manifest or row of a sweep's folder is named, costs no more than what it was
-of, and is mended by the sweep's own command.
+of, and is mended by the sweep's own command, a config with --overwrite.
 """
 
 import json

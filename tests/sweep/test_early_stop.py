@@ -84,13 +84,13 @@ def test_the_display_counts_what_is_run_twice(capsys):
     assert "20/20" in capsys.readouterr().err
 
 
-def expected_choice(whole):
+def expected_choice(unstopped):
     """From the whole runs: the two best of each arm by the best score up to the stop."""
-    scores = whole.history[
-        (whole.history["name"] == "dev/accuracy") & (whole.history["step"] <= STOP)
+    scores = unstopped.history[
+        (unstopped.history["name"] == "dev/accuracy") & (unstopped.history["step"] <= STOP)
     ]
     best = scores.groupby("trial")["value"].max()
-    arms = whole.trials.set_index("trial")["arm"]
+    arms = unstopped.trials.set_index("trial")["arm"]
     return {
         number
         for arm in arms.unique()
@@ -98,20 +98,20 @@ def expected_choice(whole):
     }
 
 
-def test_the_best_of_each_arm_end_as_in_a_sweep_without_early_stopping(kept, whole):
+def test_the_best_of_each_arm_end_as_in_a_sweep_without_early_stopping(kept, unstopped):
     results = jaxtune.load_results(kept)
-    trials, before = results.trials.set_index("trial"), whole.trials.set_index("trial")
+    trials, before = results.trials.set_index("trial"), unstopped.trials.set_index("trial")
     chosen = set(trials.index[trials["stopped_at"].isna()])
-    assert chosen == expected_choice(whole)
+    assert chosen == expected_choice(unstopped)
     same = ["final", "best", "best_step", "train_loss", "failed", "num_steps"]
     for number in chosen:
         assert trials.loc[number, same].equals(before.loc[number, same])
-        np.testing.assert_array_equal(results.predictions[number], whole.predictions[number])
-        assert own(results, number).equals(own(whole, number))
+        np.testing.assert_array_equal(results.predictions[number], unstopped.predictions[number])
+        assert own(results, number).equals(own(unstopped, number))
         assert (kept / "params" / f"{number:05d}" / "final").exists()
     for number in set(trials.index) - chosen:
         assert trials.loc[number, "stopped_at"] == STOP
-        assert_as_at_the_stop(results, whole, number)
+        assert_as_at_the_stop(results, unstopped, number)
         assert not (kept / "params" / f"{number:05d}").exists()
     assert not (kept / "first_leg").exists()
     tags = {
@@ -140,9 +140,9 @@ def test_an_export_takes_none_that_was_stopped(kept, tmp_path, capsys):
     )
 
 
-def assert_as_at_the_stop(results, whole, number):
+def assert_as_at_the_stop(results, unstopped, number):
     """A stopped trial's curves are the beginning of those of the whole run."""
-    until = own(whole, number)
+    until = own(unstopped, number)
     until = until[(until["step"] < STOP) | until["name"].astype(str).str.startswith("dev/")]
     until = until[until["step"] <= STOP].reset_index(drop=True)
     assert own(results, number)["value"].equals(until["value"])
@@ -174,18 +174,20 @@ def test_of_many_at_once_the_few_that_are_kept_run_in_small_groups(
 
 
 def test_trials_that_have_learnt_nothing_stop_and_the_others_of_their_group_end_as_ever(
-    early, whole
+    early, unstopped
 ):
     results = jaxtune.load_results(early)
-    trials, before = results.trials, whole.trials.set_index("trial")
+    trials, before = results.trials, unstopped.trials.set_index("trial")
     stopped = trials["stopped_at"].notna()
     assert trials.index[stopped].tolist() == [0, 1, 2, 3, 5, 8, 11]
     for row in trials[~stopped].itertuples():
         assert row.final == before.loc[row.trial, "final"]
-        np.testing.assert_array_equal(results.predictions[row.trial], whole.predictions[row.trial])
+        np.testing.assert_array_equal(
+            results.predictions[row.trial], unstopped.predictions[row.trial]
+        )
         assert (early / "params" / f"{row.trial:05d}" / "best").exists()
     for row in trials[stopped].itertuples():
-        assert_as_at_the_stop(results, whole, row.trial)
+        assert_as_at_the_stop(results, unstopped, row.trial)
         assert row.best_step <= row.stopped_at == STOP
         assert not (early / "params" / f"{row.trial:05d}").exists()
     summary = json.loads((early / "summary.json").read_text())

@@ -20,7 +20,7 @@ class CutError(Exception):
     """The process ends here."""
 
 
-def assert_same(one, other):
+def assert_same_stopped(one, other):
     """Two sweeps' folders hold the same trials."""
     first, second = (jaxtune.load_results(folder) for folder in (one, other))
     assert first.trials.drop(columns="seconds").equals(second.trials.drop(columns="seconds"))
@@ -67,7 +67,7 @@ def test_cut_off_in_either_leg(tiny, kept, tmp_path, monkeypatch, cuts):
             file.write_bytes(file.read_bytes()[:-1])
     assert main(command(tiny, out, *flags)) == 0
     assert not left
-    assert_same(kept, out)
+    assert_same_stopped(kept, out)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_cut_off_between_the_legs(tiny, kept, tmp_path, monkeypatch, call, share
     # What had its rows is not run again.
     again = {(3, 0.0): [4, 8], (3, 1.0): [8], (4, 0.0): [8], (4, 0.5): [4], (4, 1.0): [0]}
     assert calls[call:] == again[call, share]
-    assert_same(kept, out)
+    assert_same_stopped(kept, out)
 
 
 @pytest.mark.slow
 def test_a_checkpoint_of_the_first_leg_is_not_in_the_way_of_the_whole_run(
-    tiny, whole, tmp_path, monkeypatch, capsys
+    tiny, unstopped, tmp_path, monkeypatch, capsys
 ):
     """A process that ends before it is dropped leaves later steps than the whole run's first ones,
     of the same trials where all are kept.
@@ -123,7 +123,7 @@ def test_a_checkpoint_of_the_first_leg_is_not_in_the_way_of_the_whole_run(
             main(words)
     assert main(words) == 0
     assert "No checkpoint could be written" not in capsys.readouterr().out
-    before = whole.trials.set_index("trial")["final"]
+    before = unstopped.trials.set_index("trial")["final"]
     after = jaxtune.load_results(tmp_path / "out").trials.set_index("trial")["final"]
     assert after.equals(before)
 
@@ -163,7 +163,7 @@ def test_a_damaged_trial_is_chosen_or_stopped_as_before(tiny, kept, tmp_path, mo
         (out / "predictions" / f"{number:05d}.npy").unlink()
     monkeypatch.setattr("jaxtune.sweep.early_stop.has_learnt_nothing", nobody)
     assert main(command(tiny, out, *KEEP)) == 0
-    assert_same(kept, out)
+    assert_same_stopped(kept, out)
 
 
 @pytest.mark.parametrize("cut", [2, 4, 6])
@@ -195,4 +195,4 @@ def test_cut_off_before_and_after_trials_have_stopped(tiny, early, tmp_path, mon
         main(command(tiny, out, *flags))
     assert saved == [4, 8, 4, 8, 12, 16][:cut]
     assert main(command(tiny, out, *flags)) == 0
-    assert_same(early, out)
+    assert_same_stopped(early, out)

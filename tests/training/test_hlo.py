@@ -84,6 +84,11 @@ def test_what_xla_computes_again_and_what_devices_exchange():
     assert recomputed(PROGRAM + again) == 2
     a_number = "  %fusion.2.remat = pred[] fusion(%step), kind=kInput, calls=%compared\n"
     assert recomputed(PROGRAM + a_number) == 0
+    on_a_tpu = "  %add.3.remat = s32[]{:T(128)} add(%step, %one)\n"
+    assert recomputed(PROGRAM + on_a_tpu) == 0
+    some = "  %fusion.4.remat = (f32[], f32[8]{0}) fusion(%a), kind=kLoop, calls=%sliced\n"
+    some += "  %copy.5.remat = f32[8]{0:T(128)S(1)} copy(%a)\n"
+    assert recomputed(PROGRAM + some) == 2
     # Blocks that jax recomputes because it was told to are no sign of too little memory.
     asked = (
         '  %add.4 = f32[8]{0} add(%a, %b), metadata={op_name="checkpoint/rematted/x.remat = "}\n'

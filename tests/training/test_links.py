@@ -31,8 +31,6 @@ SIZES = np.array([1e2, 1.0, 1e-3, 1e-5, 1e-6, 1e-7])
 
 GRADIENTS = (np.random.default_rng(0).normal(size=(STEPS, 6)) * SIZES).astype(np.float32)
 
-SWITCHES = ("first", "second", "correct_eps", "second_moment_init", "rectify")
-
 COMBINATIONS = [
     values
     for values in itertools.product(*[(False, True)] * 3, (0.0, 1.0, 25.0), (False, True))
