@@ -64,8 +64,8 @@ def test_what_else_is_trained_is_bitwise_the_same_on_two_devices(tiny, flags):
 def test_what_stays_in_a_loop_differs_written_out_by_rounding_alone(
     tmp_path, family, precision, bound
 ):
-    """On several devices; the bound is some roundings of logits of 0.03. Seen were 2e-4 in bfloat16,
-    and of this ALBERT nothing.
+    """On several devices; the bound is some roundings of logits of 0.03. Seen were 2e-4 in
+    bfloat16, and of this ALBERT nothing.
     """
     model = str(write_tiny_model(tmp_path / "model", family=family, layers=3))
     flags = ("--precision", precision, "--scan_layers", "false")
