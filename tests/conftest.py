@@ -6,6 +6,7 @@ import functools
 import gc
 import os
 import platform
+import signal
 import sys
 import time
 from importlib.metadata import version
@@ -105,6 +106,14 @@ def few_mappings(recent_programs):
     if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
         sys.modules["jaxtune.training.program"]._made.cache_clear()
         jax.clear_caches()
+
+
+@pytest.fixture
+def heeds_sigint():
+    """SIGINT as a prompt has it: a process in the background was started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 # Of a class, although there is none: hypothesis refuses fixtures of a function.

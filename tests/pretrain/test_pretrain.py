@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cut_off import CutError
 
 from jaxtune.data.corpus import miniature_corpus
 from jaxtune.data.packing import batch_indices, choose_shape, extended, make_plan, rows_needed
@@ -189,13 +190,10 @@ def test_learning_lowers_the_held_out_loss(trained, corpus):
     ],
 )
 def test_resumed_equals_undisturbed(trained, tmp_path, monkeypatch, stop_after):
-    """CutError off after some dispatch, the same command ends with the same weights."""
+    """Cut off after some dispatch, the same command ends with the same weights."""
     out = tmp_path / "out"
     monkeypatch.setattr(pretrain, "EVAL_EVERY", 25)
     saves = []
-
-    class CutError(Exception):
-        pass
 
     save = pretrain.RunCheckpoints.save
 

@@ -97,14 +97,6 @@ def test_after_jax_has_run_the_devices_that_are_there_do(small, results, tmp_pat
     np.testing.assert_array_equal(found.predictions[0], results.predictions[0])
 
 
-@pytest.fixture
-def heeds_sigint():
-    """As a prompt has it; tests that run in the background were started with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.storm
 @pytest.mark.usefixtures("heeds_sigint")
 def test_an_interrupted_call_goes_on_when_it_is_given_again(small, tmp_path):

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from cut_off import CutError
 from same_results import curves
 from stopped_sweep import KEEP, STOP, command, nobody
 
@@ -14,10 +15,6 @@ from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.sweep_checkpoints import SweepCheckpoints
 from jaxtune.storage.trial_rows import append_rows
 from jaxtune.sweep.__main__ import main
-
-
-class CutError(Exception):
-    """The process ends here."""
 
 
 def assert_same_stopped(one, other):

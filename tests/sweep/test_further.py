@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from answering import CLASSES, STEPS, command, further, write_csv, write_files
+from cut_off import CutError
 from exporting import export, torch_logits
 from same_results import assert_same, curves
 from scipy import special
@@ -140,10 +141,6 @@ def test_other_bytes_are_refused_and_other_places_are_not(tiny, out, files, tmp_
     assert main(command(tiny, files, out, *again, "--num_seeds", "4")) == 1
     assert "was begun with other files" in capsys.readouterr().err
     assert main(command(tiny, files, out, *further(files), "--save_params", "final")) == 0
-
-
-class CutError(Exception):
-    """The process ends here."""
 
 
 @pytest.mark.parametrize("cut", [4, 5])

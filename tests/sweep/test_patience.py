@@ -7,6 +7,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from cut_off import CutError
 from same_results import assert_same, assert_same_trials
 
 import jaxtune
@@ -113,10 +114,6 @@ def test_a_trial_that_stopped_keeps_the_parameters_of_its_best(patient, whole):
         for path, leaf in one.items():
             np.testing.assert_array_equal(leaf, other[path])
     assert len(list((patient / "params").glob("*/best"))) == 6
-
-
-class CutError(Exception):
-    """The process ends here."""
 
 
 @pytest.mark.parametrize(

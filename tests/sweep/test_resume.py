@@ -10,6 +10,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from cut_off import CutError
 from resumed_sweep import command
 from same_results import assert_same, assert_same_trials
 
@@ -18,10 +19,6 @@ from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.group_run import GroupRun
 from jaxtune.training.plan import ProgramPlan
-
-
-class CutError(Exception):
-    """The process ends here."""
 
 
 @pytest.mark.parametrize(

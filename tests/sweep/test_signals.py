@@ -129,15 +129,8 @@ def test_a_lock_left_by_a_dead_process_is_taken_over(tiny, tmp_path):
     assert not (out / ".lock.json").exists()
 
 
-@pytest.fixture
-def usual_sigint():
-    """A test's worker may have been told to leave SIGINT alone."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interruption_that_a_library_swallowed_is_known_to_the_next(usual_sigint):
+@pytest.mark.usefixtures("heeds_sigint")
+def test_an_interruption_that_a_library_swallowed_is_known_to_the_next():
     """JAX lets nothing out of its hooks of the garbage collector."""
     with sigint_remembered():
         with pytest.raises(KeyboardInterrupt):

@@ -10,6 +10,7 @@ import sys
 import jax
 import pytest
 from checkpointed_sweep import command
+from cut_off import CutError
 from same_results import assert_same_trials
 
 import jaxtune
@@ -19,10 +20,6 @@ from jaxtune.storage.checkpoints import RunCheckpoints
 from jaxtune.storage.trial_rows import read_rows
 from jaxtune.sweep.__main__ import main
 from jaxtune.training.plan import ProgramPlan
-
-
-class CutError(Exception):
-    """The process ends here."""
 
 
 def cut_off(words, monkeypatch):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cut_off import CutError
 from exporting import export, torch_logits
 from same_results import assert_same as assert_same_sweeps
 from small_groups import STEPS, assert_same, custom_files, plan_for, run
@@ -203,10 +204,6 @@ def test_memory_is_4_bytes_more_a_parameter(tiny):
     assert 4 * parameters <= more - plain < 4.4 * parameters
     plain, more = (bytes_beside_evaluation(plan, 3) for plan in plans)
     assert more - plain == 3 * 4 * parameters
-
-
-class CutError(Exception):
-    """The process ends here."""
 
 
 @pytest.mark.storm
