@@ -59,6 +59,13 @@ def are_nearly_entities(tags: Sequence[str]) -> bool:
     return all(map(_NEARLY.fullmatch, tags)) and any(tag.upper() != OUTSIDE for tag in tags)
 
 
+def no_entities(tags: Sequence[str]) -> list[str]:
+    """The tags that keep the others, of which more have a type, from spelling entities."""
+    odd = [tag for tag in tags if not _TAG.fullmatch(tag)]
+    typed = sum(bool((found := _TAG.fullmatch(tag)) and found[2]) for tag in tags)
+    return odd if typed > len(odd) else []
+
+
 def entity_f1(counts: Counts) -> float:
     """Micro F1 over all entities; 0 where there are none on either side."""
     total = counts.given.sum() + counts.right.sum()

@@ -8,7 +8,15 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
 from jaxtune.data.rows import examples_text
-from jaxtune.data.word_columns import UNIVERSAL, Columns, Line, header_of, how_read, places_of
+from jaxtune.data.word_columns import (
+    UNIVERSAL,
+    Columns,
+    Line,
+    check_first_word,
+    header_of,
+    how_read,
+    places_of,
+)
 
 SUFFIXES = (".conll", UNIVERSAL, ".txt", ".tsv", ".bio", ".iob", ".iob2")
 DOCUMENT = "-DOCSTART-"  # a line that begins a document, and is no word
@@ -43,6 +51,8 @@ def conll_sentences(
     _check_width(path, groups, len(first[1]))
     names = header_of(path, first, columns, labelled)
     word, tag = places = places_of(path, first, columns, names, labelled)
+    if tag is None and not names:
+        check_first_word(path, first, columns, note)
     if said := how_read(path, first, columns, names, places):
         note(said)
     return [

@@ -58,10 +58,12 @@ def csv_rows(path: Path, wanted: Wanted, dialect: Dialect = BY_SUFFIX) -> list[R
     text = examples_text(path)
     records = _records(path, text, delimiter, has_quotes)
     _check_none_blank(path, records)
+    if not has_quotes:
+        _check_line_ends(path, text)
     if dialect.quoting is None and not has_quotes:
         _check_written_in_quotes(path, records)
     lines = ((record.first, record.cells) for record in records)
-    rows = list(table(path, lines, wanted, advice=partial(_advice, records, wanted)))
+    rows = list(table(path, lines, wanted, advice=partial(_advice, records, wanted, dialect)))
     if dialect.quoting is None and has_quotes:
         _check_swallowed(path, text, records, wanted.labels, delimiter)
     if dialect.quoting is None:
@@ -106,24 +108,55 @@ def _check_none_blank(path: Path, records: Sequence[Record]) -> None:
             raise UserError(f"{path}, line {line} is empty: fill it in or take the line out")
 
 
+def _check_line_ends(path: Path, text: str) -> None:
+    """Raises UserError for a carriage return alone where lines end in another way: it is of a text,
+    and would end a row.
+    """
+    alone = re.search(r"\r(?!\n)", text)
+    if alone and "\n" in text:
+        line = text.count("\n", 0, alone.start()) + 1
+        raise UserError(
+            f"{path}, line {line} has a carriage return within, where a row would end: take it out,"
+            " or write the text in quotes and say --quoting true"
+        )
+
+
 def _check_written_in_quotes(path: Path, records: Sequence[Record]) -> None:
     """Raises UserError for quotes that a table writer put around cells, where they were read as
     text.
 
     A sentence in quotes is no sign of it, nor is a quote at its beginning: GLUE has hundreds. Signs
     are quotes that are doubled within, quotes around a column's name, and a row that only quotes
-    would hold together.
+    would hold together: it has too few cells, or, of one column, a later row closes its quote.
     """
+    width = len(records[0].cells)
+    closed = _last_close(records) if width == 1 else 0
     for number_of_row, record in enumerate(records):
         for cell in record.cells:
             wrapped = _IN_QUOTES.fullmatch(cell)
-            doubled = wrapped and '""' in cell[1:-1]
-            open_quote = cell.startswith('"') and len(record.cells) != len(records[0].cells)
-            if doubled or open_quote or (wrapped and number_of_row == 0):
-                raise UserError(
-                    f"{path}, line {record.first} has {_shortened(cell)}, whose quotes may hold a"
-                    " cell together or be part of the text: say --quoting true or --quoting false"
-                )
+            is_apart = len(record.cells) != width or (not wrapped and number_of_row < closed)
+            open_quote = cell.startswith('"') and is_apart
+            if is_doubled(cell) or open_quote or (wrapped and number_of_row == 0):
+                raise quotes_in_doubt(f"{path}, line {record.first}", cell)
+
+
+def _last_close(records: Sequence[Record]) -> int:
+    """The last row of one column that ends in a quote and does not begin it; 0 where none does."""
+    ends = [cells[0].endswith('"') and cells[0].count('"') % 2 for *_, cells in records]
+    return max(itertools.compress(itertools.count(), ends), default=0)
+
+
+def quotes_in_doubt(where: str, cell: str) -> UserError:
+    """Of a cell whose quotes may be meant in either way."""
+    return UserError(
+        f"{where} has {_shortened(cell)}, whose quotes may hold a cell together or be part of the"
+        " text: say --quoting true or --quoting false"
+    )
+
+
+def is_doubled(cell: str) -> bool:
+    """Whether a cell is in quotes, with quotes that are doubled within."""
+    return _IN_QUOTES.fullmatch(cell) is not None and '""' in cell[1:-1]
 
 
 def _check_quotes_left(
@@ -200,14 +233,17 @@ def _with_numbers(width: int, rows: Sequence[Record]) -> Callable[[Sequence[str]
     return lambda cells: width > 1 and all(number(cells[i]) is not None for i in numeric)
 
 
-def _advice(records: Sequence[Record], wanted: Wanted, header: Sequence[str]) -> str:
+def _advice(
+    records: Sequence[Record], wanted: Wanted, dialect: Dialect, header: Sequence[str]
+) -> str:
     """What to do about a header without a wanted column."""
     for record in records[1:]:
         if {*wanted.required} <= set(map(bare, record.cells)):
             return f"line {record.first} has the columns' names: take out what stands above it"
     marks = [mark for mark in MARKS if mark in header[0]]
     if len(header) == 1 and marks:
-        return _say_delimiter(marks[0])
+        same = "" if dialect.delimiter is None else "; all files are read with the same one"
+        return f"{_say_delimiter(marks[0])}{same}"
     return (
         f"{wanted.advice}, or, where line 1 is an example, put a line with the columns' names"
         " above it"

@@ -7,7 +7,6 @@ from pathlib import Path
 from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import BETWEEN_LABELS
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import plural
 from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
 from jaxtune.data.examples import (
     ACCURACY,
@@ -49,10 +48,6 @@ def read_custom(
         several_labels: whether a text may have any number of labels.
         label_columns: one of 0 and 1 for each label, instead of `label_column`.
     """
-    if len(text_columns) not in (1, 2):
-        raise UserError(
-            f"text_columns names {plural(len(text_columns), 'column')}: name one or two"
-        )
     files = Path(train_file), Path(dev_file)
     columns = tuple(map(bare, label_columns))
     layout = Layout(
@@ -121,9 +116,9 @@ def _rows(path: Path, layout: Layout, dialect: Dialect, wanted: Wanted) -> list[
     """The rows of a file, with bare labels in one column."""
     label, as_text = layout.label, text_of
     if layout.several:
-        as_text = labels_of(label)
+        as_text = labels_of(label, wanted.optional)
     elif wanted.labels and wanted.by_flags:
-        as_text = single_of(label)
+        as_text = single_of(label, wanted.optional)
     rows = read_table(path, wanted, dialect, as_text)
     if layout.label_columns:
         return joined(str(path), rows, layout.label_columns, label)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from jaxtune.core.entities import are_entities, are_nearly_entities
+from jaxtune.core.entities import are_entities, are_nearly_entities, no_entities
 from jaxtune.core.metrics import scorable
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural, quoted
@@ -25,7 +25,7 @@ def doubts(dataset: Dataset, chosen: np.ndarray, classes: Sequence[str] = ()) ->
         classes: those that were named, which are meant as they are.
     """
     task = dataset.task
-    found = [] if classes else [*_joined_labels(task), *_tags_nearly_entities(task)]
+    found = [] if classes else [*_joined_labels(task), *_tags_nearly_entities(dataset)]
     splits = {"train": dataset.train, "dev": dataset.dev}
     splits |= {name: asked.examples for name, asked in dataset.further.items()}
     if task.name == "custom" and dataset.train.words is None:
@@ -48,9 +48,18 @@ def _joined_labels(task: Task) -> Iterator[str]:
         )
 
 
-def _tags_nearly_entities(task: Task) -> Iterator[str]:
-    tags = task.label_names or ()
-    if task.token_classification and not are_entities(tags) and are_nearly_entities(tags):
+def _tags_nearly_entities(dataset: Dataset) -> Iterator[str]:
+    tags = dataset.task.label_names or ()
+    if not dataset.task.token_classification or are_entities(tags):
+        return
+    if odd := no_entities(tags):
+        count = int(np.isin(dataset.train.labels, [tags.index(tag) for tag in odd]).sum())
+        yield (
+            f"Warning: among tags of entities {quoted(odd)} {_is(len(odd))} none"
+            f" ({plural(count, 'train word')}), for which words are scored by accuracy: write O,"
+            " B-PER, I-PER ... for entity F1."
+        )
+    elif are_nearly_entities(tags):
         yield (
             f"Warning: the tags {quoted(tags)} look like entities and are not spelled so, for which"
             " they are scored by accuracy: write O, B-PER, I-PER ... for entity F1."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.unseen import bare
+from jaxtune.core.unseen import OTHER_CODE_POINTS, bare, is_drawn_alike
 from jaxtune.core.words import plural, quoted
 from jaxtune.data.ids import ids_of, names_in
 from jaxtune.data.label_sets import as_numbers
@@ -36,7 +36,8 @@ class Layout:
     word: str | None = None  # column of a word that is asked about, put before the first text
     several: bool = False  # any number of labels in a cell, such as `a|b`
     label_columns: tuple[str, ...] = ()  # one of 0 and 1 per label, which become that cell
-    unknown: str = ""  # the end of a message about a label that is none of these
+    # The end of a message about a label that is none of these; empty where they were named.
+    unknown: str = ""
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -213,6 +214,11 @@ def _label(where: str, text: str, layout: Layout) -> int | float | list[int]:
         return as_numbers(where, text, names, layout.unknown)
     if text in names:
         return names.index(text)
+    if is_drawn_alike(text, names):
+        raise UserError(
+            f"{where} has the label {text!r}, and the classes are {quoted(names)}:"
+            f" {OTHER_CODE_POINTS}"
+        )
     more = "" if text.casefold() in (*MISSING, HIDDEN) else layout.unknown
     raise UserError(f"{where} has the label {_quoted(text)}: use one of {quoted(names)}{more}")
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import on_one_line
 from jaxtune.data.column_rows import parquet_rows
+from jaxtune.data.csv_rows import is_doubled, quotes_in_doubt
 from jaxtune.data.examples import (
     ACCURACY,
     CORRELATION,
@@ -169,8 +170,16 @@ def _domains(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, np.ndarray]:
 
 
 def read_glue_further(file: Path, task: Task) -> FurtherSet:
-    """Texts of a task in a file as GLUE publishes its splits; labels are not read."""
+    """Texts of a task in a file as GLUE publishes its splits; labels are not read.
+
+    Raises UserError for a text that a table writer seems to have put in quotes, which none of GLUE
+    is.
+    """
     rows = _rows(task, "tsv", [file], labelled=False, notes=[])
+    for place, row in rows:
+        for cell in (row[name] for name in task.layout.asked):
+            if is_doubled(cell):
+                raise quotes_in_doubt(f"{file}, {place}", cell)
     return further_set(str(file), rows, task.layout, labelled=False)
 
 

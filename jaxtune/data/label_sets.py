@@ -20,6 +20,11 @@ def label_set(where: str, cell: str) -> list[str]:
     if not bare(cell):
         return []
     labels = list(map(bare, cell.split(BETWEEN_LABELS)))
+    if len(labels) > len({*labels}) and {*labels} <= {"0", "1"}:
+        raise UserError(
+            f"{where} has 0 and 1 for each label: write the labels' names, or give each a column of"
+            " its own and name these with --label_columns"
+        )
     for label in labels:
         if not label or labels.count(label) > 1:
             what = "an empty label" if not label else f"the label {label!r} twice"

@@ -103,8 +103,8 @@ def _check_alike(labels: Iterable[Label]) -> None:
         if known is not label:
             raise UserError(
                 f"{label.where} has the label {label.text!r} and {known.where} has {known.text!r},"
-                " which differ only in case, spaces, unseen characters, quotes or the way a"
-                " number is written: write them alike, or name every class with --classes"
+                " which differ only in case, spaces, unseen characters, quotes, Unicode form or"
+                " the way a number is written: write them alike, or name every class with --classes"
             )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtune.core.errors import UserError
 from jaxtune.core.fields import with_spaces
 from jaxtune.core.files import read_text
-from jaxtune.core.unseen import bare
+from jaxtune.core.unseen import OTHER_CODE_POINTS, bare, is_drawn_alike
 from jaxtune.core.words import plural, quoted
 
 # Where in its file it is, such as `line 3`, from 1 on; the bare name of a column -> its text.
@@ -52,7 +52,8 @@ class Wanted(NamedTuple):
             return AS_PUBLISHED
         several = with_spaces(self.text[0]) if len(self.text) == 1 else ""
         apart = f" {several}, with spaces between" if several else ""
-        label = " and --label_column" if self.labels else ""
+        flag = "--label_columns" if len(self.labels) > 1 else "--label_column"
+        label = f" and {flag}" if self.labels else ""
         return f"name others with --text_columns{apart}{label}"
 
 
@@ -129,7 +130,7 @@ def table(
 
 def check_column(where: str, name: str, names: Sequence[str], advice: str = "") -> None:
     """Raises UserError for a column that is there twice, or not, but under a name that differs in
-    case alone.
+    case alone, or in how Unicode writes it.
 
     Args:
         advice: what to do where it is not there at all; empty where it need not be.
@@ -137,6 +138,8 @@ def check_column(where: str, name: str, names: Sequence[str], advice: str = "") 
     if name not in names:
         near = [other for other in names if other.casefold() == name.casefold()]
         do = f"write {name!r} instead of {near[0]!r} there" if near else advice
+        if is_drawn_alike(name, names):
+            do = OTHER_CODE_POINTS
         if do:
             raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {do}")
     if names.count(name) > 1:

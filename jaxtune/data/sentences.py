@@ -79,6 +79,8 @@ def read_further_tagged(
     """
     notes: list[str] = []
     found = _read(path, layout, labelled, by_name, notes.append)
+    if layout.unknown:
+        _check_no_numbers(path, found)
     ids, more_notes = ids_of(str(path), [each.name for each in found])
     has_tags = found[0].tags is not None
     return FurtherSet(_examples(path, found, layout), ids, has_tags, (*notes, *more_notes))
@@ -145,12 +147,7 @@ def _texts(values: Sequence[Any]) -> list[str]:
 def _tags(files: Sequence[Path], parts: Sequence[Sequence[Sentence]]) -> tuple[str, ...]:
     """The distinct tags of the training file; UserError where they look like none."""
     for file, part in zip(files, parts, strict=True):
-        numbered = next((each for each in part if each.has_numbers), None)
-        if numbered is not None:
-            raise UserError(
-                f"{file}, {numbered.where} has numbers as tags, and the file does not say what they"
-                " are called: name them, that of 0 first, with --classes O B-PER ..."
-            )
+        _check_no_numbers(file, part)
     if is_in_columns(files[0]):
         tags = [tag for each in parts[0] for tag in each.tags or ()]
         check_no_header(files[0], parts[0][0].words[0], tags)
@@ -159,6 +156,22 @@ def _tags(files: Sequence[Path], parts: Sequence[Sequence[Sentence]]) -> tuple[s
             [Label(f"{file}, {each.where}", bare(tag)) for each in part for tag in each.tags or ()]
             for file, part in zip(files, parts, strict=True)
         )
+    )
+
+
+def _check_no_numbers(path: Path, sentences: Sequence[Sentence]) -> None:
+    """Raises UserError for tags by number, whose order nobody has given: that of the classes here
+    is the alphabet's.
+    """
+    numbered = next((each for each in sentences if each.has_numbers), None)
+    if numbered is None:
+        return
+    where = f"{path}, {numbered.where}"
+    if str(MASKED) in (numbered.tags or ()):
+        raise UserError(f"{where} has the tag '{MASKED}': {NOT_MASKED}")
+    raise UserError(
+        f"{where} has numbers as tags, and the file does not say what they are called: name them,"
+        " that of 0 first, with --classes O B-PER ..."
     )
 
 
@@ -175,10 +188,12 @@ def _split(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Example
 
 
 def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Examples:
-    """Tags are known by name, or by number if no class is called so, as of `datasets`."""
+    """Tags are known by name, or, of classes that were named in their order, by number, as of
+    `datasets`, if none is called so.
+    """
     words, names = [each.words for each in sentences], layout.labels or ()
     known = {name: number for number, name in enumerate(names)}
-    if not any(name.isdecimal() for name in names):
+    if not layout.unknown and not any(name.isdecimal() for name in names):
         known |= {str(number): number for number in range(len(names))}
     labels = []
     for each in sentences:

@@ -51,23 +51,32 @@ def text_of(where: str, name: str, value: Any) -> str:
     return text
 
 
-def single_of(column: str) -> AsText:
+def single_of(column: str, optional: bool) -> AsText:
     """As `text_of`; refuses a list and names the flag that reads one, which of labels, those in
     `column`, is another than of words.
+
+    Args:
+        optional: whether a file may lack that column.
     """
 
     def read(where: str, name: str, value: Any) -> str:
         if isinstance(value, list):
             raise _wrong(where, "a list", name, f"; {SEVERAL if name == column else TAGGED}")
+        _check_there(where, name, value, column if optional else None)
         return text_of(where, name, value)
 
     return read
 
 
-def labels_of(column: str) -> AsText:
-    """As `text_of`, but in this column a list of labels is one, which becomes `a|b`."""
+def labels_of(column: str, optional: bool) -> AsText:
+    """As `text_of`, but in this column a list of labels is one, which becomes `a|b`.
+
+    Args:
+        optional: as of `single_of`.
+    """
 
     def read(where: str, name: str, value: Any) -> str:
+        _check_there(where, name, value, column if optional else None)
         if name != column or not isinstance(value, list):
             return text_of(where, name, value)
         return BETWEEN_LABELS.join(_label_of(where, name, each) for each in value)
@@ -95,6 +104,12 @@ def _label_of(where: str, name: str, value: Any) -> str:
             f" without {BETWEEN_LABELS}, which parts them elsewhere"
         )
     return label
+
+
+def _check_there(where: str, name: str, value: Any, optional: str | None) -> None:
+    """Raises UserError for null in the column that a file may lack."""
+    if value is None and name == optional:
+        raise _wrong(where, "null", name, ", or the column where there are no labels")
 
 
 def _wrong(where: str, kind: str, name: str, further: str = "") -> UserError:

@@ -1,6 +1,6 @@
 """Which columns of a file in columns hold words and tags: by number, or by a line of names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from jaxtune.config.settings import SweepConfig
 from jaxtune.core.entities import are_entities
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import plural
+from jaxtune.core.words import plural, quoted
 from jaxtune.data.rows import check_column
 
 UNIVERSAL = ".conllu"  # with comments, ten columns, and lines of words that are written as one
@@ -178,6 +178,23 @@ def how_read(
     )
     begins = "begins with a line" if names else "has no line"
     return f"{path} {begins} of column names: its {said}."
+
+
+def check_first_word(path: Path, line: Line, columns: Columns, note: Callable[[str], None]) -> None:
+    """Raises UserError where the first line, whose tags are not read, looks like the names of its
+    columns; of a single column that may well be a word, which `note` is told.
+    """
+    number, cells = line
+    if _number(columns.word) is not None or cells[0].casefold() not in NAMES_OF_WORDS:
+        return
+    where = f"{path}, line {number}"
+    if any(cell.casefold() in NAMES_OF_TAGS for cell in cells[1:]):
+        raise UserError(
+            f"{where} has {quoted(cells)}, which look like column names: take the line out if they"
+            " are, or say --text_columns 1 if they are not"
+        )
+    if len(cells) == 1:
+        note(f"{where} is {cells[0]!r}, which is read as a word: if it is a name, take it out.")
 
 
 def check_no_header(path: Path, word: str, tags: Sequence[str]) -> None:

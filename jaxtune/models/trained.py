@@ -32,10 +32,17 @@ def read_trained(folder: Path) -> Trained:
     config, raw = read_config(folder)
     # As transformers names its classes, and tells them apart by.
     names = raw.get("architectures")
-    if isinstance(names, list) and any(str(n).endswith("ForTokenClassification") for n in names):
+    tasks = [str(n).rpartition("For")[2] for n in names] if isinstance(names, list) else []
+    of_texts, of_words = (f"{what}Classification" in tasks for what in ("Sequence", "Token"))
+    if of_words:
         config = of_tokens(config)
     kind, labels = raw.get("problem_type"), raw.get("id2label")
-    if kind == "regression":
+    if labels is None and (of_texts or of_words):
+        # transformers writes no names where they are the two that it gives by itself.
+        labels = {"0": "LABEL_0", "1": "LABEL_1"}
+    # To transformers one output of which no kind is said is a number.
+    is_number = kind is None and of_texts and isinstance(labels, dict) and len(labels) == 1
+    if kind == "regression" or is_number:
         return Trained(folder, config, None)
     if not isinstance(labels, dict) or len(labels) < 2:
         raise UserError(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxtune.config.settings import SweepConfig
+from jaxtune.config.settings import DELIMITERS, SweepConfig
 from jaxtune.config.validate_custom import check_dialect
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
@@ -47,11 +47,11 @@ def reader_of(
     task = GLUE_TASKS.get(own.task)
 
     def read(path: Path) -> FurtherSet:
-        suffix = path.suffix.lower()
-        # As GLUE publishes them, unless it is said otherwise.
-        if task is not None and suffix == ".tsv" and not given and dialect == BY_SUFFIX:
+        columns = given or _columns(own, task, path, dialect)
+        # As GLUE publishes them, unless it is said otherwise, or the columns are the hub's.
+        is_tsv = path.suffix.lower() == ".tsv" and not given and dialect == BY_SUFFIX
+        if task is not None and is_tsv and columns == task.layout.text:
             return read_glue_further(path, task)
-        columns = given or _columns(own, task, path)
         word = task.layout.word if task is not None else None
         layout = Layout(columns, NO_LABEL, None, word=word)
         return read_further(path, layout, dialect, labelled=False)
@@ -59,21 +59,26 @@ def reader_of(
     return read
 
 
-def _columns(own: AsRead, task: Task | None, path: Path) -> tuple[str, ...]:
-    """A task's files of JSON lines are SuperGLUE's, which may call their columns otherwise, or have
-    the hub's names, too.
+def _columns(own: AsRead, task: Task | None, path: Path, dialect: Dialect) -> tuple[str, ...]:
+    """A task's own files, in JSON lines those of SuperGLUE, may call their columns otherwise than
+    the hub, whose names a file may have too.
     """
-    if task is None or task.jsonl is None or path.suffix.lower() != ".jsonl":
+    published = {} if task is None else {".tsv": task.layout, ".jsonl": task.jsonl}
+    layout = published.get(path.suffix.lower())
+    if layout is None or {*own.text_columns} <= _first_names(path, dialect):
         return own.text_columns
-    has_own = {*own.text_columns} <= _first_names(path)
-    return own.text_columns if has_own else task.jsonl.text
+    return layout.text
 
 
-def _first_names(path: Path) -> set[str]:
-    """Of the first object of JSON lines; none where there is no such, which is said on reading."""
+def _first_names(path: Path, dialect: Dialect) -> set[str]:
+    """Of the columns, by the first line; none where it has no such, which is said on reading."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            first = json.loads(file.readline())
+            line = file.readline()
+        if path.suffix.lower() == ".tsv":
+            cells = line.split(DELIMITERS.get(str(dialect.delimiter), dialect.delimiter or "\t"))
+            return {bare(cell).strip('"') for cell in cells}
+        first = json.loads(line)
     except (OSError, ValueError):
         return set()
     return {*map(bare, first)} if isinstance(first, dict) else set()

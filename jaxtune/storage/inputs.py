@@ -182,7 +182,7 @@ def changes(before: Inputs, now: Inputs, whole: bool) -> list[str]:
             was = before[role].path
             same = was == file.path
             found.append(f"{was} has changed" if same else f"{file.path} is not {was} as it was")
-    return found
+    return [*dict.fromkeys(found)]  # one file may have two roles
 
 
 def check_found(out: Path, settings: Settings, fields: Sequence[str]) -> None:

@@ -139,7 +139,5 @@ def test_custom_misuse(tmp_path: Path) -> None:
         )
     with pytest.raises(UserError, match=r"train\.xml .* a folder that datasets has saved$"):
         custom(tmp_path, ".xml", CSV)
-    with pytest.raises(UserError, match="text_columns names 3 columns: name one or two"):
-        custom(tmp_path, ".csv", CSV, text="a b y")
     with pytest.raises(UserError, match=r"cannot read .*gone\.csv \(No such file"):
         read_custom(tmp_path / "gone.csv", tmp_path / "gone.csv", ("a",), "y", False)

@@ -114,5 +114,19 @@ def test_tags_that_nearly_spell_entities(tmp_path, tags, are_said):
     ] * are_said
 
 
+@pytest.mark.parametrize("strange", ["0", "NN", "b-org"])
+def test_one_tag_among_those_of_entities_that_is_none(tmp_path, strange):
+    """A zero for an O, say, and the sweep would be scored by accuracy without a word."""
+    file = tmp_path / "train.tsv"
+    tags = ["B-PER", "I-PER", "B-LOC", "O", strange, strange]
+    file.write_text("".join(f"the{number}\t{tag}\n" for number, tag in enumerate(tags)))
+    data = read_tagged(file, file, "1", "2")
+    assert data.task.metrics[0] == "accuracy"
+    assert doubts(data, np.arange(1)) == [
+        f"Warning: among tags of entities {strange!r} is none (2 train words), for which words are"
+        " scored by accuracy: write O, B-PER, I-PER ... for entity F1."
+    ]
+
+
 def shown(tags):
     return ", ".join(map(repr, sorted(tags.split())))

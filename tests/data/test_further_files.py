@@ -8,6 +8,7 @@ import re
 import pytest
 
 from jaxtune.core.errors import UserError
+from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_further
 from jaxtune.data.examples import Layout
 from jaxtune.data.rows import Wanted
@@ -129,3 +130,63 @@ def test_what_reads_labels_of_another_kind_is_named_where_there_are_labels(tmp_p
             read_further(tags, LAYOUT, labelled=labelled)
         for error in (listed, unknown):
             assert ("say --token_classification true" in str(error.value)) == (labelled is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('text\n"first line\nsecond"\nfoo\n', 'line 2 has "first line, whose quotes may hold'),
+        ("text\nfirst\rsecond\nfoo\n", "line 2 has a carriage return within"),
+    ],
+)
+def test_a_text_of_several_lines_in_one_column_of_a_tsv_is_refused(tmp_path, text, says):
+    """It became two, and the answers behind it had the numbers of others."""
+    file = tmp_path / "texts.tsv"
+    file.write_text(text, newline="")
+    with pytest.raises(UserError, match=re.escape(says)):
+        read_further(file, LAYOUT, labelled=False)
+    if "\r" not in text:
+        found = read_further(file, LAYOUT, Dialect(quoting=True), labelled=False)
+        assert found.examples.first == ["first line\nsecond", "foo"]
+        assert len(read_further(file, LAYOUT, Dialect(quoting=False), labelled=False).ids) == 3
+    for whole in ('text\n"a" b\n"c\n', 'text\n"a"\nb c\n"d" e\n', "text\ra\rb\rc\r"):
+        file.write_text(whole, newline="")
+        assert len(read_further(file, LAYOUT, labelled=False).ids) == whole.count(whole[4]) - 1
+
+
+def test_a_file_without_labels_may_leave_their_column_out(tmp_path):
+    file = written(tmp_path / "test.jsonl", {"text": "a", "label": None})
+    out = ", or take the line out, or the column where there are no labels"
+    with pytest.raises(
+        UserError, match=f"has null in column 'label': write a text or a number{out}"
+    ):
+        read_further(file, LAYOUT)
+    with pytest.raises(UserError, match=r"or take the line out$"):
+        read_further(file, LAYOUT, labelled=True)
+
+
+def test_names_of_other_code_points_are_said_to_be(tmp_path):
+    """An accented letter may be one code point or two, and looks the same."""
+    file = tmp_path / "texts.csv"
+    file.write_text("te\u0301xt,label\nx,cafe\u0301\n")
+    with pytest.raises(
+        UserError, match=r"the two look alike .* \(NFC and NFD\): write both in one"
+    ):
+        read_further(file, Layout(("t\u00e9xt",), "label", ("a", "b")))
+    with pytest.raises(
+        UserError, match=r"has the label .* \(NFC and NFD\): write both in one form"
+    ):
+        read_further(file, Layout(("te\u0301xt",), "label", ("a", "caf\u00e9")))
+
+
+def test_what_parts_columns_is_the_same_in_all_files(tmp_path):
+    (tmp_path / "texts.csv").write_text("text,label\nx,a\n")
+    says = "say --delimiter ',' if that parts its columns; all files are read with the same one"
+    with pytest.raises(UserError, match=says):
+        read_further(tmp_path / "texts.csv", LAYOUT, Dialect(";"))
+
+
+def test_columns_of_labels_are_named_by_their_flag(tmp_path):
+    (tmp_path / "texts.csv").write_text("text,a\nx,1\n")
+    with pytest.raises(UserError, match=r"no column 'b' .*--text_columns and --label_columns"):
+        read_table(tmp_path / "texts.csv", Wanted(("text",), ("a", "b")))

@@ -140,3 +140,12 @@ def test_examples_are_held_out_whatever_their_labels(tmp_path):
     train, held_out = hold_out(config, np.arange(4), labels)
     assert len(train) == len(held_out) == 2
     assert sorted([*train, *held_out]) == [0, 1, 2, 3]
+
+
+def test_zeros_and_ones_in_a_list_are_no_names(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "x", "label": [0, 1, 0]}\n{"text": "y", "label": [1, 0, 0]}\n')
+    with pytest.raises(
+        UserError, match="line 1 has 0 and 1 for each label: write the labels' names"
+    ):
+        read_custom(file, file, ["text"], "label", False, several_labels=True)

@@ -210,3 +210,32 @@ def test_what_was_read_is_said(tmp_path):
     said = scoring_words(metrics, 1, names, np.repeat([0, 1], [9, 1]), 0.9, of_words=True)
     assert "A prediction is constant where every word gets the same tag." in said
     assert "Of the dev words 90% are 'O'" in said
+
+
+NUMBERED = '{"tokens": ["the", "loud", "singer"], "tags": [4, 1, 3]}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("numbers.jsonl", NUMBERED, "has numbers as tags, and the file does not say what"),
+        ("digits.jsonl", NUMBERED.replace("[4, 1, 3]", '["4", "1", "3"]'), "has the tag '4': use"),
+        ("slip.conll", "the 0\nloud B-PERSON\nsinger I-PERSON\n", "has the tag '0': use one of"),
+        ("masked.jsonl", NUMBERED.replace("4", "-100"), "has the tag '-100': such a number masks"),
+    ],
+)
+def test_numbers_are_no_tags_where_nobody_has_given_their_order(tmp_path, name, text, says):
+    """They were taken for places in the alphabet: the digit 0 for O became the first tag."""
+    (tmp_path / name).write_text(text)
+    file = write(tmp_path, "lists.jsonl")[0]
+    for further in ({"test": tmp_path / name}, {"more": tmp_path / name}):
+        with pytest.raises(UserError, match=says):
+            read_tagged(file, file, "tokens", "tags", further_files=further)
+    with pytest.raises(UserError, match=says):
+        read_tagged(file, tmp_path / name, "tokens", "tags")
+    if "masked" not in name:
+        (tmp_path / name).write_text(text.replace("4", "0").replace("3", "1"))
+        columns = ("1", "2") if "conll" in name else ("tokens", "tags")
+        classes = TAGS if "conll" in name else ("B-X", "O")
+        found = read_tagged(tmp_path / name, tmp_path / name, *columns, classes)
+        assert found.train.labels.tolist() == ([0, 1, 3] if "conll" in name else [0, 1, 1])

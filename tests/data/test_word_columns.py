@@ -163,3 +163,20 @@ def test_a_test_file_beside_files_with_names(tmp_path):
     test.write_text(ROWS)
     with pytest.raises(UserError, match=r"test\.txt, line 1 has no column 'tokens' but 'the', 'O'"):
         read(tmp_path, HEADER + ROWS, "tokens", "ner_tags", **more)
+
+
+@pytest.mark.parametrize("labelled", [False, None])
+def test_a_line_of_names_is_not_answered(tmp_path, labelled):
+    """Where nobody has named a column either, a line that looks like names is refused; a single
+    word may be one, which is said.
+    """
+    layout = Layout(("text",), "", None)
+    file = written(tmp_path / "texts.conll", "word\tpos_tag\n" + ROWS)
+    if labelled is False:
+        with pytest.raises(UserError, match="line 1 has 'word', 'pos_tag', which look like column"):
+            read_further_tagged(file, layout, labelled)
+        by_number = Layout(("1",), "", None)
+        assert read_further_tagged(file, by_number, labelled).examples.words[0][0] == "word"
+    file = written(tmp_path / "words.conll", "word\nthe\ndog\n")
+    (note,) = read_further_tagged(file, layout, labelled).notes
+    assert note.endswith("line 1 is 'word', which is read as a word: if it is a name, take it out.")

@@ -13,6 +13,7 @@ from exporting import export
 from scipy import special
 
 import jaxtune
+from jaxtune.models.trained import read_trained
 from jaxtune.predict.__main__ import main
 from jaxtune.sweep.__main__ import main as sweep
 
@@ -170,6 +171,16 @@ def test_damaged_parameters_are_refused(out, files, tmp_path, capsys):
 
 def test_folders_that_are_no_classifiers(tiny, out, files, tmp_path, capsys):
     assert "names no classes (id2label)" in refused(capsys, tiny, "--file", files["test"])
+    for names, classes in (
+        ({}, ("LABEL_0", "LABEL_1")),
+        ({"id2label": {"0": "LABEL_0"}}, None),  # a number, as transformers has it
+        ({"id2label": {"0": "a", "1": "b"}}, ("a", "b")),
+    ):
+        of_another_program = shutil.copytree(tiny, tmp_path / f"other{classes}")
+        config = json.loads((of_another_program / "config.json").read_text())
+        config |= {"architectures": ["BertForSequenceClassification"]} | names
+        (of_another_program / "config.json").write_text(json.dumps(config))
+        assert read_trained(of_another_program).classes == classes
     assert export(out, 0, tmp_path / "hf") == 0
     config = json.loads((tmp_path / "hf" / "config.json").read_text())
 

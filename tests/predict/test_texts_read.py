@@ -10,7 +10,12 @@ import tagged
 from exporting import export, torch_logits
 from scipy import special
 
+from jaxtune.config.settings import SweepConfig
+from jaxtune.core.errors import UserError
+from jaxtune.export.as_read import as_read
 from jaxtune.predict.__main__ import main
+from jaxtune.predict.reading import reader_of
+from jaxtune.predict.settings import PredictConfig
 from jaxtune.sweep.__main__ import main as sweep
 
 NOUNS = ("dog", "chef", "wolf", "mouse")
@@ -214,6 +219,36 @@ def test_a_published_file_is_read_as_flags_say(outs, tmp_path, flag):
     expected = answers(tmp_path / "one.csv", outs / "rte", tmp_path / "one.tsv")
     found = answers(tmp_path / "other.csv", outs / "rte", tmp_path / "other.tsv", flag, value)
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "header", "flags", "says"),
+    [
+        ("mrpc", "#1 String\t#2 String", {}, None),
+        ("mrpc", "sentence1\tsentence2", {}, None),  # the hub's
+        ("mrpc", "one\ttwo", {}, "no column '#1 String' but 'one', 'two': give the file as GLUE"),
+        ("rte", "sentence1\tsentence2", {}, None),
+        ("rte", '"sentence1"\t"sentence2"', {"quoting": True}, None),
+        ("mnli", "sentence1\tsentence2", {"quoting": False}, None),
+        ("cola", "id\tsentence", {}, None),
+    ],
+)
+def test_a_tsv_of_a_task_of_glue_has_its_columns_or_the_hubs(tmp_path, task, header, flags, says):
+    file = tmp_path / "own.tsv"
+    file.write_text(f'{header}\nthe dog\tshe said "hi"\n')
+    read = reader_of(
+        as_read(SweepConfig(task=task)), False, PredictConfig((tmp_path,), file, **flags)
+    )
+    if says is None:
+        found = read(file).examples
+        assert (found.second or found.first) == ['she said "hi"']
+    else:
+        with pytest.raises(UserError, match=says):
+            read(file)
+    if not flags and says is None:
+        file.write_text(f'{header}\nthe dog\t"she said ""hi"""\n')
+        with pytest.raises(UserError, match="say --quoting true or --quoting false"):
+            read(file)
 
 
 def test_flags_that_no_file_has(outs, data, capsys):

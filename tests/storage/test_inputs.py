@@ -191,6 +191,9 @@ def test_changes_and_moves():
     assert changes(before, before, whole=True) == []
     assert changes(before, {"model/w": A}, whole=True) == ["/b is gone"]
     assert changes(before, {"model/w": A}, whole=False) == []
+    both = {"train_file": B._replace(sha256="3" * 64), "dev_file": B._replace(sha256="3" * 64)}
+    named_twice = {"train_file": B, "dev_file": B}
+    assert changes(named_twice, both, whole=True) == ["/b has changed"]
     moved = {"model/w": A._replace(path="/x/w"), "train_file": B._replace(path="/y")}
     assert changes(before, moved, whole=True) == []
     assert moves(before, moved) == {"model": ("/", "/x"), "train_file": ("/b", "/y")}
