@@ -31,7 +31,7 @@ def run(
         command: takes the words of the command line.
         argv: those words, or None for the program's own.
         when_disk_is_full: what is kept and what to do, the end of the sentence about a file that
-            cannot be written.
+            cannot be written (or read).
     """
     quiet()
     try:
@@ -40,7 +40,8 @@ def run(
             if not {"--help", "-h"} & {*words}:
                 check_variables()
             command(words)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by who started this process
+                sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
@@ -61,7 +62,7 @@ def run(
             raise
         where, why = error.filename or "the disk", error.strerror or error
         print(
-            f"error: {where} cannot be written ({why}); {when_disk_is_full}.",
+            f"error: {where} cannot be read or written ({why}); {when_disk_is_full}.",
             file=sys.stderr,
         )
         return 1

@@ -20,7 +20,16 @@ SECONDS_BETWEEN_PICTURES = 0.2  # of a notebook's bar
 NOTEBOOK_WIDTH = 88  # columns; a cell scrolls what is wider
 LEAST_NAME = 12  # columns of a table's names
 
-console = Console(highlight=False)
+
+class Output(Console):
+    """rich's, but that a reader who has gone is the command's to answer (`jaxtune.core.cli`)."""
+
+    def on_broken_pipe(self) -> None:
+        """Lets the error out; rich itself would exit with 1."""
+        raise
+
+
+console = Output(highlight=False)
 Line = TypeVar("Line", bound="ProgressLine")  # beartype, in tests, knows no `Self` here
 
 

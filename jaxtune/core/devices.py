@@ -18,6 +18,13 @@ from jaxtune.core.distributed import join_processes
 from jaxtune.core.errors import UserError
 
 SHARE_VARIABLE = "XLA_PYTHON_CLIENT_MEM_FRACTION"
+# What decides a trial's bits: the same seeds are to give the same numbers in every environment.
+# Threefry in its partitionable form, since rbg mixes streams under vmap; and float32.
+REPRODUCIBLE: dict[str, Any] = {
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_enable_x64": False,
+}
 # With one of these the user has decided about a GPU's memory.
 USERS_OWN = (SHARE_VARIABLE, "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR")
 
@@ -25,10 +32,11 @@ USERS_OWN = (SHARE_VARIABLE, "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOC
 def set_up(compile_cache: bool = True) -> None:
     """One CPU device per core, most of a GPU's memory, compiled programs kept.
 
-    What the user set stays. Two trials side by side, one per core, beat one trial on two cores
-    (benchmarks/README.md).
+    What the user set stays, but for what would give other numbers. Two trials side by side, one per
+    core, beat one trial on two cores (benchmarks/README.md).
     """
     freed_memory.keep()
+    make_reproducible()
     config: Any = jax.config  # its fields are made at import
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if config.jax_num_cpu_devices < 0 and not forced:
@@ -41,17 +49,25 @@ def set_up(compile_cache: bool = True) -> None:
     _start_devices()
 
 
+def make_reproducible() -> None:
+    """Sets what decides a trial's bits, whatever the environment says (`REPRODUCIBLE`)."""
+    for name, value in REPRODUCIBLE.items():
+        jax.config.update(name, value)
+
+
 @contextlib.contextmanager
 def settings_given_back() -> Generator[None]:
     """Leaves JAX's settings as they were, for the process's other work and its next sweep."""
     config: Any = jax.config
-    before, share = config.jax_compilation_cache_dir, os.environ.get(SHARE_VARIABLE)
+    names = ("jax_compilation_cache_dir", *REPRODUCIBLE)
+    before, share = {n: getattr(config, n) for n in names}, os.environ.get(SHARE_VARIABLE)
     try:
         yield
     finally:
         if share is None:  # for processes that this one starts
             os.environ.pop(SHARE_VARIABLE, None)
-        jax.config.update("jax_compilation_cache_dir", before)
+        for name, value in before.items():
+            jax.config.update(name, value)
         compilation_cache.reset_cache()
 
 

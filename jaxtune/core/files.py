@@ -29,8 +29,9 @@ def read_text(file: Path) -> str:
 
 def read_json(file: Path) -> Any:
     """What a JSON file holds; raises UserError where it cannot be read or is no JSON."""
+    text = read_text(file)
     try:
-        return json.loads(read_text(file))
+        return json.loads(text)
     except ValueError as error:
         raise UserError(
             f"{file} is no JSON ({error}): restore it, or have it written anew"

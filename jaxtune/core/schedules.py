@@ -54,12 +54,12 @@ def correction_factor(b1: Any, b2: Any, count: Any, xp: ModuleType = np) -> Any:
 def first_share(b1: Any, count: Any, xp: ModuleType = np) -> Any:
     """1 - b1^t: the share of steady gradients that the first moment has after t updates."""
     # -expm1(t log b) keeps the digits that 1 - b^t loses in float32 while b^t is near 1.
-    return -xp.expm1(_floats(count, xp) * _log(b1, xp))
+    return -xp.expm1(floats(count, xp) * _log(b1, xp))
 
 
 def second_root(b2: Any, count: Any, xp: ModuleType = np) -> Any:
     """sqrt(1 - b2^t): the root of the share of steady squares that the second moment has."""
-    return xp.sqrt(-xp.expm1(_floats(count, xp) * _log(b2, xp)))
+    return xp.sqrt(-xp.expm1(floats(count, xp) * _log(b2, xp)))
 
 
 def _log(b: Any, xp: ModuleType) -> Any:
@@ -80,7 +80,7 @@ def rectification(b2: Any, count: Any, xp: ModuleType = np) -> Any:
     # cancels the first: an error of 1e-4 in float32 where rho_t is 5. There rho_t = t - (f(t h / 2)
     # - f(h / 2)) / (h / 2), with f(y) = y coth(y) - 1, is the same number without differences of
     # large ones.
-    t, half = _floats(count, xp), -_log(b2, xp) / 2
+    t, half = floats(count, xp), -_log(b2, xp) / 2
     with np.errstate(all="ignore"):  # of a b2 that never gets there, and of expm1 far on
         longest = 1 / xp.tanh(half)
         early = t - (_coth_series(t * half) - _coth_series(half)) / half
@@ -102,7 +102,7 @@ def untuned_warmup(b2: Any, step: Any, xp: ModuleType = np) -> Any:
     top of a schedule (Ma and Yarats 2021, "untuned linear warmup").
     """
     # From b2 in the module's floats, as the optimiser has it: 1 - 0.999 loses digits in float32.
-    return xp.minimum(1.0, (_floats(step, xp) + 1) * (1 - _floats(b2, xp)) / 2)
+    return xp.minimum(1.0, (floats(step, xp) + 1) * (1 - floats(b2, xp)) / 2)
 
 
 def scheduled_rate(
@@ -119,10 +119,10 @@ def scheduled_rate(
     The first update of a warm-up has rate 0, as in Hugging Face's schedules. "linear" falls to 0 at
     `num_steps`, "cosine" follows half a cosine to 0, "constant" stays. Numbers or arrays.
     """
-    step = _floats(step, xp)
+    step = floats(step, xp)
     # The margin keeps floor(0.26 * 450) at 117: in floats the product may fall just below the
     # integer.
-    warmup = xp.floor(_floats(warmup_ratio, xp) * num_steps + 1e-3)
+    warmup = xp.floor(floats(warmup_ratio, xp) * num_steps + 1e-3)
     progress = (step - warmup) / xp.maximum(1.0, num_steps - warmup)  # no division by 0 at the end
     decays = {
         "linear": 1.0 - progress,
@@ -137,23 +137,23 @@ def scheduled_rate(
 def head_steps(head_ratio: Any, num_steps: Any, xp: ModuleType = np) -> Any:
     """Steps in which the head alone is trained, the first ones: floor(ratio * num_steps)."""
     # The margin is the warm-up's.
-    return xp.floor(_floats(head_ratio, xp) * num_steps + 1e-3)
+    return xp.floor(floats(head_ratio, xp) * num_steps + 1e-3)
 
 
 def phase_of(head_ratio: Any, num_steps: Any, step: Any, xp: ModuleType = np) -> Phase:
     """Where update `step` (from 0) lies. The phases are two trainings, one after the other: each
     has a warm-up and a decay of its own, over its own steps.
     """
-    step, first = _floats(step, xp), head_steps(head_ratio, num_steps, xp)
+    step, first = floats(step, xp), head_steps(head_ratio, num_steps, xp)
     alone = step < first
     return Phase(
         alone, xp.where(alone, step, step - first), xp.where(alone, first, num_steps - first)
     )
 
 
-def _floats(value: Any, xp: ModuleType) -> Any:
+def floats(value: Any, xp: ModuleType) -> Any:
     """In the module's own floats: float64 in numpy; float32 in JAX, whose step counts are int32."""
-    return xp.asarray(value, xp.result_type(float))
+    return xp.asarray(value, xp.float64 if xp is np else xp.float32)
 
 
 def scheduled_rates(settings: Mapping[str, Any], num_steps: int) -> Rates:

@@ -17,8 +17,10 @@ def pretrain(argv: list[str]) -> None:
     """Runs, or goes on with, the pre-training of a command line."""
     config = parse_flags("pretrain", PretrainConfig, argv)
     # Imported late: `--help` and usage errors answer before JAX loads.
+    from jaxtune.core.devices import make_reproducible
     from jaxtune.pretrain import run as training
 
+    make_reproducible()
     training.pretrain(config)
 
 

@@ -12,7 +12,7 @@ from jaxtune.report.tables import (
     shown,
 )
 from jaxtune.stats.arms import differences, readable
-from jaxtune.stats.holm import least_p, num_tests
+from jaxtune.stats.holm import clearest_first, num_tests
 from jaxtune.stats.main_effects import MainEffect
 from jaxtune.stats.wording import MISSING
 
@@ -30,7 +30,7 @@ CELLS_NOTE = "Mean score and failed trials of every cell of the grid."
 
 def main_effects_table(found: Findings) -> Table:
     """A row per pair of values of a setting, where two settings were swept together."""
-    effects = sorted(found.verdict.main_effects, key=least_p)
+    effects = clearest_first(found.verdict.main_effects)
     columns = (
         *("Setting", "Settings of the rest", "Failed", "p, failures", "p, spread"),
         *("Mean, gap", "p, mean", "Depends on the rest, p"),

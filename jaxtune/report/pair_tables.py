@@ -18,7 +18,7 @@ from jaxtune.report.tables import (
     why_missing,
 )
 from jaxtune.stats.compare import Comparison
-from jaxtune.stats.holm import ALPHA, least_p
+from jaxtune.stats.holm import ALPHA, clearest_first
 from jaxtune.stats.order import ALMOST, Order
 from jaxtune.stats.power import HOW_OFTEN
 from jaxtune.stats.wording import (
@@ -26,6 +26,7 @@ from jaxtune.stats.wording import (
     MISSING,
     in_points,
     names,
+    percent,
     points_apart,
     show_level,
     show_p,
@@ -49,8 +50,8 @@ ORDER_NOTE = (
     " the lower one, of Beta posteriors after uniform priors.{clear}"
     " Order: of the squared distance between the two arms' quantiles, the share where the first is"
     " the worse one: 0 is dominance of the first, 1 of the second. The upper end of its interval"
-    " ({level}) is eps-min of Dror et al. (2019); below {almost} the first scores better almost"
-    " everywhere (Ulmer et al. 2022), but for one of two equal arms that happens in 3 to 12 of 100"
+    " ({level}) is eps-min of Dror et al. (2019); below {almost} the first scores worse almost"
+    " nowhere (Ulmer et al. 2022), but for one of two equal arms that happens in 3 to 12 of 100"
     " cases, so that the p of the mean is to be small as well."
     "{equal}"
 )
@@ -66,13 +67,14 @@ NEW_EXAMPLES_NOTE = (
 )
 FINDABLE_NOTE = (
     "The smallest differences between {pair} that so many seeds per arm find {how_often}, at p ="
-    " {alpha:.2g} for each test ({level} over all tests), if scores scatter as they do here."
+    " {alpha:.2g} for each test of failure rate and std and {of_mean:.2g} for each of the mean"
+    " ({level} over all of either), if scores scatter as they do here."
 )
 
 
 def pairs_table(found: Findings) -> Table | None:
     """Tests and effects, the clearest differences first; None where there is one arm."""
-    pairs = sorted(found.verdict.comparisons, key=least_p)
+    pairs = clearest_first(found.verdict.comparisons)
     if not pairs:
         return None
     made = [
@@ -104,7 +106,8 @@ def pairs_table(found: Findings) -> Table | None:
         )
 
     note += why_missing(untested + sizes)
-    return clearest("Pairs of arms", PAIR_COLUMNS, pairs, row, note)
+    named = found.verdict.open_pair
+    return clearest("Pairs of arms", PAIR_COLUMNS, pairs, row, note, named)
 
 
 def _named(pair: Comparison) -> str:
@@ -122,7 +125,7 @@ def order_table(found: Findings) -> Table | None:
     """Whose scores lie higher, who fails less, and who is equal within a margin; None where there
     is one arm.
     """
-    pairs = sorted(found.verdict.comparisons, key=least_p)
+    pairs = clearest_first(found.verdict.comparisons)
     if not pairs:
         return None
     columns, clear, equal = ["Pair", "Fails less", "Order"], "", ""
@@ -135,13 +138,17 @@ def order_table(found: Findings) -> Table | None:
     def row(pair: Comparison) -> tuple[str, ...]:
         within = (_clearly(pair.order), _equal(pair)) if same else ()
         violation = cell(pair.order.violation, "{:.2f}")
-        return (_named(pair), shown(pair.fails_less, "{:.1%}"), violation, *within)
+        fails_less = MISSING if pair.fails_less is None else percent(pair.fails_less, 1)
+        return (_named(pair), fails_less, violation, *within)
 
-    return clearest("Order of the scores", tuple(columns), pairs, row, note)
+    named = found.verdict.open_pair
+    return clearest("Order of the scores", tuple(columns), pairs, row, note, named)
 
 
 def _clearly(order: Order) -> str:
-    return f"{order.wins_clearly:.0%}\nworse {order.losses_clearly:.0%}"
+    if order.wins_clearly is None or order.losses_clearly is None:
+        return MISSING
+    return f"{percent(order.wins_clearly)}\nworse {percent(order.losses_clearly)}"
 
 
 def _equal(pair: Comparison) -> str:
@@ -153,7 +160,7 @@ def _equal(pair: Comparison) -> str:
 
 def new_examples_table(found: Findings) -> Table:
     """The difference of the means over seeds and over examples, where predictions tell it."""
-    pairs = sorted(found.verdict.comparisons, key=least_p)
+    pairs = clearest_first(found.verdict.comparisons)
     known = [(pair, new) for pair in pairs if (new := pair.new_examples) is not None]
     form = signed(score_form(found))
     errors = form_of((e for _, new in known for e in (new.from_seeds, new.from_examples)), 4)
@@ -187,11 +194,16 @@ def findable_table(found: Findings) -> Table | None:
         for way in ways
     )
     alpha = ALPHA / found.verdict.num_tests / pair.times
+    of_mean = ALPHA / len(found.verdict.comparisons) / pair.times
     return Table(
         "What more seeds would find",
         ("Seeds per arm", "Failure rate", "Std", "Mean, difference"),
         rows,
         FINDABLE_NOTE.format(
-            pair=names([pair.one, pair.other]), how_often=HOW_OFTEN, alpha=alpha, level=LEVEL
+            pair=names([pair.one, pair.other]),
+            how_often=HOW_OFTEN,
+            alpha=alpha,
+            of_mean=of_mean,
+            level=LEVEL,
         ),
     )

@@ -7,6 +7,7 @@ from html import escape
 
 import pandas as pd
 
+from jaxtune.core.words import plural
 from jaxtune.stats import compare, undecided, verdict
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.intervals import Estimate
@@ -109,8 +110,17 @@ class Comparison:
         return (
             f"p: {tests.location.test} (mean), {tests.spread.test}, {tests.failures.test} (failure"
             f" rate); holm: after Holm over {self.num_tests} tests of failure rate and spread, the"
-            " mean apart. Failed trials are in everything."
+            f" mean apart. Failed trials are in everything.{self._shared()}"
         )
+
+    def _shared(self) -> str:
+        """Over what the means were compared, where that is not all trials."""
+        pair = self.numbers
+        if not pair.paired or pair.num_shared == pair.num_seeds:
+            return ""
+        means = " and ".join(map(_short, pair.means))
+        seeds = plural(pair.num_shared, "seed")
+        return f" The means are compared over the {seeds} that both ran, where they are {means}."
 
 
 def _failure_rate(arm: Arm) -> float | None:

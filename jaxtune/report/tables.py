@@ -128,11 +128,21 @@ def clearest(
     pairs: Sequence[Pair],
     row: Callable[[Pair], tuple[str, ...]],
     note: str,
+    named: Pair | None = None,
 ) -> Table:
-    """A row for each of the first pairs, which come by their p, and how many of them these are."""
+    """A row for each of the first pairs, which come by their p, and how many of them these are.
+
+    Args:
+        named: a pair that has a row in any case, for the verdict speaks of it.
+    """
+    shown = pairs[:MOST_PAIRS]
     if len(pairs) > MOST_PAIRS:
-        note += f" Of {len(pairs)} pairs the {MOST_PAIRS} with the smallest p are shown."
-    return Table(title, columns, tuple(map(row, pairs[:MOST_PAIRS])), note)
+        note += f" Of {len(pairs)} pairs the {MOST_PAIRS} with the smallest p are shown"
+        if named is not None and named not in shown:
+            shown = [*shown, named]
+            note += ", and the one that the verdict names"
+        note += "."
+    return Table(title, columns, tuple(map(row, shown)), note)
 
 
 def why_missing(found: Iterable[Estimate | Outcome]) -> str:

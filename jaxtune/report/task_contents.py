@@ -25,7 +25,7 @@ from jaxtune.report.tables import (
     shown,
 )
 from jaxtune.report.tasks import ManyFindings
-from jaxtune.stats.holm import least_p
+from jaxtune.stats.holm import clearest_first
 from jaxtune.stats.intervals import FEWEST_TRIALS
 from jaxtune.stats.profiles import Profile
 from jaxtune.stats.tasks import OverTasks
@@ -149,7 +149,7 @@ def _recipe_row(found: ManyFindings, name: str) -> tuple[str, ...]:
 
 def pairs_table(found: ManyFindings) -> Table:
     """A row per pair of recipes that share tasks."""
-    pairs = sorted(found.verdict.pairs, key=least_p)
+    pairs = clearest_first(found.verdict.pairs)
     columns = (
         *("Pair", "Tasks", "Failed", "p, failures"),
         *("Std, ratio", "p, std", "Mean, gap", "p, mean"),

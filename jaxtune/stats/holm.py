@@ -1,7 +1,7 @@
 """Holm's correction of tests that are read together, and what they have in common."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.intervals import NUM_RESAMPLES
@@ -49,6 +49,14 @@ class Tested(Protocol):
         """Failures, spread and location after Holm."""
         ...
 
+    @property
+    def tests(self) -> PairTests:
+        """The same alone."""
+        ...
+
+
+PairType = TypeVar("PairType", bound=Tested)
+
 
 def num_tests(pairs: Sequence[Tested]) -> int:
     """Tests that Holm's correction is over, of those that decide."""
@@ -58,6 +66,11 @@ def num_tests(pairs: Sequence[Tested]) -> int:
 def least_p(pair: Tested) -> float:
     """How clear a pair's clearest difference is, location too."""
     return least(*pair.corrected)
+
+
+def clearest_first(pairs: Iterable[PairType]) -> list[PairType]:
+    """By `least_p`, and, for Holm makes ties at 1, by the least p alone."""
+    return sorted(pairs, key=lambda pair: (least_p(pair), least(*pair.tests)))
 
 
 def least(*tests: Corrected | Outcome) -> float:

@@ -9,7 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxtune.stats.arms import Arm, differences, readable
-from jaxtune.stats.holm import DECISIVE, AfterHolm, Corrected, correct, enough_resamples, holm
+from jaxtune.stats.holm import (
+    DECISIVE,
+    AfterHolm,
+    Corrected,
+    PairTests,
+    correct,
+    enough_resamples,
+    holm,
+)
 from jaxtune.stats.hypothesis_tests import NOT_JUDGED, Outcome
 from jaxtune.stats.intervals import Share, share
 from jaxtune.stats.stratified_tests import (
@@ -58,6 +66,11 @@ class MainEffect(NamedTuple):
     def corrected(self) -> AfterHolm:
         """As of `Tested`."""
         return self.corrected_failures, self.corrected_spread, self.corrected_location
+
+    @property
+    def tests(self) -> PairTests:
+        """As of `Tested`."""
+        return PairTests(self.failures, self.spread, self.location)
 
     @property
     def fewer_failures(self) -> str | None:

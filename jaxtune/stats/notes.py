@@ -15,7 +15,7 @@ from jaxtune.stats.holm import ALPHA, num_tests
 from jaxtune.stats.hypothesis_tests import TOO_FEW
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
-from jaxtune.stats.wording import MOST_NAMES, counted, enumerate_words, names, number
+from jaxtune.stats.wording import MOST_NAMES, counted, enumerate_words, names, number, percent
 
 EXPECTED_BEST = (
     "An expected best score is one on the dev set that it is chosen on, and says nothing of new"
@@ -132,16 +132,16 @@ def _scores(arm: Arm) -> Iterator[str]:
         return
     if arm.settings.get("token_classification"):
         yield (
-            f"Of the dev words {arm.trivial:.0%} have one tag, so accuracy says little about the"
-            " rest: think of --metric entity_f1 or macro_f1."
+            f"Of the dev words {percent(arm.trivial)} have one tag, so accuracy says little about"
+            " the rest: think of --metric entity_f1 or macro_f1."
         )
     elif arm.settings.get("several_labels"):
         yield same_labels_words(arm.trivial)
     else:
         yield (
-            f"Of the dev examples {arm.trivial:.0%} are of one class, so accuracy says little about"
-            " the rest: think of macro F1, Matthews correlation or balanced accuracy (in a sweep"
-            " --metric macro_f1, matthews or balanced_accuracy)."
+            f"Of the dev examples {percent(arm.trivial)} are of one class, so accuracy says little"
+            " about the rest: think of macro F1, Matthews correlation or balanced accuracy (in a"
+            " sweep --metric macro_f1, matthews or balanced_accuracy)."
         )
 
 
@@ -285,7 +285,11 @@ def _seeds(pair: Comparison, arms: Sequence[Arm]) -> Iterator[str]:
     if not all(arm.seeds_known for arm in arms):
         return
     if not pair.paired:
-        yield "The arms ran too few seeds in common for a comparison of the means seed by seed."
+        if all(len(arm) > 1 for arm in arms if arm.name in (pair.one, pair.other)):
+            yield (
+                f"[{pair.one}] and [{pair.other}] ran too few seeds in common for a comparison of"
+                " the means seed by seed."
+            )
     elif pair.num_shared < pair.num_seeds:
         yield (
             f"[{pair.one}] and [{pair.other}] share {pair.num_shared} of {pair.num_seeds} seeds;"

@@ -78,15 +78,26 @@ def almost_dominance(one: Scores, other: Scores, alpha: float, seed: int) -> Est
     return Estimate(float(value), low, high, "ASO", confidence=1 - 2 * alpha)
 
 
-def violation(one: Sorted, other: Sorted) -> Reduced:
-    """Of samples sorted along the last axis; nan where they are the same.
+def share_above(one: Scores, other: Scores) -> float:
+    """The share of quantiles at which one lies above the other; ties are none."""
+    gaps, width = _gaps(np.sort(one), np.sort(other))
+    return float(np.sum(width * (gaps > 0)) / np.sum(width))
 
-    Both quantile functions are steps, so that the integrals are sums over the steps of either.
+
+def violation(one: Sorted, other: Sorted) -> Reduced:
+    """Of samples sorted along the last axis; nan where they are the same."""
+    gaps, width = _gaps(one, other)
+    squares = gaps**2 * width
+    with np.errstate(invalid="ignore"):
+        return np.sum(squares * (gaps < 0), axis=-1) / np.sum(squares, axis=-1)
+
+
+def _gaps(one: Sorted, other: Sorted) -> tuple[np.ndarray, np.ndarray]:
+    """Differences of two quantile functions, and how wide each step of either is: both are steps,
+    so that integrals are sums.
     """
     n, m = one.shape[-1], other.shape[-1]
     edges = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)  # in parts of 1 / (n m)
     middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     gaps = one[..., (middle // m).astype(int)] - other[..., (middle // n).astype(int)]
-    squares = gaps**2 * width
-    with np.errstate(invalid="ignore"):
-        return np.sum(squares * (gaps < 0), axis=-1) / np.sum(squares, axis=-1)
+    return gaps, width

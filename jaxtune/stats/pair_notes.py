@@ -5,9 +5,17 @@ from collections.abc import Iterator, Sequence
 
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
-from jaxtune.stats.order import ALMOST
+from jaxtune.stats.order import ALMOST, share_above
 from jaxtune.stats.unseen import hangs_on
-from jaxtune.stats.wording import count, enumerate_words, numbers, show_chance, show_level, show_p
+from jaxtune.stats.wording import (
+    count,
+    enumerate_words,
+    numbers,
+    percent,
+    show_chance,
+    show_level,
+    show_p,
+)
 
 MOST_EQUAL = 6  # pairs that a sentence names
 # From this chance on it is as good as certain.
@@ -38,10 +46,18 @@ def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
         return
     if pair.location.shown:
         eps = (order if order.better > 0 else order.turned()).violation.high
+        aso = f"ASO's eps-min is {eps:.2g}, below {ALMOST}"
+        above = share_above(better.merit, worse.merit)
+        # Failed trials that give one constant answer tie: dominance that a few others make.
+        if above < 1 - ALMOST:
+            yield (
+                f"[{better.name}] scores worse than [{worse.name}] at almost no quantile ({aso}),"
+                f" but better at {percent(above)} of them only: its lead hangs on those trials."
+            )
+            return
         yield (
-            f"[{better.name}] scores better than [{worse.name}] at nearly every quantile (ASO's"
-            f" eps-min is {eps:.2g}, below {ALMOST}), so its lead does not hang on a few trials"
-            f"{hangs_on(better, pair.lead)}."
+            f"[{better.name}] scores better than [{worse.name}] at nearly every quantile ({aso}),"
+            f" so its lead does not hang on a few trials{hangs_on(better, pair.lead)}."
         )
 
 

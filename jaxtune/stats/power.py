@@ -41,7 +41,12 @@ class Findable(NamedTuple):
 
 
 def findable(
-    one: Arm, other: Arm, alpha: float, paired: bool, sizes: Sequence[int] = SIZES
+    one: Arm,
+    other: Arm,
+    alpha: float,
+    alpha_of_mean: float,
+    paired: bool,
+    sizes: Sequence[int] = SIZES,
 ) -> tuple[Findable, ...]:
     """The smallest differences between two arms that tests at level `alpha` find.
 
@@ -49,14 +54,16 @@ def findable(
     know it, the std of the scores (of the seeds' differences where paired), and their kurtosis.
 
     Args:
-        alpha: level of each test, such as 0.05 over the number of tests in Holm's family.
+        alpha: level of each test of failures and spread, such as 0.05 over the number of tests in
+            Holm's family.
+        alpha_of_mean: that of the mean, which has a family of its own.
     """
     return tuple(
         Findable(
             n,
             _smallest_failures(one, other, n, alpha) if one.judged else None,
             _smallest_ratio((one, other), n, alpha),
-            _smallest_mean(one, other, paired, n, alpha),
+            _smallest_mean(one, other, paired, n, alpha_of_mean),
         )
         for n in sizes
     )

@@ -74,10 +74,11 @@ def selected(arms: Sequence[Arm]) -> Sentences:
     """Trials that were chosen by their score say nothing about the recipe's spread."""
     chosen = [arm for arm in arms if arm.selected]
     stopped = sum(int(arm.stopped.sum()) for arm in chosen)
-    whose, others = names([arm.name for arm in chosen]), plural(stopped, "other")
-    did = f"kept the best trials of {whose} and stopped {others}"
-    if all(arm.stopped.all() for arm in chosen):
-        did = f"stopped every trial of {whose}"
+    kept = [arm.name for arm in chosen if not arm.stopped.all()]
+    if kept:
+        did = f"kept the best trials of {names(kept)} and stopped {plural(stopped, 'other')}"
+    else:
+        did = f"stopped every trial of {names([arm.name for arm in chosen])}"
     return (
         f"There is no verdict about stability: early stopping {did}.",
         _best_that_went_on([arm for arm in arms if not arm.stopped.all()]),

@@ -11,7 +11,15 @@ import numpy as np
 from scipy import stats
 
 from jaxtune.stats.arms import Arm
-from jaxtune.stats.holm import ALPHA, DECISIVE, AfterHolm, Corrected, correct, enough_resamples
+from jaxtune.stats.holm import (
+    ALPHA,
+    DECISIVE,
+    AfterHolm,
+    Corrected,
+    PairTests,
+    correct,
+    enough_resamples,
+)
 from jaxtune.stats.hypothesis_tests import Outcome
 from jaxtune.stats.stratified_tests import excess, fewer_in, stratified
 
@@ -63,6 +71,11 @@ class OverTasks(NamedTuple):
     def corrected(self) -> AfterHolm:
         """As of `Tested`."""
         return self.corrected_failures, self.corrected_spread, self.corrected_location
+
+    @property
+    def tests(self) -> PairTests:
+        """As of `Tested`."""
+        return PairTests(self.failures, self.spread, self.location)
 
     def seen_from(self, name: str) -> "OverTasks":
         """With this one of the two first."""

@@ -64,7 +64,7 @@ def judge_tasks(tasks: Tasks, seed: int = 0, times: float = 1.0) -> TasksVerdict
     elif wins:  # a beats b, b beats c, c beats a
         shown, said = None, _no_leader(wins)
     else:
-        nearest = min(pairs, key=lambda pair: least(pair.corrected_failures, pair.corrected_spread))
+        nearest = min(pairs, key=lambda pair: least(*pair.tests.decisive))  # Holm makes ties at 1
         shown, said = nearest, _not_shown(pairs, nearest, tasks)
     notes = tuple(notes_over_tasks(led, shown, pairs, tasks))
     return TasksVerdict(*said, notes, leaders if led else (), wins, pairs)

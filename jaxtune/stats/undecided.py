@@ -49,15 +49,19 @@ def not_shown(
 
 
 def _ahead(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> Ahead | None:
-    """None where no difference in the mean was shown."""
+    """Of the arms that none was shown to score better than; None where no difference in the mean
+    was shown.
+    """
     named = {arm.name: arm for arm in arms}
     won: dict[str, list[Comparison]] = {}
     for pair in pairs:
         if pair.location.shown:
             won.setdefault(pair.better_first.one, []).append(pair.better_first)
-    if not won:
+    behind_another = {pair.other for own in won.values() for pair in own}
+    first = [name for name in won if name not in behind_another]
+    if not first:
         return None
-    best = max(won, key=lambda name: named[name].merit.mean())
+    best = max(first, key=lambda name: named[name].merit.mean())
     behind = tuple(named[pair.other] for pair in won[best])
     unless = hangs_on(named[best], min(pair.lead for pair in won[best]))
     return Ahead(named[best], behind, tuple(won[best]), unless)
@@ -151,4 +155,6 @@ def _possible(pair: Comparison) -> str:
 
 def _beside(points: float) -> str:
     """Where a share lies from another, such as `49 points below`."""
-    return f"{plural(round(abs(points)), 'point')} {'below' if points < 0 else 'above'}"
+    if not (apart := round(abs(points))):
+        return "the same as"
+    return f"{plural(apart, 'point')} {'below' if points < 0 else 'above'}"

@@ -87,7 +87,8 @@ def judge(
     leaders = leaders_of(named, wins)
     led = [win for win in wins if win.winner in leaders]
     nearest = _open_pair(leaders, pairs, wins)
-    ways = _ways(named, nearest, ALPHA / num_tests(pairs) / times)
+    levels = (ALPHA / num_tests(pairs) / times, ALPHA / len(pairs) / times)
+    ways = _ways(named, nearest, levels)
     if led:
         said = sentences.shown([named[name] for name in leaders], arms, led, pairs)
         shown = max(led, key=lambda win: win.p).pair  # the least certain one
@@ -110,12 +111,12 @@ def judge(
 
 
 def _ways(
-    named: Mapping[str, Arm], nearest: Comparison | None, alpha: float
+    named: Mapping[str, Arm], nearest: Comparison | None, levels: tuple[float, float]
 ) -> tuple[Findable, ...]:
     """What more seeds would find in the open pair; nothing where every trial of all arms failed."""
     if nearest is None or all(arm.failed.all() for arm in named.values()):
         return ()
-    return findable(named[nearest.one], named[nearest.other], alpha, nearest.paired)
+    return findable(named[nearest.one], named[nearest.other], *levels, nearest.paired)
 
 
 def _without_a_comparison(arms: Sequence[Arm]) -> sentences.Sentences | None:

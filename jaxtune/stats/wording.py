@@ -14,6 +14,7 @@ MISSING = "-"
 LEVEL = f"{ALPHA:g}"
 MOST_NAMES, MOST_IN_HEADLINE = 4, 2
 MOST_DECIMALS = 8
+ROUNDING = 1e-9  # what floats make of 0 and 1
 TINY = 1e-6  # scores that are all smaller are shown as 1.2e-10
 
 
@@ -28,12 +29,22 @@ def counted(num_tests: int, times: float) -> str:
     return f"{plural(num_tests, 'test')}{look}"
 
 
+def percent(share: float, places: int = 0) -> str:
+    """Such as `12%`; 0% and 100% are those alone, and what lies near them is `<1%` or `>99%`."""
+    least = 10.0 ** -(places + 2)
+    if ROUNDING < share < least / 2:
+        return f"<{least:.{places}%}"
+    if 1 - least / 2 < share < 1 - ROUNDING:
+        return f">{1 - least:.{places}%}"
+    return f"{share:.{places}%}"
+
+
 def failed_range(arms: Sequence[Arm]) -> str:
     """How many trials of these arms failed, such as `0 of 8`, `5 to 8 of 8` or `20% to 45%`."""
     counts = sorted({int(arm.failed.sum()) for arm in arms})
     if len({len(arm) for arm in arms}) > 1:
         rates = sorted(float(arm.failed.mean()) for arm in arms)
-        low, high = f"{rates[0]:.0%}", f"{rates[-1]:.0%}"
+        low, high = percent(rates[0]), percent(rates[-1])
         return low if low == high else f"{low} to {high}"
     share = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"{share} of {len(arms[0])}"
@@ -181,8 +192,9 @@ def show_estimate(found: Estimate, form: str = "{:.3f}", unit: str = "") -> str:
 
 
 def show_level(confidence: float) -> str:
-    """A confidence in percent, such as `95%` and `99.7%`."""
-    return f"{100 * confidence:.4g}%"
+    """A confidence in percent, such as `95%`, `99.7%` and `99.9996%`, and not 100%."""
+    shown = (f"{100 * confidence:.{digits}g}" for digits in range(4, 12))
+    return f"{next((text for text in shown if text != '100'), '100')}%"
 
 
 def show_share(part: Share) -> str:
@@ -192,7 +204,7 @@ def show_share(part: Share) -> str:
 
 def show_wilson(part: Share) -> str:
     """The interval of a share, such as `51% to 90%`."""
-    return f"{part.wilson_low:.0%} to {part.wilson_high:.0%}"
+    return f"{percent(part.wilson_low)} to {percent(part.wilson_high)}"
 
 
 def in_points(share: Estimate) -> Estimate:

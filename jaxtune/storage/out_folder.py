@@ -288,7 +288,26 @@ def _drop_outputs(out: Path) -> None:
     """Takes away what a sweep has left, and of answers those to the sets that it was asked."""
     for name in further_sets(out):
         (out / f"{name}{ANSWERS}").unlink(missing_ok=True)
+    kept = {*TRACKERS} - _tracked(out)
     for name in OUTPUTS:
+        if name in kept:
+            continue
         shutil.rmtree(out / name, ignore_errors=True)
         if (out / name).is_file():
             (out / name).unlink()
+
+
+def _tracked(out: Path) -> set[str]:
+    """What trackers have left of this sweep; other programs may write there, too."""
+    if not (out / TRACKED).exists():
+        return set()
+    try:
+        places = [*read_json(out / TRACKED)["places"]]
+    except (UserError, LookupError, TypeError):
+        say(f"{out / TRACKED} is damaged: what trackers have left in {out} stays.")
+        return set()
+    return {
+        name
+        for name, tracker in TRACKERS.items()
+        if any(str(place).startswith(tracker) for place in places)
+    }

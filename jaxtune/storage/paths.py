@@ -10,7 +10,9 @@ TRIALS, DAMAGED = "trials.jsonl", "trials.jsonl.damaged"  # lines that were take
 REPRESENTATIONS = "representations.json"
 TENSORBOARD, CHECKPOINTS, FIRST_LEG = "tb", "checkpoints", "first_leg"
 MLFLOW_DATABASE, MLFLOW_FILES = "mlflow.db", "mlruns"
-TRACKED, TRACKERS = "tracked.json", ("wandb", MLFLOW_DATABASE, MLFLOW_FILES)  # what they leave
+TRACKED = "tracked.json"
+# What a tracker leaves, and which it is: places in tracked.json begin with its name.
+TRACKERS = {"wandb": "wandb", MLFLOW_DATABASE: "mlflow", MLFLOW_FILES: "mlflow"}
 
 
 def trial_name(number: int) -> str:

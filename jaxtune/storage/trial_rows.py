@@ -190,8 +190,15 @@ def _judged(row: Row) -> Row:
 
 
 def _lines(out: Path) -> list[bytes]:
-    path = out / TRIALS
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    """Raises UserError where they cannot be read."""
+    try:
+        return (out / TRIALS).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(
+            f"cannot read {out / TRIALS} ({error.strerror}): make it a file that you may read"
+        ) from error
 
 
 def cut_line(out: Path) -> int | None:

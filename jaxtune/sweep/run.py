@@ -7,14 +7,16 @@ from typing import Any
 
 from jaxtune.config.parse import Settings
 from jaxtune.core.console import say
+from jaxtune.core.files import write_json
 from jaxtune.core.processes import in_all, writes
 from jaxtune.core.records import AtOnce
 from jaxtune.data.reading import readings_in
 from jaxtune.storage.claim import check_claim
 from jaxtune.storage.curves import write_asked, write_labels
 from jaxtune.storage.inputs import Inputs
-from jaxtune.storage.manifest import describe
+from jaxtune.storage.manifest import describe, read_manifest
 from jaxtune.storage.out_folder import begin, check_held, check_labels, drop_begun, locked
+from jaxtune.storage.paths import MANIFEST
 from jaxtune.storage.trial_rows import mend_rows, read_rows
 from jaxtune.sweep.asked import Asked, asked_for, check_arms, finished_of
 from jaxtune.sweep.cluster.on_cluster import facts_of, for_workers, groups_on, workers_of
@@ -77,6 +79,7 @@ def _train_left(
     plans, inputs = in_all(lambda: _read(asked, finished if left else None, platform))
     if not plans:
         in_all(lambda: _mend(asked, finished))
+        in_all(lambda: _describe_again(asked, argv, inputs))
         return None
     check_same_reading(plans, inputs)
     plans = with_sizes(asked, plans) if platform is None else for_workers(plans, platform)
@@ -132,6 +135,17 @@ def _mend(asked: Asked, finished: Mapping[int, AtOnce]) -> None:
         mend_rows(asked.out, len(finished))
 
 
+def _describe_again(asked: Asked, argv: Sequence[str], inputs: Inputs) -> None:
+    """Writes the manifest of a finished sweep that has none, or a damaged one; what only its first
+    run knew is not in it.
+    """
+    path = asked.out / MANIFEST
+    if not writes() or not inputs or read_manifest(path) is not None:
+        return
+    write_json(path, describe(argv, _precisions(asked.settings), inputs))
+    say(f"{path} has been written anew: model and data are as they are now.")
+
+
 def _write_asked(out: Path, task: Prepared) -> None:
     """What every trial answers: labels and classes of the dev set, ids and labels of others."""
     write_labels(out, task.classes, task.dev.labels, task.sentence_lengths)
@@ -163,5 +177,8 @@ def _provenance(
     """The manifest of this run."""
     readings = readings_in({"data": list(map(reading, plans))})
     about = {"data": readings, "groups": [plan_facts(plan) for plan in plans]}
-    precisions = dict.fromkeys(arm.precision for arm in settings.arms)
-    return describe(argv, " and ".join(precisions), inputs) | about
+    return describe(argv, _precisions(settings), inputs) | about
+
+
+def _precisions(settings: Settings) -> str:
+    return " and ".join(dict.fromkeys(arm.precision for arm in settings.arms))

@@ -12,15 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtune.core.schedules import first_share
+from jaxtune.core.schedules import first_share, floats
 from jaxtune.core.shapes import Array, Float
 
 
 def latest_share(
-    ema_decay: Any, average_last: Any, num_steps: int, count: Any, xp: ModuleType = np
+    ema_decay: Any, average_last: Any, num_steps: Any, count: Any, xp: ModuleType = np
 ) -> Any:
-    """a_t, what the weights after update t (`count`, from 1) are of the average after it; 1 where
-    nothing is averaged.
+    """a_t, what the weights after update t (`count`, from 1) of a training are of the average after
+    it; 1 where nothing is averaged. Each of two phases is a training of its own.
 
     With a decay d it is (1-d) / (1-d^t), so that s_t = sum d^(t-i) w_i / sum d^(t-i) over i = 1 ..
     t: an exponential moving average that starts from 0 and is corrected as Adam's moments are. One
@@ -31,10 +31,11 @@ def latest_share(
     With `average_last` k it is 1 / (t - num_steps + k) over the last k updates: their mean, as
     stochastic weight averaging takes it (Izmailov et al., 2018), by step as in Lu et al. (2022).
     """
-    count = xp.asarray(count, xp.result_type(float))
+    count = floats(count, xp)
     # Rounding leaves an a_1 just above 1.
     of_ema = xp.minimum(1.0, (1 - ema_decay) / first_share(ema_decay, count, xp))
-    among = xp.maximum(count - (num_steps - average_last), 1.0)
+    # A phase may be shorter than the steps that are asked for.
+    among = xp.maximum(count - xp.maximum(num_steps - average_last, 0), 1.0)
     return xp.where(xp.asarray(average_last) > 0, 1 / among, of_ema)
 
 

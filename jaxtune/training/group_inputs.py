@@ -129,7 +129,7 @@ class Stream(enum.IntEnum):
 
 
 def stream_keys(seeds: Iterable[int], stream: Stream) -> jax.Array:
-    """One key per trial; Threefry, whatever JAX's default: rbg mixes streams under vmap."""
+    """One key per trial (Threefry: `jaxtune.core.devices.REPRODUCIBLE`)."""
     keys = (jax.random.key(seed, impl="threefry2x32") for seed in seeds)
     return jnp.stack([jax.random.fold_in(key, stream) for key in keys])
 

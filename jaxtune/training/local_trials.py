@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxtune.config.trials import Hyper
+from jaxtune.core.schedules import phase_of
 from jaxtune.core.shapes import Array, Bool, Float, Int, Key, Logits, TrialKeys
 from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
@@ -208,8 +209,11 @@ class LocalTrials:
         with the update they would round it otherwise than it is rounded without an average. On an
         accelerator fused: of stacked states a branch makes copies, by the compiler for an H100.
         """
-        of_each = (hyper.ema_decay, hyper.average_last)
-        share = latest_share(*of_each, self.static.num_steps, count, jnp)
+        num_steps: Any = self.static.num_steps
+        if self.static.head_first:  # the frozen weights of the first phase are no part of it
+            phase = phase_of(hyper.head_ratio, num_steps, count - 1, jnp)
+            num_steps, count = phase.num_steps, phase.step + 1
+        share = latest_share(hyper.ema_decay, hyper.average_last, num_steps, count, jnp)
         move, arguments = self._across(moved), (state.average, state.model, share)
         if not self.on_cpu:
             return move(*arguments)

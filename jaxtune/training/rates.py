@@ -76,8 +76,9 @@ def left_of_unused_words(
         # Steps of the head alone leave words as they are.
         own[: int(head_steps(trial.hyper.head_ratio, num_steps))] = 0.0
         own = own * config.layerwise_lr_decay ** (num_layers + 1)
+        phase = phase_of(trial.hyper.head_ratio, num_steps, np.arange(len(own)))
         settings = (config.ema_decay, config.average_last)
-        shares = latest_share(*settings, num_steps, np.arange(1, len(own) + 1))
+        shares = latest_share(*settings, phase.num_steps, phase.step + 1)
         decays = (config.weight_decay, config.pretrained_decay)
         left.append(unused_word_factor(own, shares, *decays))
     with np.errstate(over="ignore"):  # of a rate at which a trial diverges

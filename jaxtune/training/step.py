@@ -245,7 +245,8 @@ def gradient_norms(gradients: SequenceClassifier) -> Float[Array, " norm"]:
 
     Per block and tensor kind the weight matrix alone, as the paper plots it; `layer` is the whole
     block; embeddings, pooler and classifier are whole modules; `all` is the norm that clipping acts
-    on. A shared block counts once. A head without a layer before its classifier has no pooler.
+    on, unless the head is trained alone or each tensor is clipped by itself. A shared block counts
+    once. A head without a layer before its classifier has no pooler.
     """
     # Square sums until the end, for the norm of a whole is not the sum of its parts' norms.
     every: Any = gradients  # optax's types know no modules

@@ -270,6 +270,31 @@ def test_a_reader_that_has_gone_is_no_traceback():
     assert process.wait() == 141
 
 
+def test_a_reader_of_what_is_said_that_has_gone_is_no_error():
+    """What goes through rich, which would end the process itself with 1."""
+    code = (
+        "import sys; from jaxtune.core.cli import run; from jaxtune.core.console import say\n"
+        "sys.exit(run(lambda words: [say('x' * 10_000) for _ in range(100)], [], ''))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
+
+
+def test_a_process_without_an_output_ends_well():
+    code = (
+        "import sys; from jaxtune.core.cli import run; from jaxtune.core.console import say\n"
+        "sys.exit(run(lambda words: say('done'), [], ''))"
+    )
+    closed = ["sh", "-c", 'exec "$0" "$@" >&-', sys.executable, "-c", code]
+    done = subprocess.run(closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("words", [["--help"], ["merge", "--help"]])
 def test_a_page_that_nobody_reads_is_no_traceback(words):
     """Short pages, which are written at the end."""
@@ -309,10 +334,8 @@ def test_a_disk_that_fails_is_one_sentence(number, capsys):
         raise OSError(number, os.strerror(number), "out/trials.jsonl")
 
     assert run(command, [], "make room") == 1
-    error = capsys.readouterr().err
-    assert (
-        error == f"error: out/trials.jsonl cannot be written ({os.strerror(number)}); make room.\n"
-    )
+    why = f"cannot be read or written ({os.strerror(number)})"
+    assert capsys.readouterr().err == f"error: out/trials.jsonl {why}; make room.\n"
 
 
 def test_a_file_that_is_not_there_is_a_fault_of_ours():

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxtune.core.devices import (
     SHARE_VARIABLE,
     _keep_compiled_programs,
     is_out_of_memory,
+    make_reproducible,
     num_cores,
     settings_given_back,
 )
@@ -52,6 +54,33 @@ def test_a_cache_the_user_chose_stays(tmp_path):
     environment = {"XDG_CACHE_HOME": str(tmp_path), "JAX_COMPILATION_CACHE_DIR": chosen}
     assert set_up("print(jax.config.jax_compilation_cache_dir)", **environment) == chosen
     assert not (tmp_path / "jaxtune").exists()
+
+
+def test_the_environment_changes_no_numbers(tmp_path):
+    """Each of these made other trials of the same seeds."""
+    code = (
+        "import jax.numpy as jnp; key = jax.random.fold_in(jax.random.key(1), 2);"
+        "print(jax.random.normal(key, 2), jnp.asarray(1.0).dtype)"
+    )
+    others = {
+        "JAX_THREEFRY_PARTITIONABLE": "0",
+        "JAX_ENABLE_X64": "1",
+        "JAX_DEFAULT_PRNG_IMPL": "rbg",
+    }
+    plain = set_up(code, XDG_CACHE_HOME=str(tmp_path))
+    assert plain.endswith("float32")
+    assert set_up(code, XDG_CACHE_HOME=str(tmp_path), **others) == plain
+
+
+def test_what_decides_numbers_is_given_back():
+    jax.config.update("jax_enable_x64", True)
+    try:
+        with settings_given_back():
+            make_reproducible()
+            assert jnp.asarray(1.0).dtype == jnp.float32
+        assert jnp.asarray(1.0).dtype == jnp.float64
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,20 @@ def test_damage_is_one_sentence(copies, capsys):
     refused(capsys, copies, "holds trial 2 with seed 7")
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut", "{}"])
+def test_a_finished_shards_command_writes_its_manifest_anew(copies, tiny, capsys, damage):
+    _, two = copies
+    file = two / "manifest.json"
+    text = {"gone": "", "cut": file.read_text()[:400], "{}": "{}"}[damage]
+    file.unlink()
+    if text:
+        file.write_text(text)
+    refused(capsys, copies, "manifest.json")
+    assert sweep(command(tiny, two.parent, *EVERYTHING, "--shard", "2/2")) == 0
+    assert f"{file} has been written anew" in capsys.readouterr().out
+    assert merge([*map(str, copies), "--out", str(two.parent / "to")]) == 0
+
+
 def test_nothing_is_left_where_the_merge_fails(copies, capsys, monkeypatch, tmp_path):
     """As on a full disk, in the middle of a copy and at the very end."""
     (tmp_path / "full").mkdir()

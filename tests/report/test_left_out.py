@@ -106,7 +106,8 @@ def test_tables_of_pairs_say_how_many_are_shown():
     )
     (pair,) = found.verdict.comparisons
     new = SimpleNamespace(difference=Estimate(0.0), from_seeds=0.01, from_examples=2e-6)
-    many = found.verdict._replace(comparisons=(pair._replace(new_examples=new),) * 25)
+    same = pair._replace(new_examples=new)
+    many = found.verdict._replace(comparisons=(same,) * 25, open_pair=same)
     for make in (pairs_table, order_table, new_examples_table):
         assert "are shown" not in (make(found) or SimpleNamespace(note="")).note
         table = make(found._replace(verdict=many))
@@ -115,6 +116,28 @@ def test_tables_of_pairs_say_how_many_are_shown():
     # Of errors none but 0 looks like 0, and 0 has no sign.
     assert table.rows[0][3:] == ("0.010000", "0.000002")
     assert table.rows[0][2] == "+0.000"
+
+
+def test_of_pairs_that_holm_ties_the_clearest_are_shown_and_the_one_that_is_named():
+    """Nearly every corrected p is 1: the first pairs of all were shown, and the note said more."""
+    found = find(
+        [source(records([[1.0]] * 3, SCORES, name=name, bias_correction=True)) for name in "ab"]
+    )
+    (pair,) = found.verdict.comparisons
+    alone = pair.tests.spread._replace(p=0.5)
+
+    def at(number, p):
+        tests = pair.tests._replace(spread=alone._replace(p=p), location=alone, failures=alone)
+        tied = {name: of_p(1.0) for name in ("failures", "spread", "location")}
+        return pair._replace(one=str(number), tests=tests, **tied)
+
+    pairs = [at(number, 0.4 - number / 100) for number in range(30)]
+    named = at("named", 0.45)
+    verdict = found.verdict._replace(comparisons=(*pairs, named), open_pair=named)
+    table = pairs_table(found._replace(verdict=verdict))
+    shown = [row[0].split("\n")[0] for row in table.rows]
+    assert shown == [*map(str, range(29, 9, -1)), "named"]
+    assert " Of 31 pairs the 20 with the smallest p are shown, and the one that the" in table.note
 
 
 def test_main_effects_that_decided_are_shown():

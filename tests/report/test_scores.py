@@ -12,6 +12,7 @@ from score_tables import FLOOR, A, B, table, written
 
 import jaxtune
 from jaxtune.report.__main__ import main
+from jaxtune.report.statements import Comparison
 from jaxtune.stats.verdict import judge
 
 
@@ -251,6 +252,36 @@ def test_dominance_and_the_chance_to_fail_less_are_one_line_each():
     found = str(jaxtune.compare({"low": low, "high": high}))
     assert "[high] scores better than [low] at nearly every quantile (ASO's eps-min is" in found
     assert "fails less often" not in found
+
+
+def test_failed_trials_that_tie_are_no_lead():
+    """They give one constant answer: the lead of the others hangs on them alone."""
+    some = [0.5] * 22 + [0.70, 0.71, 0.72, 0.70, 0.69, 0.71, 0.7, 0.72, 0.7, 0.71]
+    found = str(jaxtune.compare({"some": some, "none": [0.5] * 32}, floor=0.5))
+    assert "[some] scores worse than [none] at almost no quantile (ASO's eps-min is 0" in found
+    assert "but better at 31% of them only: its lead hangs on those trials." in found
+    assert "does not hang on a few trials" not in found
+
+
+def test_who_was_beaten_in_the_mean_is_not_the_one_to_use():
+    """A's mean over all its seeds is the highest, and over those that B ran too B's is higher."""
+    rng = np.random.default_rng(1)
+
+    def scores(**means):
+        return {
+            seed: mean + 0.004 * rng.normal()
+            for first, mean in means.items()
+            for seed in range(int(first[1:]), int(first[1:]) + 8)
+        }
+
+    a, b = scores(s0=0.70, s8=0.76), scores(s0=0.72, s100=0.66)
+    c = {s: 0.5 if s % 4 == 0 else 0.69 + 0.03 * rng.normal() for s in range(200, 216)}
+    found = str(jaxtune.compare({"A": a, "B": b, "C": c}, floor=0.5000001))
+    assert "If the score alone counts, use [A]" not in found
+    (two,) = jaxtune.compare({"A": a, "B": b}, floor=0.5000001).numbers.comparisons
+    arms = {name: made_up_arm([*own.values()], name) for name, own in (("A", a), ("B", b))}
+    said = "The means are compared over the 8 seeds that both ran, where they are 0.70"
+    assert said in repr(Comparison(two, 2, arms))
 
 
 def test_the_column_that_metric_names_is_read_beside_a_score(tmp_path, capsys):

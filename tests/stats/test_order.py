@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from drawn_scores import bimodal, normal, rarely_failing
 
-from jaxtune.stats.order import ALMOST, almost_dominance, order, violation
+from jaxtune.stats.order import ALMOST, almost_dominance, order, share_above, violation
 
 
 def by_quantiles(one, other, steps=200_000):
@@ -74,3 +74,12 @@ def test_eps_min_is_no_test_by_itself():
 def test_eps_min_is_small_between_equal_arms_in_so_many_cases(draw, n):
     assert 0.2 < small_eps_min(draw, n, 0.5, 300) < 0.46
     assert small_eps_min(draw, n, ALMOST, 300) < 0.18
+
+
+def test_the_share_above_counts_no_ties():
+    one, other = np.array([0.5] * 26 + [0.7] * 6), np.full(32, 0.5)
+    assert share_above(one, other) == pytest.approx(6 / 32)
+    assert share_above(other, one) == 0.0
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=7), rng.normal(0.3, 2, size=12)
+    assert share_above(one, other) + share_above(other, one) == pytest.approx(1)

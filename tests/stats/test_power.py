@@ -63,7 +63,7 @@ def test_where_both_mostly_fail_fewer_failures_are_found():
     """13 and 14 of 16: there is no room above, and 32 seeds tell 81% from 40%."""
     good = list(RNG.normal(0.8, 0.02, 16))
     arms = [made_up_arm([0.5] * k + good[k:], f"{k}") for k in (13, 14)]
-    found = {way.seeds: way.failures for way in findable(*arms, 0.025, paired=False)}
+    found = {way.seeds: way.failures for way in findable(*arms, 0.025, 0.025, paired=False)}
     mirrored = likely_rates(2, 16)
     assert found[32] == -smallest_failures(mirrored, 32, 0.025)
     assert -0.5 < found[32] < found[128] < 0
@@ -74,7 +74,7 @@ def test_where_both_mostly_fail_fewer_failures_are_found():
 
 def test_the_smallest_findable_std_ratio_is_found_7_to_9_times_in_10():
     one = made_up_arm(RNG.normal(0.8, 0.02, 4000), "one")
-    ways = findable(one, one, 0.025, paired=False)
+    ways = findable(one, one, 0.025, 0.025, paired=False)
     for way in ways[:2]:
         found = [
             spread_test(
@@ -91,13 +91,13 @@ def test_no_ratio_is_promised_where_scores_are_no_normal_ones():
     normal = list(RNG.normal(0.8, 0.01, 31))
     whole = made_up_arm([*normal, 0.81], "whole")
     for far in (made_up_arm([*normal, 0.5], "failed"), made_up_arm([*normal, 0.65], "far")):
-        assert {way.std_ratio for way in findable(whole, far, 0.025, paired=False)} == {None}
-    assert None not in {way.std_ratio for way in findable(whole, whole, 0.025, paired=False)}
+        assert {way.std_ratio for way in findable(whole, far, 0.025, 0.025, paired=False)} == {None}
+    assert None not in {way.std_ratio for way in findable(whole, whole, 0.025, 0.025, paired=False)}
 
 
 def test_more_seeds_find_smaller_differences():
     one, other = made_up_arm(RNG.normal(0.8, 0.02, 24), "a"), made_up_arm([0.6] * 24, "b")
-    ways = findable(one, other, 0.025, paired=True)
+    ways = findable(one, other, 0.025, 0.025, paired=True)
     assert [way.seeds for way in ways] == [16, 32, 64, 128]
     for name in ("failures", "std_ratio", "mean"):
         column = [getattr(way, name) for way in ways]
@@ -111,7 +111,7 @@ def test_more_seeds_find_smaller_differences():
 def test_trials_that_say_nothing_of_the_scatter_leave_gaps(scores, mean):
     """One has no std; seeds that do not differ between the arms leave nothing to add to a mean."""
     one, other = made_up_arm(scores, "one"), made_up_arm(scores, "other")
-    ways = findable(one, other, 0.025, paired=len(scores) > 1)
+    ways = findable(one, other, 0.025, 0.025, paired=len(scores) > 1)
     assert {(way.std_ratio, way.mean) for way in ways} == {(None, mean)}
 
 
@@ -119,7 +119,7 @@ def test_of_few_trials_no_ratio_of_stds_is_promised():
     """The kurtosis of two scores is 1, whatever they are, and the ratio would come out near 1."""
     for n in (2, 3, 7):
         arms = [made_up_arm(RNG.normal(0.8, 0.02, n), name) for name in "ab"]
-        ways = findable(*arms, 0.025, paired=False)
+        ways = findable(*arms, 0.025, 0.025, paired=False)
         assert {way.std_ratio for way in ways} == {None}
     arms = [made_up_arm(RNG.normal(0.8, 0.02, 8), name) for name in "ab"]
-    assert all(way.std_ratio > 1.1 for way in findable(*arms, 0.025, paired=False))
+    assert all(way.std_ratio > 1.1 for way in findable(*arms, 0.025, 0.025, paired=False))

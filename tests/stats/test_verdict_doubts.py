@@ -124,6 +124,13 @@ def test_no_verdict_about_stability_over_selected_trials():
     assert "run the sweep without keep_trials" in found.next_step
 
 
+def test_an_arm_of_which_nothing_was_kept_is_not_named_as_kept():
+    chosen = with_stopped("few", [0.6] * 6 + [0.9, 0.8], 6, keep_trials=2, early_stop=0.3)
+    gone = with_stopped("gone", [0.6] * 8, 8, keep_trials=2, early_stop=0.3)
+    found = judge([chosen, gone])
+    assert "kept the best trials of [few] and stopped 14 others" in found.more_stable
+
+
 @pytest.mark.parametrize(("trivial", "next_step"), [(0.4, "Export the"), (0.55, "Change the")])
 def test_where_no_trial_went_on_there_is_no_best_score(trivial, next_step):
     """Each had learnt nothing by the stop step, whatever number were to be kept."""

@@ -109,6 +109,27 @@ def test_overwriting_takes_the_answers_to_its_own_sets_alone(tmp_path):
     assert (tmp_path / "my_predictions.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("noted", "kept"),
+    [
+        (None, {"wandb", "mlruns", "mlflow.db"}),
+        ("{", {"wandb", "mlruns", "mlflow.db"}),
+        ('{"places": {"wandb offline, project x": {}}}', {"mlruns", "mlflow.db"}),
+        ('{"places": {"mlflow": {}, "wandb offline": {}}}', set()),
+    ],
+)
+def test_overwriting_leaves_other_programs_trackers(tmp_path, noted, kept):
+    """Only what tracked.json says that this sweep has sent goes with it."""
+    for name in ("wandb", "mlruns"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mlflow.db").touch()
+    if noted is not None:
+        (tmp_path / "tracked.json").write_text(noted)
+    begin(tmp_path, settings("--overwrite", "true"), RUN)
+    assert {name for name in ("wandb", "mlruns", "mlflow.db") if (tmp_path / name).exists()} == kept
+    assert not (tmp_path / "tracked.json").exists()
+
+
 def test_the_summary_of_fewer_trials_goes_when_more_begin(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
     begin(tmp_path, settings(), dict(RUN))

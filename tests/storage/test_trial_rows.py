@@ -203,3 +203,9 @@ def test_a_row_is_of_a_trial_by_all_of_its_seeds(name):
     row = dataclasses.asdict(seeds)
     assert has_seeds(row, seeds)
     assert not has_seeds(row | {name: 7}, seeds)
+
+
+def test_rows_that_cannot_be_read_are_one_sentence(tmp_path):
+    (tmp_path / "trials.jsonl").mkdir()
+    with pytest.raises(UserError, match=r"cannot read .*trials\.jsonl \(Is a directory\): make it"):
+        read_rows(tmp_path)

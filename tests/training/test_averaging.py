@@ -32,14 +32,14 @@ EMA = (*ONE, "--grid.ema_decay", "0", "0.5", "0.999")
 LAST = (*ONE, "--grid.average_last", "0", "3", str(STEPS))
 
 
-def of_steps(arm: str, taken: int) -> np.ndarray:
+def of_steps(arm: str, taken: int, num_steps: int = STEPS) -> np.ndarray:
     """What the weights after each update count in the average after `taken` of them, as the docs
     have it; they sum to 1.
     """
     name, value = arm.split("=")
     steps = np.arange(1, taken + 1)
     if name == "average_last":
-        first = STEPS - int(value)
+        first = max(num_steps - int(value), 0)
         own = 1.0 * (steps > first) if taken > first else 1.0 * (steps == taken)
     else:
         own = float(value) ** (taken - steps)
@@ -261,3 +261,21 @@ def test_what_has_no_average_is_refused(flags, message):
 def test_a_mean_over_more_steps_than_there_are_is_refused(tiny):
     with pytest.raises(UserError, match="average_last is 7, but a trial takes 6 steps; give at"):
         plan_for(tiny, "--average_last", "7")
+
+
+@pytest.mark.parametrize("flags", [EMA, pytest.param(LAST, marks=pytest.mark.slow)])
+def test_each_of_two_phases_has_an_average_of_its_own(tiny, flags):
+    """Weights that the first phase leaves frozen are no steps of the second: with a decay of 0.999
+    and as many steps in each, half of them were in the average at the end.
+    """
+    half = ("--train", "head_then_all", "--head_ratio", "0.5")
+    found, first = stepped(plan_for(tiny, *flags, *half)), STEPS // 2
+    for arm, states in found.items():
+        for taken, (_, average) in enumerate(states, 1):
+            begins = first if taken > first else 0
+            own = [model for model, _ in states[begins:taken]]
+            weights = of_steps(arm, taken - begins, first)
+            leaves = zip(*map(jax.tree.leaves, own), strict=True)
+            for leaf, all_leaves in zip(jax.tree.leaves(average), leaves, strict=True):
+                expected = np.tensordot(weights, np.array(all_leaves, np.float64), 1)
+                np.testing.assert_allclose(leaf, expected, rtol=1e-6, atol=1e-7)
