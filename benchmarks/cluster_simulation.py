@@ -36,7 +36,7 @@ class Card:
         return lanes * STEPS * self.ms / 1000
 
 
-H100, A100, L4 = Card("H100", 13.9, 5), Card("A100", 40.0, 5), Card("L4", 216.0, 1)
+H100, A100, L4 = Card("H100", 12.7, 1), Card("A100", 25.8, 1), Card("L4", 131.0, 1)
 MIX = (A100, H100, A100, L4)  # by turns
 
 

@@ -48,6 +48,20 @@ def main() -> None:
     def exponential(rng, n):
         return rng.exponential(1, n)
 
+    def long_tail(rng, n):
+        return np.exp(1.5 * rng.normal(size=n))
+
+    def partly_failing(rng, n):
+        drop = rng.uniform(0, 0.15, n)
+        return 0.7 - 0.01 * np.abs(rng.normal(size=n)) - np.where(rng.random(n) < 0.15, drop, 0.0)
+
+    for name, one, repeats in (
+        ("8 against 8, log-normal", lambda rng: alone(rng, long_tail, 8, 8), 4000),
+        ("8 against 8, 15 in 100 lose up to 0.15", lambda r: alone(r, partly_failing, 8, 8), 4000),
+    ):
+        rng = np.random.default_rng(0)
+        found = np.mean([one(rng) <= 0.05 for _ in range(repeats)])
+        print(f"called different, {name}: {100 * found:.1f} of 100", flush=True)
     for name, one in (
         ("4 against 4, 3 in 10 fail", lambda rng: alone(rng, bimodal, 4, 4)),
         ("6 against 12, exponential", lambda rng: alone(rng, exponential, 6, 12)),
