@@ -19,7 +19,6 @@ from jaxtune.data.token_table import Tokens, TokenTable
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.training.step import (
     StepPlan,
-    eval_step,
     gather_batch,
     loss_and_gradients,
     loss_of_logits,
@@ -108,7 +107,7 @@ def example_losses(model: SequenceClassifier, examples: Examples) -> Float[Array
 
     def of_batch(plan: StepPlan) -> Float[Array, " sequence"]:
         batch = gather_batch(examples.tokens, plan, rows)
-        logits = eval_step(model, batch)
+        logits = model(batch.rows)
         one = jnp.ones(1)
         return jax.vmap(lambda x, y: loss_of_logits(x[None], y[None], one))(logits, batch.labels)
 

@@ -13,7 +13,6 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxtune.config.settings import ADAPTED
-from jaxtune.config.trials import Hyper
 from jaxtune.core.shapes import Array, Float, Int, Key, Labels, Logits, Scalar
 from jaxtune.data.packing import Plan
 from jaxtune.data.token_table import Tokens
@@ -22,7 +21,6 @@ from jaxtune.models.encoder import Rows
 from jaxtune.models.heads import SequenceClassifier
 from jaxtune.models.starting_point import mix
 from jaxtune.training.clipping import square_sums
-from jaxtune.training.optimizer import make_optimizer
 
 EMBEDDINGS = ("word", "position", "token_type", "norm")
 
@@ -200,26 +198,13 @@ def apply_gradients(
     return state._replace(model=updated, optimizer=optimizer_state)
 
 
-def train_step(
-    state: TrialState, hyper: Hyper, batch: Batch, key: Key | None, num_steps: int
-) -> tuple[TrialState, Scalar]:
-    """A whole step with the default schedule, as in the paper, and the loss before it."""
-    loss, gradients = loss_and_gradients(state.model, batch, key)
-    return apply_gradients(state, gradients, make_optimizer(hyper, num_steps)), loss
-
-
-def eval_step(model: SequenceClassifier, batch: Batch) -> Logits:
-    """Logits without dropout."""
-    return model(batch.rows)
-
-
 def logits_of_plan(model: SequenceClassifier, tokens: Tokens, plan: Plan) -> Logits:
     """The logits of every place of a plan, batch by batch, empty places too; of every flat slot
     where words have labels.
     """
 
     def logits_of(plan: StepPlan) -> Logits:
-        return eval_step(model, gather_batch(tokens, plan, plan.source.shape[0]))
+        return model(gather_batch(tokens, plan, plan.source.shape[0]).rows)
 
     # One batch after the other: all at once would hold the activations of all.
     logits = jax.lax.map(logits_of, StepPlan._make(plan))

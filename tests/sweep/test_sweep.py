@@ -106,7 +106,7 @@ def test_saved_params_reproduce_the_predictions(swept, tiny):
     from jaxtune.models.names import path_of
     from jaxtune.models.pretrained import load_classifier, locate, read_config
     from jaxtune.training.prepare import prepare
-    from jaxtune.training.step import StepPlan, eval_step, gather_batch
+    from jaxtune.training.step import StepPlan, gather_batch
 
     saved = load_params(swept / "params" / "00002" / "final")
     assert saved["encoder/word/embedding"].shape == (121, 32)
@@ -117,7 +117,7 @@ def test_saved_params_reproduce_the_predictions(swept, tiny):
     model = jax.tree_util.tree_map_with_path(lambda key, _: saved[path_of(key)], model)
     tokens = task.dev.as_tokens()._replace(ids=jnp.asarray(task.kept_words[task.dev.ids]))
     first = StepPlan._make(jnp.asarray(part[0]) for part in task.eval_plan)
-    logits = eval_step(model, gather_batch(tokens, first, task.eval_shape.ladder[-1]))
+    logits = model(gather_batch(tokens, first, task.eval_shape.ladder[-1]).rows)
     expected = np.load(swept / "predictions" / "00002.npy")[:64]
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
 

@@ -20,6 +20,7 @@ from torch_training import (
     batches,
     named,
 )
+from whole_step import train_step
 
 from jaxtune.config.settings import ADAPTED
 from jaxtune.config.trials import Hyper
@@ -34,13 +35,11 @@ from jaxtune.training.step import (
     StepPlan,
     Tokens,
     TrialState,
-    eval_step,
     gather_batch,
     gradient_norm_names,
     gradient_norms,
     loss_and_gradients,
     loss_of_logits,
-    train_step,
 )
 
 HYPER = Hyper(5e-4, True, 0.9, 0.999, 1e-6, 0.01, 1.0, 0.1)
@@ -231,13 +230,13 @@ def test_gather_batch_reads_the_plan() -> None:
 
 
 def test_step_with_a_key_drops_out_and_evaluation_does_not() -> None:
-    """The same key gives the same loss, another key another; `eval_step` ignores the rates."""
+    """The same key gives the same loss, another key another; evaluation ignores the rates."""
     model, batch = hf.load_jax(hf.make_folder("bert")), batch_of(batches("bert")[0])
     one, two = jax.random.split(jax.random.key(0))
     losses = [float(GRADIENTS(model, batch, key)[0]) for key in (one, one, two, None)]
     assert losses[0] == losses[1]
     assert len({*losses}) == 3
-    logits = jax.jit(eval_step)(model, batch)
+    logits = jax.jit(lambda model, batch: model(batch.rows))(model, batch)
     loss = loss_of_logits(logits, batch.labels, batch.weights)
     assert float(loss) == pytest.approx(losses[3], rel=1e-6)
     assert isinstance(model, SequenceClassifier)

@@ -11,6 +11,7 @@ import torch
 from hf import deviation
 from token_heads import TOKENS, batch_of, labels_of, load_jax, torch_labels
 from torch_training import NUM_STEPS, WARMUP_STEPS, adamw_2020, batches, named
+from whole_step import train_step
 
 from jaxtune.config.trials import Hyper
 from jaxtune.data.packing import Shape, make_plan
@@ -24,7 +25,6 @@ from jaxtune.training.step import (
     gather_batch,
     logits_in_order,
     loss_of_logits,
-    train_step,
 )
 
 HYPER = Hyper(5e-4, True, 0.9, 0.999, 1e-6, 0.01, 1.0, 0.1)

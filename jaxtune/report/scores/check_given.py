@@ -13,7 +13,6 @@ from jaxtune.report.scores.runs import Given
 
 # What each kind of source leaves to be said.
 OF_SCORES = ("floor", "metric", "lower_is_better", "dev_examples")
-OF_TABLES = (*OF_SCORES, "arm_column", "seed_column")
 
 
 def check_is_read(given: Given, read: Collection[str], why: str) -> None:
