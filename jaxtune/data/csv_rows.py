@@ -61,7 +61,7 @@ def csv_rows(path: Path, wanted: Wanted, dialect: Dialect = BY_SUFFIX) -> list[R
     if not has_quotes:
         _check_line_ends(path, text)
     if dialect.quoting is None and not has_quotes:
-        _check_written_in_quotes(path, records)
+        _check_written_in_quotes(path, records, _joins_lines(text, delimiter))
     lines = ((record.first, record.cells) for record in records)
     rows = list(table(path, lines, wanted, advice=partial(_advice, records, wanted, dialect)))
     if dialect.quoting is None and has_quotes:
@@ -112,7 +112,7 @@ def _check_line_ends(path: Path, text: str) -> None:
     """Raises UserError for a carriage return alone where lines end in another way: it is of a text,
     and would end a row.
     """
-    alone = re.search(r"\r(?!\n)", text)
+    alone = re.search(r"\r(?![\r\n]|\Z)", text)
     if alone and "\n" in text:
         line = text.count("\n", 0, alone.start()) + 1
         raise UserError(
@@ -121,29 +121,40 @@ def _check_line_ends(path: Path, text: str) -> None:
         )
 
 
-def _check_written_in_quotes(path: Path, records: Sequence[Record]) -> None:
+def _check_written_in_quotes(path: Path, records: Sequence[Record], joins: bool) -> None:
     """Raises UserError for quotes that a table writer put around cells, where they were read as
     text.
 
     A sentence in quotes is no sign of it, nor is a quote at its beginning: GLUE has hundreds. Signs
     are quotes that are doubled within, quotes around a column's name, and a row that only quotes
-    would hold together: it has too few cells, or, of one column, a later row closes its quote.
+    would hold together: it has another number of cells, or, of one column, the file can be read so.
+
+    Args:
+        joins: whether quotes, read as a table writer means them, hold lines together.
     """
     width = len(records[0].cells)
-    closed = _last_close(records) if width == 1 else 0
+    joins = joins and width == 1
     for number_of_row, record in enumerate(records):
         for cell in record.cells:
             wrapped = _IN_QUOTES.fullmatch(cell)
-            is_apart = len(record.cells) != width or (not wrapped and number_of_row < closed)
+            is_apart = len(record.cells) != width or (joins and not wrapped)
             open_quote = cell.startswith('"') and is_apart
             if is_doubled(cell) or open_quote or (wrapped and number_of_row == 0):
                 raise quotes_in_doubt(f"{path}, line {record.first}", cell)
 
 
-def _last_close(records: Sequence[Record]) -> int:
-    """The last row of one column that ends in a quote and does not begin it; 0 where none does."""
-    ends = [cells[0].endswith('"') and cells[0].count('"') % 2 for *_, cells in records]
-    return max(itertools.compress(itertools.count(), ends), default=0)
+def _joins_lines(text: str, delimiter: str) -> bool:
+    """Whether a file has rows of several lines where its quotes hold cells together; no where they
+    cannot be read so, as of most files in which they are text.
+    """
+    limit = csv.field_size_limit(len(text))
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        return any('"' in text and "\n" in cell for cells in reader for cell in cells)
+    except csv.Error:
+        return False
+    finally:
+        csv.field_size_limit(limit)
 
 
 def quotes_in_doubt(where: str, cell: str) -> UserError:

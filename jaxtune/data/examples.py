@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxtune.core.errors import UserError
-from jaxtune.core.unseen import OTHER_CODE_POINTS, bare, is_drawn_alike
+from jaxtune.core.unseen import bare, drawn_alike
 from jaxtune.core.words import plural, quoted
 from jaxtune.data.ids import ids_of, names_in
 from jaxtune.data.label_sets import as_numbers
@@ -214,13 +214,9 @@ def _label(where: str, text: str, layout: Layout) -> int | float | list[int]:
         return as_numbers(where, text, names, layout.unknown)
     if text in names:
         return names.index(text)
-    if is_drawn_alike(text, names):
-        raise UserError(
-            f"{where} has the label {text!r}, and the classes are {quoted(names)}:"
-            f" {OTHER_CODE_POINTS}"
-        )
     more = "" if text.casefold() in (*MISSING, HIDDEN) else layout.unknown
-    raise UserError(f"{where} has the label {_quoted(text)}: use one of {quoted(names)}{more}")
+    do = drawn_alike(text, names) or f"use one of {quoted(names)}{more}"
+    raise UserError(f"{where} has the label {_quoted(text)}: {do}")
 
 
 def _quoted(label: str) -> str:

@@ -169,16 +169,16 @@ def _domains(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, np.ndarray]:
     return {"in_domain": np.flatnonzero(inside), "out_of_domain": np.flatnonzero(~inside)}
 
 
-def read_glue_further(file: Path, task: Task) -> FurtherSet:
+def read_glue_further(file: Path, task: Task, quotes_are_text: bool = False) -> FurtherSet:
     """Texts of a task in a file as GLUE publishes its splits; labels are not read.
 
-    Raises UserError for a text that a table writer seems to have put in quotes, which none of GLUE
-    is.
+    Raises UserError for a text that a table writer seems to have put in quotes, unless they are
+    said to be text.
     """
     rows = _rows(task, "tsv", [file], labelled=False, notes=[])
     for place, row in rows:
         for cell in (row[name] for name in task.layout.asked):
-            if is_doubled(cell):
+            if not quotes_are_text and is_doubled(cell):
                 raise quotes_in_doubt(f"{file}, {place}", cell)
     return further_set(str(file), rows, task.layout, labelled=False)
 

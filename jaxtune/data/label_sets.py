@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import BETWEEN_LABELS
-from jaxtune.core.unseen import bare
+from jaxtune.core.unseen import bare, drawn_alike
 from jaxtune.core.words import quoted
 from jaxtune.data.labels import number
 from jaxtune.data.rows import Row
@@ -44,7 +44,7 @@ def as_numbers(where: str, cell: str, names: Sequence[str], unknown: str = "") -
     found = label_set(where, cell)
     for label in found:
         if label not in names:
-            those = f"use those of {quoted(names)}{unknown}"
+            those = drawn_alike(label, names) or f"use those of {quoted(names)}{unknown}"
             raise UserError(f"{where} has the label {label!r}: {those}")
     return [int(name in found) for name in names]
 

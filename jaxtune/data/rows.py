@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtune.core.errors import UserError
 from jaxtune.core.fields import with_spaces
 from jaxtune.core.files import read_text
-from jaxtune.core.unseen import OTHER_CODE_POINTS, bare, is_drawn_alike
+from jaxtune.core.unseen import bare, drawn_alike
 from jaxtune.core.words import plural, quoted
 
 # Where in its file it is, such as `line 3`, from 1 on; the bare name of a column -> its text.
@@ -138,8 +138,7 @@ def check_column(where: str, name: str, names: Sequence[str], advice: str = "") 
     if name not in names:
         near = [other for other in names if other.casefold() == name.casefold()]
         do = f"write {name!r} instead of {near[0]!r} there" if near else advice
-        if is_drawn_alike(name, names):
-            do = OTHER_CODE_POINTS
+        do = drawn_alike(name, names) or do
         if do:
             raise UserError(f"{where} has no column {name!r} but {quoted(names)}: {do}")
     if names.count(name) > 1:

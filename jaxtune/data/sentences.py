@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxtune.core.entities import are_entities
 from jaxtune.core.errors import UserError
-from jaxtune.core.unseen import bare
+from jaxtune.core.unseen import bare, drawn_alike
 from jaxtune.core.words import plural, quoted
 from jaxtune.data.conll import SUFFIXES, Sentence, conll_sentences
 from jaxtune.data.csv_rows import BY_SUFFIX
@@ -202,7 +202,7 @@ def _examples(path: Path, sentences: Sequence[Sentence], layout: Layout) -> Exam
             continue
         for tag in map(bare, each.tags):
             if tag not in known:
-                one = f"use one of {quoted(names)}{layout.unknown}"
+                one = drawn_alike(tag, names) or f"use one of {quoted(names)}{layout.unknown}"
                 do = NOT_MASKED if tag == str(MASKED) else one
                 raise UserError(f"{path}, {each.where} has the tag {tag!r}: {do}")
             labels.append(known[tag])

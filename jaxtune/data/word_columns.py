@@ -184,11 +184,12 @@ def check_first_word(path: Path, line: Line, columns: Columns, note: Callable[[s
     """Raises UserError where the first line, whose tags are not read, looks like the names of its
     columns; of a single column that may well be a word, which `note` is told.
     """
-    number, cells = line
+    number, cells = line[0], list(map(bare, line[1]))
     if _number(columns.word) is not None or cells[0].casefold() not in NAMES_OF_WORDS:
         return
     where = f"{path}, line {number}"
-    if any(cell.casefold() in NAMES_OF_TAGS for cell in cells[1:]):
+    # The tag is commonly the last.
+    if len(cells) > 1 and cells[-1].casefold() in NAMES_OF_TAGS:
         raise UserError(
             f"{where} has {quoted(cells)}, which look like column names: take the line out if they"
             " are, or say --text_columns 1 if they are not"

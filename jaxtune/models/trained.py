@@ -39,7 +39,8 @@ def read_trained(folder: Path) -> Trained:
     kind, labels = raw.get("problem_type"), raw.get("id2label")
     if labels is None and (of_texts or of_words):
         # transformers writes no names where they are the two that it gives by itself.
-        labels = {"0": "LABEL_0", "1": "LABEL_1"}
+        count = raw.get("num_labels", 2)
+        labels = {str(n): f"LABEL_{n}" for n in range(count if isinstance(count, int) else 2)}
     # To transformers one output of which no kind is said is a number.
     is_number = kind is None and of_texts and isinstance(labels, dict) and len(labels) == 1
     if kind == "regression" or is_number:

@@ -9,7 +9,7 @@ from jaxtune.config.validate_custom import check_dialect
 from jaxtune.core.errors import UserError
 from jaxtune.core.unseen import bare
 from jaxtune.core.words import plural
-from jaxtune.data.csv_rows import BY_SUFFIX, Dialect
+from jaxtune.data.csv_rows import Dialect
 from jaxtune.data.custom import read_further
 from jaxtune.data.examples import FurtherSet, Layout, Task
 from jaxtune.data.glue import GLUE_TASKS, read_glue_further
@@ -49,9 +49,10 @@ def reader_of(
     def read(path: Path) -> FurtherSet:
         columns = given or _columns(own, task, path, dialect)
         # As GLUE publishes them, unless it is said otherwise, or the columns are the hub's.
-        is_tsv = path.suffix.lower() == ".tsv" and not given and dialect == BY_SUFFIX
-        if task is not None and is_tsv and columns == task.layout.text:
-            return read_glue_further(path, task)
+        is_tsv = path.suffix.lower() == ".tsv" and not given and dialect.delimiter is None
+        published = task is not None and is_tsv and columns == task.layout.text
+        if task is not None and published and not dialect.quoting:
+            return read_glue_further(path, task, quotes_are_text=dialect.quoting is False)
         word = task.layout.word if task is not None else None
         layout = Layout(columns, NO_LABEL, None, word=word)
         return read_further(path, layout, dialect, labelled=False)

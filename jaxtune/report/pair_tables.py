@@ -50,9 +50,9 @@ ORDER_NOTE = (
     " the lower one, of Beta posteriors after uniform priors.{clear}"
     " Order: of the squared distance between the two arms' quantiles, the share where the first is"
     " the worse one: 0 is dominance of the first, 1 of the second. The upper end of its interval"
-    " ({level}) is eps-min of Dror et al. (2019); below {almost} the first scores worse almost"
-    " nowhere (Ulmer et al. 2022), but for one of two equal arms that happens in 3 to 12 of 100"
-    " cases, so that the p of the mean is to be small as well."
+    " ({level}) is eps-min of Dror et al. (2019); below {almost} the first counts as the better"
+    " one (Ulmer et al. 2022), which few quantiles may bring, and for one of two equal arms that"
+    " happens in 3 to 12 of 100 cases, so that the p of the mean is to be small as well."
     "{equal}"
 )
 CLEAR = " Clearly: better, and worse, by more than {margin:g}."

@@ -48,11 +48,14 @@ def _order(pair: Comparison, one: Arm, other: Arm) -> Iterator[str]:
         eps = (order if order.better > 0 else order.turned()).violation.high
         aso = f"ASO's eps-min is {eps:.2g}, below {ALMOST}"
         above = share_above(better.merit, worse.merit)
-        # Failed trials that give one constant answer tie: dominance that a few others make.
+        # It weighs distances and not quantiles, and failed trials that give one constant answer
+        # tie: a few others may make all of it.
         if above < 1 - ALMOST:
+            below = share_above(worse.merit, better.merit)
             yield (
-                f"[{better.name}] scores worse than [{worse.name}] at almost no quantile ({aso}),"
-                f" but better at {percent(above)} of them only: its lead hangs on those trials."
+                f"[{better.name}] is ahead of [{worse.name}] where their scores lie apart ({aso}),"
+                f" but better at {percent(above)} of the quantiles only and worse at"
+                f" {percent(below)}: its lead hangs on those trials."
             )
             return
         yield (

@@ -49,8 +49,8 @@ def not_shown(
 
 
 def _ahead(arms: Sequence[Arm], pairs: Sequence[Comparison]) -> Ahead | None:
-    """Of the arms that none was shown to score better than; None where no difference in the mean
-    was shown.
+    """Of the arms that none was shown to score better than; None where there is no such arm, or
+    no difference in the mean was shown.
     """
     named = {arm.name: arm for arm in arms}
     won: dict[str, list[Comparison]] = {}
@@ -155,6 +155,4 @@ def _possible(pair: Comparison) -> str:
 
 def _beside(points: float) -> str:
     """Where a share lies from another, such as `49 points below`."""
-    if not (apart := round(abs(points))):
-        return "the same as"
-    return f"{plural(apart, 'point')} {'below' if points < 0 else 'above'}"
+    return f"{plural(round(abs(points)), 'point')} {'below' if points < 0 else 'above'}"

@@ -31,12 +31,12 @@ def counted(num_tests: int, times: float) -> str:
 
 def percent(share: float, places: int = 0) -> str:
     """Such as `12%`; 0% and 100% are those alone, and what lies near them is `<1%` or `>99%`."""
-    least = 10.0 ** -(places + 2)
-    if ROUNDING < share < least / 2:
+    shown, least = f"{share:.{places}%}", 10.0 ** -(places + 2)
+    if shown == f"{0:.{places}%}" and share > ROUNDING:
         return f"<{least:.{places}%}"
-    if 1 - least / 2 < share < 1 - ROUNDING:
+    if shown == f"{1:.{places}%}" and share < 1 - ROUNDING:
         return f">{1 - least:.{places}%}"
-    return f"{share:.{places}%}"
+    return shown
 
 
 def failed_range(arms: Sequence[Arm]) -> str:

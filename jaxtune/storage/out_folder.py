@@ -306,8 +306,4 @@ def _tracked(out: Path) -> set[str]:
     except (UserError, LookupError, TypeError):
         say(f"{out / TRACKED} is damaged: what trackers have left in {out} stays.")
         return set()
-    return {
-        name
-        for name, tracker in TRACKERS.items()
-        if any(str(place).startswith(tracker) for place in places)
-    }
+    return {name for name, is_there in TRACKERS.items() if any(map(is_there, map(str, places)))}

@@ -11,8 +11,18 @@ REPRESENTATIONS = "representations.json"
 TENSORBOARD, CHECKPOINTS, FIRST_LEG = "tb", "checkpoints", "first_leg"
 MLFLOW_DATABASE, MLFLOW_FILES = "mlflow.db", "mlruns"
 TRACKED = "tracked.json"
-# What a tracker leaves, and which it is: places in tracked.json begin with its name.
-TRACKERS = {"wandb": "wandb", MLFLOW_DATABASE: "mlflow", MLFLOW_FILES: "mlflow"}
+
+
+def _is_own_mlflow(place: str) -> bool:
+    return place.partition(", ")[0] == "mlflow"  # of a server its address follows
+
+
+# What a tracker leaves in OUT, and whether a place of tracked.json is there.
+TRACKERS = {
+    "wandb": lambda place: place.startswith("wandb") and " in " not in place,
+    MLFLOW_DATABASE: _is_own_mlflow,
+    MLFLOW_FILES: _is_own_mlflow,
+}
 
 
 def trial_name(number: int) -> str:

@@ -197,7 +197,8 @@ def _lines(out: Path) -> list[bytes]:
         return []
     except OSError as error:
         raise UserError(
-            f"cannot read {out / TRIALS} ({error.strerror}): make it a file that you may read"
+            f"cannot read {out / TRIALS} ({error.strerror}): give the folder of a sweep that you"
+            " may read"
         ) from error
 
 

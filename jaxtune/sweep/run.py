@@ -140,10 +140,17 @@ def _describe_again(asked: Asked, argv: Sequence[str], inputs: Inputs) -> None:
     run knew is not in it.
     """
     path = asked.out / MANIFEST
-    if not writes() or not inputs or read_manifest(path) is not None:
+    if not writes() or read_manifest(path) is not None:
         return
-    write_json(path, describe(argv, _precisions(asked.settings), inputs))
-    say(f"{path} has been written anew: model and data are as they are now.")
+    if not inputs:
+        say(f"{path} cannot be written anew: model and data are not where they were.")
+        return
+    about = describe(argv, _precisions(asked.settings), inputs)
+    write_json(path, about | {"written_anew": True})
+    say(
+        f"{path} has been written anew. Whether model and data are as the trials read them is not"
+        " known."
+    )
 
 
 def _write_asked(out: Path, task: Prepared) -> None:

@@ -173,10 +173,13 @@ def test_folders_that_are_no_classifiers(tiny, out, files, tmp_path, capsys):
     assert "names no classes (id2label)" in refused(capsys, tiny, "--file", files["test"])
     for names, classes in (
         ({}, ("LABEL_0", "LABEL_1")),
+        ({"num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
         ({"id2label": {"0": "LABEL_0"}}, None),  # a number, as transformers has it
         ({"id2label": {"0": "a", "1": "b"}}, ("a", "b")),
     ):
-        of_another_program = shutil.copytree(tiny, tmp_path / f"other{classes}")
+        of_another_program = shutil.copytree(
+            tiny, tmp_path / f"other{len(classes or ())}{len(names)}"
+        )
         config = json.loads((of_another_program / "config.json").read_text())
         config |= {"architectures": ["BertForSequenceClassification"]} | names
         (of_another_program / "config.json").write_text(json.dumps(config))

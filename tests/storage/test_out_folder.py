@@ -116,6 +116,10 @@ def test_overwriting_takes_the_answers_to_its_own_sets_alone(tmp_path):
         ("{", {"wandb", "mlruns", "mlflow.db"}),
         ('{"places": {"wandb offline, project x": {}}}', {"mlruns", "mlflow.db"}),
         ('{"places": {"mlflow": {}, "wandb offline": {}}}', set()),
+        (
+            '{"places": {"mlflow http://there, project x": {}, "wandb offline in /there": {}}}',
+            {"wandb", "mlruns", "mlflow.db"},
+        ),
     ],
 )
 def test_overwriting_leaves_other_programs_trackers(tmp_path, noted, kept):

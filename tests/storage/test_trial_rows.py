@@ -207,5 +207,7 @@ def test_a_row_is_of_a_trial_by_all_of_its_seeds(name):
 
 def test_rows_that_cannot_be_read_are_one_sentence(tmp_path):
     (tmp_path / "trials.jsonl").mkdir()
-    with pytest.raises(UserError, match=r"cannot read .*trials\.jsonl \(Is a directory\): make it"):
+    with pytest.raises(
+        UserError, match=r"cannot read .*trials\.jsonl \(Is a directory\): give the"
+    ):
         read_rows(tmp_path)

@@ -168,8 +168,8 @@ def test_two_processes_do_not_send_the_same_trials(out, monkeypatch, capsys):
 def test_overwritten_results_take_what_was_noted_of_them_away(out, tiny):
     for name in ("wandb", "mlruns"):
         (out / name).mkdir()
-    for name in ("tracked.json", "mlflow.db"):
-        (out / name).write_text("old")
+    (out / "mlflow.db").write_text("old")
+    (out / "tracked.json").write_text('{"places": {"mlflow, project x": {}, "wandb offline": {}}}')
     assert sweep(command(tiny, out, *EVERYTHING, "--overwrite", "true")) == 0
     assert len(read_rows(out)) == 6
     left = {file.name for file in out.iterdir()}
