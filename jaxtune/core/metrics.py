@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxtune.core import label_sets
 from jaxtune.core.entities import Sentences, count_entities, entity_f1
+from jaxtune.core.words import percent
 
 # From this share of one class, or of one set of labels, on an accuracy says little about the rest.
 SKEWED = 0.8
@@ -277,6 +278,6 @@ def evaluate(
 def same_labels_words(share: float) -> str:
     """What accuracy hides where this share, at least SKEWED, has the same set of labels."""
     return (
-        f"Of the dev examples {share:.0%} have the same labels, so accuracy says little about the"
-        " rest: think of --metric micro_f1, macro_f1 or auroc."
+        f"Of the dev examples {percent(share)} have the same labels, so accuracy says little about"
+        " the rest: think of --metric micro_f1, macro_f1 or auroc."
     )

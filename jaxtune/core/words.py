@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 MOST_LISTED = 10
+ROUNDING = 1e-9  # what floats make of 0 and 1
 
 
 def plural(number: int, noun: str) -> str:
@@ -13,6 +14,16 @@ def plural(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def percent(share: float, places: int = 0) -> str:
+    """Such as `12%`; 0% and 100% are those alone, and what lies near them is `<1%` or `>99%`."""
+    shown, least = f"{share:.{places}%}", 10.0 ** -(places + 2)
+    if shown == f"{0:.{places}%}" and share > ROUNDING:
+        return f"<{least:.{places}%}"
+    if shown == f"{1:.{places}%}" and share < 1 - ROUNDING:
+        return f">{1 - least:.{places}%}"
+    return shown
 
 
 def quoted(names: Iterable[str]) -> str:

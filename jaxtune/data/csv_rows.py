@@ -61,7 +61,8 @@ def csv_rows(path: Path, wanted: Wanted, dialect: Dialect = BY_SUFFIX) -> list[R
     if not has_quotes:
         _check_line_ends(path, text)
     if dialect.quoting is None and not has_quotes:
-        _check_written_in_quotes(path, records, _joins_lines(text, delimiter))
+        joins = len(records[0].cells) == 1 and _joins_lines(path, text, delimiter)
+        _check_written_in_quotes(path, records, joins)
     lines = ((record.first, record.cells) for record in records)
     rows = list(table(path, lines, wanted, advice=partial(_advice, records, wanted, dialect)))
     if dialect.quoting is None and has_quotes:
@@ -130,10 +131,9 @@ def _check_written_in_quotes(path: Path, records: Sequence[Record], joins: bool)
     would hold together: it has another number of cells, or, of one column, the file can be read so.
 
     Args:
-        joins: whether quotes, read as a table writer means them, hold lines together.
+        joins: whether there is one column, and quotes may hold its lines together.
     """
     width = len(records[0].cells)
-    joins = joins and width == 1
     for number_of_row, record in enumerate(records):
         for cell in record.cells:
             wrapped = _IN_QUOTES.fullmatch(cell)
@@ -143,18 +143,15 @@ def _check_written_in_quotes(path: Path, records: Sequence[Record], joins: bool)
                 raise quotes_in_doubt(f"{path}, line {record.first}", cell)
 
 
-def _joins_lines(text: str, delimiter: str) -> bool:
-    """Whether a file has rows of several lines where its quotes hold cells together; no where they
-    cannot be read so, as of most files in which they are text.
+def _joins_lines(path: Path, text: str, delimiter: str) -> bool:
+    """Whether the quotes of a file, read as a table writer means them, hold lines together; most
+    files in which they are text cannot be read so.
     """
-    limit = csv.field_size_limit(len(text))
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        return any('"' in text and "\n" in cell for cells in reader for cell in cells)
-    except csv.Error:
+        records = _records(path, text, delimiter, has_quotes=True)
+    except UserError:
         return False
-    finally:
-        csv.field_size_limit(limit)
+    return any(record.first < record.last for record in records)
 
 
 def quotes_in_doubt(where: str, cell: str) -> UserError:

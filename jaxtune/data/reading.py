@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxtune.core.label_sets import BETWEEN_LABELS
-from jaxtune.core.words import listed, plural, quoted
+from jaxtune.core.words import listed, percent, plural, quoted
 from jaxtune.data.examples import Dataset, Examples
 from jaxtune.data.label_sets import counts_of
 from jaxtune.data.labels import fractions
@@ -175,7 +175,7 @@ def _class_sentences(reading: Mapping[str, Any]) -> list[str]:
         lines += _label_set_sentences(sets)
     else:
         share = reading["majority_share"]
-        lines.append(f"The most frequent {one} has {share:.1%} of the dev {of}s.")
+        lines.append(f"The most frequent {one} has {percent(share, 1)} of the dev {of}s.")
     for split in SPLITS:
         absent = [name for name in classes if not classes[name][split]]
         if absent:

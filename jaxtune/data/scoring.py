@@ -10,7 +10,7 @@ from jaxtune.core.errors import UserError
 from jaxtune.core.label_sets import without_curve
 from jaxtune.core.metrics import METRICS, SKEWED, direction, fitting, same_labels_words
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import any_of, plural, quoted
+from jaxtune.core.words import any_of, percent, plural, quoted
 from jaxtune.data.examples import Task
 
 # Beside the primary metric, of classes: a model that never leaves the largest class shows in them.
@@ -84,8 +84,8 @@ def scoring_words(
     share, largest = counts.max() / len(dev_labels), label_names[int(counts.argmax())]
     if metrics[0] == "accuracy" and share >= SKEWED:
         words += (
-            f" Of the dev {'words' if of_words else 'examples'} {share:.0%} are {largest!r}, so"
-            " accuracy says little about the rest: think of --metric macro_f1, matthews or"
+            f" Of the dev {'words' if of_words else 'examples'} {percent(share)} are {largest!r},"
+            " so accuracy says little about the rest: think of --metric macro_f1, matthews or"
             " balanced_accuracy."
         )
     return words

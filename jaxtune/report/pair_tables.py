@@ -4,7 +4,7 @@ would change; and what more seeds would find.
 
 from collections.abc import Iterable
 
-from jaxtune.core.words import plural
+from jaxtune.core.words import percent, plural
 from jaxtune.report.findings import Findings
 from jaxtune.report.tables import (
     Table,
@@ -26,7 +26,6 @@ from jaxtune.stats.wording import (
     MISSING,
     in_points,
     names,
-    percent,
     points_apart,
     show_level,
     show_p,

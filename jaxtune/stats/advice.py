@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from jaxtune.core.metrics import merit
+from jaxtune.core.words import percent
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import Comparison
 from jaxtune.stats.describe import BUDGET, best_of
@@ -61,7 +62,7 @@ def _budget(arm: Arm) -> str:
     tries = max(BUDGET, math.ceil(math.log(ALPHA) / math.log(rate.wilson_high)))
     start = (
         f"start {tries} seeds, of which one or more succeed in 95 of 100 cases even if"
-        f" {rate.wilson_high:.0%} fail"
+        f" {percent(rate.wilson_high)} fail"
     )
     if tries > len(arm):
         return f"{start}; {_best(arm, len(arm))}"

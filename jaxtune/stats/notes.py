@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from jaxtune.core.metrics import SKEWED, same_labels_words
-from jaxtune.core.words import plural
+from jaxtune.core.words import percent, plural
 from jaxtune.stats.advice import untried
 from jaxtune.stats.arms import Arm, readable
 from jaxtune.stats.compare import Comparison
@@ -15,7 +15,7 @@ from jaxtune.stats.holm import ALPHA, num_tests
 from jaxtune.stats.hypothesis_tests import TOO_FEW
 from jaxtune.stats.looks_notes import about_looks
 from jaxtune.stats.pair_notes import equal_notes, pair_notes
-from jaxtune.stats.wording import MOST_NAMES, counted, enumerate_words, names, number, percent
+from jaxtune.stats.wording import MOST_NAMES, counted, enumerate_words, names, number
 
 EXPECTED_BEST = (
     "An expected best score is one on the dev set that it is chosen on, and says nothing of new"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from jaxtune.core.words import percent
 from jaxtune.stats.arms import Arm
 from jaxtune.stats.compare import Comparison
 from jaxtune.stats.order import ALMOST, share_above
@@ -11,7 +12,6 @@ from jaxtune.stats.wording import (
     count,
     enumerate_words,
     numbers,
-    percent,
     show_chance,
     show_level,
     show_p,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jaxtune.core.words import plural
+from jaxtune.core.words import percent, plural
 from jaxtune.stats.arms import Arm, differences
 from jaxtune.stats.holm import ALPHA
 from jaxtune.stats.intervals import Estimate, Share, mapped
@@ -14,7 +14,6 @@ MISSING = "-"
 LEVEL = f"{ALPHA:g}"
 MOST_NAMES, MOST_IN_HEADLINE = 4, 2
 MOST_DECIMALS = 8
-ROUNDING = 1e-9  # what floats make of 0 and 1
 TINY = 1e-6  # scores that are all smaller are shown as 1.2e-10
 
 
@@ -27,16 +26,6 @@ def counted(num_tests: int, times: float) -> str:
     """Such as `2 tests`, or at one of several looks `2 tests, times 8 for this look`."""
     look = "" if times == 1 else f", times {times:.3g} for this look"
     return f"{plural(num_tests, 'test')}{look}"
-
-
-def percent(share: float, places: int = 0) -> str:
-    """Such as `12%`; 0% and 100% are those alone, and what lies near them is `<1%` or `>99%`."""
-    shown, least = f"{share:.{places}%}", 10.0 ** -(places + 2)
-    if shown == f"{0:.{places}%}" and share > ROUNDING:
-        return f"<{least:.{places}%}"
-    if shown == f"{1:.{places}%}" and share < 1 - ROUNDING:
-        return f">{1 - least:.{places}%}"
-    return shown
 
 
 def failed_range(arms: Sequence[Arm]) -> str:

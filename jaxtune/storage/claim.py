@@ -11,8 +11,9 @@ from jaxtune.core.files import read_text
 from jaxtune.core.words import listed
 from jaxtune.storage.manifest import read_manifest
 from jaxtune.storage.out_folder import HOLDER, LOCK, OUTPUTS
-from jaxtune.storage.paths import ANSWERS, CONFIG, MANIFEST, TRACKERS, TRIALS
+from jaxtune.storage.paths import ANSWERS, CONFIG, MANIFEST, TRIALS
 from jaxtune.storage.same_config import config_changes, settings_in
+from jaxtune.storage.tracker_files import TRACKERS
 
 
 def check_claim(out: Path, settings: Settings, given: Settings | None = None) -> None:

@@ -41,10 +41,10 @@ from jaxtune.storage.paths import (
     SUMMARY,
     TENSORBOARD,
     TRACKED,
-    TRACKERS,
     TRIALS,
 )
 from jaxtune.storage.results import further_sets, read_classes, read_labels, read_sentences
+from jaxtune.storage.tracker_files import TRACKERS, left_by_trackers
 from jaxtune.storage.trial_rows import Row, check_rows, cut_line, has_seeds
 
 # In the order in which they are overwritten: what trials would go on from first, and last what
@@ -288,22 +288,10 @@ def _drop_outputs(out: Path) -> None:
     """Takes away what a sweep has left, and of answers those to the sets that it was asked."""
     for name in further_sets(out):
         (out / f"{name}{ANSWERS}").unlink(missing_ok=True)
-    kept = {*TRACKERS} - _tracked(out)
+    kept = {*TRACKERS} - left_by_trackers(out)
     for name in OUTPUTS:
         if name in kept:
             continue
         shutil.rmtree(out / name, ignore_errors=True)
         if (out / name).is_file():
             (out / name).unlink()
-
-
-def _tracked(out: Path) -> set[str]:
-    """What trackers have left of this sweep; other programs may write there, too."""
-    if not (out / TRACKED).exists():
-        return set()
-    try:
-        places = [*read_json(out / TRACKED)["places"]]
-    except (UserError, LookupError, TypeError):
-        say(f"{out / TRACKED} is damaged: what trackers have left in {out} stays.")
-        return set()
-    return {name for name, is_there in TRACKERS.items() if any(map(is_there, map(str, places)))}

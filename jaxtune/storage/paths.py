@@ -13,18 +13,6 @@ MLFLOW_DATABASE, MLFLOW_FILES = "mlflow.db", "mlruns"
 TRACKED = "tracked.json"
 
 
-def _is_own_mlflow(place: str) -> bool:
-    return place.partition(", ")[0] == "mlflow"  # of a server its address follows
-
-
-# What a tracker leaves in OUT, and whether a place of tracked.json is there.
-TRACKERS = {
-    "wandb": lambda place: place.startswith("wandb") and " in " not in place,
-    MLFLOW_DATABASE: _is_own_mlflow,
-    MLFLOW_FILES: _is_own_mlflow,
-}
-
-
 def trial_name(number: int) -> str:
     """What a trial's files and its folder of parameters are called, such as `00007`."""
     return f"{number:05d}"

@@ -10,7 +10,7 @@ from rich.table import Table
 from jaxtune.core.console import Name, ProgressLine, console, duration, say
 from jaxtune.core.processes import writes
 from jaxtune.core.records import StepRecords
-from jaxtune.core.words import plural
+from jaxtune.core.words import percent, plural
 
 
 class SweepProgress(ProgressLine):
@@ -104,7 +104,7 @@ def show_arms(summaries: Mapping[str, Mapping[str, Any]]) -> None:
             str(summary["n"]),
             *("-" if summary[name] is None else f"{summary[name]:.3f}" for name in scores),
             f"{summary['failed']}/{summary['n']}",
-            f"{summary['failed_low']:.0%} to {summary['failed_high']:.0%}",
+            f"{percent(summary['failed_low'])} to {percent(summary['failed_high'])}",
         )
     first = next(iter(summaries.values()))
     console.print(table)

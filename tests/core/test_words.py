@@ -3,7 +3,7 @@
 import pytest
 
 from jaxtune.core.unseen import bare
-from jaxtune.core.words import listed, plural, quoted
+from jaxtune.core.words import listed, percent, plural, quoted
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,22 @@ def test_flags_stay_apart():
 
 def test_nothing_is_left_of_what_nobody_sees():
     assert bare("\u200b\ufeff\u3164\u2800\t\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("share", "places", "shown"),
+    [
+        (0.0, 0, "0%"),
+        (1e-17, 0, "0%"),
+        (1 / 256, 0, "<1%"),
+        (1 / 200, 0, "<1%"),
+        (199 / 200, 0, ">99%"),
+        (0.12, 0, "12%"),
+        (255 / 256, 0, ">99%"),
+        (1.0, 0, "100%"),
+        (0.9999, 1, ">99.9%"),
+        (0.9951, 1, "99.5%"),
+    ],
+)
+def test_what_is_near_0_or_1_is_not_called_so(share, places, shown):
+    assert percent(share, places) == shown

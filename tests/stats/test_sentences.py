@@ -12,7 +12,6 @@ from jaxtune.stats.wording import (
     every,
     number,
     numbers,
-    percent,
     short_p,
     show_level,
     value_range,
@@ -213,25 +212,6 @@ def test_a_p_before_holm_says_so():
     arms = [made_up_arm(rng.normal(0.8, 0.02, 16), name) for name in "abcd"]
     notes = [n for n in judge(arms, margin=0.016).notes if "score equal within 0.016" in n]
     assert any("was not shown (p = " in n and n.endswith(" before Holm over 6).") for n in notes)
-
-
-@pytest.mark.parametrize(
-    ("share", "places", "shown"),
-    [
-        (0.0, 0, "0%"),
-        (1e-17, 0, "0%"),
-        (1 / 256, 0, "<1%"),
-        (1 / 200, 0, "<1%"),
-        (199 / 200, 0, ">99%"),
-        (0.12, 0, "12%"),
-        (255 / 256, 0, ">99%"),
-        (1.0, 0, "100%"),
-        (0.9999, 1, ">99.9%"),
-        (0.9951, 1, "99.5%"),
-    ],
-)
-def test_what_is_near_0_or_1_is_not_called_so(share, places, shown):
-    assert percent(share, places) == shown
 
 
 @pytest.mark.parametrize(("level", "shown"), [(0.95, "95%"), (1 - 2e-7, "99.99998%")])
