@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 MOST_LISTED = 10
-ROUNDING = 1e-9  # what floats make of 0 and 1
+ROUNDING = 1e-15  # what floats make of 0 and 1; a posterior chance may be 1e-12 and is none of them
 
 
 def plural(number: int, noun: str) -> str:
