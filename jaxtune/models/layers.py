@@ -45,36 +45,8 @@ def affine(
     x: Float[Array, "... i"], kernel: Float[Array, "i o"], bias: Float[Array, " o"] | None
 ) -> Float[Array, "... o"]:
     """x W + b in the type of x; x W without a bias."""
-    x = _rounded(x, kernel) if x.dtype == jnp.float32 else product(x, kernel.astype(x.dtype))
+    x = product(x, kernel.astype(x.dtype))
     return x if bias is None else x + bias.astype(x.dtype)
-
-
-def _dot(left: Array, right: Array, contracted: Any) -> Array:
-    """A product of both sides rounded to bfloat16, its sums in float32."""
-    left, right = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16)
-    numbers = (contracted, ((), ()))
-    out = jax.lax.dot_general(left, right, numbers, preferred_element_type=jnp.float32)
-    return jax.lax.optimization_barrier(out)
-
-
-@jax.custom_vjp
-def _rounded(x: Array, kernel: Array) -> Array:
-    return _dot(x, kernel, ((x.ndim - 1,), (0,)))
-
-
-def _rounded_fwd(x: Array, kernel: Array) -> tuple[Array, Any]:
-    return _rounded(x, kernel), (x, kernel)
-
-
-def _rounded_bwd(kept: Any, g: Array) -> tuple[Array, Array]:
-    x, kernel = kept
-    leading = tuple(range(x.ndim - 1))
-    return _dot(g, kernel, ((g.ndim - 1,), (1,))), jax.lax.dot_general(
-        x, g, ((leading, leading), ((), ())), precision=jax.lax.Precision.HIGHEST
-    )
-
-
-_rounded.defvjp(_rounded_fwd, _rounded_bwd)
 
 
 def product(left: Float[Array, "..."], right: Float[Array, "..."], **how: Any) -> Array:
