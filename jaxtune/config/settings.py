@@ -286,7 +286,9 @@ class SweepConfig:
     log_every: int = 10
     """Steps between records of loss, learning rate and gradient norms."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the matrix products; parameters and moments stay float32."""
+    """Of the matrix products; parameters and moments stay float32. On a CPU bfloat16 is that of the
+    blocks' dense layers alone.
+    """
     trials_per_device: int | None = None
     """Trials stacked on each device; null chooses: one on CPU, what fits in memory elsewhere."""
     remat: Literal["none", "elementwise", "block"] | None = None

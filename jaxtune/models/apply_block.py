@@ -107,7 +107,7 @@ def _dense(
     config: EncoderConfig, layer: Dense, x: Float[Array, "token i"], key: Key | None, place: int
 ) -> Float[Array, "token o"]:
     """A dense layer of a block with its adapters, whose dropout has a stream for each `place`."""
-    out = affine(x, layer.kernel, layer.bias)
+    out = affine(x, layer.kernel, layer.bias, config.rounded_products)
     if layer.adapter is None:
         return out
     assert config.adapters is not None

@@ -85,12 +85,13 @@ class Block(nnx.Module):
                 sizes = (layer.in_features, layer.out_features)
                 setattr(self, f"{target}_lora", LowRank(*sizes, adapters.rank, rngs=rngs))
 
-    def weights(self, dtype: jnp.dtype) -> BlockWeights:
-        """Kernels in the type of the products."""
+    def weights(self, dtype: jnp.dtype | None) -> BlockWeights:
+        """Kernels in the type of the products; None leaves them as they lie."""
 
         def of(*names: str) -> Dense:
             layers: list[nnx.Linear] = [getattr(self, name) for name in names]
-            kernels = [layer.kernel[...].astype(dtype) for layer in layers]
+            held = [layer.kernel[...] for layer in layers]
+            kernels = held if dtype is None else [kernel.astype(dtype) for kernel in held]
             kernel = jnp.concatenate(kernels, axis=-1)
             biases = [layer.bias[...] for layer in layers if layer.bias is not None]
             adapters = [getattr(self, f"{name}_lora", None) for name in names]

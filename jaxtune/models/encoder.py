@@ -82,8 +82,11 @@ class Encoder(nnx.Module):
         """The blocks' parameters as the products take them.
 
         Once for all blocks, outside the layer scan, which would keep a copy of every block's for
-        the backward pass. A shared block stays float32: its gradient is a sum over its uses.
+        the backward pass. A shared block stays float32: its gradient is a sum over its uses. What
+        is rounded for each product stays as it lies.
         """
+        if self.config.rounded_products:
+            return self.layers.weights(None)
         dtype = "float32" if self.config.shared_block else self.config.dtype
         return self.layers.weights(jnp.dtype(dtype))
 

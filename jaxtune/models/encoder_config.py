@@ -10,6 +10,7 @@ from typing import Literal
 Activation = Literal["gelu", "gelu_new", "relu", "silu", "tanh"]
 Remat = Literal["none", "elementwise", "block"]
 Attention = Literal["products", "kernel"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +124,10 @@ class EncoderConfig:
     attention_output_dropout: bool = True  # of what attention adds, and not of its weights alone
     shared_block: bool = False  # one block, applied `num_layers` times
     head: HeadConfig = HeadConfig()
-    dtype: Literal["float32", "bfloat16"] = "float32"  # of matrix products, not of parameters
+    # Of matrix products and what lies between them, not of parameters; and whether the sides of the
+    # blocks' dense products are rounded to bfloat16 all the same.
+    dtype: Precision = "float32"
+    rounded_products: bool = False
     remat: Remat = "none"  # what the backward pass computes again instead of keeping it
     attention: Attention = "products"
     scan_layers: bool = True  # one block in a loop; else every block is written out
@@ -148,3 +152,13 @@ class EncoderConfig:
     def projected(self) -> bool:
         """Whether there is a dense layer between the tables and the blocks."""
         return self.always_projected or self.embedding_size != self.hidden_size
+
+
+def in_precision(encoder: EncoderConfig, precision: Precision, platform: str) -> EncoderConfig:
+    """The encoder with products as the setting of that name has them on a platform.
+
+    A CPU computes everything else fastest in float32, and has memory enough to keep it so.
+    """
+    rounded = precision == "bfloat16" and platform == "cpu"
+    dtype = "float32" if rounded else precision
+    return dataclasses.replace(encoder, dtype=dtype, rounded_products=rounded)

@@ -1,8 +1,8 @@
 """Dense layers, LayerNorm and gelu, whose backward passes keep their input and nothing else.
 
-Parameters are float32. A product is computed in the type of its input; what is no product is
-computed in float32 and rounded once, for bfloat16 has 8 bits: 1 + erf(x) cancels in them, and
-moments of 1,024 numbers drift.
+Parameters are float32. A product is computed in the type of its input, or of numbers that are
+rounded for it alone; what is no product is computed in float32 and rounded once, for bfloat16 has 8
+bits: 1 + erf(x) cancels in them, and moments of 1,024 numbers drift.
 """
 
 import functools
@@ -42,11 +42,53 @@ def dense(layer: nnx.Linear, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
 
 
 def affine(
-    x: Float[Array, "... i"], kernel: Float[Array, "i o"], bias: Float[Array, " o"] | None
+    x: Float[Array, "... i"],
+    kernel: Float[Array, "i o"],
+    bias: Float[Array, " o"] | None,
+    rounded: bool = False,
 ) -> Float[Array, "... o"]:
-    """x W + b in the type of x; x W without a bias."""
-    x = product(x, kernel.astype(x.dtype))
+    """x W + b in the type of x; x W without a bias; the product's sides `rounded` to bfloat16."""
+    x = rounded_product(x, kernel) if rounded else product(x, kernel.astype(x.dtype))
     return x if bias is None else x + bias.astype(x.dtype)
+
+
+@jax.custom_vjp
+def rounded_product(x: Float[Array, "... i"], kernel: Float[Array, "i o"]) -> Float[Array, "... o"]:
+    """x W of both sides rounded to bfloat16, with sums in float32; and so its derivative by x.
+
+    Its derivative by W is of float32 in full: XLA's CPU products of x^T gain nothing from bfloat16
+    (docs/performance.md).
+    """
+    return _rounded_dot(x, kernel, along=0)
+
+
+def _rounded_fwd(x: Array, kernel: Array) -> tuple[Array, Any]:
+    return rounded_product(x, kernel), (x, kernel)
+
+
+def _rounded_bwd(kept: Any, g: Array) -> tuple[Array, Array]:
+    x, kernel = kept
+    tokens = tuple(range(x.ndim - 1))
+    by_kernel = jax.lax.dot_general(
+        x, g, ((tokens, tokens), ((), ())), precision=jax.lax.Precision.HIGHEST
+    )
+    return _rounded_dot(g, kernel, along=1), by_kernel.astype(kernel.dtype)
+
+
+rounded_product.defvjp(_rounded_fwd, _rounded_bwd)
+
+
+def _rounded_dot(x: Array, kernel: Array, along: int) -> Array:
+    """Sums over the last axis of x and axis `along` of the kernel."""
+    out = jax.lax.dot_general(
+        x.astype(jnp.bfloat16),
+        kernel.astype(jnp.bfloat16),
+        (((x.ndim - 1,), (along,)), ((), ())),
+        preferred_element_type=jnp.float32,
+    )
+    # XLA may write the result transposed, where that is what is read next, and its CPU library has
+    # no such product: the program would end with an error (benchmarks/bfloat16_products.py).
+    return jax.lax.optimization_barrier(out)
 
 
 def product(left: Float[Array, "..."], right: Float[Array, "..."], **how: Any) -> Array:

@@ -51,7 +51,7 @@ def as_products_read(frozen: SequenceClassifier, config: EncoderConfig) -> Seque
     bfloat16 halves what lies on an accelerator. Tables, biases and LayerNorms are computed with in
     float32 and stay so.
     """
-    dtype = jnp.dtype(config.dtype)
+    dtype = jnp.dtype("bfloat16" if config.rounded_products else config.dtype)
 
     def held(path: str, leaf: Any) -> Any:
         blocks = path.startswith("encoder/layers/") and path.endswith("kernel")

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import jax
+
 from jaxtune.core.errors import UserError
 from jaxtune.core.words import plural
 from jaxtune.data.examples import FurtherSet
@@ -12,7 +14,7 @@ from jaxtune.data.tokenizer_folder import load_tokenizer
 from jaxtune.export.as_read import NOTE, as_read, read_note
 from jaxtune.export.choose import members_named
 from jaxtune.export.members import Member, read_sweep, with_params
-from jaxtune.models.encoder import EncoderConfig
+from jaxtune.models.encoder_config import EncoderConfig, in_precision
 from jaxtune.models.heads import SequenceClassifier, classifier_shapes
 from jaxtune.models.pretrained import locate, of_tokens, read_config
 from jaxtune.models.trained import load_trained, read_trained
@@ -103,7 +105,7 @@ def _of_sweep(out: Path, config: PredictConfig) -> Members:
     own = chosen[0].trial.config
     assert own.model is not None
     folder = locate(own.model, own.revision)
-    encoder = dataclasses.replace(read_config(folder)[0], dtype=own.precision)
+    encoder = in_precision(read_config(folder)[0], own.precision, jax.default_backend())
     encoder = of_tokens(encoder) if own.token_classification else encoder
     classes = read_classes(out)
     shapes = classifier_shapes(encoder, 1 if classes is None else len(classes))

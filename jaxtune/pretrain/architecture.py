@@ -4,8 +4,10 @@ import dataclasses
 import operator
 from typing import Any
 
+import jax
+
 from jaxtune.models.architecture import check_architecture
-from jaxtune.models.encoder_config import EncoderConfig, RelativeConfig
+from jaxtune.models.encoder_config import EncoderConfig, RelativeConfig, in_precision
 from jaxtune.models.families import FAMILIES
 from jaxtune.models.families.family import BERT_KEYS
 from jaxtune.models.pretrained import encoder_config, with_dropout
@@ -50,9 +52,9 @@ def encoder_of(
         "classifier_dropout": config.dropout,
         "pad_token_id": pad_token,
         "init_std": config.init_std,
-        "dtype": config.precision,
     }
     encoder = with_dropout(encoder_config(**values | own | dict(family.facts)), config.dropout)
+    encoder = in_precision(encoder, config.precision, jax.default_backend())
     if encoder.distance == "disentangled":
         relative = RelativeConfig.for_length(config.max_length)
         encoder = dataclasses.replace(encoder, relative=relative)

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from jaxtune.config.field_groups import head_first
+from jaxtune.core.cpu import multiplies_bfloat16
 from jaxtune.core.schedules import FEWEST_RECORDS, head_steps
 from jaxtune.core.words import plural
 from jaxtune.training.outcome import saved_kinds
@@ -32,7 +33,13 @@ def about_the_start(plan: ProgramPlan) -> list[str]:
     drawn = " and ".join(filter(None, [", ".join(plan.drawn_anew[:-1]), plan.drawn_anew[-1]]))
     lines = [f"Drawn anew by every trial: {drawn}.", *plan.task.notes]
     device = plan.devices[0]
-    if device.platform != "cpu" and plan.config.precision == "float32":
+    half = plan.config.precision == "bfloat16"
+    if device.platform == "cpu" and half and multiplies_bfloat16() is False:
+        lines.append(
+            "Products are of bfloat16 numbers, for which this processor has no instructions;"
+            " --precision float32 is exact and may be faster."
+        )
+    if device.platform != "cpu" and not half:
         lines.append(
             f"Products are in float32, which the {device.device_kind} computes several times as"
             " slowly as bfloat16; give --precision bfloat16 where that will do."

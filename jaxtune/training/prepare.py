@@ -14,7 +14,7 @@ from jaxtune.data.dataset import read_dataset
 from jaxtune.data.examples import Dataset
 from jaxtune.data.packing import choose_shape
 from jaxtune.data.token_table import TokenTable, compact, compact_beside
-from jaxtune.models.encoder_config import EncoderConfig, Remat
+from jaxtune.models.encoder_config import EncoderConfig, Remat, in_precision
 from jaxtune.models.pretrained import (
     Start,
     load_classifier,
@@ -111,8 +111,7 @@ def _encoder_config(config: SweepConfig, folder: Path, platform: str) -> Encoder
     """The folder's, as a sweep computes with it."""
     encoder = with_dropout(read_config(folder)[0], config.dropout)
     encoder = dataclasses.replace(
-        encoder,
-        dtype=config.precision,
+        in_precision(encoder, config.precision, platform),
         remat=config.remat or remat_of(platform),
         attention=config.attention,
         scan_layers=in_loop(config, encoder, platform),
@@ -164,13 +163,12 @@ def in_loop(config: SweepConfig, encoder: EncoderConfig, platform: str) -> bool:
 
     On CPU steps without it are no longer, and often shorter; 24 layers would take a minute to
     compile, which a short sweep does not win back. Of a shared block there are no stacks to copy,
-    and the sum of its gradients, as bfloat16, would round otherwise on several devices than on one.
+    and the sum of its gradients would round otherwise on several devices than on one.
     On an accelerator a card has yet to show what the model says of it (docs/performance.md).
     """
     if config.scan_layers is not None:
         return config.scan_layers
-    rounds_otherwise = config.precision != "float32" or encoder.shared_block
-    return platform != "cpu" or rounds_otherwise or encoder.num_layers > MOST_WRITTEN_OUT
+    return platform != "cpu" or encoder.shared_block or encoder.num_layers > MOST_WRITTEN_OUT
 
 
 def remat_of(platform: str) -> Remat:

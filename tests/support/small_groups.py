@@ -23,11 +23,11 @@ def plans_for(model: str, *flags: str) -> list[ProgramPlan]:
     return make_plans(make_trials(parse([*common, *flags])))
 
 
-def plan_for(model: str, *flags: str) -> ProgramPlan:
-    """The single program of a small sweep over 100 sentences."""
+def plan_for(model: str, *flags: str, platform: str | None = None) -> ProgramPlan:
+    """The single program of a small sweep over 100 sentences, as it is made for a platform."""
     common = ["--model", model, "--task", "miniature", "--max_steps", str(STEPS)]
     common += ["--learning_rate", "1e-3", "--train_examples", "100", "--log_every", "2"]
-    (plan,) = make_plans(make_trials(parse([*common, *flags])))
+    (plan,) = make_plans(make_trials(parse([*common, *flags])), platform=platform)
     return plan
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
-from small_groups import plans_for
+from small_groups import plan_for, plans_for
 
 from jaxtune.config.settings import SweepConfig
 from jaxtune.core.accelerators import accelerator
@@ -78,8 +78,8 @@ def encoder_of(tiny, precision: str, size: int) -> EncoderConfig:
 def test_longer_rows_are_refused_before_anything_compiles(tiny, monkeypatch):
     """Of training, of the dev set and of further sets; a TPU holds others."""
     monkeypatch.setattr("jaxtune.training.prepare.check_attention", lambda *_: None)
-    flags = ("--attention", "kernel", "--precision", "bfloat16")
-    task = plans_for(tiny, "--num_seeds", "1", *flags)[0].task
+    flags = ("--num_seeds", "1", "--attention", "kernel", "--precision", "bfloat16")
+    task = plan_for(tiny, *flags, platform="cuda").task
     l4 = SimpleNamespace(device_kind="NVIDIA L4", shared_memory_per_block_optin=101376)
     check_kernel_rows(task, l4)
     long = task.eval_plan._replace(segments=np.zeros((1, 2, 2048), np.int16))

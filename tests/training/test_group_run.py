@@ -48,7 +48,7 @@ def on_devices(plan, number):
         "--remat elementwise",
         "--remat block",
         "--train head_then_all --ema_decay 0.9",
-        "--precision bfloat16",  # in a loop by default
+        "--precision bfloat16 --lora_rank 4",
     ],
 )
 def test_what_else_is_trained_is_bitwise_the_same_on_two_devices(tiny, flags):
@@ -58,24 +58,17 @@ def test_what_else_is_trained_is_bitwise_the_same_on_two_devices(tiny, flags):
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize(
-    ("family", "precision", "bound"), [("bert", "bfloat16", 1e-3), ("albert", "float32", 1e-6)]
-)
-def test_what_stays_in_a_loop_differs_written_out_by_rounding_alone(
-    tmp_path, family, precision, bound
-):
-    """On several devices; the bound is some roundings of logits of 0.03. Seen were 2e-4 in
-    bfloat16, and of this ALBERT nothing.
-    """
-    model = str(write_tiny_model(tmp_path / "model", family=family, layers=3))
-    flags = ("--precision", precision, "--scan_layers", "false")
-    for one, other in on_devices(plan_for(model, "--num_seeds", "2", *flags), 2):
-        np.testing.assert_allclose(one.logits, other.logits, rtol=0, atol=bound)
+def test_a_shared_block_differs_written_out_by_rounding_alone(tmp_path):
+    """On several devices; the bound is some roundings of logits of 0.03. Seen was nothing."""
+    model = str(write_tiny_model(tmp_path / "model", family="albert", layers=3))
+    for one, other in on_devices(plan_for(model, "--num_seeds", "2", "--scan_layers", "false"), 2):
+        np.testing.assert_allclose(one.logits, other.logits, rtol=0, atol=1e-6)
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "bert"])
-def test_every_family_is_bitwise_the_same_on_two_devices(tmp_path, monkeypatch, family):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_bitwise_the_same_on_two_devices(tmp_path, monkeypatch, family, precision):
     """XLA moves factors from one operation to another, and may do so otherwise where it compiles
     for several devices.
     """
@@ -83,7 +76,7 @@ def test_every_family_is_bitwise_the_same_on_two_devices(tmp_path, monkeypatch, 
     size = {"layers": (3,), "steps": (1,), "learning_rates": (1e-3,), "hidden_size": 32}
     out = tmp_path / "model"
     pretrain(PretrainConfig(data="miniature", out=out, family=family, **size))
-    plan = plan_for(str(out), "--num_seeds", "2")
+    plan = plan_for(str(out), "--num_seeds", "2", "--precision", precision)
     for one, other in on_devices(plan, 2):
         assert_same(one, other)
 

@@ -68,3 +68,18 @@ def test_what_float32_costs_an_accelerator_is_said(tiny, platform, precision, sa
     (plan,) = plans_for(tiny, "--num_seeds", "2", "--precision", precision)
     vars(plan)["devices"] = [SimpleNamespace(platform=platform, device_kind="NVIDIA H100")]
     assert any("the NVIDIA H100 computes several" in each for each in about_the_start(plan)) is said
+
+
+@pytest.mark.parametrize(
+    ("precision", "has", "said"),
+    [
+        ("bfloat16", False, True),
+        ("bfloat16", True, False),
+        ("bfloat16", None, False),
+        ("float32", False, False),
+    ],
+)
+def test_a_processor_without_bfloat16_is_said(tiny, monkeypatch, precision, has, said):
+    monkeypatch.setattr("jaxtune.training.plan_words.multiplies_bfloat16", lambda: has)
+    (plan,) = plans_for(tiny, "--num_seeds", "2", "--precision", precision)
+    assert any("has no instructions" in each for each in about_the_start(plan)) is said

@@ -18,7 +18,7 @@ from jaxtune.training.prepare import prepare
         ("bert", 13, "cpu", {}, True),
         ("bert", 2, "cuda", {}, True),
         ("bert", 2, "tpu", {}, True),
-        ("bert", 2, "cpu", {"precision": "bfloat16"}, True),
+        ("bert", 2, "cpu", {"precision": "bfloat16"}, False),
         ("albert", 2, "cpu", {}, True),
         ("bert", 2, "cpu", {"scan_layers": True}, True),
         ("bert", 24, "tpu", {"scan_layers": False}, False),
