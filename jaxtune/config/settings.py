@@ -301,7 +301,7 @@ class SweepConfig:
     scan_layers: bool | None = None
     """Compile one block and run it in a loop over the layers; false writes every block out: nothing
     is copied into and out of stacks of layers, steps are often shorter, and compiling takes longer.
-    null is false on CPU for up to 12 layers in float32 that share no weights, true elsewhere.
+    null is false on CPU for up to 12 layers that share no weights, true elsewhere.
     """
     compile_cache: bool = True
     """Keep compiled programs in the user's cache folder, so that the next sweep of this shape
